@@ -1,0 +1,122 @@
+"""What the gateway asks of an OpenPGP engine. One implementation: `gnupg_engine` (see docs/adr).
+
+Errors: `seal` raises OwnKeyUnusable, PartnerKeyUnusable, KeyAgentAway, CryptoFailed, DiskFull, DiskFailed.
+`open` raises a subclass of EnvelopeRefused for anything wrong with the message, or one of the above when the fault
+lies on this side; after any error no output file is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class ByteReader(Protocol):
+    """Anything with `read(n)`: at most n bytes, empty at the end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A public OpenPGP certificate as the gateway needs to know it.
+
+    `fingerprint` is the primary key's, 40 upper-case hexadecimal digits. `created` and `expires` are seconds since
+    1970, `expires` None where it never does; it is the earlier of the primary's and of the encryption subkey's.
+    """
+
+    fingerprint: str
+    user_id: str
+    created: float
+    expires: float | None
+    revoked: bool
+    can_sign: bool
+    can_encrypt: bool
+    algorithm: str
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed file on disk, durable: its size in bytes and the SHA-256 of its bytes in lower-case hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A message that passed the whole acceptance rule.
+
+    `signer` is the pinned primary fingerprint, `encrypted_to` our primary fingerprint, `signed_at` the signer's own
+    claim of when (seconds since 1970), `sealed_sha256` the digest of exactly the bytes that the engine read,
+    `size` the bytes of plaintext written.
+    """
+
+    signer: str
+    encrypted_to: str
+    signed_at: float
+    sealed_sha256: str
+    size: int
+
+
+class OpenPgp(Protocol):
+    """Signing, sealing and opening for one site. Not safe for use by two threads at once; processes are."""
+
+    def own_certificate(self) -> Certificate:
+        """Our own certificate; OwnKeyUnusable where there is none."""
+        ...
+
+    def partner_certificate(self, partner: str) -> Certificate:
+        """The certificate pinned for a partner; PartnerKeyUnusable where there is none."""
+        ...
+
+    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+        """Sign with our key and encrypt to exactly the partner's key, without compression, as a binary message.
+
+        Reads `plaintext` to its end in bounded memory. `output` must not exist; it is written under a temporary
+        name beside it, fsynced and renamed, so it is complete or absent.
+        """
+        ...
+
+    def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
+        """Decrypt and verify a message that lay in a partner's landing, writing the literal data to `output`.
+
+        `output` must not exist, and is there only after a good verdict: it is not fsynced, being worth nothing
+        after a crash. More than `max_bytes` of plaintext is EnvelopeTooLarge, found while it is being written.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the agents that this object started."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Making and keeping certificates; used by the command line, not by the roles."""
+
+    def create_own(self, user_id: str, expires_in_days: int) -> Certificate:
+        """Make our key: Ed25519 signing primary and Curve25519 encryption subkey."""
+        ...
+
+    def export_own(self) -> str:
+        """Our public certificate, ASCII-armoured, minimal (no third-party signatures)."""
+        ...
+
+    def inspect(self, armoured: str) -> Certificate:
+        """What a certificate says, without keeping it; CardRefused unless it is exactly one public certificate."""
+        ...
+
+    def pin(self, partner: str, armoured: str) -> Certificate:
+        """Keep exactly this certificate for the partner, replacing the one before."""
+        ...
+
+    def forget(self, partner: str) -> None:
+        """Remove the partner's certificate."""
+        ...
+
+
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+

@@ -1,0 +1,717 @@
+"""Every error of the gateway: what it is called, what becomes of the work, and what a person does next.
+
+What happens on an error is a property of its class, never of the place that catches it::
+
+    GatewayError
+    ├── Defer        try again later, with full-jitter backoff, until the flow's expiry    exit 75
+    ├── Reject       the content is wrong: back to whoever submitted it, with the reasons  exit 65
+    ├── Quarantine   it should not exist: locked away, alarm                               exit 65
+    │   ├── EnvelopeRefused    the OpenPGP message itself
+    │   ├── ArchiveRefused     what is packed inside
+    │   ├── ManifestRefused    what the signed list says
+    │   ├── Replayed           seen before, with other bytes
+    │   └── ReceiptRefused     an answer that does not answer
+    ├── Hold         a person must decide; release resumes in place                        exit 69
+    ├── Halt         this gateway must not go on                                           exit 70, 78
+    └── Misuse       the command line or the caller's rights                               exit 64, 77
+
+`docs/errors.md` is generated from these classes. Reasons never carry file content: they may be logged, put in
+the ledger and sent to a partner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Disposition(StrEnum):
+    """What becomes of the work when an error ends an attempt."""
+
+    DEFER = "defer"
+    REJECT = "reject"
+    QUARANTINE = "quarantine"
+    HOLD = "hold"
+    HALT = "halt"
+    MISUSE = "misuse"
+
+
+class GatewayError(Exception):
+    """Base of all. `reason` is one sentence without personal data; `str(error)` is that sentence."""
+
+    code: ClassVar[str] = "error"
+    disposition: ClassVar[Disposition] = Disposition.HALT
+    exit_status: ClassVar[int] = 70
+    remedy: ClassVar[str] = "Report it with the log lines around it."
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason or (type(self).__doc__ or self.code).strip().splitlines()[0]
+        super().__init__(self.reason)
+
+    def __reduce__(self) -> tuple[type[GatewayError], tuple[str]]:
+        return type(self), (self.reason,)
+
+
+def documented_errors() -> Iterator[type[GatewayError]]:
+    """Every concrete error class, depth first, in source order."""
+    pending = list(GatewayError.__subclasses__())
+    while pending:
+        cls = pending.pop(0)
+        children = cls.__subclasses__()
+        if "code" in cls.__dict__:
+            yield cls
+        pending[:0] = children
+
+
+# --- try again later ------------------------------------------------------------------------------------------
+
+
+class Defer(GatewayError):
+    disposition = Disposition.DEFER
+    exit_status = 75
+
+
+class PartnerUnreachable(Defer):
+    """The partner's server does not answer."""
+
+    code = "link-unreachable"
+    remedy = "Nothing at once: it is retried. If it lasts, call the partner, and look at the network with `gateway partner test CODE`."
+
+
+class LinkTimeout(Defer):
+    """The partner's server answered too slowly."""
+
+    code = "link-timeout"
+    remedy = "Nothing at once: it is retried. If it lasts, check the line's throughput against `[link]` in gateway.toml."
+
+
+class LinkBroken(Defer):
+    """The connection broke in mid-work."""
+
+    code = "link-broken"
+    remedy = "Nothing at once: it is retried from the start of the file."
+
+
+class AuthenticationRefused(Defer):
+    """The partner's server does not accept our SSH key."""
+
+    code = "link-authentication"
+    remedy = "Send the partner your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+
+
+class NoCommonAlgorithm(Defer):
+    """The partner's server offers only algorithms that we refuse as weak."""
+
+    code = "link-algorithms"
+    remedy = "Ask the partner to enable a current key exchange, cipher and MAC (OpenSSH's defaults do)."
+
+
+class RemoteDiskFull(Defer):
+    """The partner's disk is full."""
+
+    code = "link-remote-full"
+    remedy = "Call the partner. The file stays here, and goes when there is room."
+
+
+class RemoteRefused(Defer):
+    """The partner's server refused the operation."""
+
+    code = "link-remote-refused"
+    remedy = "Check `path` in the partner's file, and the rights of our account at the partner."
+
+
+class UploadIncomplete(Defer):
+    """What lies at the partner is not as long as what was sent."""
+
+    code = "link-size-mismatch"
+    remedy = "Nothing at once: it is sent again. If it lasts, the partner's disk is full or failing."
+
+
+class DiskFull(Defer):
+    """The disk of this gateway is full."""
+
+    code = "disk-full"
+    remedy = "Free space on the file system of HOME; work resumes by itself. `gateway doctor` says how much is needed."
+
+
+class DiskFailed(Defer):
+    """The operating system could not read or write a file of ours."""
+
+    code = "disk-io"
+    remedy = "Look at the kernel log for the disk's errors, and at the owner and mode of the file named."
+
+
+class KeyAgentAway(Defer):
+    """The agent that holds the private keys does not answer."""
+
+    code = "crypto-agent-away"
+    remedy = "Run `gateway doctor`; end a stale gpg-agent of this site, and start the vault again."
+
+
+class CryptoFailed(Defer):
+    """GnuPG could not do its work, for a reason that lies on this side."""
+
+    code = "crypto-failed"
+    remedy = "Run `gateway doctor`: it tests signing, encryption and the partner's certificate."
+
+
+class OwnKeyUnusable(Defer):
+    """Our own signing or encryption key is missing, expired or revoked."""
+
+    code = "crypto-own-key"
+    remedy = "Run `gateway doctor`; restore state/keyrings from the backup, or extend the key's expiry and send out the card again."
+
+
+class PartnerKeyUnusable(Defer):
+    """The partner's certificate is missing, expired or revoked, so nothing can be encrypted to it."""
+
+    code = "crypto-partner-key"
+    remedy = "Ask the partner for a new card, confirm its fingerprint by telephone, and run `gateway partner add` again."
+
+
+class LedgerBusy(Defer):
+    """Another process holds the ledger for too long."""
+
+    code = "ledger-busy"
+    remedy = "Nothing at once: it is retried. If it lasts, find who holds HOME/state/ledger."
+
+
+class LedgerUnavailable(Defer):
+    """The ledger cannot be written, so intake stops."""
+
+    code = "ledger-unavailable"
+    remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
+
+
+class StillBeingWritten(Defer):
+    """The file is still changing."""
+
+    code = "file-unsettled"
+    remedy = "Nothing: it is taken once it has been quiet for the flow's settle time."
+
+
+# --- the content is wrong ---------------------------------------------------------------------------------------
+
+
+class Reject(GatewayError):
+    disposition = Disposition.REJECT
+    exit_status = 65
+
+
+class FileEmpty(Reject):
+    """The file is empty."""
+
+    code = "file-empty"
+    remedy = "Export it again, and drop the new file."
+
+
+class FileTooLarge(Reject):
+    """The file is larger than its flow allows."""
+
+    code = "file-too-large"
+    remedy = "Split it, or ask the sysadmin to raise `max_bytes` of the flow at both sites."
+
+
+class FileNameRefused(Reject):
+    """The file's name cannot be carried."""
+
+    code = "file-name"
+    remedy = "Rename it: letters, digits, space, `-`, `_`, `.` and parentheses, at most 150 bytes, not starting with a dot."
+
+
+class FileUnsafe(Reject):
+    """It is not a plain file with one name: a link, a directory, a pipe or a device."""
+
+    code = "file-unsafe"
+    remedy = "Drop the file itself, not a link or a folder."
+
+
+class FlowNotPermitted(Reject):
+    """This kind of file does not go to that partner."""
+
+    code = "flow-not-permitted"
+    remedy = "Drop it under the right flow and partner; `gateway partner list` says what is permitted."
+
+
+class ContentInvalid(Reject):
+    """The content breaks the rules of its flow."""
+
+    code = "content-invalid"
+    remedy = "Correct what the findings name, in the system that made the file, and drop the new file."
+
+
+class RefusedByPartner(Reject):
+    """The partner's gateway did not accept the content."""
+
+    code = "refused-by-partner"
+    remedy = "Read the reason in the receipt; correct the file, or talk to the partner about its rules."
+
+
+class PartnerUnknown(Reject):
+    """No partner of that code is configured."""
+
+    code = "partner-unknown"
+    remedy = "Check the code; `gateway partner list` shows those configured, `gateway partner add CARD` adds one."
+
+
+class TransferExpired(Reject):
+    """No receipt came before the flow's time limit."""
+
+    code = "transfer-expired"
+    remedy = "Ask the partner whether the file reached them, then drop it again."
+
+
+# --- it should not exist ----------------------------------------------------------------------------------------
+
+
+class Quarantine(GatewayError):
+    disposition = Disposition.QUARANTINE
+    exit_status = 65
+    remedy = "Look at it with `gateway quarantine show ID`, ask the partner what they sent, then `gateway quarantine discard`."
+
+
+class EnvelopeRefused(Quarantine):
+    """The OpenPGP message breaks the acceptance rule."""
+
+
+class EnvelopeNotOpenPgp(EnvelopeRefused):
+    """The file is not a binary OpenPGP message."""
+
+    code = "envelope-not-openpgp"
+
+
+class EnvelopeArmoured(EnvelopeRefused):
+    """The message is armoured or clear-signed; only binary messages are accepted."""
+
+    code = "envelope-armoured"
+
+
+class EnvelopeNotEncrypted(EnvelopeRefused):
+    """The message is not encrypted."""
+
+    code = "envelope-not-encrypted"
+
+
+class EnvelopeRecipient(EnvelopeRefused):
+    """The message is not encrypted to exactly our key."""
+
+    code = "envelope-recipient"
+
+
+class EnvelopeNoIntegrity(EnvelopeRefused):
+    """The message is encrypted without integrity protection."""
+
+    code = "envelope-no-integrity"
+
+
+class EnvelopeDamaged(EnvelopeRefused):
+    """The message is truncated or altered."""
+
+    code = "envelope-damaged"
+
+
+class EnvelopeTrailing(EnvelopeRefused):
+    """More than one message, or data after the message."""
+
+    code = "envelope-trailing"
+
+
+class EnvelopeTooLarge(EnvelopeRefused):
+    """The message unpacks to more than the limit."""
+
+    code = "envelope-too-large"
+
+
+class EnvelopeExhausting(EnvelopeRefused):
+    """Reading the message takes more time or memory than the limit."""
+
+    code = "envelope-exhausting"
+
+
+class SignatureMissing(EnvelopeRefused):
+    """The message is not signed."""
+
+    code = "signature-missing"
+
+
+class SignatureBad(EnvelopeRefused):
+    """The signature does not fit the content."""
+
+    code = "signature-bad"
+
+
+class SignatureMultiple(EnvelopeRefused):
+    """The message has more than one signature."""
+
+    code = "signature-multiple"
+
+
+class SignatureWeak(EnvelopeRefused):
+    """The signature's class or hash is not one that we accept (binary document, SHA-256 or stronger)."""
+
+    code = "signature-weak"
+
+
+class SignatureExpired(EnvelopeRefused):
+    """The signature itself has expired."""
+
+    code = "signature-expired"
+
+
+class SignerUnknown(EnvelopeRefused):
+    """The signature is by a key that is not the partner's."""
+
+    code = "signer-unknown"
+
+
+class SignerExpired(EnvelopeRefused):
+    """The partner's key has expired."""
+
+    code = "signer-expired"
+    remedy = "Ask the partner for a new card with an extended or new key; the sender has to seal the content again."
+
+
+class SignerRevoked(EnvelopeRefused):
+    """The partner's key is revoked."""
+
+    code = "signer-revoked"
+
+
+class ArchiveRefused(Quarantine):
+    """What is packed inside is not what the manifest says."""
+
+
+class ArchiveDamaged(ArchiveRefused):
+    """The archive cannot be unpacked."""
+
+    code = "archive-damaged"
+
+
+class ArchiveMemberUnsafe(ArchiveRefused):
+    """The archive holds something else than plain files."""
+
+    code = "archive-member-unsafe"
+
+
+class ArchiveMemberUnexpected(ArchiveRefused):
+    """The archive's members are not the manifest's, in its order."""
+
+    code = "archive-member-unexpected"
+
+
+class ArchiveMemberMissing(ArchiveRefused):
+    """The archive lacks a member that the manifest lists."""
+
+    code = "archive-member-missing"
+
+
+class ArchiveSizeMismatch(ArchiveRefused):
+    """A member's size is not the manifest's."""
+
+    code = "archive-size-mismatch"
+
+
+class ArchiveDigestMismatch(ArchiveRefused):
+    """A member's digest is not the manifest's."""
+
+    code = "archive-digest-mismatch"
+
+
+class ArchiveTooLarge(ArchiveRefused):
+    """The archive unpacks to more than the manifest or the limits allow."""
+
+    code = "archive-too-large"
+
+
+class ManifestRefused(Quarantine):
+    """The signed list breaks the acceptance rule."""
+
+
+class ManifestMalformed(ManifestRefused):
+    """The manifest is missing or not of the defined form."""
+
+    code = "manifest-malformed"
+
+
+class ManifestVersion(ManifestRefused):
+    """The manifest is of a version that this gateway does not know."""
+
+    code = "manifest-version"
+    remedy = "The partner runs a newer gateway: upgrade this one, then ask them to send again."
+
+
+class ManifestIdentity(ManifestRefused):
+    """The manifest's consignment id is not the file's name."""
+
+    code = "manifest-identity"
+
+
+class ManifestRecipient(ManifestRefused):
+    """The manifest names another recipient: sealed for somebody else, and passed on to us."""
+
+    code = "manifest-recipient"
+
+
+class ManifestSender(ManifestRefused):
+    """The manifest names another sender than the partner it came from."""
+
+    code = "manifest-sender"
+
+
+class ManifestSigner(ManifestRefused):
+    """The manifest names another signing key than the one that signed."""
+
+    code = "manifest-signer"
+
+
+class ManifestEncryptedTo(ManifestRefused):
+    """The manifest names another encryption key than ours."""
+
+    code = "manifest-encrypted-to"
+
+
+class ManifestFromFuture(ManifestRefused):
+    """The manifest was made in the future, by our clock."""
+
+    code = "manifest-future"
+    remedy = "Compare both sites' clocks (`gateway doctor`); correct the wrong one, and ask the partner to send again."
+
+
+class ManifestExpired(ManifestRefused):
+    """The consignment came after its expiry."""
+
+    code = "manifest-expired"
+
+
+class ManifestFlow(ManifestRefused):
+    """The manifest carries a flow that this partner may not send us."""
+
+    code = "manifest-flow"
+
+
+class ManifestItemTooLarge(ManifestRefused):
+    """The manifest lists a file larger than its flow allows."""
+
+    code = "manifest-item-too-large"
+
+
+class Replayed(Quarantine):
+    """It was seen before, in another form."""
+
+
+class ConsignmentAltered(Replayed):
+    """A consignment of that id came before, with other bytes."""
+
+    code = "replay-other-bytes"
+
+
+class SequenceReused(Replayed):
+    """Another consignment of that partner already had this sequence number."""
+
+    code = "replay-sequence"
+
+
+class TransferReused(Replayed):
+    """Another consignment already carried a transfer of that id."""
+
+    code = "replay-transfer"
+
+
+class ReceiptRefused(Quarantine):
+    """An answer that does not answer what we sent."""
+
+
+class ReceiptMalformed(ReceiptRefused):
+    """The receipt is not of the defined form."""
+
+    code = "receipt-malformed"
+
+
+class ReceiptVersion(ReceiptRefused):
+    """The receipt is of a version that this gateway does not know."""
+
+    code = "receipt-version"
+    remedy = "The partner runs a newer gateway: upgrade this one."
+
+
+class ReceiptForeign(ReceiptRefused):
+    """The receipt answers a consignment that we never sent to that partner."""
+
+    code = "receipt-foreign"
+
+
+class ReceiptForOtherBytes(ReceiptRefused):
+    """The receipt answers other bytes than we sent."""
+
+    code = "receipt-other-bytes"
+
+
+class ReceiptIncomplete(ReceiptRefused):
+    """The receipt does not answer exactly the transfers of its consignment."""
+
+    code = "receipt-items"
+
+
+# --- a person must decide -----------------------------------------------------------------------------------------
+
+
+class Hold(GatewayError):
+    disposition = Disposition.HOLD
+    exit_status = 69
+
+
+class HostKeyChanged(Hold):
+    """The partner's server shows another host key than the one pinned; nothing was sent."""
+
+    code = "link-host-key"
+    remedy = "Call the partner. If they changed it: `gateway partner add` with their new card, then `gateway release CODE --reason ...`."
+
+
+class SuspectedDuplicate(Hold):
+    """The same bytes went to the same partner before."""
+
+    code = "suspected-duplicate"
+    remedy = "If it is meant: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`."
+
+
+class PoisonFile(Hold):
+    """Reading the file ended its reader three times."""
+
+    code = "poison-file"
+    remedy = "Look at the file with care, on another machine; then release it, or return it."
+
+
+class HeldByPerson(Hold):
+    """Somebody asked for it to wait."""
+
+    code = "held-by-person"
+    remedy = "`gateway release ID --reason ...` lets it go on."
+
+
+# --- this gateway must not go on ----------------------------------------------------------------------------------
+
+
+class Halt(GatewayError):
+    disposition = Disposition.HALT
+    exit_status = 70
+
+
+class ConfigurationInvalid(Halt):
+    """The configuration has faults."""
+
+    code = "configuration"
+    exit_status = 78
+    remedy = "Correct what is listed; `gateway config check` says whether it is right."
+
+
+class SiteMissing(Halt):
+    """There is no site in that directory."""
+
+    code = "site-missing"
+    exit_status = 78
+    remedy = "Name the site with --home or GATEWAY_HOME, or make one: `gateway init HOME --site CODE`."
+
+
+class SiteBusy(Halt):
+    """That role already runs at this site."""
+
+    code = "site-busy"
+    exit_status = 69
+    remedy = "Stop the other one first; `gateway status` shows its process."
+
+
+class ChainBroken(Halt):
+    """The audit chain does not verify."""
+
+    code = "audit-chain"
+    remedy = "Stop, keep a copy of HOME/state/ledger, and find out who changed it: `gateway audit verify` says where."
+
+
+class LedgerCorrupt(Halt):
+    """The ledger's file is damaged."""
+
+    code = "ledger-corrupt"
+    remedy = "Stop, keep a copy of HOME/state/ledger, and restore the last backup; partners send again what it lacks."
+
+
+class LedgerRolledBack(Halt):
+    """A partner holds a later head of our audit chain than the ledger does."""
+
+    code = "ledger-rolled-back"
+    remedy = "An old copy of the ledger was restored, or its tail was cut. Nothing is sent until a person has decided."
+
+
+class LedgerSchema(Halt):
+    """The ledger is of another version than this program."""
+
+    code = "ledger-schema"
+    remedy = "Run the gateway version that made it, or `gateway doctor --migrate` after a backup."
+
+
+class ImpossibleMove(Halt):
+    """A move that the itinerary does not have was asked for."""
+
+    code = "impossible-move"
+
+
+class CustodyLost(Halt):
+    """Bytes that the ledger says are in custody are not there, or are not the same."""
+
+    code = "custody-lost"
+    remedy = "Stop, and look at the disk: something else than the gateway touched HOME/state."
+
+
+class ServerFailed(Halt):
+    """The managed SFTP server does not start."""
+
+    code = "sftp-server"
+    exit_status = 69
+    remedy = "Read its message; the port may be taken, or openssh-server missing (`apt-get install openssh-server`)."
+
+
+class EngineMissing(Halt):
+    """A program that the gateway needs is not installed."""
+
+    code = "engine-missing"
+    exit_status = 69
+    remedy = "Install it: `apt-get install gnupg openssh-server`."
+
+
+# --- the caller ---------------------------------------------------------------------------------------------------
+
+
+class Misuse(GatewayError):
+    disposition = Disposition.MISUSE
+    exit_status = 64
+
+
+class UsageWrong(Misuse):
+    """The command was called wrongly."""
+
+    code = "usage"
+    remedy = "`gateway COMMAND --help` shows how."
+
+
+class NotFound(Misuse):
+    """There is nothing of that id or name."""
+
+    code = "not-found"
+    exit_status = 65
+    remedy = "`gateway transfers` and `gateway quarantine list` show the ids; the first characters are enough where they are unique."
+
+
+class CardRefused(Misuse):
+    """The card is not a valid introduction, or its fingerprint is not the one confirmed."""
+
+    code = "card"
+    exit_status = 65
+    remedy = "Ask the partner for a new `gateway card`, and confirm the fingerprint by telephone."
+
+
+class NotPermitted(Misuse):
+    """You may not do that."""
+
+    code = "not-permitted"
+    exit_status = 77
+    remedy = "Run it as the gateway's own user, or as root."

@@ -1,0 +1,119 @@
+"""Where everything of a site lies: one object made from HOME, so that no other module joins paths.
+
+Packaged installs map the four trees to /etc, /var/spool and /var/lib; the names below them stay the same.
+Nothing here touches the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directories of one site (contract: docs/architecture.md, "On disk")."""
+
+    root: Path
+
+    # -- what people read and write
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config"
+
+    @property
+    def gateway_toml(self) -> Path:
+        return self.config / "gateway.toml"
+
+    @property
+    def partners_d(self) -> Path:
+        return self.config / "partners.d"
+
+    @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
+    @property
+    def outbound(self) -> Path:
+        return self.spool / "outbound"
+
+    @property
+    def returned(self) -> Path:
+        return self.spool / "returned"
+
+    @property
+    def receipts(self) -> Path:
+        return self.spool / "receipts"
+
+    @property
+    def inbound(self) -> Path:
+        return self.spool / "inbound"
+
+    @property
+    def outcomes(self) -> Path:
+        return self.spool / "outcomes"
+
+    # -- what partners read and write
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    def landing_in(self, partner: str) -> Path:
+        return self.landing / partner / "in"
+
+    def landing_out(self, partner: str) -> Path:
+        return self.landing / partner / "out"
+
+    # -- the gateway's own, mode 0700
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger" / "ledger.sqlite3"
+
+    @property
+    def keyrings(self) -> Path:
+        return self.state / "keyrings"
+
+    @property
+    def ssh(self) -> Path:
+        return self.state / "ssh"
+
+    @property
+    def vault(self) -> Path:
+        """Plaintext is worked on below this directory and nowhere else (promise I3)."""
+        return self.state / "vault"
+
+    @property
+    def custody(self) -> Path:
+        """Submitted files, one per transfer, named by the transfer's id, until the verified receipt."""
+        return self.vault / "custody"
+
+    @property
+    def opened(self) -> Path:
+        """What came out of consignments, one directory per consignment, until delivered."""
+        return self.vault / "opened"
+
+    @property
+    def sealed_out(self) -> Path:
+        """Sealed consignments and receipts waiting to be sent, `PARTNER/ID.pgp`."""
+        return self.state / "sealed" / "out"
+
+    @property
+    def sealed_in(self) -> Path:
+        """Sealed consignments and receipts taken from the landing, `PARTNER/ID.pgp`."""
+        return self.state / "sealed" / "in"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.state / "quarantine"
+
+    @property
+    def run(self) -> Path:
+        """Locks, wake-up sockets and process ids; worth nothing after a restart."""
+        return self.state / "run"

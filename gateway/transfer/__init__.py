@@ -1,0 +1,1 @@
+"""The law of transfers: states, moves, manifest, receipt, retry. No I/O, no clock, no database."""

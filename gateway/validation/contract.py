@@ -1,0 +1,51 @@
+"""What the gateway asks of a validator: read one file, say what is wrong with it, never what it says.
+
+A finding names the place (line, record, field, object) and the rule, and never carries a value: findings go to logs, to
+the ledger, to the operator's `.why.txt` and to the partner's receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong: a kebab-case code out of a closed list, where, and a sentence a benefits officer understands."""
+
+    code: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a validator found in one file.
+
+    `findings` holds at most the validator's limit, `total` all that there were. `schema` is the name and version that
+    the file follows, such as `claim/1.0`, or None where that could not be told. `facts` are values that stages need
+    and that are no personal data: `authority` (the code of the authority the content is about), `message_id`,
+    `records`.
+    """
+
+    schema: str | None
+    findings: tuple[Finding, ...] = ()
+    total: int = 0
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        return self.total == 0
+
+
+class Validator(Protocol):
+    """Reads one kind of file. It raises no error for anything that a file can hold: that is a finding.
+
+    It runs in a process of its own under limits on memory, CPU time and file size (`validation.sandbox`), and opens no
+    connection and no other file than the one it is given and the schemas.
+    """
+
+    def validate(self, path: Path) -> Report: ...
