@@ -1,0 +1,269 @@
+"""What a site and its partners are configured to be: frozen, strict models, one for each table of the files.
+
+Raises pydantic's ValidationError alone, which `read` turns into faults with file and line. Safe to share between
+threads and to send to other processes: nothing in here changes after it was made. The `description` of a field
+completes the sentence "must be ..." in a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.settings.home import Home
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+SITE_CODE: Final = r"[A-Z0-9][A-Z0-9-]{1,15}"
+"""A site's code: `DWP`, or an authority's (`E09000030`, `4220`). Safe as the name of a file and of a directory."""
+
+FINGERPRINT: Final = r"[0-9A-F]{40}"
+"""The fingerprint of an OpenPGP version 4 primary key, as the gateway writes it everywhere."""
+
+_TEXT_LINE: Final = r"^[^\x00-\x1f\x7f]{1,120}$"
+_SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
+_HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
+_ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"
+
+Code = Annotated[
+    str,
+    Field(
+        pattern=f"^{SITE_CODE}$",
+        description="2 to 16 capital letters, digits and `-`, not starting with `-`, in quotes",
+    ),
+]
+Line = Annotated[str, Field(pattern=_TEXT_LINE, description="text on one line, 1 to 120 characters, in quotes")]
+Fingerprint = Annotated[
+    str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
+]
+HostName = Annotated[str, Field(pattern=_HOST, description="a host name or an address, in quotes")]
+Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
+Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
+Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
+Bytes = Annotated[int, Field(ge=1, description="a whole number of bytes, at least 1")]
+Amount = Annotated[int, Field(ge=0, description="a whole number of at least 0")]
+Seconds = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, le=7 * 86400, description="a number of seconds above 0, at most a week")
+]
+Hours = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, le=24 * 366, description="a number of hours above 0, at most a year")
+]
+Switch = Annotated[bool, Field(description="true or false, without quotes")]
+SshKey = Annotated[
+    str,
+    Field(pattern=_SSH_KEY, max_length=4096, description="one line such as `ssh-ed25519 AAAA...`, in quotes"),
+]
+RemotePath = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._/-]{1,200}$", description="a path of letters, digits, `.`, `_`, `-` and `/`, in quotes"
+    ),
+]
+
+
+class SiteKind(StrEnum):
+    """The two kinds of site; which flows go where depends on nothing else."""
+
+    DWP = "dwp"
+    LA = "la"
+
+
+def kind_of(code: str) -> SiteKind:
+    """`DWP` is the Department; every other code is a local authority's."""
+    return SiteKind.DWP if code == "DWP" else SiteKind.LA
+
+
+class Table(BaseModel):
+    """One table of a configuration file: unknown keys and wrong types are faults, values never change."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Site(Table):
+    """`[site]`: who we are."""
+
+    code: Code
+    name: Line
+
+    @property
+    def kind(self) -> SiteKind:
+        return kind_of(self.code)
+
+
+class OpenPgpSettings(Table):
+    """`[openpgp]`: the primary fingerprint of our own key."""
+
+    fingerprint: Fingerprint
+
+
+class SftpServer(Table):
+    """`[sftp_server]`: where partners reach us, and whether the daemon runs that server itself.
+
+    `public_host` and `public_port` are what the card says where that differs from what is listened on (a translated
+    address). Without `managed` the card has an endpoint only if `public_host` is given.
+    """
+
+    managed: Switch = True
+    host: HostName = "127.0.0.1"
+    port: Port = 2222
+    public_host: Annotated[HostName | None, Field(description="a host name or an address, in quotes")] = None
+    public_port: Annotated[Port | None, Field(description="a whole number from 1 to 65535")] = None
+    chroot: Annotated[Literal["auto", "required", "off"], Field(description='one of "auto", "required" and "off"')] = (
+        "auto"
+    )
+    user: Account = "gateway"
+
+
+class Limits(Table):
+    """`[limits]`: bounds that keep one partner or one file from taking everything.
+
+    `consignment_bytes` counts files before compression, and a single larger file travels alone; `lane_consignments`
+    is how many may be under way to one partner without a receipt; `receive_bytes` is the most that one consignment
+    may unpack to; below `min_free_bytes` of free disk nothing is taken in.
+    """
+
+    consignment_files: Count = 500
+    consignment_bytes: Bytes = 64 * MIB
+    lane_consignments: Count = 4
+    receive_bytes: Bytes = 4 * GIB
+    min_free_bytes: Annotated[int, Field(ge=0, description="a whole number of bytes, at least 0")] = 64 * MIB
+
+
+class LinkSettings(Table):
+    """`[link]`: how patient connections to partners are, and how retries are spaced."""
+
+    connect_timeout: Seconds = 10.0
+    auth_timeout: Seconds = 20.0
+    answer_timeout: Seconds = 30.0
+    least_bytes_per_second: Count = 4096
+    grace: Seconds = 60.0
+    retry_base_seconds: Seconds = 1.0
+    retry_cap_seconds: Seconds = 900.0
+    receipt_overdue_hours: Hours = 4.0
+    collect_seconds: Seconds = 60.0
+
+
+class Daemon(Table):
+    """`[daemon]`: the rhythm of the processes."""
+
+    rescan_seconds: Seconds = 10.0
+    workers: Annotated[int, Field(ge=1, le=64, description="a whole number from 1 to 64")] = 2
+    stop_seconds: Seconds = 10.0
+
+
+class LogSettings(Table):
+    """`[logs]`: how much is said, and in which form."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description='one of "debug", "info", "warning" and "error"'),
+    ] = "info"
+    format: Annotated[Literal["auto", "json", "lines"], Field(description='one of "auto", "json" and "lines"')] = "auto"
+
+
+class Validation(Table):
+    """`[validation]`: `test_numbers` lets National Insurance numbers with never-issued prefixes pass (test sites)."""
+
+    test_numbers: Switch = False
+
+
+class FlowSettings(Table):
+    """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first."""
+
+    settle_seconds: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, le=86400, description="a number of seconds from 0 to 86400")
+    ] = 5.0
+    max_bytes: Bytes = 20 * MIB
+    expires_hours: Hours = 168.0
+    duplicate_days: Amount = 30
+    priority: Annotated[int, Field(ge=0, le=100, description="a whole number from 0 to 100")] = 50
+
+
+DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
+    {
+        "claim": FlowSettings(priority=10),
+        "etd": FlowSettings(priority=10),
+        "laid": FlowSettings(max_bytes=10 * MIB, priority=20),
+        "referral": FlowSettings(priority=30),
+        "outcome": FlowSettings(priority=30),
+        "scan": FlowSettings(priority=40),
+        "redirect": FlowSettings(priority=40),
+        "extract": FlowSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
+    }
+)
+"""The flows that exist, and their settings where a file says nothing else."""
+
+
+class EndpointSettings(Table):
+    """`[endpoint]` of a partner's file: the partner's SFTP server and its pinned host key."""
+
+    host: HostName
+    port: Port = 22
+    user: Account
+    path: RemotePath = "in"
+    host_key: SshKey
+
+
+class Partner(Table):
+    """`partners.d/CODE.toml`: one partner. `flows_out` and `flows_in` are None where the catalog decides."""
+
+    code: Code
+    name: Line
+    fingerprint: Fingerprint
+    link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
+        "push"
+    )
+    envelope: Annotated[
+        Literal["gateway", "plain"], Field(description='"gateway" ("plain" is not available in this version)')
+    ] = "gateway"
+    ssh_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = None
+    os_account: Annotated[Account | None, Field(description="the name of an account, in quotes")] = None
+    flows_out: Annotated[
+        tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["claim", "laid"]')
+    ] = None
+    flows_in: Annotated[
+        tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["extract"]')
+    ] = None
+    endpoint: EndpointSettings | None = None
+
+    @property
+    def kind(self) -> SiteKind:
+        return kind_of(self.code)
+
+
+class GatewayFile(Table):
+    """`gateway.toml` as a whole. A table under `flows` holds only what differs from the flow's defaults."""
+
+    site: Site
+    openpgp: OpenPgpSettings
+    sftp_server: SftpServer = SftpServer()
+    limits: Limits = Limits()
+    link: LinkSettings = LinkSettings()
+    daemon: Daemon = Daemon()
+    logs: LogSettings = LogSettings()
+    validation: Validation = Validation()
+    flows: Annotated[dict[str, dict[str, object]], Field(description="a table for each flow")] = {}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a site's configuration, read and found free of faults."""
+
+    home: Home
+    site: Site
+    openpgp: OpenPgpSettings
+    sftp_server: SftpServer
+    limits: Limits
+    link: LinkSettings
+    daemon: Daemon
+    logs: LogSettings
+    validation: Validation
+    flows: Mapping[str, FlowSettings]
+    partners: Mapping[str, Partner]
