@@ -1,0 +1,1 @@
+"""The database of record: every transfer, consignment, receipt and event, and the chain that the events form."""

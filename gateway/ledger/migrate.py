@@ -1,0 +1,34 @@
+"""Making a ledger, and bringing an old one up to date, by Alembic's migrations.
+
+Kept apart from the store because Alembic is slow to import and the roles never need it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.ledger.store import open_engine, translate
+
+
+def migrate(path: Path) -> None:
+    """Create the ledger at `path`, or bring it to the newest version. The file's mode is 0600."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = open_engine(path)
+    try:
+        with engine.connect().execution_options(gateway_write=True) as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise translate(error) from error
+    finally:
+        engine.dispose()

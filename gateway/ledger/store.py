@@ -1,0 +1,300 @@
+"""Opening the ledger, and writing to it: what became true together is committed together, with its events.
+
+A Transaction takes state changes and events, and commits them as one: the rows, the chain, then the log lines, which
+are written only once the commit is durable. Every error of SQLAlchemy or SQLite leaves here as LedgerBusy,
+LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove.
+
+SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Table, bindparam, create_engine, event, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from gateway.errors import (
+    DiskFull,
+    GatewayError,
+    ImpossibleMove,
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerSchema,
+    LedgerUnavailable,
+    SiteMissing,
+)
+from gateway.ledger.chain import EMPTY, Entry, Head
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
+from gateway.transfer.identity import to_text
+from gateway.transfer.states import ITINERARIES, Direction, State, require
+
+SCHEMA_VERSION: Final = "0001"
+"""The newest migration; a test holds it against `migrations/versions`."""
+
+BUSY_SECONDS: Final = 30
+
+Announce = Callable[[str, Mapping[str, Any]], None]
+"""Called once for each committed event, with its name and its log keys."""
+
+_KIND: Final[Mapping[str, str]] = {"transfers": "transfer", "consignments": "consignment", "receipts": "receipt"}
+
+
+def translate(error: SQLAlchemyError | sqlite3.Error) -> GatewayError:
+    """The gateway's word for what the database said; never with its parameters, which may be names of files."""
+    cause = error.orig if isinstance(error, DatabaseError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    said = str(cause)[:120]
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return LedgerBusy()
+        case sqlite3.SQLITE_FULL:
+            return DiskFull("no room for the ledger")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return LedgerCorrupt(said)
+        case sqlite3.SQLITE_CONSTRAINT:
+            return ImpossibleMove(f"the ledger refuses it: {said}")
+        case _:
+            return LedgerUnavailable(said)
+
+
+class Ledger:
+    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970."""
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float], role: str, announce: Announce = lambda _event, _keys: None
+    ) -> None:
+        if not path.exists():
+            raise SiteMissing(f"there is no ledger at {path}")
+        self.clock = clock
+        self.role = role
+        self._announce = announce
+        self._engine = open_engine(path)
+        self._writer = self._engine.execution_options(gateway_write=True)
+
+    def check(self) -> None:
+        """LedgerSchema unless the ledger is of this program's version."""
+        with self.read() as connection:
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found != SCHEMA_VERSION:
+            raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view. Errors come out translated."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise translate(error) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction: committed at the end, or not at all where an exception leaves the block."""
+        try:
+            with self._writer.begin() as connection:
+                transaction = Transaction(connection, self.clock(), self.role)
+                yield transaction
+                transaction.flush()
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise translate(error) from error
+        for name, keys in transaction.announcements:
+            self._announce(name, keys)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class Transaction:
+    """Changes that become true together. `now` is one moment for all of them."""
+
+    def __init__(self, connection: Connection, now: float, role: str) -> None:
+        self.connection = connection
+        self.now = now
+        self.role = role
+        self.announcements: list[tuple[str, Mapping[str, Any]]] = []
+        self._events: list[Entry] = []
+        self._head: Head | None = None
+
+    def head(self) -> Head:
+        """The chain's last event, those of this transaction included."""
+        if self._head is None:
+            self._head = read_head(self.connection)
+        return self._head
+
+    def record(
+        self,
+        name: str,
+        kind: str,
+        subject: str,
+        partner: str | None = None,
+        *,
+        log: Mapping[str, Any] | None = None,
+        **detail: Any,
+    ) -> int:
+        """Append an event to the chain, and its log line; returns its sequence number.
+
+        `detail` goes into the chain and into the log line, `log` into the line alone.
+        """
+        head = self.head()
+        detail = {key: value for key, value in detail.items() if value is not None}
+        entry = Entry(
+            head.sequence + 1,
+            to_text(self.now),
+            self.role,
+            name,
+            kind,
+            subject,
+            partner,
+            orjson.dumps(detail).decode(),
+            head.sha256,
+        )
+        digest = entry.digest()
+        self._head = Head(entry.sequence, digest)
+        self._events.append(replace(entry, sha256=digest))
+        keys = {**detail, **(log or {})}
+        if kind == "transfer":
+            keys["transfer"] = subject
+        elif kind in {"consignment", "receipt"}:
+            keys["consignment"] = subject
+        if partner is not None:
+            keys["partner"] = partner
+        self.announcements.append((name, keys))
+        return entry.sequence
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """New rows; `created` and `updated` are this transaction's moment."""
+        if rows:
+            stamped = [{"created": self.now, "updated": self.now, **row} for row in rows]
+            self.connection.execute(insert(table), stamped)
+
+    def move(self, table: Table, direction: Direction, state: State, changes: Sequence[Mapping[str, Any]]) -> None:
+        """Take rows from `state` to `changes[i]["state"]`, all of them with the same set of changed columns.
+
+        Each change has `key` and `state`. Claims end here. ImpossibleMove where the itinerary forbids it, or where a row
+        is no longer in `state`: somebody else moved it, and nothing of this transaction may stay.
+        """
+        if not changes:
+            return
+        itinerary = ITINERARIES[_KIND[table.name], direction]
+        for following in {change["state"] for change in changes}:
+            if following != state:
+                require(itinerary, state, State(following))
+        columns = [name for name in changes[0] if name != "key"]
+        statement = (
+            update(table)
+            .where(table.c.key == bindparam("the_key"), table.c.state == str(state))
+            .values(claims=0, updated=self.now, **{name: bindparam(f"new_{name}") for name in columns})
+        )
+        rows = [
+            {"the_key": change["key"], **{f"new_{name}": _plain(change[name]) for name in columns}}
+            for change in changes
+        ]
+        done = self.connection.execute(statement, rows)
+        if done.rowcount != len(changes):
+            raise ImpossibleMove(f"{len(changes) - done.rowcount} {table.name} are no longer {state}")
+
+    def move_with(self, consignment: Mapping[str, Any], state: State, following: State, sequence: int) -> None:
+        """Take all transfers of an outbound consignment along with it, those that are in `state`."""
+        require(ITINERARIES["transfer", Direction.OUT], state, following)
+        self.connection.execute(
+            update(TRANSFERS)
+            .where(
+                TRANSFERS.c.consignment == consignment["id"],
+                TRANSFERS.c.direction == str(Direction.OUT),
+                TRANSFERS.c.partner == consignment["partner"],
+                TRANSFERS.c.state == str(state),
+            )
+            .values(state=str(following), updated=self.now, event=sequence)
+        )
+
+    def claim(self, table: Table, keys: Sequence[int]) -> None:
+        """Count an attempt before it starts."""
+        if keys:
+            self.connection.execute(
+                update(table).where(table.c.key == bindparam("the_key")).values(claims=table.c.claims + 1),
+                [{"the_key": key} for key in keys],
+            )
+
+    def set(self, table: Table, keys: Sequence[int], **values: Any) -> None:
+        """Change columns that are no state."""
+        if keys:
+            self.connection.execute(
+                update(table).where(table.c.key == bindparam("the_key")).values(**values),
+                [{"the_key": key} for key in keys],
+            )
+
+    def lane(self, partner: str) -> Mapping[str, Any]:
+        """The partner's lane, made at its first use."""
+        self.connection.execute(
+            upsert(LANES).values(partner=partner, updated=self.now).on_conflict_do_nothing(),
+        )
+        return dict(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).mappings().one())
+
+    def set_lane(self, partner: str, **values: Any) -> None:
+        self.lane(partner)
+        self.connection.execute(update(LANES).where(LANES.c.partner == partner).values(updated=self.now, **values))
+
+    def flush(self) -> None:
+        """Write the collected events."""
+        if self._events:
+            self.connection.execute(
+                insert(EVENTS), [dict(zip(_COLUMNS, _fields(e), strict=True)) for e in self._events]
+            )
+            self._events.clear()
+
+
+_COLUMNS: Final = tuple(Entry.__dataclass_fields__)
+
+
+def _fields(entry: Entry) -> tuple[Any, ...]:
+    return tuple(getattr(entry, name) for name in _COLUMNS)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, State) else value
+
+
+def read_head(connection: Connection) -> Head:
+    """The chain's last committed event."""
+    row = connection.execute(
+        select(EVENTS.c.sequence, EVENTS.c.sha256).order_by(EVENTS.c.sequence.desc()).limit(1)
+    ).first()
+    return EMPTY if row is None else Head(row.sequence, row.sha256)
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN comes too late and is never IMMEDIATE: two writers would deadlock on the upgrade.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("gateway_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+TABLES: Final[Mapping[str, Table]] = {"transfer": TRANSFERS, "consignment": CONSIGNMENTS, "receipt": RECEIPTS}

@@ -1,0 +1,143 @@
+"""The ledger's tables, as SQLAlchemy knows them. A test holds them against the replayed migrations.
+
+Times are seconds since 1970 (UTC). `event` is the sequence number of the last event that changed the row: a cut tail of
+the chain leaves rows that point behind it. `claims` counts attempts that have not ended yet, `attempts` those that ended
+in a deferral; `due` is when the next one may start.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+METADATA: Final = MetaData()
+
+
+def _work() -> list[Column[object]]:
+    """The columns of everything that a role works on."""
+    return [
+        Column("state", String, nullable=False),
+        Column("resume", String),
+        Column("code", String),
+        Column("reason", Text),
+        Column("claims", Integer, nullable=False, default=0),
+        Column("attempts", Integer, nullable=False, default=0),
+        Column("due", Float, nullable=False, default=0.0),
+        Column("event", Integer, nullable=False, default=0),
+        Column("created", Float, nullable=False),
+        Column("updated", Float, nullable=False),
+    ]
+
+
+TRANSFERS: Final = Table(
+    "transfers",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("flow", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("schema", String),
+    Column("reference", Text),
+    Column("redirected_from", String),
+    Column("consignment", String),
+    Column("position", Integer),
+    Column("expires", Float),
+    Column("custody", Boolean, nullable=False, default=True),  # whether its bytes still lie in the vault
+    Column("origin", Text),  # the spool file that is still to be removed, as `intake` tells one from another
+    *_work(),
+    UniqueConstraint("direction", "partner", "id"),
+    Index("transfers_by_state", "state", "direction", "due"),
+    Index("transfers_by_consignment", "consignment", "direction"),
+    Index("transfers_by_content", "partner", "sha256"),
+    Index("transfers_in_custody", "custody", "state"),
+)
+
+CONSIGNMENTS: Final = Table(
+    "consignments",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("sequence", Integer),
+    Column("items", Integer, nullable=False, default=0),
+    Column("bytes", Integer, nullable=False, default=0),
+    Column("sealed_size", Integer),
+    Column("sealed_sha256", String),
+    Column("head_sequence", Integer),
+    Column("head_sha256", String),
+    Column("resends", Integer, nullable=False, default=0),
+    Column("expires", Float),
+    *_work(),
+    UniqueConstraint("direction", "partner", "id"),
+    UniqueConstraint("direction", "partner", "sequence"),
+    Index("consignments_by_state", "state", "direction", "due"),
+)
+
+RECEIPTS: Final = Table(
+    "receipts",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("direction", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("consignment", String, nullable=False),
+    Column("level", String),
+    Column("body", Text),
+    Column("sealed_size", Integer),
+    Column("sealed_sha256", String),
+    *_work(),
+    Index("receipts_by_state", "state", "direction", "due"),
+    Index("receipts_by_consignment", "consignment", "direction"),
+)
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("partner", String),
+    Column("detail", Text, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Index("events_by_subject", "subject"),
+)
+
+LANES: Final = Table(
+    "lanes",
+    METADATA,
+    Column("partner", String, primary_key=True),
+    Column("held", Boolean, nullable=False, default=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("due", Float, nullable=False, default=0.0),
+    Column("code", String),
+    Column("reason", Text),
+    Column("sequence", Integer, nullable=False, default=0),  # the last one given to a consignment towards the partner
+    Column("seen_sequence", Integer),  # the newest head of the partner's chain that we saw
+    Column("seen_sha256", String),
+    Column("updated", Float, nullable=False),
+)
+
+QUARANTINE: Final = Table(
+    "quarantine",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("consignment", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received", Float, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("discarded", Float),
+    Index("quarantine_by_time", "received"),
+)

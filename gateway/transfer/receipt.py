@@ -1,0 +1,121 @@
+"""The receipt: the receiver's signed answer to one consignment, transfer by transfer (docs/wire-format.md, version 1).
+
+`Receipt.parse` raises ReceiptMalformed or ReceiptVersion, `accept` the ReceiptRefused subclass that says why the answer
+does not answer. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import ReceiptForeign, ReceiptForOtherBytes, ReceiptIncomplete, ReceiptMalformed, ReceiptVersion
+from gateway.transfer.manifest import VERSION, AuditHead, Digest, Identity, Moment, SiteCode, describe, require_version
+from gateway.transfer.states import State
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+
+
+class Outcome(StrEnum):
+    """What became of one transfer at the receiver."""
+
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    INGESTED = "ingested"
+    REFUSED = "refused"
+
+
+class Level(StrEnum):
+    """Whose word it is: the gateway's (`delivered`), or the back office's (`ingested`)."""
+
+    DELIVERED = "delivered"
+    INGESTED = "ingested"
+
+
+SENDERS_STATE: Final[Mapping[Outcome, State]] = {
+    Outcome.DELIVERED: State.RECEIPTED,
+    Outcome.DUPLICATE: State.RECEIPTED,
+    Outcome.REJECTED: State.REJECTED,
+    Outcome.QUARANTINED: State.QUARANTINED,
+}
+"""Where a receipt of level `delivered` takes the sender's transfer."""
+
+_RECORD = ConfigDict(frozen=True, extra="ignore")
+
+
+class Answer(BaseModel):
+    """One transfer's outcome; `code` and `reason` say why where it was not delivered, without personal data."""
+
+    model_config = _RECORD
+    transfer: Identity
+    sha256: Digest
+    outcome: Outcome
+    code: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,60}$")] = None
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class Receipt(BaseModel):
+    """`sealed_sha256` is the digest of the sealed file as received, `sender` whoever writes the receipt.
+
+    `seen_head` is the newest head of the *recipient's* audit chain that the writer has seen: it tells a site whose ledger
+    was cut or restored from an old copy that a partner remembers more than it does.
+    """
+
+    model_config = _RECORD
+    version: Annotated[Literal[1], Field(strict=True)] = VERSION
+    consignment: Identity
+    sealed_sha256: Digest
+    sender: SiteCode
+    recipient: SiteCode
+    level: Level
+    issued: Moment
+    audit_head: AuditHead
+    seen_head: AuditHead | None = None
+    items: Annotated[tuple[Answer, ...], Field(min_length=1, max_length=10_000)]
+
+    def to_bytes(self) -> bytes:
+        """The JSON that is signed and sealed."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def parse(cls, content: bytes) -> Receipt:
+        """Read what a partner wrote. ReceiptVersion for another version, ReceiptMalformed for anything else wrong."""
+        if len(content) > MAX_BYTES:
+            raise ReceiptMalformed("the receipt is larger than 8 MiB")
+        require_version(content, ReceiptMalformed, ReceiptVersion)
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise ReceiptMalformed(describe(error)) from None
+
+
+def accept(
+    receipt: Receipt,
+    *,
+    name: str,
+    sender: str,
+    recipient: str,
+    sealed_sha256: str | None,
+    items: Mapping[str, str],
+) -> None:
+    """Whether the receipt answers what we sent.
+
+    `name` is the id in the file's name, `sender` the partner whose landing it lay in, `recipient` ourselves;
+    `sealed_sha256` is the digest of the consignment as we sealed it for that partner, None where we never did; `items`
+    maps each transfer that it carried to the digest of its file.
+    """
+    if receipt.consignment != name or sealed_sha256 is None:
+        raise ReceiptForeign
+    if receipt.sender != sender or receipt.recipient != recipient:
+        raise ReceiptForeign("the receipt is between other sites")
+    if receipt.sealed_sha256 != sealed_sha256:
+        raise ReceiptForOtherBytes
+    answered = {answer.transfer: answer.sha256 for answer in receipt.items}
+    if len(answered) != len(receipt.items) or answered != dict(items):
+        raise ReceiptIncomplete
