@@ -1,0 +1,348 @@
+"""Log lines: one JSON object a line, a closed list of events, a closed list of keys, nothing personal in any value.
+
+`configure` makes a logger and changes nothing global; a line that cannot be written is counted and never raised into
+the work (the next line that can be written says how many were lost). Safe by construction: keys that are not on the
+list are dropped, every text is bounded, masked and free of control characters, and a traceback has places only: no
+values, and no message unless the error is our own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, Literal, cast
+
+import orjson
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from gateway.errors import GatewayError
+
+Logger = FilteringBoundLogger
+Format = Literal["auto", "json", "lines"]
+
+MAX_TEXT: Final = 1000
+"""Characters of one value at most; longer ones end in an ellipsis."""
+
+
+class Event(StrEnum):
+    """Everything that a log line can be about: noun.past-participle."""
+
+    GATEWAY_STARTED = "gateway.started"
+    GATEWAY_STOPPED = "gateway.stopped"
+    GATEWAY_RELOADED = "gateway.reloaded"
+    GATEWAY_RELOAD_REFUSED = "gateway.reload-refused"
+    ROLE_STARTED = "role.started"
+    ROLE_STOPPED = "role.stopped"
+    ROLE_DIED = "role.died"
+    ROLE_RESTARTED = "role.restarted"
+    ROLE_HALTED = "role.halted"
+    SERVER_STARTED = "server.started"
+    SERVER_STOPPED = "server.stopped"
+    SERVER_LOGGED = "server.logged"
+    LOGON_ACCEPTED = "logon.accepted"
+    LOGON_REFUSED = "logon.refused"
+    TRANSFER_ADMITTED = "transfer.admitted"
+    TRANSFER_VALIDATED = "transfer.validated"
+    TRANSFER_REJECTED = "transfer.rejected"
+    TRANSFER_RETURNED = "transfer.returned"
+    TRANSFER_HELD = "transfer.held"
+    TRANSFER_RELEASED = "transfer.released"
+    TRANSFER_DELIVERED = "transfer.delivered"
+    TRANSFER_QUARANTINED = "transfer.quarantined"
+    TRANSFER_RECEIPTED = "transfer.receipted"
+    TRANSFER_EXPIRED = "transfer.expired"
+    TRANSFER_RETRIED = "transfer.retried"
+    SPOOL_REFUSED = "spool.refused"
+    CONSIGNMENT_PACKED = "consignment.packed"
+    CONSIGNMENT_SEALED = "consignment.sealed"
+    CONSIGNMENT_SENT = "consignment.sent"
+    CONSIGNMENT_LANDED = "consignment.landed"
+    CONSIGNMENT_OPENED = "consignment.opened"
+    CONSIGNMENT_DELIVERED = "consignment.delivered"
+    CONSIGNMENT_QUARANTINED = "consignment.quarantined"
+    CONSIGNMENT_REPEATED = "consignment.repeated"
+    CONSIGNMENT_RECEIPTED = "consignment.receipted"
+    CONSIGNMENT_HELD = "consignment.held"
+    CONSIGNMENT_OVERDUE = "consignment.overdue"
+    RECEIPT_ISSUED = "receipt.issued"
+    RECEIPT_SEALED = "receipt.sealed"
+    RECEIPT_SENT = "receipt.sent"
+    RECEIPT_LANDED = "receipt.landed"
+    RECEIPT_ACCEPTED = "receipt.accepted"
+    RECEIPT_REFUSED = "receipt.refused"
+    LANE_DEFERRED = "lane.deferred"
+    LANE_HELD = "lane.held"
+    LANE_RELEASED = "lane.released"
+    LANE_RECOVERED = "lane.recovered"
+    SEQUENCE_GAP_FOUND = "sequence.gap-found"
+    WORK_DEFERRED = "work.deferred"
+    DISK_FULL = "disk.full"
+    LEDGER_BUSY = "ledger.busy"
+    INTAKE_STOPPED = "intake.stopped"
+    INTAKE_RESUMED = "intake.resumed"
+    CHAIN_BROKEN = "chain.broken"
+    QUARANTINE_DISCARDED = "quarantine.discarded"
+    PARTNER_ADDED = "partner.added"
+    KEY_EXPIRING = "key.expiring"
+    LOG_LINE_FOREIGN = "log.line-foreign"
+    LOG_EVENT_UNKNOWN = "log.event-unknown"
+
+
+KEYS: Final = frozenset(
+    {
+        *("timestamp", "level", "event", "site", "role"),
+        *("transfer", "consignment", "receipt", "partner", "flow", "name", "direction", "state", "sequence"),
+        *("bytes", "free_bytes", "seconds", "count", "attempt", "days", "files", "items", "findings", "total"),
+        *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
+        *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
+        *("fingerprint", "sha256", "due", "until", "dropped", "lost"),
+    }
+)
+"""The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_FIRST: Final = ("timestamp", "level", "event", "site", "role")
+_LARGEST: Final = 2**63 - 1
+_COLOURS: Final[Mapping[str, str]] = MappingProxyType(
+    {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31;1m", "end": "\x1b[0m"}
+)
+_EVENTS: Final = frozenset(event.value for event in Event)
+
+# Ids and digests are kept whole: hexadecimal digits would else now and then look like a number. A number is found
+# with or without separators, and also glued to other words of a file name; where it is written apart from its letters
+# these must be a word of their own, so that "than 123456 bytes" stays readable.
+_SEPARATOR: Final = r"(?:[\s._+-]|%20){0,3}"
+_DIGITS: Final = rf"\d{{2}}{_SEPARATOR}\d{{2}}{_SEPARATOR}\d{{2}}"
+_SENSITIVE: Final = re.compile(
+    r"(?P<kept>\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"
+    r"|\b[0-9a-f]{64}\b|\b[0-9A-F]{40}\b)"
+    rf"|(?:[A-Za-z]{{2}}{_DIGITS}|(?<![A-Za-z])[A-CEGHJ-TW-Za-ceghj-tw-z][A-CEGHJ-NP-TW-Za-ceghj-np-tw-z]"
+    rf"(?:[\s._+-]|%20){{1,3}}{_DIGITS}(?!\d))(?:{_SEPARATOR}[A-Da-d](?![A-Za-z]))?"
+)
+_DIGIT_PAIR: Final = re.compile(r"\d\d")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+class LogLineRefused(ValueError):
+    """A line with an event or a key that is not on the lists (strict mode, as tests use it)."""
+
+
+def mask(text: str) -> str:
+    """The text with anything like a National Insurance number replaced by `[masked]`."""
+    if _DIGIT_PAIR.search(text) is None:
+        return text
+    return _SENSITIVE.sub(lambda found: found["kept"] or "[masked]", text)
+
+
+def safe_text(text: str) -> str:
+    """The text masked, with control, direction and unpaired surrogate characters escaped, at most MAX_TEXT long."""
+    cut = mask(text[: 2 * MAX_TEXT])
+    if not cut.isprintable():
+        cut = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], cut)
+    return cut if len(cut) <= MAX_TEXT else cut[: MAX_TEXT - 1] + "…"
+
+
+def places(error: BaseException, limit: int = 20) -> list[str]:
+    """Where an error came from, as `file:line:function`, innermost last; a cause stands before what it caused."""
+    frames: list[str] = []
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    for each in reversed(seen):
+        for frame, line in traceback.walk_tb(each.__traceback__):
+            name = "/".join(Path(frame.f_code.co_filename).parts[-2:])
+            frames.append(f"{name}:{line}:{frame.f_code.co_name}")
+        frames.append(type(each).__name__)
+    return frames[-limit:]
+
+
+class _Writer:
+    """Writes whole lines; counts those that could not be written instead of raising."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.lost = 0
+
+    def msg(self, line: bytes) -> None:
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except (OSError, ValueError):  # a full disk, a reader gone, a stream closed: the work goes on
+            self.lost += 1
+        else:
+            self.lost = 0
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def configure(
+    site: str,
+    role: str,
+    *,
+    stream: BinaryIO,
+    format: Format = "auto",  # noqa: A002  # the name that the setting has
+    level: str = "info",
+    strict: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Logger:
+    """A logger that writes to `stream` with `site` and `role` on every line.
+
+    `auto` is readable lines on a terminal and JSON elsewhere. `strict` raises LogLineRefused for an event or key that
+    is not on the lists; otherwise such keys are dropped and counted under `dropped`.
+    """
+    readable = format == "lines" or (format == "auto" and stream.isatty())
+    writer = _Writer(stream)
+    render = _Lines(colour=stream.isatty() and "NO_COLOR" not in os.environ) if readable else _render_json
+    logger = structlog.wrap_logger(
+        writer,
+        processors=[_Line(strict=strict, clock=clock, writer=writer), render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+    return cast("Logger", logger.bind(site=site, role=role))
+
+
+class _Line:
+    """The processor that turns what a caller said into what may be written."""
+
+    def __init__(self, *, strict: bool, clock: Callable[[], float], writer: _Writer) -> None:
+        self._strict = strict
+        self._clock = clock
+        self._writer = writer
+
+    def __call__(self, _logger: object, method: str, said: structlog.typing.EventDict) -> dict[str, Any]:
+        event = said.pop("event", "")
+        if event not in _EVENTS:
+            if self._strict:
+                raise LogLineRefused(f"{event!r} is not an event")
+            event = Event.LOG_EVENT_UNKNOWN.value
+        moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "timestamp": f"{moment[:-6]}Z",
+            "level": "error" if method in ("exception", "critical") else method,
+            "event": str(event),
+        }
+        failure = said.pop("exc_info", None)
+        dropped = 0
+        for key, value in said.items():
+            if key in KEYS:
+                line[key] = _plain(value)
+            elif self._strict:
+                raise LogLineRefused(f"{key!r} is not a key of log lines")
+            else:
+                dropped += 1
+        if failure:
+            line |= _failure(failure)
+        if dropped:
+            line["dropped"] = dropped
+        if self._writer.lost:
+            line["lost"] = self._writer.lost
+        return line
+
+
+def _plain(value: object) -> object:
+    """A value as it may be written: numbers as they are, texts made safe, lists of them item by item."""
+    match value:
+        case str():
+            return safe_text(value)
+        case bool() | None:
+            return value
+        case int():
+            return value if -_LARGEST <= value <= _LARGEST else str(value)
+        case float():
+            return round(value, 6)
+        case list() | tuple():
+            return [_plain(item) for item in value[:50]]
+        case _:
+            return safe_text(str(value))
+
+
+def _failure(exc_info: object) -> dict[str, Any]:
+    """What a line says of an exception: its class, its places, and its reason where that is known to be clean."""
+    match exc_info:
+        case BaseException():
+            error: BaseException | None = exc_info
+        case (_, BaseException() as raised, _):
+            error = raised
+        case _:
+            error = sys.exception()
+    if error is None:
+        return {}
+    said: dict[str, Any] = {"error": type(error).__name__, "trace": [safe_text(place) for place in places(error)]}
+    if isinstance(error, GatewayError):
+        said |= {"code": error.code, "reason": safe_text(error.reason)}
+    return said
+
+
+def _render_json(_logger: object, _method: str, line: structlog.typing.EventDict) -> bytes:
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class _Lines:
+    """The processor that writes a line for people: time, level, role, event, then what else there is."""
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colours = _COLOURS if colour else {}
+
+    def __call__(self, _logger: object, _method: str, line: structlog.typing.EventDict) -> bytes:
+        start = self._colours.get(line["level"], "")
+        end = self._colours.get("end", "")
+        rest = " ".join(f"{key}={_word(value)}" for key, value in line.items() if key not in _FIRST)
+        who = f"{line.get('site', '-')}/{line.get('role', '-')}"
+        head = f"{line['timestamp'][11:-1]} {start}{line['level']:<7}{end} {who:<16} {start}{line['event']:<24}{end}"
+        return f"{head} {rest}".rstrip().encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _word(value: object) -> str:
+    text = " < ".join(map(str, reversed(value))) if isinstance(value, list) else str(value)
+    return f'"{text}"' if " " in text or not text else text
+
+
+@contextmanager
+def library_lines(log: Logger) -> Iterator[None]:
+    """While open, what libraries say through `logging` at warning or above becomes `log.line-foreign` lines."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = [_Foreign(log)]
+    root.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+
+class _Foreign(logging.Handler):
+    """Passes a library's record on: its text, masked, and the places of its exception."""
+
+    def __init__(self, log: Logger) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # the library's own mistake in its format
+            text = "a line that could not be put together"
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        failure = record.exc_info[1] if record.exc_info else None
+        say(Event.LOG_LINE_FOREIGN, library=record.name, reason=text, exc_info=failure)
