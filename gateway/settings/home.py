@@ -85,6 +85,16 @@ class Home:
         return self.state / "ssh"
 
     @property
+    def client_key(self) -> Path:
+        """The SSH key that we connect to partners with; its public line is beside it, `.pub`."""
+        return self.ssh / "client_key"
+
+    @property
+    def host_key(self) -> Path:
+        """The host key of the managed SFTP server; its public line is beside it, `.pub`."""
+        return self.ssh / "host_key"
+
+    @property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory and nowhere else (promise I3)."""
         return self.state / "vault"
@@ -108,6 +118,11 @@ class Home:
     def sealed_in(self) -> Path:
         """Sealed consignments and receipts taken from the landing, `PARTNER/ID.pgp`."""
         return self.state / "sealed" / "in"
+
+    @property
+    def evidence(self) -> Path:
+        """Partners' signed receipts as they came, `PARTNER/ID.receipt.pgp`: the proof that a third party can check."""
+        return self.state / "evidence"
 
     @property
     def quarantine(self) -> Path:

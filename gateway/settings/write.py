@@ -1,0 +1,110 @@
+"""Write configuration files from the commented examples, so that what `init` makes explains itself.
+
+Raises OSError as the system does. A file is complete or absent: written under a temporary name, fsynced, renamed. Only
+values are put in, each in TOML's own quoting, so that a name with quotes in it stays a name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway.settings.home import Home
+from gateway.settings.locate import Path as KeyPath
+from gateway.settings.locate import places
+from gateway.settings.model import Partner
+from gateway.settings.resources import resource
+
+FILE_MODE: Final = 0o640
+EXAMPLE_PARTNER: Final = "partners.d/E09000030.toml"
+
+Value = str | int | tuple[str, ...] | None
+
+
+def fill(example: str, values: Mapping[KeyPath, Value]) -> str:
+    """The example with these values in place of its own; a None turns the line of that key or table to a comment."""
+    found = places(example)
+    lines = example.splitlines()
+    for path, value in values.items():
+        number = found.keys.get(path) or found.tables[path]
+        lines[number - 1] = f"# {lines[number - 1]}" if value is None else f"{path[-1]} = {_toml(value)}"
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int | tuple[str, ...]) -> str:
+    """A value as TOML: JSON's texts, whole numbers and lists of texts mean the same in both."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def render_gateway_toml(*, code: str, name: str, fingerprint: str, host: str, port: int, user: str) -> str:
+    """The text of a new site's gateway.toml, every other setting shown as a comment with its default."""
+    return fill(
+        (resource("config") / "gateway.toml").read_text(encoding="utf-8"),
+        {
+            ("site", "code"): code,
+            ("site", "name"): name,
+            ("openpgp", "fingerprint"): fingerprint,
+            ("sftp_server", "host"): host,
+            ("sftp_server", "port"): port,
+            ("sftp_server", "user"): user,
+        },
+    )
+
+
+def render_partner(partner: Partner) -> str:
+    """The text of a partner's file."""
+    endpoint = partner.endpoint
+    values: dict[KeyPath, Value] = {
+        ("code",): partner.code,
+        ("name",): partner.name,
+        ("fingerprint",): partner.fingerprint,
+        ("link",): partner.link,
+        ("envelope",): partner.envelope,
+        ("ssh_key",): partner.ssh_key,
+        ("os_account",): partner.os_account,
+        ("flows_out",): partner.flows_out,
+        ("flows_in",): partner.flows_in,
+        ("endpoint", "host"): endpoint.host if endpoint else None,
+        ("endpoint", "port"): endpoint.port if endpoint else None,
+        ("endpoint", "user"): endpoint.user if endpoint else None,
+        ("endpoint", "path"): endpoint.path if endpoint else None,
+        ("endpoint", "host_key"): endpoint.host_key if endpoint else None,
+    }
+    if endpoint is None:
+        values["endpoint",] = None
+    return fill((resource("config") / EXAMPLE_PARTNER).read_text(encoding="utf-8"), values)
+
+
+def write_partner(home: Home, partner: Partner) -> Path:
+    """Write partners.d/CODE.toml, replacing the one before; its path."""
+    path = home.partners_d / f"{partner.code}.toml"
+    write_text(path, render_partner(partner))
+    return path
+
+
+def write_text(path: Path, text: str, mode: int = FILE_MODE) -> None:
+    """Make or replace a file: complete and durable under its name, or not there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123  # a descriptor, not a path
+            os.fchmod(descriptor, mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+        sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in the directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
