@@ -1,0 +1,73 @@
+"""The directories of a site and of its partners, with their modes, and making them.
+
+`make` raises OSError as the system does; it may be called again at any time, and puts a wrong mode right. Modes are
+set outright, whatever the umask: the gateway's own state is nobody else's, the spool is shared with the group of
+operators, and the landing lets partners' accounts pass through without a look around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.settings.home import Home
+
+PRIVATE: Final = 0o700
+CONFIG: Final = 0o750
+SHARED: Final = 0o2770
+"""Operators and the back office work here by their group, which new files inherit."""
+PASSAGE: Final = 0o711
+"""A partner's account may pass through. OpenSSH locks accounts only into directories that no group may write to."""
+
+Directory = tuple[Path, int]
+
+
+def site_directories(home: Home) -> tuple[Directory, ...]:
+    """Every directory of a site without partners, parents first."""
+    shared = (home.spool, home.outbound, home.returned, home.receipts, home.inbound, home.outcomes)
+    private = (
+        home.state,
+        home.ledger.parent,
+        home.keyrings,
+        home.ssh,
+        home.vault,
+        home.custody,
+        home.opened,
+        home.sealed_out.parent,
+        home.sealed_out,
+        home.sealed_in,
+        home.quarantine,
+        home.run,
+    )
+    return (
+        (home.root, PASSAGE),
+        (home.config, CONFIG),
+        (home.partners_d, CONFIG),
+        *((path, SHARED) for path in shared),
+        (home.landing, PASSAGE),
+        *((path, PRIVATE) for path in private),
+    )
+
+
+def partner_directories(home: Home, code: str, outgoing: Iterable[str], incoming: Iterable[str]) -> Iterator[Directory]:
+    """The directories of one partner, for the flows that may go to it and come from it, parents first."""
+    for flows, trees in (
+        (tuple(outgoing), (home.outbound, home.returned, home.receipts)),
+        (tuple(incoming), (home.inbound, home.outcomes)),
+    ):
+        for tree in trees:
+            for flow in flows:
+                yield tree / flow, SHARED
+                yield tree / flow / code, SHARED
+    yield home.landing / code, 0o755
+    yield home.landing_in(code), PRIVATE
+    yield home.landing_out(code), PRIVATE
+
+
+def make(directories: Iterable[Directory]) -> None:
+    """Make those that are missing and set the modes of those that are ours."""
+    for path, mode in directories:
+        path.mkdir(exist_ok=True)
+        if path.stat().st_mode & 0o7777 != mode:
+            path.chmod(mode)
