@@ -518,6 +518,12 @@ class TransferReused(Replayed):
     code = "replay-transfer"
 
 
+class LandingUnexpected(Quarantine):
+    """Something lies in a partner's landing that is neither a consignment nor a receipt."""
+
+    code = "landing-unexpected"
+
+
 class ReceiptRefused(Quarantine):
     """An answer that does not answer what we sent."""
 

@@ -108,19 +108,26 @@ class Ledger:
             raise translate(error) from error
         for name, keys in transaction.announcements:
             self._announce(name, keys)
+        for action in transaction.afterwards:
+            action()
 
     def close(self) -> None:
         self._engine.dispose()
 
 
 class Transaction:
-    """Changes that become true together. `now` is one moment for all of them."""
+    """Changes that become true together. `now` is one moment for all of them.
+
+    `afterwards` are called once the commit is durable: removing bytes that are no longer needed, and that a restart
+    removes as well where the process dies in between.
+    """
 
     def __init__(self, connection: Connection, now: float, role: str) -> None:
         self.connection = connection
         self.now = now
         self.role = role
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
+        self.afterwards: list[Callable[[], None]] = []
         self._events: list[Entry] = []
         self._head: Head | None = None
 
@@ -142,7 +149,7 @@ class Transaction:
     ) -> int:
         """Append an event to the chain, and its log line; returns its sequence number.
 
-        `detail` goes into the chain and into the log line, `log` into the line alone.
+        `detail` goes into the chain and, but for lists, into the log line; `log` goes into the line alone.
         """
         head = self.head()
         detail = {key: value for key, value in detail.items() if value is not None}
@@ -160,7 +167,7 @@ class Transaction:
         digest = entry.digest()
         self._head = Head(entry.sequence, digest)
         self._events.append(replace(entry, sha256=digest))
-        keys = {**detail, **(log or {})}
+        keys = {key: value for key, value in detail.items() if not isinstance(value, list)} | dict(log or {})
         if kind == "transfer":
             keys["transfer"] = subject
         elif kind in {"consignment", "receipt"}:

@@ -69,6 +69,7 @@ CONSIGNMENTS: Final = Table(
     Column("bytes", Integer, nullable=False, default=0),
     Column("sealed_size", Integer),
     Column("sealed_sha256", String),
+    Column("duplicates", Text),  # JSON: transfers that it carried and that had been delivered before
     Column("head_sequence", Integer),
     Column("head_sha256", String),
     Column("resends", Integer, nullable=False, default=0),

@@ -57,7 +57,7 @@ class Answer(BaseModel):
     sha256: Digest
     outcome: Outcome
     code: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,60}$")] = None
-    reason: Annotated[str | None, Field(max_length=2000)] = None
+    reason: Annotated[str | None, Field(max_length=4000)] = None
 
 
 class Receipt(BaseModel):

@@ -89,8 +89,8 @@ CONSIGNMENT_IN: Final = _moves(
     held="landed quarantined",
 )
 
-RECEIPT_OUT: Final = _moves(issued="sealed", sealed="sent", sent="sealed")
-"""From sent back to sealed: the partner sent the consignment again, so it did not get the receipt."""
+RECEIPT_OUT: Final = _moves(issued="sealed", sealed="sent", sent="issued")
+"""From sent back to issued: the partner sent the consignment again, so it did not get the receipt. Its text stays."""
 
 RECEIPT_IN: Final = _moves(landed="accepted quarantined held", accepted="", quarantined="", held="landed quarantined")
 

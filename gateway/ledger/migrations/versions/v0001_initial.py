@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("sealed_size", sa.Integer(), nullable=True),
         sa.Column("sealed_sha256", sa.String(), nullable=True),
+        sa.Column("duplicates", sa.Text(), nullable=True),
         sa.Column("head_sequence", sa.Integer(), nullable=True),
         sa.Column("head_sha256", sa.String(), nullable=True),
         sa.Column("resends", sa.Integer(), nullable=False),

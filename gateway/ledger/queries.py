@@ -1,0 +1,294 @@
+"""What is due, and what there is: the ledger's questions. Reads only; rows come out as plain mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, or_, select
+
+from gateway.ledger.chain import Entry
+from gateway.ledger.store import TABLES
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.transfer.states import Direction, State
+
+Record = Mapping[str, Any]
+
+
+def due(
+    connection: Connection, table: Table, direction: Direction, state: State, now: float, limit: int
+) -> list[Row[Any]]:
+    """What waits in a state and may be worked on now: what broke off an earlier attempt last, then the oldest first."""
+    return list(
+        connection.execute(
+            select(table)
+            .where(table.c.state == str(state), table.c.direction == str(direction), table.c.due <= now)
+            .order_by(table.c.claims, table.c.key)
+            .limit(limit)
+        )
+    )
+
+
+def next_due(connection: Connection, table: Table, direction: Direction, states: Sequence[State]) -> float | None:
+    """When the first deferred unit in one of these states may be tried again."""
+    return connection.execute(
+        select(func.min(table.c.due)).where(table.c.state.in_(map(str, states)), table.c.direction == str(direction))
+    ).scalar()
+
+
+def one(connection: Connection, table: Table, direction: Direction, partner: str, identity: str) -> Row[Any] | None:
+    """The transfer or consignment of that id."""
+    return connection.execute(
+        select(table).where(table.c.direction == str(direction), table.c.partner == partner, table.c.id == identity)
+    ).first()
+
+
+def consignment_in(connection: Connection, partner: str, identity: str) -> Row[Any] | None:
+    """The consignment of that id that came from a partner."""
+    return one(connection, CONSIGNMENTS, Direction.IN, partner, identity)
+
+
+def receipts_of(
+    connection: Connection, direction: Direction, partner: str, consignment: str, state: State
+) -> list[Row[Any]]:
+    """The receipts about a consignment that are in a state."""
+    return list(
+        connection.execute(
+            select(RECEIPTS).where(
+                RECEIPTS.c.direction == str(direction),
+                RECEIPTS.c.partner == partner,
+                RECEIPTS.c.consignment == consignment,
+                RECEIPTS.c.state == str(state),
+            )
+        )
+    )
+
+
+def sequence_taken(connection: Connection, partner: str, sequence: int) -> bool:
+    """Whether a consignment from that partner already had this sequence number."""
+    query = select(CONSIGNMENTS.c.key).where(
+        CONSIGNMENTS.c.direction == str(Direction.IN),
+        CONSIGNMENTS.c.partner == partner,
+        CONSIGNMENTS.c.sequence == sequence,
+    )
+    return connection.execute(query).first() is not None
+
+
+def state_of(connection: Connection, table: Table, key: int) -> str | None:
+    """The state that a row is in now."""
+    return connection.execute(select(table.c.state).where(table.c.key == key)).scalar()
+
+
+def past(connection: Connection, table: Table, states: Sequence[State], moment: float, limit: int) -> list[Row[Any]]:
+    """Outbound units in these states whose expiry lies before a moment."""
+    return list(
+        connection.execute(
+            select(table)
+            .where(
+                table.c.state.in_(map(str, states)),
+                table.c.direction == str(Direction.OUT),
+                table.c.expires <= moment,
+            )
+            .limit(limit)
+        )
+    )
+
+
+def gaps(connection: Connection, before: float) -> list[tuple[str, int]]:
+    """Sequence numbers of partners that never came, though the next one did before a moment; not yet reported ones."""
+    later, missing = CONSIGNMENTS.alias("later"), CONSIGNMENTS.alias("missing")
+    known = exists().where(
+        missing.c.direction == later.c.direction,
+        missing.c.partner == later.c.partner,
+        missing.c.sequence == later.c.sequence - 1,
+    )
+    reported = exists().where(
+        EVENTS.c.subject == later.c.partner + "/" + cast(later.c.sequence - 1, String),
+        EVENTS.c.event == "sequence.gap-found",
+    )
+    query = select(later.c.partner, later.c.sequence - 1).where(
+        later.c.direction == str(Direction.IN), later.c.sequence > 1, later.c.updated < before, ~known, ~reported
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def event_digest(connection: Connection, sequence: int) -> str | None:
+    """The SHA-256 of one event of our chain, None where there is none."""
+    return connection.execute(select(EVENTS.c.sha256).where(EVENTS.c.sequence == sequence)).scalar()
+
+
+def carried(connection: Connection, direction: Direction, partner: str, consignment: str) -> list[Row[Any]]:
+    """The transfers that a consignment carries, in the manifest's order."""
+    return list(
+        connection.execute(
+            select(TRANSFERS)
+            .where(
+                TRANSFERS.c.consignment == consignment,
+                TRANSFERS.c.direction == str(direction),
+                TRANSFERS.c.partner == partner,
+            )
+            .order_by(TRANSFERS.c.position)
+        )
+    )
+
+
+def earlier_copy(connection: Connection, partner: str, sha256: str, since: float, key: int) -> str | None:
+    """The id of a transfer of the same bytes to the same partner that did not come back, submitted before this one."""
+    return connection.execute(
+        select(TRANSFERS.c.id)
+        .where(
+            TRANSFERS.c.partner == partner,
+            TRANSFERS.c.sha256 == sha256,
+            TRANSFERS.c.direction == str(Direction.OUT),
+            TRANSFERS.c.created >= since,
+            TRANSFERS.c.key < key,
+            TRANSFERS.c.state.not_in([State.REJECTED, State.QUARANTINED, State.EXPIRED]),
+        )
+        .limit(1)
+    ).scalar()
+
+
+def lanes(connection: Connection) -> dict[str, Record]:
+    """Every lane that was used so far, by partner."""
+    return {row["partner"]: dict(row) for row in connection.execute(select(LANES)).mappings()}
+
+
+def unsent(connection: Connection) -> dict[str, int]:
+    """How many consignments per partner are packed or sealed, and not sent."""
+    rows = connection.execute(
+        select(CONSIGNMENTS.c.partner, func.count())
+        .where(CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.state.in_([State.PACKED, State.SEALED]))
+        .group_by(CONSIGNMENTS.c.partner)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def waiting_partners(connection: Connection, now: float) -> list[str]:
+    """Partners towards whom something validated waits."""
+    return list(
+        connection.execute(
+            select(TRANSFERS.c.partner)
+            .where(
+                TRANSFERS.c.state == str(State.VALIDATED),
+                TRANSFERS.c.direction == str(Direction.OUT),
+                TRANSFERS.c.due <= now,
+            )
+            .distinct()
+        ).scalars()
+    )
+
+
+def finished_but_kept(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Outbound transfers that have come to their end, and whose bytes still lie in custody."""
+    ends = [State.RECEIPTED, State.INGESTED, State.REJECTED, State.QUARANTINED, State.EXPIRED]
+    return list(
+        connection.execute(
+            select(TRANSFERS)
+            .where(
+                TRANSFERS.c.custody.is_(True),
+                TRANSFERS.c.state.in_(map(str, ends)),
+                TRANSFERS.c.direction == str(Direction.OUT),
+                TRANSFERS.c.origin.is_(None),
+            )
+            .order_by(TRANSFERS.c.key)
+            .limit(limit)
+        )
+    )
+
+
+def completed_consignments(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Opened consignments of which every transfer has come to an end here."""
+    unfinished = exists().where(
+        and_(
+            TRANSFERS.c.consignment == CONSIGNMENTS.c.id,
+            TRANSFERS.c.partner == CONSIGNMENTS.c.partner,
+            TRANSFERS.c.direction == str(Direction.IN),
+            TRANSFERS.c.state.in_([State.OPENED, State.HELD]),
+        )
+    )
+    return list(
+        connection.execute(
+            select(CONSIGNMENTS)
+            .where(
+                CONSIGNMENTS.c.state == str(State.OPENED), CONSIGNMENTS.c.direction == str(Direction.IN), ~unfinished
+            )
+            .limit(limit)
+        )
+    )
+
+
+def events_of(connection: Connection, subjects: Sequence[str]) -> list[Row[Any]]:
+    """The events about these subjects, in order."""
+    return list(connection.execute(select(EVENTS).where(EVENTS.c.subject.in_(subjects)).order_by(EVENTS.c.sequence)))
+
+
+def chain(connection: Connection, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+    """The chain's entries in order, streamed."""
+    query = select(EVENTS).where(EVENTS.c.sequence > after).order_by(EVENTS.c.sequence)
+    if until is not None:
+        query = query.where(EVENTS.c.sequence <= until)
+    for row in connection.execution_options(yield_per=2000).execute(query):
+        yield Entry(*row)
+
+
+def counts(connection: Connection) -> dict[tuple[str, str, str], int]:
+    """How many of each kind are in each state: (kind, direction, state) to a number."""
+    found: dict[tuple[str, str, str], int] = {}
+    for kind, table in TABLES.items():
+        query = select(table.c.direction, table.c.state, func.count()).group_by(table.c.direction, table.c.state)
+        for direction, state, number in connection.execute(query):
+            found[kind, direction, state] = number
+    return found
+
+
+def matching(connection: Connection, table: Table, prefix: str) -> list[Row[Any]]:
+    """Rows whose id starts with `prefix`; at most a few, for telling whether it is unique."""
+    return list(connection.execute(select(table).where(table.c.id.startswith(prefix, autoescape=True)).limit(5)))
+
+
+def transfers(
+    connection: Connection,
+    *,
+    direction: str | None = None,
+    partner: str | None = None,
+    flow: str | None = None,
+    state: str | None = None,
+    since: float | None = None,
+    limit: int | None = None,
+) -> list[Row[Any]]:
+    """Transfers that match every given word, the newest first."""
+    query = select(TRANSFERS).order_by(TRANSFERS.c.key.desc())
+    for column, wanted in (("direction", direction), ("partner", partner), ("flow", flow), ("state", state)):
+        if wanted is not None:
+            query = query.where(TRANSFERS.c[column] == wanted)
+    if since is not None:
+        query = query.where(TRANSFERS.c.created >= since)
+    return list(connection.execute(query if limit is None else query.limit(limit)))
+
+
+def quarantined(connection: Connection, *, discarded: bool = False) -> list[Row[Any]]:
+    """What is locked away, the newest first."""
+    query = select(QUARANTINE).order_by(QUARANTINE.c.received.desc())
+    return list(connection.execute(query if discarded else query.where(QUARANTINE.c.discarded.is_(None))))
+
+
+def due_now(connection: Connection, now: float) -> int:
+    """How many units some role could work on at this moment: nothing means idle."""
+    total = 0
+    work = {
+        TRANSFERS: {Direction.OUT: [State.ADMITTED, State.VALIDATED, State.PACKED], Direction.IN: [State.OPENED]},
+        CONSIGNMENTS: {Direction.OUT: [State.PACKED, State.SEALED], Direction.IN: [State.LANDED, State.OPENED]},
+        RECEIPTS: {Direction.OUT: [State.ISSUED, State.SEALED], Direction.IN: [State.LANDED]},
+    }
+    blocked = select(LANES.c.partner).where(or_(LANES.c.held.is_(True), LANES.c.due > now))
+    for table, states_of in work.items():
+        for direction, states in states_of.items():
+            query = select(func.count()).where(
+                table.c.direction == str(direction), table.c.state.in_(map(str, states)), table.c.due <= now
+            )
+            if direction is Direction.OUT:
+                # A unit towards a lane that is held, or that waits after a failure, is not due.
+                waiting = [str(state) for state in states if state is not State.ADMITTED and state is not State.ISSUED]
+                query = query.where(~and_(table.c.state.in_(waiting), table.c.partner.in_(blocked)))
+            total += connection.execute(query).scalar_one()
+    return total + len(finished_but_kept(connection, 1))

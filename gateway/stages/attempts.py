@@ -1,0 +1,60 @@
+"""What becomes of a consignment or a receipt whose stage ended in an error: one place for all stages.
+
+The error's disposition and the itinerary decide (`transfer.states.advance`); this writes it down. Transfers are moved in
+batches by their own stages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from gateway.errors import GatewayError, PoisonFile
+from gateway.ledger.store import TABLES, Transaction
+from gateway.stages.workplace import Workplace
+from gateway.transfer.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
+
+
+def claim(place: Workplace, kind: str, row: Row[Any]) -> PoisonFile | None:
+    """Count the attempt before it starts; the error that holds the unit where too many attempts never ended."""
+    if row.claims >= POISON_CLAIMS:
+        return PoisonFile(f"{row.claims} attempts ended their process")
+    with place.ledger.write() as transaction:
+        transaction.claim(TABLES[kind], [row.key])
+    return None
+
+
+def failed(place: Workplace, transaction: Transaction, kind: str, row: Row[Any], error: GatewayError) -> Move:
+    """Move a consignment or a receipt after `error`, with its event; a Halt is raised."""
+    direction, state = Direction(row.direction), State(row.state)
+    move = advance(ITINERARIES[kind, direction], state, error, expired=_expired(place, row))
+    identity = row.id if kind == "consignment" else row.consignment
+    name = "work.deferred" if move.retry else f"{kind}.{move.state}"
+    event = transaction.record(
+        name, kind, identity, row.partner, code=move.code, reason=move.reason, state=str(move.state)
+    )
+    attempts = row.attempts + 1 if move.retry else 0
+    transaction.move(
+        TABLES[kind],
+        direction,
+        state,
+        [
+            {
+                "key": row.key,
+                "state": move.state,
+                "resume": move.resume,
+                "code": move.code,
+                "reason": move.reason,
+                "attempts": attempts,
+                "due": place.retry_at(attempts) if move.retry else 0.0,
+                "event": event,
+            }
+        ],
+    )
+    return move
+
+
+def _expired(place: Workplace, row: Row[Any]) -> bool:
+    expires = getattr(row, "expires", None)
+    return expires is not None and expires <= place.clock()

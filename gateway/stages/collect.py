@@ -1,0 +1,151 @@
+"""Collect: what lies complete in the landing directories becomes landed consignments and receipts.
+
+A file is taken out of the partner's reach first (a rename into `sealed/in/PARTNER/arrivals`), then hashed, then
+recorded; a crash between leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
+names are locked away, `.part` files left to their writer for a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConsignmentAltered, DiskFailed, GatewayError, LandingUnexpected
+from gateway.ledger import queries
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.stages.locking_away import lock_away
+from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.identity import is_id
+from gateway.transfer.states import Direction, State
+
+_PART_DAYS: Final = 1.0
+
+
+class Collect:
+    """Everything that partners left in their landing directories, one partner after the other."""
+
+    name = "collect"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+
+    def step(self) -> Step:
+        done = 0
+        for partner in self._place.settings.partners:
+            try:
+                done += self._collect(partner)
+            except OSError as error:
+                # One partner's directory must not stop the others; the next round looks again.
+                failure = DiskFailed(f"landing of {partner}: {error.strerror}")
+                self._place.log("work.deferred", partner=partner, code=failure.code, reason=failure.reason)
+        return Step(done=done)
+
+    def close(self) -> None:
+        pass
+
+    def _collect(self, partner: str) -> int:
+        place = self._place
+        arrivals = place.home.sealed_in / partner / "arrivals"
+        landing = place.home.landing_in(partner)
+        if not landing.is_dir():
+            return 0
+        for path in self._complete(landing):
+            arrivals.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.rename(arrivals / path.name)
+        if not arrivals.is_dir():
+            return 0
+        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
+        if found:
+            with place.ledger.write() as transaction:
+                for path, sha256 in found:
+                    self._record(transaction, partner, path, sha256)
+        return len(found)
+
+    def _complete(self, landing: Path) -> Iterator[Path]:
+        limit = self._place.clock() - _PART_DAYS * 86400
+        for path in sorted(landing.iterdir()):
+            about = path.lstat()
+            if path.name.endswith(".part"):
+                if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
+                    path.unlink()
+            else:
+                yield path
+
+    def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> None:
+        stem = path.name.partition(".")[0]
+        if path.name == f"{stem}.pgp" and is_id(stem) and sha256 is not None:
+            self._consignment(transaction, partner, path, stem, sha256)
+        elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and sha256 is not None:
+            self._receipt(transaction, partner, path, stem, sha256)
+        else:
+            self._refuse(transaction, partner, path, stem, LandingUnexpected())
+
+    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
+        known = queries.consignment_in(transaction.connection, partner, stem)
+        kept = self._place.home.sealed_in / partner / path.name
+        if known is None:
+            size = path.stat().st_size
+            event = transaction.record("consignment.landed", "consignment", stem, partner, bytes=size, sha256=sha256)
+            row = {
+                "id": stem,
+                "direction": str(Direction.IN),
+                "partner": partner,
+                "state": str(State.LANDED),
+                "sealed_size": size,
+                "sealed_sha256": sha256,
+                "event": event,
+            }
+            transaction.insert(CONSIGNMENTS, [row])
+            path.rename(kept)
+        elif known.sealed_sha256 != sha256:
+            self._refuse(transaction, partner, path, stem, ConsignmentAltered())
+        elif known.state == State.LANDED and not kept.exists():
+            path.rename(kept)
+        else:
+            path.unlink()
+            self._answer_again(transaction, partner, stem)
+
+    def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
+        """The same bytes came again: the partner has not seen our receipt, if there is one already."""
+        event = transaction.record("consignment.repeated", "consignment", stem, partner)
+        sent = queries.receipts_of(transaction.connection, Direction.OUT, partner, stem, State.SENT)
+        changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
+        transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
+
+    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
+        kept = self._place.home.sealed_in / partner / path.name
+        waiting = queries.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
+        if waiting and kept.exists():
+            return  # one of that name is still to be read: this one stays where it is until then
+        event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)
+        if not waiting:
+            row = {
+                "direction": str(Direction.IN),
+                "partner": partner,
+                "consignment": stem,
+                "state": str(State.LANDED),
+                "sealed_size": path.stat().st_size,
+                "sealed_sha256": sha256,
+                "event": event,
+            }
+            transaction.insert(RECEIPTS, [row])
+        path.rename(kept)
+
+    def _refuse(self, transaction: Transaction, partner: str, path: Path, stem: str, error: GatewayError) -> None:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            # Nothing of it can be kept: a link, pipe or directory has no content of its own.
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        stem = stem if is_id(stem) else "unnamed"
+        lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a regular file that is no link; None for anything else."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,63 @@
+"""Locking away: what should not exist goes to the quarantine, whole, with its row and its event in one transaction.
+
+The file gets its second name in the quarantine before the row is written, and loses its first one after the commit. A
+crash in between leaves a name without a row, or a name too many: both are removed when the vault starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from gateway.errors import DiskFailed, GatewayError
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import QUARANTINE
+from gateway.stages.workplace import Workplace
+
+
+def lock_away(
+    place: Workplace, transaction: Transaction, *, path: Path, kind: str, stem: str, partner: str, error: GatewayError
+) -> str:
+    """Lock the sealed file at `path` away and note why; returns the quarantine's id.
+
+    `stem` is the file's name without its endings, as the partner gave it: for a consignment its id.
+    """
+    identity = place.new_id()
+    size, sha256 = 0, hashlib.sha256().hexdigest()
+    try:
+        place.home.quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_file():
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                size = os.fstat(file.fileno()).st_size
+            (place.home.quarantine / f"{identity}.sealed").hardlink_to(path)
+            transaction.afterwards.append(lambda: path.unlink(missing_ok=True))
+    except OSError as failure:
+        raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
+    transaction.record(
+        f"{kind}.quarantined" if kind == "consignment" else "receipt.refused",
+        kind,
+        stem,
+        partner,
+        code=error.code,
+        reason=error.reason,
+        bytes=size,
+        sha256=sha256,
+    )
+    transaction.connection.execute(
+        insert(QUARANTINE).values(
+            id=identity,
+            kind=kind,
+            consignment=stem,
+            partner=partner,
+            code=error.code,
+            reason=error.reason,
+            received=transaction.now,
+            size=size,
+            sha256=sha256,
+        )
+    )
+    return identity

@@ -1,0 +1,275 @@
+"""Open: a landed consignment is decrypted, verified and unpacked, or locked away: the acceptance rule in full.
+
+Plaintext is written below `state/vault/opened` only. The rows of its transfers are written after their bytes are
+durable. What breaks the rule after the manifest proved to be the partner's and meant for us is answered with a receipt
+of outcome `quarantined`; anything less certain gets no answer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.crypto.contract import Opened, OpenPgp
+from gateway.errors import (
+    ArchiveRefused,
+    ConsignmentAltered,
+    DiskFailed,
+    GatewayError,
+    ImpossibleMove,
+    ManifestExpired,
+    ManifestFlow,
+    ManifestFromFuture,
+    ManifestItemTooLarge,
+    Quarantine,
+    SequenceReused,
+    TransferReused,
+)
+from gateway.ledger import queries
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.stages.acknowledge import issue
+from gateway.stages.attempts import claim, failed
+from gateway.stages.locking_away import lock_away
+from gateway.stages.workplace import Step, Workplace
+from gateway.transfer.identity import from_text
+from gateway.transfer.manifest import Manifest, accept
+from gateway.transfer.receipt import Answer, Outcome
+from gateway.transfer.states import Direction, State
+
+# What may be told to the sender: each is judged after the manifest's sender, recipient and fingerprints.
+_ANSWERED = (ArchiveRefused, ManifestExpired, ManifestFlow, ManifestFromFuture, ManifestItemTooLarge, TransferReused)
+
+
+class Unpack(Protocol):
+    """Unpacks an opened archive durably; see `spool.archive`."""
+
+    def __call__(self, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None: ...
+
+
+@dataclass
+class _Attempt:
+    """What became known while a consignment was being opened."""
+
+    manifest: Manifest | None = None
+    opened: Opened | None = None
+    duplicates: list[dict[str, str]] = field(default_factory=list)
+
+
+class Open:
+    """Landed to opened, one consignment a step."""
+
+    name = "open"
+
+    def __init__(self, place: Workplace, engine: OpenPgp, unpack: Unpack) -> None:
+        self._place = place
+        self._engine = engine
+        self._unpack = unpack
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            rows = queries.due(connection, CONSIGNMENTS, Direction.IN, State.LANDED, place.clock(), 1)
+            due = queries.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED])
+        if not rows:
+            return Step(due=due)
+        row = rows[0]
+        poison = claim(place, "consignment", row)
+        attempt = _Attempt()
+        try:
+            if poison is not None:
+                raise poison
+            self._read(row, attempt)
+            with place.ledger.write() as transaction:
+                self._accepted(transaction, row, attempt)
+        except GatewayError as error:
+            self._refused(row, attempt, error)
+        return Step(done=1)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _sealed(self, row: Row[Any]) -> Path:
+        return self._place.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
+
+    def _read(self, row: Row[Any], attempt: _Attempt) -> None:
+        """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
+        place = self._place
+        target = place.home.opened / row.id
+        plain = place.home.opened / f"{row.id}.tar.zst"
+        try:
+            place.home.opened.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _clear(target)
+            plain.unlink(missing_ok=True)
+            target.mkdir(mode=0o700)
+        except OSError as error:
+            raise DiskFailed(f"the vault: {error.strerror}") from error
+        try:
+            opened = self._engine.open(self._sealed(row), row.partner, plain, place.settings.limits.receive_bytes)
+            if opened.sealed_sha256 != row.sealed_sha256:
+                raise ConsignmentAltered("the sealed file changed after it had landed")
+            attempt.opened = opened
+            self._unpack(plain, target, lambda content: self._judge(content, row, attempt))
+        finally:
+            plain.unlink(missing_ok=True)
+
+    def _judge(self, content: bytes, row: Row[Any], attempt: _Attempt) -> Manifest:
+        place, opened = self._place, attempt.opened
+        if opened is None:
+            raise ImpossibleMove("an archive that was unpacked before the verdict")
+        manifest = Manifest.parse(content)
+        flows = place.settings.flows
+        try:
+            accept(
+                manifest,
+                name=row.id,
+                sender=row.partner,
+                recipient=place.site,
+                signer=opened.signer,
+                encrypted_to=opened.encrypted_to,
+                now=place.clock(),
+                permitted=lambda flow: flow in flows and place.routes.may_receive(flow, row.partner),
+                max_bytes=lambda flow: flows[flow].max_bytes,
+            )
+        except _ANSWERED:
+            attempt.manifest = manifest
+            raise
+        attempt.manifest = manifest
+        return manifest
+
+    def _accepted(self, transaction: Transaction, row: Row[Any], attempt: _Attempt) -> None:
+        manifest = attempt.manifest
+        if manifest is None:
+            raise ImpossibleMove("an archive without a manifest was accepted")
+        connection = transaction.connection
+        if queries.sequence_taken(connection, row.partner, manifest.sequence):
+            raise SequenceReused(f"sequence {manifest.sequence}")
+        fresh, doubles = [], []
+        for position, item in enumerate(manifest.items, 1):
+            known = queries.one(connection, TRANSFERS, Direction.IN, row.partner, item.transfer)
+            if known is None:
+                fresh.append((position, item))
+            elif known.sha256 != item.sha256:
+                raise TransferReused(f"item {position}")
+            else:
+                doubles.append({"transfer": item.transfer, "sha256": item.sha256})
+        head = manifest.audit_head
+        event = transaction.record(
+            "consignment.opened",
+            "consignment",
+            row.id,
+            row.partner,
+            sequence=manifest.sequence,
+            count=len(manifest.items),
+            bytes=sum(item.size for item in manifest.items),
+            transfers=[item.transfer for item in manifest.items],
+            head=[head.sequence, head.sha256],
+        )
+        transaction.insert(
+            TRANSFERS,
+            [
+                {
+                    "id": item.transfer,
+                    "direction": str(Direction.IN),
+                    "flow": item.flow,
+                    "partner": row.partner,
+                    "name": item.name,
+                    "size": item.size,
+                    "sha256": item.sha256,
+                    "schema": item.schema_,
+                    "reference": item.reference,
+                    "redirected_from": item.redirected_from,
+                    "consignment": row.id,
+                    "position": position,
+                    "state": str(State.OPENED),
+                    "expires": from_text(manifest.expires),
+                    "event": event,
+                }
+                for position, item in fresh
+            ],
+        )
+        transaction.move(
+            CONSIGNMENTS,
+            Direction.IN,
+            State.LANDED,
+            [
+                {
+                    "key": row.key,
+                    "state": State.OPENED,
+                    "sequence": manifest.sequence,
+                    "items": len(manifest.items),
+                    "bytes": sum(item.size for item in manifest.items),
+                    "expires": from_text(manifest.expires),
+                    "duplicates": orjson.dumps(doubles).decode() if doubles else None,
+                    "head_sequence": head.sequence,
+                    "head_sha256": head.sha256,
+                    "attempts": 0,
+                    "due": 0.0,
+                    "code": None,
+                    "reason": None,
+                    "event": event,
+                }
+            ],
+        )
+        seen = transaction.lane(row.partner)["seen_sequence"]
+        if seen is None or head.sequence > seen:
+            transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)
+
+    def _refused(self, row: Row[Any], attempt: _Attempt, error: GatewayError) -> None:
+        place = self._place
+        _clear(place.home.opened / row.id)
+        with place.ledger.write() as transaction:
+            if not isinstance(error, Quarantine):
+                failed(place, transaction, "consignment", row, error)
+                return
+            lock_away(
+                place,
+                transaction,
+                path=self._sealed(row),
+                kind="consignment",
+                stem=row.id,
+                partner=row.partner,
+                error=error,
+            )
+            event = transaction.head().sequence
+            transaction.move(
+                CONSIGNMENTS,
+                Direction.IN,
+                State.LANDED,
+                [
+                    {
+                        "key": row.key,
+                        "state": State.QUARANTINED,
+                        "code": error.code,
+                        "reason": error.reason,
+                        "event": event,
+                    }
+                ],
+            )
+            if attempt.manifest is not None and isinstance(error, _ANSWERED):
+                issue(transaction, row, _all_quarantined(attempt.manifest, error))
+
+
+def _all_quarantined(manifest: Manifest, error: GatewayError) -> list[Answer]:
+    return [
+        Answer(
+            transfer=item.transfer,
+            sha256=item.sha256,
+            outcome=Outcome.QUARANTINED,
+            code=error.code,
+            reason=error.reason,
+        )
+        for item in manifest.items
+    ]
+
+
+def _clear(directory: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(directory)

@@ -1,0 +1,219 @@
+"""Send: sealed files go to their partners, each lane by itself, over kept sessions.
+
+A lane works in a thread of a bounded pool, so a partner that stalls keeps one thread and nobody else; results come back
+through a queue and are committed in groups by the role's own thread. A failure is the lane's: it waits with backoff, or
+is held where a person must decide. Lanes that collect are also asked for what waits there for us.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from gateway.errors import Disposition, GatewayError
+from gateway.ledger import queries
+from gateway.ledger.store import TABLES, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.states import Direction, State
+from gateway.transport.contract import Parcel, Session, Transport
+
+LANES_AT_ONCE: Final = 32
+IDLE_SECONDS: Final = 120.0
+"""A session that nothing used for so long is closed; making one costs 0.1 s."""
+
+_DAY: Final = 86400.0
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A parcel that lies at the partner under its final name."""
+
+    kind: str
+    row: Row[Any]
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A lane's job is over: with an error, or with so many files fetched."""
+
+    partner: str
+    error: GatewayError | None
+    fetched: int
+
+
+class Send:
+    """Sealed to sent, all lanes side by side. `wake` is called from a lane's thread when a result waits."""
+
+    name = "send"
+
+    def __init__(self, place: Workplace, transports: Mapping[str, Transport], wake: Callable[[], None]) -> None:
+        self._place = place
+        self._transports = transports
+        self._wake = wake
+        self._pool = ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane")
+        self._results: queue.SimpleQueue[_Sent | _Ended] = queue.SimpleQueue()
+        self._sessions: dict[str, tuple[Session, float]] = {}
+        self._busy: set[str] = set()
+        self._collect_due = {
+            code: 0.0
+            for code, partner in place.settings.partners.items()
+            if partner.link == "collect" and partner.endpoint is not None
+        }
+
+    def step(self) -> Step:
+        done = self._commit_results()
+        now = self._place.clock()
+        with self._place.ledger.read() as connection:
+            lanes = queries.lanes(connection)
+            sealed: dict[str, list[tuple[str, Row[Any]]]] = {}
+            # Receipts first: a partner waits for them with its hands full.
+            for kind, table in (("receipt", RECEIPTS), ("consignment", CONSIGNMENTS)):
+                for row in queries.due(connection, table, Direction.OUT, State.SEALED, now, BATCH):
+                    sealed.setdefault(row.partner, []).append((kind, row))
+        for partner in sealed.keys() | {code for code, due in self._collect_due.items() if due <= now}:
+            lane = lanes.get(partner, {})
+            if partner in self._transports and partner not in self._busy and not lane.get("held"):
+                if lane.get("due", 0.0) <= now:
+                    self._start(partner, sealed.get(partner, []))
+        self._close_idle(now)
+        waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
+        return Step(done=done, due=min([*waiting, *self._collect_due.values()], default=None))
+
+    def close(self) -> None:
+        # Closing the sessions ends uploads in mid-file; the pool's threads end with them.
+        for session, _ in list(self._sessions.values()):
+            session.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._commit_results()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._busy)
+
+    def _start(self, partner: str, sealed: list[tuple[str, Row[Any]]]) -> None:
+        collect = self._collect_due.get(partner, float("inf")) <= self._place.clock()
+        if collect:
+            self._collect_due[partner] = self._place.clock() + self._place.settings.link.collect_seconds
+        self._busy.add(partner)
+        self._pool.submit(self._work, partner, sealed, collect)
+
+    def _work(self, partner: str, sealed: list[tuple[str, Row[Any]]], collect: bool) -> None:  # noqa: FBT001 - a thread's argument
+        """In the lane's thread: touches its own session and the queue, never the ledger."""
+        error, fetched = None, 0
+        try:
+            session = self._session(partner)
+            rows = iter(sealed)
+            for _ in session.send(self._parcels(sealed)):
+                self._results.put(_Sent(*next(rows)))
+                self._wake()
+            if collect:
+                fetched = self._fetch(partner, session)
+        except GatewayError as failure:
+            error = failure
+            kept = self._sessions.pop(partner, None)
+            if kept is not None:
+                kept[0].close()
+        finally:
+            self._results.put(_Ended(partner, error, fetched))
+            self._wake()
+
+    def _session(self, partner: str) -> Session:
+        kept = self._sessions.get(partner)
+        session = self._transports[partner].connect() if kept is None else kept[0]
+        self._sessions[partner] = (session, self._place.clock())
+        return session
+
+    def _parcels(self, sealed: list[tuple[str, Row[Any]]]) -> Iterator[Parcel]:
+        out = self._place.home.sealed_out
+        for kind, row in sealed:
+            name = f"{row.id}.pgp" if kind == "consignment" else f"{row.consignment}.receipt.pgp"
+            yield Parcel(out / row.partner / name, name, row.sealed_size)
+
+    def _fetch(self, partner: str, session: Session) -> int:
+        landing = self._place.home.landing_in(partner)
+        fetched = 0
+        for remote in session.waiting():
+            target = landing / remote.name
+            if not target.exists():
+                session.fetch(remote, target)
+            session.remove(remote)
+            fetched += 1
+        return fetched
+
+    def _commit_results(self) -> int:
+        sent: list[_Sent] = []
+        ended: list[_Ended] = []
+        with suppress(queue.Empty):
+            while True:
+                result = self._results.get_nowait()
+                if isinstance(result, _Sent):
+                    sent.append(result)
+                else:
+                    ended.append(result)
+        if not sent and not ended:
+            return 0
+        lanes: Mapping[str, Mapping[str, Any]] = {}
+        with self._place.ledger.read() as connection:
+            lanes = queries.lanes(connection)
+        notable = [end for end in ended if end.error is not None or lanes.get(end.partner, {}).get("failures", 0)]
+        if sent or notable:
+            with self._place.ledger.write() as transaction:
+                for result in sent:
+                    self._note_sent(transaction, result)
+                for end in notable:
+                    self._note_ended(transaction, end)
+        self._busy -= {end.partner for end in ended}
+        return len(sent) + sum(end.fetched for end in ended)
+
+    def _note_sent(self, transaction: Transaction, result: _Sent) -> None:
+        row, kind = result.row, result.kind
+        table = TABLES[kind]
+        now_state = queries.state_of(transaction.connection, table, row.key)
+        if now_state != State.SEALED:
+            return  # its receipt was quicker than this note
+        identity = row.id if kind == "consignment" else row.consignment
+        event = transaction.record(f"{kind}.sent", kind, identity, row.partner, bytes=row.sealed_size)
+        overdue = self._place.settings.link.receipt_overdue_hours * 3600.0
+        due = transaction.now + min(overdue * 2.0**row.resends, max(overdue, _DAY)) if kind == "consignment" else 0.0
+        change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
+        transaction.move(table, Direction.OUT, State.SEALED, [change])
+        if kind == "consignment":
+            transaction.move_with({"id": row.id, "partner": row.partner}, State.SEALED, State.SENT, event)
+        else:
+            sealed = self._place.home.sealed_out / row.partner / f"{row.consignment}.receipt.pgp"
+            transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+
+    def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
+        partner, error = end.partner, end.error
+        failures = transaction.lane(partner)["failures"]
+        if error is None:
+            transaction.record("lane.recovered", "lane", partner, partner)
+            transaction.set_lane(partner, failures=0, due=0.0, code=None, reason=None)
+            return
+        if error.disposition is Disposition.HALT:
+            raise error
+        held = error.disposition is not Disposition.DEFER
+        due = 0.0 if held else self._place.retry_at(failures + 1)
+        transaction.record(
+            "lane.held" if held else "lane.deferred",
+            "lane",
+            partner,
+            partner,
+            code=error.code,
+            reason=error.reason,
+            log={"attempt": failures + 1, "due": due},
+        )
+        transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
+
+    def _close_idle(self, now: float) -> None:
+        for partner, (session, used) in list(self._sessions.items()):
+            if partner not in self._busy and now - used > IDLE_SECONDS:
+                del self._sessions[partner]
+                session.close()
