@@ -1,0 +1,79 @@
+"""How the records of one extract belong together: claims, what belongs to them, changes and the errors they led to.
+
+A record may come before the claim it belongs to, so what is not known yet waits until the end of the file. Only references are
+kept, of bounded length: about 100 bytes a claim. Raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from gateway.validation.extract_rows import Record
+
+_CLAIMS: Final = frozenset("DAC")
+
+
+class LinkFault(NamedTuple):
+    """A record that does not belong: its row, and the number of the field that should say where to."""
+
+    code: str
+    row: int
+    field: int
+
+
+class Links:
+    """Collects references row by row. Housing and council tax benefit number their claims independently."""
+
+    def __init__(self) -> None:
+        self._housing: set[bytes] = set()
+        self._council_tax: set[bytes] = set()
+        self._changes: set[bytes] = set()
+        self._unclaimed: dict[bytes, tuple[int, bytes]] = {}
+        self._unchanged: dict[bytes, int] = {}
+
+    def add(self, record: Record, row: int) -> LinkFault | None:
+        """Take in one record; the fault is that of a claim whose reference an earlier claim had."""
+        kind, housing, council_tax, change = record
+        if kind in _CLAIMS:
+            return self._add_claim(housing, council_tax, row)
+        if kind == "G":
+            return None
+        if housing not in self._housing and council_tax not in self._council_tax and (housing or council_tax):
+            self._unclaimed.setdefault(b"%b,%b" % (housing, council_tax), (row, housing))
+        if kind == "T":
+            self._changes.add(change)
+        elif kind == "E" and change and change not in self._changes:
+            self._unchanged.setdefault(change, row)
+        return None
+
+    def _add_claim(self, housing: bytes, council_tax: bytes, row: int) -> LinkFault | None:
+        field = 0
+        if council_tax:
+            if council_tax in self._council_tax:
+                field = 3
+            else:
+                self._council_tax.add(housing if council_tax == housing else council_tax)
+        if housing:
+            if housing in self._housing:
+                field = 2
+            else:
+                self._housing.add(housing)
+        return LinkFault("extract-duplicate-claim", row, field) if field else None
+
+    def loose_ends(self) -> Iterator[LinkFault]:
+        """After the last row: the first record of each claim or change that never came, in the order of rows."""
+        faults = [
+            LinkFault("extract-orphan", row, 2 if housing else 3)
+            for keys, (row, housing) in self._unclaimed.items()
+            if not self._claimed(housing, keys[len(housing) + 1 :])
+        ]
+        faults.extend(
+            LinkFault("extract-unknown-change", row, 320)
+            for change, row in self._unchanged.items()
+            if change not in self._changes
+        )
+        return iter(sorted(faults, key=lambda fault: fault.row))
+
+    def _claimed(self, housing: bytes, council_tax: bytes) -> bool:
+        return housing in self._housing or council_tax in self._council_tax

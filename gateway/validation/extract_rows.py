@@ -1,0 +1,146 @@
+"""Judge the rows of one variant of the extract, one at a time.
+
+Most rows are right, so each record type has one regular expression that accepts a whole right row in a single call, its
+dates, codes and number of columns included. A row that it does not accept is taken apart and explained field by field; the explanation
+alone decides. Raises nothing for what a row can hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from gateway.validation.extract_fields import TEXT, field_fault, field_pattern
+from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, Variant
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_NAMELESS: Final = frozenset({"G"})
+"""Record types that belong to no claim."""
+_NO_PATTERN: Final = ("", re.compile(rb"(?!)"))
+_KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change"})
+"""The fields that name what a record belongs to."""
+
+
+class Record(NamedTuple):
+    """What later rows need of a row: its type, its two claim references, and the change it makes or refers to."""
+
+    kind: str
+    housing: bytes
+    council_tax: bytes
+    change: bytes
+
+
+class Fault(NamedTuple):
+    """A rule broken in a row; `field` is 0 where it is about the whole row."""
+
+    code: str
+    field: int
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The fields that one record type uses, with their columns, and the columns that it may not leave empty."""
+
+    used: tuple[tuple[int, Field], ...]
+    required: tuple[tuple[int, int], ...]
+
+
+class RowRules:
+    """The rules of one variant. Immutable once made."""
+
+    def __init__(self, variant: Variant, *, allow_test_numbers: bool) -> None:
+        self._allow_test_numbers = allow_test_numbers
+        self._width = len(variant.fields)
+        self._change_column = next(i for i, field in enumerate(variant.fields) if field.number == 320)
+        self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
+        self._patterns = {kind.encode(): (kind, self._pattern(variant, kind)) for kind in RECORD_TYPES}
+
+    def accept(self, line: bytes) -> Record | None:
+        """The record in a row that is right beyond doubt; None where it must be explained."""
+        kind, pattern = self._patterns.get(line[:1], _NO_PATTERN)
+        match = pattern.fullmatch(line)
+        if match is None:
+            return None
+        housing, council_tax, change = match.group("housing", "council_tax", "change")
+        if not housing and not council_tax and kind not in _NAMELESS:
+            return None
+        return Record(kind, housing, council_tax, change)
+
+    def explain(self, line: bytes) -> tuple[Record | None, list[Fault]]:
+        """What is wrong with a row, and the record in it as far as its type and width are right."""
+        try:
+            text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            return None, [Fault("extract-encoding", 0)]
+        if _CONTROL.search(text):
+            return None, [Fault("extract-control-character", 0)]
+        values = _split(text)
+        if values is None:
+            return None, [Fault("extract-quotes", 0)]
+        if len(values) != self._width:
+            return None, [Fault("extract-column-count" if line.endswith(b"\n") else "extract-truncated", 0)]
+        checks = self._checks.get(values[0])
+        if checks is None:
+            return None, [Fault("extract-record-type", 1)]
+        faults = list(self._faults(values, checks))
+        keys = (values[1], values[2], values[self._change_column])
+        return Record(values[0], *(key.encode() for key in keys)), faults
+
+    def _faults(self, values: list[str], checks: Checks) -> list[Fault]:
+        faults = [
+            Fault("extract-required", number) for column, number in checks.required if not values[column].strip(" ")
+        ]
+        if values[0] not in _NAMELESS and not (values[1].strip(" ") or values[2].strip(" ")):
+            faults.append(Fault("extract-reference-missing", 2))
+        for column, field in checks.used:
+            value = values[column]
+            if value and value.strip(" "):
+                code = field_fault(field, value, allow_test_numbers=self._allow_test_numbers)
+                if code is not None:
+                    faults.append(Fault(code, field.number))
+        return sorted(faults, key=lambda fault: fault.field)
+
+    def _pattern(self, variant: Variant, kind: str) -> re.Pattern[bytes]:
+        """Columns without a rule come in long runs, nearly always empty: a bare run of commas is tried first."""
+        parts = [kind.encode()]
+        for plain, run in groupby(variant.fields[1:], lambda field: _is_plain(field, kind)):
+            fields = list(run)
+            if plain:
+                parts.append(rb"(?>%b(?=[,\r\n]|\Z)|%b)" % (b"," * len(fields), (b"," + TEXT + b"*+") * len(fields)))
+            else:
+                parts.extend(b"," + self._column(field, kind) for field in fields)
+        return re.compile(b"".join(parts) + rb"\r?\n?")
+
+    def _column(self, field: Field, kind: str) -> bytes:
+        pattern = field_pattern(field, allow_test_numbers=self._allow_test_numbers)
+        optional = pattern if kind in field.required_by else b"(?:%b)?+" % pattern
+        name = _KEYS.get(field.number)
+        return b"(?P<%b>%b)" % (name, optional) if name else optional
+
+
+def _is_plain(field: Field, kind: str) -> bool:
+    ruled = kind in field.used_by and (field.kind is not Kind.TEXT or kind in field.required_by)
+    return not ruled and field.number not in _KEYS
+
+
+def _checks(variant: Variant, kind: str) -> Checks:
+    columns = list(enumerate(variant.fields))[1:]
+    return Checks(
+        used=tuple(
+            (column, field) for column, field in columns if not _is_plain(field, kind) and kind in field.used_by
+        ),
+        required=tuple((column, field.number) for column, field in columns if kind in field.required_by),
+    )
+
+
+def _split(text: str) -> list[str] | None:
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True), [])
+    except csv.Error:
+        return None
