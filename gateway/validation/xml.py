@@ -1,0 +1,130 @@
+"""Checks one XML document: its bytes, its form, its schema, its values, its counts and totals.
+
+The schema is found by the document's namespace, so versions of a flow stand side by side. Each document is parsed
+once and walked once; the words for a schema failure are looked up only when there is one.
+
+ConfigurationInvalid is raised when the schemas of this site cannot be used, DiskFailed when the file cannot be read;
+whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is expanded or fetched), `xml_catalog`
+(schemas come from disk, `xsi:schemaLocation` is ignored), `xml_explain` (no finding quotes the document).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from lxml import etree
+
+from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.validation.contract import Finding, Report
+from gateway.validation.govtypes import rules
+from gateway.validation.xml_catalog import SchemaSource, find_versions
+from gateway.validation.xml_codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
+from gateway.validation.xml_guard import XmlGuard
+from gateway.validation.xml_rules import Ruleset, read_rules
+from gateway.validation.xml_walk import Walker
+
+if TYPE_CHECKING:
+    from gateway.validation.xml_explain import Explainer
+
+
+def today_utc() -> date:
+    return datetime.now(UTC).date()
+
+
+@dataclass
+class _Version:
+    """One schema version, compiled. `explainer` is made at the first failure, `walker` once for each day."""
+
+    source: SchemaSource
+    schema: etree.XMLSchema
+    ruleset: Ruleset
+    walker: Walker | None = None
+    explainer: Explainer | None = None
+
+
+class XmlValidator:
+    """Checks documents of one flow (contract `Validator`). Not for two threads at once: error logs are kept in it."""
+
+    def __init__(
+        self,
+        schema_root: Path,
+        flow: str,
+        limits: XmlLimits = DEFAULT_LIMITS,
+        *,
+        allow_test_numbers: bool = False,
+        today: Callable[[], date] = today_utc,
+    ) -> None:
+        self._limits = limits
+        self._allow_test_numbers = allow_test_numbers
+        self._today = today
+        self._day: date | None = None
+        self._guard = XmlGuard(limits)
+        self._versions = {
+            namespace: _Version(source, _compile(source), read_rules(source))
+            for namespace, source in find_versions(schema_root, flow).items()
+        }
+
+    def validate(self, path: Path) -> Report:
+        try:
+            with path.open("rb") as file:
+                content = file.read(self._limits.size + 1)
+        except OSError as error:
+            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
+        return self.validate_bytes(content)
+
+    def validate_bytes(self, content: bytes) -> Report:
+        """The same for a document in memory."""
+        root = self._guard.read(content)
+        if isinstance(root, Finding):
+            return Report(None, (root,), 1)
+        version = self._versions.get(etree.QName(root).namespace or "")
+        if version is None:
+            known = ", ".join(sorted(self._versions))
+            message = f"The document's namespace is not one that is known here: {known}."
+            return Report(None, (Finding(XmlCode.NAMESPACE, f"line {root.sourceline}", message),), 1)
+        return self._check(root, version)
+
+    def _check(self, root: etree._Element, version: _Version) -> Report:
+        walked = self._walker(version).walk(root)
+        name = version.source.name
+        if walked.too_long or version.schema.validate(root):
+            if walked.total:
+                return Report(name, tuple(walked.findings), walked.total)
+            return Report(name, facts=walked.facts)
+        most = self._limits.findings
+        # The stubs do not say that a log is iterable.
+        complaints = cast("Iterable[Complaint]", version.schema.error_log)
+        explained = self._explainer(version).explain(root, complaints, walked.flagged, most)
+        findings = (*walked.findings, *explained.findings)
+        return Report(name, findings[:most], walked.total + explained.total)
+
+    def _walker(self, version: _Version) -> Walker:
+        today = self._today()
+        if today != self._day:
+            self._day = today
+            for each in self._versions.values():
+                each.walker = None
+        if version.walker is None:
+            checks = version.ruleset.bind(rules(today=today, allow_test_numbers=self._allow_test_numbers))
+            version.walker = Walker(version.ruleset, checks, self._limits)
+        return version.walker
+
+    @staticmethod
+    def _explainer(version: _Version) -> Explainer:
+        if version.explainer is None:
+            # Imported here: it takes a third of a second, and most validators never meet a broken document.
+            from gateway.validation.xml_explain import Explainer  # noqa: PLC0415
+
+            version.explainer = Explainer(version.source, version.ruleset)
+        return version.explainer
+
+
+def _compile(source: SchemaSource) -> etree.XMLSchema:
+    try:
+        return etree.XMLSchema(etree.fromstring(source.to_bytes()))
+    except etree.XMLSchemaParseError as error:
+        raise ConfigurationInvalid(f"the schema {source.name} does not compile: {error}") from error

@@ -1,0 +1,153 @@
+"""Reads out of a schema what the gateway checks beyond it: types, codes, facts, counts, totals and the order of dates.
+
+The schema stays the one description of its flow: the type of an element says which check of `govtypes` it gets, an
+enumeration which codes, and `xs:appinfo` the rest, in the namespace `urn:gateway:rules:1.0`:
+
+    <rule:record/>                  one record; they are counted, and named by their number in findings
+    <rule:fact name="authority"/>   the text is a fact of the report (authority, message_id)
+    <rule:counts element="Claim"/>  the number says how many of that element there are
+    <rule:sums element="Rent"/>     the amount is the sum of all of that element
+    <rule:not-before element="F"/>  the date is not before that of its sibling
+
+ConfigurationInvalid is raised where two elements of one name have simple types that differ, or a rule names an element
+that does not exist: checks go by name, so a name must mean one thing within a schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from gateway.errors import ConfigurationInvalid
+from gateway.validation.govtypes import Rule
+from gateway.validation.xml_catalog import XSD, SchemaSource
+
+_RULE: Final = "{urn:gateway:rules:1.0}"
+_MOST_CODES_TOLD: Final = 12
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How one value agrees with others; names are tags as the tree has them (`{namespace}Name`)."""
+
+    fact: str | None = None
+    counts: str | None = None
+    sums: str | None = None
+    not_before: str | None = None
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """One schema version's rules.
+
+    `types` gives the simple type of each tag, `chains` each type with its bases, nearest first, `codes` the
+    """
+
+    names: frozenset[str]
+    tags: frozenset[str]
+    types: Mapping[str, str]
+    chains: Mapping[str, tuple[str, ...]]
+    codes: Mapping[str, tuple[str, ...]]
+    descriptions: Mapping[str, str]
+    relations: Mapping[str, Relation]
+    record: str | None
+    counted: frozenset[str]
+    summed: frozenset[str]
+
+    def bind(self, government: Mapping[str, Rule]) -> dict[str, Rule]:
+        """The check of each tag whose type, or a base of it, is among `government` or is a list of codes."""
+        checks: dict[str, Rule] = {}
+        for tag, simple_type in self.types.items():
+            if simple_type in self.codes:
+                checks[tag] = _one_of(self.codes[simple_type])
+                continue
+            for base in self.chains.get(simple_type, ()):
+                if base in government:
+                    checks[tag] = government[base]
+                    break
+        return checks
+
+
+def read_rules(source: SchemaSource) -> Ruleset:
+    """The rules of one schema version."""
+    simple = {name: node for node in source.root.iter(f"{XSD}simpleType") if (name := node.get("name"))}
+    types: dict[str, str] = {}
+    relations: dict[str, Relation] = {}
+    record: str | None = None
+    names: set[str] = set()
+    for element in source.root.iter(f"{XSD}element"):
+        name = element.get("name", "")
+        tag = f"{{{source.namespace}}}{name}"
+        names.add(name)
+        simple_type = element.get("type", "")
+        if simple_type in simple and types.setdefault(tag, simple_type) != simple_type:
+            raise ConfigurationInvalid(f"{source.name} gives {name} two types, {types[tag]} and {simple_type}")
+        for rule in element.iterfind(f"{XSD}annotation/{XSD}appinfo/{_RULE}*"):
+            if rule.tag == f"{_RULE}record":
+                record = tag
+            else:
+                relations[tag] = _relation(rule, source)
+    _insist_on_names(relations, names, source)
+    return Ruleset(
+        names=frozenset(names),
+        tags=frozenset(f"{{{source.namespace}}}{name}" for name in names),
+        types=types,
+        chains={name: _chain(name, simple) for name in simple},
+        codes={name: codes for name, node in simple.items() if (codes := _codes(node))},
+        descriptions={name: _description(node) for name, node in simple.items()},
+        relations=relations,
+        record=record,
+        counted=frozenset(filter(None, [record, *(relation.counts for relation in relations.values())])),
+        summed=frozenset(relation.sums for relation in relations.values() if relation.sums),
+    )
+
+
+def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
+    other = f"{{{source.namespace}}}{rule.get('element')}"
+    match rule.tag.removeprefix(_RULE):
+        case "fact":
+            return Relation(fact=rule.get("name"))
+        case "counts":
+            return Relation(counts=other)
+        case "sums":
+            return Relation(sums=other)
+        case "not-before":
+            return Relation(not_before=other)
+        case unknown:
+            raise ConfigurationInvalid(f"{source.name} has a rule that is not known: {unknown}")
+
+
+def _insist_on_names(relations: Mapping[str, Relation], names: set[str], source: SchemaSource) -> None:
+    for relation in relations.values():
+        for tag in (relation.counts, relation.sums, relation.not_before):
+            if tag is not None and etree.QName(tag).localname not in names:
+                raise ConfigurationInvalid(
+                    f"{source.name} has a rule about {etree.QName(tag).localname}, which is none"
+                )
+
+
+def _chain(name: str, simple: Mapping[str, etree._Element]) -> tuple[str, ...]:
+    chain: list[str] = []
+    while name in simple and name not in chain:
+        chain.append(name)
+        restriction = simple[name].find(f"{XSD}restriction")
+        name = restriction.get("base", "") if restriction is not None else ""
+    return tuple(chain)
+
+
+def _codes(node: etree._Element) -> tuple[str, ...]:
+    return tuple(value.get("value", "") for value in node.iterfind(f"{XSD}restriction/{XSD}enumeration"))
+
+
+def _description(node: etree._Element) -> str:
+    text = node.findtext(f"{XSD}annotation/{XSD}documentation") or ""
+    return " ".join(text.split())
+
+
+def _one_of(codes: tuple[str, ...]) -> Rule:
+    allowed = frozenset(codes)
+    told = "not one of " + ", ".join(codes) if len(codes) <= _MOST_CODES_TOLD else "not one of the codes allowed here"
+    return Rule("code", lambda text: None if text in allowed else told)
