@@ -27,7 +27,8 @@ class Endpoint:
 @dataclass(frozen=True)
 class Pace:
     """How patient the link is: seconds for connecting, for the banner and authentication, for one answer; the least
-    throughput in bytes a second, below which a transfer is given up after `grace` seconds."""
+    throughput in bytes a second, below which a transfer is given up after `grace` seconds.
+    """
 
     connect_timeout: float = 10.0
     auth_timeout: float = 20.0
@@ -54,14 +55,14 @@ class Remote:
 
 
 class Session(Protocol):
-    """A kept connection to one partner. Not safe for two threads at once."""
+    """A kept connection to one partner. Not safe for two threads at once. After an error it is closed: make a new one."""
 
     def send(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
         """Upload each parcel under `NAME.part`, check its size, rename without overwriting; yield it when that is done.
 
         A parcel whose final name is there already with the right size counts as sent (an earlier attempt that broke
-        after the rename, or a retry before the receipt). With another size, it is put beside it and the partner's
-        gateway decides: never overwritten.
+        after the rename, or a retry before the receipt). With another size it is UploadIncomplete, never overwritten: the
+        partner's gateway takes the file there away and judges it, and then a retry finds the name free.
         """
         ...
 

@@ -1,0 +1,126 @@
+"""SSH keys: make a pair, read its public line, and judge a public line that somebody else wrote on a card.
+
+Raises CardRefused for a public key that is not exactly one plain line of an accepted kind, DiskFull and DiskFailed for
+our own files. Safe, because a card's line ends up in authorized_keys, where options, a second line or a quote would
+grant more than a key does: only the type and the key's own base64 ever leave this module.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+    load_ssh_public_key,
+)
+
+from gateway.errors import CardRefused, DiskFailed
+from gateway.transport.faults import translate
+from gateway.transport.names import sync_directory
+
+_TYPES: Final = frozenset(
+    {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"}
+)
+_LEAST_RSA_BITS: Final = 3072
+_LONGEST_LINE: Final = 4096
+_COMMENT: Final = re.compile(r"[\x20-\x7e]*")
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """One SSH public key: its type, its base64, and the fingerprint as OpenSSH logs it (`SHA256:...`)."""
+
+    type: str
+    base64: str
+    fingerprint: str
+
+    @property
+    def line(self) -> str:
+        """The key as one line without options or comment."""
+        return f"{self.type} {self.base64}"
+
+    @property
+    def blob(self) -> bytes:
+        return base64.b64decode(self.base64)
+
+
+def parse_public_key(line: str) -> PublicKey:
+    """The key in a line such as `ssh-ed25519 AAAA... comment`; the comment is dropped.
+
+    Raises CardRefused for options in front, more than one line, DSA, security keys, certificates, RSA below 3,072 bits,
+    and for base64 whose inner type is another than the one written.
+    """
+    text = line.strip(" \r\n")
+    if len(text) > _LONGEST_LINE or not _COMMENT.fullmatch(text):
+        raise CardRefused("the SSH key is not one line of plain text")
+    kind, _, rest = text.partition(" ")
+    body = rest.strip().partition(" ")[0]
+    if kind not in _TYPES:
+        raise CardRefused("the SSH key is not of an accepted kind: ssh-ed25519, ecdsa-sha2-nistp256/384/521 or ssh-rsa")
+    try:
+        blob = base64.b64decode(body, validate=True)
+        key = load_ssh_public_key(f"{kind} {body}".encode("ascii"))
+    except (ValueError, binascii.Error, UnsupportedAlgorithm) as error:
+        raise CardRefused("the SSH key cannot be read") from error
+    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+        raise CardRefused(f"the SSH key is RSA of fewer than {_LEAST_RSA_BITS} bits")
+    return _public(kind, blob)
+
+
+def make_key_pair(path: Path, comment: str = "") -> PublicKey:
+    """Write a new Ed25519 key to `path` (OpenSSH format, no passphrase, mode 0600) and its line to `path`.pub.
+
+    The private key must not exist yet: a key in use is never replaced by accident. Raises DiskFailed.
+    """
+    if not _COMMENT.fullmatch(comment):
+        raise ValueError("a comment is printable ASCII")
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
+    public = parse_public_key(line)
+    try:
+        _write_new(path, pem, 0o600)
+        _write_new(path.with_name(path.name + ".pub"), f"{line} {comment}".strip().encode("ascii") + b"\n", 0o644)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise translate(error) from error
+    return public
+
+
+def read_public_key(path: Path) -> PublicKey:
+    """The public key that belongs to the private key at `path`. Raises DiskFailed."""
+    try:
+        private = load_ssh_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise translate(error) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise DiskFailed(f"{path.name} holds no SSH private key without a passphrase") from error
+    line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
+    return parse_public_key(line)
+
+
+def _public(kind: str, blob: bytes) -> PublicKey:
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
+    return PublicKey(kind, base64.b64encode(blob).decode("ascii"), f"SHA256:{digest}")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,316 @@
+"""The managed SFTP server: a private OpenSSH sshd for the landing of one site, started, reloaded and ended here.
+
+Raises ServerFailed when it does not start, with sshd's own words. Safe, because it serves nothing but the landing to the
+keys of configured partners (`sshd_config` says how), and because no sshd outlives its gateway: `sshd_guard` ends it and
+its sessions after a kill -9, and a start looks for one that is left over all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+import gateway
+from gateway.errors import ServerFailed
+from gateway.transport.faults import translate
+from gateway.transport.names import sync_directory
+from gateway.transport.sshd_config import (
+    Account,
+    Chroot,
+    ServerSpec,
+    check_spec,
+    render_authorized_keys,
+    render_config,
+)
+
+__all__ = ["Account", "Chroot", "ManagedServer", "ServerSpec"]
+
+_START_SECONDS: Final = 15.0
+_STOP_SECONDS: Final = 8.0
+_PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
+_LISTENING: Final = "Server listening on "
+_LAST_LINES: Final = 8
+
+
+class ManagedServer:
+    """One sshd. `on_line` gets each line that sshd says, from a thread of this object's own."""
+
+    def __init__(
+        self,
+        spec: ServerSpec,
+        on_line: Callable[[str], None] = lambda _line: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spec = spec
+        self._on_line = on_line
+        self._clock = clock
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._listening = threading.Event()
+        self._said: deque[str] = deque(maxlen=_LAST_LINES)
+
+    @property
+    def pid(self) -> int | None:
+        """Sshd's process, while it runs."""
+        return _pid_in(self.spec.pid_file) if self.is_alive() else None
+
+    def write(self) -> bool:
+        """Write sshd_config, the key files and the partners' directories; whether sshd_config changed."""
+        spec = self.spec
+        as_root = os.geteuid() == 0
+        check_spec(spec, as_root=as_root)
+        _check_account(spec.account)
+        try:
+            spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_landing(spec)
+        except OSError as error:
+            raise translate(error) from error
+        chrooted = _is_chrooted(spec, as_root=as_root)
+        config = render_config(spec, chrooted=chrooted, pam=_needs_pam(spec), key_reader=_program("cat"))
+        changed = _replace(spec.config_file, config)
+        landing = Path("/") if chrooted else spec.landing.resolve()
+        _replace(spec.authorized_keys, render_authorized_keys(spec.shared, landing))
+        for account in spec.separate:
+            _replace(spec.account_keys(account), render_authorized_keys([account], None))
+        return changed
+
+    def start(self) -> None:
+        """Write the files, start sshd and return once it listens; ServerFailed otherwise."""
+        if self.is_alive():
+            raise ServerFailed("the SFTP server runs already")
+        sshd = _program("sshd")
+        if os.geteuid() == 0:
+            _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+        self.write()
+        self._test(sshd)
+        _end_predecessor(self.spec)
+        self._listening.clear()
+        self._said.clear()
+        self._guard = subprocess.Popen(
+            self._command(sshd),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])},
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._guard.stderr,), name="sshd-log", daemon=True)
+        self._reader.start()
+        deadline = self._clock() + _START_SECONDS
+        while not self._listening.wait(0.02):
+            if self._guard.poll() is not None or self._clock() > deadline:
+                self.stop()
+                raise ServerFailed(self._last_words())
+
+    def reload(self, spec: ServerSpec | None = None) -> None:
+        """Take over another set of partners. Keys count from the next login; sshd is told only if its config changed.
+
+        Sessions that are open stay open. Raises ServerFailed, with the old sshd still running, for a bad description.
+        """
+        if spec is not None and (spec.directory != self.spec.directory or spec.landing != self.spec.landing):
+            raise ServerFailed("the SFTP server's directories cannot change while it runs: restart the gateway")
+        before = self.spec
+        self.spec = spec or before
+        try:
+            changed = self.write()
+            self._test(_program("sshd"))
+        except ServerFailed:
+            self.spec = before
+            self.write()
+            raise
+        if changed and self._guard is not None and self._guard.poll() is None:
+            self._guard.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End sshd and every session; nothing happens when it does not run."""
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        if guard.stdin is not None:
+            guard.stdin.close()
+        try:
+            guard.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(guard.pid, signal.SIGKILL)
+            guard.wait()
+        if self._reader is not None:
+            self._reader.join(_STOP_SECONDS)
+        if guard.stderr is not None:
+            guard.stderr.close()
+
+    def is_alive(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
+    def _command(self, sshd: str) -> list[str]:
+        command = [sys.executable, "-P", "-m", "gateway.transport.sshd_guard", "--parent", str(os.getpid())]
+        command += ["--pid-file", str(self.spec.pid_file)]
+        if not _needs_pam(self.spec):  # PAM's session modules write in places of their own, /proc among them
+            command += ["--confine-to", str(self.spec.landing)]
+        return [*command, "--", sshd, "-D", "-e", "-f", str(self.spec.config_file)]
+
+    def _test(self, sshd: str) -> None:
+        """Let sshd judge its own configuration before anything depends on it."""
+        outcome = subprocess.run(
+            [sshd, "-t", "-f", str(self.spec.config_file)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if outcome.returncode != 0:
+            raise ServerFailed(f"sshd refuses its configuration: {' '.join(outcome.stderr.split())[:500]}")
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for raw in stream:
+            line = raw.decode("utf-8", errors="replace").rstrip()
+            self._said.append(line)
+            self._on_line(line)
+            if line.startswith(_LISTENING):
+                self._listening.set()
+
+    def _last_words(self) -> str:
+        said = "; ".join(line for line in self._said if line)
+        return f"the SFTP server does not start: {said or 'sshd said nothing'}"[:600]
+
+
+def chroot_fault(path: Path) -> str | None:
+    """Which component of `path` sshd would not chroot to, and why; None when all are root's and closed to others."""
+    resolved = path.resolve()
+    for component in [*reversed(resolved.parents), resolved]:
+        status = component.stat()
+        if status.st_uid != 0:
+            return f"{component} belongs to another user than root"
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"{component} can be written by others than root"
+    return None
+
+
+def locked_accounts(shadow: str, names: set[str]) -> set[str]:
+    """Those of `names` whose password starts with `!` in a shadow file: without PAM, sshd lets them in by no key."""
+    entries = (line.split(":", 2) for line in shadow.splitlines())
+    return {entry[0] for entry in entries if len(entry) > 1 and entry[0] in names and entry[1].startswith("!")}
+
+
+def _needs_pam(spec: ServerSpec) -> bool:
+    """Sshd refuses accounts locked with `!` (Ubuntu's root is one) unless PAM judges them; only root reads shadow."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        shadow = Path("/etc/shadow").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(locked_accounts(shadow, {spec.account, *(account.os_account or "" for account in spec.separate)}))
+
+
+def _is_chrooted(spec: ServerSpec, *, as_root: bool) -> bool:
+    if spec.chroot is Chroot.OFF:
+        return False
+    fault = chroot_fault(spec.landing) if as_root else "the SFTP server does not run as root"
+    if fault is not None and spec.chroot is Chroot.REQUIRED:
+        raise ServerFailed(f"partners cannot be shut into the landing: {fault}")
+    return fault is None
+
+
+def _check_account(name: str) -> None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError as error:
+        raise ServerFailed(f"there is no account {name}") from error
+    if entry.pw_uid != os.geteuid():
+        raise ServerFailed(f"the SFTP server's account is {name}, but the gateway runs as another user")
+
+
+def _make_landing(spec: ServerSpec) -> None:
+    """Make the partners' directories; those of a partner with an account of its own belong to that account."""
+    spec.landing.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for account in spec.accounts:
+        top = spec.landing / account.partner
+        separate = account.os_account is not None
+        top.mkdir(mode=0o755 if separate else 0o700, exist_ok=True)
+        for name in ("in", "out"):
+            (top / name).mkdir(mode=0o700, exist_ok=True)
+        if account.os_account is None:
+            continue
+        try:
+            owner = pwd.getpwnam(account.os_account)
+        except KeyError as error:
+            raise ServerFailed(f"partner {account.partner}: there is no account {account.os_account}") from error
+        os.chown(top, 0, 0)
+        top.chmod(0o755)
+        for name in ("in", "out"):
+            os.chown(top / name, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+        fault = chroot_fault(top)
+        if fault is not None:
+            raise ServerFailed(f"partner {account.partner} cannot be shut into its directory: {fault}")
+
+
+def _replace(path: Path, text: str) -> bool:
+    """Write `text` to `path` atomically, mode 0600; whether it is new."""
+    try:
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return False
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise translate(error) from error
+    return True
+
+
+def _program(name: str) -> str:
+    """Where a program lies; sshd must be started by its full path, and /usr/sbin is not on everybody's PATH."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/bin"]))
+    if found is None:
+        raise ServerFailed(f"{name} is not installed (`apt-get install openssh-server`)")
+    return str(Path(found).resolve())
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _end_predecessor(spec: ServerSpec) -> None:
+    """End an sshd of this site that a killed gateway left behind: the pid file names it, its command line proves it."""
+    pid = _pid_in(spec.pid_file)
+    if pid is None:
+        return
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_ours(pid, spec.config_file):
+        number = signal.SIGTERM if time.monotonic() < deadline - _STOP_SECONDS / 2 else signal.SIGKILL
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            break
+        except PermissionError as error:
+            raise ServerFailed("an SFTP server of this site runs under another user: end it first") from error
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"an older SFTP server of this site does not end (process {pid})")
+        time.sleep(0.05)
+    spec.pid_file.unlink(missing_ok=True)
+
+
+def _is_ours(pid: int, config: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return os.fsencode(config) in arguments and b"sshd" in arguments

@@ -1,0 +1,249 @@
+"""The managed SFTP server's two files, as text: sshd_config and authorized_keys out of one frozen description.
+
+Raises ServerFailed for a description that cannot be served safely. Pure: nothing here touches the disk.
+
+What holds a partner in. Its key is bound, in authorized_keys, to `internal-sftp` with a list of permitted requests: a
+partner that pushes may open, write, close, stat and rename, and can neither read, list, remove, link nor make a
+directory. Where the server runs as root and the path of the landing permits it, the account is moreover chrooted to the
+landing; in any case sshd's writes are confined to the landing by Landlock, where the kernel has it (`sshd_guard`).
+
+What remains in the shared account: a partner that speaks the protocol by hand may write a new file into another partner's
+directory, or truncate one whose name it knows. Names are UUIDv7 with 74 random bits and cannot be listed; what lies in
+another's directory is judged by that other's key, so it ends in quarantine and is never delivered. On a kernel without
+Landlock and without the chroot, the account's other files could be written as well: `gateway doctor` should say so.
+An account of its own (`os_account`) leaves none of this, and is the only way in which a partner may collect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import CardRefused, ServerFailed
+from gateway.transport.keys import PublicKey, parse_public_key
+
+PUSH_REQUESTS: Final = (
+    "open",
+    "write",
+    "close",
+    "fstat",
+    "stat",
+    "lstat",
+    "rename",
+    "realpath",
+    "fsync",
+    "limits",
+    "statvfs",
+)
+"""What sending takes, by the names of `sftp-server -Q requests`."""
+
+COLLECT_REQUESTS: Final = (*PUSH_REQUESTS, "read", "opendir", "readdir", "remove")
+"""What sending and collecting take."""
+
+_KEX: Final = (
+    "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
+    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group16-sha512"
+)
+_CIPHERS: Final = (
+    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
+)
+_MACS: Final = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
+_KEYS: Final = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
+
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\$?")
+_HOST: Final = re.compile(r"[0-9A-Za-z.:_-]+")
+_PATH_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f\"'\\]")
+
+
+class Chroot(StrEnum):
+    """Whether the shared account is shut into the landing: where it can be, always, never."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Account:
+    """One partner's way in: its code, its SSH key (one line), whether it collects, its own operating-system account."""
+
+    partner: str
+    public_key: str
+    may_collect: bool = False
+    os_account: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """The managed server: where it listens, its host key, its generated files, the landing, who may come in.
+
+    `account` is the user that runs the gateway; partners without an account of their own log in as that user.
+    """
+
+    host: str
+    port: int
+    host_key: Path
+    directory: Path
+    landing: Path
+    account: str
+    accounts: tuple[Account, ...] = ()
+    chroot: Chroot = Chroot.AUTO
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / "sshd_config"
+
+    @property
+    def authorized_keys(self) -> Path:
+        return self.directory / "authorized_keys"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.directory / "sshd.pid"
+
+    def account_keys(self, account: Account) -> Path:
+        """The authorized_keys of a partner with an account of its own."""
+        return self.directory / f"authorized_keys.{account.partner}"
+
+    @property
+    def shared(self) -> tuple[Account, ...]:
+        return tuple(account for account in self.accounts if account.os_account is None)
+
+    @property
+    def separate(self) -> tuple[Account, ...]:
+        return tuple(account for account in self.accounts if account.os_account is not None)
+
+
+def check_spec(spec: ServerSpec, *, as_root: bool) -> None:
+    """Raise ServerFailed for whatever this server must not be started with."""
+    if not _HOST.fullmatch(spec.host):
+        raise ServerFailed("the SFTP server's address is not a host name or an IP address")
+    for path in (spec.host_key, spec.directory, spec.landing):
+        if _PATH_REFUSED.search(str(path)) or not path.is_absolute():
+            raise ServerFailed(f"the SFTP server cannot work with the path {str(path)!r}")
+    if spec.shared and " " in str(spec.landing):
+        # internal-sftp takes its arguments apart at every blank, and knows no quotes.
+        raise ServerFailed(f"the landing's path must hold no blank: {str(spec.landing)!r}; move the site")
+    names = [account.os_account for account in spec.separate]
+    if len(set(names)) != len(names) or spec.account in names:
+        raise ServerFailed("two partners cannot use one account of their own")
+    owner: dict[str, str] = {}
+    for account in spec.accounts:
+        _check_account(account, as_root=as_root)
+        blob = _key(account).base64
+        if blob in owner:
+            raise ServerFailed(f"partners {owner[blob]} and {account.partner} have the same SSH key: which is which?")
+        owner[blob] = account.partner
+
+
+def _check_account(account: Account, *, as_root: bool) -> None:
+    if not _CODE.fullmatch(account.partner):
+        raise ServerFailed("a partner's code holds letters, digits, - and _ only")
+    if account.os_account is None:
+        if account.may_collect:
+            raise ServerFailed(
+                f"partner {account.partner} is to collect, which takes an operating-system account of its own: "
+                "name one as os_account, and run the SFTP server as root"
+            )
+        return
+    if not _ACCOUNT.fullmatch(account.os_account):
+        raise ServerFailed(f"os_account of partner {account.partner} is no account name")
+    if not as_root:
+        raise ServerFailed(f"os_account of partner {account.partner} needs the SFTP server to run as root")
+
+
+def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: str) -> str:
+    """The text of sshd_config. `key_reader` is the absolute path of `cat`, by which root reads keys for other accounts."""
+    users = " ".join([spec.account, *(account.os_account or "" for account in spec.separate)])
+    lines = [
+        "# Written by the gateway at every start and reload: changes here are lost.",
+        f"ListenAddress {_bracketed(spec.host)}:{spec.port}",
+        f"HostKey {_quoted(spec.host_key)}",
+        "PidFile none",
+        f"AuthorizedKeysFile {_quoted(spec.authorized_keys)}",
+        # The files lie in a directory of mode 0700 that the gateway made; StrictModes would refuse them for any parent
+        # that others may write, /tmp with its sticky bit included, and where HOME lies is the sysadmin's choice.
+        "StrictModes no",
+        f"AllowUsers {users}",
+        "AuthenticationMethods publickey",
+        "PubkeyAuthentication yes",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "HostbasedAuthentication no",
+        f"PermitRootLogin {'forced-commands-only' if spec.account == 'root' else 'no'}",
+        f"UsePAM {'yes' if pam else 'no'}",
+        "LogLevel VERBOSE",  # every logon, successful or not, with the key's fingerprint
+        "DisableForwarding yes",
+        "PermitTunnel no",
+        "PermitTTY no",
+        "PermitUserRC no",
+        "PermitUserEnvironment no",
+        "PrintMotd no",
+        "PrintLastLog no",
+        "UseDNS no",
+        "Compression no",
+        "MaxAuthTries 3",
+        "MaxSessions 16",
+        "LoginGraceTime 30",
+        "MaxStartups 100:30:500",
+        "ClientAliveInterval 60",
+        "ClientAliveCountMax 5",
+        f"KexAlgorithms {_KEX}",
+        f"Ciphers {_CIPHERS}",
+        f"MACs {_MACS}",
+        f"HostKeyAlgorithms {_KEYS}",
+        f"PubkeyAcceptedAlgorithms {_KEYS}",
+        # The subsystem must exist to be asked for; the command bound to the key takes its place.
+        "Subsystem sftp /bin/false",
+    ]
+    if chrooted:
+        lines += [f"Match User {spec.account}", f"    ChrootDirectory {_quoted(spec.landing)}"]
+    for account in spec.separate:
+        lines += [
+            f"Match User {account.os_account}",
+            f"    ChrootDirectory {_quoted(spec.landing / account.partner)}",
+            "    AuthorizedKeysFile none",
+            # sshd would read the file as that user, to whom the gateway's state is closed.
+            f"    AuthorizedKeysCommand {key_reader} {_quoted(spec.account_keys(account))}",
+            "    AuthorizedKeysCommandUser root",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def render_authorized_keys(accounts: Sequence[Account], landing: Path | None) -> str:
+    """One line a partner: its key, bound to its directory and its requests.
+
+    `landing` is the landing as the session sees it (`/` in the chroot), or None for a partner whose own chroot is its
+    directory.
+    """
+    return "".join(f"{_bound(account, landing)} {_key(account).line} {account.partner}\n" for account in accounts)
+
+
+def _bound(account: Account, landing: Path | None) -> str:
+    requests = ",".join(COLLECT_REQUESTS if account.may_collect else PUSH_REQUESTS)
+    start = "" if landing is None else f"-d {_escaped(landing / account.partner)} "
+    return f'restrict,command="internal-sftp -u 0077 {start}-p {requests}"'
+
+
+def _key(account: Account) -> PublicKey:
+    try:
+        return parse_public_key(account.public_key)
+    except CardRefused as error:
+        raise ServerFailed(f"partner {account.partner}: {error.reason}") from error
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")
+
+
+def _quoted(path: Path) -> str:
+    return f'"{_escaped(path)}"'
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
