@@ -79,9 +79,9 @@ class Send:
                     sealed.setdefault(row.partner, []).append((kind, row))
         for partner in sealed.keys() | {code for code, due in self._collect_due.items() if due <= now}:
             lane = lanes.get(partner, {})
-            if partner in self._transports and partner not in self._busy and not lane.get("held"):
-                if lane.get("due", 0.0) <= now:
-                    self._start(partner, sealed.get(partner, []))
+            free = partner in self._transports and partner not in self._busy and not lane.get("held")
+            if free and lane.get("due", 0.0) <= now:
+                self._start(partner, sealed.get(partner, []))
         self._close_idle(now)
         waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
         return Step(done=done, due=min([*waiting, *self._collect_due.values()], default=None))

@@ -1,0 +1,62 @@
+"""Wake-ups between roles: a named pipe each, into which any other process drops a byte. It only says "look now".
+
+A lost ring costs a rescan interval and nothing else, so ringing never blocks and never fails. A pipe has no limit on
+its path's length, which a socket has.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from gateway.errors import DiskFailed
+
+
+def _path(run: Path, role: str) -> Path:
+    return run / f"{role}.bell"
+
+
+def ring(run: Path, role: str) -> None:
+    """Wake a role, if it runs."""
+    with suppress(OSError):
+        descriptor = os.open(_path(run, role), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"!")
+        finally:
+            os.close(descriptor)
+
+
+class Bell:
+    """The bell of one role, heard by the process that made it. `ring` may be called from any thread or signal handler."""
+
+    def __init__(self, run: Path, role: str) -> None:
+        path = _path(run, role)
+        try:
+            run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkfifo(path, 0o600)
+            # Open for writing too, so that the pipe never reads as ended between two ringers.
+            self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise DiskFailed(f"cannot make the wake-up pipe of {role}: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def ring(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._descriptor, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a ring, at most so long; whether there was one."""
+        ready, _, _ = select.select([self._descriptor], [], [], max(seconds, 0.0))
+        if ready:
+            with suppress(BlockingIOError):
+                os.read(self._descriptor, 65536)
+        return bool(ready)
