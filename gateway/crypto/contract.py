@@ -119,4 +119,3 @@ class KeyStore(Protocol):
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
-

@@ -1,0 +1,170 @@
+"""The outermost packets of a sealed file, read before gpg sees it.
+
+gpg's status lines do not tell everything that the acceptance rule needs: it says nothing of a passphrase that opens the
+message beside our key, and accepts packets that follow the message. So the frame is checked here: one public-key
+encrypted session key for us, one integrity-protected encrypted packet, and the end of the file (RFC 4880 sections 4.2,
+5.1 and 5.13).
+
+Raises EnvelopeArmoured, EnvelopeNotOpenPgp, EnvelopeNotEncrypted, EnvelopeRecipient, EnvelopeNoIntegrity,
+EnvelopeDamaged, EnvelopeTrailing. Safe because it reads headers only, at most one for each 512 bytes of file, and
+holds none of the content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import (
+    EnvelopeArmoured,
+    EnvelopeDamaged,
+    EnvelopeNoIntegrity,
+    EnvelopeNotEncrypted,
+    EnvelopeNotOpenPgp,
+    EnvelopeRecipient,
+    EnvelopeTrailing,
+)
+
+Peek = Callable[[int, int], bytes]
+"""`peek(offset, count)`: at most `count` bytes of the file at `offset`, fewer only at its end."""
+
+_SESSION_KEY: Final = 1
+_PASSPHRASE_KEY: Final = 3
+_ENCRYPTED_BARE: Final = 9
+_ENCRYPTED_PROTECTED: Final = 18
+_ENCRYPTED_AEAD: Final = 20
+_READABLE: Final = {2: "a signature", 4: "a signed message", 8: "a compressed message", 11: "a plain message"}
+_KEY_MATERIAL: Final = {5, 6, 7, 13, 14, 17}
+
+_LONGEST_SESSION_KEY: Final = 4096
+_SHORTEST_CHUNK: Final = 512
+
+
+@dataclass(frozen=True)
+class _Header:
+    tag: int
+    body: int
+    length: int
+    partial: bool
+
+
+def check_framing(peek: Peek, size: int, our_key_ids: frozenset[str]) -> None:
+    """Refuse a file whose outermost packets are not exactly a message encrypted to one of `our_key_ids`.
+
+    Key ids are 16 upper-case hexadecimal digits.
+    """
+    first = peek(0, 1)
+    if not first:
+        raise EnvelopeNotOpenPgp("The file is empty.")
+    if not first[0] & 0x80:
+        if b"-----BEGIN PGP" in peek(0, 4096):
+            raise EnvelopeArmoured
+        raise EnvelopeNotOpenPgp
+    session_key = _header(peek, 0)
+    if session_key.tag != _SESSION_KEY:
+        _refuse_first(session_key.tag)
+    _check_session_key(peek, session_key, our_key_ids)
+    at = session_key.body + session_key.length
+    if at >= size:
+        raise EnvelopeDamaged("The message ends before its encrypted part.")
+    encrypted = _header(peek, at)
+    if encrypted.tag != _ENCRYPTED_PROTECTED:
+        _refuse_second(encrypted.tag)
+    if peek(encrypted.body, 1) != b"\x01":
+        raise EnvelopeNotOpenPgp("The message is encrypted in a form that this gateway does not read.")
+    end = _end(peek, encrypted, size)
+    if end > size:
+        raise EnvelopeDamaged("The message is shorter than it says.")
+    if end < size:
+        raise EnvelopeTrailing
+
+
+def _refuse_first(tag: int) -> None:
+    if tag in _READABLE:
+        raise EnvelopeNotEncrypted(f"The message is not encrypted: it is {_READABLE[tag]}.")
+    if tag == _PASSPHRASE_KEY:
+        raise EnvelopeRecipient("The message is encrypted to a passphrase.")
+    if tag in {_ENCRYPTED_PROTECTED, _ENCRYPTED_AEAD}:
+        raise EnvelopeRecipient("The message names no key that it is encrypted to.")
+    if tag == _ENCRYPTED_BARE:
+        raise EnvelopeNoIntegrity
+    if tag in _KEY_MATERIAL:
+        raise EnvelopeNotOpenPgp("The file holds a key, not a message.")
+    raise EnvelopeNotOpenPgp
+
+
+def _refuse_second(tag: int) -> None:
+    if tag == _SESSION_KEY:
+        raise EnvelopeRecipient("The message is encrypted to more than one key.")
+    if tag == _PASSPHRASE_KEY:
+        raise EnvelopeRecipient("The message can be opened with a passphrase too.")
+    if tag == _ENCRYPTED_BARE:
+        raise EnvelopeNoIntegrity
+    if tag == _ENCRYPTED_AEAD:
+        raise EnvelopeNotOpenPgp("The message is encrypted in a form that this gateway does not read.")
+    raise EnvelopeDamaged("What follows the message's key is not its encrypted part.")
+
+
+def _check_session_key(peek: Peek, header: _Header, our_key_ids: frozenset[str]) -> None:
+    if header.partial or header.length > _LONGEST_SESSION_KEY:
+        raise EnvelopeDamaged("The message's key is of an impossible length.")
+    body = peek(header.body, 9)
+    if len(body) < 9 or body[0] != 3:
+        raise EnvelopeNotOpenPgp("The message's key is in a form that this gateway does not read.")
+    key_id = body[1:9].hex().upper()
+    if key_id == "0" * 16:
+        raise EnvelopeRecipient("The message hides the key that it is encrypted to.")
+    if key_id not in our_key_ids:
+        raise EnvelopeRecipient("The message is encrypted to another key than ours.")
+
+
+def _header(peek: Peek, at: int) -> _Header:
+    """The packet header at an offset, in the old form or the new."""
+    octets = peek(at, 6)
+    if len(octets) < 2 or not octets[0] & 0x80:
+        raise EnvelopeDamaged("The message is not a row of OpenPGP packets.")
+    if octets[0] & 0x40:
+        tag = octets[0] & 0x3F
+        width, length, partial = _new_length(octets[1:])
+        return _Header(tag, at + 1 + width, length, partial)
+    tag = octets[0] >> 2 & 0x0F
+    width = (1, 2, 4, 0)[octets[0] & 0x03]
+    if width == 0:
+        # An old header without a length runs to the end of the file; only readable packets may be written so.
+        return _Header(tag, at + 1, 0, partial=True)
+    if len(octets) < 1 + width:
+        raise EnvelopeDamaged
+    return _Header(tag, at + 1 + width, int.from_bytes(octets[1 : 1 + width], "big"), partial=False)
+
+
+def _new_length(octets: bytes) -> tuple[int, int, bool]:
+    """Octets of the length itself, the length, and whether more chunks follow (RFC 4880 section 4.2.2)."""
+    if not octets:
+        raise EnvelopeDamaged("The message ends within a length.")
+    first = octets[0]
+    if first < 192:
+        return 1, first, False
+    if first < 224:
+        if len(octets) < 2:
+            raise EnvelopeDamaged("The message ends within a length.")
+        return 2, (first - 192 << 8) + octets[1] + 192, False
+    if first < 255:
+        return 1, 1 << (first & 0x1F), True
+    if len(octets) < 5:
+        raise EnvelopeDamaged("The message ends within a length.")
+    return 5, int.from_bytes(octets[1:5], "big"), False
+
+
+def _end(peek: Peek, header: _Header, size: int) -> int:
+    """Where the packet ends, following its chunks."""
+    at, length, partial = header.body, header.length, header.partial
+    while partial:
+        if length < _SHORTEST_CHUNK:
+            raise EnvelopeDamaged("The message is cut into smaller chunks than the standard allows.")
+        at += length
+        if at >= size:
+            raise EnvelopeDamaged("The message is shorter than it says.")
+        width, length, partial = _new_length(peek(at, 5))
+        at += width
+    return at + length

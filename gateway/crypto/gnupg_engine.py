@@ -1,0 +1,236 @@
+"""OpenPGP by GnuPG: signing and sealing to one partner, opening and verifying from one partner.
+
+Raises what the contract names. Safe because gpg writes no file here: plaintext and ciphertext come through a pipe, are
+counted and written by `draft` under a temporary name, and get their final name only after the verdict. The sealed
+bytes that are judged are the bytes that are hashed, from one open file. Which certificate is a partner's is decided by
+configuration (`pinned`), never by what lies in a keyring.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from gateway.crypto.certificates import KeySet, read_keys
+from gateway.crypto.confined_gpg import Bounds, ConfinedGpg, Ended, Feed
+from gateway.crypto.contract import ByteReader, Certificate, Clock, Opened, Sealed
+from gateway.crypto.draft import Draft
+from gateway.crypto.framing import check_framing
+from gateway.crypto.key_agent import KeyAgent
+from gateway.crypto.keyrings import Keyrings, disk_fault, is_code
+from gateway.crypto.verdict import Terms, judge_opening, judge_sealing
+from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyUnusable
+
+_SEAL_OPTIONS: Final = (
+    "-z",
+    "0",
+    "--compress-algo",
+    "none",
+    "--digest-algo",
+    "SHA256",
+    "--cipher-algo",
+    "AES256",
+    "--set-filename",
+    "",
+    "--no-encrypt-to",
+    "--no-throw-keyids",
+)
+
+
+@dataclass(frozen=True)
+class OpenLimits:
+    """What one run of gpg may cost.
+
+    A consignment is not compressed by OpenPGP, so honest work grows with the sealed size: CPU seconds are
+    `cpu_seconds` and one more for each `bytes_per_cpu_second`, seconds by the clock likewise. A message that unpacks to
+    much more than itself (a bomb) runs out of the first; `cpu_seconds` of 1 is fifty times what a small message takes.
+    """
+
+    cpu_seconds: int = 1
+    bytes_per_cpu_second: int = 10_000_000
+    seconds: float = 30.0
+    bytes_per_second: int = 1_000_000
+    memory_bytes: int = 256 * 1024 * 1024
+    stall_seconds: float = 60.0
+
+    def opening(self, size: int) -> Bounds:
+        return Bounds(
+            cpu_seconds=self.cpu_seconds + size // self.bytes_per_cpu_second,
+            memory_bytes=self.memory_bytes,
+            seconds=self.seconds + size / self.bytes_per_second,
+        )
+
+    def sealing(self) -> Bounds:
+        """Sealing reads our own bytes: it may take any CPU, and only standing still ends it."""
+        return Bounds(cpu_seconds=86_400, memory_bytes=self.memory_bytes, seconds=self.stall_seconds)
+
+
+_DEFAULT_LIMITS: Final = OpenLimits()
+
+
+class GnuPgEngine:
+    """`contract.OpenPgp` over `keyrings`, for the site whose primary fingerprint is `own_fingerprint`.
+
+    `pinned` gives each partner's primary fingerprint, from the partner's file in the configuration; it is read at each
+    call, so a changed mapping counts at once. One thread at a time; any number of processes.
+    """
+
+    def __init__(
+        self,
+        keyrings: Path,
+        own_fingerprint: str,
+        pinned: Mapping[str, str],
+        clock: Clock,
+        limits: OpenLimits = _DEFAULT_LIMITS,
+    ) -> None:
+        self._keyrings = Keyrings(keyrings)
+        self._own_fingerprint = own_fingerprint
+        self._pinned = pinned
+        self._clock = clock
+        self._limits = limits
+        self._agent = KeyAgent(self._keyrings.own)
+        self._gpg: ConfinedGpg | None = None
+        self._read: dict[Path, tuple[tuple[int, int, int], tuple[KeySet, ...]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the key agent; the last to leave ends it."""
+        self._agent.close()
+
+    # -- certificates
+
+    def own_certificate(self) -> Certificate:
+        return self._own().certificate()
+
+    def partner_certificate(self, partner: str) -> Certificate:
+        return self._partner(partner).certificate()
+
+    def _own(self) -> KeySet:
+        try:
+            found = self._keys(self._keyrings.own_ring)
+        except FileNotFoundError as error:
+            raise OwnKeyUnusable("There is no key of our own.") from error
+        for keys in found:
+            if keys.primary.fingerprint == self._own_fingerprint:
+                return keys
+        raise OwnKeyUnusable("The keyring does not hold the key that the configuration names as our own.")
+
+    def _partner(self, partner: str) -> KeySet:
+        fingerprint = self._pinned.get(partner)
+        if fingerprint is None or not is_code(partner):
+            raise PartnerKeyUnusable("No fingerprint is configured for the partner.")
+        try:
+            found = self._keys(self._keyrings.partner_ring(partner))
+        except FileNotFoundError as error:
+            raise PartnerKeyUnusable("There is no certificate of the partner.") from error
+        if len(found) != 1 or found[0].primary.fingerprint != fingerprint:
+            raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
+        return found[0]
+
+    def _keys(self, ring: Path) -> tuple[KeySet, ...]:
+        """What a keyring holds, listed again only after the file has been replaced or changed."""
+        try:
+            status = ring.stat()
+        except FileNotFoundError:
+            raise  # the caller knows whose certificate it is that is missing
+        except OSError as error:
+            raise disk_fault(error, "A keyring cannot be read") from error
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._read.get(ring)
+        if known is None or known[0] != version:
+            known = (version, read_keys(self._engine(), ring))
+            self._read[ring] = known
+        return known[1]
+
+    def _engine(self) -> ConfinedGpg:
+        if self._gpg is None:
+            if not self._keyrings.own.is_dir():
+                raise OwnKeyUnusable("There is no key of our own.")
+            self._gpg = ConfinedGpg(self._keyrings.own)
+        return self._gpg
+
+    # -- sealing
+
+    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+        now = self._clock()
+        own, theirs = self._own(), self._partner(partner)
+        if not any("s" in key.capabilities and key.valid_at(now) for key in own.keys) or not own.primary.valid_at(now):
+            raise OwnKeyUnusable
+        recipient = theirs.encryption_key(now)
+        if recipient is None:
+            raise PartnerKeyUnusable
+        gpg = self._engine()
+        digest = hashlib.sha256()
+        feed = Feed(plaintext, lambda _octets: None)
+        draft = Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
+        self._agent.ensure()
+        with draft:
+            gpg.keyring = [str(self._keyrings.own_ring), str(self._keyrings.partner_ring(partner))]
+            with gpg.within(self._limits.sealing(), feed):
+                gpg.on_data = draft.take
+                try:
+                    gpg.encrypt_file(
+                        feed,
+                        recipients=[f"{recipient.fingerprint}!"],
+                        sign=True,
+                        armor=False,
+                        extra_args=[*_SEAL_OPTIONS, "--local-user", self._own_fingerprint],
+                    )
+                except OSError as error:
+                    if feed.failure is None:
+                        raise CryptoFailed("GnuPG could not be run.") from error
+            if feed.failure is not None:
+                raise feed.failure
+            draft.raise_failure()
+            judge_sealing(gpg.last)
+            draft.publish(durable=True)
+        return Sealed(draft.size, digest.hexdigest())
+
+    # -- opening
+
+    def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
+        own, theirs = self._own(), self._partner(partner)
+        gpg = self._engine()
+        digest = hashlib.sha256()
+        draft = Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=max_bytes)
+        try:
+            descriptor = os.open(sealed, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise disk_fault(error, "The sealed file cannot be read") from error
+        with os.fdopen(descriptor, "rb", buffering=0) as source:
+            feed = Feed(source, digest.update)
+            try:
+                size = os.fstat(descriptor).st_size
+                check_framing(lambda at, count: os.pread(descriptor, count, at), size, own.encryption_ids())
+            except OSError as error:
+                raise disk_fault(error, "The sealed file cannot be read") from error
+            self._agent.ensure()
+            with draft:
+                gpg.keyring = [str(self._keyrings.own_ring), str(self._keyrings.partner_ring(partner))]
+                with gpg.within(self._limits.opening(size), feed):
+                    gpg.on_data = draft.take
+                    try:
+                        gpg.decrypt_file(feed)
+                    except OSError as error:
+                        if feed.failure is None:
+                            raise CryptoFailed("GnuPG could not be run.") from error
+                if isinstance(feed.failure, OSError):
+                    raise disk_fault(feed.failure, "The sealed file cannot be read") from feed.failure
+                draft.raise_failure()
+                accepted = judge_opening(gpg.last, Terms(theirs, own, self._clock()))
+                if feed.size != size:
+                    raise DiskFailed("The sealed file changed while it was read.")
+                draft.publish(durable=False)
+        return Opened(accepted.signer, self._own_fingerprint, accepted.signed_at, digest.hexdigest(), draft.size)

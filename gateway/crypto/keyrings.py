@@ -1,0 +1,82 @@
+"""Where keys lie below `state/keyrings`, and how a file gets there whole or not at all.
+
+`own/` is the GNUPGHOME that holds our key; `partners/CODE.kbx` is a keyring of exactly one certificate. Nothing else is
+kept: the fingerprint that pins a partner is configuration, and is compared with the keyring at every use.
+
+Raises DiskFull and DiskFailed. Safe because a partner's code is checked before it becomes a name, and because every
+file is made under a temporary name in a directory of mode 0700 and moved into place.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import Defer, DiskFailed, DiskFull
+
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` may name a partner's keyring; anything else never becomes a path."""
+    return _CODE.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class Keyrings:
+    """The paths below one `keyrings` directory."""
+
+    root: Path
+
+    @property
+    def own(self) -> Path:
+        """GNUPGHOME of this site."""
+        return self.root / "own"
+
+    @property
+    def own_ring(self) -> Path:
+        return self.own / "pubring.kbx"
+
+    @property
+    def partners(self) -> Path:
+        return self.root / "partners"
+
+    def partner_ring(self, code: str) -> Path:
+        """The partner's keyring; the caller has made sure that `is_code(code)`."""
+        return self.partners / f"{code}.kbx"
+
+    def make(self) -> None:
+        """The directories, mode 0700, where they are missing."""
+        for directory in (self.root, self.own, self.partners):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+
+
+def disk_fault(error: OSError, doing: str) -> Defer:
+    """The gateway's error for an error of the operating system; `doing` is the sentence's beginning."""
+    reason = f"{doing}: {error.strerror or type(error).__name__}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(reason)
+    return DiskFailed(reason)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

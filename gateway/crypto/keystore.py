@@ -1,0 +1,191 @@
+"""Making our key, and keeping each partner's certificate in a keyring of its own.
+
+Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable where our key is missing,
+UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
+because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `confined_gpg`, and
+gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
+
+Our secret key has no passphrase: nobody is there to type it. File modes protect it (0600 below 0700).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.crypto.certificates import KeySet, read_keys
+from gateway.crypto.confined_gpg import Bounds, ConfinedGpg
+from gateway.crypto.contract import Certificate
+from gateway.crypto.key_agent import KeyAgent
+from gateway.crypto.keyrings import Keyrings, disk_fault, is_code, sync_directory, sync_file
+from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, UsageWrong
+
+_USER_ID: Final = re.compile(
+    r"(?P<name>[^<>()@\x00-\x1f\x7f]{5,70}) <(?P<address>[^<>()\s@\x00-\x1f\x7f]+@[^<>()\s@\x00-\x1f\x7f]+)>"
+)
+_MOST_ARMOUR: Final = 262_144
+_ARMOUR_BEGINS: Final = b"-----BEGIN PGP "
+_ARMOUR_PUBLIC: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_WRITING: Final = Bounds(cpu_seconds=60, seconds=120.0, writes_files=True)
+_LONGEST_LIFE_DAYS: Final = 36_500
+
+
+class GnuPgKeyStore:
+    """`contract.KeyStore` over the directory `keyrings`, which is made where it is missing."""
+
+    def __init__(self, keyrings: Path) -> None:
+        self._keyrings = Keyrings(keyrings)
+
+    def create_own(self, user_id: str, expires_in_days: int) -> Certificate:
+        """Make our key, where there is none yet; `user_id` is `Name <address>`, of at least five letters of name."""
+        names = _USER_ID.fullmatch(user_id)
+        if names is None or names["name"] != names["name"].strip():
+            raise UsageWrong("The user id of a key has the form `Name <name@example.org>`.")
+        if not 0 < expires_in_days <= _LONGEST_LIFE_DAYS:
+            raise UsageWrong("A key expires after a number of days.")
+        self._make_directories()
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            gpg = ConfinedGpg(self._keyrings.own)
+            if self._keyrings.own_ring.exists() and read_keys(gpg, self._keyrings.own_ring):
+                raise CryptoFailed("There is a key of our own already.")
+            agent.ensure()
+            recipe = gpg.gen_key_input(
+                key_type="eddsa",
+                key_curve="ed25519",
+                key_usage="sign,cert",
+                subkey_type="ecdh",
+                subkey_curve="cv25519",
+                subkey_usage="encrypt",
+                name_real=names["name"],
+                name_email=names["address"],
+                expire_date=f"{expires_in_days}d",
+                no_protection=True,
+            )
+            with gpg.within(_WRITING):
+                made = gpg.gen_key(recipe.encode("utf-8"))
+            if gpg.last.returncode != 0 or not made.fingerprint:
+                raise CryptoFailed("GnuPG did not make the key.")
+            keys = self._own(gpg)
+        finally:
+            agent.close()
+        self._sync_own()
+        return keys.certificate()
+
+    def export_own(self) -> str:
+        gpg = self._own_gpg()
+        keys = self._own(gpg)
+        gpg.keyring = [str(self._keyrings.own_ring)]
+        with gpg.within(Bounds()):
+            armoured: str = gpg.export_keys(keys.primary.fingerprint, minimal=True)
+        if gpg.last.returncode != 0 or not armoured:
+            raise CryptoFailed("GnuPG did not write out our certificate.")
+        return armoured
+
+    def inspect(self, armoured: str) -> Certificate:
+        with self._imported(armoured) as (keys, _ring):
+            return keys.certificate()
+
+    def pin(self, partner: str, armoured: str) -> Certificate:
+        _check_code(partner)
+        self._make_directories()
+        with self._imported(armoured) as (keys, ring):
+            try:
+                sync_file(ring)
+                ring.chmod(0o600)
+                ring.replace(self._keyrings.partner_ring(partner))
+                sync_directory(self._keyrings.partners)
+            except OSError as error:
+                raise disk_fault(error, "The partner's certificate cannot be kept") from error
+            return keys.certificate()
+
+    def forget(self, partner: str) -> None:
+        _check_code(partner)
+        try:
+            self._keyrings.partner_ring(partner).unlink(missing_ok=True)
+            if self._keyrings.partners.is_dir():
+                sync_directory(self._keyrings.partners)
+        except OSError as error:
+            raise disk_fault(error, "The partner's certificate cannot be removed") from error
+
+    # -- our key
+
+    def _own_gpg(self) -> ConfinedGpg:
+        if not self._keyrings.own_ring.is_file():
+            raise OwnKeyUnusable("There is no key of our own.")
+        return ConfinedGpg(self._keyrings.own)
+
+    def _own(self, gpg: ConfinedGpg) -> KeySet:
+        found = read_keys(gpg, self._keyrings.own_ring)
+        if len(found) != 1:
+            raise OwnKeyUnusable("The keyring of this site does not hold exactly one key.")
+        return found[0]
+
+    def _make_directories(self) -> None:
+        try:
+            self._keyrings.make()
+        except OSError as error:
+            raise disk_fault(error, "The keyrings' directory cannot be made") from error
+
+    def _sync_own(self) -> None:
+        """Make the new key durable before anybody is told of it."""
+        try:
+            for directory, _, names in os.walk(self._keyrings.own):
+                for name in names:
+                    path = Path(directory, name)
+                    if path.is_file() and not path.is_symlink():
+                        sync_file(path)
+                sync_directory(Path(directory))
+        except OSError as error:
+            raise disk_fault(error, "The new key cannot be made durable") from error
+
+    # -- a partner's certificate
+
+    @contextmanager
+    def _imported(self, armoured: str) -> Iterator[tuple[KeySet, Path]]:
+        """The certificate, and the keyring file that holds nothing else, until the end of the block."""
+        octets = _armour(armoured)
+        self._make_directories()
+        try:
+            home = Path(tempfile.mkdtemp(prefix=".card-", dir=self._keyrings.root))
+        except OSError as error:
+            raise disk_fault(error, "A certificate cannot be looked at") from error
+        try:
+            gpg = ConfinedGpg(home)
+            ring = home / "pubring.kbx"
+            with gpg.within(_WRITING):
+                result = gpg.import_keys(octets, extra_args=["--import-options", "import-minimal,keep-ownertrust"])
+            if int(result.sec_read):
+                raise CardRefused("The card holds a secret key; its owner has to make a new one.")
+            if int(result.count) != 1 or int(result.imported) != 1 or not ring.is_file():
+                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+            found = read_keys(gpg, ring)
+            if len(found) != 1:
+                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+            yield found[0], ring
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _armour(armoured: str) -> bytes:
+    """The text as octets, if it is one armoured public key block of a sensible size."""
+    try:
+        octets = armoured.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise CardRefused("The card's certificate is not ASCII-armoured.") from error
+    if len(octets) > _MOST_ARMOUR:
+        raise CardRefused("The card's certificate is too long.")
+    if octets.count(_ARMOUR_BEGINS) != 1 or _ARMOUR_PUBLIC not in octets:
+        raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+    return octets
+
+
+def _check_code(partner: str) -> None:
+    if not is_code(partner):
+        raise CardRefused("The partner's code cannot name a keyring.")

@@ -1,0 +1,307 @@
+"""The judge: from gpg's status lines and exit status alone, whether a message is accepted.
+
+Acceptance asks for exactly one of each line that a well-formed message gives, in their order, and for none of those
+that tell of trouble; gpg's exit status alone proves nothing (it is 0 for unsigned messages, and for signatures by revoked
+and by expired keys). Pure: no file, no process, no clock.
+
+`judge_opening` raises the subclass of EnvelopeRefused that names what is wrong with the message, or, where the fault lies
+on this side, KeyAgentAway, OwnKeyUnusable or CryptoFailed. `judge_sealing` raises PartnerKeyUnusable, OwnKeyUnusable,
+KeyAgentAway or CryptoFailed. A keyword that this module has never heard of is not passed over: it is CryptoFailed, since
+gpg is then newer than what was checked here.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.crypto.certificates import KeySet, expired
+from gateway.crypto.confined_gpg import Ended, Run
+from gateway.errors import (
+    CryptoFailed,
+    EnvelopeDamaged,
+    EnvelopeExhausting,
+    EnvelopeNoIntegrity,
+    EnvelopeNotEncrypted,
+    EnvelopeNotOpenPgp,
+    EnvelopeRecipient,
+    EnvelopeTrailing,
+    KeyAgentAway,
+    OwnKeyUnusable,
+    PartnerKeyUnusable,
+    SignatureBad,
+    SignatureExpired,
+    SignatureMissing,
+    SignatureMultiple,
+    SignatureWeak,
+    SignerExpired,
+    SignerRevoked,
+    SignerUnknown,
+)
+
+ONCE: Final = (
+    "ENC_TO",
+    "BEGIN_DECRYPTION",
+    "PLAINTEXT",
+    "NEWSIG",
+    "GOODSIG",
+    "VALIDSIG",
+    "DECRYPTION_OKAY",
+    "GOODMDC",
+    "END_DECRYPTION",
+)
+"""What an accepted message gives exactly once, in this order."""
+
+NEVER: Final = frozenset(
+    "ALREADY_SIGNED BADARMOR BADMDC BADSIG BAD_PASSPHRASE DECRYPTION_FAILED ERRMDC ERROR ERRSIG EXPKEYSIG EXPSIG FAILURE "
+    "FILE_ERROR INV_RECP INV_SGNR KEYREVOKED KEY_NOT_CREATED MISSING_PASSPHRASE NEED_PASSPHRASE NEED_PASSPHRASE_PIN "
+    "NEED_PASSPHRASE_SYM NODATA NO_PUBKEY NO_RECP NO_SECKEY NO_SGNR REVKEYSIG SC_OP_FAILURE SESSION_KEY TRUNCATED "
+    "UNEXPECTED".split()  # noqa: SIM905 - words are read best as words
+)
+"""What an accepted message never gives."""
+
+INDIFFERENT: Final = frozenset(
+    "ATTRIBUTE BEGIN_ENCRYPTION BEGIN_SIGNING CARDCTRL DECRYPTION_COMPLIANCE_MODE DECRYPTION_INFO DECRYPTION_KEY "
+    "DELETE_PROBLEM ENCRYPTION_COMPLIANCE_MODE END_ENCRYPTION EXPORTED EXPORT_RES FILE_DONE FILE_START GOOD_PASSPHRASE "
+    "IMPORTED IMPORT_CHECK IMPORT_OK IMPORT_PROBLEM IMPORT_RES INQUIRE_MAXLEN KEYEXPIRED KEY_CONSIDERED KEY_CREATED "
+    "NOTATION_DATA NOTATION_FLAGS NOTATION_NAME PINENTRY_LAUNCHED PKA_TRUST_BAD PKA_TRUST_GOOD PLAINTEXT_FOLLOWS "
+    "PLAINTEXT_LENGTH POLICY_URL PROGRESS SC_OP_SUCCESS SIGEXPIRED SIG_CREATED SIG_ID SIG_SUBPACKET SUCCESS TOFU_STATS "
+    "TOFU_STATS_LONG TOFU_STATS_SHORT TOFU_USER TRUST_EXPIRED TRUST_FULLY TRUST_MARGINAL TRUST_NEVER TRUST_ULTIMATE "
+    "TRUST_UNDEFINED USERID_HINT VERIFICATION_COMPLIANCE_MODE WARNING".split()  # noqa: SIM905 - words are read best as words
+)
+"""What decides nothing. KEYEXPIRED and SIGEXPIRED are among them: gpg gives them for any key it passes on its way, and says
+EXPKEYSIG and EXPSIG of the one that signed."""
+
+KNOWN: Final = frozenset(ONCE) | NEVER | INDIFFERENT
+
+_STRONG_HASHES: Final = frozenset({"8", "9", "10", "12", "14"})
+"""SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 (RFC 9580 section 9.5)."""
+_WEAK_HASHES: Final = frozenset({"1", "2", "3", "11"})
+_BINARY_DOCUMENT: Final = "00"
+_NO_PUBLIC_KEY: Final = "9"
+_MDC_METHOD_NONE: Final = "0"
+_TRAILING_NODATA: Final = "3"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Whose message it has to be, whom it has to be for, and what the gateway's clock says."""
+
+    partner: KeySet
+    own: KeySet
+    now: float
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What an accepted message says: the signer's primary fingerprint, and its own claim of when it was signed."""
+
+    signer: str
+    signed_at: float
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """A VALIDSIG line (GnuPG's doc/DETAILS)."""
+
+    fingerprint: str
+    signed_at: float
+    expires: float | None
+    hash_algorithm: str
+    signature_class: str
+    primary: str
+
+
+def judge_opening(run: Run, terms: Terms) -> Accepted:
+    """Accept the message that gave these lines, or raise the error that says why not."""
+    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    _check_end(run, counts)
+    _check_known(counts)
+    _check_encryption(run, counts, terms)
+    _check_wholeness(run, counts)
+    _check_signature_count(run, counts)
+    accepted = _check_signature(run, counts, terms)
+    _check_everything(run, counts)
+    return accepted
+
+
+def judge_sealing(run: Run) -> None:
+    """Return if gpg signed and encrypted everything; else raise what kept it from it."""
+    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    if run.ended is Ended.DEADLINE and not counts["SIG_CREATED"]:
+        raise KeyAgentAway
+    if run.ended is not None:
+        raise CryptoFailed(f"Sealing was broken off: {run.ended.value}.")
+    if counts["INV_RECP"] or counts["NO_RECP"]:
+        raise PartnerKeyUnusable("GnuPG does not encrypt to the partner's key.")
+    if counts["INV_SGNR"] or counts["NO_SGNR"]:
+        raise OwnKeyUnusable("GnuPG does not sign with our key.")
+    complete = counts["SIG_CREATED"] == 1 and counts["END_ENCRYPTION"] == 1
+    if run.returncode != 0 or not complete or counts["FAILURE"] or counts["ERROR"]:
+        raise CryptoFailed(f"GnuPG did not seal (exit status {run.returncode}{_trouble(run)}).")
+
+
+def _check_end(run: Run, counts: Counter[str]) -> None:
+    """How the process ended, before anything it said."""
+    if run.ended is Ended.DEADLINE and not counts["BEGIN_DECRYPTION"]:
+        raise KeyAgentAway
+    if run.ended is Ended.DEADLINE or run.ended is Ended.CHATTER:
+        raise EnvelopeExhausting(f"Reading the message was broken off: {run.ended.value}.")
+    if run.ended is not None:
+        raise CryptoFailed(f"Reading the message was broken off: {run.ended.value}.")
+    if run.returncode == -signal.SIGXCPU:
+        raise EnvelopeExhausting("Reading the message takes more computing time than the limit.")
+    if run.returncode in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}:
+        raise EnvelopeDamaged("GnuPG broke down over the message.")
+    if run.returncode < 0:
+        raise CryptoFailed(f"GnuPG was ended from outside (signal {-run.returncode}).")
+    if (
+        run.returncode != 0
+        and counts["BEGIN_DECRYPTION"] > counts["END_DECRYPTION"]
+        and not _says_what_is_wrong(counts)
+    ):
+        raise EnvelopeExhausting("GnuPG gave up in the middle of the message; it may need more memory than the limit.")
+
+
+def _says_what_is_wrong(counts: Counter[str]) -> bool:
+    return any(counts[keyword] for keyword in NEVER)
+
+
+def _check_known(counts: Counter[str]) -> None:
+    unknown = sorted(set(counts) - KNOWN)
+    if unknown:
+        raise CryptoFailed("GnuPG reports what this gateway does not know; it is another version than those tested.")
+
+
+def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
+    """Encrypted, and to us alone."""
+    recipients = [fields[0] for fields in _fields(run, "ENC_TO", 1)]
+    if not recipients and not counts["BEGIN_DECRYPTION"]:
+        if counts["PLAINTEXT"]:
+            raise EnvelopeNotEncrypted
+        if counts["NEED_PASSPHRASE_SYM"]:
+            raise EnvelopeRecipient("The message is encrypted to a passphrase.")
+        if counts["NODATA"] or counts["UNEXPECTED"]:
+            raise EnvelopeNotOpenPgp
+        if run.returncode == 0:
+            raise EnvelopeNotOpenPgp("GnuPG found no message.")
+        raise CryptoFailed(f"GnuPG did not read the message (exit status {run.returncode}{_trouble(run)}).")
+    ours = terms.own.encryption_ids()
+    if counts["NEED_PASSPHRASE_SYM"] or any(recipient not in ours for recipient in recipients) or not recipients:
+        raise EnvelopeRecipient
+    if counts["BEGIN_DECRYPTION"] > 1 or counts["PLAINTEXT"] > 1:
+        raise EnvelopeTrailing
+    if len(recipients) > 1:
+        raise EnvelopeRecipient
+    if counts["NO_SECKEY"]:
+        raise OwnKeyUnusable("The secret key that the message is encrypted to is missing.")
+    for fields in _fields(run, "DECRYPTION_KEY", 2):
+        if fields[1] != terms.own.primary.fingerprint:
+            raise EnvelopeRecipient
+    for fields in _fields(run, "DECRYPTION_INFO", 2):
+        if fields[0] == _MDC_METHOD_NONE:
+            raise EnvelopeNoIntegrity
+
+
+def _check_wholeness(run: Run, counts: Counter[str]) -> None:
+    """Decrypted to its end, with its integrity code, and nothing after it."""
+    if counts["BADMDC"] or counts["ERRMDC"] or counts["DECRYPTION_FAILED"] or counts["TRUNCATED"]:
+        raise EnvelopeDamaged
+    if any(fields[0] == _TRAILING_NODATA for fields in _fields(run, "NODATA", 1)) and counts["END_DECRYPTION"]:
+        raise EnvelopeTrailing
+    if any(fields[0] == "decryption.early_plaintext" for fields in _fields(run, "ERROR", 1)):
+        raise EnvelopeTrailing
+    if counts["UNEXPECTED"]:
+        raise EnvelopeTrailing
+    if not counts["BEGIN_DECRYPTION"] or not counts["PLAINTEXT"]:
+        raise EnvelopeDamaged("The message holds no content.")
+
+
+def _check_signature_count(run: Run, counts: Counter[str]) -> None:
+    if counts["NEWSIG"] > 1:
+        raise SignatureMultiple
+    if counts["NEWSIG"] == 0:
+        if run.returncode != 0:
+            raise EnvelopeDamaged("The message's content cannot be read.")
+        raise SignatureMissing
+
+
+def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> Accepted:
+    """One good signature, by the pinned key, strong, and valid at the gateway's own clock."""
+    for fields in _fields(run, "ERRSIG", 6):
+        _refuse_unchecked(fields, terms)
+    if counts["BADSIG"]:
+        raise SignatureBad
+    signatures = [_signature(fields) for fields in _fields(run, "VALIDSIG", 10)]
+    if len(signatures) > 1:
+        raise SignatureMultiple
+    if not signatures:
+        raise SignatureBad("GnuPG did not confirm the signature.")
+    signature = signatures[0]
+    if signature.primary != terms.partner.primary.fingerprint:
+        raise SignerUnknown
+    key = terms.partner.key(signature.fingerprint)
+    if key is None:
+        raise SignerUnknown("The signature is by a key that the partner's certificate does not have.")
+    if counts["REVKEYSIG"] or counts["KEYREVOKED"] or key.revoked or terms.partner.primary.revoked:
+        raise SignerRevoked
+    if counts["EXPKEYSIG"] or expired(key.expires, terms.now) or expired(terms.partner.primary.expires, terms.now):
+        raise SignerExpired
+    if counts["EXPSIG"] or expired(signature.expires, terms.now):
+        raise SignatureExpired
+    if signature.signature_class != _BINARY_DOCUMENT or signature.hash_algorithm not in _STRONG_HASHES:
+        raise SignatureWeak
+    if counts["GOODSIG"] != 1:
+        raise SignatureBad("GnuPG does not call the signature good.")
+    return Accepted(signature.primary, signature.signed_at)
+
+
+def _refuse_unchecked(fields: list[str], terms: Terms) -> None:
+    """A signature that gpg could not check: ERRSIG keyid, algorithm, hash, class, time, reason, fingerprint."""
+    key_id, hash_algorithm, reason = fields[0], fields[2], fields[5]
+    if reason == _NO_PUBLIC_KEY or all(key.key_id != key_id for key in terms.partner.keys):
+        raise SignerUnknown
+    if hash_algorithm in _WEAK_HASHES:
+        raise SignatureWeak
+    raise SignatureBad("GnuPG could not check the signature.")
+
+
+def _check_everything(run: Run, counts: Counter[str]) -> None:
+    """Nothing but what a good message gives, in order: whatever none of the named refusals caught."""
+    if run.returncode != 0:
+        raise EnvelopeDamaged(f"GnuPG did not accept the message (exit status {run.returncode}{_trouble(run)}).")
+    trouble = sorted(keyword for keyword in NEVER if counts[keyword])
+    if trouble:
+        raise EnvelopeDamaged(f"GnuPG reports {', '.join(trouble)}.")
+    order = tuple(keyword for line in run.lines if (keyword := line.partition(" ")[0]) in ONCE)
+    if order != ONCE:
+        raise EnvelopeDamaged("The message's parts are not in the order of a signed and encrypted message.")
+
+
+def _fields(run: Run, keyword: str, least: int) -> list[list[str]]:
+    """The fields of every line of that keyword; a line with fewer than `least` is not from a gpg we know."""
+    found = []
+    for line in run.lines:
+        first, *rest = line.split(" ")
+        if first == keyword:
+            if len(rest) < least:
+                raise CryptoFailed(f"GnuPG reports {keyword} in a form that this gateway does not know.")
+            found.append(rest)
+    return found
+
+
+def _signature(fields: list[str]) -> _Signature:
+    """VALIDSIG: fingerprint, date, time, expiry, version, reserved, key algorithm, hash, class, primary fingerprint."""
+    try:
+        signed_at, expires = float(int(fields[2])), float(int(fields[3]))
+    except ValueError as error:
+        raise CryptoFailed("GnuPG reports the signature's time in a form that this gateway does not know.") from error
+    return _Signature(fields[0], signed_at, expires or None, fields[7], fields[8], fields[9])
+
+
+def _trouble(run: Run) -> str:
+    """The keywords of trouble, and never their values: those can hold what a partner wrote."""
+    keywords = dict.fromkeys(line.partition(" ")[0] for line in run.lines)
+    return "".join(f", {keyword}" for keyword in keywords if keyword in NEVER)
