@@ -1,0 +1,1 @@
+"""Custody of bytes: taking files in, keeping them durable, packing and unpacking them, publishing them whole."""

@@ -1,0 +1,367 @@
+"""Taking in what operators drop: finding it, judging what kind of thing it is, and copying it into custody.
+
+`scan` raises nothing for what a person can put in the spool: that comes as a `Refusal`. `take` raises
+StillBeingWritten where the file changes under the reader, FileUnsafe, FileEmpty and FileTooLarge for what it found on
+opening, DiskFull and DiskFailed for the disk. After an error no copy is left.
+
+The spool is hostile ground. Every step down is taken relative to the directory opened before it, without following
+links, and everything is judged again on the open file. The bytes are *copied*, never moved: whoever still holds the
+dropped file open could write to it after we had measured it. The digest is that of the bytes that were written to
+custody. Reading the file once more is left to files that are admitted only because nothing happened to them for long.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from gateway.errors import (
+    FileEmpty,
+    FileNameRefused,
+    FileTooLarge,
+    FileUnsafe,
+    FlowNotPermitted,
+    GatewayError,
+    PartnerUnknown,
+    StillBeingWritten,
+)
+from gateway.spool.custody import custody_file
+from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.spool.names import READY, check_name, is_temporary
+from gateway.spool.settling import Readiness, Settling
+
+_PIECE: Final = 1 << 20
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_STRAY_SETTLE: Final = 5.0
+"""Seconds, for what lies where no flow's rule says."""
+_EXPLANATION: Final = "README"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a flow asks of a dropped file: seconds of quiet, bytes at most, and the partners it may go to."""
+
+    settle_seconds: float
+    max_bytes: int
+    partners: AbstractSet[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A finished file in the spool. `name` may be used as a path component; sizes in bytes, times in ns since 1970."""
+
+    flow: str
+    partner: str
+    name: str
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+    readiness: Readiness
+    marked: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells, with the digest, whether a file still in the spool after a crash is the one taken before it."""
+        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in the spool that cannot be taken. Names are as found, and may hold anything: see `names.safe_name`.
+
+    `partner`, or both `flow` and `partner`, are empty where it lies above the partners' directories. The error is one
+    that is returned to the operator, or DiskFailed for a directory that cannot be read, which stays.
+    """
+
+    flow: str
+    partner: str
+    name: str
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A copy in custody, durable once the group that was given is committed."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class Intake:
+    """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
+
+    `rules` says which flows there are, `partners` which partners are configured at all.
+    """
+
+    def __init__(
+        self,
+        outbound: Path,
+        rules: Mapping[str, Rule],
+        partners: AbstractSet[str],
+        settling: Settling,
+        disk: Disk = DISK,
+    ) -> None:
+        self._rules = rules
+        self._partners = partners
+        self._settling = settling
+        self._disk = disk
+        try:
+            self._root = os.open(outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise disk_error(error, "opening spool/outbound") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    # -- finding
+
+    def scan(self) -> Iterator[Drop | Refusal]:
+        """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
+        try:
+            for flow in _names(self._root):
+                yield from self._scan_flow(flow)
+        except OSError as error:
+            raise disk_error(error, "looking through spool/outbound") from error
+        self._settling.prune()
+
+    def _scan_flow(self, flow: str) -> Iterator[Drop | Refusal]:
+        with _opened(self._root, flow) as directory:
+            if directory is None:
+                yield from self._stray(self._root, "", "", flow)
+                return
+            for partner in _names(directory):
+                try:
+                    yield from self._scan_partner(directory, flow, partner)
+                except OSError as error:
+                    yield Refusal(flow, "", partner, disk_error(error, "looking through a partner's directory"))
+
+    def _scan_partner(self, parent: int, flow: str, partner: str) -> Iterator[Drop | Refusal]:
+        with _opened(parent, partner) as directory:
+            if directory is None:
+                yield from self._stray(parent, flow, "", partner)
+                return
+            names = _names(directory)
+            marked = {name.removesuffix(READY) for name in names if name.endswith(READY)}
+            denial = self._denial(flow, partner)
+            for name in names:
+                if is_temporary(name):
+                    continue
+                found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
+                if found is not None:
+                    yield found
+
+    def _denial(self, flow: str, partner: str) -> GatewayError | None:
+        rule = self._rules.get(flow)
+        if rule is None:
+            return FlowNotPermitted("There is no flow of that name.")
+        if partner in rule.partners:
+            return None
+        return FlowNotPermitted() if partner in self._partners else PartnerUnknown()
+
+    def _judge(
+        self, directory: int, key: tuple[str, str, str], denial: GatewayError | None, *, marked: bool
+    ) -> Drop | Refusal | None:
+        flow, partner, name = key
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        rule = self._rules.get(flow)
+        settle = rule.settle_seconds if rule is not None else _STRAY_SETTLE
+        plain = _is_plain(status)
+        readiness = self._settling.look(key, status.st_size, status.st_mtime_ns, settle, marked=marked and plain)
+        if readiness is Readiness.GROWING:
+            return None
+        error = denial or _fault(name, status, rule.max_bytes if rule is not None else 0)
+        if error is not None:
+            return Refusal(flow, partner, name, error)
+        return Drop(
+            flow, partner, name, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, readiness, marked
+        )
+
+    def _stray(self, directory: int, flow: str, partner: str, name: str) -> Iterator[Refusal]:
+        """What lies where only directories belong."""
+        if is_temporary(name) or name.startswith(_EXPLANATION):
+            return
+        with suppress(FileNotFoundError):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            key = (flow, partner, name)
+            if self._settling.look(key, status.st_size, status.st_mtime_ns, _STRAY_SETTLE) is not Readiness.GROWING:
+                error = (
+                    FlowNotPermitted("It does not lie in a directory FLOW/PARTNER.")
+                    if _is_plain(status)
+                    else FileUnsafe()
+                )
+                yield Refusal(flow, partner, name, error)
+
+    # -- taking
+
+    def take(self, drop: Drop, custody: Path, transfer: str, max_bytes: int, group: Group) -> Taken:
+        """Copy a dropped file into custody under the transfer's id.
+
+        The dropped file stays. Commit the group, write the ledger's rows, and only then `release`.
+        """
+        target = custody_file(custody, transfer)
+        try:
+            with self._file(drop) as source:
+                _insist(source, drop, max_bytes)
+                descriptor = os.open(target, _NEW_FILE, 0o600)
+                try:
+                    sha256 = self._copy(source, descriptor, drop)
+                except BaseException:
+                    os.close(descriptor)
+                    self._disk.unlink(target)
+                    raise
+        except FileNotFoundError as error:
+            raise StillBeingWritten("The file was taken away before it could be read.") from error
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise FileUnsafe from error
+            raise disk_error(error, "taking a file into custody") from error
+        group.add_file(descriptor)
+        group.add_directory(custody)
+        return Taken(target, drop.size, sha256)
+
+    def release(self, drop: Drop) -> bool:
+        """Remove the dropped file and its marker; False where another file has taken its name, and that one stays."""
+        try:
+            with self._directory(drop) as directory:
+                status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
+                same = _is_same(status, drop)
+                if same:
+                    self._disk.unlink(drop.name, dir_fd=directory)
+                    if drop.marked:
+                        with suppress(FileNotFoundError):
+                            self._disk.unlink(drop.name + READY, dir_fd=directory)
+        except FileNotFoundError:
+            same = True
+        except OSError as error:
+            raise disk_error(error, "removing a file from spool/outbound") from error
+        self._settling.forget((drop.flow, drop.partner, drop.name))
+        return same
+
+    def _copy(self, source: int, target: int, drop: Drop) -> str:
+        digest = hashlib.sha256()
+        left = drop.size
+        while piece := os.read(source, min(left + 1, _PIECE)):
+            left -= len(piece)
+            if left < 0:
+                raise StillBeingWritten
+            digest.update(piece)
+            write_all(target, piece, self._disk)
+        sha256 = digest.hexdigest()
+        changed = left != 0 or not _is_same(os.fstat(source), drop)
+        if changed or (drop.readiness is Readiness.QUIET and _read_again(source) != sha256):
+            raise StillBeingWritten
+        return sha256
+
+    @contextmanager
+    def _directory(self, drop: Drop) -> Iterator[int]:
+        flow = os.open(drop.flow, _DIRECTORY, dir_fd=self._root)
+        try:
+            partner = os.open(drop.partner, _DIRECTORY, dir_fd=flow)
+        finally:
+            os.close(flow)
+        try:
+            yield partner
+        finally:
+            os.close(partner)
+
+    @contextmanager
+    def _file(self, drop: Drop) -> Iterator[int]:
+        with self._directory(drop) as directory:
+            descriptor = os.open(drop.name, _FILE, dir_fd=directory)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _names(directory: int) -> list[str]:
+    return sorted(os.listdir(directory))  # noqa: PTH208 - a descriptor, which pathlib cannot list
+
+
+@contextmanager
+def _opened(parent: int, name: str) -> Iterator[int | None]:
+    """The directory of that name, or None where it is anything else."""
+    try:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO):
+            raise
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_plain(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def _is_same(status: os.stat_result, drop: Drop) -> bool:
+    return _is_plain(status) and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) == (
+        drop.device,
+        drop.inode,
+        drop.size,
+        drop.mtime_ns,
+    )
+
+
+def _fault(name: str, status: os.stat_result, max_bytes: int) -> GatewayError | None:
+    if not stat.S_ISREG(status.st_mode):
+        return FileUnsafe()
+    if status.st_nlink != 1:
+        return FileUnsafe("The file has a second name somewhere (a hard link).")
+    try:
+        check_name(name)
+    except FileNameRefused as error:
+        return error
+    if status.st_size == 0:
+        return FileEmpty()
+    if status.st_size > max_bytes:
+        return FileTooLarge(f"The file has {status.st_size} bytes; its flow allows {max_bytes}.")
+    return None
+
+
+def _insist(source: int, drop: Drop, max_bytes: int) -> None:
+    """The open file is what was judged by its name."""
+    status = os.fstat(source)
+    fault = _fault(drop.name, status, max_bytes)
+    if fault is not None:
+        raise fault
+    if not _is_same(status, drop):
+        raise StillBeingWritten
+
+
+def _read_again(source: int) -> str:
+    os.lseek(source, 0, os.SEEK_SET)
+    digest = hashlib.sha256()
+    while piece := os.read(source, _PIECE):
+        digest.update(piece)
+    return digest.hexdigest()

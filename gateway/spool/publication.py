@@ -1,0 +1,211 @@
+"""Putting finished files where others look: whole or absent, never over another file, and at most once.
+
+Raises DiskFull and DiskFailed; after either, the same call may be made again. Raises CustodyLost where a copy shows other
+bytes than those taken in. It is safe because the source's absence
+is itself the record: one rename that refuses to overwrite (renameat2, RENAME_NOREPLACE) takes the file out of our
+custody and puts it before the reader in a single step, so no crash can leave it in both places, and a reader who takes
+it at once cannot make us publish it twice. (With link and unlink there is a moment in which both names exist.)
+
+Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in
+the target directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import CustodyLost, DiskFailed
+from gateway.spool.durable import DISK, Disk, Group, disk_error, move_new, write_all
+from gateway.spool.names import beside
+
+_PIECE: Final = 1 << 20
+
+
+class Moment(StrEnum):
+    """When a file was published."""
+
+    NOW = "now"
+    EARLIER = "earlier"
+    """By an attempt that ended before it could say so; the file is still there."""
+    COLLECTED = "collected"
+    """As EARLIER, and the reader has taken it since: neither source nor target is there."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One file to publish: its durable bytes and their SHA-256, and the directory and name where it is to appear.
+
+    `tag` (the transfer's id) makes the second name, `STEM~TAG.EXT`, where `name` is taken. The file gets `mode` and,
+    where we may give it, the group of the directory; with None it keeps what it has. An empty `sha256` is not compared.
+    """
+
+    source: Path
+    directory: Path
+    name: str
+    tag: str
+    sha256: str
+    mode: int | None = 0o640
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a file appeared, and when."""
+
+    path: Path
+    moment: Moment
+
+
+def publish(placements: Sequence[Placement], disk: Disk = DISK) -> list[Published]:
+    """Publish files, in order, and wait until all of that is durable.
+
+    The sources must be durable already, and each must be a file that only publication removes.
+    """
+    if not placements:
+        return []
+    with Group(placements[0].directory, disk) as group:
+        try:
+            results = [_at_once(placement, disk) for placement in placements]
+            far = [index for index, result in enumerate(results) if result is None]
+            if far:
+                _carry([placements[index] for index in far], group, disk)
+                for index in far:
+                    results[index] = _reveal(placements[index], disk)
+        except OSError as error:
+            raise disk_error(error, "publishing a file") from error
+        for placement in placements:
+            group.add_directory(placement.directory)
+            group.add_directory(placement.source.parent)
+        group.commit()
+    return [result for result in results if result is not None]
+
+
+def _at_once(placement: Placement, disk: Disk) -> Published | None:
+    """Publish by one rename, or find that it was done; None where a copy is needed."""
+    try:
+        status = placement.source.lstat()
+    except FileNotFoundError:
+        return _done_before(placement, disk)
+    if status.st_nlink > 1 and (linked := _other_name(placement, status)) is not None:
+        disk.unlink(placement.source)
+        return Published(linked, Moment.EARLIER)
+    _open_to_readers(placement.source, placement)
+    try:
+        return _rename(placement.source, placement, disk)
+    except OSError as error:
+        if error.errno == errno.EXDEV and stat.S_ISREG(status.st_mode):
+            return None
+        raise
+
+
+def _rename(source: Path, placement: Placement, disk: Disk) -> Published:
+    for name in (placement.name, beside(placement.name, placement.tag)):
+        target = placement.directory / name
+        try:
+            move_new(source, target, disk)
+        except FileExistsError:
+            continue
+        return Published(target, Moment.NOW)
+    raise DiskFailed("publishing a file: both of its names are taken by other files")
+
+
+def _done_before(placement: Placement, disk: Disk) -> Published:
+    copy = _copy_name(placement)
+    if copy.exists():
+        return _rename(copy, placement, disk)
+    own = placement.directory / beside(placement.name, placement.tag)
+    if own.exists():
+        return Published(own, Moment.EARLIER)
+    shared = placement.directory / placement.name
+    if placement.sha256 and _digest(shared) == placement.sha256:
+        return Published(shared, Moment.EARLIER)
+    return Published(shared, Moment.COLLECTED)
+
+
+def _other_name(placement: Placement, status: os.stat_result) -> Path | None:
+    """The name that link() gave to the source before a crash kept unlink() from running."""
+    for name in (placement.name, beside(placement.name, placement.tag)):
+        target = placement.directory / name
+        try:
+            found = target.lstat()
+        except FileNotFoundError:
+            continue
+        if os.path.samestat(found, status):
+            return target
+    return None
+
+
+def _carry(placements: Sequence[Placement], group: Group, disk: Disk) -> None:
+    """Copy into the target directories under hidden names, durably, and only then let go of the sources."""
+    for placement in placements:
+        group.add_file(_copy(placement, disk))
+        group.add_directory(placement.directory)
+    group.commit()
+    for placement in placements:
+        disk.unlink(placement.source)
+        group.add_directory(placement.source.parent)
+    group.commit()
+
+
+def _reveal(placement: Placement, disk: Disk) -> Published:
+    return _rename(_copy_name(placement), placement, disk)
+
+
+def _copy(placement: Placement, disk: Disk) -> int:
+    target = _copy_name(placement)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(target, flags, 0o600)
+    try:
+        digest = _copy_bytes(placement.source, descriptor, disk)
+        _compare(digest, placement.sha256)
+        _open_to_readers(target, placement)
+    except BaseException:
+        os.close(descriptor)
+        disk.unlink(target)
+        raise
+    return descriptor
+
+
+def _copy_bytes(path: Path, descriptor: int, disk: Disk) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as source:
+        while piece := source.read(_PIECE):
+            digest.update(piece)
+            write_all(descriptor, piece, disk)
+    return digest.hexdigest()
+
+
+def _compare(found: str, expected: str) -> None:
+    if expected not in ("", found):
+        raise CustodyLost("What was read for publishing is not what was put in custody.")
+
+
+def _copy_name(placement: Placement) -> Path:
+    return placement.directory / f".gateway-{placement.tag}.part"
+
+
+def _open_to_readers(path: Path, placement: Placement) -> None:
+    if placement.mode is None:
+        return
+    group = placement.directory.stat().st_gid
+    if path.stat().st_gid != group:
+        # Where we are no member of that group, the directory's owner decides who reads there.
+        with suppress(PermissionError):
+            os.chown(path, -1, group)
+    path.chmod(placement.mode)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

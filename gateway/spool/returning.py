@@ -1,0 +1,46 @@
+"""Giving a file back to its operator, with the reason beside it: NAME and NAME.why.txt.
+
+Raises DiskFull and DiskFailed; after either, the same call may be made again. Nothing is overwritten, whatever has been
+returned before. Any name will do: one that is not carried comes back under `names.safe_name`. A link, pipe or folder
+that was dropped goes back as it is, by a rename, and is never opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from gateway.spool.durable import DISK, Disk, make_directory, write_file, write_new_file
+from gateway.spool.names import beside, safe_name
+from gateway.spool.publication import Placement, publish
+
+_WHY: Final = ".why.txt"
+_MODE: Final = 0o640
+_DIRECTORY_MODE: Final = 0o2770
+
+
+def return_file(
+    source: Path, directory: Path, name: str, why: str, *, tag: str, sha256: str | None = None, disk: Disk = DISK
+) -> Path:
+    """Move `source` into `directory`, write the reason beside it, and say where the file lies now.
+
+    `tag` (the transfer's id, or a new id) tells it from other files of its name. `sha256` is given for bytes in
+    custody; without it the entry lies in the spool still, and keeps its owner and mode.
+    """
+    make_directory(directory, _DIRECTORY_MODE, disk)
+    wanted = safe_name(name)
+    own = beside(wanted, tag)
+    # A reason that lies there may be of a file that the operator has taken away, or may itself be a returned file.
+    chosen = own if os.path.lexists(source) and os.path.lexists(_reason(directory / wanted)) else wanted
+    mode = None if sha256 is None else _MODE
+    returned = publish([Placement(source, directory, chosen, tag, sha256 or "", mode)], disk)[0].path
+    if returned.name == wanted:
+        write_new_file(_reason(returned), why.encode(), mode=_MODE, disk=disk)
+    else:
+        write_file(_reason(returned), why.encode(), mode=_MODE, disk=disk)
+    return returned
+
+
+def _reason(returned: Path) -> Path:
+    return returned.with_name(returned.name + _WHY)

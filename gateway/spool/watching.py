@@ -1,0 +1,96 @@
+"""Hints that something in a directory has changed, from inotify through watchdog: quick, and never the truth.
+
+Raises nothing once it is made. inotify loses events when its queue overflows, and cannot watch more directories than
+`fs.inotify.max_user_watches`: so whoever uses it looks for itself at regular intervals, and a hint only says "look now".
+Where no watch can be set up at all, `on_fallback` is told why, and the regular look is all there is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyObserver
+
+OnHint = Callable[[Path, bool], None]
+"""Told of a path, and whether a rename put it there. Called in the watcher's thread: it must return at once, raise nothing."""
+
+_EVENTS: Final[list[type[FileSystemEvent]]] = [
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
+
+
+class Watcher:
+    """Watches directory trees while it is entered; directories that are made later are watched too."""
+
+    def __init__(self, roots: Sequence[Path], on_hint: OnHint, on_fallback: Callable[[str], None]) -> None:
+        self._roots = roots
+        self._events = _Events(on_hint)
+        self._on_fallback = on_fallback
+        self._observer: BaseObserver | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether hints can be expected at all."""
+        return self._observer is not None and self._observer.is_alive()
+
+    def __enter__(self) -> Self:
+        try:
+            self._observer = self._start()
+        except OSError as error:
+            # ENOSPC and EMFILE are inotify's limits, ENOENT a root that is not there: in each case looking still works.
+            self._on_fallback(f"no file-system events: {error.strerror or error}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            _stop(observer)
+
+    def _start(self) -> BaseObserver:
+        # Full events: a rename from outside the tree would otherwise look like a file that somebody begins to write.
+        observer = InotifyObserver(generate_full_events=True)
+        try:
+            observer.start()
+            for root in self._roots:
+                observer.schedule(self._events, str(root), recursive=True, event_filter=_EVENTS)
+        except OSError:
+            _stop(observer)
+            raise
+        return observer
+
+
+class _Events(FileSystemEventHandler):
+    def __init__(self, on_hint: OnHint) -> None:
+        self._on_hint = on_hint
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        moved = isinstance(event, FileMovedEvent | DirMovedEvent)
+        path = event.dest_path if moved else event.src_path
+        if path:
+            self._on_hint(Path(os.fsdecode(path)), moved and not event.is_directory)
+
+
+def _stop(observer: BaseObserver) -> None:
+    observer.stop()
+    if observer.ident is not None:
+        observer.join()
