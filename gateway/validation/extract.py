@@ -114,7 +114,7 @@ class ExtractValidator:
     def _choose(self, first: bytes, log: _Log) -> RowRules:
         """The rules of the variant that the first row announces."""
         if not first:
-            raise log.end("extract-empty", 1)
+            raise log.end("file-empty", 1)
         if first.startswith(_BYTE_ORDER_MARK):
             raise log.end("extract-encoding", 1)
         header = tuple(first.rstrip(b"\r\n").replace(b'"', b"").decode("ascii", "replace").split(","))

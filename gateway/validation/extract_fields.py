@@ -16,7 +16,7 @@ from gateway.validation.govtypes import nino_fault
 
 MESSAGES: Final = MappingProxyType(
     {
-        "extract-empty": "The file is empty.",
+        "file-empty": "The file is empty.",
         "extract-too-large": "The file is larger than the limit.",
         "extract-too-many-rows": "The file has more rows than the limit; nothing after this row was checked.",
         "extract-line-too-long": "The row is longer than any extract needs; nothing after it was checked.",

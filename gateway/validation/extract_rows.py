@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -23,6 +24,17 @@ _NAMELESS: Final = frozenset({"G"})
 _NO_PATTERN: Final = ("", re.compile(rb"(?!)"))
 _KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change"})
 """The fields that name what a record belongs to."""
+
+
+_COLUMN_ENDS: Final = rb"(?=[,\r\n]|\Z)"
+
+
+class _Form(Enum):
+    """How a column is matched: without a rule, as one of many optional whole numbers, or by a rule of its own."""
+
+    PLAIN = auto()
+    NUMBERS = auto()
+    RULED = auto()
 
 
 class Record(NamedTuple):
@@ -105,33 +117,47 @@ class RowRules:
         return sorted(faults, key=lambda fault: fault.field)
 
     def _pattern(self, variant: Variant, kind: str) -> re.Pattern[bytes]:
-        """Columns without a rule come in long runs, nearly always empty: a bare run of commas is tried first."""
+        """One expression for a whole row.
+
+        Columns come in long runs of one form. The commonest filling of a run is tried first: nothing at all in columns without
+        a rule, unsigned whole numbers in those for numbers.
+        """
         parts = [kind.encode()]
-        for plain, run in groupby(variant.fields[1:], lambda field: _is_plain(field, kind)):
+        for form, run in groupby(variant.fields[1:], lambda field: _form(field, kind)):
             fields = list(run)
-            if plain:
-                parts.append(rb"(?>%b(?=[,\r\n]|\Z)|%b)" % (b"," * len(fields), (b"," + TEXT + b"*+") * len(fields)))
+            columns = b"".join(b"," + self._column(field, kind) for field in fields)
+            if form is _Form.PLAIN:
+                parts.append(rb"(?>%b%b|%b)" % (b"," * len(fields), _COLUMN_ENDS, columns))
+            elif form is _Form.NUMBERS:
+                parts.append(rb"(?>%b%b|%b)" % (rb",[0-9]{0,10}+" * len(fields), _COLUMN_ENDS, columns))
             else:
-                parts.extend(b"," + self._column(field, kind) for field in fields)
+                parts.append(columns)
         return re.compile(b"".join(parts) + rb"\r?\n?")
 
     def _column(self, field: Field, kind: str) -> bytes:
+        if _form(field, kind) is _Form.PLAIN:
+            return TEXT + rb"*+"
         pattern = field_pattern(field, allow_test_numbers=self._allow_test_numbers)
         optional = pattern if kind in field.required_by else b"(?:%b)?+" % pattern
         name = _KEYS.get(field.number)
         return b"(?P<%b>%b)" % (name, optional) if name else optional
 
 
-def _is_plain(field: Field, kind: str) -> bool:
-    ruled = kind in field.used_by and (field.kind is not Kind.TEXT or kind in field.required_by)
-    return not ruled and field.number not in _KEYS
+def _form(field: Field, kind: str) -> _Form:
+    if field.number in _KEYS or kind in field.required_by:
+        return _Form.RULED
+    if kind not in field.used_by or field.kind is Kind.TEXT:
+        return _Form.PLAIN
+    return _Form.NUMBERS if field.kind is Kind.INTEGER else _Form.RULED
 
 
 def _checks(variant: Variant, kind: str) -> Checks:
     columns = list(enumerate(variant.fields))[1:]
     return Checks(
         used=tuple(
-            (column, field) for column, field in columns if not _is_plain(field, kind) and kind in field.used_by
+            (column, field)
+            for column, field in columns
+            if _form(field, kind) is not _Form.PLAIN and kind in field.used_by
         ),
         required=tuple((column, field.number) for column, field in columns if kind in field.required_by),
     )

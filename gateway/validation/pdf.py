@@ -104,6 +104,8 @@ class PdfValidator:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
             tail = file.read(_TAIL_BYTES)
+        if not head:
+            raise _Refused("file-empty", "document")
         if _HEAD.match(head) is None:
             raise _Refused("pdf-not-pdf", "first line")
         if size > self._limits.max_bytes:

@@ -17,6 +17,7 @@ from gateway.validation.pdf_syntax import OPAQUE, Name, Value
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "file-empty": "The file is empty.",
         "pdf-not-pdf": "The file does not begin as a PDF does.",
         "pdf-unreadable": "The PDF is damaged or cut short, or is not written as the standard asks.",
         "pdf-encrypted": "The PDF is locked with a password or with usage restrictions.",
