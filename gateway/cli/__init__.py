@@ -1,0 +1,122 @@
+"""The command line: finds the command, runs it, and turns every way it can end into an exit status and plain words.
+
+A command's module is imported only when that command is called, since `gateway --help` must not wait for libraries
+that it does not need. Exit statuses are those of sysexits.h, by the class of the error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import click
+
+from gateway.errors import GatewayError
+
+USAGE: Final = 64
+INTERNAL: Final = 70
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+"""As a shell reports a program that SIGPIPE ended."""
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and what `gateway --help` says of it without importing it."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "init": Entry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
+        "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
+        "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
+        "config": Entry("gateway.cli.config:config", "Check the configuration."),
+        "doctor": Entry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
+    }
+)
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.target.partition(":")
+        command = getattr(import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.target} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="GATEWAY_HOME",
+    show_envvar=True,
+    metavar="HOME",
+    help="The site's directory, as `gateway init HOME` made it.",
+)
+@click.version_option(package_name="gateway", prog_name="gateway")
+@click.pass_context
+def gateway(ctx: click.Context, home: Path | None) -> None:
+    """Files between the Department for Work and Pensions and local authorities: sealed, receipted, in the ledger.
+
+    \b
+    Example:
+      gateway init /srv/gateway --site E09000030 --name "Tower Hamlets"
+      gateway --home /srv/gateway card > tower-hamlets.card.json
+    """
+    ctx.obj = home
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. The entry point of the `gateway` program."""
+    try:
+        result = gateway.main(args=arguments, prog_name="gateway", standalone_mode=False)
+        sys.stdout.flush()
+    except GatewayError as error:
+        _tell(f"error: {error.reason}", f"what to do: {error.remedy}")
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        _tell("stopped.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails too
+        return READER_GONE
+    except Exception as error:  # noqa: BLE001  # the one place where a defect of ours becomes an exit status
+        return _confess(error)
+    return result if isinstance(result, int) else 0
+
+
+def _tell(*lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _confess(error: Exception) -> int:
+    """Say where a defect is without the values that it was met with, which may be personal."""
+    from gateway.logs import places  # noqa: PLC0415  # needed on this road only
+
+    _tell(f"error: a defect of the gateway: {type(error).__name__}", *(f"  {place}" for place in places(error)))
+    _tell("what to do: report it with the lines above.")
+    return INTERNAL

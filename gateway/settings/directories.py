@@ -1,7 +1,7 @@
 """The directories of a site and of its partners, with their modes, and making them.
 
-`make` raises OSError as the system does; it may be called again at any time, and puts a wrong mode right. Modes are
-set outright, whatever the umask: the gateway's own state is nobody else's, the spool is shared with the group of
+`make` raises OSError as the system does; it may be called again at any time, and leaves what is there as it is, since a
+sysadmin may have given a directory to other accounts. Modes are set outright, whatever the umask: the gateway's own state is nobody else's, the spool is shared with the group of
 operators, and the landing lets partners' accounts pass through without a look around.
 """
 
@@ -66,8 +66,8 @@ def partner_directories(home: Home, code: str, outgoing: Iterable[str], incoming
 
 
 def make(directories: Iterable[Directory]) -> None:
-    """Make those that are missing and set the modes of those that are ours."""
+    """Make those that are missing, with their modes."""
     for path, mode in directories:
-        path.mkdir(exist_ok=True)
-        if path.stat().st_mode & 0o7777 != mode:
+        if not path.is_dir():
+            path.mkdir()
             path.chmod(mode)
