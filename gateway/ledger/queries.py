@@ -196,6 +196,23 @@ def finished_but_kept(connection: Connection, limit: int) -> list[Row[Any]]:
     )
 
 
+def accepted_receipt(connection: Connection, partner: str, consignment: str) -> str | None:
+    """The text of the partner's receipt for a consignment of ours."""
+    rows = receipts_of(connection, Direction.IN, partner, consignment, State.ACCEPTED)
+    return rows[0].body if rows else None
+
+
+def ids_in_custody(connection: Connection) -> set[str]:
+    """The outbound transfers whose bytes lie in custody."""
+    query = select(TRANSFERS.c.id).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))
+    return set(connection.execute(query).scalars())
+
+
+def unreleased(connection: Connection) -> list[Row[Any]]:
+    """Admitted transfers whose dropped file may still lie in the spool."""
+    return list(connection.execute(select(TRANSFERS).where(TRANSFERS.c.origin.is_not(None))))
+
+
 def completed_consignments(connection: Connection, limit: int) -> list[Row[Any]]:
     """Opened consignments of which every transfer has come to an end here."""
     unfinished = exists().where(

@@ -118,6 +118,8 @@ class Intake:
         self._partners = partners
         self._settling = settling
         self._disk = disk
+        self.unsettled = 0
+        """How many files the last scan passed over because they are not finished yet."""
         try:
             self._root = os.open(outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -140,6 +142,7 @@ class Intake:
 
     def scan(self) -> Iterator[Drop | Refusal]:
         """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
+        self.unsettled = 0
         try:
             for flow in _names(self._root):
                 yield from self._scan_flow(flow)
@@ -194,6 +197,7 @@ class Intake:
         plain = _is_plain(status)
         readiness = self._settling.look(key, status.st_size, status.st_mtime_ns, settle, marked=marked and plain)
         if readiness is Readiness.GROWING:
+            self.unsettled += 1
             return None
         error = denial or _fault(name, status, rule.max_bytes if rule is not None else 0)
         if error is not None:
@@ -301,7 +305,7 @@ class Intake:
 
 
 def _names(directory: int) -> list[str]:
-    return sorted(os.listdir(directory))  # noqa: PTH208 - a descriptor, which pathlib cannot list
+    return sorted(os.listdir(directory))
 
 
 @contextmanager

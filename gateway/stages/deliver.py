@@ -1,0 +1,149 @@
+"""Deliver: what came out of a consignment is validated again, and put before the back office, whole and once.
+
+Publication is one rename that never overwrites; a file whose source is gone was published by an earlier attempt. The
+row says `delivered` only once the rename is durable, and the consignment is answered in the transaction that ends its
+last transfer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from gateway.errors import FileNameRefused, GatewayError
+from gateway.ledger import queries
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.settings.model import SiteKind
+from gateway.spool.durable import make_directory
+from gateway.spool.names import check_name
+from gateway.spool.publication import Placement, publish
+from gateway.stages.acknowledge import issue
+from gateway.stages.inspection import Invalid, inspect, wrong_authority
+from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
+from gateway.validation.contract import Report
+from gateway.validation.sandbox import Crash, Sandbox
+
+Verdict = State | GatewayError | Crash
+
+
+class Deliver:
+    """Opened to delivered, rejected or held; and opened consignments to delivered."""
+
+    name = "deliver"
+
+    def __init__(self, place: Workplace, sandbox: Sandbox) -> None:
+        self._place = place
+        self._sandbox = sandbox
+        self._survived: set[int] = set()
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            rows = queries.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+            complete = [] if rows else queries.completed_consignments(connection, BATCH)
+        if not rows and not complete:
+            return Step()
+        verdicts = self._inspect(rows)
+        self._publish([row for row, verdict in verdicts if verdict is State.DELIVERED])
+        with place.ledger.write() as transaction:
+            changes = [self._judge(transaction, row, verdict) for row, verdict in verdicts]
+            transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
+            for consignment in queries.completed_consignments(transaction.connection, BATCH):
+                self._complete(transaction, consignment)
+        self._survived.clear()
+        return Step(done=len(rows) + len(complete))
+
+    def close(self) -> None:
+        pass
+
+    def _inspect(self, rows: list[Row[Any]]) -> list[tuple[Row[Any], Verdict]]:
+        verdicts: list[tuple[Row[Any], Verdict]] = []
+        present: list[tuple[Row[Any], Path]] = []
+        for row in rows:
+            path = self._unpacked(row)
+            if path.exists():
+                present.append((row, path))
+            else:
+                # Only publication takes a file away from here, and only after it was found good.
+                verdicts.append((row, State.DELIVERED))
+        reports = inspect(
+            self._place,
+            self._sandbox,
+            [row for row, _ in present],
+            [path for _, path in present],
+            self._survived,
+        )
+        verdicts += [(row, self._verdict(row, report)) for row, report in reports]
+        return verdicts
+
+    def _unpacked(self, row: Row[Any]) -> Path:
+        return self._place.home.opened / str(row.consignment) / f"{row.position:04d}"
+
+    def _verdict(self, row: Row[Any], report: Report | GatewayError | Crash) -> Verdict:
+        if not isinstance(report, Report):
+            return report
+        try:
+            check_name(row.name)
+        except FileNameRefused as error:
+            return error
+        if self._place.settings.site.kind is SiteKind.LA:
+            report = wrong_authority(report, self._place.site)
+        return State.DELIVERED if report.valid else Invalid(report)
+
+    def _publish(self, rows: list[Row[Any]]) -> None:
+        placements = []
+        for row in rows:
+            directory = self._place.home.inbound / row.flow / row.partner
+            make_directory(directory, 0o770)
+            placements.append(Placement(self._unpacked(row), directory, row.name, row.id, row.sha256))
+        publish(placements)
+
+    def _judge(self, transaction: Transaction, row: Row[Any], verdict: Verdict) -> dict[str, Any] | None:
+        if isinstance(verdict, Crash):
+            transaction.record(
+                "work.deferred",
+                "transfer",
+                row.id,
+                row.partner,
+                flow=row.flow,
+                code="reader-died",
+                reason=verdict.reason,
+            )
+            return None
+        move = advance(TRANSFER_IN, State.OPENED, verdict)
+        code = verdict.finding if isinstance(verdict, Invalid) else move.code
+        event = transaction.record(
+            f"transfer.{move.state}",
+            "transfer",
+            row.id,
+            row.partner,
+            flow=row.flow,
+            code=code,
+            reason=move.reason.partition("\n")[0] if move.reason else None,
+            log={"bytes": row.size},
+        )
+        return {
+            "key": row.key,
+            "state": move.state,
+            "resume": move.resume,
+            "code": code,
+            "reason": move.reason,
+            "custody": move.state is State.HELD,
+            "event": event,
+        }
+
+    def _complete(self, transaction: Transaction, consignment: Row[Any]) -> None:
+        home = self._place.home
+        event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
+        change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
+        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
+        issue(transaction, consignment)
+        transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
+        sealed = home.sealed_in / consignment.partner / f"{consignment.id}.pgp"
+        transaction.afterwards.append(partial(sealed.unlink, missing_ok=True))

@@ -1,0 +1,95 @@
+"""What a validator's report means for a transfer: one place for the sending and for the receiving side.
+
+A file that ended its reader is not judged: it is tried again alone, and held at the third time. Everything else that a
+report can say is either good, or an error whose text tells a benefits officer where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from gateway.errors import ContentInvalid, GatewayError, PoisonFile
+from gateway.ledger.tables import TRANSFERS
+from gateway.stages.workplace import Workplace
+from gateway.transfer.states import POISON_CLAIMS
+from gateway.validation.contract import Finding, Report
+from gateway.validation.sandbox import Crash, Job, Sandbox
+
+MAX_REASON: Final = 3800
+"""Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
+
+
+class Invalid(ContentInvalid):
+    """The content breaks the rules of its flow."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(describe(report))
+        self.finding = report.findings[0].code
+
+    code = ContentInvalid.code
+
+
+class WrongAuthority(ContentInvalid):
+    """The content is about another authority than the one it is addressed to."""
+
+    code = "wrong-authority"
+    remedy = "Drop it under the authority that the file names, or correct the file."
+
+
+def describe(report: Report) -> str:
+    """The findings as lines, at most MAX_REASON characters, never with a value."""
+    lines = [f"{finding.where}: {finding.message} [{finding.code}]" for finding in report.findings]
+    text = ""
+    for number, line in enumerate(lines):
+        if len(text) + len(line) > MAX_REASON - 60:
+            return f"{text}... and {report.total - number} more"
+        text += f"{line}\n"
+    if report.total > len(lines):
+        text += f"... and {report.total - len(lines)} more"
+    return text.rstrip("\n")
+
+
+def wrong_authority(report: Report, authority: str) -> Report:
+    """The report, with a finding more where the content names another authority."""
+    named = report.facts.get("authority")
+    if named is None or named == authority:
+        return report
+    finding = Finding(
+        "wrong-authority",
+        "header",
+        f"the file is about another authority than {authority}, to which it is addressed",
+    )
+    return Report(report.schema, (*report.findings, finding), report.total + 1, report.facts)
+
+
+def inspect(
+    place: Workplace, sandbox: Sandbox, rows: Sequence[Row[Any]], paths: Sequence[Path], survived: set[int]
+) -> Iterator[tuple[Row[Any], Report | GatewayError | Crash]]:
+    """Claim the rows, and have each one's file read in the sandbox.
+
+    What broke off earlier attempts (this process, or its machine, died in mid-work) goes one by one, so that the count of
+    attempts finds the file that did it. `survived` remembers rows that this process has read and not yet moved, because
+    the disk or the ledger failed afterwards: their claims say nothing against them.
+    """
+    pairs = list(zip(rows, paths, strict=True))
+    suspects = [pair for pair in pairs if pair[0].claims > 0 and pair[0].key not in survived]
+    others = [pair for pair in pairs if pair not in suspects]
+    for group in [*([pair] for pair in suspects), others]:
+        poisoned = [pair for pair in group if pair[0].claims >= POISON_CLAIMS and pair[0].key not in survived]
+        for row, _ in poisoned:
+            yield row, PoisonFile(f"{row.claims} attempts to read it ended their reader")
+        group = [pair for pair in group if pair not in poisoned]  # noqa: PLW2901 - what is left of it
+        if not group:
+            continue
+        with place.ledger.write() as transaction:
+            transaction.claim(TRANSFERS, [row.key for row, _ in group])
+        by_key = {str(row.key): row for row, _ in group}
+        for job, result in sandbox.validate([Job(str(row.key), row.flow, path) for row, path in group]):
+            row = by_key[job.key]
+            if not isinstance(result, Crash):
+                survived.add(row.key)
+            yield row, result

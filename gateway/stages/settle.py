@@ -1,0 +1,99 @@
+"""Settle: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
+
+Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected,
+quarantined by the partner, or expired: the file itself comes back in spool/returned, with `NAME.why.txt`. Each step may
+be done twice without harm, so a crash between them is repaired by doing it again.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.errors import documented_errors
+from gateway.ledger import queries
+from gateway.ledger.tables import TRANSFERS
+from gateway.spool.custody import custody_file, remove
+from gateway.spool.durable import make_directory, write_file
+from gateway.spool.names import beside
+from gateway.spool.returning import return_file
+from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.identity import to_text
+from gateway.transfer.states import State
+
+_SAID: Final = {
+    State.REJECTED: "was not accepted",
+    State.QUARANTINED: "was locked away by the partner's gateway, and not delivered",
+    State.EXPIRED: "was not delivered in time: no receipt came",
+}
+
+
+class Settle:
+    """Ended transfers whose bytes still lie in custody."""
+
+    name = "settle"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._remedies = {error.code: error.remedy for error in documented_errors()}
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            rows = queries.finished_but_kept(connection, BATCH)
+            ids = {(row.partner, row.consignment) for row in rows if row.state in (State.RECEIPTED, State.INGESTED)}
+            receipts = {key: queries.accepted_receipt(connection, *key) for key in ids}
+        if not rows:
+            return Step()
+        for row in rows:
+            if row.state in (State.RECEIPTED, State.INGESTED):
+                self._hand_over(row, receipts[row.partner, row.consignment])
+            else:
+                self._give_back(row)
+        with place.ledger.write() as transaction:
+            for row in rows:
+                if row.state not in (State.RECEIPTED, State.INGESTED):
+                    transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
+            transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
+        for row in rows:
+            remove(place.home.custody, row.id)
+        return Step(done=len(rows))
+
+    def close(self) -> None:
+        pass
+
+    def _hand_over(self, row: Row[Any], body: str | None) -> None:
+        receipt = orjson.loads(body or "{}")
+        receipt["items"] = [item for item in receipt.get("items", []) if item["transfer"] == row.id]
+        receipt["name"] = row.name
+        directory = self._place.home.receipts / row.flow / row.partner
+        make_directory(directory, 0o770)
+        target = directory / f"{row.name}.receipt.json"
+        if target.exists() and orjson.loads(target.read_bytes())["items"] != receipt["items"]:
+            target = directory / f"{beside(row.name, row.id)}.receipt.json"
+        write_file(target, orjson.dumps(receipt, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), mode=0o640)
+
+    def _give_back(self, row: Row[Any]) -> None:
+        home = self._place.home
+        directory = home.returned / row.flow / row.partner
+        remedy = self._remedies.get(row.code or "") or self._remedies["content-invalid"]
+        why = "\n".join(
+            [
+                f"{row.name} {_SAID[State(row.state)]}.",
+                "",
+                f"To:       {row.partner}, as {row.flow}",
+                f"Dropped:  {to_text(row.created)}",
+                f"Transfer: {row.id}",
+                "",
+                "Reason:",
+                textwrap.indent(row.reason or "none was given", "  "),
+                "",
+                f"What to do: {remedy}",
+                "",
+            ]
+        )
+        source = custody_file(home.custody, row.id)
+        return_file(source, directory, row.name, why, tag=row.id, sha256=row.sha256)
