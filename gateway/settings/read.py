@@ -40,9 +40,10 @@ def load(home: Home) -> Settings:
 
 
 def check(home: Home) -> tuple[Fault, ...]:
-    """Every fault of the files, and of the directories that they rely on: further than `load` looks."""
-    _, faults = examine(home)
-    return tuple(sorted([*faults, *_directories(home)]))
+    """Every fault of the files, and of the directories and keys that they rely on: further than `load` looks."""
+    settings, faults = examine(home)
+    needed = [home.client_key, home.host_key] if settings and settings.sftp_server.managed else [home.client_key]
+    return tuple(sorted([*faults, *_directories(home), *_keys(home, needed)]))
 
 
 def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
@@ -226,3 +227,17 @@ def _directories(home: Home) -> Iterator[Fault]:
             yield Fault(file, 0, "", "cannot be read and written by this user: correct its owner or mode")
         elif home.state in (path, *path.parents) and path.stat().st_mode & _PRIVATE:
             yield Fault(file, 0, "", f"is open to other users: `chmod 700 {file}`")
+
+
+def _keys(home: Home, paths: list[Path]) -> Iterator[Fault]:
+    """SSH keys that must be there, for nobody else to read."""
+    for path in paths:
+        file = str(path.relative_to(home.root))
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            yield Fault(file, 0, "", f"cannot be found: {reason}; restore state/ssh from the backup")
+        else:
+            if mode & _PRIVATE:
+                yield Fault(file, 0, "", f"can be read by other users: `chmod 600 {file}`")

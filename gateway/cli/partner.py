@@ -1,0 +1,201 @@
+"""`gateway partner add`, `list` and `test`."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from gateway.cli import output
+from gateway.cli.site import settings_of
+from gateway.errors import CardRefused, NotFound, UsageWrong
+from gateway.transfer.card import MAX_BYTES, Card, parse
+
+if TYPE_CHECKING:
+    from gateway.cli.introduction import Link
+    from gateway.settings.model import Partner
+
+
+@click.group()
+def partner() -> None:
+    r"""Introduce partners, list them, test their links."""
+
+
+@partner.command()
+@click.argument("card", metavar="CARD")
+@click.option("--fingerprint", metavar="FPR", help="The fingerprint as the partner confirmed it by another channel.")
+@click.option(
+    "--link",
+    type=click.Choice(["push", "collect", "none"]),
+    help="How files travel.  [default: push where the card has an endpoint, else collect]",
+)
+@click.option(
+    "--flows", metavar="FLOW,...", help="The only flows to exchange.  [default: all that the catalog permits]"
+)
+@click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
+@click.pass_context
+def add(
+    ctx: click.Context, card: str, fingerprint: str | None, link: str | None, flows: str | None, os_account: str | None
+) -> None:
+    """Introduce a partner by its CARD, a file that its `gateway card` printed (`-` for standard input).
+
+    A card proves nothing by itself. Call the partner on a number that you know, let them read out their fingerprint,
+    and give it with --fingerprint; without, it is shown and asked for. A card of a partner that is known already
+    replaces its keys and endpoint, and leaves your own decisions about it as they are.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
+    """
+    settings = settings_of(ctx)
+    offered = parse(_read(card))
+    from gateway.cli import engines, introduction  # noqa: PLC0415  # slow to import
+
+    keys = engines.key_store(settings.home.keyrings)
+    introduction.believable(offered, settings, keys, time.time())
+    confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
+    if confirmed is not None and confirmed != offered.fingerprint:
+        raise CardRefused("The card's fingerprint is not the one that was confirmed: this may be somebody else's card.")
+    wishes = introduction.Wishes(
+        link=cast("Link | None", link),
+        flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
+        os_account=os_account,
+    )
+    new = introduction.introduce(offered, settings, wishes)
+    before = settings.partners.get(new.code)
+    _show_change(before, new)
+    if confirmed is None:
+        _confirm(offered, from_stdin=card == "-")
+    introduction.keep(offered, new, settings, keys)
+    outgoing, incoming = introduction.effective_flows(settings, new)
+    output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
+    output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
+    output.say("A gateway that runs takes it over at `systemctl reload gateway`, or SIGHUP.")
+
+
+@partner.command("list")
+@output.as_json
+@click.pass_context
+def list_partners(ctx: click.Context, *, as_json: bool) -> None:
+    """List the partners: code, name, link, flows, fingerprint.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner list --json
+    """
+    settings = settings_of(ctx)
+    from gateway.cli.introduction import effective_flows  # noqa: PLC0415  # slow to import
+
+    rows = []
+    for each in settings.partners.values():
+        outgoing, incoming = effective_flows(settings, each)
+        rows.append(
+            {
+                "code": each.code,
+                "name": each.name,
+                "kind": each.kind.value,
+                "link": each.link,
+                "envelope": each.envelope,
+                "fingerprint": each.fingerprint,
+                "flows_out": list(outgoing),
+                "flows_in": list(incoming),
+                "endpoint": each.endpoint.model_dump(exclude={"host_key"}) if each.endpoint else None,
+            }
+        )
+    if as_json:
+        output.show_json(rows)
+    elif not rows:
+        output.say("No partners yet: `gateway partner add CARD` introduces one.")
+    else:
+        output.show_table(
+            ("CODE", "NAME", "LINK", "TO IT", "FROM IT", "FINGERPRINT"),
+            [
+                (
+                    str(row["code"]),
+                    str(row["name"]),
+                    str(row["link"]),
+                    ",".join(cast("list[str]", row["flows_out"])) or "-",
+                    ",".join(cast("list[str]", row["flows_in"])) or "-",
+                    output.in_fours(str(row["fingerprint"])),
+                )
+                for row in rows
+            ],
+        )
+
+
+@partner.command()
+@click.argument("code", metavar="CODE")
+@output.as_json
+@click.pass_context
+def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
+    """Test the link to the partner CODE: log in, look at the directory, leave nothing there.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner test E09000030
+    """
+    settings = settings_of(ctx)
+    known = settings.partners.get(code)
+    if known is None:
+        raise NotFound(f"There is no partner {code}: `gateway partner list` shows those that there are.")
+    if known.endpoint is None:
+        raise UsageWrong(f"Partner {code} has no server that could be tested: its link is {known.link}.")
+    from gateway.cli.engines import try_link  # noqa: PLC0415  # slow to import
+
+    report = try_link(settings.home, known.endpoint, settings.link)
+    if as_json:
+        output.show_json({"partner": code, **asdict(report), "usable": report.usable})
+    else:
+        output.show_table(
+            ("WHAT", "FOUND"),
+            [
+                ("server", f"{known.endpoint.host} port {known.endpoint.port}, {report.server_version}"),
+                ("host key", f"{report.host_key}, the pinned one"),
+                ("cipher", report.cipher),
+                ("logging in", f"{report.connect_seconds:.2f} s"),
+                ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
+                ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
+                ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
+            ],
+        )
+    if not report.usable:
+        output.say("The link is there, but an upload would fail.")
+        ctx.exit(69)
+
+
+def _read(card: str) -> bytes:
+    """The card's bytes, a few more than the largest at most."""
+    if card == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(card).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageWrong(f"The card {card} cannot be read: {error.strerror}.") from error
+
+
+def _show_change(before: Partner | None, new: Partner) -> None:
+    """What re-adding a partner changes in its file, as a diff on stderr."""
+    if before is None:
+        return
+    from gateway.settings.write import render_partner  # noqa: PLC0415  # after the settings it is there anyway
+
+    old, now = (render_partner(each).splitlines() for each in (before, new))
+    change = list(difflib.unified_diff(old, now, "before", "now", n=0, lineterm=""))
+    output.say("\n".join(change) if change else f"The card changes nothing about partner {new.code}.")
+
+
+def _confirm(card: Card, *, from_stdin: bool) -> None:
+    """Ask whether the fingerprint is the one read out by telephone; UsageWrong where nobody is there to answer."""
+    if from_stdin or not sys.stdin.isatty():
+        raise UsageWrong("Nobody is here to confirm the fingerprint: give it with --fingerprint.")
+    output.say(f"Partner:     {card.site} ({card.name})")
+    output.say(f"Fingerprint: {output.in_fours(card.fingerprint)}")
+    output.say("Let the partner read out the fingerprint by telephone, on a number that you know.")
+    if not click.confirm("Is it the same, every digit?", default=False, err=True):
+        raise CardRefused("The fingerprint was not confirmed; nothing was changed.")
