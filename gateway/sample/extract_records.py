@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from gateway.sample import people
+
 CHANGE_MARK: Final = b"\x01"
 """Stands where the identifier of the household's change belongs."""
 _INCOMES: Final = range(82, 114)
@@ -98,7 +100,7 @@ class HouseholdMaker:
         fields = {
             8: self._day(18 * 366, 90 * 365),
             9: pick(_TENANCIES),
-            11: f"ZZ{self._random.randint(1, 99)} {self._random.randint(0, 9)}{pick('ABDEFGH')}{pick('JLNPQRS')}",
+            11: people.postcode(self._random),
             12: pick("1234"),
             33: pick("1112") if housing and kind == "D" else "0",
             34: pick("1112") if council_tax and kind == "D" else "0",

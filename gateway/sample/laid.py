@@ -18,7 +18,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from gateway.sample.contract import Sample
-from gateway.sample.laid_pages import ClaimPages, make_claimant
+from gateway.sample.laid_pages import ClaimPages
 from gateway.sample.pdf_defects import DEFECTS
 
 _ENCRYPTED: Final = "encrypted"
@@ -66,8 +66,7 @@ def _document(
     canvas = Canvas(out, pagesize=A4, invariant=1, pageCompression=1, encrypt=lock)
     canvas.setTitle("Local Authority Input Document (specimen)")
     canvas.setAuthor("Made-up sample")
-    claimant = make_claimant(random, today)
     picture = int((size - pages * _PAGE_BYTES) / _ASCII85)
-    ClaimPages(canvas, authority, claimant, random, today).draw(pages, picture)
+    ClaimPages(canvas, authority, random, today).draw(pages, picture)
     canvas.save()
     return out.getvalue()

@@ -1,7 +1,6 @@
 """Draw the pages of a made-up claim document: a heading, boxes with captions, tables of income, a scanned signature.
 
-Everything drawn follows from the random numbers given. The people do not exist; their National Insurance numbers have the specimen
-prefix QQ. Raises nothing.
+Everything drawn follows from the random numbers given. Raises nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import io
 import random as randomness
 import struct
+import unicodedata
 import zlib
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,32 +17,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-_FORENAMES: Final = (
-    "Aled",
-    "Bronwen",
-    "Carys",
-    "Dilip",
-    "Eira",
-    "Femi",
-    "Gwyn",
-    "Hana",
-    "Idris",
-    "Joan",
-    "Kofi",
-    "Zoë",
-)
-_SURNAMES: Final = (
-    "Ashdown",
-    "Bracken",
-    "Coldwell",
-    "Dunmore",
-    "Elmhirst",
-    "Fenwright",
-    "Gorsley",
-    "Hathersedge",
-    "Môrgan",
-)
-_STREETS: Final = ("Specimen Street", "Example Road", "Sample Terrace", "Trial Lane", "Model Avenue")
+from gateway.sample import people
+
 _BENEFITS: Final = ("Jobseeker's Allowance", "Income Support", "Employment and Support Allowance", "Pension Credit")
 _INCOMES: Final = (
     *("Earnings before tax", "Earnings after tax", "Child Benefit", "Child Tax Credit", "Working Tax Credit"),
@@ -64,36 +39,26 @@ _WIDTH: Final = A4[0] - 2 * _LEFT
 _LINE: Final = 17.0
 
 
-@dataclass(frozen=True)
-class Claimant:
-    """Whom the document is about."""
-
-    name: str
-    nino: str
-    born: date
-    address: tuple[str, ...]
+def _printable(text: str) -> str:
+    """The text with letters that the standard PDF fonts lack, such as ŵ, reduced to their base letter."""
+    return "".join(letter if _encodable(letter) else unicodedata.normalize("NFKD", letter)[0] for letter in text)
 
 
-def make_claimant(random: randomness.Random, today: date) -> Claimant:
-    """Somebody between 18 and 90 who does not exist."""
-    address = (f"{random.randint(1, 250)} {random.choice(_STREETS)}", "Nowhere", f"ZZ{random.randint(1, 99)} 9ZZ")
-    return Claimant(
-        name=f"{random.choice(_FORENAMES)} {random.choice(_SURNAMES)}",
-        nino=f"QQ{random.randrange(10**6):06d}{random.choice('ABCD')}",
-        born=today - timedelta(days=random.randint(18 * 366, 90 * 365)),
-        address=address,
-    )
+def _encodable(letter: str) -> bool:
+    try:
+        letter.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class ClaimPages:
     """Draws on a canvas, page by page."""
 
-    def __init__(
-        self, canvas: Canvas, authority: str, claimant: Claimant, random: randomness.Random, today: date
-    ) -> None:
+    def __init__(self, canvas: Canvas, authority: str, random: randomness.Random, today: date) -> None:
         self._canvas = canvas
         self._authority = authority
-        self._claimant = claimant
+        self._claimant = people.person(random, today, 18, 89)
         self._random = random
         self._today = today
         self._page = 0
@@ -138,16 +103,17 @@ class ClaimPages:
         canvas.drawString(_LEFT, self._y, caption)
         canvas.rect(_LEFT + 210, self._y - 4, _WIDTH - 210, _LINE - 3)
         canvas.setFont("Courier", 10)
-        canvas.drawString(_LEFT + 215, self._y, text)
+        canvas.drawString(_LEFT + 215, self._y, _printable(text))
         self._y -= _LINE
 
     def _person(self) -> None:
-        claimant, pick = self._claimant, self._random.choice
-        self._box("Full name", claimant.name)
+        claimant, home, pick = self._claimant, people.home(self._random), self._random.choice
+        self._box("Full name", f"{claimant.title} {claimant.full_name}")
         self._box("National Insurance number", claimant.nino)
         self._box("Date of birth", claimant.born.strftime("%d/%m/%Y"))
-        for caption, line in zip(("Address", "", "Postcode"), claimant.address, strict=True):
+        for caption, line in zip(("Address", *[""] * len(home.lines)), (*home.lines, home.postcode), strict=True):
             self._box(caption, line)
+        self._box("Telephone", people.telephone(self._random))
         self._box("Benefit claimed at the Jobcentre", pick(_BENEFITS))
         self._box("Date of claim", (self._today - timedelta(days=self._random.randint(0, 20))).strftime("%d/%m/%Y"))
         self._y -= _LINE
@@ -168,7 +134,7 @@ class ClaimPages:
             self._y -= _LINE
             since = self._today - timedelta(days=random.randint(30, 3000))
             canvas.drawString(_LEFT + 5, self._y, kind)
-            canvas.drawRightString(_LEFT + 300, self._y, f"{random.randint(500, 40_000) / 100:.2f}")
+            canvas.drawRightString(_LEFT + 300, self._y, people.pounds(random, 5, 400))
             canvas.drawString(_LEFT + 330, self._y, random.choice(("weekly", "every two weeks", "monthly")))
             canvas.drawString(_LEFT + 420, self._y, since.strftime("%d/%m/%Y"))
             canvas.line(_LEFT, self._y + 12, _LEFT + _WIDTH, self._y + 12)

@@ -94,7 +94,6 @@ class PdfValidator:
             png_max_memory=self._limits.max_unpacked,
             tiff_max_memory=self._limits.max_unpacked,
             max_stream_filters=4,
-            doc_max_warnings=100,
         )
 
     def _frame(self, path: Path) -> None:
