@@ -684,6 +684,13 @@ class EngineMissing(Halt):
     remedy = "Install it: `apt-get install gnupg openssh-server`."
 
 
+class ReadersFailed(Halt):
+    """The processes that read files do not start, or end before they have read anything."""
+
+    code = "readers-failed"
+    remedy = "Run `gateway doctor`; it tests the readers. Look for too little memory, and for a damaged installation."
+
+
 # --- the caller ---------------------------------------------------------------------------------------------------
 
 

@@ -85,7 +85,7 @@ class XmlValidator:
         if version is None:
             known = ", ".join(sorted(self._versions))
             message = f"The document's namespace is not one that is known here: {known}."
-            return Report(None, (Finding(XmlCode.NAMESPACE, f"line {root.sourceline}", message),), 1)
+            return Report(None, (Finding(XmlCode.NAMESPACE.value, f"line {root.sourceline}", message),), 1)
         return self._check(root, version)
 
     def _check(self, root: etree._Element, version: _Version) -> Report:
@@ -99,8 +99,8 @@ class XmlValidator:
         # The stubs do not say that a log is iterable.
         complaints = cast("Iterable[Complaint]", version.schema.error_log)
         explained = self._explainer(version).explain(root, complaints, walked.flagged, most)
-        findings = (*walked.findings, *explained.findings)
-        return Report(name, findings[:most], walked.total + explained.total)
+        findings = sorted((*walked.findings, *explained.findings), key=_line)
+        return Report(name, tuple(findings[:most]), walked.total + explained.total)
 
     def _walker(self, version: _Version) -> Walker:
         today = self._today()
@@ -121,6 +121,12 @@ class XmlValidator:
 
             version.explainer = Explainer(version.source, version.ruleset)
         return version.explainer
+
+
+def _line(finding: Finding) -> int:
+    """The line that a finding's place starts with (`line 41, ...`)."""
+    number = finding.where.split(",", 1)[0].removeprefix("line ")
+    return int(number) if number.isdecimal() else 0
 
 
 def _compile(source: SchemaSource) -> etree.XMLSchema:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import xmlschema
 from lxml import etree
@@ -76,7 +76,7 @@ class Explainer:
     ) -> Iterator[Finding]:
         told: set[tuple[etree._Element, XmlCode]] = set()
         for error in self._schema.iter_errors(root, use_location_hints=False):
-            element = cast("etree._Element", error.elem) if etree.iselement(error.elem) else root
+            element = error.elem if etree.iselement(error.elem) else root
             if element in flagged:
                 continue
             if isinstance(error, XMLSchemaChildrenValidationError):
@@ -86,7 +86,7 @@ class Explainer:
             if (element, code) not in told:
                 told.add((element, code))
                 name = local_name(element, self._ruleset.names)
-                yield Finding(code, place(element, self._ruleset, numbers), f"{name}: {message}.")
+                yield Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
 
     def _children(
         self, error: XMLSchemaChildrenValidationError, parent: etree._Element
@@ -101,7 +101,7 @@ class Explainer:
         child = parent[error.index]
         previous = child.getprevious()
         if child.tag not in self._ruleset.tags:
-            return XmlCode.ELEMENT_UNEXPECTED, child, "not an element of this schema"
+            return XmlCode.ELEMENT_UNEXPECTED, child, "the schema has no such element here"
         if previous is not None and previous.tag == child.tag:
             return XmlCode.ELEMENT_UNEXPECTED, child, "given more often than is allowed"
         if not wanted:
@@ -134,7 +134,7 @@ class Explainer:
 
     def _bare(self, element: etree._Element) -> Finding:
         name = local_name(element, self._ruleset.names)
-        return Finding(XmlCode.SCHEMA, place(element, self._ruleset), f"{name}: breaks the schema's rules.")
+        return Finding(XmlCode.SCHEMA.value, place(element, self._ruleset), f"{name}: breaks the schema's rules.")
 
 
 def _one_of(names: list[str]) -> str:
@@ -158,7 +158,7 @@ def _at(root: etree._Element, path: str, prefixes: dict[str, str]) -> etree._Ele
         found = root.getroottree().xpath(path, namespaces=prefixes)
     except etree.XPathError:
         return root
-    return cast("etree._Element", found[0]) if isinstance(found, list) and found and etree.iselement(found[0]) else root
+    return found[0] if isinstance(found, list) and found and etree.iselement(found[0]) else root
 
 
 def _below_root(element: etree._Element, root: etree._Element) -> etree._Element:

@@ -125,12 +125,12 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _whole(code: XmlCode, message: str) -> Finding:
-    return Finding(code, "the whole file", _sentence(message))
+    return Finding(code.value, "the whole file", _sentence(message))
 
 
 def _at(content: bytes, offset: int, code: XmlCode, message: str) -> Finding:
     line = content.count(b"\n", 0, offset) + 1
-    return Finding(code, f"line {line}", _sentence(message))
+    return Finding(code.value, f"line {line}", _sentence(message))
 
 
 def _sentence(message: str) -> str:
@@ -142,10 +142,14 @@ def _syntax_finding(error: etree.XMLSyntaxError) -> Finding:
     where = f"line {error.lineno}" if error.lineno else "the whole file"
     kinds = [entry.type_name for entry in cast("Iterable[Complaint]", error.error_log)]
     kind = kinds[-1] if kinds else ""
+    if kind == "ERR_NO_MEMORY":
+        raise MemoryError from error  # this process is at its limit, which says nothing about the file's form
     if kind in _PARSER_LIMITS:
-        return Finding(XmlCode.TOO_DEEP, where, "The file is nested too deep, or has names or texts too long to read.")
+        return Finding(
+            XmlCode.TOO_DEEP.value, where, "The file is nested too deep, or has names or texts too long to read."
+        )
     message = _SYNTAX.get(kind, "The file is not well-formed XML; it may be cut short or damaged.")
-    return Finding(XmlCode.NOT_WELLFORMED, where, message)
+    return Finding(XmlCode.NOT_WELLFORMED.value, where, message)
 
 
 _SYNTAX: Final = {

@@ -1,0 +1,92 @@
+"""What a worker gives up before it reads anything that others wrote.
+
+Guaranteed (OSError is raised otherwise): limits on address space, open files and the size of files written, no core
+dumps, no new privileges through execve, death with the parent, umask 077. CPU time is limited file by file.
+
+Best effort: a network namespace of its own, empty, so that no connection can be made. The kernel, a container or a
+systemd unit may forbid it; the readers open no connection by themselves, and the production unit of the inspect role
+has no network anyway.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_CLONE_NEWUSER: Final = 0x1000_0000
+_CLONE_NEWNET: Final = 0x4000_0000
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What one worker may use. Sizes are in bytes.
+
+    A file gets `cpu_seconds` of processor time and `wall_seconds` of the clock, and one more second of each for every
+    `bytes_per_second` bytes that it holds, so that a large extract has its time and a small bomb has not.
+    """
+
+    memory: int = 1 << 30
+    open_files: int = 64
+    written: int = 1 << 20
+    cpu_seconds: int = 4
+    wall_seconds: int = 15
+    bytes_per_second: int = 2 << 20
+    start_seconds: int = 60
+
+
+def confine(memory: int, open_files: int, written: int, parent: int) -> None:
+    """Take on the limits for good. `parent` is the process that must be there; without it, there is nobody to serve."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _isolate_network(libc)
+    _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(libc, _PR_SET_DUMPABLE, 0)
+    _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise ProcessLookupError("the parent is gone")
+    os.umask(0o077)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, memory)
+    _limit(resource.RLIMIT_NOFILE, open_files)
+    _limit(resource.RLIMIT_FSIZE, written)
+
+
+def allow_cpu(seconds: int) -> None:
+    """Let this process use that much more processor time; SIGXCPU ends it after that."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    spent = int(usage.ru_utime + usage.ru_stime) + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (_at_most(spent + seconds, hard), hard))
+
+
+def _limit(which: int, value: int) -> None:
+    _, hard = resource.getrlimit(which)
+    value = _at_most(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _at_most(value: int, hard: int) -> int:
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+
+
+def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
+    unused = ctypes.c_ulong(0)
+    if libc.prctl(option, ctypes.c_ulong(value), unused, unused, unused) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _isolate_network(libc: ctypes.CDLL) -> bool:
+    """An empty network namespace: at once where we are privileged, else inside a user namespace, else not at all.
+
+    A privileged process is never put into a user namespace: it would lose the right to read other people's files.
+    """
+    if libc.unshare(_CLONE_NEWNET) == 0:
+        return True
+    return os.geteuid() != 0 and libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0

@@ -1,0 +1,41 @@
+"""Builds validators from plans; runs in the process that is going to use them.
+
+ConfigurationInvalid is raised where a plan does not fit its validator, or a validator refuses what the plan names.
+Each engine is imported only where a plan asks for it, so that a kind costs nothing unless it is used.
+"""
+
+# ruff: noqa: PLC0415 - see above
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import ConfigurationInvalid
+from gateway.validation.contract import Validator
+from gateway.validation.plan import Kind, Plan
+
+
+def build(plan: Plan) -> Validator:
+    """The validator that the plan describes."""
+    arguments: dict[str, Any] = dict(plan.arguments)
+    limits: Mapping[str, int] = arguments.pop("limits", {})
+    if "schema_root" in arguments:
+        arguments["schema_root"] = Path(arguments["schema_root"])
+    try:
+        match plan.kind:
+            case Kind.XML:
+                from gateway.validation.xml import XmlValidator
+                from gateway.validation.xml_codes import XmlLimits
+
+                return XmlValidator(limits=XmlLimits(**limits), **arguments)
+            case Kind.PDF:
+                from gateway.validation.pdf import PdfLimits, PdfValidator
+
+                return PdfValidator(limits=PdfLimits(**limits), **arguments)
+            case Kind.EXTRACT:
+                from gateway.validation.extract import ExtractLimits, ExtractValidator
+
+                return ExtractValidator(limits=ExtractLimits(**limits), **arguments)
+    except TypeError as error:
+        raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error

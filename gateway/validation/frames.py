@@ -1,0 +1,86 @@
+"""What a sandbox and its workers say to each other: JSON objects, each behind its length in four bytes.
+
+Plain JSON and no pickle: a worker that a hostile file took over can send lies, but nothing that is executed. ValueError
+is raised for bytes that are no such message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.validation.contract import Finding, Report
+
+LONGEST: Final = 1 << 20
+_HEAD: Final = 4
+_MOST_FINDINGS: Final = 1000
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    body = json.dumps(message, separators=(",", ":")).encode()
+    return len(body).to_bytes(_HEAD, "big") + body
+
+
+class Frames:
+    """Cuts a stream of bytes into messages."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
+        """The messages that are complete now. To be iterated to its end."""
+        self._bytes += chunk
+        while (message := self.next()) is not None:
+            yield message
+
+    def next(self) -> dict[str, Any] | None:
+        """One message, if there is a complete one."""
+        if len(self._bytes) < _HEAD:
+            return None
+        length = int.from_bytes(self._bytes[:_HEAD], "big")
+        if length > LONGEST:
+            raise ValueError("a message longer than any that is sent")
+        if len(self._bytes) < _HEAD + length:
+            return None
+        try:
+            message = json.loads(self._bytes[_HEAD : _HEAD + length])
+        except RecursionError as error:
+            raise ValueError("a message nested too deep") from error
+        del self._bytes[: _HEAD + length]
+        if not isinstance(message, dict):
+            raise ValueError("a message that is not an object")  # noqa: TRY004 - one error for all that is malformed
+        return message
+
+    def take(self, chunk: bytes) -> None:
+        """Keep bytes for `next`."""
+        self._bytes += chunk
+
+
+def report_to_plain(report: Report) -> dict[str, Any]:
+    return {
+        "schema": report.schema,
+        "findings": [[str(finding.code), finding.where, finding.message] for finding in report.findings],
+        "total": report.total,
+        "facts": dict(report.facts),
+    }
+
+
+def report_from_plain(plain: Mapping[str, Any]) -> Report:
+    """The report in a message, its every part looked at: it comes from a process that read a hostile file."""
+    schema, findings, total, facts = (plain.get(name) for name in ("schema", "findings", "total", "facts"))
+    if not (schema is None or isinstance(schema, str)) or not isinstance(total, int) or isinstance(total, bool):
+        raise ValueError("a report without schema or total")
+    if not isinstance(findings, list) or len(findings) > _MOST_FINDINGS or total < len(findings):
+        raise ValueError("a report whose findings do not fit its total")
+    if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
+        raise ValueError("a report whose facts are not text")
+    return Report(schema, tuple(_finding(finding) for finding in findings), total, facts)
+
+
+def _finding(plain: object) -> Finding:
+    match plain:
+        case [str(code), str(where), str(message)]:
+            return Finding(code, where, message)
+        case _:
+            raise ValueError("a finding that is not three texts")

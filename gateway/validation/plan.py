@@ -1,0 +1,57 @@
+"""Which validator a flow gets, as plain data that can cross a pipe to the process that builds it. Builds nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.validation.xml_codes import DEFAULT_LIMITS, XmlLimits
+
+Plain = str | int | bool | Mapping[str, int]
+"""What the argument of a plan may be: whatever JSON carries without loss."""
+
+
+class Kind(StrEnum):
+    """The kinds of validator that there are."""
+
+    XML = "xml"
+    PDF = "pdf"
+    EXTRACT = "extract"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One validator to be: its kind, and the arguments that `factory.build` gives it."""
+
+    kind: Kind
+    arguments: Mapping[str, Plain] = field(default_factory=dict)
+
+
+def xml_plan(
+    schema_root: Path, flow: str, *, limits: XmlLimits = DEFAULT_LIMITS, allow_test_numbers: bool = False
+) -> Plan:
+    """Documents of `flow`, against the schemas in `schema_root/flow`."""
+    arguments: dict[str, Plain] = {
+        "schema_root": str(schema_root.absolute()),
+        "flow": flow,
+        "limits": asdict(limits),
+        "allow_test_numbers": allow_test_numbers,
+    }
+    return Plan(Kind.XML, arguments)
+
+
+def pdf_plan(**limits: int) -> Plan:
+    """LAIDs; `limits` are fields of `PdfLimits` that differ from its own."""
+    return Plan(Kind.PDF, {"limits": limits})
+
+
+def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limits: int) -> Plan:
+    """Extracts; `limits` are fields of `ExtractLimits` that differ from its own."""
+    arguments: dict[str, Plain] = {
+        "schema_root": str(schema_root.absolute()),
+        "limits": limits,
+        "allow_test_numbers": allow_test_numbers,
+    }
+    return Plan(Kind.EXTRACT, arguments)
