@@ -123,7 +123,7 @@ class PdfValidator:
         if len(objects) > self._limits.max_objects:
             raise _Refused("pdf-too-many-objects", "document")
         for item in objects:
-            text = item.unparse(resolved=True)
+            text = _text_of(item)
             stream = text.endswith(b" R") and isinstance(item, pikepdf.Stream)
             if stream:
                 text = item.stream_dict.unparse(resolved=True)
@@ -172,8 +172,15 @@ class _Resolver:
         for _ in range(4):
             if not isinstance(value, Reference):
                 return value
-            value = parse(self._pdf.get_object(value.number, value.generation).unparse(resolved=True), self._max_depth)
+            value = parse(_text_of(self._pdf.get_object(value.number, value.generation)), self._max_depth)
         return OPAQUE
+
+
+def _text_of(item: object) -> bytes:
+    """An object as qpdf writes it; pikepdf gives numbers, booleans and null as Python's own."""
+    if isinstance(item, pikepdf.Object):
+        return item.unparse(resolved=True)
+    return b"%d" % item if isinstance(item, int) else b"null"
 
 
 def _warnings(pdf: pikepdf.Pdf) -> Iterator[Finding]:
