@@ -147,10 +147,10 @@ class SftpSession:
                     self.channel.done(synced, "fsync")
                 self.channel.close_handle(handle)
             except SftpStatus as status:
-                raise self._why_not_written(status, parcel) from status
+                raise self._why_not_written(status, parcel, part) from status
         landed = self.channel.stat(part)
         if landed is None or landed.size != parcel.size:
-            raise self._why_not_written(None, parcel)
+            raise self._why_not_written(None, parcel, part)
 
     def _write(self, source: BinaryIO, handle: bytes) -> None:
         """Write the whole file, several requests under way, each answer checked."""
@@ -171,7 +171,7 @@ class SftpSession:
         self.channel.done(number, "write")
         self._watch.heard(size)
 
-    def _why_not_written(self, status: SftpStatus | None, parcel: Parcel) -> Exception:
+    def _why_not_written(self, status: SftpStatus | None, parcel: Parcel, part: str) -> GatewayError:
         """A full disk looks like any failure to SFTP version 3: ask the server how much room it has."""
         if status is not None and status.code is not StatusCode.FAILURE:
             return translate(status)
@@ -180,15 +180,19 @@ class SftpSession:
         except SftpStatus:
             free = None
         if free is not None and free < min(parcel.size, _ENOUGH_ROOM):
+            self._give_back_room(part)
             return RemoteDiskFull()
         return UploadIncomplete()
 
     def _remove_if_permitted(self, path: str) -> None:
         """Tidy up where the partner lets us; most do not, and the partner's gateway clears old parts itself."""
-        try:
+        with contextlib.suppress(SftpStatus):
             self.channel.remove(path)
-        except SftpStatus:
-            return
+
+    def _give_back_room(self, part: str) -> None:
+        """Empty our half of a file on a full disk: the partner's gateway needs room for what it has already."""
+        with contextlib.suppress(SftpStatus):
+            self.channel.close_handle(self.channel.open(part, Mode.WRITE | Mode.TRUNCATE))
 
     # -- from the partner
 
