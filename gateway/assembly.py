@@ -1,0 +1,184 @@
+"""Putting a site together: the only module that names concrete engines.
+
+Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from gateway.crypto.contract import KeyStore, OpenPgp
+from gateway.flows.catalog import FLOWS, routes
+from gateway.ledger.store import Ledger
+from gateway.logs import Logger
+from gateway.settings.home import Home
+from gateway.settings.model import Partner, Settings
+from gateway.settings.resources import resource
+from gateway.spool.archive import ArchiveWriter, Limits, unpack
+from gateway.spool.durable import Group
+from gateway.spool.intake import Intake, Rule
+from gateway.spool.settling import Settling
+from gateway.stages.accept import Accept
+from gateway.stages.acknowledge import Acknowledge
+from gateway.stages.admit import Admit
+from gateway.stages.collect import Collect
+from gateway.stages.deliver import Deliver
+from gateway.stages.open import Open
+from gateway.stages.overdue import Overdue
+from gateway.stages.pack import Pack
+from gateway.stages.seal import Seal
+from gateway.stages.send import Send
+from gateway.stages.settle import Settle
+from gateway.stages.validate import Validate
+from gateway.stages.workplace import Stage, Workplace
+from gateway.transfer.manifest import Item, Manifest
+from gateway.transport.contract import Endpoint, Pace, Transport
+from gateway.validation.plan import Plan
+from gateway.validation.sandbox import Sandbox
+
+_ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped")
+_WARNINGS = (".rejected", ".held", ".expired", ".deferred", ".overdue", ".repeated", ".gap-found", ".returned")
+
+
+def announcer(log: Logger) -> Callable[..., None]:
+    """`announce(event, **keys)`: writes the line at the level that the event's name asks for."""
+
+    def announce(event: str, **keys: Any) -> None:
+        said = f".{event}" if event.startswith("chain.") else event
+        if any(mark in said for mark in _ERRORS):
+            log.error(event, **keys)
+        elif any(mark in said for mark in _WARNINGS):
+            log.warning(event, **keys)
+        else:
+            log.info(event, **keys)
+
+    return announce
+
+
+def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> Workplace:
+    """A role's surroundings, with its ledger open; the caller closes the ledger."""
+    announce = announcer(log)
+    ledger = Ledger(
+        settings.home.ledger, clock=time.time, role=role, announce=lambda event, keys: announce(event, **keys)
+    )
+    ledger.check()
+    return Workplace(
+        settings=settings,
+        routes=routes(settings),
+        ledger=ledger,
+        log=announce,
+        clock=time.time,
+        chance=random.SystemRandom().random,
+        entropy=os.urandom,
+        stopping=stopping,
+    )
+
+
+def plans(settings: Settings) -> Mapping[str, Plan]:
+    """How each flow's files are read."""
+    schemas = resource("schemas")
+    return {name: flow.plan(schemas, settings.validation.test_numbers) for name, flow in FLOWS.items()}
+
+
+def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:
+    """The processes in which files are read."""
+    return Sandbox(plans(settings), workers or settings.daemon.workers)
+
+
+def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys."""
+    settings = place.settings
+    rules = {
+        flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
+        for flow, partners in place.routes.outgoing.items()
+    }
+    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
+    admit = Admit(place, intake)
+    admit.recover()
+    return [admit, Validate(place, readers), Deliver(place, readers), Settle(place)]
+
+
+def vault_stages(place: Workplace) -> Sequence[Stage]:
+    """Holds the keys. No network, and no payload is parsed."""
+    engine = open_pgp(place.settings)
+    return [
+        Overdue(place),
+        Accept(place, engine),
+        Open(place, engine, partial(_unpack, place.settings.limits.receive_bytes)),
+        Pack(place),
+        Seal(place, engine, partial(_archive, place)),
+        Acknowledge(place, engine),
+    ]
+
+
+def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
+    """Talks to the network, and sees sealed bytes only."""
+    transports = {code: transport(place.settings, partner) for code, partner in place.settings.partners.items()}
+    return [Collect(place), Send(place, transports, wake)]
+
+
+def open_pgp(settings: Settings) -> OpenPgp:
+    """The OpenPGP engine of a site."""
+    from gateway.crypto.gnupg_engine import GnuPgEngine  # noqa: PLC0415 - only the vault pays for it
+
+    pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
+    return GnuPgEngine(settings.home.keyrings, settings.openpgp.fingerprint, pinned, time.time)
+
+
+def key_store(keyrings: Path) -> KeyStore:
+    """The keys below `keyrings`; no agent is left running after a call."""
+    from gateway.crypto.keystore import GnuPgKeyStore  # noqa: PLC0415 - only setting up pays for it
+
+    return GnuPgKeyStore(keyrings)
+
+
+def create_ledger(home: Home) -> None:
+    """An empty ledger."""
+    from gateway.ledger.migrate import migrate  # noqa: PLC0415 - Alembic is slow to import
+
+    migrate(home.ledger)
+
+
+def transport(settings: Settings, partner: Partner) -> Transport:
+    """How sealed files get to a partner: to its server, or into the directory that it collects from."""
+    if partner.endpoint is None or partner.link == "none":
+        from gateway.transport.folder import FolderTransport  # noqa: PLC0415 - as below
+
+        return FolderTransport(settings.home.landing_out(partner.code))
+    from gateway.transport.sftp import SftpTransport  # noqa: PLC0415 - paramiko is slow to import
+
+    there, link = partner.endpoint, settings.link
+    pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
+    endpoint = Endpoint(there.host, there.port, there.user, there.path, there.host_key)
+    return SftpTransport(endpoint, settings.home.client_key, pace)
+
+
+class _InCustody:
+    """A transfer's row as the archive wants it."""
+
+    def __init__(self, place: Workplace, row: Row[Any]) -> None:
+        self.path = place.home.custody / row.id
+        self.size: int = row.size
+        self.sha256: str = row.sha256
+
+
+def _archive(place: Workplace, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
+    return ArchiveWriter(manifest, [_InCustody(place, row) for row in rows], int(place.clock()))
+
+
+def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
+    def items(content: bytes) -> Sequence[Item]:
+        return on_manifest(content).items
+
+    with Group(target) as group:
+        unpack(source, target, items, group, Limits(payload_bytes=receive_bytes))
+        group.add_directory(target.parent)
+        group.commit()

@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
         "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
         "config": Entry("gateway.cli.config:config", "Check the configuration."),
+        "run": Entry("gateway.cli.run:run", "Run the gateway."),
         "doctor": Entry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
     }
 )

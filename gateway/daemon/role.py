@@ -18,6 +18,10 @@ PATIENCE: Final = 30.0
 """Seconds that a role waits at most after a fault of the machine it runs on."""
 
 
+HALTED: Final = 100
+"""Added to a Halt's exit status by a supervised role, so that its supervisor can tell a Halt from a mere crash."""
+
+
 class Role(StrEnum):
     """The three roles: inspect reads what people and partners wrote, vault holds the keys, link talks to the network."""
 

@@ -1,4 +1,4 @@
-"""Which flows there are, and in which direction each may go between the two kinds of site.
+"""Which flows there are, in which direction each may go between the two kinds of site, and what reads its files.
 
 Raises nothing, reads nothing. Source of the directions: the public descriptions of e-Transfer and HERS, kept in
 docs/architecture.md.
@@ -6,28 +6,73 @@ docs/architecture.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.settings.model import SiteKind
+from gateway.settings.model import Partner, Settings, SiteKind
+from gateway.stages.workplace import Routes
+from gateway.validation.plan import Plan, extract_plan, pdf_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)
 _LA_TO_DWP: Final = (SiteKind.LA, SiteKind.DWP)
 
-DIRECTIONS: Final[Mapping[str, tuple[SiteKind, SiteKind]]] = MappingProxyType(
-    {
-        "laid": _DWP_TO_LA,
-        "claim": _DWP_TO_LA,
-        "referral": _DWP_TO_LA,
-        "extract": _LA_TO_DWP,
-    }
+
+@dataclass(frozen=True)
+class Flow:
+    """One kind of file: the kind of site that sends it and the one that receives it, and the plan of its validator.
+
+    `plan` takes the directory of schemas and whether test numbers may pass.
+    """
+
+    name: str
+    ends: tuple[SiteKind, SiteKind]
+    plan: Callable[[Path, bool], Plan]
+
+
+def _xml(flow: str) -> Callable[[Path, bool], Plan]:
+    return lambda schemas, test_numbers: xml_plan(schemas, flow, allow_test_numbers=test_numbers)
+
+
+def _catalog(*flows: Flow) -> Mapping[str, Flow]:
+    return MappingProxyType({flow.name: flow for flow in flows})
+
+
+FLOWS: Final = _catalog(
+    Flow("laid", _DWP_TO_LA, lambda _schemas, _test_numbers: pdf_plan()),
+    Flow("claim", _DWP_TO_LA, _xml("claim")),
+    Flow("referral", _DWP_TO_LA, _xml("referral")),
+    Flow(
+        "extract",
+        _LA_TO_DWP,
+        lambda schemas, test_numbers: extract_plan(schemas, allow_test_numbers=test_numbers),
+    ),
 )
-"""The flows that this version carries: from which kind of site, to which."""
+"""The flows that this version carries."""
 
 
 def permitted(site: SiteKind, partner: SiteKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flows that may leave a site for a partner, and those that may come from it, by their kinds."""
-    outgoing = tuple(flow for flow, ends in DIRECTIONS.items() if ends == (site, partner))
-    incoming = tuple(flow for flow, ends in DIRECTIONS.items() if ends == (partner, site))
+    outgoing = tuple(flow.name for flow in FLOWS.values() if flow.ends == (site, partner))
+    incoming = tuple(flow.name for flow in FLOWS.values() if flow.ends == (partner, site))
     return outgoing, incoming
+
+
+def flows_of(settings: Settings, partner: Partner) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The flows to and from one partner: its file's own lists where it has them, else the catalog's."""
+    outgoing, incoming = permitted(settings.site.kind, partner.kind)
+    return (
+        outgoing if partner.flows_out is None else partner.flows_out,
+        incoming if partner.flows_in is None else partner.flows_in,
+    )
+
+
+def routes(settings: Settings) -> Routes:
+    """Which partners each flow may go to and come from."""
+    ways = {code: flows_of(settings, partner) for code, partner in settings.partners.items()}
+    return Routes(
+        outgoing={flow: frozenset(code for code, (out, _) in ways.items() if flow in out) for flow in FLOWS},
+        incoming={flow: frozenset(code for code, (_, into) in ways.items() if flow in into) for flow in FLOWS},
+    )

@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.errors import DiskFailed, GatewayError, Reject, StillBeingWritten
+from gateway.errors import DiskFailed, Reject, StillBeingWritten
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
-from gateway.spool.custody import orphans, remove
+from gateway.spool.custody import orphans
 from gateway.spool.durable import Group
 from gateway.spool.intake import Drop, Intake, Refusal, Taken
 from gateway.spool.names import safe_name
@@ -107,42 +107,36 @@ class Admit:
         if not drops:
             return 0
         taken: list[tuple[Drop, str, Taken]] = []
-        try:
-            with Group(place.home.custody) as group:
-                for drop in drops:
-                    identity = place.new_id()
-                    limit = place.settings.flows[drop.flow].max_bytes
-                    try:
-                        copy = self._intake.take(drop, place.home.custody, identity, limit, group)
-                    except StillBeingWritten:
-                        continue
-                    except Reject as error:
-                        self._refuse(Refusal(drop.flow, drop.partner, drop.name, error))
-                        continue
-                    taken.append((drop, identity, copy))
-                group.commit()
+        with Group(place.home.custody) as group:
+            for drop in drops:
+                identity = place.new_id()
+                limit = place.settings.flows[drop.flow].max_bytes
+                try:
+                    copy = self._intake.take(drop, place.home.custody, identity, limit, group)
+                except StillBeingWritten:
+                    continue
+                except Reject as error:
+                    self._refuse(Refusal(drop.flow, drop.partner, drop.name, error))
+                    continue
+                taken.append((drop, identity, copy))
+            group.commit()
+        # From here on a failure leaves copies without rows: the next start removes them, the dropped files are still there.
+        admitted = [
+            {
+                "id": identity,
+                "flow": drop.flow,
+                "partner": drop.partner,
+                "name": drop.name,
+                "size": copy.size,
+                "sha256": copy.sha256,
+                "origin": drop.fingerprint,
+                "reference": None,
+            }
+            for drop, identity, copy in taken
+        ]
+        if admitted:
             with place.ledger.write() as transaction:
-                record_admitted(
-                    place,
-                    transaction,
-                    [
-                        {
-                            "id": identity,
-                            "flow": drop.flow,
-                            "partner": drop.partner,
-                            "name": drop.name,
-                            "size": copy.size,
-                            "sha256": copy.sha256,
-                            "origin": drop.fingerprint,
-                            "reference": None,
-                        }
-                        for drop, identity, copy in taken
-                    ],
-                )
-        except GatewayError:
-            for _, identity, _ in taken:
-                remove(place.home.custody, identity)
-            raise
+                record_admitted(place, transaction, admitted)
         for drop, _, _ in taken:
             self._intake.release(drop)
         return len(taken)

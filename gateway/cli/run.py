@@ -1,0 +1,44 @@
+"""`gateway run`: the daemon, or one of its roles."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli.site import settings_of
+from gateway.daemon.role import HALTED, Role
+from gateway.errors import Halt, UsageWrong
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Run this role alone, unsupervised.")
+@click.option("--supervised-by", type=int, hidden=True)
+@click.pass_context
+def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by: int | None) -> None:
+    """Run the gateway of this site until SIGTERM.
+
+    It watches the spool and the landing, sends, receives and answers. Three processes do the work (inspect, vault and
+    link), and with `[sftp_server] managed = true` a private OpenSSH server takes what partners bring. SIGHUP makes it
+    take over a changed configuration, once that is found without fault.
+
+    \b
+    Example:
+      gateway --home /srv/gateway run
+      gateway --home /srv/gateway run --until-idle
+    """
+    settings = settings_of(ctx)
+    if role is not None:
+        if until_idle:
+            raise UsageWrong("--until-idle is for the whole gateway, not for one role")
+        from gateway.daemon.work import work  # noqa: PLC0415 - each process loads what it needs
+
+        try:
+            work(settings, Role(role), supervised_by=supervised_by)
+        except Halt as error:
+            if supervised_by is None:
+                raise
+            ctx.exit(HALTED + error.exit_status)
+        return
+    from gateway.daemon.supervisor import Supervisor  # noqa: PLC0415 - as above
+
+    ctx.exit(Supervisor(settings).run(until_idle=until_idle))

@@ -1,0 +1,142 @@
+"""One role as a process: its lock, its bell, its signals, its stages; until SIGTERM, or the end of its supervisor.
+
+Raises SiteBusy where the role runs already, and lets a Halt through to the command line, which exits with its status.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from gateway import assembly
+from gateway.daemon.bell import Bell
+from gateway.daemon.lock import held
+from gateway.daemon.role import Crew, Role
+from gateway.errors import GatewayError
+from gateway.ledger.store import Ledger
+from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
+from gateway.logs import Logger, configure, library_lines
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.spool.settling import Settling
+from gateway.spool.watching import Watcher
+from gateway.stages.workplace import Stage, Workplace
+from gateway.transfer.states import State
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
+    """Be that role until told to stop."""
+    home = settings.home
+    _confine(supervised_by)
+    log = configure(
+        settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+    )
+    with ExitStack() as stack:
+        stack.enter_context(held(home.run, role))
+        bell = stack.enter_context(Bell(home.run, role))
+        stack.enter_context(library_lines(log))
+        stopping = stack.enter_context(_stop_signals(bell))
+        place = assembly.workplace(settings, role, log, lambda: bool(stopping))
+        stack.callback(place.ledger.close)
+        stages = _stages(stack, place, role, bell, log)
+        crew = Crew(role, place, stages, bell)
+        stack.callback(crew.close)
+        log.info("role.started", pid=os.getpid())
+        try:
+            crew.run()
+        except GatewayError as error:
+            log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+            raise
+        log.info("role.stopped", pid=os.getpid())
+
+
+def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Logger) -> Sequence[Stage]:
+    """The role's stages, after what a crash may have left was put right, and with its watcher running."""
+    home = place.home
+
+    def without_events(why: str) -> None:
+        log.warning("work.deferred", code="no-events", reason=why)
+
+    match role:
+        case Role.INSPECT:
+            import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
+
+            settling = Settling(time.time, time.monotonic)
+
+            def on_spool(path: Path, moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
+                settling.note_moved(path) if moved else settling.note_written(path)
+                bell.ring()
+
+            readers = stack.enter_context(assembly.sandbox(place.settings))
+            stack.enter_context(Watcher([home.outbound], on_spool, without_events))
+            return assembly.inspect_stages(place, readers, settling)
+        case Role.VAULT:
+            tidy_vault(home, place.ledger)
+            return assembly.vault_stages(place)
+        case Role.LINK:
+            stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
+            return assembly.link_stages(place, bell.ring)
+
+
+def tidy_vault(home: Home, ledger: Ledger) -> None:
+    """Remove plaintext and names that a crash left without a row that speaks of them."""
+    with ledger.read() as connection:
+        kept = set(
+            connection.execute(
+                select(CONSIGNMENTS.c.id).where(CONSIGNMENTS.c.state.in_([State.LANDED, State.OPENED]))
+            ).scalars()
+        )
+        locked_away = set(connection.execute(select(QUARANTINE.c.id)).scalars())
+        refused = connection.execute(
+            select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.id).where(CONSIGNMENTS.c.state == str(State.QUARANTINED))
+        ).all()
+    for path in home.opened.glob("*"):
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for path in home.quarantine.glob("*.sealed"):
+        if path.stem not in locked_away:
+            path.unlink()
+    for partner, identity in refused:
+        (home.sealed_in / partner / f"{identity}.pgp").unlink(missing_ok=True)
+
+
+@contextmanager
+def _stop_signals(bell: Bell) -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGTERM or SIGINT has come."""
+    seen: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        seen.append(number)
+        bell.ring()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _confine(supervised_by: int | None) -> None:
+    """No core dumps, no new privileges, private files; and no life after the supervisor's."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if supervised_by is not None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != supervised_by:
+            os.kill(os.getpid(), signal.SIGTERM)
