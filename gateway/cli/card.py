@@ -34,7 +34,7 @@ def card(ctx: click.Context) -> None:
 
 def make_card(settings: Settings) -> Card:
     """The card of a site; OwnKeyUnusable where its certificate is not the configured one."""
-    from gateway.cli.engines import key_store  # noqa: PLC0415  # slow to import
+    from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
     from gateway.transport.keys import parse_public_key, read_public_key  # noqa: PLC0415  # slow to import
 
     home, server = settings.home, settings.sftp_server

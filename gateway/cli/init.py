@@ -46,7 +46,8 @@ def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: in
         raise UsageWrong("A site's code is 2 to 16 capital letters, digits and `-`, not starting with `-`.")
     if name is not None and not _NAME.fullmatch(name):
         raise UsageWrong("A site's name is 1 to 120 characters on one line.")
-    from gateway.cli import engines, founding  # noqa: PLC0415  # slow to import
+    from gateway import assembly  # noqa: PLC0415  # slow to import
+    from gateway.cli import founding  # noqa: PLC0415  # slow to import
 
     host, port = _address(sftp)
     charter = founding.Charter(
@@ -56,7 +57,7 @@ def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: in
         port=port or founding.free_port(host),
         key_days=key_days,
     )
-    founded = founding.found(home, charter, key_store=engines.key_store, create_ledger=engines.create_ledger)
+    founded = founding.found(home, charter, key_store=assembly.key_store, create_ledger=assembly.create_ledger)
     say(f"The site {code} is in {founded.home.root}.")
     say(f"Its OpenPGP key: {in_fours(founded.fingerprint)}, valid for {key_days} days.")
     say(f"Its SFTP server will listen on {host} port {charter.port} (config/gateway.toml, [sftp_server]).")

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from gateway.crypto.contract import Certificate, KeyStore
 from gateway.errors import CardRefused, UsageWrong
-from gateway.flows.catalog import permitted
+from gateway.flows.catalog import flows_of, permitted
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
@@ -98,19 +98,10 @@ def introduce(card: Card, settings: Settings, wishes: Wishes) -> Partner:
     )
 
 
-def effective_flows(settings: Settings, partner: Partner) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The flows that go to the partner and come from it: its file's, or where that is silent the catalog's."""
-    outgoing, incoming = permitted(settings.site.kind, partner.kind)
-    return (
-        outgoing if partner.flows_out is None else partner.flows_out,
-        incoming if partner.flows_in is None else partner.flows_in,
-    )
-
-
 def keep(card: Card, partner: Partner, settings: Settings, keys: KeyStore) -> None:
     """Pin the certificate, make the directories, write the partner's file."""
     keys.pin(partner.code, card.openpgp)
-    make(partner_directories(settings.home, partner.code, *effective_flows(settings, partner)))
+    make(partner_directories(settings.home, partner.code, *flows_of(settings, partner)))
     write_partner(settings.home, partner)
 
 

@@ -54,9 +54,11 @@ def add(
     """
     settings = settings_of(ctx)
     offered = parse(_read(card))
-    from gateway.cli import engines, introduction  # noqa: PLC0415  # slow to import
+    from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
+    from gateway.cli import introduction  # noqa: PLC0415  # slow to import
+    from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
-    keys = engines.key_store(settings.home.keyrings)
+    keys = key_store(settings.home.keyrings)
     introduction.believable(offered, settings, keys, time.time())
     confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
     if confirmed is not None and confirmed != offered.fingerprint:
@@ -72,7 +74,7 @@ def add(
     if confirmed is None:
         _confirm(offered, from_stdin=card == "-")
     introduction.keep(offered, new, settings, keys)
-    outgoing, incoming = introduction.effective_flows(settings, new)
+    outgoing, incoming = flows_of(settings, new)
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
     output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
     output.say("A gateway that runs takes it over at `systemctl reload gateway`, or SIGHUP.")
@@ -89,11 +91,11 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
       gateway --home /srv/gateway partner list --json
     """
     settings = settings_of(ctx)
-    from gateway.cli.introduction import effective_flows  # noqa: PLC0415  # slow to import
+    from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
     rows = []
     for each in settings.partners.values():
-        outgoing, incoming = effective_flows(settings, each)
+        outgoing, incoming = flows_of(settings, each)
         rows.append(
             {
                 "code": each.code,
@@ -143,18 +145,16 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     known = settings.partners.get(code)
     if known is None:
         raise NotFound(f"There is no partner {code}: `gateway partner list` shows those that there are.")
-    if known.endpoint is None:
-        raise UsageWrong(f"Partner {code} has no server that could be tested: its link is {known.link}.")
-    from gateway.cli.engines import try_link  # noqa: PLC0415  # slow to import
+    from gateway.cli.trials import try_link  # noqa: PLC0415  # slow to import
 
-    report = try_link(settings.home, known.endpoint, settings.link)
+    report = try_link(settings, known)
     if as_json:
         output.show_json({"partner": code, **asdict(report), "usable": report.usable})
     else:
         output.show_table(
             ("WHAT", "FOUND"),
             [
-                ("server", f"{known.endpoint.host} port {known.endpoint.port}, {report.server_version}"),
+                ("server", report.server_version),
                 ("host key", f"{report.host_key}, the pinned one"),
                 ("cipher", report.cipher),
                 ("logging in", f"{report.connect_seconds:.2f} s"),
