@@ -1,0 +1,206 @@
+"""The checks of `gateway doctor` that look at files and at the machine: what is wrong, and what to do about it.
+
+Raises OSError only for a directory that disappears while it is being looked at. No check changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import GatewayError
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.settings.read import check as faults_of
+
+_PROGRAMS: Final = (
+    ("gpg", "--version", "gnupg"),
+    ("gpg-agent", "--version", "gnupg"),
+    ("sshd", "-V", "openssh-server"),
+)
+_LONGEST_SOCKET: Final = 107
+_EARLIEST_YEAR: Final = 2024
+
+
+class Outcome(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `configuration` tells a fault that a person wrote (exit 78) from one of the machine (69)."""
+
+    name: str
+    outcome: Outcome
+    message: str
+    remedy: str = ""
+    configuration: bool = False
+
+    @staticmethod
+    def failed(name: str, error: GatewayError) -> Check:
+        """What an error of the gateway's says of the thing looked at."""
+        return Check(name, Outcome.FAIL, error.reason, error.remedy, configuration=error.exit_status == 78)
+
+
+def examine_machine(home: Home, settings: Settings | None, now: Callable[[], float] = time.time) -> Iterator[Check]:
+    """The files and the machine. Without settings, only what can be told without them."""
+    yield from _configuration(home)
+    yield from _programs(settings)
+    yield from _permissions(home)
+    yield from _spool(home)
+    yield from _sockets(home)
+    yield from _clock(home, now)
+    if settings is None:
+        return
+    yield from _disk(settings)
+
+
+def _configuration(home: Home) -> Iterator[Check]:
+    faults = faults_of(home)
+    for fault in faults:
+        yield Check("configuration", Outcome.FAIL, str(fault), "Correct it, then `gateway config check`.", True)
+    if not faults:
+        yield Check("configuration", Outcome.OK, "no faults")
+
+
+def _programs(settings: Settings | None) -> Iterator[Check]:
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    for program, option, package in _PROGRAMS:
+        if program == "sshd" and settings is not None and not settings.sftp_server.managed:
+            continue
+        path = shutil.which(program, path=search)
+        if path is None:
+            yield Check(f"program {program}", Outcome.FAIL, "not installed", f"`apt-get install {package}`")
+            continue
+        yield Check(f"program {program}", Outcome.OK, _first_line(path, option) or path)
+
+
+def _first_line(program: str, option: str) -> str:
+    """What a program says of its version; older releases of sshd say it among complaints about the option."""
+    try:
+        said = subprocess.run(
+            [program, option],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = [line for line in (said.stdout + said.stderr).splitlines() if line.strip()]
+    version = next((line for line in lines if "OpenSSH" in line), lines[0] if lines else "")
+    return version[:120]
+
+
+def _permissions(home: Home) -> Iterator[Check]:
+    """Nothing below state/ may be open to anybody else, and all of it must be ours."""
+    wrong = []
+    for path in _below(home.state):
+        about = path.lstat()
+        if stat.S_ISLNK(about.st_mode) or stat.S_ISSOCK(about.st_mode):
+            continue
+        if stat.S_IMODE(about.st_mode) & 0o077 or about.st_uid != os.geteuid():
+            wrong.append(path)
+    if wrong:
+        shown = ", ".join(str(path.relative_to(home.root)) for path in wrong[:3])
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        yield Check(
+            "permissions",
+            Outcome.FAIL,
+            f"open to others, or not ours: {shown}{more}",
+            f"As the gateway's user: `chmod -R go= {home.state}`; check who owns it.",
+        )
+    elif not home.state.is_dir():
+        yield Check("permissions", Outcome.FAIL, "state/ is missing", "Restore HOME/state from the backup.")
+    else:
+        yield Check("permissions", Outcome.OK, "state/ is the gateway's own")
+
+
+def _below(top: Path) -> Iterator[Path]:
+    """The directory, and what lies up to two levels below it; custody holds one file a transfer, all made alike."""
+    pending = [(top, 0)]
+    while pending:
+        path, depth = pending.pop()
+        if not os.path.lexists(path):
+            continue
+        yield path
+        if depth < 3 and path.is_dir() and not path.is_symlink() and os.access(path, os.R_OK | os.X_OK):
+            pending.extend((child, depth + 1) for child in sorted(path.iterdir())[:1000])
+
+
+def _spool(home: Home) -> Iterator[Check]:
+    closed = [
+        path
+        for tree in (home.outbound, home.returned, home.receipts, home.inbound, home.outcomes, home.landing)
+        for path in (tree, *tree.glob("*/"), *tree.glob("*/*/"))
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK)
+    ]
+    if closed:
+        shown = ", ".join(str(path.relative_to(home.root)) for path in closed[:3])
+        remedy = "Make them, or give the gateway's user the right to read and write them."
+        yield Check("spool", Outcome.FAIL, f"cannot be read and written: {shown}", remedy)
+    else:
+        yield Check("spool", Outcome.OK, "all directories can be read and written")
+
+
+def _sockets(home: Home) -> Iterator[Check]:
+    longest = len(os.fsencode(home.run / "inspect.wake"))
+    if longest > _LONGEST_SOCKET:
+        remedy = "Move the site to a directory with a shorter path."
+        yield Check("path of HOME", Outcome.FAIL, f"{longest - _LONGEST_SOCKET} bytes too long for sockets", remedy)
+    else:
+        yield Check("path of HOME", Outcome.OK, "short enough for sockets")
+
+
+def _clock(home: Home, now: Callable[[], float]) -> Iterator[Check]:
+    """The clock must be after anything that this program wrote; how exact it is, only a partner can tell."""
+    remedy = "Set the clock, and keep it right with NTP (`timedatectl`)."
+    moment = now()
+    if time.gmtime(moment).tm_year < _EARLIEST_YEAR:
+        yield Check("clock", Outcome.FAIL, f"it says {time.gmtime(moment).tm_year}", remedy)
+        return
+    stamps = [path.stat().st_mtime for path in (home.gateway_toml, home.ledger) if path.exists()]
+    ahead = max(stamps, default=moment) - moment
+    if ahead > 300:
+        yield Check("clock", Outcome.FAIL, f"files of this site are {ahead / 60:.0f} minutes ahead of it", remedy)
+    else:
+        yield Check("clock", Outcome.OK, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)))
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    least = settings.limits.min_free_bytes
+    for name, path in (
+        ("state", settings.home.state),
+        ("spool", settings.home.spool),
+        ("landing", settings.home.landing),
+    ):
+        try:
+            about = os.statvfs(path)
+        except OSError as error:
+            yield Check(f"disk of {name}", Outcome.FAIL, f"{error.strerror}", "Make it, or restore it.")
+            continue
+        free = about.f_bavail * about.f_frsize
+        message = f"{free // 1024**2} MiB and {about.f_favail} files free"
+        remedy = (
+            f"Free space: {least // 1024**2} MiB is the least ([limits] min_free_bytes), ten times that is comfortable."
+        )
+        if free < least or (about.f_files and about.f_favail < 1000):
+            yield Check(f"disk of {name}", Outcome.FAIL, message, remedy)
+        elif free < 10 * least or (about.f_files and about.f_favail < 50_000):
+            yield Check(f"disk of {name}", Outcome.WARN, message, remedy)
+        else:
+            yield Check(f"disk of {name}", Outcome.OK, message)

@@ -1,0 +1,136 @@
+"""The checks of `gateway doctor` that try the engines: keys, sealing, schemas, ledger, SFTP server, links.
+
+Raises nothing: an error of the gateway's own that a check meets is its finding. What a check writes lies in a directory
+of its own below state/run, and is removed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.assembly import open_pgp
+from gateway.cli import trials
+from gateway.cli.checks import Check, Outcome
+from gateway.crypto.contract import Certificate, OpenPgp
+from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
+from gateway.settings.model import Settings
+
+DAY: Final = 86400.0
+KEY_DAYS: Final = (30, 14, 7, 1)
+"""Days before its end at which a key is warned of; the last two are failures, so that monitoring wakes somebody."""
+
+_SECURITY_MODULES: Final = Path("/sys/kernel/security/lsm")
+
+
+def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
+    """Every engine of the site, without the network."""
+    engine = open_pgp(settings)
+    try:
+        yield from _keys(settings, engine, now)
+        yield from _sealing(settings, engine)
+    finally:
+        engine.close()
+    yield _tried("schemas", "all compile", lambda: trials.build_validators(settings))
+    yield _tried("ledger", "can be read, of this program's version", lambda: trials.check_ledger(settings.home))
+    yield from _server(settings)
+
+
+def examine_links(settings: Settings) -> Iterator[Check]:
+    """One trial of the link to each partner that has a server."""
+    for partner in settings.partners.values():
+        name = f"link to {partner.code}"
+        if partner.link == "none" or partner.endpoint is None:
+            yield Check(name, Outcome.OK, f"nothing to connect to (link is {partner.link})")
+            continue
+        try:
+            report = trials.try_link(settings, partner)
+        except GatewayError as error:
+            yield Check.failed(name, error)
+            continue
+        if report.usable:
+            yield Check(name, Outcome.OK, f"logged in within {report.connect_seconds:.2f} s")
+        else:
+            remedy = "Check `path` in the partner's file, and ask the partner about space on their disk."
+            yield Check(name, Outcome.FAIL, "logged in, but an upload would fail", remedy)
+
+
+def _tried(name: str, good: str, attempt: Callable[[], None]) -> Check:
+    try:
+        attempt()
+    except GatewayError as error:
+        return Check.failed(name, error)
+    return Check(name, Outcome.OK, good)
+
+
+def _keys(settings: Settings, engine: OpenPgp, now: Callable[[], float]) -> Iterator[Check]:
+    yield _certificate("own key", engine.own_certificate, now, OwnKeyUnusable.remedy)
+    for code in settings.partners:
+
+        def read(code: str = code) -> Certificate:
+            return engine.partner_certificate(code)
+
+        yield _certificate(f"key of {code}", read, now, PartnerKeyUnusable.remedy)
+
+
+def _sealing(settings: Settings, engine: OpenPgp) -> Iterator[Check]:
+    """One word signed and sealed to the first partner: the key agent, the private key and GnuPG all do their work."""
+    code = next(iter(settings.partners), None)
+    if code is None or not settings.home.run.is_dir():
+        return
+    with tempfile.TemporaryDirectory(prefix="doctor-", dir=settings.home.run) as directory:
+
+        def seal() -> None:
+            engine.seal(io.BytesIO(b"doctor"), code, Path(directory) / "word.pgp")
+
+        yield _tried("sealing", f"signed, and encrypted to {code}", seal)
+
+
+def _certificate(name: str, read: Callable[[], Certificate], now: Callable[[], float], remedy: str) -> Check:
+    try:
+        certificate = read()
+    except GatewayError as error:
+        return Check.failed(name, error)
+    if certificate.revoked:
+        return Check(name, Outcome.FAIL, "revoked", remedy)
+    if not (certificate.can_sign and certificate.can_encrypt):
+        return Check(name, Outcome.FAIL, "cannot both sign and be encrypted to", remedy)
+    if certificate.expires is None:
+        return Check(name, Outcome.OK, "does not expire")
+    left = (certificate.expires - now()) / DAY
+    day = time.strftime("%Y-%m-%d", time.gmtime(certificate.expires))
+    if left <= 0:
+        return Check(name, Outcome.FAIL, f"expired on {day}", remedy)
+    if left <= KEY_DAYS[0]:
+        step = min(days for days in KEY_DAYS if left <= days)
+        outcome = Outcome.FAIL if step <= KEY_DAYS[2] else Outcome.WARN
+        return Check(name, outcome, f"expires on {day}: within {step} day{'s' if step > 1 else ''}", remedy)
+    return Check(name, Outcome.OK, f"valid until {day}")
+
+
+def _server(settings: Settings) -> Iterator[Check]:
+    """Whether partners can be held in their place: by chroot, or by the kernel's Landlock."""
+    server = settings.sftp_server
+    if not server.managed:
+        yield Check("sftp server", Outcome.OK, "not managed by the gateway")
+        return
+    fault = trials.chroot_fault(settings.home) if os.geteuid() == 0 else "the gateway does not run as root"
+    try:
+        landlock = "landlock" in _SECURITY_MODULES.read_text(encoding="ascii")
+    except OSError:
+        landlock = False
+    if server.chroot == "required" and fault is not None:
+        remedy = 'Run the gateway as root in a path that only root can write to, or set [sftp_server] chroot to "auto".'
+        yield Check("sftp server", Outcome.FAIL, f"partners cannot be shut in: {fault}", remedy, configuration=True)
+    elif (fault is not None or server.chroot == "off") and not landlock:
+        remedy = "Use a kernel with Landlock (5.13 or later), or run as root in a path that only root can write to."
+        message = f"neither chroot ({fault or 'switched off'}) nor Landlock keeps partners in landing/"
+        yield Check("sftp server", Outcome.WARN, message, remedy)
+    else:
+        how = "by chroot" if fault is None and server.chroot != "off" else "by Landlock"
+        yield Check("sftp server", Outcome.OK, f"partners are kept in landing/ {how}")

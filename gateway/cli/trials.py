@@ -1,0 +1,56 @@
+"""Trials of a site's engines, for `gateway doctor` and `gateway partner test`: each works as the roles use it, or raises.
+
+Raises what the contracts name. Each engine is imported when it is tried: most commands need one of them, or none.
+"""
+
+# ruff: noqa: PLC0415 - see above
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gateway.errors import UsageWrong
+from gateway.settings.home import Home
+from gateway.settings.model import Partner, Settings
+
+if TYPE_CHECKING:
+    from gateway.transport.check import LinkReport
+
+
+def try_link(settings: Settings, partner: Partner) -> LinkReport:
+    """What a trial of the link to the partner's server shows; the Defer or Hold that says why there is none."""
+    from gateway.assembly import transport
+    from gateway.transport.check import check_link
+    from gateway.transport.sftp import SftpTransport
+
+    there = transport(settings, partner)
+    if not isinstance(there, SftpTransport):
+        raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
+    return check_link(there)
+
+
+def build_validators(settings: Settings) -> None:
+    """Compile every schema and read every layout; ConfigurationInvalid for one that cannot be used."""
+    from gateway.assembly import plans
+    from gateway.validation.factory import build
+
+    for plan in plans(settings).values():
+        build(plan)
+
+
+def check_ledger(home: Home) -> None:
+    """Open and read the ledger; the Halt or Defer that says why it cannot be."""
+    from gateway.ledger.store import Ledger
+
+    ledger = Ledger(home.ledger, clock=time.time, role="doctor")
+    try:
+        ledger.check()
+    finally:
+        ledger.close()
+
+
+def chroot_fault(home: Home) -> str | None:
+    """Why partners cannot be shut into the landing, or None."""
+    from gateway.transport.sshd import chroot_fault as fault_of
+
+    return fault_of(home.landing)
