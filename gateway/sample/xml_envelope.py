@@ -1,0 +1,29 @@
+"""The header that every sample batch starts with."""
+
+from __future__ import annotations
+
+from datetime import date
+from random import Random
+
+from gateway.sample import people
+from gateway.sample.xml_writer import XmlWriter
+
+_OFFICES = (
+    ("DWP0101", "Oldborough Benefit Centre"),
+    ("DWP0202", "Westhaven Jobcentre Plus"),
+    ("PS0303", "Canolfan Bensiwn Tŵr y Môr"),
+)
+
+
+def write_header(xml: XmlWriter, kind: str, sender: str, authority: str, random: Random, today: date) -> None:
+    """The parts of a header that all flows have; the caller opens the element, and adds the flow's own."""
+    xml.leaf("MessageId", f"{kind}-{sender}-{today:%y%m%d}-{random.getrandbits(64):016x}")
+    with xml.element("SendingOffice"):
+        code, name = random.choice(_OFFICES)
+        xml.leaf("OfficeCode", code)
+        xml.leaf("OfficeName", name)
+        xml.leaf("OfficeTelephone", people.telephone(random))
+    clock = f"{random.randint(7, 18):02d}:{random.randrange(60):02d}:{random.randrange(60):02d}"
+    xml.leaf("Created", f"{today.isoformat()}T{clock}Z")
+    xml.day("ProcessDate", today)
+    xml.leaf("AuthorityCode", authority)
