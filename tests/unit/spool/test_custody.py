@@ -1,0 +1,31 @@
+"""Names of files in custody, and what a crash left there."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.spool.custody import custody_file, orphans, remove
+from gateway.transfer.identity import new_id
+
+ONE = new_id(1_800_000_000, b"0123456789")
+TWO = new_id(1_800_000_001, b"0123456789")
+
+
+@pytest.mark.parametrize("transfer", ["", "..", "../../etc/passwd", ONE.upper(), f"{ONE}\n"])
+def test_only_an_id_becomes_a_path(transfer: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not the id"):
+        custody_file(tmp_path, transfer)
+
+
+def test_bytes_without_a_row_are_orphans(tmp_path: Path) -> None:
+    for transfer in (ONE, TWO):
+        custody_file(tmp_path, transfer).write_bytes(b"bytes")
+    assert orphans(tmp_path, {ONE}) == [tmp_path / TWO]
+    assert orphans(tmp_path / "absent", set()) == []
+
+
+def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
+    custody_file(tmp_path, ONE).write_bytes(b"bytes")
+    remove(tmp_path, ONE)
+    remove(tmp_path, ONE)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,152 @@
+"""Durable files, one at a time and in groups."""
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import DiskFailed, DiskFull
+from gateway.spool.durable import DISK, Disk, Group, make_directory, write_file, write_new_file
+
+
+class Recording:
+    """A disk that counts, and can fail."""
+
+    def __init__(self, *, as_one: bool, unwritten: int = 0, failure: int = 0) -> None:
+        self.calls: list[str] = []
+        self.failure = failure
+        self.disk = Disk(
+            fsync=self.fsync,
+            start_writeback=lambda _: self.calls.append("start"),
+            sync_file_system=self.sync,
+            reports_errors=lambda _: as_one,
+            unwritten_bytes=lambda: unwritten,
+        )
+
+    def fsync(self, descriptor: int) -> None:
+        self.calls.append("fsync")
+        if self.failure:
+            raise OSError(self.failure, os.strerror(self.failure))
+        os.fsync(descriptor)
+
+    def sync(self, _: int) -> None:
+        self.calls.append("sync")
+        if self.failure:
+            raise OSError(self.failure, os.strerror(self.failure))
+
+
+def fill(group: Group, directory: Path, count: int) -> None:
+    for number in range(count):
+        descriptor = os.open(directory / f"{number}", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(descriptor, b"bytes")
+        group.add_file(descriptor)
+    group.add_directory(directory)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_file_is_written_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    write_file(target, b"old")
+    write_file(target, b"new", mode=0o640)
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_new_file_never_overwrites(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    assert write_new_file(target, b"first")
+    assert not write_new_file(target, b"second")
+    assert target.read_bytes() == b"first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_name_of_full_length_can_be_written(tmp_path: Path) -> None:
+    write_file(tmp_path / ("x" * 255), b"bytes")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull), (errno.EIO, DiskFailed)]
+)
+def test_a_failing_disk_leaves_the_old_file_and_no_other(code: int, error: type[Exception], tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"old")
+    with pytest.raises(error):
+        write_file(tmp_path / "a", b"new", disk=Recording(as_one=False, failure=code).disk)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_short_writes_are_continued(tmp_path: Path) -> None:
+    disk = replace(DISK, write=lambda descriptor, data: os.write(descriptor, bytes(data)[:3]))
+    write_file(tmp_path / "a", b"0123456789", disk=disk)
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+def test_directories_are_made_once_and_made_durable(tmp_path: Path) -> None:
+    recording = Recording(as_one=False)
+    make_directory(tmp_path / "a" / "b", disk=recording.disk)
+    make_directory(tmp_path / "a" / "b", disk=recording.disk)
+    assert (tmp_path / "a" / "b").is_dir()
+    assert recording.calls == ["fsync", "fsync"]
+
+
+def test_many_files_are_committed_as_one_where_the_file_system_reports_errors(tmp_path: Path) -> None:
+    recording = Recording(as_one=True)
+    with Group(tmp_path, recording.disk) as group:
+        fill(group, tmp_path, 100)
+        group.commit()
+    assert recording.calls == ["sync"]
+
+
+@pytest.mark.parametrize(
+    ("count", "as_one", "unwritten"), [(100, False, 0), (5, True, 0), (100, True, 1 << 30)], ids=["old", "few", "busy"]
+)
+def test_otherwise_each_file_and_each_directory_is_synced(
+    count: int, *, as_one: bool, unwritten: int, tmp_path: Path
+) -> None:
+    recording = Recording(as_one=as_one, unwritten=unwritten)
+    with Group(tmp_path, recording.disk) as group:
+        fill(group, tmp_path, count)
+        group.commit()
+    assert recording.calls == ["start"] * count + ["fsync"] * (count + 1)
+
+
+def test_the_real_disk_commits_hundreds_of_files_and_keeps_none_open(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with Group(tmp_path) as group:
+        fill(group, tmp_path, 600)
+        assert open_descriptors() < before + 300
+        group.commit()
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize("as_one", [True, False])
+def test_a_failed_commit_is_never_taken_for_a_success(count: int, *, as_one: bool, tmp_path: Path) -> None:
+    before = open_descriptors()
+    recording = Recording(as_one=as_one, failure=errno.EIO)
+    with Group(tmp_path, recording.disk) as group:
+        fill(group, tmp_path, count)
+        with pytest.raises(DiskFailed):
+            group.commit()
+        recording.failure = 0
+        with pytest.raises(DiskFailed):
+            group.commit()
+    assert open_descriptors() == before
+
+
+def test_what_is_not_committed_is_let_go(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with Group(tmp_path, Recording(as_one=True).disk) as group:
+        fill(group, tmp_path, 10)
+    assert open_descriptors() == before
+
+
+def test_a_group_on_nothing_is_a_disk_error(tmp_path: Path) -> None:
+    with pytest.raises(DiskFailed):
+        Group(tmp_path / "absent")

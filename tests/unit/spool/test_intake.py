@@ -1,0 +1,318 @@
+"""Taking in what operators drop."""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import (
+    DiskFull,
+    FileEmpty,
+    FileNameRefused,
+    FileTooLarge,
+    FileUnsafe,
+    FlowNotPermitted,
+    GatewayError,
+    PartnerUnknown,
+    StillBeingWritten,
+)
+from gateway.spool.durable import DISK, Group
+from gateway.spool.intake import Drop, Intake, Refusal, Rule, Taken
+from gateway.spool.settling import Readiness, Settling
+from gateway.transfer.identity import new_id
+
+LIMIT = 1000
+RULES = {"claim": Rule(0.0, LIMIT, {"E09000030"}), "laid": Rule(3600.0, LIMIT, {"E09000030"})}
+TRANSFER = new_id(1_800_000_000, b"0123456789")
+
+
+class Site:
+    """A spool and an intake over it, as the inspect role holds them."""
+
+    def __init__(self, root: Path) -> None:
+        self.outbound = root / "outbound"
+        self.directory = self.outbound / "claim" / "E09000030"
+        self.directory.mkdir(parents=True)
+        self.custody = root / "custody"
+        self.custody.mkdir()
+        self.settling = Settling(time.time, time.monotonic)
+        self.intake = Intake(self.outbound, RULES, {"E09000030", "E08000004"}, self.settling)
+
+    def drop(self, name: str = "a.xml", content: bytes = b"<claim/>") -> Path:
+        path = self.directory / name
+        path.write_bytes(content)
+        return path
+
+    def found(self) -> Drop:
+        (only,) = self.intake.scan()
+        assert isinstance(only, Drop)
+        return only
+
+    def refused(self) -> Refusal:
+        (only,) = self.intake.scan()
+        assert isinstance(only, Refusal)
+        return only
+
+    def take(self, drop: Drop) -> Taken:
+        with Group(self.custody) as group:
+            taken = self.intake.take(drop, self.custody, TRANSFER, LIMIT, group)
+            group.commit()
+        return taken
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.intake.close()
+
+
+def test_a_dropped_file_is_found_taken_and_released(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    assert (drop.flow, drop.partner, drop.name, drop.size) == ("claim", "E09000030", "a.xml", 8)
+    taken = site.take(drop)
+    assert taken.path.read_bytes() == b"<claim/>"
+    assert taken.path.stat().st_mode & 0o777 == 0o600
+    assert taken.sha256 == hashlib.sha256(b"<claim/>").hexdigest()
+    assert path.exists()
+    assert site.intake.release(drop)
+    assert not path.exists()
+    assert site.intake.release(drop)
+
+
+def test_unfinished_names_and_explanations_are_passed_over(site: Site) -> None:
+    for name in (".a.xml.Xq", "a.xml.part", "a.xml.filepart", "a.tmp", "a.xml~", "a.ready"):
+        site.drop(name)
+    (site.outbound / "README.md").write_text("how to use this", encoding="utf-8")
+    assert list(site.intake.scan()) == []
+
+
+def test_a_file_that_has_not_settled_is_not_found(site: Site) -> None:
+    directory = site.outbound / "laid" / "E09000030"
+    directory.mkdir(parents=True)
+    (directory / "a.pdf").write_bytes(b"%PDF")
+    assert list(site.intake.scan()) == []
+
+
+def test_a_marker_lets_a_file_in_at_once_and_goes_with_it(site: Site) -> None:
+    directory = site.outbound / "laid" / "E09000030"
+    directory.mkdir(parents=True)
+    (directory / "a.pdf").write_bytes(b"%PDF")
+    (directory / "a.pdf.ready").touch()
+    drop = site.found()
+    assert drop.readiness is Readiness.WHOLE
+    site.take(drop)
+    site.intake.release(drop)
+    assert list(directory.iterdir()) == []
+
+
+def test_a_rename_into_place_lets_a_file_in_at_once(site: Site) -> None:
+    directory = site.outbound / "laid" / "E09000030"
+    directory.mkdir(parents=True)
+    (directory / "a.pdf").write_bytes(b"%PDF")
+    site.settling.note_moved(directory / "a.pdf")
+    assert site.found().readiness is Readiness.WHOLE
+
+
+def test_symlinks_are_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (site.directory / "a.xml").symlink_to(tmp_path / "secret")
+    assert isinstance(site.refused().error, FileUnsafe)
+
+
+def test_hard_links_are_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    os.link(tmp_path / "secret", site.directory / "a.xml")
+    assert isinstance(site.refused().error, FileUnsafe)
+
+
+def test_pipes_sockets_and_folders_are_refused(site: Site) -> None:
+    os.mkfifo(site.directory / "pipe")
+    (site.directory / "folder").mkdir()
+    directory = os.open(site.directory, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(f"/proc/self/fd/{directory}/sock")  # a socket's path may have 107 bytes only
+    os.close(directory)
+    found = list(site.intake.scan())
+    assert [type(item.error) for item in found if isinstance(item, Refusal)] == [FileUnsafe] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("a.xml", b"", FileEmpty),
+        ("a.xml", b"x" * (LIMIT + 1), FileTooLarge),
+        ("a\nb.xml", b"x", FileNameRefused),
+        ("\u202ea.xml", b"x", FileNameRefused),
+        ("a\udcff.xml", b"x", FileNameRefused),
+    ],
+)
+def test_what_cannot_be_carried_is_refused(name: str, content: bytes, error: type[GatewayError], site: Site) -> None:
+    site.drop(name, content)
+    refusal = site.refused()
+    assert isinstance(refusal.error, error)
+    assert refusal.name == name
+
+
+@pytest.mark.parametrize(
+    ("directory", "error"),
+    [
+        ("claim/E08000004", FlowNotPermitted),
+        ("claim/W06000024", PartnerUnknown),
+        ("unheard/E09000030", FlowNotPermitted),
+    ],
+)
+def test_a_file_for_nobody_is_refused(
+    directory: str, error: type[GatewayError], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    (site.outbound / directory).mkdir(parents=True)
+    (site.outbound / directory / "a.xml").write_bytes(b"x")
+    refusal = site.refused()
+    assert isinstance(refusal.error, error)
+    assert f"{refusal.flow}/{refusal.partner}" == directory
+
+
+def test_a_file_above_the_partners_directories_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    (site.outbound / "claim" / "a.xml").write_bytes(b"x")
+    refusal = site.refused()
+    assert (refusal.flow, refusal.partner, refusal.name) == ("claim", "", "a.xml")
+    assert isinstance(refusal.error, FlowNotPermitted)
+
+
+def test_a_partner_directory_that_is_a_link_is_not_followed(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.xml").write_bytes(b"x")
+    site.directory.rmdir()
+    site.directory.symlink_to(tmp_path / "elsewhere")
+    refusal = site.refused()
+    assert refusal.name == "E09000030"
+    assert isinstance(refusal.error, FileUnsafe)
+
+
+def test_a_file_swapped_for_a_link_after_the_look_is_not_followed(site: Site, tmp_path: Path) -> None:
+    path = site.drop()
+    drop = site.found()
+    (tmp_path / "secret").write_bytes(b"<claim/>")
+    path.unlink()
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(FileUnsafe):
+        site.take(drop)
+    assert list(site.custody.iterdir()) == []
+
+
+def test_a_directory_swapped_for_a_link_after_the_look_is_not_followed(site: Site, tmp_path: Path) -> None:
+    site.drop()
+    drop = site.found()
+    site.directory.rename(tmp_path / "moved")
+    site.directory.symlink_to(tmp_path / "moved")
+    with pytest.raises(GatewayError):
+        site.take(drop)
+    assert list(site.custody.iterdir()) == []
+
+
+def test_a_file_swapped_for_a_pipe_does_not_stop_the_reader(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FileUnsafe):
+        site.take(drop)
+
+
+@pytest.mark.parametrize("content", [b"<claim/>\n", b"<claim", b"<CLAIM/>"])
+def test_a_file_that_changed_since_the_look_is_left_for_later(content: bytes, site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    path.write_bytes(content)
+    os.utime(path, ns=(0, drop.mtime_ns + 1))
+    with pytest.raises(StillBeingWritten):
+        site.take(drop)
+    assert list(site.custody.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"<claim/>...", b"<claim/>"])
+def test_a_file_written_to_while_it_is_copied_is_left_for_later(content: bytes, site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+
+    def write(descriptor: int, data: bytes) -> int:
+        path.write_bytes(content)
+        os.utime(path, ns=(0, drop.mtime_ns + 1))
+        return os.write(descriptor, data)
+
+    with (
+        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        Group(site.custody) as group,
+        pytest.raises(StillBeingWritten),
+    ):
+        intake.take(drop, site.custody, TRANSFER, LIMIT, group)
+    assert list(site.custody.iterdir()) == []
+
+
+def test_bytes_altered_under_an_unchanged_date_are_found_by_the_second_read(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+
+    def write(descriptor: int, data: bytes) -> int:
+        path.write_bytes(b"<CLAIM/>")
+        os.utime(path, ns=(0, drop.mtime_ns))
+        return os.write(descriptor, data)
+
+    with (
+        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        Group(site.custody) as group,
+        pytest.raises(StillBeingWritten),
+    ):
+        intake.take(drop, site.custody, TRANSFER, LIMIT, group)
+
+
+def test_a_file_taken_away_before_the_copy_is_left_for_later(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    path.unlink()
+    with pytest.raises(StillBeingWritten):
+        site.take(drop)
+
+
+def test_a_full_disk_leaves_the_file_in_the_spool_and_nothing_in_custody(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+
+    def write(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with (
+        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        Group(site.custody) as group,
+        pytest.raises(DiskFull),
+    ):
+        intake.take(drop, site.custody, TRANSFER, LIMIT, group)
+    assert path.exists()
+    assert list(site.custody.iterdir()) == []
+
+
+def test_a_new_file_of_the_same_name_is_not_removed_with_the_old_one(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    site.take(drop)
+    (site.directory / ".new").write_bytes(b"<claim>new</claim>")
+    (site.directory / ".new").rename(path)
+    assert not site.intake.release(drop)
+    assert path.read_bytes() == b"<claim>new</claim>"
+
+
+def test_a_thousand_files_are_all_found(site: Site) -> None:
+    for number in range(1000):
+        site.drop(f"{number}.xml")
+    assert len(list(site.intake.scan())) == 1000

@@ -1,0 +1,119 @@
+"""When a file counts as finished."""
+
+from pathlib import Path
+
+from gateway.spool.settling import Readiness, Settling
+
+KEY = ("claim", "E09000030", "a.xml")
+PATH = Path("/spool/outbound/claim/E09000030/a.xml")
+NOW = 1_800_000_000.0
+
+
+class Time:
+    def __init__(self) -> None:
+        self.wall = NOW
+        self.steady = 100.0
+
+    def step(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+def made() -> tuple[Settling, Time]:
+    time = Time()
+    return Settling(lambda: time.wall, lambda: time.steady), time
+
+
+def ns(seconds: float) -> int:
+    return int(seconds * 1e9)
+
+
+def test_a_file_that_stays_as_it_is_for_the_settle_time_is_quiet() -> None:
+    settling, time = made()
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.GROWING
+    time.step(4.9)
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.GROWING
+    time.step(0.2)
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.QUIET
+
+
+def test_every_change_of_size_or_time_starts_the_wait_again() -> None:
+    settling, time = made()
+    settling.look(KEY, 10, ns(NOW), 5)
+    time.step(4)
+    settling.look(KEY, 20, ns(NOW + 4), 5)
+    time.step(4)
+    assert settling.look(KEY, 20, ns(NOW + 4), 5) is Readiness.GROWING
+    assert settling.look(KEY, 20, ns(NOW + 5), 5) is Readiness.GROWING
+    time.step(5)
+    assert settling.look(KEY, 20, ns(NOW + 5), 5) is Readiness.QUIET
+
+
+def test_a_rename_into_place_is_whole_at_once() -> None:
+    settling, _ = made()
+    settling.look(KEY, 10, ns(NOW), 5)
+    settling.note_moved(PATH)
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.WHOLE
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.WHOLE
+
+
+def test_a_file_that_changes_after_its_rename_has_to_settle() -> None:
+    settling, _ = made()
+    settling.note_moved(PATH)
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.WHOLE
+    assert settling.look(KEY, 11, ns(NOW), 5) is Readiness.GROWING
+
+
+def test_a_file_that_is_written_after_its_rename_has_to_settle() -> None:
+    settling, _ = made()
+    settling.note_moved(PATH)
+    settling.note_written(PATH)
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.GROWING
+
+
+def test_a_marker_makes_a_file_whole() -> None:
+    settling, _ = made()
+    assert settling.look(KEY, 10, ns(NOW), 5, marked=True) is Readiness.WHOLE
+
+
+def test_after_a_restart_an_old_file_needs_two_looks_a_moment_apart() -> None:
+    settling, time = made()
+    assert settling.look(KEY, 10, ns(NOW - 60), 5) is Readiness.GROWING
+    time.step(0.5)
+    assert settling.look(KEY, 10, ns(NOW - 60), 5) is Readiness.GROWING
+    time.step(0.6)
+    assert settling.look(KEY, 10, ns(NOW - 60), 5) is Readiness.QUIET
+
+
+def test_a_time_in_the_future_proves_nothing_and_watching_still_settles() -> None:
+    settling, time = made()
+    settling.look(KEY, 10, ns(NOW + 86_400), 5)
+    time.step(2)
+    assert settling.look(KEY, 10, ns(NOW + 86_400), 5) is Readiness.GROWING
+    time.step(3.1)
+    assert settling.look(KEY, 10, ns(NOW + 86_400), 5) is Readiness.QUIET
+
+
+def test_a_wall_clock_that_is_set_back_does_not_keep_a_file_waiting() -> None:
+    settling, time = made()
+    settling.look(KEY, 10, ns(NOW), 5)
+    time.step(5.1)
+    time.wall -= 3600
+    assert settling.look(KEY, 10, ns(NOW), 5) is Readiness.QUIET
+
+
+def test_a_file_that_went_and_came_again_starts_anew() -> None:
+    settling, time = made()
+    settling.look(KEY, 10, ns(NOW), 5)
+    time.step(6)
+    settling.forget(KEY)
+    assert settling.look(KEY, 10, ns(NOW), 60) is Readiness.GROWING
+
+
+def test_what_nobody_looks_at_is_forgotten_after_an_hour() -> None:
+    settling, time = made()
+    settling.note_moved(PATH)
+    settling.look(("claim", "E09000030", "b.xml"), 10, ns(NOW), 5)
+    time.step(3601)
+    settling.prune()
+    assert settling.look(KEY, 10, ns(NOW + 3601), 5) is Readiness.GROWING

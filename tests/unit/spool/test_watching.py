@@ -1,0 +1,114 @@
+"""Hints from the file system."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from watchdog.observers.inotify import InotifyObserver
+
+from gateway.spool.watching import Watcher
+
+
+class Hints:
+    def __init__(self) -> None:
+        self.seen: list[tuple[Path, bool]] = []
+        self.fallbacks: list[str] = []
+
+    def note(self, path: Path, moved: bool) -> None:  # noqa: FBT001 - the callback's shape
+        self.seen.append((path, moved))
+
+    def watch(self, *roots: Path) -> Watcher:
+        return Watcher(roots, self.note, self.fallbacks.append)
+
+    def come(self, path: Path, *, moved: bool) -> None:
+        poll(lambda: (path, moved) in self.seen)
+
+
+def poll(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_plain_copy_is_a_hint(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path) as watcher:
+        assert watcher.live
+        (tmp_path / "a.xml").write_bytes(b"x")
+        hints.come(tmp_path / "a.xml", moved=False)
+    assert hints.fallbacks == []
+
+
+def test_a_watcher_that_is_left_gives_no_more_hints(tmp_path: Path) -> None:
+    watcher = Hints().watch(tmp_path)
+    with watcher:
+        pass
+    assert not watcher.live
+
+
+def test_a_rename_within_the_tree_says_so(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path):
+        (tmp_path / "a.part").write_bytes(b"x")
+        (tmp_path / "a.part").rename(tmp_path / "a.xml")
+        hints.come(tmp_path / "a.xml", moved=True)
+
+
+def test_a_rename_from_outside_the_tree_says_so(tmp_path: Path) -> None:
+    hints = Hints()
+    (tmp_path / "watched").mkdir()
+    (tmp_path / "a.part").write_bytes(b"x")
+    with hints.watch(tmp_path / "watched"):
+        (tmp_path / "a.part").rename(tmp_path / "watched" / "a.xml")
+        hints.come(tmp_path / "watched" / "a.xml", moved=True)
+
+
+def test_directories_made_later_are_watched_too(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path):
+        directory = tmp_path / "claim" / "E09000030"
+        directory.mkdir(parents=True)
+        hints.come(directory, moved=False)
+        (directory / ".a").write_bytes(b"x")
+        (directory / ".a").rename(directory / "a.xml")
+        poll(lambda: any(path == directory / "a.xml" for path, _ in hints.seen))
+
+
+def test_several_trees_are_watched(tmp_path: Path) -> None:
+    hints = Hints()
+    roots = [tmp_path / "outbound", tmp_path / "landing"]
+    for root in roots:
+        root.mkdir()
+    with hints.watch(*roots):
+        for root in roots:
+            (root / "a").write_bytes(b"x")
+            hints.come(root / "a", moved=False)
+
+
+def test_a_name_that_is_no_utf8_is_a_hint_like_any_other(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path):
+        path = tmp_path / os.fsdecode(b"\xff.xml")
+        path.write_bytes(b"x")
+        hints.come(path, moved=False)
+
+
+def test_a_root_that_is_missing_falls_back_and_says_why(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path / "absent") as watcher:
+        assert not watcher.live
+    assert len(hints.fallbacks) == 1
+
+
+def test_the_kernels_limit_falls_back_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(InotifyObserver, "schedule", refuse)
+    hints = Hints()
+    with hints.watch(tmp_path) as watcher:
+        assert not watcher.live
+    assert hints.fallbacks == ["no file-system events: inotify watch limit reached"]
