@@ -1,0 +1,299 @@
+"""The validator of extracts: rules by row and field, hostile files, and the fast path held against the slow one."""
+
+from __future__ import annotations
+
+import random
+import re
+import tracemalloc
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.sample.extract import ExtractSampler
+from gateway.validation.contract import Report
+from gateway.validation.extract import ExtractLimits, ExtractValidator
+from gateway.validation.extract_fields import MESSAGES, field_fault, field_pattern
+from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_variants
+from gateway.validation.extract_rows import RowRules
+
+SCHEMAS = Path(__file__).parents[3] / "schemas"
+TODAY = date(2026, 11, 21)
+VARIANTS = load_variants(SCHEMAS)
+WIDE = VARIANTS[-1]
+COLUMN = {field.number: column for column, field in enumerate(WIDE.fields)}
+VALIDATOR = ExtractValidator(SCHEMAS, allow_test_numbers=True)
+HEADER = ",".join(WIDE.header).encode()
+Check = Callable[[bytes], Report]
+
+
+def row(kind: str, claim: str = "1", nino: str = "QQ123456C", **fields: str) -> bytes:
+    """A row of the wide variant; `_33="1"` sets field 33."""
+    values = [kind, claim, claim, nino] + [""] * (len(WIDE.fields) - 4)
+    for name, value in fields.items():
+        values[COLUMN[int(name[1:])]] = value
+    return ",".join(values).encode()
+
+
+def extract(*rows: bytes, end: bytes = b"\n") -> bytes:
+    return b"".join(line + end for line in (HEADER, *rows))
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    def checked(content: bytes) -> Report:
+        path = tmp_path / "extract.csv"
+        path.write_bytes(content)
+        return VALIDATOR.validate(path)
+
+    return checked
+
+
+def places(report: Report) -> list[tuple[str, str]]:
+    return [(finding.code, finding.where) for finding in report.findings]
+
+
+def test_layout_has_the_two_documented_variants() -> None:
+    assert [len(variant.fields) for variant in VARIANTS] == [314, 316]
+    assert set(VARIANTS[1].header) - set(VARIANTS[0].header) == {"307", "315"}
+    assert not {str(number) for number in (5, 6, 7, 312, 313, 314)} & set(WIDE.header)
+
+
+def test_damaged_layout_is_a_fault_of_the_installation(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid):
+        load_variants(tmp_path)
+    layout = tmp_path / "extract" / "1.0" / "layout.tsv"
+    layout.parent.mkdir(parents=True)
+    good = (SCHEMAS / "extract" / "1.0" / "layout.tsv").read_text("utf-8")
+    for bad in (
+        "",
+        "number\n",
+        good.replace("\tdate\t", "\tday\t", 1),
+        good.replace("D,A,C", "D,X", 1),
+        good.replace("314,316", "316", 1),
+    ):
+        layout.write_text(bad, "utf-8")
+        with pytest.raises(ConfigurationInvalid):
+            load_variants(tmp_path)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_rows_may_end_with_lf_or_crlf(check: Check, end: bytes) -> None:
+    report = check(extract(row("D"), row("S", _308="1"), end=end))
+    assert (report.valid, report.schema, report.facts) == (True, "extract/1.0", {"records": "2"})
+
+
+def test_last_row_needs_no_line_end(check: Check) -> None:
+    assert check(extract(row("D")).removesuffix(b"\n")).valid
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (row("D", _8="31/02/1960"), [("extract-date", "row 2, field 8")]),
+        (row("D", _8="1960-01-31"), [("extract-date", "row 2, field 8")]),
+        (row("D", _8="29/02/1900"), [("extract-date", "row 2, field 8")]),
+        (row("D", _8="29/02/2000"), []),
+        (row("D", _33="3"), [("extract-code", "row 2, field 33")]),
+        (row("D", _34="x"), [("extract-code", "row 2, field 34")]),
+        (row("A", _9="0"), [("extract-code", "row 2, field 9")]),
+        (row("D", _115="2"), [("extract-code", "row 2, field 115")]),
+        (row("D", _123="3"), [("extract-code", "row 2, field 123")]),
+        (row("C", _247="16"), [("extract-code", "row 2, field 247")]),
+        (row("C", _247="99"), []),
+        (row("D", _43="12.50"), [("extract-integer", "row 2, field 43")]),
+        (row("D", _43="-1250"), []),
+        (row("D", _241="37.5"), []),
+        (row("D", _241="37.505"), [("extract-decimal", "row 2, field 241")]),
+        (row("D", nino=""), [("extract-required", "row 2, field 4")]),
+        (row("D", nino="DA123456C"), [("extract-nino", "row 2, field 4")]),
+        (row("D", nino="XX999001A"), []),
+        (row("D", _126="qq123456c"), [("extract-nino", "row 2, field 126")]),
+        (row("D", claim=""), [("extract-reference-missing", "row 2, field 2")]),
+        (row("D", claim="9" * 41), [("extract-reference-length", f"row 2, field {field}") for field in (2, 3)]),
+        (row("D", _250="anything at all: T alone uses it"), []),
+        (row("D", _15="reserved"), []),
+        (row("D", _8="   "), []),
+        (row("G", claim="", nino=""), []),
+        (row("X"), [("extract-record-type", "row 2, field 1")]),
+        (row("d"), [("extract-record-type", "row 2, field 1")]),
+        (row("D") + b",", [("extract-column-count", "row 2")]),
+        (b"", [("extract-column-count", "row 2")]),
+        (row("D", _208='"quoted, with a comma"'), []),
+        (row("D", _208='"not closed'), [("extract-quotes", "row 2")]),
+        (row("D", _208='"closed" too early'), [("extract-quotes", "row 2")]),
+        (row("D", _208="a\x00b"), [("extract-control-character", "row 2")]),
+        (row("D", _208="a\rb"), [("extract-control-character", "row 2")]),
+        (row("D", _208="Ynys Môn"), []),
+        (row("D", _208="Caf").replace(b"Caf", b"Caf\xe9"), [("extract-encoding", "row 2")]),
+    ],
+)
+def test_row_is_judged_by_its_record_type(check: Check, line: bytes, expected: list[tuple[str, str]]) -> None:
+    report = check(extract(line))
+    assert places(report) == expected
+    assert report.total == len(expected)
+
+
+def test_test_numbers_are_refused_where_the_site_does_not_accept_them(tmp_path: Path) -> None:
+    path = tmp_path / "extract.csv"
+    path.write_bytes(extract(row("D"), row("D", "2", nino="AB123456C")))
+    assert places(ExtractValidator(SCHEMAS).validate(path)) == [("extract-nino", "row 2, field 4")]
+
+
+def test_records_may_come_before_their_claim_and_their_change(check: Check) -> None:
+    rows = [row("E", _320="T1"), row("T", _320="T1"), *(row(kind) for kind in "RP"), row("S", _308="2"), row("D")]
+    assert check(extract(*rows)).valid
+
+
+def test_record_of_no_claim_and_error_of_no_change_are_named(check: Check) -> None:
+    rows = [row("D"), row("R", "2"), row("E", _320="T1"), row("S", "3", _308="1"), row("S", "3", _308="1")]
+    expected = [
+        ("extract-orphan", "row 3, field 2"),
+        ("extract-unknown-change", "row 4, field 320"),
+        ("extract-orphan", "row 5, field 2"),
+    ]
+    assert places(check(extract(*rows))) == expected
+
+
+def test_claim_reference_is_unique_within_its_benefit(check: Check) -> None:
+    assert places(check(extract(row("D"), row("C")))) == [("extract-duplicate-claim", "row 3, field 2")]
+    housing, council_tax = row("D").replace(b"D,1,1,", b"D,1,,"), row("D").replace(b"D,1,1,", b"D,,1,")
+    assert check(extract(housing, council_tax)).valid
+
+
+def test_error_names_its_change(check: Check) -> None:
+    assert places(check(extract(row("D"), row("E")))) == [("extract-required", "row 3, field 320")]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ("file-empty", "row 1")),
+        (HEADER, ("extract-no-records", "row 1")),
+        (HEADER.replace(b",33,34,", b",34,33,") + b"\n" + row("D"), ("extract-header", "row 1")),
+        (row("D"), ("extract-header", "row 1")),
+        (b"\xef\xbb\xbf" + HEADER, ("extract-encoding", "row 1")),
+        (HEADER.decode().encode("utf-16"), ("extract-header", "row 1")),
+        (extract(row("D"))[:-40], ("extract-truncated", "row 2")),
+        (HEADER + b"\n" + b"D" * 100_000, ("extract-line-too-long", "row 2")),
+        (b"\0" * 1_000_000, ("extract-line-too-long", "row 1")),
+    ],
+)
+def test_file_is_refused_as_a_whole(check: Check, content: bytes, expected: tuple[str, str]) -> None:
+    assert places(check(content)) == [expected]
+
+
+def test_findings_are_capped_and_counted_and_reading_ends(tmp_path: Path) -> None:
+    path = tmp_path / "extract.csv"
+    path.write_bytes(extract(*(row("Z") for _ in range(300))))
+    assert VALIDATOR.validate(path).total == 300
+    limits = ExtractLimits(max_findings=5, max_faults=100)
+    report = ExtractValidator(SCHEMAS, limits).validate(path)
+    assert (len(report.findings), report.total, report.facts["records"]) == (5, 101, "100")
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (ExtractLimits(max_rows=2), "extract-too-many-rows"),
+        (ExtractLimits(max_bytes=100), "extract-too-large"),
+        (ExtractLimits(max_faults=1), "extract-gave-up"),
+    ],
+)
+def test_limits_end_the_reading(tmp_path: Path, limits: ExtractLimits, code: str) -> None:
+    path = tmp_path / "extract.csv"
+    path.write_bytes(extract(*(row("D", str(number), nino="?") for number in range(5))))
+    assert places(ExtractValidator(SCHEMAS, limits).validate(path))[-1][0] == code
+
+
+def test_findings_never_carry_a_value(check: Check) -> None:
+    value = "Unmistakable"
+    for column in COLUMN.values():
+        for kind in RECORD_TYPES:
+            values = row(kind, _320="T1", _308="1").split(b",")
+            values[column] = value.encode()
+            assert value not in repr(check(extract(row("D"), row("T", _320="T1"), b",".join(values))))
+
+
+def test_file_that_cannot_be_read_is_the_disks_fault(tmp_path: Path) -> None:
+    with pytest.raises(DiskFailed):
+        VALIDATOR.validate(tmp_path / "absent.csv")
+
+
+def test_memory_follows_the_claims_and_not_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "extract.csv"
+    with path.open("wb") as file:
+        ExtractSampler(SCHEMAS).write(file, 20_000, random=random.Random(1), today=TODAY)
+    VALIDATOR.validate(path)
+    tracemalloc.start()
+    try:
+        assert VALIDATOR.validate(path).valid
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_500_000 + 20_000 * 200
+
+
+def test_every_message_has_a_code_of_the_extract() -> None:
+    assert all(code == "file-empty" or code.startswith("extract-") for code in MESSAGES)
+
+
+# -- the fast path accepts nothing that the slow one refuses
+
+RULES = [RowRules(WIDE, allow_test_numbers=allowed) for allowed in (False, True)]
+VALUES = st.one_of(
+    st.from_regex(r"\A[0-9]{2}/[0-9]{2}/(18|19|20)[0-9]{2}\Z"),
+    st.dates(date(1880, 1, 1), date(2099, 12, 31)).map(lambda day: day.strftime("%d/%m/%Y")),
+    st.from_regex(r"\A-?[0-9]{0,12}(\.[0-9]{0,3})?\Z"),
+    st.from_regex(r"\A[A-Z]{2}[0-9]{6}[A-E ]?\Z"),
+    st.from_regex(r"\AXX999[0-9A-Z ]{0,5}\Z"),
+    st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=45),
+)
+
+
+@given(
+    value=VALUES,
+    kind=st.sampled_from(RECORD_TYPES),
+    number=st.sampled_from(sorted(COLUMN)),
+    rules=st.sampled_from(RULES),
+)
+@settings(deadline=None, max_examples=1500)
+def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rules: RowRules) -> None:
+    values = row(kind, nino="AB123456C", _320="T1", _308="1").decode().split(",")
+    values[COLUMN[number]] = value
+    line = ",".join(values).encode() + b"\n"
+    quick = rules.accept(line)
+    record, faults = rules.explain(line)
+    if quick is not None:
+        assert (quick, []) == (record, faults)
+    elif line.isascii() and '"' not in value and not value.startswith(" "):
+        assert faults
+
+
+def test_every_day_is_judged_alike_by_both_paths() -> None:
+    field = Field(8, "", Kind.DATE, frozenset(), frozenset("D"), frozenset())
+    pattern = re.compile(field_pattern(field, allow_test_numbers=False))
+    for year in (*range(1876, 1908), *range(1996, 2008), 2096, 2099, 2100, 2400):
+        for month in range(14):
+            for day in range(33):
+                text = f"{day:02}/{month:02}/{year}"
+                slow = field_fault(field, text, allow_test_numbers=False) is None
+                assert (pattern.fullmatch(text.encode()) is not None) == slow, text
+
+
+@given(
+    lines=st.lists(
+        st.binary(max_size=80) | st.sampled_from([row("D"), row("S"), HEADER, b'"', b"," * 315, b"E" + b"," * 315]),
+        max_size=8,
+    )
+)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_content_raises(lines: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "extract.csv"
+    for content in (b"\n".join(lines), extract(*lines)):
+        path.write_bytes(content)
+        VALIDATOR.validate(path)
