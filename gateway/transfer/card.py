@@ -71,8 +71,11 @@ def parse(data: bytes) -> Card:
         raise CardRefused(f"The card is not JSON (line {error.lineno}).") from error
     if not isinstance(values, dict):
         raise CardRefused("The card is not a JSON object.")
-    if isinstance(values.get("version"), int) and values["version"] != 1:
-        raise CardRefused("The card is of a version that this gateway does not know: upgrade it.")
+    version = values.get("version")
+    if type(version) is not int:  # true and 1.0 equal 1, and are no version
+        raise CardRefused("The card names no version.")
+    if version != 1:
+        raise CardRefused(f"The card is of version {min(version, 9999)}, which this gateway does not know: upgrade it.")
     try:
         return Card.model_validate(values)
     except ValidationError as error:

@@ -1,0 +1,94 @@
+# The one runner: `make help` lists what it does. Nothing here needs a network once `make setup` has run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+STAMP := .venv/.set-up
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+# What Debian has to bring, found by the programs that must be there; sshd is outside an ordinary user's PATH.
+export PATH := $(PATH):/usr/sbin:/sbin
+PROGRAMS := gpg gpg-agent gpgconf sshd zstd
+PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
+# The newest interpreter that answers: a name may be a shim that leads nowhere.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup system demo test check unit torture lock clean
+
+help: ## List what there is.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: system $(STAMP) ## Install what is missing; then `.venv/bin/gateway` works. Quick the second time.
+
+demo: setup ## DWP and two authorities on this machine, every flow, and a table of what happened.
+	$(BIN)/gateway demo
+
+test: setup check unit ## All checks and all tests.
+
+check: $(STAMP) ## Lint, format, types, layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
+	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
+
+torture: setup ## The crash tests, one at a time: kills at every step, restarts, promises checked.
+	$(BIN)/pytest -n 0 --timeout=3600 tests/crash
+
+system:
+	@missing=; for program in $(PROGRAMS); do \
+	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
+	done; \
+	python='$(PYTHON)'; [ -n "$$python" ] && "$$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	    echo "missing:$$missing" >&2; \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        export DEBIAN_FRONTEND=noninteractive; \
+	        apt-get update -qq </dev/null; \
+	        apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null; \
+	    else \
+	        echo "as root, run: apt-get install -y $(PACKAGES)" >&2; exit 69; \
+	    fi; \
+	fi
+
+# Everything Python comes from the lock, by hash. The project itself is installed in place, without its own requirements,
+# and built by what the lock brought.
+$(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@python='$(PYTHON)'; [ -n "$$python" ] || python=$$(command -v python3); \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 69; }; \
+	uv=uv; \
+	if ! uv --version >/dev/null 2>&1; then \
+	    uv=.venv-tools/bin/uv; \
+	    if ! "$$uv" --version >/dev/null 2>&1; then \
+	        "$$python" -m venv --clear .venv-tools; \
+	        .venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
+	    fi; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    "$$uv" venv --quiet --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
+	fi; \
+	export VIRTUAL_ENV="$$PWD/.venv"; \
+	"$$uv" pip sync --quiet --require-hashes requirements/dev.txt; \
+	"$$uv" pip install --quiet --no-deps --no-build-isolation --editable .; \
+	$(BIN)/gateway --version; \
+	touch $@
+
+COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11
+
+lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks for others.
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	echo uv | $(COMPILE) - -o requirements/uv.txt
+
+clean: ## Remove what was installed and built here.
+	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
