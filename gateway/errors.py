@@ -217,7 +217,7 @@ class FileNameRefused(Reject):
     """The file's name cannot be carried."""
 
     code = "file-name"
-    remedy = "Rename it: letters, digits, space, `-`, `_`, `.` and parentheses, at most 150 bytes, not starting with a dot."
+    remedy = "Rename it: letters, digits, space and `-_.()~+,&'`, at most 200 bytes, beginning with a letter or digit."
 
 
 class FileUnsafe(Reject):
