@@ -129,6 +129,7 @@ _WORDING: Final[tuple[tuple[type[BaseException], str, type[GatewayError]], ...]]
     (paramiko.AuthenticationException, "Authentication timeout", LinkTimeout),
     (paramiko.AuthenticationException, "transport shut down or saw EOF", LinkBroken),
     (paramiko.SSHException, "Timeout opening channel", LinkTimeout),
+    (paramiko.SSHException, "Channel closed", RemoteRefused),  # no SFTP for this account
     (paramiko.SSHException, "Error reading SSH protocol banner", PartnerUnreachable),
     (paramiko.SSHException, "Invalid SSH banner", PartnerUnreachable),
     (paramiko.SSHException, "Indecipherable protocol version", PartnerUnreachable),

@@ -74,6 +74,7 @@ class ManagedServer:
         _check_account(spec.account)
         try:
             spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spec.directory.chmod(0o700)
             _make_landing(spec)
         except OSError as error:
             raise translate(error) from error
@@ -91,11 +92,18 @@ class ManagedServer:
         if self.is_alive():
             raise ServerFailed("the SFTP server runs already")
         sshd = _program("sshd")
-        if os.geteuid() == 0:
-            _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         self.write()
-        self._test(sshd)
-        _end_predecessor(self.spec)
+        try:
+            if os.geteuid() == 0:
+                _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)  # gone at every boot, and sshd insists on it
+            self._test(sshd)
+            _end_predecessor(self.spec)
+            self._launch(sshd)
+        except OSError as error:
+            raise ServerFailed(f"the SFTP server cannot be started: {error.strerror}") from error
+        self._await_listening()
+
+    def _launch(self, sshd: str) -> None:
         self._listening.clear()
         self._said.clear()
         self._guard = subprocess.Popen(
@@ -108,9 +116,12 @@ class ManagedServer:
         )
         self._reader = threading.Thread(target=self._read, args=(self._guard.stderr,), name="sshd-log", daemon=True)
         self._reader.start()
+
+    def _await_listening(self) -> None:
+        """What sshd says counts, not a connection: another server may hold the port."""
         deadline = self._clock() + _START_SECONDS
         while not self._listening.wait(0.02):
-            if self._guard.poll() is not None or self._clock() > deadline:
+            if not self.is_alive() or self._clock() > deadline:
                 self.stop()
                 raise ServerFailed(self._last_words())
 

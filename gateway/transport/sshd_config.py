@@ -8,10 +8,15 @@ directory. Where the server runs as root and the path of the landing permits it,
 landing; in any case sshd's writes are confined to the landing by Landlock, where the kernel has it (`sshd_guard`).
 
 What remains in the shared account: a partner that speaks the protocol by hand may write a new file into another partner's
-directory, or truncate one whose name it knows. Names are UUIDv7 with 74 random bits and cannot be listed; what lies in
-another's directory is judged by that other's key, so it ends in quarantine and is never delivered. On a kernel without
-Landlock and without the chroot, the account's other files could be written as well: `gateway doctor` should say so.
-An account of its own (`os_account`) leaves none of this, and is the only way in which a partner may collect.
+directory, or truncate or rename one whose name it knows. Names are UUIDv7 with 74 random bits and cannot be listed; what
+lies in another's directory is judged by that other's key, so it ends in quarantine and is never delivered. Without the
+chroot it may ask whether a path exists and how long that file is. On a kernel without Landlock *and* without the chroot it
+could overwrite the account's other files as well: sshd's log then says so at every start, and partners who are not
+trusted that far need the chroot. An account of its own (`os_account`) leaves none of this, and is the only way in which
+a partner may collect.
+
+Also for whoever reads the landing: a partner may keep a file open and write to it after the rename. What is judged must
+be a copy that the gateway made, never the landed file itself.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def test_an_exception_that_nobody_mapped_is_a_fault_of_the_program() -> None:
 
 def test_the_wordings_that_tell_cases_apart_are_still_paramiko_s() -> None:
     sources = "".join(
-        inspect.getsource(importlib.import_module(f"paramiko.{name}")) for name in ("transport", "auth_handler")
+        inspect.getsource(importlib.import_module(f"paramiko.{name}"))
+        for name in ("transport", "auth_handler", "channel")
     )
     for _, words, _ in faults._WORDING:
         assert words in sources

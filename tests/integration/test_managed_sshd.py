@@ -312,7 +312,7 @@ def test_sshd_and_its_sessions_end_when_the_gateway_is_killed(tmp_path: Path) ->
         [sys.executable, "-c", _GATEWAY, pickle.dumps(site.spec).hex()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(gateway.__file__).parents[1]), *sys.path])},
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
