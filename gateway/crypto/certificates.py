@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.crypto.confined_gpg import Bounds, ConfinedGpg
+from gateway.crypto.confined_gpg import ConfinedGpg
 from gateway.crypto.contract import Certificate
+from gateway.crypto.leash import Bounds
 from gateway.errors import CryptoFailed
 
 _ALGORITHMS: Final = {"1": "rsa", "16": "elgamal", "17": "dsa"}

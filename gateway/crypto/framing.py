@@ -37,6 +37,12 @@ _ENCRYPTED_AEAD: Final = 20
 _READABLE: Final = {2: "a signature", 4: "a signed message", 8: "a compressed message", 11: "a plain message"}
 _KEY_MATERIAL: Final = {5, 6, 7, 13, 14, 17}
 
+_ECDH: Final = 18
+_INTEGERS: Final = {1: 1, 2: 1, 16: 2, _ECDH: 1}
+"""How many integers an encrypted session key has, by algorithm: RSA, RSA, Elgamal, ECDH."""
+_CURVE25519_POINT: Final = 33
+_CURVE25519_PREFIX: Final = 0x40
+
 _LONGEST_SESSION_KEY: Final = 4096
 _SHORTEST_CHUNK: Final = 512
 
@@ -117,6 +123,34 @@ def _check_session_key(peek: Peek, header: _Header, our_key_ids: frozenset[str])
         raise EnvelopeRecipient("The message hides the key that it is encrypted to.")
     if key_id not in our_key_ids:
         raise EnvelopeRecipient("The message is encrypted to another key than ours.")
+    _check_canonical(peek(header.body, header.length))
+
+
+def _check_canonical(body: bytes) -> None:
+    """Refuse spare spellings of the same session key, which gpg would read as one: every altered bit has to show.
+
+    Nothing protects this packet but its own form. Lengths in bits have to be exact, a Curve25519 point has its prefix
+    and no 256th bit (RFC 7748 section 5), and nothing follows.
+    """
+    algorithm, at = body[9] if len(body) > 9 else 0, 10
+    for _ in range(_INTEGERS.get(algorithm, 0)):
+        at = _after_integer(body, at)
+    if algorithm == _ECDH:
+        point = body[12:at]
+        if len(point) == _CURVE25519_POINT and (point[0] != _CURVE25519_PREFIX or point[-1] & 0x80):
+            raise EnvelopeDamaged("The message's key is not in its one proper form.")
+        at += 1 + (body[at] if at < len(body) else 0)
+    if algorithm in _INTEGERS and at != len(body):
+        raise EnvelopeDamaged("The message's key is not in its one proper form.")
+
+
+def _after_integer(body: bytes, at: int) -> int:
+    """Where the multiprecision integer at an offset ends (RFC 4880 section 3.2)."""
+    bits = int.from_bytes(body[at : at + 2], "big")
+    end = at + 2 + (bits + 7) // 8
+    if end > len(body) or int.from_bytes(body[at + 2 : end], "big").bit_length() != bits:
+        raise EnvelopeDamaged("The message's key is not in its one proper form.")
+    return end
 
 
 def _header(peek: Peek, at: int) -> _Header:

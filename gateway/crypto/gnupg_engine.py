@@ -17,12 +17,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from gateway.crypto.certificates import KeySet, read_keys
-from gateway.crypto.confined_gpg import Bounds, ConfinedGpg, Ended, Feed
+from gateway.crypto.confined_gpg import ConfinedGpg
 from gateway.crypto.contract import ByteReader, Certificate, Clock, Opened, Sealed
 from gateway.crypto.draft import Draft
 from gateway.crypto.framing import check_framing
 from gateway.crypto.key_agent import KeyAgent
 from gateway.crypto.keyrings import Keyrings, disk_fault, is_code
+from gateway.crypto.leash import Bounds, Ended, Feed
 from gateway.crypto.verdict import Terms, judge_opening, judge_sealing
 from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyUnusable
 

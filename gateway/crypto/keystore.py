@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway.crypto.certificates import KeySet, read_keys
-from gateway.crypto.confined_gpg import Bounds, ConfinedGpg
+from gateway.crypto.confined_gpg import ConfinedGpg
 from gateway.crypto.contract import Certificate
 from gateway.crypto.key_agent import KeyAgent
 from gateway.crypto.keyrings import Keyrings, disk_fault, is_code, sync_directory, sync_file
+from gateway.crypto.leash import Bounds
 from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, UsageWrong
 
 _USER_ID: Final = re.compile(

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.crypto.certificates import KeySet, expired
-from gateway.crypto.confined_gpg import Ended, Run
+from gateway.crypto.leash import Ended, Run
+from gateway.crypto.status_words import KNOWN, NEVER, ONCE
 from gateway.errors import (
     CryptoFailed,
     EnvelopeDamaged,
@@ -41,41 +42,6 @@ from gateway.errors import (
     SignerUnknown,
 )
 
-ONCE: Final = (
-    "ENC_TO",
-    "BEGIN_DECRYPTION",
-    "PLAINTEXT",
-    "NEWSIG",
-    "GOODSIG",
-    "VALIDSIG",
-    "DECRYPTION_OKAY",
-    "GOODMDC",
-    "END_DECRYPTION",
-)
-"""What an accepted message gives exactly once, in this order."""
-
-NEVER: Final = frozenset(
-    "ALREADY_SIGNED BADARMOR BADMDC BADSIG BAD_PASSPHRASE DECRYPTION_FAILED ERRMDC ERROR ERRSIG EXPKEYSIG EXPSIG FAILURE "
-    "FILE_ERROR INV_RECP INV_SGNR KEYREVOKED KEY_NOT_CREATED MISSING_PASSPHRASE NEED_PASSPHRASE NEED_PASSPHRASE_PIN "
-    "NEED_PASSPHRASE_SYM NODATA NO_PUBKEY NO_RECP NO_SECKEY NO_SGNR REVKEYSIG SC_OP_FAILURE SESSION_KEY TRUNCATED "
-    "UNEXPECTED".split()  # noqa: SIM905 - words are read best as words
-)
-"""What an accepted message never gives."""
-
-INDIFFERENT: Final = frozenset(
-    "ATTRIBUTE BEGIN_ENCRYPTION BEGIN_SIGNING CARDCTRL DECRYPTION_COMPLIANCE_MODE DECRYPTION_INFO DECRYPTION_KEY "
-    "DELETE_PROBLEM ENCRYPTION_COMPLIANCE_MODE END_ENCRYPTION EXPORTED EXPORT_RES FILE_DONE FILE_START GOOD_PASSPHRASE "
-    "IMPORTED IMPORT_CHECK IMPORT_OK IMPORT_PROBLEM IMPORT_RES INQUIRE_MAXLEN KEYEXPIRED KEY_CONSIDERED KEY_CREATED "
-    "NOTATION_DATA NOTATION_FLAGS NOTATION_NAME PINENTRY_LAUNCHED PKA_TRUST_BAD PKA_TRUST_GOOD PLAINTEXT_FOLLOWS "
-    "PLAINTEXT_LENGTH POLICY_URL PROGRESS SC_OP_SUCCESS SIGEXPIRED SIG_CREATED SIG_ID SIG_SUBPACKET SUCCESS TOFU_STATS "
-    "TOFU_STATS_LONG TOFU_STATS_SHORT TOFU_USER TRUST_EXPIRED TRUST_FULLY TRUST_MARGINAL TRUST_NEVER TRUST_ULTIMATE "
-    "TRUST_UNDEFINED USERID_HINT VERIFICATION_COMPLIANCE_MODE WARNING".split()  # noqa: SIM905 - words are read best as words
-)
-"""What decides nothing. KEYEXPIRED and SIGEXPIRED are among them: gpg gives them for any key it passes on its way, and says
-EXPKEYSIG and EXPSIG of the one that signed."""
-
-KNOWN: Final = frozenset(ONCE) | NEVER | INDIFFERENT
-
 _STRONG_HASHES: Final = frozenset({"8", "9", "10", "12", "14"})
 """SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 (RFC 9580 section 9.5)."""
 _WEAK_HASHES: Final = frozenset({"1", "2", "3", "11"})
@@ -83,6 +49,8 @@ _BINARY_DOCUMENT: Final = "00"
 _NO_PUBLIC_KEY: Final = "9"
 _MDC_METHOD_NONE: Final = "0"
 _TRAILING_NODATA: Final = "3"
+_SECOND_CONTENT: Final = frozenset({"decryption.early_plaintext", "proc_pkt.plaintext"})
+"""Where gpg finds that content came already: another message within or after the first."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +156,9 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
         if run.returncode == 0:
             raise EnvelopeNotOpenPgp("GnuPG found no message.")
         raise CryptoFailed(f"GnuPG did not read the message (exit status {run.returncode}{_trouble(run)}).")
+    if counts["BADMDC"] or counts["ERRMDC"]:
+        # What altered bytes look like decrypted is chance; nothing is read into the lines that follow from it.
+        raise EnvelopeDamaged
     ours = terms.own.encryption_ids()
     if counts["NEED_PASSPHRASE_SYM"] or any(recipient not in ours for recipient in recipients) or not recipients:
         raise EnvelopeRecipient
@@ -207,13 +178,13 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
 
 def _check_wholeness(run: Run, counts: Counter[str]) -> None:
     """Decrypted to its end, with its integrity code, and nothing after it."""
-    if counts["BADMDC"] or counts["ERRMDC"] or counts["DECRYPTION_FAILED"] or counts["TRUNCATED"]:
+    if any(fields[0] in _SECOND_CONTENT for fields in _fields(run, "ERROR", 1)):
+        raise EnvelopeTrailing
+    if counts["DECRYPTION_FAILED"] or counts["TRUNCATED"]:
         raise EnvelopeDamaged
     if any(fields[0] == _TRAILING_NODATA for fields in _fields(run, "NODATA", 1)) and counts["END_DECRYPTION"]:
         raise EnvelopeTrailing
-    if any(fields[0] == "decryption.early_plaintext" for fields in _fields(run, "ERROR", 1)):
-        raise EnvelopeTrailing
-    if counts["UNEXPECTED"]:
+    if counts["UNEXPECTED"] and counts["PLAINTEXT"]:
         raise EnvelopeTrailing
     if not counts["BEGIN_DECRYPTION"] or not counts["PLAINTEXT"]:
         raise EnvelopeDamaged("The message holds no content.")
