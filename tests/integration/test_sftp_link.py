@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.transport.check import check_link
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sftp import SftpTransport
+from gateway.transport.sftp import SftpSession, SftpTransport
 from tests.fakes.proxy import Faults, spoiling_proxy
 from tests.fakes.sshd_site import HASTY, SshdSite, free_port, parcel, running_site, wait_until
 from tests.fakes.sshd_stock import stock_sshd
@@ -282,6 +282,11 @@ def test_a_remote_file_that_cannot_grow_is_never_published(site: SshdSite, tmp_p
     assert not (site.drop() / "a.pgp").exists()
 
 
+def fetch_all(session: SftpSession, target: Path) -> None:
+    for remote in session.waiting():
+        session.fetch(remote, target / remote.name)
+
+
 def test_a_fetch_that_stalls_is_given_up_and_leaves_nothing_here(tmp_path: Path) -> None:
     with stock_sshd(tmp_path / "partner") as partner, spoiling_proxy(partner.port, Faults(stall_at=6_000)) as proxy:
         for number in range(200):
@@ -290,8 +295,7 @@ def test_a_fetch_that_stalls_is_given_up_and_leaves_nothing_here(tmp_path: Path)
         target.mkdir()
         session = partner.transport(HASTY, proxy.port).connect()
         with pytest.raises(LinkTimeout):
-            for remote in session.waiting():
-                session.fetch(remote, target / remote.name)
+            fetch_all(session, target)
         assert not [path for path in target.iterdir() if path.suffix == ".part"]
 
 
