@@ -8,6 +8,7 @@ Where no watch can be set up at all, `on_fallback` is told why, and the regular 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify import InotifyFullEmitter, InotifyObserver
+from watchdog.observers.inotify_c import InotifyConstants, Mask
 
 OnHint = Callable[[Path, bool], None]
 """Told of a path, and whether a rename put it there. Called in the watcher's thread: it must return at once, raise nothing."""
@@ -67,8 +69,9 @@ class Watcher:
             _stop(observer)
 
     def _start(self) -> BaseObserver:
-        # Full events: a rename from outside the tree would otherwise look like a file that somebody begins to write.
-        observer = InotifyObserver(generate_full_events=True)
+        # A directory that is made while its parent is being walked is registered twice, which does no harm.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
+        observer = _Observer()
         try:
             observer.start()
             for root in self._roots:
@@ -77,6 +80,28 @@ class Watcher:
             _stop(observer)
             raise
         return observer
+
+
+class _Emitter(InotifyFullEmitter):
+    """Asks the kernel for the ends of renames only, not for their beginnings.
+
+    Given both, watchdog holds a rename back for half a second to pair them. Given the end alone, and as a *full*
+    emitter, it reports at once, and does not take a rename for a file that somebody begins to write.
+    """
+
+    def get_event_mask_from_filter(self) -> Mask:
+        return Mask(
+            InotifyConstants.IN_CREATE
+            | InotifyConstants.IN_MOVED_TO
+            | InotifyConstants.IN_CLOSE_WRITE
+            | InotifyConstants.IN_DELETE_SELF
+        )
+
+
+class _Observer(InotifyObserver):
+    def __init__(self) -> None:
+        super().__init__(generate_full_events=True)
+        self._emitter_class = _Emitter
 
 
 class _Events(FileSystemEventHandler):
