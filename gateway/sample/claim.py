@@ -88,11 +88,12 @@ class _Claim:
         self.random = random
         self.today = today
         self.case = case
-        youngest, oldest = (_PENSION_AGE, 92) if case is Case.PENSION_CREDIT else (19, _PENSION_AGE - 1)
+        youngest, oldest = (_PENSION_AGE, 92) if case is Case.PENSION_CREDIT else (20, _PENSION_AGE - 1)
         self.claimant = people.person(random, today, youngest, oldest)
         self.partner = people.person(random, today, youngest, oldest) if random.random() < 0.45 else None
         self.claimed_on = day_before(random, today, 0, 24)
-        self.moved_in = day_before(random, self.claimed_on, 10, 5000)
+        grown_up = self.claimant.born + timedelta(days=18 * 366)
+        self.moved_in = max(grown_up, day_before(random, self.claimed_on, 10, 5000))
         self.children = 0 if case is Case.PENSION_CREDIT else random.choice((0, 0, 1, 1, 2, 3))
 
     def write(self) -> None:

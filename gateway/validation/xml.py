@@ -86,6 +86,10 @@ class XmlValidator:
             known = ", ".join(sorted(self._versions))
             message = f"The document's namespace is not one that is known here: {known}."
             return Report(None, (Finding(XmlCode.NAMESPACE.value, f"line {root.sourceline}", message),), 1)
+        if root.tag not in version.ruleset.roots:
+            message = "The document starts with an element that no document of this schema starts with."
+            finding = Finding(XmlCode.ELEMENT_UNEXPECTED.value, f"line {root.sourceline}", message)
+            return Report(version.source.name, (finding,), 1)
         return self._check(root, version)
 
     def _check(self, root: etree._Element, version: _Version) -> Report:

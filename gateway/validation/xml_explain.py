@@ -179,8 +179,10 @@ def _failing_children(root: etree._Element, failing: Iterable[etree._Element], m
 
 
 def _cut_down(root: etree._Element, record: str | None, kept: set[etree._Element]) -> None:
-    """Remove the records that nobody complained about, but for one, which the schema asks for."""
+    """Remove the records that nobody complained about, but for one where none is left: the schema asks for one."""
     if record is None:
         return
-    for clean in [child for child in root.iterchildren(record) if child not in kept][0 if kept else 1 :]:
-        root.remove(clean)
+    clean = [child for child in root.iterchildren(record) if child not in kept]
+    spare = 0 if any(child.tag == record for child in kept) else 1
+    for child in clean[spare:]:
+        root.remove(child)

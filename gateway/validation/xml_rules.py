@@ -43,11 +43,14 @@ class Relation:
 class Ruleset:
     """One schema version's rules.
 
-    `types` gives the simple type of each tag, `chains` each type with its bases, nearest first, `codes` the
+    `names` are the local names of elements, `tags` their full ones, `roots` those that a document may start with;
+    `types` gives the simple type of each tag, `chains` each type with its bases, nearest first, `codes` the enumerated
+    values of a type, `descriptions` what the schema says about it. `record`, `counted` and `summed` are tags.
     """
 
     names: frozenset[str]
     tags: frozenset[str]
+    roots: frozenset[str]
     types: Mapping[str, str]
     chains: Mapping[str, tuple[str, ...]]
     codes: Mapping[str, tuple[str, ...]]
@@ -94,6 +97,7 @@ def read_rules(source: SchemaSource) -> Ruleset:
     return Ruleset(
         names=frozenset(names),
         tags=frozenset(f"{{{source.namespace}}}{name}" for name in names),
+        roots=frozenset(f"{{{source.namespace}}}{e.get('name')}" for e in source.root.iterchildren(f"{XSD}element")),
         types=types,
         chains={name: _chain(name, simple) for name in simple},
         codes={name: codes for name, node in simple.items() if (codes := _codes(node))},

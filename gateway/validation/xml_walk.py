@@ -108,7 +108,7 @@ class Walker:
 def local_name(element: etree._Element, known: frozenset[str]) -> str:
     """The element's name if the schema has it: any other could be personal data that slipped into a tag."""
     name = etree.QName(element).localname
-    return name if name in known else "an unknown element"
+    return name if name in known else "An unknown element"
 
 
 def record_number(record: etree._Element) -> int:

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.validation import govtypes
+
+TODAY = date(2026, 11, 21)
+
+
+@pytest.mark.parametrize("text", ["AB123456C", "AA000000A", "PW999999D", "JT123456 "])
+def test_issued_number_is_right(text: str) -> None:
+    assert govtypes.nino_fault(text, allow_test_numbers=False) is None
+
+
+@pytest.mark.parametrize("prefix", ["BG", "GB", "KN", "NK", "NT", "TN", "ZZ", "DA", "FA", "IA", "QA", "UA", "VA"])
+def test_prefix_that_was_never_issued_is_wrong_even_where_test_numbers_are_allowed(prefix: str) -> None:
+    fault = govtypes.nino_fault(f"{prefix}123456A", allow_test_numbers=True)
+    assert fault == "its first two letters were never issued"
+
+
+@pytest.mark.parametrize("second", "DFIOQUV")
+def test_second_letter_that_is_never_used_is_wrong(second: str) -> None:
+    assert govtypes.nino_fault(f"A{second}123456A", allow_test_numbers=False)
+
+
+def test_test_number_is_right_only_where_the_site_allows_it() -> None:
+    assert govtypes.nino_fault("QQ123456A", allow_test_numbers=True) is None
+    assert govtypes.nino_fault("QQ123456A", allow_test_numbers=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "AB12345C", "AB1234567C", "ab123456c", "AB123456E", "AB123456", "AB123456C\n", "AB１23456C", " AB123456C"],
+)
+def test_number_of_another_form_is_wrong(text: str) -> None:
+    assert govtypes.nino_fault(text, allow_test_numbers=True)
+
+
+@pytest.mark.parametrize("text", ["2026-02-29", "2026-13-01", "2026-00-10", "0000-01-01", "2026-11-31"])
+def test_date_that_does_not_exist_is_wrong(text: str) -> None:
+    assert govtypes.date_fault(text, today=TODAY) == "not a date that exists"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20260221", "2026-2-1", "2026-02-21Z", "21/02/2026", "2026-02-21\n", "٢٠٢٦-٠٢-٢١"]
+)
+def test_date_of_another_form_is_wrong(text: str) -> None:
+    assert govtypes.date_fault(text, today=TODAY) == "not a date written as year-month-day (YYYY-MM-DD)"
+
+
+@given(st.dates(min_value=date(1880, 1, 1), max_value=TODAY))
+def test_every_day_since_1880_is_a_past_date(day: date) -> None:
+    assert govtypes.past_date_fault(day.isoformat(), today=TODAY) is None
+    assert govtypes.to_date(day.isoformat()) == day
+
+
+def test_tomorrow_is_tolerated_and_the_day_after_is_not() -> None:
+    assert govtypes.past_date_fault((TODAY + timedelta(days=1)).isoformat(), today=TODAY) is None
+    assert govtypes.past_date_fault((TODAY + timedelta(days=2)).isoformat(), today=TODAY) == "a date in the future"
+
+
+@pytest.mark.parametrize("text", ["1879-12-31", "1066-10-14", "2099-01-01"])
+def test_implausible_date_is_wrong(text: str) -> None:
+    assert govtypes.date_fault(text, today=TODAY)
+
+
+def test_nobody_is_older_than_130_years() -> None:
+    assert govtypes.birth_date_fault("1890-01-01", today=TODAY)
+    assert govtypes.birth_date_fault("1900-01-01", today=TODAY) is None
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T24:00:00Z", "2026-11-21T10:60:00Z", "2026-11-21T10:00:60Z"])
+def test_time_of_day_that_does_not_exist_is_wrong(text: str) -> None:
+    assert govtypes.timestamp_fault(text, today=TODAY) == "not a time of day that exists"
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T10:00:00", "2026-11-21 10:00:00Z", "2026-11-21T10:00:00+00:00", ""])
+def test_moment_without_utc_is_wrong(text: str) -> None:
+    assert govtypes.timestamp_fault(text, today=TODAY)
+
+
+@given(st.integers(min_value=0, max_value=99_999_999_999))
+def test_pence_survive_writing_as_pounds(pence: int) -> None:
+    assert govtypes.to_pence(f"{pence // 100}.{pence % 100:02d}") == pence
+
+
+@pytest.mark.parametrize(
+    "text", ["", "12", "12.5", "12,50", "-1.00", "+1.00", "1e3", "1.000", "1234567890.00", "£1.00", "1.00 "]
+)
+def test_amount_of_another_form_is_wrong(text: str) -> None:
+    assert govtypes.amount_fault(text)
+    assert govtypes.to_pence(text) is None
+
+
+@pytest.mark.parametrize("text", ["M1 1AA", "OL1 4AB", "CR2 6XH", "EC1A 1BB", "W1A 0AX", "ZZ99 3WZ"])
+def test_postcode_of_each_shape_is_right(text: str) -> None:
+    assert govtypes.postcode_fault(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "M11AA", "m1 1aa", "M1  1AA", "M1 1CA", "M1 1AV", "ABC1 1AA"])
+def test_postcode_of_another_form_is_wrong(text: str) -> None:
+    assert govtypes.postcode_fault(text)
+
+
+@pytest.mark.parametrize("text", ["4220", "E08000004", "E09000030", "W06000024", "S12000036", "N09000003"])
+def test_authority_of_either_code_system_is_right(text: str) -> None:
+    assert govtypes.authority_fault(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "422", "DWP", "K04000001", "E0800000", "e08000004"])
+def test_authority_of_no_code_system_is_wrong(text: str) -> None:
+    assert govtypes.authority_fault(text)
+
+
+@given(st.text(max_size=40))
+def test_no_check_raises_and_no_fault_repeats_the_text(text: str) -> None:
+    for rule in govtypes.rules(today=TODAY, allow_test_numbers=True).values():
+        fault = rule.fault(text)
+        assert fault is None or len(text) < 8 or text not in fault
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "wrong"),
+    [
+        (govtypes.uprn_fault, ["1", "999999999999"], ["0", "01", "1000000000000", "x"]),
+        (govtypes.count_fault, ["0", "9999999"], ["00", "-1", "10000000", "1.0", " 1"]),
+        (govtypes.sort_code_fault, ["001234"], ["00-12-34", "12345", ""]),
+        (govtypes.account_number_fault, ["12345678"], ["1234567", "123456789", "1234567a"]),
+    ],
+)
+def test_number_of_fixed_form(check: Callable[[str], str | None], right: list[str], wrong: list[str]) -> None:
+    assert not [text for text in right if check(text)]
+    assert not [text for text in wrong if not check(text)]
