@@ -26,6 +26,7 @@ _KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change
 """The fields that name what a record belongs to."""
 
 
+_PLAIN_QUOTED: Final = re.compile(rb'(?<![^,])"([^",]*+)"(?![^,])')
 _COLUMN_ENDS: Final = rb"(?=[,\r\n]|\Z)"
 
 
@@ -73,6 +74,8 @@ class RowRules:
 
     def accept(self, line: bytes) -> Record | None:
         """The record in a row that is right beyond doubt; None where it must be explained."""
+        if b'"' in line:
+            line = _unquote(line, self._width)
         kind, pattern = self._patterns.get(line[:1], _NO_PATTERN)
         match = pattern.fullmatch(line)
         if match is None:
@@ -141,6 +144,20 @@ class RowRules:
         optional = pattern if kind in field.required_by else b"(?:%b)?+" % pattern
         name = _KEYS.get(field.number)
         return b"(?P<%b>%b)" % (name, optional) if name else optional
+
+
+def _unquote(line: bytes, width: int) -> bytes:
+    """The row without its quotation marks where every quoted field is plain: no comma and no quotation mark in it.
+
+    Quotation marks are left in any other row, and no pattern accepts those. In a row with every field quoted the marks
+    and commas are counted: where there are as many as its columns need, none can stand inside a field.
+    """
+    body = line.removesuffix(b"\n").removesuffix(b"\r")
+    if body.count(b'"') == 2 * width:
+        between = width - 1
+        every = body.startswith(b'"') and body.endswith(b'"') and body.count(b'","') == body.count(b",") == between
+        return body[1:-1].replace(b'","', b",") if every else line
+    return _PLAIN_QUOTED.sub(rb"\1", body)
 
 
 def _form(field: Field, kind: str) -> _Form:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 import re
 import tracemalloc
@@ -260,18 +262,39 @@ VALUES = st.one_of(
     kind=st.sampled_from(RECORD_TYPES),
     number=st.sampled_from(sorted(COLUMN)),
     rules=st.sampled_from(RULES),
+    quoting=st.sampled_from([csv.QUOTE_NONE, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL]),
 )
 @settings(deadline=None, max_examples=1500)
-def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rules: RowRules) -> None:
+def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rules: RowRules, quoting: int) -> None:
     values = row(kind, nino="AB123456C", _320="T1", _308="1").decode().split(",")
     values[COLUMN[number]] = value
-    line = ",".join(values).encode() + b"\n"
+    line = written(values, quoting)
     quick = rules.accept(line)
     record, faults = rules.explain(line)
     if quick is not None:
         assert (quick, []) == (record, faults)
-    elif line.isascii() and '"' not in value and not value.startswith(" "):
+    elif line.isascii() and '"' not in value and "," not in value and not value.startswith(" "):
         assert faults
+
+
+@given(pieces=st.lists(st.sampled_from(['"', ",", "a", "1", '","', '""', " "]), max_size=12), quoting=st.booleans())
+@settings(deadline=None, max_examples=500)
+def test_odd_quotation_is_read_alike_by_both_paths(pieces: list[str], quoting: bool) -> None:  # noqa: FBT001 - drawn
+    values = row("D", nino="AB123456C").decode().split(",")
+    line = written(values, csv.QUOTE_ALL if quoting else csv.QUOTE_NONE)
+    for start, stop in ((-8, -1), (-14, -1), (-3, -1)):
+        odd = line[:start] + "".join(pieces).encode() + line[stop:]
+        quick = RULES[0].accept(odd)
+        if quick is not None:
+            assert (quick, []) == RULES[0].explain(odd)
+
+
+def written(values: list[str], quoting: int) -> bytes:
+    if quoting == csv.QUOTE_NONE:
+        return ",".join(values).encode() + b"\n"
+    out = io.StringIO()
+    csv.writer(out, quoting=quoting, lineterminator="\n").writerow(values)  # type: ignore[arg-type] # a plain number
+    return out.getvalue().encode()
 
 
 def test_every_day_is_judged_alike_by_both_paths() -> None:
