@@ -169,9 +169,12 @@ class LogSettings(Table):
 
 
 class Validation(Table):
-    """`[validation]`: `test_numbers` lets National Insurance numbers with never-issued prefixes pass (test sites)."""
+    """`[validation]`: `test_numbers` lets National Insurance numbers of the prefix QQ pass, as made-up files have them.
 
-    test_numbers: Switch = False
+    QQ is never issued, so no real person's file depends on it; a new site exchanges made-up files first.
+    """
+
+    test_numbers: Switch = True
 
 
 class FlowSettings(Table):

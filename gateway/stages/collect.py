@@ -1,15 +1,20 @@
 """Collect: what lies complete in the landing directories becomes landed consignments and receipts.
 
-A file is taken out of the partner's reach first (a rename into `sealed/in/PARTNER/arrivals`), then hashed, then
-recorded; a crash between leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away, `.part` files left to their writer for a day.
+A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`) and hashed there: whoever still
+holds the landed file open could write to it after a rename. Then it is recorded; a crash between leaves a file that is
+looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other names are locked away, `.part` files left to their
+writer for a day.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import shutil
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +28,7 @@ from gateway.transfer.identity import is_id
 from gateway.transfer.states import Direction, State
 
 _PART_DAYS: Final = 1.0
+_PIECE: Final = 1 << 20
 
 
 class Collect:
@@ -53,12 +59,12 @@ class Collect:
         landing = place.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        for path in self._complete(landing):
+        for path in islice(self._complete(landing), BATCH):
             arrivals.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.rename(arrivals / path.name)
+            _take(path, arrivals / path.name)
         if not arrivals.is_dir():
             return 0
-        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
+        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH] if path.suffix != ".copy"]
         if found:
             with place.ledger.write() as transaction:
                 for path, sha256 in found:
@@ -141,6 +147,26 @@ class Collect:
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         stem = stem if is_id(stem) else "unnamed"
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
+
+
+def _take(landed: Path, arrival: Path) -> None:
+    """Copy a landed file and remove it; what is no plain file is moved as it is, to be refused."""
+    try:
+        source = os.open(landed, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        landed.rename(arrival)
+        return
+    with os.fdopen(source, "rb") as file:
+        if not stat.S_ISREG(os.fstat(source).st_mode):
+            landed.rename(arrival)
+            return
+        copy = arrival.with_name(f"{arrival.name}.copy")
+        with copy.open("wb") as target:
+            shutil.copyfileobj(file, target, _PIECE)
+        copy.rename(arrival)
+    landed.unlink()
 
 
 def _digest(path: Path) -> str | None:

@@ -68,7 +68,7 @@ class Receipt(BaseModel):
     """
 
     model_config = _RECORD
-    version: Annotated[Literal[1], Field(strict=True)] = VERSION
+    version: Literal[1] = VERSION
     consignment: Identity
     sealed_sha256: Digest
     sender: SiteCode

@@ -1,0 +1,144 @@
+"""Playing the script: dropping the files as an operator would, waiting for each to come to its end, and judging it.
+
+The judgement uses what a person could see: the directories of both sites, and the sender's ledger for times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from gateway.demo.script import Act, Ending
+from gateway.demo.sites import DemoSite, check_alive, gateway
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger
+
+_LOOK_EVERY: Final = 0.25
+_REASON: Final = "shown in the demonstration: the operator meant it"
+
+Progress = Callable[[int, int], None]
+"""Told how many files have come to their end, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one file came out. `seconds` runs from the drop to the verified receipt, or to the return."""
+
+    file: str
+    flow: str
+    sender: str
+    recipient: str
+    size: int
+    state: str
+    seconds: float
+    code: str | None
+    reason: str | None
+    expected: str
+    as_expected: bool
+    why_not: str | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, seconds: float) -> list[Result]:
+    """Drop every file, wait for all of them (at most so long), and say how each came out."""
+    homes = {site.code: site for site in sites}
+    dropped: dict[tuple[str, str, str, str], float] = {}
+    ended: dict[tuple[str, str, str, str], tuple[Any, float]] = {}
+    released: set[str] = set()
+    with ExitStack() as stack:
+        ledgers = {}
+        for site in sites:
+            ledgers[site.code] = Ledger(site.home.ledger, clock=time.time, role="demo")
+            stack.callback(ledgers[site.code].close)
+        for act in acts:
+            _drop(act, homes[act.sender])
+            dropped[_key(act)] = time.time()
+        deadline = time.monotonic() + seconds
+        while len(ended) < len(dropped) and time.monotonic() < deadline:
+            check_alive(sites)
+            for code, ledger in ledgers.items():
+                with ledger.read() as connection:
+                    rows = queries.transfers(connection, direction="out")
+                for row in rows:
+                    key = (row.flow, code, row.partner, row.name)
+                    if key in dropped and key not in ended and not row.custody:
+                        ended[key] = (row, row.updated)
+                    if row.state == "held" and row.id not in released:
+                        gateway("release", row.id, "--reason", _REASON, home=homes[code].home.root)
+                        released.add(row.id)
+            for act in acts:
+                # What cannot be a submission at all comes back without ever becoming a transfer.
+                key = _key(act)
+                why = homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt"
+                if key not in ended and act.ending is Ending.RETURNED and why.exists():
+                    ended.setdefault(key, (None, why.stat().st_mtime))
+            progress(len(ended), len(dropped))
+            time.sleep(_LOOK_EVERY)
+    return [_judge(act, homes, ended.get(_key(act)), dropped[_key(act)], released) for act in acts]
+
+
+def _key(act: Act) -> tuple[str, str, str, str]:
+    return act.flow, act.sender, act.recipient, act.name
+
+
+def _drop(act: Act, site: DemoSite) -> None:
+    """As a careful program drops a file: written under a hidden name, then renamed into place."""
+    directory = site.home.outbound / act.flow / act.recipient
+    hidden = directory / f".{act.name}"
+    hidden.write_bytes(act.sample.content)
+    hidden.rename(directory / act.name)
+
+
+def _judge(
+    act: Act, homes: Mapping[str, DemoSite], end: tuple[Any, float] | None, dropped: float, released: set[str]
+) -> Result:
+    row, ended = (None, dropped) if end is None else end
+    state = "waiting" if end is None else "returned" if row is None else row.state
+    arrived = _arrived(act, homes[act.recipient])
+    back = (homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt").exists()
+    why_not = _why_not(act, state, row, arrived=arrived, back=back, released=released)
+    return Result(
+        file=act.name,
+        flow=act.flow,
+        sender=act.sender,
+        recipient=act.recipient,
+        size=len(act.sample.content),
+        state=state,
+        seconds=round(max(ended - dropped, 0.0), 2),
+        code=None if row is None else row.code,
+        reason=None if row is None else row.reason,
+        expected=act.ending,
+        as_expected=why_not is None,
+        why_not=why_not,
+    )
+
+
+def _why_not(act: Act, state: str, row: Any, *, arrived: bool, back: bool, released: set[str]) -> str | None:
+    """What is not as it should be, None where everything is."""
+    if act.ending is Ending.RETURNED:
+        if not back:
+            return f"it should have come back, and is {state}"
+        if arrived:
+            return "it came back, and reached the partner all the same"
+        found = row is None or act.expected_code in (None, row.code) or f"[{act.expected_code}]" in (row.reason or "")
+        return None if found else f"it should have been returned for {act.expected_code}"
+    if state not in ("receipted", "ingested"):
+        return f"it should have been receipted, and is {state}"
+    if not arrived:
+        return "it is receipted, and not in the partner's inbound directory as it was dropped"
+    if act.ending is Ending.RELEASED and row.id not in released:
+        return "the same bytes were not held as a suspected duplicate"
+    return None
+
+
+def _arrived(act: Act, partner: DemoSite) -> bool:
+    """Whether the file lies at the partner, byte for byte."""
+    target = partner.home.inbound / act.flow / act.sender / act.name
+    wanted = hashlib.sha256(act.sample.content).digest()
+    return target.is_file() and hashlib.sha256(target.read_bytes()).digest() == wanted

@@ -1,0 +1,82 @@
+"""What the demonstration sends, and how each file has to come out: the sheet that the result is held against."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from gateway.demo.sites import AUTHORITIES, DWP
+from gateway.sample.contract import Sample, Sampler
+
+SEED: Final = 2009
+_VALID: Final[Mapping[str, int]] = {"claim": 8, "referral": 4, "laid": 4, "extract": 1}
+"""How many valid files of a flow each authority gets or sends."""
+
+
+class Ending(StrEnum):
+    """How a file has to come out."""
+
+    DELIVERED = "delivered"
+    """Byte for byte in the partner's inbound directory, and receipted."""
+    RETURNED = "returned"
+    """Back in spool/returned with the reason; never at the partner."""
+    RELEASED = "released"
+    """Held as a suspected duplicate, then released by a person, and delivered."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One file of the demonstration."""
+
+    flow: str
+    sender: str
+    recipient: str
+    sample: Sample
+    ending: Ending
+    expected_code: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.sample.name
+
+
+def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iterator[Act]:
+    """Every file, in the order in which it is dropped."""
+    for authority in AUTHORITIES:
+        for flow, sampler in samplers.items():
+            sender, recipient = (authority, DWP) if flow == "extract" else (DWP, authority)
+            # Each file draws from its own stream, so that a change in one sampler leaves the others' files as they were.
+            for index in range(_VALID.get(flow, 2)):
+                drawn = random.Random(f"{seed}/{flow}/{authority}/{index}")
+                sample = sampler.make(sender=sender, recipient=recipient, index=index, random=drawn, today=today)
+                yield Act(flow, sender, recipient, sample, Ending.DELIVERED)
+        yield from _defective(samplers, authority, today, seed)
+    yield from _twice(samplers, today, seed)
+
+
+def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, seed: int) -> Iterator[Act]:
+    for flow, sampler in samplers.items():
+        sender, recipient = (authority, DWP) if flow == "extract" else (DWP, authority)
+        # Every named defect goes once, half of them to each authority.
+        mine = AUTHORITIES.index(authority)
+        for number, (defect, code) in enumerate(sorted(sampler.defects.items())):
+            if number % len(AUTHORITIES) != mine:
+                continue
+            drawn = random.Random(f"{seed}/{flow}/{authority}/{defect}")
+            sample = sampler.make(
+                sender=sender, recipient=recipient, index=900 + number, random=drawn, today=today, defect=defect
+            )
+            yield Act(flow, sender, recipient, sample, Ending.RETURNED, code)
+
+
+def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:
+    """The first claim once more under another name: held, until a person releases it."""
+    authority = AUTHORITIES[0]
+    drawn = random.Random(f"{seed}/claim/{authority}/0")
+    first = samplers["claim"].make(sender=DWP, recipient=authority, index=0, random=drawn, today=today)
+    again = Sample(f"again-{first.name}", first.content, None)
+    yield Act("claim", DWP, authority, again, Ending.RELEASED, "suspected-duplicate")

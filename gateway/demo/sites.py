@@ -1,0 +1,142 @@
+"""The demonstration's sites: made, introduced to each other, started and stopped through the command line itself.
+
+Raises DemoFailed with a command's own words where one fails. Every process that is started here is ended here, by its
+id, unless the sites are to stay running.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import GatewayError
+from gateway.settings.home import Home
+
+DWP: Final = "DWP"
+SITES: Final = (
+    (DWP, "Department for Work and Pensions"),
+    ("E08000004", "Oldham"),
+    ("E09000030", "Tower Hamlets"),
+)
+AUTHORITIES: Final = tuple(code for code, _ in SITES if code != DWP)
+
+
+class DemoFailed(GatewayError):
+    """The demonstration could not be set up."""
+
+    code = "demo"
+    exit_status = 70
+    remedy = "Read the message; `gateway doctor` in the site's directory says what is missing on this machine."
+
+
+@dataclass(frozen=True)
+class DemoSite:
+    """One site of the demonstration, and the process of its daemon."""
+
+    code: str
+    home: Home
+    daemon: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.home.root / "gateway.log"
+
+
+def gateway(*arguments: str | Path, home: Path | None = None) -> str:
+    """Run a command of the gateway and return what it printed; DemoFailed with its words where it fails."""
+    command = [sys.executable, "-P", "-m", "gateway", *(["--home", str(home)] if home else []), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise DemoFailed(f"`gateway {arguments[0]}` ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def make_sites(root: Path) -> list[DemoSite]:
+    """Three complete sites below `root`, introduced to each other."""
+    root.mkdir(parents=True, exist_ok=True)
+    ports = _free_ports(len(SITES))
+    homes = [Home(root / code) for code, _ in SITES]
+    with ThreadPoolExecutor(len(SITES)) as threads:
+        list(threads.map(_init, homes, SITES, ports))
+        cards = dict(zip([code for code, _ in SITES], threads.map(_card, homes), strict=True))
+        list(threads.map(lambda home: _introduce(home, cards), homes))
+    return [DemoSite(code, home) for (code, _), home in zip(SITES, homes, strict=True)]
+
+
+def start(sites: Sequence[DemoSite]) -> list[DemoSite]:
+    """Start the daemon of each site, its log going to HOME/gateway.log."""
+    started = []
+    for site in sites:
+        with site.log.open("ab") as log:
+            daemon = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gateway", "--home", str(site.home.root), "run"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(DemoSite(site.code, site.home, daemon))
+    return started
+
+
+def stop(sites: Sequence[DemoSite], seconds: float = 15.0) -> None:
+    """End the daemons: asked first, then by force."""
+    daemons = [site.daemon for site in sites if site.daemon is not None]
+    for daemon in daemons:
+        if daemon.poll() is None:
+            daemon.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    for daemon in daemons:
+        try:
+            daemon.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+
+def check_alive(sites: Sequence[DemoSite]) -> None:
+    """DemoFailed where a daemon has ended by itself, with the end of its log."""
+    for site in sites:
+        if site.daemon is not None and site.daemon.poll() is not None:
+            tail = site.log.read_text(errors="replace")[-600:]
+            raise DemoFailed(f"the gateway of {site.code} ended with {site.daemon.returncode}: {tail}")
+
+
+def _init(home: Home, site: tuple[str, str], port: int) -> None:
+    code, name = site
+    gateway("init", home.root, "--site", code, "--name", name, "--sftp", f"127.0.0.1:{port}")
+
+
+def _card(home: Home) -> str:
+    return gateway("card", home=home.root)
+
+
+def _introduce(home: Home, cards: dict[str, str]) -> None:
+    """Everybody to DWP, and DWP to everybody; the fingerprint comes from the other's own card, as by telephone."""
+    own = home.root.name
+    for code, card in cards.items():
+        if code != own and DWP in (code, own):
+            path = home.root.parent / f"{code}.card.json"
+            path.write_text(card, encoding="utf-8")
+            fingerprint = json.loads(card)["fingerprint"]
+            gateway("partner", "add", path, "--fingerprint", fingerprint, home=home.root)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
