@@ -106,6 +106,8 @@ def translate(
                 message = f"is not known here{nearest(path[-1], known)}"
             case "missing":
                 message = f"is missing; it must be {_expected(holder, path[-1])}"
+            case "dict_type":
+                message = f"must be a table (got {shown(detail['input'])})"
             case _:
                 message = f"must be {_expected(holder, path[-1])} (got {shown(detail['input'])})"
         is_table = (holder and _table(holder, path[-1])) or path in places.tables

@@ -1,0 +1,110 @@
+"""Cards: what is taken, what is refused, and the published schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import CardRefused
+from gateway.settings.resources import resource
+from gateway.transfer.card import MAX_BYTES, Card, json_schema, parse
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9IsG3CW+wK1L9oAq77MqOfikOezj2XeB2osiHEoghX"
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "site": "E09000030",
+    "name": "Cyngor Sir Ynys Môn",
+    "openpgp": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567",
+    "ssh_key": KEY,
+    "host_key": KEY,
+    "endpoint": {"host": "gateway.example", "port": 22, "user": "gateway", "path": "in"},
+}
+
+
+def encoded(**changes: Any) -> bytes:
+    return json.dumps(GOOD | changes).encode()
+
+
+def test_a_card_reads_back_as_it_was_written() -> None:
+    card = parse(encoded())
+    assert parse(card.to_json()) == card
+    assert json.loads(card.to_json()) == GOOD
+
+
+def test_fields_of_later_versions_are_ignored() -> None:
+    assert parse(encoded(colour="pink", endpoint=GOOD["endpoint"] | {"fast": True})) == parse(encoded())
+
+
+def test_a_site_without_a_server_has_no_endpoint() -> None:
+    card = parse(encoded(host_key=None, endpoint=None))
+    assert (card.host_key, card.endpoint) == (None, None)
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.0, 10**30])
+def test_an_unknown_version_is_refused(version: object) -> None:
+    with pytest.raises(CardRefused, match="version"):
+        parse(encoded(version=version))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("site", "../up"),
+        ("site", "dwp"),
+        ("site", "DWP\n"),
+        ("name", "two\nlines"),
+        ("name", ""),
+        ("openpgp", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
+        ("fingerprint", "0" * 39),
+        ("fingerprint", "a" * 40),
+        ("ssh_key", f'command="sh" {KEY}'),
+        ("ssh_key", f"{KEY}\n{KEY}"),
+        ("ssh_key", None),
+        ("host_key", "rsa"),
+        ("endpoint", {"host": "a b", "port": 22, "user": "u", "path": "in"}),
+        ("endpoint", {"host": "h", "port": "22", "user": "u", "path": "in"}),
+        ("endpoint", {"host": "h", "port": 70000, "user": "u", "path": "in"}),
+        ("endpoint", {"host": "h", "port": 22, "user": "u; sh", "path": "in"}),
+        ("endpoint", {"host": "h", "port": 22, "user": "u", "path": "in;out"}),
+        ("endpoint", "here"),
+    ],
+)
+def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
+    with pytest.raises(CardRefused, match=field) as caught:
+        parse(encoded(**{field: value}))
+    assert not isinstance(value, str) or len(value) < 8 or value not in caught.value.reason
+
+
+@pytest.mark.parametrize("field", list(GOOD))
+def test_every_field_must_be_there(field: str) -> None:
+    with pytest.raises(CardRefused):
+        parse(json.dumps({key: value for key, value in GOOD.items() if key != field}).encode())
+
+
+def test_a_card_is_bounded() -> None:
+    with pytest.raises(CardRefused, match="larger"):
+        parse(encoded(colour="x" * MAX_BYTES))
+
+
+@given(
+    st.binary(max_size=400)
+    | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(lambda x: json.dumps(x).encode())
+)
+def test_anything_else_is_refused_and_nothing_breaks(data: bytes) -> None:
+    with pytest.raises(CardRefused):
+        parse(data)
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published: Path = resource("schemas") / "card.schema.json"
+    assert json.loads(published.read_text("utf-8")) == json_schema()
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    jsonschema.validate(GOOD, json_schema())
+    assert set(json_schema()["properties"]) == set(Card.model_fields)
