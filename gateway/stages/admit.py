@@ -144,6 +144,10 @@ class Admit:
     def _refuse(self, refusal: Refusal) -> None:
         """Give back what cannot be submitted: moved as it is, with the reason beside it."""
         place, error = self._place, refusal.error
+        if not isinstance(error, Reject):
+            # Not the file's fault: its directory cannot be read. It stays where it is.
+            place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=error.reason)
+            return
         home = place.home
         why = f"{error.reason}\n\nWhat to do: {error.remedy}\n"
         directory = home.returned / refusal.flow / refusal.partner

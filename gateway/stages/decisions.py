@@ -1,21 +1,28 @@
 """A person's decisions: hold, release, return, retry, discard. Each needs a reason, and is an event of the chain.
 
-Raises NotFound where nothing, or more than one thing, has that id, and ImpossibleMove where the unit is past deciding.
+Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit is past deciding. What
+is decided about is read and changed under the ledger's write lock, so no role can move it in between.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import Row, Table, update
+from sqlalchemy import Connection, Row, update
 
 from gateway.errors import HeldByPerson, NotFound, UsageWrong
 from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
+from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
 from gateway.stages.workplace import Workplace
-from gateway.transfer.states import ITINERARIES, Direction, State, require
+from gateway.transfer.states import ITINERARIES, Direction, State
+
+RETURNED: Final = "returned-by-person"
+"""The code of a transfer that a person gave back."""
+
+_WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
 
 @dataclass(frozen=True)
@@ -26,138 +33,216 @@ class Decision:
     reason: str
 
 
-def find(place: Workplace, prefix: str, kinds: tuple[str, ...] = ("transfer", "consignment")) -> tuple[str, Row[Any]]:
+@dataclass(frozen=True)
+class Decided:
+    """What a decision was about: `kind` is transfer, consignment, receipt or lane, `state` the state it is in now."""
+
+    kind: str
+    identity: str
+    partner: str
+    state: str
+
+
+def find(
+    connection: Connection, prefix: str, kinds: tuple[str, ...] = ("transfer", "consignment")
+) -> tuple[str, Row[Any]]:
     """The one transfer or consignment whose id starts with `prefix`, and its kind."""
-    with place.ledger.read() as connection:
-        found = [(kind, row) for kind in kinds for row in queries.matching(connection, TABLES[kind], prefix)]
+    found = [(kind, row) for kind in kinds for row in queries.matching(connection, TABLES[kind], prefix) if prefix]
     if not found:
-        raise NotFound(f"nothing has an id that starts with {prefix[:40]}")
+        raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
     if len(found) > 1:
-        raise NotFound(f"{len(found)} ids start with {prefix[:40]}: give more of it")
+        raise NotFound(f"more than one id starts with {prefix[:40]!r}: give more of it")
     return found[0]
 
 
-def hold(place: Workplace, identity: str, decision: Decision) -> None:
+def hold(place: Workplace, identity: str, decision: Decision) -> Decided:
     """Keep a transfer that is not packed yet."""
-    _, row = find(place, identity, ("transfer",))
-    _decide(
-        place,
-        "transfer",
-        row,
-        State.HELD,
-        decision,
-        resume=row.state,
-        code=HeldByPerson.code,
-        because=decision.reason,
-    )
+    with place.ledger.write() as transaction:
+        _, row = find(transaction.connection, identity, ("transfer",))
+        return _decide(
+            transaction,
+            "transfer",
+            row,
+            State.HELD,
+            decision,
+            resume=row.state,
+            code=HeldByPerson.code,
+            reason=decision.reason,
+        )
 
 
-def release(place: Workplace, identity: str, decision: Decision) -> None:
-    """Let a held transfer, consignment or lane go on where it stopped. For a lane, `identity` is the partner's code."""
-    if identity in place.settings.partners:
-        _release_lane(place, identity, decision)
-        return
-    kind, row = find(place, identity)
-    if row.state != State.HELD:
-        raise UsageWrong(f"{row.id} is {row.state}, not held")
-    _decide(place, kind, row, State(row.resume), decision)
+def release(place: Workplace, identity: str, decision: Decision) -> Decided:
+    """Let a held transfer, consignment or lane go on where it stopped. For a lane, `identity` is the partner's code.
+
+    For a consignment of ours whose receipt is held, it is the receipt that goes on.
+    """
+    with place.ledger.write() as transaction:
+        if identity in place.settings.partners:
+            return _release_lane(transaction, identity, decision)
+        kind, row = find(transaction.connection, identity)
+        if row.state != State.HELD:
+            return _release_receipt(transaction, kind, row, decision)
+        return _decide(transaction, kind, row, State(row.resume), decision)
 
 
-def return_to_operator(place: Workplace, identity: str, decision: Decision) -> None:
-    """Give a transfer that was not packed yet back to whoever dropped it."""
-    _, row = find(place, identity, ("transfer",))
-    _decide(place, "transfer", row, State.REJECTED, decision, code="returned-by-person", because=decision.reason)
+def return_to_operator(place: Workplace, identity: str, decision: Decision) -> Decided:
+    """Give a transfer back: to whoever dropped it, before it is packed; to its sender, before it is delivered."""
+    with place.ledger.write() as transaction:
+        _, row = find(transaction.connection, identity, ("transfer",))
+        # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
+        custody = row.direction == Direction.OUT
+        return _decide(
+            transaction,
+            "transfer",
+            row,
+            State.REJECTED,
+            decision,
+            code=RETURNED,
+            reason=decision.reason,
+            custody=custody,
+        )
 
 
-def retry(place: Workplace, identity: str, decision: Decision) -> None:
+def retry(place: Workplace, identity: str, decision: Decision) -> Decided:
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
-    if identity in place.settings.partners:
-        with place.ledger.write() as transaction:
+    with place.ledger.write() as transaction:
+        if identity in place.settings.partners:
+            if transaction.lane(identity)["held"]:
+                raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
             transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
             transaction.set_lane(identity, due=0.0)
-        return
-    kind, row = find(place, identity)
-    with place.ledger.write() as transaction:
+            return Decided("lane", identity, identity, "open")
+        kind, row = find(transaction.connection, identity)
         if kind == "transfer" and row.consignment is not None:
-            found = queries.one(
-                transaction.connection, CONSIGNMENTS, Direction(row.direction), row.partner, row.consignment
-            )
-            if found is not None:
-                kind, row = "consignment", found
+            kind, row = _carrier(transaction, row)
         if kind == "consignment" and row.direction == Direction.OUT and row.state == State.SENT:
-            event = _record(transaction, "retried", kind, row, decision)
-            change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
-            transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
-            transaction.move_with({"id": row.id, "partner": row.partner}, State.SENT, State.SEALED, event)
-        elif State(row.state) in {State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED}:
-            _record(transaction, "retried", kind, row, decision)
-            transaction.set(TABLES[kind], [row.key], due=0.0)
+            return _send_again(transaction, row, decision)
+        if State(row.state) not in _WAITING:
+            raise UsageWrong(f"{kind} {row.id} is {row.state}: there is nothing to try again")
+        event = _record(transaction, "retried", kind, row, decision, State(row.state))
+        transaction.set(TABLES[kind], [row.key], due=0.0, event=event)
+        if not transaction.lane(row.partner)["held"]:
             transaction.set_lane(row.partner, due=0.0)
-        else:
-            raise UsageWrong(f"{row.id} is {row.state}: there is nothing to try again")
+        return Decided(kind, row.id, row.partner, row.state)
 
 
-def discard(place: Workplace, identity: str, decision: Decision) -> None:
-    """Remove a quarantined file for good; its row and its digest stay."""
-    with place.ledger.read() as connection:
-        found = [row for row in queries.quarantined(connection) if row.id.startswith(identity)]
+def quarantined(connection: Connection, identity: str) -> Row[Any]:
+    """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too."""
+    rows = queries.quarantined(connection, discarded=True)
+    found = [row for row in rows if identity and row.id.startswith(identity)]
+    found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
     if len(found) != 1:
-        raise NotFound(f"{len(found)} quarantined files have an id that starts with {identity[:40]}")
-    row = found[0]
-    kept = place.home.quarantine / f"{row.id}.sealed"
+        many = "no quarantined file has" if not found else f"{len(found)} quarantined files have"
+        raise NotFound(f"{many} an id that starts with {identity[:40]!r}")
+    return found[0]
+
+
+def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
+    """Remove a quarantined file for good; its row and its digest stay."""
     with place.ledger.write() as transaction:
+        row = quarantined(transaction.connection, identity)
+        if row.discarded is not None:
+            raise UsageWrong(f"{row.id} was discarded before")
+        kept = place.home.quarantine / f"{row.id}.sealed"
         transaction.record(
             "quarantine.discarded",
-            "consignment",
+            row.kind,
             row.consignment,
             row.partner,
             actor=decision.actor,
             reason=decision.reason,
             sha256=row.sha256,
+            files=[row.id],
         )
         transaction.connection.execute(
             update(QUARANTINE).where(QUARANTINE.c.id == row.id).values(discarded=transaction.now)
         )
-        transaction.afterwards.append(lambda: kept.unlink(missing_ok=True))
+        transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
+        return row
 
 
-def _release_lane(place: Workplace, partner: str, decision: Decision) -> None:
-    with place.ledger.write() as transaction:
-        if not transaction.lane(partner)["held"]:
-            raise UsageWrong(f"the lane to {partner} is not held")
-        transaction.record("lane.released", "lane", partner, partner, actor=decision.actor, reason=decision.reason)
-        transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
+def _carrier(transaction: Transaction, row: Row[Any]) -> tuple[str, Row[Any]]:
+    """The consignment that carries a transfer, or the transfer itself where it has none yet."""
+    direction = Direction(row.direction)
+    found = queries.one(transaction.connection, CONSIGNMENTS, direction, row.partner, row.consignment)
+    return ("transfer", row) if found is None else ("consignment", found)
+
+
+def _send_again(transaction: Transaction, row: Row[Any], decision: Decision) -> Decided:
+    event = _record(transaction, "retried", "consignment", row, decision, State.SEALED)
+    change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
+    transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
+    transaction.move_with({"id": row.id, "partner": row.partner}, State.SENT, State.SEALED, event)
+    return Decided("consignment", row.id, row.partner, State.SEALED)
+
+
+def _release_lane(transaction: Transaction, partner: str, decision: Decision) -> Decided:
+    if not transaction.lane(partner)["held"]:
+        raise UsageWrong(f"the lane to {partner} is not held")
+    transaction.record("lane.released", "lane", partner, partner, actor=decision.actor, reason=decision.reason)
+    transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
+    return Decided("lane", partner, partner, "open")
+
+
+def _release_receipt(transaction: Transaction, kind: str, row: Row[Any], decision: Decision) -> Decided:
+    held: list[Row[Any]] = []
+    if kind == "consignment" and row.direction == Direction.OUT:
+        held = queries.receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
+    if not held:
+        raise UsageWrong(f"{kind} {row.id} is {row.state}, not held")
+    for receipt in held:
+        event = transaction.record(
+            "receipt.released",
+            "receipt",
+            row.id,
+            row.partner,
+            actor=decision.actor,
+            reason=decision.reason,
+            state=str(State.LANDED),
+        )
+        change = {"key": receipt.key, "state": State.LANDED, "resume": None, "due": 0.0, "event": event}
+        transaction.move(RECEIPTS, Direction.IN, State.HELD, [change])
+    return Decided("receipt", row.id, row.partner, State.LANDED)
 
 
 def _decide(
-    place: Workplace,
+    transaction: Transaction,
     kind: str,
     row: Row[Any],
     following: State,
     decision: Decision,
-    *,
-    resume: str | None = None,
-    code: str | None = None,
-    because: str | None = None,
-) -> None:
+    **values: Any,
+) -> Decided:
+    """Move the row, with the event that says who wanted it."""
     direction = Direction(row.direction)
-    require(ITINERARIES[kind, direction], State(row.state), following)
+    if following not in ITINERARIES[kind, direction].get(State(row.state), frozenset()):
+        raise UsageWrong(f"{kind} {row.id} is {row.state}: it cannot become {following} any more")
     said = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
-    table: Table = TABLES[kind]
-    with place.ledger.write() as transaction:
-        event = _record(transaction, said, kind, row, decision)
-        change = {
-            "key": row.key,
-            "state": following,
-            "resume": resume,
-            "code": code,
-            "reason": because,
-            "due": 0.0,
-            "attempts": 0,
-            "event": event,
-        }
-        transaction.move(table, direction, State(row.state), [change])
+    event = _record(transaction, said, kind, row, decision, following, code=values.get("code"))
+    cleared = {"resume": None, "code": None, "reason": None, "due": 0.0, "attempts": 0}
+    change = {"key": row.key, "state": following, **cleared, **values, "event": event}
+    transaction.move(TABLES[kind], direction, State(row.state), [change])
+    return Decided(kind, row.id, row.partner, following)
 
 
-def _record(transaction: Transaction, said: str, kind: str, row: Row[Any], decision: Decision) -> int:
-    return transaction.record(f"{kind}.{said}", kind, row.id, row.partner, actor=decision.actor, reason=decision.reason)
+def _record(
+    transaction: Transaction,
+    said: str,
+    kind: str,
+    row: Row[Any],
+    decision: Decision,
+    state: State,
+    *,
+    code: str | None = None,
+) -> int:
+    """The event of a decision; `state` tells a verifier what the row has to be in afterwards."""
+    return transaction.record(
+        f"{kind}.{said}",
+        kind,
+        row.id,
+        row.partner,
+        actor=decision.actor,
+        reason=decision.reason,
+        state=str(state),
+        code=code,
+    )

@@ -1,0 +1,230 @@
+"""Whole sites for tests: made, introduced, run and looked at through the command line, as a person would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gateway.daemon.lock import holder
+from gateway.sample.claim import ClaimSampler
+from gateway.settings.home import Home
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+    """Poll until `condition` gives something true, and return that; AssertionError after the time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Site:
+    """One site and, while it runs, its daemon."""
+
+    def __init__(self, root: Path, code: str, port: int) -> None:
+        self.home = Home(root)
+        self.code = code
+        self.port = port
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.log = root.parent / f"{code}.log"
+
+    def gateway(self, *arguments: str | Path, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command of the gateway at this site."""
+        command = [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=ENVIRONMENT, input=stdin, timeout=120
+        )
+        if check:
+            assert done.returncode == 0, f"gateway {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str | Path) -> Any:
+        return json.loads(self.gateway(*arguments, "--json").stdout)
+
+    # -- the daemon
+
+    def start(self, *arguments: str) -> None:
+        """Start `gateway run`, and wait until all its roles hold their locks."""
+        assert self.daemon is None
+        with self.log.open("ab") as log:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), "run", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=ENVIRONMENT,
+            )
+        if not arguments:
+            for role in ("inspect", "vault", "link"):
+                wait_until(lambda role=role: self.role(role) or self._ended(), 30, f"the start of {role}")
+
+    def _ended(self) -> bool:
+        assert self.daemon is not None
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"the gateway ended with {self.daemon.returncode}:\n{self.log_text()[-3000:]}")
+        return False
+
+    def role(self, role: str) -> int | None:
+        """The process of a role, None while it does not run."""
+        return holder(self.home.run, role)
+
+    def kill(self, role: str) -> None:
+        """kill -9 of one role's process."""
+        pid = wait_until(lambda: self.role(role), 30, f"a process of {role}")
+        os.kill(pid, signal.SIGKILL)
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 20.0) -> int:
+        """End the daemon and return its exit status."""
+        daemon, self.daemon = self.daemon, None
+        if daemon is None:
+            return 0
+        if daemon.poll() is None:
+            daemon.send_signal(number)
+        try:
+            return daemon.wait(seconds)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+            raise AssertionError(f"{self.code} did not stop within {seconds} s") from None
+
+    def run_until_idle(self, seconds: float = 60.0) -> None:
+        """`gateway run --until-idle`, to its end."""
+        self.start("--until-idle")
+        assert self.daemon is not None
+        daemon, self.daemon = self.daemon, None
+        try:
+            assert daemon.wait(seconds) == 0, self.log_text()[-3000:]
+        finally:
+            if daemon.poll() is None:
+                daemon.terminate()
+                daemon.wait()
+
+    # -- what operators do and see
+
+    def drop(self, flow: str, partner: str, name: str, content: bytes) -> Path:
+        """Put a file in the spool by a rename into place."""
+        directory = self.home.outbound / flow / partner
+        hidden = directory / f".{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        hidden.write_bytes(content)
+        return hidden.rename(directory / name)
+
+    def transfers(self, **wanted: str) -> list[dict[str, Any]]:
+        """The rows of `transfers --json` that have all the given values."""
+        rows = self.json("transfers")
+        return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+    def wait_for(self, name: str, state: str, seconds: float = 40.0, direction: str = "out") -> dict[str, Any]:
+        """The transfer of that name, once it is in that state."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.transfers(name=name, direction=direction)
+            return next((row for row in found if row["state"] == state), None)
+
+        try:
+            found = wait_until(look, seconds, f"{name} {state}")
+        except AssertionError as error:
+            rows = self.transfers(name=name)
+            raise AssertionError(f"{error}\n{rows}\n{self.log_text()[-4000:]}") from None
+        assert isinstance(found, dict)
+        return found
+
+    def inbound(self, flow: str, partner: str) -> dict[str, bytes]:
+        """The delivered files, by name."""
+        directory = self.home.inbound / flow / partner
+        return {path.name: path.read_bytes() for path in directory.iterdir() if not path.name.startswith(".")}
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The log's lines, or those of one event."""
+        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if name in (None, line["event"])]
+
+    def edit_config(self, table: str, **values: object) -> None:
+        """Set values in a table of gateway.toml; the daemon reads them at its next start or reload."""
+        text = self.home.gateway_toml.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines()]
+        added = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        header = f"[{table}]"
+        if header in lines:
+            at = lines.index(header) + 1
+            lines = [line for line in lines if line.partition(" =")[0] not in values or lines.index(line) < at]
+            lines[at:at] = added
+        else:
+            lines += ["", header, *added]
+        self.home.gateway_toml.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def make_site(root: Path, code: str) -> Site:
+    port = free_port()
+    site = Site(root / code, code, port)
+    command = [sys.executable, "-P", "-m", "gateway", "init", str(site.home.root), "--site", code]
+    done = subprocess.run(
+        [*command, "--sftp", f"127.0.0.1:{port}"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+def introduce(site: Site, other: Site, *arguments: str) -> None:
+    """Make `other` a partner of `site`, its fingerprint as from a telephone call."""
+    card = site.home.root.parent / f"{other.code}.card.json"
+    card.write_text(other.gateway("card").stdout, encoding="utf-8")
+    fingerprint = json.loads(card.read_text())["fingerprint"]
+    site.gateway("partner", "add", card, "--fingerprint", fingerprint, *arguments)
+
+
+@contextmanager
+def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
+    """DWP and an authority that know each other; not started, and stopped at the end if they run."""
+    dwp, authority = make_site(root, "DWP"), make_site(root, la)
+    introduce(dwp, authority)
+    introduce(authority, dwp)
+    try:
+        yield dwp, authority
+    finally:
+        for site in (dwp, authority):
+            site.stop()
+
+
+def claim(index: int = 0, seed: int = 1, authority: str = "E09000030", defect: str | None = None) -> tuple[str, bytes]:
+    """A made-up claim file: its name and its content."""
+    sample = ClaimSampler().make(
+        sender="DWP",
+        recipient=authority,
+        index=index,
+        random=random.Random(f"{seed}/{index}/{defect}"),
+        today=date(2026, 11, 22),
+        defect=defect,
+    )
+    return sample.name, sample.content
