@@ -118,17 +118,13 @@ def test_ids_digests_and_counts_stay_readable(text: str) -> None:
 
 
 @given(
-    st.from_regex(r"[A-Za-z]{2}[ ._-]?\d{2}[ ._-]?\d{2}[ ._-]?\d{2}[ ]?[A-Da-d]?", fullmatch=True).filter(str.isascii),
-    st.sampled_from(["", "claim", "claim_", "x-", "/", "("]),
-    st.sampled_from(["", ".xml", " ", "_1", ")"]),
+    st.from_regex(r"[A-Za-z]{2}[0-9]{2}[ ._-]?[0-9]{2}[ ._-]?[0-9]{2}[ ]?[A-Da-d]?", fullmatch=True)
+    | st.from_regex(r"[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z][ ._-][0-9]{2}[ ._-]?[0-9]{2}[ ._-]?[0-9]{2}", fullmatch=True),
+    st.sampled_from(["", "claim_", "x-", "/", "(", "12"]),
+    st.sampled_from(["", ".xml", " ", "_x", ")"]),
 )
 def test_no_number_survives_in_any_file_name(number: str, before: str, after: str) -> None:
-    digits = re.sub(r"\D", "", number)
-    glued = re.match(r"[A-Za-z]{2}\d", number) or (
-        not before[-1:].isalpha() and re.match(r"(?i)[a-ceghj-tw-z][a-ceghj-np-tw-z]", number)
-    )
-    kept = re.sub(r"\D", "", mask(before + number + after))
-    assert not glued or digits not in kept
+    assert re.sub(r"[^0-9]", "", mask(before + number + after)) == re.sub(r"[^0-9]", "", before)
 
 
 @given(st.text(st.characters(), max_size=3 * MAX_TEXT))
