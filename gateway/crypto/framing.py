@@ -37,6 +37,7 @@ _ENCRYPTED_AEAD: Final = 20
 _READABLE: Final = {2: "a signature", 4: "a signed message", 8: "a compressed message", 11: "a plain message"}
 _KEY_MATERIAL: Final = {5, 6, 7, 13, 14, 17}
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _ECDH: Final = 18
 _INTEGERS: Final = {1: 1, 2: 1, 16: 2, _ECDH: 1}
 """How many integers an encrypted session key has, by algorithm: RSA, RSA, Elgamal, ECDH."""
@@ -63,7 +64,7 @@ def check_framing(peek: Peek, size: int, our_key_ids: frozenset[str]) -> None:
     first = peek(0, 1)
     if not first:
         raise EnvelopeNotOpenPgp("The file is empty.")
-    if not first[0] & 0x80:
+    if not first[0] & 0x80 or peek(0, len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK:
         if b"-----BEGIN PGP" in peek(0, 4096):
             raise EnvelopeArmoured
         raise EnvelopeNotOpenPgp

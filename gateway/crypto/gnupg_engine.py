@@ -48,8 +48,9 @@ class OpenLimits:
     """What one run of gpg may cost.
 
     A consignment is not compressed by OpenPGP, so honest work grows with the sealed size: CPU seconds are
-    `cpu_seconds` and one more for each `bytes_per_cpu_second`, seconds by the clock likewise. A message that unpacks to
-    much more than itself (a bomb) runs out of the first; `cpu_seconds` of 1 is fifty times what a small message takes.
+    `cpu_seconds` and one more for each `bytes_per_cpu_second`, seconds by the clock likewise; `cpu_seconds` of 1 is fifty
+    times what a small message takes. A stock correspondent's compression is borne as long as the content is not more
+    than `expansion` times the message, beyond `expansion_free` bytes: more is a bomb, whatever the caller's limit.
     """
 
     cpu_seconds: int = 1
@@ -58,6 +59,8 @@ class OpenLimits:
     bytes_per_second: int = 1_000_000
     memory_bytes: int = 256 * 1024 * 1024
     stall_seconds: float = 60.0
+    expansion: int = 100
+    expansion_free: int = 16 * 1024 * 1024
 
     def opening(self, size: int) -> Bounds:
         return Bounds(
@@ -65,6 +68,10 @@ class OpenLimits:
             memory_bytes=self.memory_bytes,
             seconds=self.seconds + size / self.bytes_per_second,
         )
+
+    def content(self, size: int, max_bytes: int) -> int:
+        """The most bytes that a message of `size` bytes may unpack to."""
+        return min(max_bytes, self.expansion_free + self.expansion * size)
 
     def sealing(self) -> Bounds:
         """Sealing reads our own bytes: it may take any CPU, and only standing still ends it."""
@@ -205,7 +212,6 @@ class GnuPgEngine:
         own, theirs = self._own(), self._partner(partner)
         gpg = self._engine()
         digest = hashlib.sha256()
-        draft = Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=max_bytes)
         try:
             descriptor = os.open(sealed, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
@@ -218,7 +224,8 @@ class GnuPgEngine:
             except OSError as error:
                 raise disk_fault(error, "The sealed file cannot be read") from error
             self._agent.ensure()
-            with draft:
+            most = self._limits.content(size, max_bytes)
+            with Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as draft:
                 gpg.keyring = [str(self._keyrings.own_ring), str(self._keyrings.partner_ring(partner))]
                 with gpg.within(self._limits.opening(size), feed):
                     gpg.on_data = draft.take

@@ -1,0 +1,118 @@
+"""What every OpenPGP engine promises, tried on each implementation: two sites that write to one another."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway import errors
+from gateway.crypto.contract import OpenPgp
+from gateway.crypto.gnupg_engine import GnuPgEngine
+from gateway.crypto.keystore import GnuPgKeyStore
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sites, each pinned at the other."""
+
+    dwp: OpenPgp
+    town: OpenPgp
+
+
+def gnupg_pair(root: Path) -> Pair:
+    stores = {code: GnuPgKeyStore(root / code) for code in ("DWP", "E09000030")}
+    keys = {code: store.create_own(f"{code} gateway <gateway@{code}.invalid>", 30) for code, store in stores.items()}
+    engines = {}
+    for code, other in (("DWP", "E09000030"), ("E09000030", "DWP")):
+        pinned = {other: stores[code].pin(other, stores[other].export_own()).fingerprint}
+        engines[code] = GnuPgEngine(root / code, keys[code].fingerprint, pinned, time.time)
+    return Pair(engines["DWP"], engines["E09000030"])
+
+
+ENGINES: dict[str, Callable[[Path], Pair]] = {"gnupg": gnupg_pair}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    pair = ENGINES[request.param](tmp_path_factory.mktemp("pair"))
+    try:
+        yield pair
+    finally:
+        pair.dwp.close()
+        pair.town.close()
+
+
+class Dribble:
+    """A reader that gives as little as it may."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._rest = io.BytesIO(octets)
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._rest.read(min(size, 1_000) if size > 0 else 1_000)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_001])
+def test_what_is_sealed_is_opened_whole_and_named_by_its_digest(pair: Pair, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    before = time.time()
+    sealed = pair.dwp.seal(Dribble(content), "E09000030", tmp_path / "m.pgp")
+    message = (tmp_path / "m.pgp").read_bytes()
+    assert sealed.size == len(message)
+    assert sealed.sha256 == hashlib.sha256(message).hexdigest()
+    opened = pair.town.open(tmp_path / "m.pgp", "DWP", tmp_path / "out", max(size, 1))
+    assert (tmp_path / "out").read_bytes() == content
+    assert opened.size == size
+    assert opened.sealed_sha256 == sealed.sha256
+    assert opened.signer == pair.dwp.own_certificate().fingerprint
+    assert opened.encrypted_to == pair.town.own_certificate().fingerprint
+    assert abs(opened.signed_at - before) < 60
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.pgp", "out"]
+
+
+def test_the_same_engine_answers_after_a_refusal(pair: Pair, tmp_path: Path) -> None:
+    (tmp_path / "bad.pgp").write_bytes(b"no message")
+    with pytest.raises(errors.EnvelopeNotOpenPgp):
+        pair.town.open(tmp_path / "bad.pgp", "DWP", tmp_path / "out", 100)
+    pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
+    pair.town.open(tmp_path / "m.pgp", "DWP", tmp_path / "out", 100)
+    assert (tmp_path / "out").read_bytes() == b"good"
+
+
+def test_the_sender_cannot_open_what_it_sealed(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
+    with pytest.raises(errors.EnvelopeRecipient):
+        pair.dwp.open(tmp_path / "m.pgp", "E09000030", tmp_path / "out", 100)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_byte_beyond_the_limit_is_too_large(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(bytes(101)), "E09000030", tmp_path / "m.pgp")
+    with pytest.raises(errors.EnvelopeTooLarge):
+        pair.town.open(tmp_path / "m.pgp", "DWP", tmp_path / "out", 100)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pgp"]
+
+
+def test_an_output_that_exists_is_never_replaced(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
+    (tmp_path / "out").write_bytes(b"mine")
+    with pytest.raises(errors.DiskFailed):
+        pair.town.open(tmp_path / "m.pgp", "DWP", tmp_path / "out", 100)
+    with pytest.raises(errors.DiskFailed):
+        pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"mine"
+
+
+def test_an_unknown_partner_is_not_sealed_to(pair: Pair, tmp_path: Path) -> None:
+    with pytest.raises(errors.PartnerKeyUnusable):
+        pair.dwp.seal(io.BytesIO(b"good"), "E06000000", tmp_path / "m.pgp")
+    with pytest.raises(errors.PartnerKeyUnusable):
+        pair.dwp.partner_certificate("E06000000")
+    assert list(tmp_path.iterdir()) == []
