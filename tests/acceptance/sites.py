@@ -169,7 +169,7 @@ class Site:
     def edit_config(self, table: str, **values: object) -> None:
         """Set values in a table of gateway.toml; the daemon reads them at its next start or reload."""
         text = self.home.gateway_toml.read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines()]
+        lines = text.splitlines()
         added = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         header = f"[{table}]"
         if header in lines:
