@@ -1,0 +1,255 @@
+"""The ledger's rows against its chain: every row names the event that changed it last, and that event has to agree.
+
+Nothing is raised for what is found wrong: it is a Fault. An edit of the database that goes by the chain shows because an
+event's name says which state its subject is in afterwards, because no younger event may have moved the row, because
+rows never go, and because sizes and digests are in the chain too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Row, Table, func, or_, select
+
+from gateway.ledger import queries
+from gateway.ledger.audit import EVERY, Fault, Watch, silent
+from gateway.ledger.chain import Head
+from gateway.ledger.store import TABLES, read_head
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.transfer.states import Direction, State
+
+_MOVES: Final[Mapping[tuple[str, Direction], frozenset[str]]] = {
+    ("transfer", Direction.OUT): frozenset(
+        f"transfer.{state}"
+        for state in ("admitted", "validated", "rejected", "held", "released", "retried", "receipted", "ingested")
+    )
+    | {"transfer.quarantined", "transfer.expired"},
+    ("transfer", Direction.IN): frozenset(
+        f"transfer.{state}" for state in ("delivered", "ingested", "rejected", "quarantined", "held", "released")
+    ),
+    ("consignment", Direction.OUT): frozenset(
+        f"consignment.{state}" for state in ("packed", "sealed", "sent", "overdue", "retried", "receipted", "expired")
+    ),
+    ("consignment", Direction.IN): frozenset(
+        f"consignment.{state}" for state in ("landed", "opened", "delivered", "quarantined", "held", "released")
+    ),
+    ("receipt", Direction.OUT): frozenset(("receipt.issued", "receipt.sealed", "receipt.sent")),
+    ("receipt", Direction.IN): frozenset(
+        f"receipt.{state}" for state in ("landed", "accepted", "refused", "held", "released")
+    ),
+}
+"""The events that move a unit of each kind: none of them may be younger than the one that its row names."""
+
+_ELSEWHERE: Final = ("replay-other-bytes", "landing-unexpected")
+"""A `consignment.quarantined` of these codes speaks of a second file that came under the id, not of the row."""
+
+_SAYS: Final[Mapping[str, str]] = {
+    "consignment.overdue": State.SEALED,
+    "consignment.repeated": State.ISSUED,
+    "receipt.refused": State.QUARANTINED,
+}
+"""Events whose name is not that of the state they lead to."""
+
+_NO_STATE: Final = "unknown"
+
+
+def check_rows(connection: Connection, watch: Watch = silent) -> Iterator[Fault]:
+    """Every row against the event that it names, and against the youngest event about it."""
+    head = read_head(connection)
+    done = 0
+    for kind, table in TABLES.items():
+        for row in _rows_with_events(connection, kind, table):
+            done += 1
+            if done % EVERY == 0:
+                watch("rows", done)
+            yield from _check_row(kind, row, head)
+    yield from _missing_rows(connection)
+    yield from _carried_apart(connection)
+    yield from _numbers(connection)
+
+
+def _rows_with_events(connection: Connection, kind: str, table: Table) -> Iterator[Row[Any]]:
+    subject = table.c.consignment if kind == "receipt" else table.c.id
+    twin = table.alias()
+    twin_subject = twin.c.consignment if kind == "receipt" else twin.c.id
+    for direction in Direction:
+        other = Direction.IN if direction is Direction.OUT else Direction.OUT
+        # A partner may choose an id that we have given: then only names that belong to one direction tell them apart.
+        ambiguous = _MOVES[kind, direction] & _MOVES[kind, other]
+        has_twin = (
+            select(twin.c.key)
+            .where(twin.c.direction == str(other), twin.c.partner == table.c.partner, twin_subject == subject)
+            .correlate(table)
+            .exists()
+        )
+        about = EVENTS.alias("about")
+        youngest = (
+            select(func.max(about.c.sequence))
+            .where(
+                about.c.subject == subject,
+                about.c.kind == kind,
+                about.c.partner == table.c.partner,
+                about.c.event.in_(_MOVES[kind, direction]),
+                or_(about.c.event.not_in(ambiguous), ~has_twin),
+                ~_of_another_file(about),
+            )
+            .correlate(table)
+            .scalar_subquery()
+        )
+        query = (
+            select(table, subject.label("subject"), youngest.label("youngest"), *_EVENT_COLUMNS)
+            .outerjoin(EVENTS, EVENTS.c.sequence == table.c.event)
+            .where(table.c.direction == str(direction))
+            .order_by(table.c.key)
+        )
+        yield from connection.execution_options(yield_per=EVERY).execute(query)
+
+
+_EVENT_COLUMNS: Final = [
+    EVENTS.c.event.label("named"),
+    EVENTS.c.kind.label("named_kind"),
+    EVENTS.c.subject.label("named_subject"),
+    EVENTS.c.partner.label("named_partner"),
+    EVENTS.c.detail.label("named_detail"),
+]
+
+
+def _of_another_file(events: Any) -> Any:
+    """Whether a quarantined consignment was another file under an id that the ledger knew already."""
+    code = [events.c.detail.like(f'%"code":"{code}"%') for code in _ELSEWHERE]
+    return (events.c.event == "consignment.quarantined") & or_(*code)
+
+
+def _check_row(kind: str, row: Row[Any], head: Head) -> Iterator[Fault]:
+    where = f"{kind} {row.subject}"
+    if row.named is None:
+        behind = "behind the end of the chain" if row.event > head.sequence else "that the chain does not have"
+        yield Fault("row", where, f"it was changed by event {row.event}, {behind}")
+        return
+    if not _is_about(kind, row):
+        yield Fault("row", where, f"it names event {row.event}, which is about something else")
+        return
+    said = state_after(row.named, orjson.loads(row.named_detail))
+    if said != row.state:
+        yield Fault("row", where, f"it is {row.state}, but event {row.event} ({row.named}) left it {said}")
+    elif row.youngest is not None and row.youngest > row.event and kind != "receipt":
+        yield Fault("row", where, f"it names event {row.event}, but event {row.youngest} moved it after that")
+
+
+def _is_about(kind: str, row: Row[Any]) -> bool:
+    if row.named_partner != row.partner:
+        return False
+    if row.named_kind == kind:
+        return bool(row.named_subject == row.subject)
+    if kind == "transfer":
+        return row.named_kind == "consignment" and bool(row.named_subject == row.consignment)
+    return kind == "receipt" and row.named == "consignment.repeated" and bool(row.named_subject == row.subject)
+
+
+def state_after(event: str, detail: Mapping[str, Any]) -> str:
+    """The state that an event left its subject in, as far as its name and detail say."""
+    if isinstance(detail.get("state"), str):
+        return str(detail["state"])
+    state = _SAYS.get(event, event.partition(".")[2])
+    return str(state) if state in set(State) else _NO_STATE
+
+
+_BIRTHS: Final = (
+    ("transfer.admitted", TRANSFERS, "id", Direction.OUT),
+    ("consignment.packed", CONSIGNMENTS, "id", Direction.OUT),
+    ("consignment.landed", CONSIGNMENTS, "id", Direction.IN),
+    ("receipt.issued", RECEIPTS, "consignment", Direction.OUT),
+    ("receipt.landed", RECEIPTS, "consignment", Direction.IN),
+)
+"""Events that begin a row, and where that row is: it must never go."""
+
+
+def _missing_rows(connection: Connection) -> Iterator[Fault]:
+    for event, table, column, direction in _BIRTHS:
+        row = (
+            select(table.c.key)
+            .where(
+                table.c[column] == EVENTS.c.subject,
+                table.c.partner == EVENTS.c.partner,
+                table.c.direction == str(direction),
+            )
+            .correlate(EVENTS)
+            .exists()
+        )
+        query = select(EVENTS.c.sequence, EVENTS.c.subject).where(EVENTS.c.event == event, ~row)
+        for sequence, subject in connection.execution_options(yield_per=EVERY).execute(query):
+            yield Fault(
+                "row", f"{event.partition('.')[0]} {subject}", f"event {sequence} began it, and its row is gone"
+            )
+    locked = func.count().label("locked")
+    by_subject = (
+        select(EVENTS.c.subject, EVENTS.c.partner, locked)
+        .where(EVENTS.c.event.in_(["consignment.quarantined", "receipt.refused"]))
+        .group_by(EVENTS.c.subject, EVENTS.c.partner)
+    )
+    for subject, partner, expected in connection.execute(by_subject).all():
+        kept = connection.execute(
+            select(func.count()).where(QUARANTINE.c.consignment == subject, QUARANTINE.c.partner == partner)
+        ).scalar_one()
+        if kept != expected:
+            message = f"{expected} files were locked away under this id, and {kept} rows speak of them"
+            yield Fault("row", f"quarantine {subject}", message)
+
+
+def _carried_apart(connection: Connection) -> Iterator[Fault]:
+    """Transfers of consignments: those under way are where their consignment is, and none has gone."""
+    query = (
+        select(TRANSFERS.c.id, TRANSFERS.c.state, CONSIGNMENTS.c.state.label("carrier"))
+        .join(
+            CONSIGNMENTS,
+            (CONSIGNMENTS.c.id == TRANSFERS.c.consignment)
+            & (CONSIGNMENTS.c.partner == TRANSFERS.c.partner)
+            & (CONSIGNMENTS.c.direction == TRANSFERS.c.direction),
+        )
+        .where(
+            TRANSFERS.c.direction == str(Direction.OUT),
+            CONSIGNMENTS.c.state.in_([State.PACKED, State.SEALED, State.SENT]),
+            TRANSFERS.c.state != CONSIGNMENTS.c.state,
+        )
+    )
+    for row in connection.execute(query):
+        yield Fault("row", f"transfer {row.id}", f"it is {row.state}, and its consignment is {row.carrier}")
+    for event, direction in (("consignment.packed", Direction.OUT), ("consignment.opened", Direction.IN)):
+        began = select(EVENTS.c.subject, EVENTS.c.partner, EVENTS.c.detail).where(EVENTS.c.event == event)
+        for subject, partner, detail in connection.execute(began).all():
+            carried = {row.id for row in queries.carried(connection, direction, partner, subject)}
+            consignment = queries.one(connection, CONSIGNMENTS, direction, partner, subject)
+            doubles = orjson.loads((consignment.duplicates if consignment else None) or "[]")
+            known = carried | {double["transfer"] for double in doubles}
+            for missing in sorted(set(orjson.loads(detail)["transfers"]) - known):
+                yield Fault("row", f"transfer {missing}", f"consignment {subject} carried it, and its row is gone")
+
+
+_NUMBERS: Final = (
+    ("transfer.admitted", TRANSFERS, "id", {"bytes": "size", "sha256": "sha256", "flow": "flow"}),
+    ("consignment.landed", CONSIGNMENTS, "id", {"bytes": "sealed_size", "sha256": "sealed_sha256"}),
+    ("consignment.sealed", CONSIGNMENTS, "id", {"bytes": "sealed_size", "sha256": "sealed_sha256"}),
+)
+"""What the chain itself says of sizes, digests and flows, and the columns that have to say the same."""
+
+
+def _numbers(connection: Connection) -> Iterator[Fault]:
+    for event, table, column, agreed in _NUMBERS:
+        direction = Direction.IN if event == "consignment.landed" else Direction.OUT
+        query = select(
+            EVENTS.c.sequence, EVENTS.c.subject, EVENTS.c.detail, *(table.c[name] for name in agreed.values())
+        )
+        query = query.join(
+            table,
+            (table.c[column] == EVENTS.c.subject)
+            & (table.c.partner == EVENTS.c.partner)
+            & (table.c.direction == str(direction)),
+        ).where(EVENTS.c.event == event)
+        for row in connection.execution_options(yield_per=EVERY).execute(query):
+            detail = orjson.loads(row.detail)
+            for word, name in agreed.items():
+                if word in detail and detail[word] != getattr(row, name):
+                    message = f"its {name} is not what event {row.sequence} says"
+                    yield Fault("row", f"{event.partition('.')[0]} {row.subject}", message)
