@@ -1,0 +1,48 @@
+"""The makers of sample files that there are, one for each flow; and how a run of files draws its random numbers.
+
+Raises FileNotFoundError where the installation lacks its schemas, and nothing else.
+"""
+
+from __future__ import annotations
+
+import random as randomness
+from collections.abc import Iterator, Mapping
+from datetime import date
+from types import MappingProxyType
+
+from gateway.sample.claim import ClaimSampler
+from gateway.sample.contract import Sample, Sampler
+from gateway.sample.extract import ExtractSampler
+from gateway.sample.laid import LaidSampler
+from gateway.sample.referral import ReferralSampler
+from gateway.settings.resources import resource
+
+
+def samplers() -> Mapping[str, Sampler]:
+    """Every flow's sampler, by the name of the flow."""
+    made: tuple[Sampler, ...] = (
+        LaidSampler(),
+        ClaimSampler(),
+        ReferralSampler(),
+        ExtractSampler(resource("schemas")),
+    )
+    return MappingProxyType({sampler.flow: sampler for sampler in made})
+
+
+def series(
+    sampler: Sampler,
+    *,
+    sender: str,
+    recipient: str,
+    count: int,
+    seed: int,
+    today: date,
+    defect: str | None = None,
+) -> Iterator[Sample]:
+    """Files 1 to `count` of a run. Each draws from a source of its own, so file 7 is the same however many there are.
+
+    KeyError for a defect that the flow does not have.
+    """
+    for index in range(1, count + 1):
+        drawn = randomness.Random(f"{seed}/{sampler.flow}/{sender}/{recipient}/{index}")
+        yield sampler.make(sender=sender, recipient=recipient, index=index, random=drawn, today=today, defect=defect)
