@@ -309,3 +309,52 @@ def due_now(connection: Connection, now: float) -> int:
                 query = query.where(~and_(table.c.state.in_(waiting), table.c.partner.in_(blocked)))
             total += connection.execute(query).scalar_one()
     return total + len(finished_but_kept(connection, 1))
+
+
+def receipts_about(connection: Connection, partner: str, consignment: str) -> list[Row[Any]]:
+    """Every receipt about a consignment of that id and partner, in either direction and any state."""
+    query = select(RECEIPTS).where(RECEIPTS.c.partner == partner, RECEIPTS.c.consignment == consignment)
+    return list(connection.execute(query.order_by(RECEIPTS.c.key)))
+
+
+def by_ids(connection: Connection, table: Table, direction: Direction, ids: Sequence[str]) -> list[Row[Any]]:
+    """The rows of these ids, in the order in which they came; asked for in groups, since SQLite bounds a list."""
+    found: list[Row[Any]] = []
+    for start in range(0, len(ids), 500):
+        query = select(table).where(table.c.direction == str(direction), table.c.id.in_(ids[start : start + 500]))
+        found += connection.execute(query.order_by(table.c.key))
+    return found
+
+
+def held(connection: Connection, kind: str) -> list[Row[Any]]:
+    """What of a kind waits for a person's decision, the oldest first."""
+    table = TABLES[kind]
+    return list(connection.execute(select(table).where(table.c.state == str(State.HELD)).order_by(table.c.key)))
+
+
+def oldest_waiting(connection: Connection) -> Row[Any] | None:
+    """The submitted transfer that has waited longest for its receipt."""
+    waiting = [State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT, State.HELD]
+    query = select(TRANSFERS).where(
+        TRANSFERS.c.state.in_(map(str, waiting)), TRANSFERS.c.direction == str(Direction.OUT)
+    )
+    return connection.execute(query.order_by(TRANSFERS.c.created).limit(1)).first()
+
+
+def count_transfers(
+    connection: Connection,
+    *,
+    direction: str | None = None,
+    partner: str | None = None,
+    flow: str | None = None,
+    state: str | None = None,
+    since: float | None = None,
+) -> int:
+    """How many transfers match every given word; the words are those of `transfers`."""
+    query = select(func.count()).select_from(TRANSFERS)
+    for column, wanted in (("direction", direction), ("partner", partner), ("flow", flow), ("state", state)):
+        if wanted is not None:
+            query = query.where(TRANSFERS.c[column] == wanted)
+    if since is not None:
+        query = query.where(TRANSFERS.c.created >= since)
+    return connection.execute(query).scalar_one()
