@@ -19,6 +19,7 @@ import fcntl
 import os
 import resource
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,21 +69,26 @@ class StatusLog(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg ships no typ
 
 
 class _Stdin:
-    """gpg's stdin, which gpg may close before it has read everything."""
+    """gpg's stdin, which gpg may close before it has read everything, and which two threads close when it ends."""
 
     def __init__(self, pipe: IO[bytes], hang_up: Callable[[], None]) -> None:
         self._pipe = pipe
         self._hang_up = hang_up
+        self._lock = threading.Lock()
 
     def write(self, octets: bytes) -> None:
-        try:
-            self._pipe.write(octets)
-            self._pipe.flush()
-        except BrokenPipeError:
-            self._hang_up()
+        with self._lock:
+            if self._pipe.closed:
+                self._hang_up()
+                return
+            try:
+                self._pipe.write(octets)
+                self._pipe.flush()
+            except BrokenPipeError:
+                self._hang_up()
 
     def close(self) -> None:
-        with suppress(BrokenPipeError):
+        with self._lock, suppress(BrokenPipeError):
             self._pipe.close()
 
 
@@ -208,11 +214,13 @@ def child_environment() -> Mapping[str, str]:
 
 
 def _limit(pid: int, bounds: Bounds) -> None:
-    """Bound a child that has just started; it has read nothing yet."""
+    """Bound a child that has just started; it has read nothing yet.
+
+    Core dumps are not among the limits: gpg forbids them itself, and gives up where its own limit changes under its hands.
+    """
     limits = {
         resource.RLIMIT_CPU: (bounds.cpu_seconds, bounds.cpu_seconds + 1),
         resource.RLIMIT_AS: (bounds.memory_bytes, bounds.memory_bytes),
-        resource.RLIMIT_CORE: (0, 0),
     }
     if not bounds.writes_files:
         limits[resource.RLIMIT_FSIZE] = (_FILE_BYTES, _FILE_BYTES)
