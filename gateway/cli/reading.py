@@ -1,0 +1,156 @@
+"""Looking into the ledger from the command line, and how its rows are shown as data.
+
+Raises NotPermitted where this user may not read the site's state, and what the ledger raises. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.errors import ContentInvalid, NotPermitted, documented_errors
+from gateway.ledger.store import Ledger
+from gateway.settings.model import Settings
+from gateway.transfer.identity import to_text
+from gateway.transfer.states import Direction, State
+
+ROLE: Final = "command"
+"""Who writes, in the chain, where a command does."""
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Ledger]:
+    """The site's ledger, closed at the end."""
+    with permitted():
+        ledger = Ledger(settings.home.ledger, clock=time.time, role=ROLE)
+    try:
+        ledger.check()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def permitted() -> Iterator[None]:
+    """Turn the system's refusal into NotPermitted."""
+    try:
+        yield
+    except PermissionError as error:
+        raise NotPermitted("You may not look into the state of this site.") from error
+
+
+def moment(seconds: float | None) -> str | None:
+    """RFC 3339, UTC; None for a time that there is not."""
+    return None if not seconds else to_text(seconds)
+
+
+def transfer(row: Row[Any]) -> dict[str, Any]:
+    """A transfer as data: the contract of `transfers --json`."""
+    return {
+        "id": row.id,
+        "direction": row.direction,
+        "flow": row.flow,
+        "partner": row.partner,
+        "name": row.name,
+        "size": row.size,
+        "sha256": row.sha256,
+        "schema": row.schema,
+        "reference": row.reference,
+        "redirected_from": row.redirected_from,
+        "consignment": row.consignment,
+        "position": row.position,
+        "state": row.state,
+        **_work(row),
+        "expires": moment(row.expires),
+        "in_custody": bool(row.custody) and row.direction == Direction.OUT,
+    }
+
+
+def consignment(row: Row[Any]) -> dict[str, Any]:
+    """A consignment as data."""
+    return {
+        "id": row.id,
+        "direction": row.direction,
+        "partner": row.partner,
+        "sequence": row.sequence,
+        "items": row.items,
+        "bytes": row.bytes,
+        "sealed_size": row.sealed_size,
+        "sealed_sha256": row.sealed_sha256,
+        "state": row.state,
+        "resends": row.resends,
+        **_work(row),
+        "expires": moment(row.expires),
+    }
+
+
+def receipt(row: Row[Any]) -> dict[str, Any]:
+    """A receipt as data; `content` is its text, None while it is not written or not read yet."""
+    content = orjson.loads(row.body) if row.body else None
+    return {
+        "direction": row.direction,
+        "partner": row.partner,
+        "consignment": row.consignment,
+        "level": row.level,
+        "state": row.state,
+        **_work(row),
+        "content": content if isinstance(content, dict) else None,
+    }
+
+
+def event(row: Row[Any]) -> dict[str, Any]:
+    """An event of the chain as data."""
+    return {
+        "sequence": row.sequence,
+        "at": row.at,
+        "role": row.role,
+        "event": row.event,
+        "kind": row.kind,
+        "subject": row.subject,
+        "partner": row.partner,
+        "detail": orjson.loads(row.detail),
+    }
+
+
+def quarantined(row: Row[Any]) -> dict[str, Any]:
+    """A quarantined file as data: the contract of `quarantine list --json`."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "consignment": row.consignment,
+        "partner": row.partner,
+        "code": row.code,
+        "reason": row.reason,
+        "received": moment(row.received),
+        "size": row.size,
+        "sha256": row.sha256,
+        "discarded": moment(row.discarded),
+    }
+
+
+def remedy(code: str | None, state: str, direction: str, identity: str) -> str | None:
+    """What a person does next about something that stopped, with the id filled in; None where there is nothing to do."""
+    if state == State.QUARANTINED and direction == Direction.OUT:
+        return "The partner's gateway locked it away: ask the partner why, then submit it again."
+    if state not in (State.HELD, State.REJECTED, State.QUARANTINED, State.EXPIRED):
+        return None
+    known = {error.code: error.remedy for error in documented_errors()}
+    text = known.get(code or "", ContentInvalid.remedy)
+    return text.replace(" ID", f" {identity}")
+
+
+def _work(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "resume": row.resume,
+        "code": row.code,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "next_try": moment(row.due),
+        "created": to_text(row.created),
+        "updated": to_text(row.updated),
+    }
