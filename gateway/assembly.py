@@ -45,7 +45,17 @@ from gateway.validation.plan import Plan
 from gateway.validation.sandbox import Sandbox
 
 _ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped")
-_WARNINGS = (".rejected", ".held", ".expired", ".deferred", ".overdue", ".repeated", ".gap-found", ".returned")
+_WARNINGS = (
+    "spool.refused",
+    ".rejected",
+    ".held",
+    ".expired",
+    ".deferred",
+    ".overdue",
+    ".repeated",
+    ".gap-found",
+    ".returned",
+)
 
 
 def announcer(log: Logger) -> Callable[..., None]:
@@ -53,7 +63,7 @@ def announcer(log: Logger) -> Callable[..., None]:
 
     def announce(event: str, **keys: Any) -> None:
         said = f".{event}" if event.startswith("chain.") else event
-        if any(mark in said for mark in _ERRORS):
+        if any(mark in said for mark in _ERRORS) and event != "spool.refused":
             log.error(event, **keys)
         elif any(mark in said for mark in _WARNINGS):
             log.warning(event, **keys)
@@ -122,7 +132,9 @@ def vault_stages(place: Workplace) -> Sequence[Stage]:
 def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only."""
     transports = {code: transport(place.settings, partner) for code, partner in place.settings.partners.items()}
-    return [Collect(place), Send(place, transports, wake)]
+    collect = Collect(place)
+    collect.recover()
+    return [collect, Send(place, transports, wake)]
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

@@ -22,6 +22,7 @@ from gateway.errors import ConsignmentAltered, DiskFailed, GatewayError, Landing
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.spool.names import safe_name
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import is_id
@@ -38,6 +39,18 @@ class Collect:
 
     def __init__(self, place: Workplace) -> None:
         self._place = place
+
+    def recover(self) -> None:
+        """After a restart: sealed files that were taken in, and whose row was not written, are arrivals again."""
+        place = self._place
+        with place.ledger.read() as connection:
+            known = queries.sealed_files_in_work(connection)
+        for partner in place.settings.partners:
+            arrivals = place.home.sealed_in / partner / "arrivals"
+            for path in (place.home.sealed_in / partner).glob("*.pgp"):
+                if (partner, path.name) not in known:
+                    arrivals.mkdir(mode=0o700, exist_ok=True)
+                    path.rename(arrivals / path.name)
 
     def step(self) -> Step:
         done = 0
@@ -145,7 +158,7 @@ class Collect:
         if not stat.S_ISREG(path.lstat().st_mode):
             # Nothing of it can be kept: a link, pipe or directory has no content of its own.
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        stem = stem if is_id(stem) else "unnamed"
+        stem = safe_name(stem)
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
 
 

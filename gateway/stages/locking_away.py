@@ -16,6 +16,7 @@ from gateway.errors import DiskFailed, GatewayError
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import QUARANTINE
 from gateway.stages.workplace import Workplace
+from gateway.transfer.identity import is_id
 
 
 def lock_away(
@@ -40,7 +41,7 @@ def lock_away(
     transaction.record(
         f"{kind}.quarantined" if kind == "consignment" else "receipt.refused",
         kind,
-        stem,
+        stem if is_id(stem) else "unnamed",  # the chain and the logs hold no name that a partner chose
         partner,
         code=error.code,
         reason=error.reason,
