@@ -104,8 +104,12 @@ def gateway(ctx: click.Context, home: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. The entry point of the `gateway` program."""
     try:
-        result = gateway.main(args=arguments, prog_name="gateway", standalone_mode=False)
+        # Not click's own main(), which ends a program whose reader has gone with 1, as if it had failed.
+        with gateway.make_context("gateway", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            gateway.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
     except GatewayError as error:
         _tell(f"error: {error.reason}", f"what to do: {error.remedy}")
         return error.exit_status
@@ -120,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return READER_GONE
     except Exception as error:  # noqa: BLE001  # the one place where a defect of ours becomes an exit status
         return _confess(error)
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _tell(*lines: str) -> None:

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from gateway.errors import GatewayError
+from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import check as faults_of
@@ -107,39 +107,23 @@ def _first_line(program: str, option: str) -> str:
 
 
 def _permissions(home: Home) -> Iterator[Check]:
-    """Nothing below state/ may be open to anybody else, and all of it must be ours."""
+    """The directories of state/ and the secrets in them are ours, and open to nobody else."""
+    private = [path for path, mode in site_directories(home) if mode == PRIVATE]
+    secrets = (home.client_key, home.host_key, home.ledger, *home.keyrings.glob("own/private-keys-v1.d/*"))
     wrong = []
-    for path in _below(home.state):
-        about = path.lstat()
-        if stat.S_ISLNK(about.st_mode) or stat.S_ISSOCK(about.st_mode):
-            continue
+    for path in (*private, *secrets):
+        try:
+            about = path.lstat()
+        except OSError:
+            continue  # that it is missing is said elsewhere
         if stat.S_IMODE(about.st_mode) & 0o077 or about.st_uid != os.geteuid():
-            wrong.append(path)
+            wrong.append(str(path.relative_to(home.root)))
     if wrong:
-        shown = ", ".join(str(path.relative_to(home.root)) for path in wrong[:3])
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        yield Check(
-            "permissions",
-            Outcome.FAIL,
-            f"open to others, or not ours: {shown}{more}",
-            f"As the gateway's user: `chmod -R go= {home.state}`; check who owns it.",
-        )
-    elif not home.state.is_dir():
-        yield Check("permissions", Outcome.FAIL, "state/ is missing", "Restore HOME/state from the backup.")
+        remedy = f"As root: `chown -R` to the gateway's user and `chmod -R go= {home.state}`."
+        yield Check("permissions", Outcome.FAIL, f"open to others, or not ours: {', '.join(wrong[:3])}{more}", remedy)
     else:
         yield Check("permissions", Outcome.OK, "state/ is the gateway's own")
-
-
-def _below(top: Path) -> Iterator[Path]:
-    """The directory, and what lies up to two levels below it; custody holds one file a transfer, all made alike."""
-    pending = [(top, 0)]
-    while pending:
-        path, depth = pending.pop()
-        if not os.path.lexists(path):
-            continue
-        yield path
-        if depth < 3 and path.is_dir() and not path.is_symlink() and os.access(path, os.R_OK | os.X_OK):
-            pending.extend((child, depth + 1) for child in sorted(path.iterdir())[:1000])
 
 
 def _spool(home: Home) -> Iterator[Check]:

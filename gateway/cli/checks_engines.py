@@ -25,8 +25,6 @@ DAY: Final = 86400.0
 KEY_DAYS: Final = (30, 14, 7, 1)
 """Days before its end at which a key is warned of; the last two are failures, so that monitoring wakes somebody."""
 
-_SECURITY_MODULES: Final = Path("/sys/kernel/security/lsm")
-
 
 def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
     """Every engine of the site, without the network."""
@@ -120,10 +118,7 @@ def _server(settings: Settings) -> Iterator[Check]:
         yield Check("sftp server", Outcome.OK, "not managed by the gateway")
         return
     fault = trials.chroot_fault(settings.home) if os.geteuid() == 0 else "the gateway does not run as root"
-    try:
-        landlock = "landlock" in _SECURITY_MODULES.read_text(encoding="ascii")
-    except OSError:
-        landlock = False
+    landlock = trials.has_landlock()
     if server.chroot == "required" and fault is not None:
         remedy = 'Run the gateway as root in a path that only root can write to, or set [sftp_server] chroot to "auto".'
         yield Check("sftp server", Outcome.FAIL, f"partners cannot be shut in: {fault}", remedy, configuration=True)

@@ -6,9 +6,14 @@ Raises what the contracts name. Each engine is imported when it is tried: most c
 # ruff: noqa: PLC0415 - see above
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gateway
 from gateway.errors import UsageWrong
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
@@ -47,6 +52,20 @@ def check_ledger(home: Home) -> None:
         ledger.check()
     finally:
         ledger.close()
+
+
+def has_landlock() -> bool:
+    """Whether this kernel can confine writes; tried in a process of its own, since it cannot be undone."""
+    script = "import sys; from gateway.transport.landlock import confine_writes; sys.exit(not confine_writes([]))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])}
+    tried = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        env=environment,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return tried.returncode == 0
 
 
 def chroot_fault(home: Home) -> str | None:
