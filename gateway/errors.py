@@ -83,7 +83,9 @@ class LinkTimeout(Defer):
     """The partner's server answered too slowly."""
 
     code = "link-timeout"
-    remedy = "Nothing at once: it is retried. If it lasts, check the line's throughput against `[link]` in gateway.toml."
+    remedy = (
+        "Nothing at once: it is retried. If it lasts, check the line's throughput against `[link]` in gateway.toml."
+    )
 
 
 class LinkBroken(Defer):
@@ -167,7 +169,9 @@ class PartnerKeyUnusable(Defer):
     """The partner's certificate is missing, expired or revoked, so nothing can be encrypted to it."""
 
     code = "crypto-partner-key"
-    remedy = "Ask the partner for a new card, confirm its fingerprint by telephone, and run `gateway partner add` again."
+    remedy = (
+        "Ask the partner for a new card, confirm its fingerprint by telephone, and run `gateway partner add` again."
+    )
 
 
 class LedgerBusy(Defer):
@@ -728,3 +732,19 @@ class NotPermitted(Misuse):
     code = "not-permitted"
     exit_status = 77
     remedy = "Run it as the gateway's own user, or as root."
+
+
+class NotRunning(Misuse):
+    """The gateway of this site does not run."""
+
+    code = "not-running"
+    exit_status = 69
+    remedy = "Start it: `gateway run`. It reads its configuration when it starts."
+
+
+class StillReloading(Misuse):
+    """The gateway was told to reload, and has not shown yet that it did."""
+
+    code = "still-reloading"
+    exit_status = 75
+    remedy = "Look at its log for `gateway.reloaded` or `gateway.reload-refused`."

@@ -1,0 +1,95 @@
+"""`gateway hold`, `release`, `retry` and `return`: a person's decisions."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli import acting, output
+from gateway.cli.acting import because
+from gateway.stages import decisions
+from gateway.stages.decisions import Decided
+
+
+@click.command()
+@click.argument("identity", metavar="ID")
+@because
+@output.as_json
+@click.pass_context
+def hold(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+    """Keep the transfer ID, until `gateway release` lets it go on. The first characters of the id are enough.
+
+    What has been packed into a consignment is on its way, and can be held no more.
+
+    \b
+    Example:
+      gateway --home /srv/gateway hold 019ab5f0 --reason "claimant has withdrawn, waiting for the manager"
+    """
+    because_of = acting.decision(reason)
+    with acting.workplace(ctx) as place:
+        _tell(decisions.hold(place, identity, because_of), as_json=as_json)
+
+
+@click.command()
+@click.argument("identity", metavar="ID|PARTNER")
+@because
+@output.as_json
+@click.pass_context
+def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+    """Let what is held go on where it stopped: a transfer, a consignment, or the whole lane towards a PARTNER.
+
+    \b
+    Example:
+      gateway --home /srv/gateway release 019ab5f0 --reason "sent twice on purpose"
+      gateway --home /srv/gateway release E09000030 --reason "new host key confirmed by telephone with J. Smith"
+    """
+    because_of = acting.decision(reason)
+    with acting.workplace(ctx) as place:
+        _tell(decisions.release(place, identity, because_of), as_json=as_json)
+
+
+@click.command()
+@click.argument("identity", metavar="ID|PARTNER")
+@because
+@output.as_json
+@click.pass_context
+def retry(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+    """Try now what waits for later: a transfer, a consignment, or the lane towards a PARTNER.
+
+    A consignment that was sent and is not receipted goes again, with the same bytes; the partner delivers it once.
+
+    \b
+    Example:
+      gateway --home /srv/gateway retry E09000030 --reason "the partner says its server is back"
+    """
+    because_of = acting.decision(reason)
+    with acting.workplace(ctx) as place:
+        _tell(decisions.retry(place, identity, because_of), as_json=as_json)
+
+
+@click.command("return")
+@click.argument("identity", metavar="ID")
+@because
+@output.as_json
+@click.pass_context
+def give_back(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+    """Give the transfer ID back, with the reason beside it: to spool/returned, where it was submitted here.
+
+    A transfer from a partner that is held here is rejected, and the partner's receipt says why.
+
+    \b
+    Example:
+      gateway --home /srv/gateway return 019ab5f0 --reason "this claim went last week"
+    """
+    because_of = acting.decision(reason)
+    with acting.workplace(ctx) as place:
+        _tell(decisions.return_to_operator(place, identity, because_of), as_json=as_json)
+
+
+def _tell(decided: Decided, *, as_json: bool) -> None:
+    if as_json:
+        data = {"kind": decided.kind, "id": decided.identity, "partner": decided.partner, "state": str(decided.state)}
+        output.show_json(data)
+    elif decided.kind == "lane":
+        output.say(f"The lane to {decided.identity} is open.")
+    else:
+        output.say(f"The {decided.kind} {decided.identity} is {decided.state} now.")

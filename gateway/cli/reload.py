@@ -1,0 +1,70 @@
+"""`gateway reload`: a running gateway takes over its changed configuration."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.cli import output
+from gateway.cli.site import settings_of
+from gateway.daemon.lock import holder
+from gateway.daemon.role import Role
+from gateway.errors import NotPermitted, NotRunning, StillReloading
+from gateway.settings.home import Home
+
+_LOOK_EVERY: Final = 0.1
+_TO_START: Final = 20.0
+"""Seconds that the roles may take to start again, after they have stopped."""
+
+
+@click.command()
+@click.pass_context
+def reload(ctx: click.Context) -> None:
+    """Check the configuration, and make the running gateway take it over.
+
+    With a fault in the configuration nothing happens, and the exit status is 78; with no gateway running it is 69.
+    Partners that were added or changed are known once this command has ended.
+
+    \b
+    Example:
+      gateway --home /srv/gateway reload
+    """
+    settings = settings_of(ctx)
+    home = settings.home
+    supervisor = holder(home.run, "gateway")
+    if supervisor is None:
+        raise NotRunning
+    before = _processes(home)
+    try:
+        os.kill(supervisor, signal.SIGHUP)
+    except PermissionError as error:
+        raise NotPermitted("The gateway runs as another user.") from error
+    except ProcessLookupError as error:
+        raise NotRunning("The gateway of this site has just ended.") from error
+    deadline = time.monotonic() + settings.daemon.stop_seconds + _TO_START
+    while any(process in (None, before[role]) for role, process in _processes(home).items()):
+        if holder(home.run, "gateway") is None:
+            raise NotRunning("The gateway of this site ended while it reloaded; its log says why.")
+        if time.monotonic() > deadline:
+            raise StillReloading
+        time.sleep(_LOOK_EVERY)
+    output.say(f"The gateway has reloaded; it knows {len(settings.partners)} partners.")
+
+
+def _processes(home: Home) -> dict[Role, str | None]:
+    """The process that each role's lock file names. Read without the lock: taking it would be in a starting role's way."""
+    return {role: _named(home.run / f"{role}.lock") for role in Role}
+
+
+def _named(lock: Path) -> str | None:
+    try:
+        return lock.read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise NotPermitted("The gateway runs as another user.") from error
