@@ -1,0 +1,169 @@
+"""`gateway status`: this site's health in one screen."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import click
+from sqlalchemy import Connection
+
+from gateway.cli import output, reading, tables
+from gateway.cli.site import settings_of
+from gateway.cli.tables import Column
+from gateway.daemon.lock import holder
+from gateway.daemon.role import Role
+from gateway.ledger import queries
+from gateway.settings.model import Settings
+from gateway.transfer.states import Direction
+
+_UNAVAILABLE: Final = 69
+_SHOWN: Final = 10
+
+
+@click.command()
+@output.as_json
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show this site's health in one screen: processes, lanes, what is under way, what waits for a person.
+
+    Exit status 0 while all is well, 69 when something needs a person. How long keys are still valid, `gateway doctor`
+    says.
+
+    \b
+    Example:
+      gateway --home /srv/gateway status
+    """
+    settings = settings_of(ctx)
+    now = time.time()
+    with reading.opened(settings) as ledger, ledger.read() as connection:
+        health = _examine(settings, connection, now)
+    if as_json:
+        output.show_json(health)
+    else:
+        _tell(health)
+    if not health["healthy"]:
+        ctx.exit(_UNAVAILABLE)
+
+
+def _examine(settings: Settings, connection: Connection, now: float) -> dict[str, Any]:
+    home = settings.home
+    oldest = queries.oldest_waiting(connection)
+    counts: dict[str, dict[str, dict[str, int]]] = {
+        kind: {way.value: {} for way in Direction} for kind in ("transfer", "consignment", "receipt")
+    }
+    for (kind, direction, state), number in sorted(queries.counts(connection).items()):
+        counts[kind][direction][state] = number
+    lanes = queries.lanes(connection)
+    health: dict[str, Any] = {
+        "site": settings.site.code,
+        "processes": {name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
+        "counts": counts,
+        "due": queries.due_now(connection, now),
+        "lanes": [_lane(code, lanes.get(code, {}), now) for code in settings.partners],
+        "held": [
+            {
+                "kind": kind,
+                "id": row.consignment if kind == "receipt" else row.id,
+                "partner": row.partner,
+                "code": row.code,
+                "reason": row.reason,
+                "since": reading.moment(row.updated),
+            }
+            for kind in ("transfer", "consignment", "receipt")
+            for row in queries.held(connection, kind)
+        ],
+        "quarantined": len(queries.quarantined(connection)),
+        "oldest_waiting": None if oldest is None else reading.transfer(oldest),
+        "disk": {
+            "free_bytes": shutil.disk_usage(home.state).free,
+            "needed_bytes": settings.limits.min_free_bytes,
+        },
+    }
+    needs = list(_needs(health))
+    return {"site": health.pop("site"), "healthy": not needs, "needs": needs, **health}
+
+
+def _lane(partner: str, lane: Mapping[str, Any], now: float) -> dict[str, Any]:
+    held, due = bool(lane.get("held", False)), lane.get("due", 0.0)
+    return {
+        "partner": partner,
+        "state": "held" if held else "deferred" if lane.get("failures") else "open",
+        "failures": lane.get("failures", 0),
+        "next_try": reading.moment(due) if due > now and not held else None,
+        "code": lane.get("code"),
+        "reason": lane.get("reason"),
+    }
+
+
+def _needs(health: Mapping[str, Any]) -> Iterator[str]:
+    """Whatever does not go on without a person, a sentence each."""
+    missing = [name for name in (role.value for role in Role) if health["processes"][name] is None]
+    if missing and health["due"]:
+        yield f"{health['due']} units of work are due, and {', '.join(missing)} does not run: `gateway run`"
+    elif missing and len(missing) < len(Role):
+        yield f"{', '.join(missing)} does not run, although the other roles do"
+    for lane in health["lanes"]:
+        if lane["state"] == "held":
+            yield f"the lane to {lane['partner']} is held: {lane['reason']}; `gateway release {lane['partner']}`"
+    if number := len(health["held"]):
+        yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
+    if number := health["quarantined"]:
+        yield f"{number} locked away: `gateway quarantine list`"
+    if health["disk"]["free_bytes"] < health["disk"]["needed_bytes"]:
+        yield "the disk is nearly full: nothing is taken in"
+
+
+def _tell(health: Mapping[str, Any]) -> None:
+    running = {name: process for name, process in health["processes"].items() if process is not None}
+    if running:
+        said = "runs: " + ", ".join(f"{name} {process}" for name, process in running.items())
+    else:
+        said = "does not run"
+    click.echo(f"{health['site']} {said}")
+    _tell_counts(health["counts"]["transfer"])
+    if oldest := health["oldest_waiting"]:
+        when = tables.brief(oldest["created"])
+        click.echo(f"longest without a receipt: {oldest['id']} to {oldest['partner']}, {oldest['state']}, since {when}")
+    free, needed = health["disk"]["free_bytes"], health["disk"]["needed_bytes"]
+    click.echo(f"disk: {tables.bytes_of(free)} free, {tables.bytes_of(needed)} needed")
+    if health["lanes"]:
+        click.echo()
+        columns = (
+            Column("LANE"),
+            Column("STATE"),
+            Column("FAILURES", right=True),
+            Column("NEXT TRY (UTC)"),
+            Column("REASON", gives_way=True),
+        )
+        rows = [
+            (
+                lane["partner"],
+                lane["state"],
+                str(lane["failures"] or ""),
+                tables.brief(lane["next_try"]),
+                lane["reason"] or "",
+            )
+            for lane in health["lanes"]
+        ]
+        tables.show(columns, rows)
+    if health["held"]:
+        click.echo()
+        columns = (Column("HELD"), Column("ID"), Column("PARTNER"), Column("CODE"))
+        rows = [(each["kind"], each["id"], each["partner"], each["code"] or "") for each in health["held"][:_SHOWN]]
+        tables.show(columns, rows)
+        if len(health["held"]) > _SHOWN:
+            click.echo(f"... and {len(health['held']) - _SHOWN} more: `gateway transfers --state held`")
+    click.echo()
+    for need in health["needs"]:
+        click.echo(f"{click.style('needs a person', fg='yellow')}: {need}")
+    if health["healthy"]:
+        click.echo(click.style("All is well.", fg="green"))
+
+
+def _tell_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    for direction, word in (("out", "sent by us"), ("in", "sent to us")):
+        states = ", ".join(f"{number} {state}" for state, number in counts[direction].items())
+        click.echo(f"{word}: {states or 'nothing yet'}")

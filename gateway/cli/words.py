@@ -1,0 +1,60 @@
+"""What events mean, in words for people who never saw the code. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "transfer.admitted": "taken into custody",
+        "transfer.validated": "checked: nothing wrong with it",
+        "transfer.rejected": "not accepted",
+        "transfer.returned": "given back in spool/returned, with the reason",
+        "transfer.held": "held, for a person to decide",
+        "transfer.released": "let go on",
+        "transfer.retried": "to be tried again at once",
+        "transfer.delivered": "delivered to spool/inbound",
+        "transfer.ingested": "taken over by the back office",
+        "transfer.receipted": "receipt verified: the partner has it",
+        "transfer.quarantined": "locked away by the partner's gateway",
+        "transfer.expired": "given up: no receipt in time",
+        "consignment.packed": "packed into a consignment",
+        "consignment.sealed": "consignment signed and encrypted",
+        "consignment.sent": "consignment sent",
+        "consignment.overdue": "no receipt yet: the same bytes go again",
+        "consignment.retried": "sent again by request",
+        "consignment.receipted": "consignment answered",
+        "consignment.expired": "consignment given up",
+        "consignment.landed": "consignment arrived",
+        "consignment.opened": "consignment decrypted, signature verified",
+        "consignment.delivered": "every file of the consignment dealt with",
+        "consignment.quarantined": "consignment locked away",
+        "consignment.repeated": "consignment came again: the same answer goes again",
+        "consignment.held": "consignment held, for a person to decide",
+        "consignment.released": "consignment let go on",
+        "receipt.issued": "receipt due",
+        "receipt.sealed": "receipt signed and encrypted",
+        "receipt.sent": "receipt sent",
+        "receipt.landed": "receipt arrived",
+        "receipt.accepted": "receipt decrypted, signature verified",
+        "receipt.refused": "receipt locked away",
+        "receipt.held": "receipt held, for a person to decide",
+        "receipt.released": "receipt let go on",
+        "quarantine.discarded": "quarantined file discarded",
+        "work.deferred": "put off: it is tried again",
+    }
+)
+
+
+def describe(event: str, detail: Mapping[str, Any]) -> str:
+    """An event as a sentence without a full stop: what happened, by whom, and why."""
+    said = _WORDS.get(event, event)
+    if actor := detail.get("actor"):
+        said += f", by {actor}"
+    if sequence := detail.get("sequence"):
+        said += f", number {sequence}"
+    reason, code = detail.get("reason"), detail.get("code")
+    why = " ".join(f"{reason or ''} {f'[{code}]' if code else ''}".split())
+    return f"{said}: {why}" if why else said
