@@ -1,8 +1,9 @@
 """What the gateway asks of an OpenPGP engine. One implementation: `gnupg_engine` (see docs/adr).
 
 Errors: `seal` raises OwnKeyUnusable, PartnerKeyUnusable, KeyAgentAway, CryptoFailed, DiskFull, DiskFailed.
-`open` raises a subclass of EnvelopeRefused for anything wrong with the message, or one of the above when the fault
-lies on this side; after any error no output file is left.
+What reading its plaintext raises goes through `seal` as it is. `open` raises a subclass of EnvelopeRefused for anything
+wrong with the message, or one of the above when the fault lies on this side; after any error no output file is left. An
+`output` that exists already is DiskFailed, and stays as it was.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class OpenPgp(Protocol):
         ...
 
     def close(self) -> None:
-        """End the agents that this object started."""
+        """Leave the key agent; the last of a site's processes to leave ends it."""
         ...
 
 

@@ -24,8 +24,7 @@ def test_every_keyword_that_python_gnupg_handles_is_known_to_the_verdict() -> No
         for handler in handlers
         for word in re.findall(r"'([A-Z][A-Z_]{3,})'", inspect.getsource(handler.handle_status))
     }
-    # These two are gpg 1's and card-reader chatter of other commands; gpg 2.2 writes neither while it decrypts.
-    assert found | set(gnupg.Verify.TRUST_LEVELS) <= status_words.KNOWN | {"END_DECRYPTION"}
+    assert found | set(gnupg.Verify.TRUST_LEVELS) <= status_words.KNOWN
     assert {"BADSIG", "NO_SECKEY", "DECRYPTION_FAILED", "UNEXPECTED"} <= found
 
 
