@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -21,6 +21,14 @@ from gateway.transfer.states import Direction
 
 _UNAVAILABLE: Final = 69
 _SHOWN: Final = 10
+_LANE: Final = (
+    Column("LANE"),
+    Column("STATE"),
+    Column("FAILURES", right=True),
+    Column("NEXT TRY (UTC)"),
+    Column("REASON", gives_way=True),
+)
+_HELD: Final = (Column("HELD"), Column("ID"), Column("PARTNER"), Column("CODE"))
 
 
 @click.command()
@@ -118,44 +126,16 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
 
 def _tell(health: Mapping[str, Any]) -> None:
     running = {name: process for name, process in health["processes"].items() if process is not None}
-    if running:
-        said = "runs: " + ", ".join(f"{name} {process}" for name, process in running.items())
-    else:
-        said = "does not run"
-    click.echo(f"{health['site']} {said}")
+    processes = ", ".join(f"{name} {process}" for name, process in running.items())
+    click.echo(f"{health['site']} {f'runs: {processes}' if running else 'does not run'}")
     _tell_counts(health["counts"]["transfer"])
     if oldest := health["oldest_waiting"]:
         when = tables.brief(oldest["created"])
         click.echo(f"longest without a receipt: {oldest['id']} to {oldest['partner']}, {oldest['state']}, since {when}")
     free, needed = health["disk"]["free_bytes"], health["disk"]["needed_bytes"]
     click.echo(f"disk: {tables.bytes_of(free)} free, {tables.bytes_of(needed)} needed")
-    if health["lanes"]:
-        click.echo()
-        columns = (
-            Column("LANE"),
-            Column("STATE"),
-            Column("FAILURES", right=True),
-            Column("NEXT TRY (UTC)"),
-            Column("REASON", gives_way=True),
-        )
-        rows = [
-            (
-                lane["partner"],
-                lane["state"],
-                str(lane["failures"] or ""),
-                tables.brief(lane["next_try"]),
-                lane["reason"] or "",
-            )
-            for lane in health["lanes"]
-        ]
-        tables.show(columns, rows)
-    if health["held"]:
-        click.echo()
-        columns = (Column("HELD"), Column("ID"), Column("PARTNER"), Column("CODE"))
-        rows = [(each["kind"], each["id"], each["partner"], each["code"] or "") for each in health["held"][:_SHOWN]]
-        tables.show(columns, rows)
-        if len(health["held"]) > _SHOWN:
-            click.echo(f"... and {len(health['held']) - _SHOWN} more: `gateway transfers --state held`")
+    _tell_lanes(health["lanes"])
+    _tell_held(health["held"])
     click.echo()
     for need in health["needs"]:
         click.echo(f"{click.style('needs a person', fg='yellow')}: {need}")
@@ -167,3 +147,29 @@ def _tell_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
     for direction, word in (("out", "sent by us"), ("in", "sent to us")):
         states = ", ".join(f"{number} {state}" for state, number in counts[direction].items())
         click.echo(f"{word}: {states or 'nothing yet'}")
+
+
+def _tell_lanes(lanes: Sequence[Mapping[str, Any]]) -> None:
+    if not lanes:
+        return
+    rows = [
+        (
+            lane["partner"],
+            lane["state"],
+            str(lane["failures"] or ""),
+            tables.brief(lane["next_try"]),
+            lane["reason"] or "",
+        )
+        for lane in lanes
+    ]
+    click.echo()
+    tables.show(_LANE, rows)
+
+
+def _tell_held(held: Sequence[Mapping[str, Any]]) -> None:
+    if not held:
+        return
+    click.echo()
+    tables.show(_HELD, [(each["kind"], each["id"], each["partner"], each["code"] or "") for each in held[:_SHOWN]])
+    if len(held) > _SHOWN:
+        click.echo(f"... and {len(held) - _SHOWN} more: `gateway transfers --state held`")
