@@ -130,7 +130,9 @@ def _check_end(run: Run, counts: Counter[str]) -> None:
         and counts["BEGIN_DECRYPTION"] > counts["END_DECRYPTION"]
         and not _says_what_is_wrong(counts)
     ):
-        raise EnvelopeExhausting("GnuPG gave up in the middle of the message; it may need more memory than the limit.")
+        raise EnvelopeDamaged(
+            "GnuPG gave up in the middle of the message: its packets are broken, or too large for memory."
+        )
 
 
 def _says_what_is_wrong(counts: Counter[str]) -> bool:

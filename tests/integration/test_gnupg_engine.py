@@ -449,10 +449,10 @@ def test_a_bomb_of_signatures_is_refused(town: Town, engine: GnuPgEngine, tmp_pa
         opened(engine, town.wrapped(packet(8, b"\x01" + many)), tmp_path)
 
 
-def test_too_little_memory_is_not_taken_for_damage(town: Town, tmp_path: Path) -> None:
+def test_too_little_memory_is_not_taken_for_acceptance(town: Town, tmp_path: Path) -> None:
     with (
         town.engine(limits=OpenLimits(memory_bytes=4_000_000)) as engine,
-        pytest.raises((errors.EnvelopeExhausting, errors.CryptoFailed)),
+        pytest.raises((errors.EnvelopeDamaged, errors.CryptoFailed)),
     ):
         opened(engine, town.good, tmp_path)
 

@@ -180,7 +180,7 @@ SIGNATURE_LINES = ("NEWSIG", None), ("SIG_ID", None), ("GOODSIG", None), ("VALID
         ([], 0, errors.EnvelopeNotOpenPgp),
         ([], 2, errors.CryptoFailed),
         (GOOD, 2, errors.EnvelopeDamaged),
-        (GOOD[:6], 2, errors.EnvelopeExhausting),
+        (GOOD[:6], 2, errors.EnvelopeDamaged),
         (
             ["ENC_TO 6BB0605BC2528189 18 0", "NO_SECKEY 6BB0605BC2528189", "BEGIN_DECRYPTION", "DECRYPTION_FAILED"],
             2,
