@@ -1,0 +1,255 @@
+"""Writes docs/errors.md and docs/states.md out of the code, or with --check says whether they are stale.
+
+Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
+"""
+
+# ruff: noqa: INP001 - a script, no part of a package
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import gateway
+from gateway.errors import Disposition, GatewayError, documented_errors
+from gateway.transfer.states import ITINERARIES, Direction, Itinerary, State
+
+DOCS: Final = Path(__file__).resolve().parent
+_MARK: Final = "<!-- Written by docs/generate.py from the code: change it there. -->"
+_SCRIPTS: Final = frozenset({"gateway.__main__", "gateway.ledger.migrations.env"})
+"""Modules that do something when they are imported."""
+
+_SAID: Final[Mapping[Disposition, tuple[str, str]]] = {
+    Disposition.DEFER: (
+        "Try again later",
+        (
+            "The work waits and is tried again by itself, after a random time of at most `retry_base_seconds` doubled with"
+            " each failure, up to `retry_cap_seconds`; until the transfer's expiry."
+        ),
+    ),
+    Disposition.REJECT: (
+        "The content is wrong",
+        (
+            "The file goes back to whoever submitted it, with the reasons. On the receiving side the sender is told in the"
+            " receipt."
+        ),
+    ),
+    Disposition.QUARANTINE: (
+        "It should not exist",
+        (
+            "What came is locked away whole, nothing of it is delivered, and an error line is logged. `gateway quarantine`"
+            " shows it."
+        ),
+    ),
+    Disposition.HOLD: (
+        "A person must decide",
+        "The work stops where it is, and goes on from there once a person releases it.",
+    ),
+    Disposition.HALT: (
+        "This gateway must not go on",
+        "The role ends, and the supervisor stops the whole gateway with the error's exit status.",
+    ),
+    Disposition.MISUSE: ("The caller", "A command was called wrongly, or by the wrong person. Nothing has changed."),
+}
+
+_DRAWINGS: Final = (
+    (
+        "transfer",
+        Direction.OUT,
+        "A file on its way to a partner",
+        "While it is packed, sealed or sent it moves with its consignment.",
+    ),
+    (
+        "transfer",
+        Direction.IN,
+        "A file from a partner",
+        "Its row is written when its consignment has passed the acceptance rule.",
+    ),
+    (
+        "consignment",
+        Direction.OUT,
+        "A consignment to a partner",
+        (
+            "From `sent` back to `sealed`: the receipt is overdue, or a person asked for it, and the same bytes are sent"
+            " again."
+        ),
+    ),
+    (
+        "consignment",
+        Direction.IN,
+        "A consignment from a partner",
+        "`delivered` means that every transfer in it has come to its end here, whichever that was.",
+    ),
+    (
+        "receipt",
+        Direction.OUT,
+        "A receipt to a partner",
+        "From `sent` back to `issued`: the partner sent the consignment again, so the receipt did not reach it.",
+    ),
+    ("receipt", Direction.IN, "A receipt from a partner", "What is accepted is kept in `state/evidence`."),
+)
+
+_MEANING: Final[Mapping[State, str]] = {
+    State.ADMITTED: "copied into custody, durably",
+    State.VALIDATED: "found good by the rules of its flow",
+    State.PACKED: "assigned to a consignment",
+    State.SEALED: "signed and encrypted; from now on the bytes do not change",
+    State.SENT: "at the partner under its final name, or in its `out/`",
+    State.RECEIPTED: "the partner's signed receipt has been verified",
+    State.INGESTED: "the partner's back office has taken it",
+    State.LANDED: "copied out of the landing, and recorded",
+    State.OPENED: "decrypted, verified and unpacked into the vault",
+    State.DELIVERED: "in `spool/inbound`, complete and durable",
+    State.ISSUED: "due; its text is written when it is sealed",
+    State.ACCEPTED: "verified, and its transfers moved",
+    State.REJECTED: "the content is wrong; the file goes back to its sender",
+    State.QUARANTINED: "locked away",
+    State.HELD: "waits for a person; the ledger remembers where release resumes",
+    State.EXPIRED: "no receipt came in time; the file goes back to its operator",
+}
+
+_MEANING_HERE: Final[Mapping[tuple[str, Direction, State], str]] = {
+    (
+        "transfer",
+        Direction.OUT,
+        State.REJECTED,
+    ): "the content is wrong, here or by the partner's word; the file goes back",
+    ("transfer", Direction.OUT, State.QUARANTINED): "the partner's gateway locked it away; the file goes back",
+    ("transfer", Direction.IN, State.REJECTED): "the content is wrong; the sender is told in the receipt",
+    ("consignment", Direction.IN, State.DELIVERED): "every transfer in it has come to its end here",
+    ("consignment", Direction.OUT, State.RECEIPTED): "answered, transfer by transfer",
+    ("consignment", Direction.OUT, State.EXPIRED): "no receipt came in time",
+    ("receipt", Direction.OUT, State.SEALED): "signed and encrypted",
+}
+"""What a state means for one kind only."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    check = parser.parse_args().check
+    stale = False
+    for name, text in pages().items():
+        path = DOCS / name
+        before = path.read_text("utf-8") if path.exists() else ""
+        if before == text:
+            continue
+        if check:
+            stale = True
+            change = difflib.unified_diff(before.splitlines(), text.splitlines(), name, "the code", lineterm="", n=0)
+            sys.stderr.write("\n".join(change) + f"\n{name} is stale: run `python docs/generate.py`\n")
+        else:
+            path.write_text(text, "utf-8")
+    return 1 if stale else 0
+
+
+def pages() -> dict[str, str]:
+    """The generated pages by name, as they should read."""
+    return {"errors.md": errors_page(), "states.md": states_page()}
+
+
+# -- errors
+
+
+def errors() -> Iterator[type[GatewayError]]:
+    """Every error of the gateway that has a code of its own, wherever it is defined."""
+    for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
+        if module.name not in _SCRIPTS:
+            importlib.import_module(module.name)
+    for error in documented_errors():
+        ours = error.__module__.startswith("gateway.")
+        if ours and error.code != getattr(error.__mro__[1], "code", None):
+            yield error
+
+
+def errors_page() -> str:
+    # Those of errors.py as they stand there; others by where they stand, since modules may be loaded in any order.
+    found = sorted(errors(), key=lambda error: "" if error.__module__ == "gateway.errors" else error.__module__)
+    lines = [
+        "# Errors",
+        "",
+        _MARK,
+        "",
+        (
+            "What becomes of the work is a property of the error's class, never of the place that meets it. `code` is what the"
+            " ledger, the log lines, receipts and `--json` say; the exit status is that of a command that ends with it"
+            " (sysexits.h). Reasons never hold content of a file."
+        ),
+        "",
+        (
+            "Codes that a validator's finding gives a rejected file are in [formats/](formats/) for LAIDs and extracts, and in"
+            " `gateway/validation/xml_codes.py` for claims and referrals. `returned-by-person` is a transfer that somebody gave"
+            " back with `gateway return`; `reader-died` a file whose reader ended over it (the third time it is held as"
+            " `poison-file`); `no-events` a machine whose file-system events could not be had, so that directories are only"
+            " looked through at intervals."
+        ),
+    ]
+    for disposition, (title, explanation) in _SAID.items():
+        lines += ["", f"## {title} (`{disposition}`)", "", explanation, ""]
+        lines += ["| code | meaning | what to do | exit |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| `{error.code}` | {_cell(_first_line(error))} | {_cell(error.remedy)} | {error.exit_status} |"
+            for error in found
+            if error.disposition is disposition
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _first_line(error: type[GatewayError]) -> str:
+    return (error.__doc__ or error.code).strip().splitlines()[0]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# -- states
+
+
+def states_page() -> str:
+    lines = [
+        "# States",
+        "",
+        _MARK,
+        "",
+        (
+            "Which state may follow which. `gateway/transfer/states.py` holds the tables; the ledger moves a row only if it"
+            " still is in the state that the mover believed it to be in. A state that nothing follows is an end."
+        ),
+    ]
+    for kind, direction, title, note in _DRAWINGS:
+        itinerary = ITINERARIES[kind, direction]
+        lines += ["", f"## {title}", "", note, "", "```mermaid", "stateDiagram-v2", *_drawing(itinerary), "```", ""]
+        lines += ["| state | what has been done | may be followed by |", "| --- | --- | --- |"]
+        lines += [
+            f"| `{state}` | {_MEANING_HERE.get((kind, direction, state), _MEANING[state])} | {_following(following)} |"
+            for state, following in itinerary.items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _drawing(itinerary: Itinerary) -> Iterator[str]:
+    yield f"    [*] --> {next(iter(itinerary))}"
+    for state, followed_by in itinerary.items():
+        for following in _in_order(followed_by):
+            yield f"    {state} --> {following}"
+        if not followed_by:
+            yield f"    {state} --> [*]"
+
+
+def _following(states: frozenset[State]) -> str:
+    return ", ".join(f"`{state}`" for state in _in_order(states)) or "nothing: an end"
+
+
+def _in_order(states: frozenset[State]) -> list[State]:
+    """In the order of the enumeration: sets have none, and a page has to come out the same each time."""
+    return [state for state in State if state in states]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The house keeps its shape: modules of one job each, the field's words for names, third parties where they belong.
+
+Which layer may import which is import-linter's work (`make check`); here is what it does not see.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PACKAGE: Final = ROOT / "gateway"
+MOST_LINES: Final = 400
+VAGUE: Final = re.compile(
+    r"(?:^|_)(?:utils?|helpers?|common|misc|manager|handler|stuff|base|core|process_data)(?:_|$)", re.IGNORECASE
+)
+"""Words that say nothing about what is inside."""
+
+ALONE: Final = {
+    "paramiko": "transport",
+    "gnupg": "crypto",
+    "lxml": "validation",
+    "pikepdf": "validation",
+    "xmlschema": "validation",
+    "sqlalchemy": None,
+    "alembic": "ledger",
+    "watchdog": "spool",
+    "zstandard": "spool",
+}
+"""Third parties, and the one part that may import each; None is judged by a test of its own."""
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE), ast.parse(path.read_text("utf-8"))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """The top-level names of everything that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_no_module_has_more_than_400_lines() -> None:
+    # errors.py is a list, and reads as one.
+    long = {
+        str(path): count
+        for path, _ in modules()
+        if path.name != "errors.py" and (count := len((PACKAGE / path).read_text("utf-8").splitlines())) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_every_module_says_what_its_job_is() -> None:
+    silent = [str(path) for path, tree in modules() if tree.body and not (ast.get_docstring(tree) or "").strip()]
+    assert silent == []
+
+
+def test_names_are_the_fields_words() -> None:
+    vague = []
+    for path, tree in modules():
+        names = [path.stem, *path.parent.parts]
+        names += [
+            node.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        ]
+        vague += [f"{path}: {name}" for name in names if VAGUE.search(name)]
+    assert vague == []
+
+
+def test_third_parties_stay_in_their_part_of_the_house() -> None:
+    astray = [
+        f"{path} imports {name}"
+        for path, tree in modules()
+        for name in imported(tree) & ALONE.keys()
+        if ALONE[name] is not None and path.parts[0] != ALONE[name]
+    ]
+    # Sample data are made, not read: the XML and PDF writers lie with the samplers.
+    assert [found for found in astray if not found.startswith("sample/")] == []
+
+
+def test_sql_is_spoken_by_the_ledger_the_stages_and_the_daemon_only() -> None:
+    speakers = {path.parts[0] for path, tree in modules() if "sqlalchemy" in imported(tree)}
+    assert speakers <= {"ledger", "stages", "daemon", "cli", "assembly.py"}
+
+
+def test_one_module_alone_catches_everything() -> None:
+    catchers = []
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ExceptHandler):
+                caught = node.type
+                broad = caught is None or (isinstance(caught, ast.Name) and caught.id in ("Exception", "BaseException"))
+                if broad and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node)):
+                    catchers.append(str(path))
+    assert catchers == ["cli/__init__.py"]
+
+
+def test_there_is_no_shell_and_no_pickle() -> None:
+    for path, tree in modules():
+        assert not imported(tree) & {"pickle", "shelve", "marshal"}, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                raise AssertionError(f"{path}:{node.value.lineno}: a shell")
+            if isinstance(node, ast.Attribute):
+                assert not (node.attr in ("system", "popen") and ast.unparse(node.value) == "os"), path
+
+
+def test_the_layers_that_import_linter_keeps_name_every_part_of_the_house() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    named = set(re.findall(r"gateway\.(\w+)", " ".join(layers)))
+    parts = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+    parts |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert parts <= named
