@@ -1,0 +1,160 @@
+"""`gateway validate`: would these files be accepted? Read by the same readers as the gateway's, with or without a site."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.cli import output
+from gateway.cli.site import settings_of
+from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
+from gateway.flows.catalog import FLOWS, routes
+from gateway.logs import safe_text
+from gateway.settings.model import Settings, SiteKind
+from gateway.settings.resources import resource
+from gateway.spool.names import check_name
+from gateway.stages.inspection import wrong_authority
+from gateway.validation.contract import Finding, Report
+from gateway.validation.sandbox import Crash, Job, Sandbox
+
+_DATA: Final = 65
+_WORKERS: Final = 2
+
+
+@click.command()
+@click.argument("flow", type=click.Choice(list(FLOWS)), metavar="FLOW")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--to", "addressee", metavar="CODE", help="The authority that the files are for: do they name it?")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="Findings a file."
+)
+@click.option(
+    "--test-numbers", is_flag=True, help="Let made-up National Insurance numbers pass, whatever the site says."
+)
+@output.as_json
+@click.pass_context
+def validate(
+    ctx: click.Context,
+    flow: str,
+    files: Sequence[Path],
+    addressee: str | None,
+    limit: int,
+    *,
+    test_numbers: bool,
+    as_json: bool,
+) -> None:
+    """Would files of this FLOW be accepted? What is wrong with them, by line or record, never what they say.
+
+    Nothing is submitted. Exit status 0 if every file would be accepted, else 65. No site is needed; with one, its
+    settings count, and the authority that a file names has to be one that it could go to.
+
+    \b
+    Example:
+      gateway validate claim claims-1.xml claims-2.xml --test-numbers
+      gateway --home /srv/gateway validate extract "hb9991_SHBE_555086k May 2013.csv"
+    """
+    settings = _settings(ctx)
+    for path in files:
+        _require_readable(path)
+    allowed = test_numbers or (settings is not None and settings.validation.test_numbers)
+    schemas = resource("schemas")
+    plans = {flow: FLOWS[flow].plan(schemas, allowed)}
+    reports: dict[Path, Report] = {}
+    with Sandbox(plans, min(_WORKERS, len(files))) as readers:
+        for job, result in readers.validate([Job(str(at), flow, path) for at, path in enumerate(files)]):
+            path = files[int(job.key)]
+            reports[path] = _complete(settings, flow, path, _report(result), addressee)
+    if as_json:
+        output.show_json([_data(path, reports[path], limit) for path in files])
+    else:
+        for path in files:
+            for line in _lines(path, reports[path], limit):
+                click.echo(line)
+    wrong = sum(not reports[path].valid for path in files)
+    output.say(f"{len(files) - wrong} of {len(files)} would be accepted.")
+    if wrong:
+        ctx.exit(_DATA)
+
+
+def _settings(ctx: click.Context) -> Settings | None:
+    """The settings of the site that was named, None where none was."""
+    if ctx.find_root().obj is None:
+        return None
+    try:
+        return settings_of(ctx)
+    except SiteMissing:
+        return None
+
+
+def _require_readable(path: Path) -> None:
+    """Refuse what is no file that could be read; what is wrong inside one is a finding."""
+    shown = safe_text(str(path))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise UsageWrong(f"There is no file {shown}.") from error
+    except PermissionError as error:
+        raise NotPermitted(f"You may not read {shown}.") from error
+    except OSError as error:
+        raise DiskFailed(f"{shown} cannot be read: {error.strerror}.") from error
+    os.close(descriptor)
+    if not path.is_file():
+        raise UsageWrong(f"{shown} is no file.")
+
+
+def _report(result: Report | Crash) -> Report:
+    """What a reader said; a file that ended its reader would be held."""
+    if isinstance(result, Report):
+        return result
+    return Report(None, (Finding("poison-file", "file", f"reading it ended its reader: {result.reason}"),), 1)
+
+
+def _complete(settings: Settings | None, flow: str, path: Path, report: Report, addressee: str | None) -> Report:
+    """The report, with what only the name of the file, its addressee or the site can tell."""
+    try:
+        check_name(path.name)
+    except FileNameRefused as error:
+        finding = Finding(error.code, "name", error.reason)
+        report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
+    if FLOWS[flow].ends[0] is not SiteKind.DWP:
+        return report
+    if addressee is None and settings is not None:
+        addressee = _addressee(settings, flow, report)
+    return report if addressee is None else wrong_authority(report, addressee)
+
+
+def _addressee(settings: Settings, flow: str, report: Report) -> str | None:
+    """At an authority's site the site itself; at DWP's any partner would do that the file names."""
+    if settings.site.kind is SiteKind.LA:
+        return settings.site.code
+    partners = sorted(routes(settings).outgoing.get(flow, frozenset()))
+    return None if not partners or report.facts.get("authority") in partners else partners[0]
+
+
+def _data(path: Path, report: Report, limit: int) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "valid": report.valid,
+        "schema": report.schema,
+        "total": report.total,
+        "findings": [asdict(finding) for finding in report.findings[:limit]],
+        "facts": dict(report.facts),
+    }
+
+
+def _lines(path: Path, report: Report, limit: int) -> Iterator[str]:
+    shown = safe_text(str(path))
+    if report.valid:
+        yield f"{shown}: fine{f', {report.schema}' if report.schema else ''}"
+        return
+    yield f"{shown}: {report.total} {'finding' if report.total == 1 else 'findings'}"
+    for finding in report.findings[:limit]:
+        yield f"  {finding.where}: {finding.message} [{finding.code}]"
+    left = report.total - min(limit, len(report.findings))
+    if left:
+        yield f"  ... and {left} more"

@@ -1,0 +1,174 @@
+"""Files that a command hands over: judged, copied beside the custody, and moved in under the ledger's lock.
+
+`examine` raises FileUnsafe, FileNameRefused, FileEmpty, FileTooLarge, NotFound and NotPermitted for what it finds;
+`Draft` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
+`vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile and clears its custody of files
+without a row never meets them. What a killed command left there goes with the next one: a draft is locked by its maker.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, NotFound, NotPermitted, StillBeingWritten
+from gateway.spool.custody import custody_file
+from gateway.spool.durable import Group, disk_error, fsync_directory, make_directory, write_all
+from gateway.spool.names import check_name
+
+_SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_COPY: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file that may be submitted: its path and its size in bytes, and what tells that it is still the same."""
+
+    path: Path
+    size: int
+    mark: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A submitted file's copy: the transfer's id, size in bytes, SHA-256."""
+
+    transfer: str
+    size: int
+    sha256: str
+
+
+def examine(path: Path, max_bytes: int) -> Submission:
+    """Judge a file as the spool would; a link is not followed."""
+    with _opened(path) as descriptor:
+        status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileUnsafe
+    check_name(path.name)
+    if status.st_size == 0:
+        raise FileEmpty
+    if status.st_size > max_bytes:
+        raise FileTooLarge(f"The file has {status.st_size} bytes; its flow allows {max_bytes}.")
+    return Submission(path, status.st_size, _mark(status))
+
+
+class Draft:
+    """Copies of submitted files on their way into custody. `directory` is made, and never readable by others."""
+
+    def __init__(self, directory: Path, run: str) -> None:
+        _clear(directory)
+        self._copies = directory / run
+        make_directory(self._copies)
+        self._owner = directory.parent.stat() if os.geteuid() == 0 else None
+        if self._owner is not None:
+            # Root may submit; what it leaves here has to be the gateway's own.
+            os.chown(directory, self._owner.st_uid, self._owner.st_gid)
+        self._lock = os.open(self._copies, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._group = Group(self._copies)
+        self._names: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what was not moved in."""
+        self._group.close()
+        shutil.rmtree(self._copies, ignore_errors=True)
+        os.close(self._lock)
+
+    def copy(self, submission: Submission, transfer: str) -> Copied:
+        """A copy under the transfer's id, durable once `commit` has returned."""
+        target = custody_file(self._copies, transfer)
+        try:
+            with _opened(submission.path) as source:
+                descriptor = os.open(target, _COPY, 0o600)
+                try:
+                    if self._owner is not None:
+                        os.fchown(descriptor, self._owner.st_uid, self._owner.st_gid)
+                    sha256 = _copy(source, descriptor, submission)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+        except OSError as error:
+            raise disk_error(error, "copying a submitted file") from error
+        self._group.add_file(descriptor)
+        self._names.append(transfer)
+        return Copied(transfer, submission.size, sha256)
+
+    def commit(self) -> None:
+        """Wait until every copy is on the disk."""
+        self._group.commit()
+
+    def move_in(self, custody: Path) -> None:
+        """Give the copies their places in custody, durably. Call it inside the transaction that records them."""
+        try:
+            for name in self._names:
+                (self._copies / name).rename(custody_file(custody, name))
+        except OSError as error:
+            raise disk_error(error, "moving a submitted file into custody") from error
+        fsync_directory(custody)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, _SOURCE)
+    except FileNotFoundError as error:
+        raise NotFound("There is no such file.") from error
+    except PermissionError as error:
+        raise NotPermitted("This user may not read the file.") from error
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise FileUnsafe from error
+        raise disk_error(error, "opening a file") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _mark(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _copy(source: int, target: int, submission: Submission) -> str:
+    digest = hashlib.sha256()
+    left = submission.size
+    while piece := os.read(source, min(left + 1, _PIECE)):
+        left -= len(piece)
+        if left < 0:
+            raise StillBeingWritten
+        digest.update(piece)
+        write_all(target, piece)
+    if left or _mark(os.fstat(source)) != submission.mark:
+        raise StillBeingWritten
+    return digest.hexdigest()
+
+
+def _clear(directory: Path) -> None:
+    """Remove drafts whose maker is gone."""
+    try:
+        left = sorted(directory.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise disk_error(error, "looking through submitted files") from error
+    for path in left:
+        with suppress(BlockingIOError, FileNotFoundError, NotADirectoryError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(descriptor)
