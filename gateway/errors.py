@@ -232,7 +232,7 @@ class FileUnsafe(Reject):
 
 
 class FlowNotPermitted(Reject):
-    """This kind of file does not go to that partner."""
+    """That partner does not get this kind of file."""
 
     code = "flow-not-permitted"
     remedy = "Drop it under the right flow and partner; `gateway partner list` says what is permitted."

@@ -50,6 +50,7 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
         sites = demo_sites.start(sites)
         keep = False
         try:
+            demo_sites.wait_until_ready(sites)
             report = _play(sites, timeout)
             keep = directory is not None
         finally:
@@ -130,7 +131,7 @@ def _show(report: dict[str, Any]) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to import
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 170)
     files = report["files"]
     table = Table("file", "flow", "from", "to", "size", "state", "seconds", "", title="What became of every file")
     for column in (4, 6):

@@ -62,11 +62,13 @@ def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, sec
         deadline = time.monotonic() + seconds
         while len(ended) < len(dropped) and time.monotonic() < deadline:
             check_alive(sites)
+            submitted = set()
             for code, ledger in ledgers.items():
                 with ledger.read() as connection:
                     rows = queries.transfers(connection, direction="out")
                 for row in rows:
                     key = (row.flow, code, row.partner, row.name)
+                    submitted.add(key)
                     if key in dropped and key not in ended and not row.custody:
                         ended[key] = (row, row.updated)
                     if row.state == "held" and row.id not in released:
@@ -76,8 +78,8 @@ def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, sec
                 # What cannot be a submission at all comes back without ever becoming a transfer.
                 key = _key(act)
                 why = homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt"
-                if key not in ended and act.ending is Ending.RETURNED and why.exists():
-                    ended.setdefault(key, (None, why.stat().st_mtime))
+                if key not in submitted and key not in ended and why.exists():
+                    ended[key] = (None, why.stat().st_mtime)
             progress(len(ended), len(dropped))
             time.sleep(_LOOK_EVERY)
     return [_judge(act, homes, ended.get(_key(act)), dropped[_key(act)], released) for act in acts]
@@ -100,9 +102,10 @@ def _judge(
 ) -> Result:
     row, ended = (None, dropped) if end is None else end
     state = "waiting" if end is None else "returned" if row is None else row.state
+    why = homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt"
     arrived = _arrived(act, homes[act.recipient])
-    back = (homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt").exists()
-    why_not = _why_not(act, state, row, arrived=arrived, back=back, released=released)
+    why_not = _why_not(act, state, row, arrived=arrived, back=why.exists(), released=released)
+    reason = why.read_text(encoding="utf-8").partition("\n")[0] if row is None and why.exists() else None
     return Result(
         file=act.name,
         flow=act.flow,
@@ -112,7 +115,7 @@ def _judge(
         state=state,
         seconds=round(max(ended - dropped, 0.0), 2),
         code=None if row is None else row.code,
-        reason=None if row is None else row.reason,
+        reason=reason if row is None else row.reason,
         expected=act.ending,
         as_expected=why_not is None,
         why_not=why_not,

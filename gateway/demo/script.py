@@ -17,6 +17,10 @@ _VALID: Final[Mapping[str, int]] = {"claim": 8, "referral": 4, "laid": 4, "extra
 """How many valid files of a flow each authority gets or sends."""
 
 
+_EVERY: Final[Mapping[str, int]] = {"claim": 5, "referral": 5, "laid": 2, "extract": 2}
+"""One defect in so many is shown: `gateway sample --list-defects` names them all, and the tests try them all."""
+
+
 class Ending(StrEnum):
     """How a file has to come out."""
 
@@ -61,11 +65,10 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
 def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, seed: int) -> Iterator[Act]:
     for flow, sampler in samplers.items():
         sender, recipient = (authority, DWP) if flow == "extract" else (DWP, authority)
-        # Every named defect goes once, half of them to each authority.
+        # A few of the flow's defects to each authority, no two alike.
         mine = AUTHORITIES.index(authority)
-        for number, (defect, code) in enumerate(sorted(sampler.defects.items())):
-            if number % len(AUTHORITIES) != mine:
-                continue
+        chosen = sorted(sampler.defects.items())[mine :: len(AUTHORITIES)][:: _EVERY.get(flow, 1)]
+        for number, (defect, code) in enumerate(chosen):
             drawn = random.Random(f"{seed}/{flow}/{authority}/{defect}")
             sample = sampler.make(
                 sender=sender, recipient=recipient, index=900 + number, random=drawn, today=today, defect=defect
@@ -78,5 +81,6 @@ def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[
     authority = AUTHORITIES[0]
     drawn = random.Random(f"{seed}/claim/{authority}/0")
     first = samplers["claim"].make(sender=DWP, recipient=authority, index=0, random=drawn, today=today)
-    again = Sample(f"again-{first.name}", first.content, None)
+    stem, _, ending = first.name.rpartition(".")
+    again = Sample(f"{stem}_again.{ending}", first.content, None)
     yield Act("claim", DWP, authority, again, Ending.RELEASED, "suspected-duplicate")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.daemon.role import Role
 from gateway.errors import GatewayError
 from gateway.settings.home import Home
 
@@ -86,6 +87,17 @@ def start(sites: Sequence[DemoSite]) -> list[DemoSite]:
             )
         started.append(DemoSite(site.code, site.home, daemon))
     return started
+
+
+def wait_until_ready(sites: Sequence[DemoSite], seconds: float = 60.0) -> None:
+    """Wait until every role of every site has said that it works: from then on a rename into place is noticed at once."""
+    deadline = time.monotonic() + seconds
+    for site in sites:
+        while site.log.read_text(errors="replace").count("role.started") < len(Role):
+            check_alive([site])
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"the gateway of {site.code} did not start within {seconds:.0f} s")
+            time.sleep(0.1)
 
 
 def stop(sites: Sequence[DemoSite], seconds: float = 15.0) -> None:
