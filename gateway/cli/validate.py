@@ -15,7 +15,7 @@ from gateway.cli.site import settings_of
 from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
-from gateway.settings.model import Settings, SiteKind
+from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages.inspection import wrong_authority
@@ -34,7 +34,9 @@ _WORKERS: Final = 2
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="Findings a file."
 )
 @click.option(
-    "--test-numbers", is_flag=True, help="Let made-up National Insurance numbers pass, whatever the site says."
+    "--test-numbers/--no-test-numbers",
+    default=None,
+    help="Let made-up National Insurance numbers pass, or not.  [default: as the site says]",
 )
 @output.as_json
 @click.pass_context
@@ -45,7 +47,7 @@ def validate(
     addressee: str | None,
     limit: int,
     *,
-    test_numbers: bool,
+    test_numbers: bool | None,
     as_json: bool,
 ) -> None:
     """Would files of this FLOW be accepted? What is wrong with them, by line or record, never what they say.
@@ -61,7 +63,9 @@ def validate(
     settings = _settings(ctx)
     for path in files:
         _require_readable(path)
-    allowed = test_numbers or (settings is not None and settings.validation.test_numbers)
+    allowed = test_numbers
+    if allowed is None:
+        allowed = (Validation() if settings is None else settings.validation).test_numbers
     schemas = resource("schemas")
     plans = {flow: FLOWS[flow].plan(schemas, allowed)}
     reports: dict[Path, Report] = {}
