@@ -61,6 +61,7 @@ class Event(StrEnum):
     TRANSFER_DELIVERED = "transfer.delivered"
     TRANSFER_QUARANTINED = "transfer.quarantined"
     TRANSFER_RECEIPTED = "transfer.receipted"
+    TRANSFER_INGESTED = "transfer.ingested"
     TRANSFER_EXPIRED = "transfer.expired"
     TRANSFER_RETRIED = "transfer.retried"
     SPOOL_REFUSED = "spool.refused"
