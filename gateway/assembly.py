@@ -1,6 +1,8 @@
 """Putting a site together: the only module that names concrete engines.
 
-Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close.
+Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close. It
+imports its engines itself: a role or a command pays for those that it uses, and `gateway card` does not wait for the
+database's library.
 """
 
 from __future__ import annotations
@@ -11,38 +13,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row
-
-from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.flows.catalog import FLOWS, routes
-from gateway.ledger.store import Ledger
-from gateway.logs import Logger
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
-from gateway.spool.archive import ArchiveWriter, Limits, unpack
-from gateway.spool.durable import Group
-from gateway.spool.intake import Intake, Rule
-from gateway.spool.settling import Settling
-from gateway.stages.accept import Accept
-from gateway.stages.acknowledge import Acknowledge
-from gateway.stages.admit import Admit
-from gateway.stages.collect import Collect
-from gateway.stages.deliver import Deliver
-from gateway.stages.open import Open
-from gateway.stages.overdue import Overdue
-from gateway.stages.pack import Pack
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.settle import Settle
-from gateway.stages.validate import Validate
-from gateway.stages.workplace import Stage, Workplace
-from gateway.transfer.manifest import Item, Manifest
-from gateway.transport.contract import Endpoint, Pace, Transport
-from gateway.validation.plan import Plan
-from gateway.validation.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from gateway.crypto.contract import KeyStore, OpenPgp
+    from gateway.logs import Logger
+    from gateway.spool.archive import ArchiveWriter
+    from gateway.spool.settling import Settling
+    from gateway.stages.workplace import Stage, Workplace
+    from gateway.transfer.manifest import Item, Manifest
+    from gateway.transport.contract import Transport
+    from gateway.validation.plan import Plan
+    from gateway.validation.sandbox import Sandbox
 
 _ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped")
 _WARNINGS = (
@@ -75,6 +64,9 @@ def announcer(log: Logger) -> Callable[..., None]:
 
 def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> Workplace:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
+    from gateway.ledger.store import Ledger
+    from gateway.stages.workplace import Workplace
+
     announce = announcer(log)
     ledger = Ledger(
         settings.home.ledger, clock=time.time, role=role, announce=lambda event, keys: announce(event, **keys)
@@ -100,11 +92,19 @@ def plans(settings: Settings) -> Mapping[str, Plan]:
 
 def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:
     """The processes in which files are read."""
+    from gateway.validation.sandbox import Sandbox
+
     return Sandbox(plans(settings), workers or settings.daemon.workers)
 
 
 def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys."""
+    from gateway.spool.intake import Intake, Rule
+    from gateway.stages.admit import Admit
+    from gateway.stages.deliver import Deliver
+    from gateway.stages.settle import Settle
+    from gateway.stages.validate import Validate
+
     settings = place.settings
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
@@ -118,6 +118,13 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Se
 
 def vault_stages(place: Workplace) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
+    from gateway.stages.accept import Accept
+    from gateway.stages.acknowledge import Acknowledge
+    from gateway.stages.open import Open
+    from gateway.stages.overdue import Overdue
+    from gateway.stages.pack import Pack
+    from gateway.stages.seal import Seal
+
     engine = open_pgp(place.settings)
     return [
         Overdue(place),
@@ -131,6 +138,9 @@ def vault_stages(place: Workplace) -> Sequence[Stage]:
 
 def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only."""
+    from gateway.stages.collect import Collect
+    from gateway.stages.send import Send
+
     transports = {code: transport(place.settings, partner) for code, partner in place.settings.partners.items()}
     collect = Collect(place)
     collect.recover()
@@ -139,7 +149,7 @@ def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
 
 def open_pgp(settings: Settings) -> OpenPgp:
     """The OpenPGP engine of a site."""
-    from gateway.crypto.gnupg_engine import GnuPgEngine  # noqa: PLC0415 - only the vault pays for it
+    from gateway.crypto.gnupg_engine import GnuPgEngine
 
     pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
     return GnuPgEngine(settings.home.keyrings, settings.openpgp.fingerprint, pinned, time.time)
@@ -147,25 +157,27 @@ def open_pgp(settings: Settings) -> OpenPgp:
 
 def key_store(keyrings: Path) -> KeyStore:
     """The keys below `keyrings`; no agent is left running after a call."""
-    from gateway.crypto.keystore import GnuPgKeyStore  # noqa: PLC0415 - only setting up pays for it
+    from gateway.crypto.keystore import GnuPgKeyStore
 
     return GnuPgKeyStore(keyrings)
 
 
 def create_ledger(home: Home) -> None:
     """An empty ledger."""
-    from gateway.ledger.migrate import migrate  # noqa: PLC0415 - Alembic is slow to import
+    from gateway.ledger.migrate import migrate
 
     migrate(home.ledger)
 
 
 def transport(settings: Settings, partner: Partner) -> Transport:
     """How sealed files get to a partner: to its server, or into the directory that it collects from."""
+    from gateway.transport.contract import Endpoint, Pace
+
     if partner.endpoint is None or partner.link == "none":
-        from gateway.transport.folder import FolderTransport  # noqa: PLC0415 - as below
+        from gateway.transport.folder import FolderTransport
 
         return FolderTransport(settings.home.landing_out(partner.code))
-    from gateway.transport.sftp import SftpTransport  # noqa: PLC0415 - paramiko is slow to import
+    from gateway.transport.sftp import SftpTransport
 
     there, link = partner.endpoint, settings.link
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
@@ -183,10 +195,15 @@ class _InCustody:
 
 
 def _archive(place: Workplace, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
+    from gateway.spool.archive import ArchiveWriter
+
     return ArchiveWriter(manifest, [_InCustody(place, row) for row in rows], int(place.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
+    from gateway.spool.archive import Limits, unpack
+    from gateway.spool.durable import Group
+
     def items(content: bytes) -> Sequence[Item]:
         return on_manifest(content).items
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.settings.model import Partner, Settings, SiteKind
-from gateway.stages.workplace import Routes
+from gateway.transfer.routes import Routes
 from gateway.validation.plan import Plan, extract_plan, pdf_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)

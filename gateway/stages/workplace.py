@@ -6,7 +6,7 @@ Halt through; every other GatewayError becomes a move in the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,23 +15,13 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.transfer import retry
 from gateway.transfer.identity import RANDOM_BYTES, new_id
+from gateway.transfer.routes import Routes
 
 BATCH: Final = 500
 """How many small units a step takes at most: enough to share a commit, few enough to stop within seconds."""
 
 Log = Callable[..., None]
 """`log(event, **keys)`; the keys are allow-listed in `gateway.logs`."""
-
-
-@dataclass(frozen=True)
-class Routes:
-    """Which partners a flow may go to, and come from."""
-
-    outgoing: Mapping[str, frozenset[str]]
-    incoming: Mapping[str, frozenset[str]]
-
-    def may_receive(self, flow: str, partner: str) -> bool:
-        return partner in self.incoming.get(flow, frozenset())
 
 
 @dataclass(frozen=True)
