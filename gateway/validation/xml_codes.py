@@ -40,6 +40,10 @@ class XmlCode(StrEnum):
     DATE_ORDER = "date-order"
     COUNT_MISMATCH = "count-mismatch"
     TOTAL_MISMATCH = "total-mismatch"
+    REPEATED = "repeated-reference"
+    # -- a file inside the document
+    CONTENT_ALTERED = "content-altered"
+    HISTORY = "history-broken"
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,20 @@ class XmlLimits:
     """How much a document may hold. Sizes are bytes, of text characters.
 
     `run` bounds the bytes between one `<` and the next, which bounds every tag with its attributes and every text
-    before anything is parsed; `nodes` bounds how many `<` there are. `findings` is how many are told in full.
+    before anything is parsed; `nodes` bounds how many `<` there are. `record` bounds the elements of
+    one record (a household has about 120), and those outside the records. `findings` is how many are told in full;
+    after `enough` a document is not read to its end, and the total says "at least".
     """
 
-    size: int = 32 << 20
+    size: int = 20 << 20
     run: int = 16 << 10
-    nodes: int = 2_000_000
+    nodes: int = 1_000_000
+    record: int = 10_000
     depth: int = 24
     attributes: int = 16
     text: int = 2_000
     findings: int = 50
+    enough: int = 10_000
 
 
 DEFAULT_LIMITS: Final = XmlLimits()

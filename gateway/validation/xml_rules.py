@@ -5,9 +5,14 @@ enumeration which codes, and `xs:appinfo` the rest, in the namespace `urn:gatewa
 
     <rule:record/>                  one record; they are counted, and named by their number in findings
     <rule:fact name="authority"/>   the text is a fact of the report (authority, message_id)
+    <rule:facts name="rms"/>        the texts of all such elements are one fact, a list
+    <rule:unique/>                  no other such element has the same text
     <rule:counts element="Claim"/>  the number says how many of that element there are
     <rule:sums element="Rent"/>     the amount is the sum of all of that element
     <rule:not-before element="F"/>  the date is not before that of its sibling
+
+`counts` and `sums` take `within="Award"`: only what stands in the same element of that name is counted then. An element may
+have several rules.
 
 ConfigurationInvalid is raised where two elements of one name have simple types that differ, or a rule names an element
 that does not exist: checks go by name, so a name must mean one thing within a schema.
@@ -15,7 +20,7 @@ that does not exist: checks go by name, so a name must mean one thing within a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,8 +39,11 @@ class Relation:
     """How one value agrees with others; names are tags as the tree has them (`{namespace}Name`)."""
 
     fact: str | None = None
+    facts: str | None = None
+    unique: bool = False
     counts: str | None = None
     sums: str | None = None
+    within: str | None = None
     not_before: str | None = None
 
 
@@ -45,7 +53,8 @@ class Ruleset:
 
     `names` are the local names of elements, `tags` their full ones, `roots` those that a document may start with;
     `types` gives the simple type of each tag, `chains` each type with its bases, nearest first, `codes` the enumerated
-    values of a type, `descriptions` what the schema says about it. `record`, `counted` and `summed` are tags.
+    values of a type, `descriptions` what the schema says about it. `record`, `counted` and `summed` are tags: those that
+    are counted and summed over the whole document.
     """
 
     names: frozenset[str]
@@ -55,7 +64,7 @@ class Ruleset:
     chains: Mapping[str, tuple[str, ...]]
     codes: Mapping[str, tuple[str, ...]]
     descriptions: Mapping[str, str]
-    relations: Mapping[str, Relation]
+    relations: Mapping[str, tuple[Relation, ...]]
     record: str | None
     counted: frozenset[str]
     summed: frozenset[str]
@@ -78,7 +87,7 @@ def read_rules(source: SchemaSource) -> Ruleset:
     """The rules of one schema version."""
     simple = {name: node for node in source.root.iter(f"{XSD}simpleType") if (name := node.get("name"))}
     types: dict[str, str] = {}
-    relations: dict[str, Relation] = {}
+    relations: dict[str, tuple[Relation, ...]] = {}
     record: str | None = None
     names: set[str] = set()
     for element in source.root.iter(f"{XSD}element"):
@@ -92,8 +101,10 @@ def read_rules(source: SchemaSource) -> Ruleset:
             if rule.tag == f"{_RULE}record":
                 record = tag
             else:
-                relations[tag] = _relation(rule, source)
-    _insist_on_names(relations, names, source)
+                relations[tag] = (*relations.get(tag, ()), _relation(rule, source))
+    every = [relation for several in relations.values() for relation in several]
+    _insist_on_names(every, names, source)
+    whole = [relation for relation in every if relation.within is None]
     return Ruleset(
         names=frozenset(names),
         tags=frozenset(f"{{{source.namespace}}}{name}" for name in names),
@@ -104,29 +115,34 @@ def read_rules(source: SchemaSource) -> Ruleset:
         descriptions={name: _description(node) for name, node in simple.items()},
         relations=relations,
         record=record,
-        counted=frozenset(filter(None, [record, *(relation.counts for relation in relations.values())])),
-        summed=frozenset(relation.sums for relation in relations.values() if relation.sums),
+        counted=frozenset(filter(None, [record, *(relation.counts for relation in whole)])),
+        summed=frozenset(relation.sums for relation in whole if relation.sums),
     )
 
 
 def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
     other = f"{{{source.namespace}}}{rule.get('element')}"
+    within = f"{{{source.namespace}}}{rule.get('within')}" if rule.get("within") else None
     match rule.tag.removeprefix(_RULE):
         case "fact":
             return Relation(fact=rule.get("name"))
+        case "facts":
+            return Relation(facts=rule.get("name"))
+        case "unique":
+            return Relation(unique=True)
         case "counts":
-            return Relation(counts=other)
+            return Relation(counts=other, within=within)
         case "sums":
-            return Relation(sums=other)
+            return Relation(sums=other, within=within)
         case "not-before":
             return Relation(not_before=other)
         case unknown:
             raise ConfigurationInvalid(f"{source.name} has a rule that is not known: {unknown}")
 
 
-def _insist_on_names(relations: Mapping[str, Relation], names: set[str], source: SchemaSource) -> None:
-    for relation in relations.values():
-        for tag in (relation.counts, relation.sums, relation.not_before):
+def _insist_on_names(relations: Iterable[Relation], names: set[str], source: SchemaSource) -> None:
+    for relation in relations:
+        for tag in (relation.counts, relation.sums, relation.within, relation.not_before):
             if tag is not None and etree.QName(tag).localname not in names:
                 raise ConfigurationInvalid(
                     f"{source.name} has a rule about {etree.QName(tag).localname}, which is none"

@@ -13,7 +13,8 @@ from typing import Final
 from lxml import etree
 
 from gateway.validation.contract import Finding
-from gateway.validation.govtypes import Rule, to_count, to_date, to_pence
+from gateway.validation.govtypes import Rule, to_pence
+from gateway.validation.xml_agreement import Agreement
 from gateway.validation.xml_codes import XmlCode, XmlLimits
 from gateway.validation.xml_rules import Relation, Ruleset
 
@@ -22,13 +23,16 @@ _MOST_STEPS: Final = 24
 
 @dataclass
 class Walked:
-    """What the walk saw. `findings` stops at the limit, `total` does not; `flagged` are the elements found wrong."""
+    """What the walk saw. `findings` stops at the limit, `total` does not; `flagged` are the elements found wrong.
+
+    `given_up` says that the rest of the document was not looked at.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     total: int = 0
     flagged: set[etree._Element] = field(default_factory=set)
     facts: dict[str, str] = field(default_factory=dict)
-    too_long: bool = False
+    given_up: bool = False
 
 
 class Walker:
@@ -39,63 +43,45 @@ class Walker:
         self._checks = checks
         self._limits = limits
         tallied = ruleset.counted | ruleset.summed
-        self._duties: dict[str, tuple[Rule | None, Relation | None, bool]] = {
-            tag: (checks.get(tag), ruleset.relations.get(tag), tag in tallied)
+        self._duties: dict[str, tuple[Rule | None, tuple[Relation, ...], bool]] = {
+            tag: (checks.get(tag), ruleset.relations.get(tag, ()), tag in tallied)
             for tag in {*checks, *ruleset.relations, *tallied}
         }
 
     def walk(self, root: etree._Element) -> Walked:
         seen = Walked()
-        tally: dict[str, list[int]] = {tag: [] for tag in self._ruleset.counted | self._ruleset.summed}
-        claims: list[tuple[etree._Element, Relation, str]] = []
+        agreement = Agreement(self._ruleset.counted | self._ruleset.summed)
+        counts, pence = agreement.counts, agreement.pence
+        claims: list[tuple[etree._Element, tuple[Relation, ...], str]] = []
         duties, longest = self._duties, self._limits.text
         for element in root.iter(etree.Element):
             text = element.text
             if text is not None and len(text) > longest:
                 self._add(seen, element, XmlCode.TEXT_TOO_LONG, f"longer than {longest} characters")
-                seen.too_long = True
+                seen.given_up = True
                 return seen
             duty = duties.get(element.tag)
             if duty is None:
                 continue
-            rule, relation, tallied = duty
+            rule, relations, tallied = duty
             if rule is not None and (fault := rule.fault(text or "")):
                 self._add(seen, element, rule.code, fault)
-            elif relation is not None:
-                claims.append((element, relation, text or ""))
+                if seen.total > self._limits.enough:
+                    seen.given_up = True
+                    return seen
+            elif relations:
+                claims.append((element, relations, text or ""))
             if tallied:
-                tally[element.tag].append(to_pence(text or "") or 0)
-        for element, relation, text in claims:
-            self._compare(seen, element, relation, text, tally)
+                counts[element.tag] += 1
+                pence[element.tag] += to_pence(text or "") or 0
+        for element, relations, text in claims:
+            for relation in relations:
+                if (found := agreement.disagreement(element, relation, text)) is not None:
+                    self._add(seen, element, *found)
+        seen.facts = agreement.facts()
         if self._ruleset.record is not None:
-            seen.facts["records"] = str(len(tally[self._ruleset.record]))
+            seen.facts["records"] = str(counts[self._ruleset.record])
         return seen
-
-    def _compare(
-        self,
-        seen: Walked,
-        element: etree._Element,
-        relation: Relation,
-        text: str,
-        tally: Mapping[str, list[int]],
-    ) -> None:
-        if relation.fact is not None:
-            seen.facts.setdefault(relation.fact, text)
-        elif relation.counts is not None:
-            if to_count(text) != len(tally[relation.counts]):
-                name = etree.QName(relation.counts).localname
-                self._add(seen, element, XmlCode.COUNT_MISMATCH, f"not the number of {name} elements in the file")
-        elif relation.sums is not None:
-            if to_pence(text) != sum(tally[relation.sums]):
-                name = etree.QName(relation.sums).localname
-                self._add(seen, element, XmlCode.TOTAL_MISMATCH, f"not the sum of every {name} in the file")
-        elif relation.not_before is not None:
-            parent = element.getparent()
-            first = to_date(parent.findtext(relation.not_before) or "") if parent is not None else None
-            last = to_date(text)
-            if first is not None and last is not None and last < first:
-                name = etree.QName(relation.not_before).localname
-                self._add(seen, element, XmlCode.DATE_ORDER, f"before {name}")
 
     def _add(self, seen: Walked, element: etree._Element, code: str, fault: str) -> None:
         seen.total += 1
@@ -112,8 +98,10 @@ def local_name(element: etree._Element, known: frozenset[str]) -> str:
 
 
 def record_number(record: etree._Element) -> int:
-    """Which of the records it is, counted from one."""
-    return sum(1 for _ in record.itersiblings(str(record.tag), preceding=True)) + 1
+    """Which of the records it is, counted from one; they stand side by side."""
+    parent = record.getparent()
+    first = parent.find(record.tag) if parent is not None else None
+    return parent.index(record) - parent.index(first) + 1 if parent is not None and first is not None else 1
 
 
 def place(element: etree._Element, ruleset: Ruleset, numbers: Mapping[etree._Element, int] | None = None) -> str:
