@@ -59,7 +59,7 @@ class _Report:
 
     events: int = 0
     head: str = ""
-    heads_compared: int = 0
+    heads_given: int = 0
     faults: list[Fault] = field(default_factory=list)
     left_over: list[Fault] = field(default_factory=list)
 
@@ -97,7 +97,7 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
     """
     settings = settings_of(ctx)
     exported = [] if heads_file is None else _read_heads(heads_file, settings.site.code)
-    report = _Report(heads_compared=len(exported))
+    report = _Report(heads_given=len(exported))
     with reading.opened(settings) as ledger, _progress() as watch:
         with ledger.read() as connection:
             _check_ledger(connection, exported, report, watch)

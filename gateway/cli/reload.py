@@ -53,7 +53,7 @@ def reload(ctx: click.Context) -> None:
         if time.monotonic() > deadline:
             raise StillReloading
         time.sleep(_LOOK_EVERY)
-    output.say(f"The gateway has reloaded; it knows {len(settings.partners)} partners.")
+    output.say(f"The gateway has reloaded; its partners: {', '.join(settings.partners) or 'none'}.")
 
 
 def _processes(home: Home) -> dict[Role, str | None]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.cli import acting, output, reading
+from gateway.cli.words import with_code
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
 from gateway.errors import DiskFull, FlowNotPermitted, GatewayError, NotFound, NotPermitted, PartnerUnknown, UsageWrong
@@ -78,7 +79,7 @@ def submit(
         ids = _take(place, flow, partner, submissions, reference)
         missing = [role.value for role in Role if holder(place.home.run, role) is None]
         if missing:
-            output.say(f"{', '.join(missing)} does not run: the files wait in custody until `gateway run`.")
+            output.say(f"Not running: {', '.join(missing)}. The files wait in custody until `gateway run`.")
         acting.wake(place.settings)
         if not as_json:
             for identity in ids:
@@ -207,7 +208,7 @@ def _judge(place: Workplace, rows: Mapping[str, Any], ids: Sequence[str]) -> int
     for identity in ids:
         row = rows[identity]
         if row.state in _BAD or row.state == State.HELD:
-            output.say(f"{row.name} is {row.state}: {safe_text(row.reason or '')} [{row.code}]")
+            output.say(f"{row.name} is {row.state}: {with_code(safe_text(row.reason or ''), row.code)}")
             remedy = reading.remedy(row.code, row.state, row.direction, row.id)
             output.say(f"  what to do: {remedy}")
     if states & _BAD:

@@ -56,5 +56,11 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
     if sequence := detail.get("sequence"):
         said += f", number {sequence}"
     reason, code = detail.get("reason"), detail.get("code")
-    why = " ".join(f"{reason or ''} {f'[{code}]' if code else ''}".split())
+    why = with_code(reason, code)
     return f"{said}: {why}" if why else said
+
+
+def with_code(reason: str | None, code: str | None) -> str:
+    """A reason with its code behind it, once: a finding's line ends in its code already."""
+    text = reason or ""
+    return text if code is None or text.endswith(f"[{code}]") else f"{text} [{code}]".lstrip()

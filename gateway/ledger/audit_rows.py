@@ -7,6 +7,7 @@ rows never go, and because sizes and digests are in the chain too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -66,6 +67,7 @@ def check_rows(connection: Connection, watch: Watch = silent) -> Iterator[Fault]
                 watch("rows", done)
             yield from _check_row(kind, row, head)
     yield from _missing_rows(connection)
+    yield from _quarantine(connection)
     yield from _carried_apart(connection)
     yield from _numbers(connection)
 
@@ -183,19 +185,25 @@ def _missing_rows(connection: Connection) -> Iterator[Fault]:
             yield Fault(
                 "row", f"{event.partition('.')[0]} {subject}", f"event {sequence} began it, and its row is gone"
             )
-    locked = func.count().label("locked")
-    by_subject = (
-        select(EVENTS.c.subject, EVENTS.c.partner, locked)
-        .where(EVENTS.c.event.in_(["consignment.quarantined", "receipt.refused"]))
-        .group_by(EVENTS.c.subject, EVENTS.c.partner)
-    )
-    for subject, partner, expected in connection.execute(by_subject).all():
-        kept = connection.execute(
-            select(func.count()).where(QUARANTINE.c.consignment == subject, QUARANTINE.c.partner == partner)
-        ).scalar_one()
-        if kept != expected:
-            message = f"{expected} files were locked away under this id, and {kept} rows speak of them"
-            yield Fault("row", f"quarantine {subject}", message)
+
+
+def _quarantine(connection: Connection) -> Iterator[Fault]:
+    """What was locked away, and what was discarded of it: as many rows as events, by partner and content."""
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for row in connection.execute(select(QUARANTINE.c.partner, QUARANTINE.c.sha256, QUARANTINE.c.discarded)):
+        rows["locked away", row.partner, row.sha256] += 1
+        rows["discarded", row.partner, row.sha256] += row.discarded is not None
+    events: Counter[tuple[str, str, str]] = Counter()
+    names = {"consignment.quarantined": "locked away", "receipt.refused": "locked away"}
+    names["quarantine.discarded"] = "discarded"
+    query = select(EVENTS.c.event, EVENTS.c.partner, EVENTS.c.detail).where(EVENTS.c.event.in_(names))
+    for event, partner, detail in connection.execute(query):
+        events[names[event], partner, orjson.loads(detail).get("sha256", "")] += 1
+    for key in sorted(rows.keys() | events.keys()):
+        what, partner, sha256 = key
+        if rows[key] != events[key]:
+            message = f"{events[key]} events say that it was {what}, and {rows[key]} rows"
+            yield Fault("row", f"quarantine of {partner}, SHA-256 {sha256[:16]}", message)
 
 
 def _carried_apart(connection: Connection) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
 from gateway.stages.workplace import Workplace
+from gateway.transfer.identity import is_id
 from gateway.transfer.states import ITINERARIES, Direction, State
 
 RETURNED: Final = "returned-by-person"
@@ -147,7 +148,7 @@ def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
         transaction.record(
             "quarantine.discarded",
             row.kind,
-            row.consignment,
+            row.consignment if is_id(row.consignment) else "unnamed",
             row.partner,
             actor=decision.actor,
             reason=decision.reason,
