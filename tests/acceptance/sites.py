@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.daemon.lock import holder
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger
 from gateway.sample.claim import ClaimSampler
 from gateway.settings.home import Home
 
@@ -138,11 +140,20 @@ class Site:
         rows = self.json("transfers")
         return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """The transfers as they stand in the ledger: for waiting, since starting a command takes half a second."""
+        ledger = Ledger(self.home.ledger, clock=time.time, role="test")
+        try:
+            with ledger.read() as connection:
+                return [dict(row._mapping) for row in queries.transfers(connection)]
+        finally:
+            ledger.close()
+
     def wait_for(self, name: str, state: str, seconds: float = 40.0, direction: str = "out") -> dict[str, Any]:
         """The transfer of that name, once it is in that state."""
 
         def look() -> dict[str, Any] | None:
-            found = self.transfers(name=name, direction=direction)
+            found = [row for row in self.rows() if row["name"] == name and row["direction"] == direction]
             return next((row for row in found if row["state"] == state), None)
 
         try:
