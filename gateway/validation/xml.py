@@ -24,11 +24,12 @@ from gateway.validation.govtypes import rules
 from gateway.validation.xml_catalog import SchemaSource, find_versions
 from gateway.validation.xml_codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
 from gateway.validation.xml_guard import XmlGuard
+from gateway.validation.xml_parts import oversized, parts, scattered
 from gateway.validation.xml_rules import Ruleset, read_rules
-from gateway.validation.xml_walk import Walker
+from gateway.validation.xml_walk import Walked, Walker, place
 
 if TYPE_CHECKING:
-    from gateway.validation.xml_explain import Explainer
+    from gateway.validation.xml_explain import Explainer, Explanation
 
 
 def today_utc() -> date:
@@ -85,26 +86,43 @@ class XmlValidator:
         if version is None:
             known = ", ".join(sorted(self._versions))
             message = f"The document's namespace is not one that is known here: {known}."
-            return Report(None, (Finding(XmlCode.NAMESPACE.value, f"line {root.sourceline}", message),), 1)
+            return _refused(None, XmlCode.NAMESPACE, f"line {root.sourceline}", message)
         if root.tag not in version.ruleset.roots:
             message = "The document starts with an element that no document of this schema starts with."
-            finding = Finding(XmlCode.ELEMENT_UNEXPECTED.value, f"line {root.sourceline}", message)
-            return Report(version.source.name, (finding,), 1)
+            return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message)
         return self._check(root, version)
 
     def _check(self, root: etree._Element, version: _Version) -> Report:
+        name, record, limits = version.source.name, version.ruleset.record, self._limits
+        if (big := oversized(root, record, limits.record)) is not None:
+            message = f"One record, or what stands outside the records, has more than {limits.record} elements."
+            return _refused(name, XmlCode.TOO_MANY_NODES, place(big, version.ruleset), message)
+        if (stranger := scattered(root, record)) is not None:
+            message = "Records do not stand together: another element comes between them."
+            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, place(stranger, version.ruleset), message)
         walked = self._walker(version).walk(root)
-        name = version.source.name
-        if walked.too_long or version.schema.validate(root):
-            if walked.total:
-                return Report(name, tuple(walked.findings), walked.total)
+        if walked.given_up:
+            return Report(name, tuple(walked.findings), walked.total)
+        explanation = self._against_schema(root, version, walked)
+        told, total = ([], 0) if explanation is None else (explanation.findings, explanation.total)
+        if not walked.total and not total:
             return Report(name, facts=walked.facts)
-        most = self._limits.findings
-        # The stubs do not say that a log is iterable.
-        complaints = cast("Iterable[Complaint]", version.schema.error_log)
-        explained = self._explainer(version).explain(root, complaints, walked.flagged, most)
-        findings = sorted((*walked.findings, *explained.findings), key=_line)
-        return Report(name, tuple(findings[:most]), walked.total + explained.total)
+        findings = sorted((*walked.findings, *told), key=_line)
+        return Report(name, tuple(findings[: limits.findings]), walked.total + total)
+
+    def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> Explanation | None:
+        """What libxml2 does not accept, explained; None where it accepts everything."""
+        explanation: Explanation | None = None
+        for numbers in parts(root, version.ruleset.record, self._limits.record):
+            if version.schema.validate(root):
+                continue
+            if explanation is None:
+                explanation = self._explainer(version).begin(walked.flagged, self._limits.findings)
+            # The stubs do not say that a log is iterable.
+            explanation.add(root, cast("Iterable[Complaint]", version.schema.error_log), numbers)
+            if walked.total + explanation.total > self._limits.enough:
+                break
+        return explanation
 
     def _walker(self, version: _Version) -> Walker:
         today = self._today()
@@ -125,6 +143,10 @@ class XmlValidator:
 
             version.explainer = Explainer(version.source, version.ruleset)
         return version.explainer
+
+
+def _refused(schema: str | None, code: XmlCode, where: str, message: str) -> Report:
+    return Report(schema, (Finding(code.value, where, message),), 1)
 
 
 def _line(finding: Finding) -> int:

@@ -1,15 +1,14 @@
 """Says in words what a document breaks in its schema, with xmlschema; used for documents that failed, and no others.
 
 libxml2 says quickly *that* a document fails and where; xmlschema, thirty times slower, knows which part of the schema
-was broken. So the tree is first cut down to the records that libxml2 complained about. Neither library's own messages
-are used: they quote the document. Sentences are made here out of names and descriptions that the schema has.
+was broken. So the records that libxml2 did not complain about are taken out first. Neither library's own messages are
+used: they quote the document. Sentences are made here out of names and descriptions that the schema has.
 Nothing is raised, and no schema or file is fetched: xmlschema gets the whole schema in one piece, with `allow="none"`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import xmlschema
@@ -28,20 +27,11 @@ from xmlschema.validators.exceptions import XMLSchemaChildrenValidationError, XM
 from gateway.validation.contract import Finding
 from gateway.validation.xml_catalog import SchemaSource
 from gateway.validation.xml_codes import Complaint, XmlCode
+from gateway.validation.xml_places import find_places
 from gateway.validation.xml_rules import Ruleset
-from gateway.validation.xml_walk import local_name, place, record_number
+from gateway.validation.xml_walk import local_name, place
 
-_MOST_ELEMENTS: Final = 20_000
-"""Beyond this many elements (a second or two of xmlschema) the places are told without the words."""
 _MOST_NAMES_TOLD: Final = 6
-
-
-@dataclass(frozen=True)
-class Explained:
-    """`findings` are at most as many as were asked for; `total` counts all that are known."""
-
-    findings: tuple[Finding, ...]
-    total: int
 
 
 class Explainer:
@@ -51,40 +41,59 @@ class Explainer:
         self._schema = xmlschema.XMLSchema10(source.to_bytes().decode(), allow="none")
         self._ruleset = ruleset
 
-    def explain(
-        self, root: etree._Element, failures: Iterable[Complaint], flagged: set[etree._Element], most: int
-    ) -> Explained:
-        """What is wrong beside the elements already `flagged`. The tree is cut down: it is worth nothing afterwards."""
-        places = _places(root, failures)
-        unseen = [element for element in places.values() if element not in flagged]
-        if not unseen:
-            return Explained((), 0)
-        bare = tuple(self._bare(element) for element in unseen[:most])
-        kept = _failing_children(root, unseen, most)
-        numbers = {child: record_number(child) for child in kept if child.tag == self._ruleset.record}
-        uncounted = sum(1 for element in unseen if element is not root and _below_root(element, root) not in kept)
-        _cut_down(root, self._ruleset.record, kept)
-        if sum(1 for _ in root.iter()) > _MOST_ELEMENTS:
-            return Explained(bare, len(unseen))
-        findings = list(self._findings(root, flagged, numbers))
-        if not findings:
-            return Explained(bare, len(unseen))
-        return Explained(tuple(findings[:most]), len(findings) + uncounted)
+    def begin(self, flagged: Collection[etree._Element], most: int) -> Explanation:
+        """An explanation of one document, beside the elements that are `flagged` already; `most` findings are told."""
+        return Explanation(self._schema, self._ruleset, flagged, most)
 
-    def _findings(
-        self, root: etree._Element, flagged: set[etree._Element], numbers: dict[etree._Element, int]
-    ) -> Iterator[Finding]:
-        told: set[tuple[etree._Element, XmlCode]] = set()
+
+class Explanation:
+    """What is wrong with one document, told part by part. `total` goes on when `findings` is full."""
+
+    def __init__(
+        self, schema: xmlschema.XMLSchema10, ruleset: Ruleset, flagged: Collection[etree._Element], most: int
+    ) -> None:
+        self._schema = schema
+        self._ruleset = ruleset
+        self._flagged = flagged
+        self._most = most
+        self._told: set[tuple[etree._Element, XmlCode]] = set()
+        self._known: set[etree._Element] = set()
+        self.findings: list[Finding] = []
+        self.total = 0
+
+    def add(self, root: etree._Element, complaints: Iterable[Complaint], numbers: Mapping[etree._Element, int]) -> None:
+        """Explain what libxml2 complained about in a part whose records have these `numbers`; records may be taken out.
+
+        What is outside the records is in every part, and is told once.
+        """
+        unseen = [
+            element
+            for element in find_places(root, complaints)
+            if element not in self._flagged and element not in self._known
+        ]
+        self._known.update(unseen)
+        if not unseen:
+            return
+        if len(self.findings) >= self._most:
+            self.total += len(unseen)
+            return
+        bare = [self._bare(element, numbers) for element in unseen]
+        _take_out(root, {_below_root(element, root) for element in unseen}, numbers)
+        found = list(self._findings(root, numbers)) or bare
+        self.findings += found[: self._most - len(self.findings)]
+        self.total += len(found)
+
+    def _findings(self, root: etree._Element, numbers: Mapping[etree._Element, int]) -> Iterator[Finding]:
         for error in self._schema.iter_errors(root, use_location_hints=False):
             element = error.elem if etree.iselement(error.elem) else root
-            if element in flagged:
+            if element in self._flagged:
                 continue
             if isinstance(error, XMLSchemaChildrenValidationError):
                 code, element, message = self._children(error, element)
             else:
                 code, message = self._value(error, element)
-            if (element, code) not in told:
-                told.add((element, code))
+            if (element, code) not in self._told:
+                self._told.add((element, code))
                 name = local_name(element, self._ruleset.names)
                 yield Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
 
@@ -132,33 +141,16 @@ class Explainer:
         kind = "not of the right form" if isinstance(rule, XsdPatternFacets) else "not a right value"
         return XmlCode.VALUE, f"{kind}. It should be: {description}"
 
-    def _bare(self, element: etree._Element) -> Finding:
+    def _bare(self, element: etree._Element, numbers: Mapping[etree._Element, int]) -> Finding:
         name = local_name(element, self._ruleset.names)
-        return Finding(XmlCode.SCHEMA.value, place(element, self._ruleset), f"{name}: breaks the schema's rules.")
+        return Finding(
+            XmlCode.SCHEMA.value, place(element, self._ruleset, numbers), f"{name}: breaks the schema's rules."
+        )
 
 
 def _one_of(names: list[str]) -> str:
     told = list(dict.fromkeys(names))[:_MOST_NAMES_TOLD]
     return " or ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
-
-
-def _places(root: etree._Element, failures: Iterable[Complaint]) -> dict[str, etree._Element]:
-    """The element of each place that libxml2 names; the root where it names one in a way that cannot be followed."""
-    prefixes = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
-    places: dict[str, etree._Element] = {}
-    for entry in failures:
-        path = entry.path or ""
-        if path not in places:
-            places[path] = _at(root, path, prefixes)
-    return places
-
-
-def _at(root: etree._Element, path: str, prefixes: dict[str, str]) -> etree._Element:
-    try:
-        found = root.getroottree().xpath(path, namespaces=prefixes)
-    except etree.XPathError:
-        return root
-    return found[0] if isinstance(found, list) and found and etree.iselement(found[0]) else root
 
 
 def _below_root(element: etree._Element, root: etree._Element) -> etree._Element:
@@ -168,21 +160,9 @@ def _below_root(element: etree._Element, root: etree._Element) -> etree._Element
     return element
 
 
-def _failing_children(root: etree._Element, failing: Iterable[etree._Element], most: int) -> set[etree._Element]:
-    children: dict[etree._Element, None] = {}
-    for element in failing:
-        if element is not root:
-            children.setdefault(_below_root(element, root))
-        if len(children) >= most:
-            break
-    return set(children)
-
-
-def _cut_down(root: etree._Element, record: str | None, kept: set[etree._Element]) -> None:
+def _take_out(root: etree._Element, failing: set[etree._Element], records: Collection[etree._Element]) -> None:
     """Remove the records that nobody complained about, but for one where none is left: the schema asks for one."""
-    if record is None:
-        return
-    clean = [child for child in root.iterchildren(record) if child not in kept]
-    spare = 0 if any(child.tag == record for child in kept) else 1
-    for child in clean[spare:]:
-        root.remove(child)
+    clean = [record for record in records if record not in failing]
+    spare = 1 if len(clean) == len(records) else 0
+    for record in clean[spare:]:
+        root.remove(record)

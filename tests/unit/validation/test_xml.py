@@ -249,14 +249,16 @@ def test_each_limit_holds(limits: XmlLimits, code: str) -> None:
     "content",
     [
         b"<a" + b"".join(b' a%d=""' % n for n in range(200_000)) + b"/>",
-        b'<Claims xmlns="urn:gateway:claim:1.0">' + b"<Claim/>" * 900_000 + b"</Claims>",
+        b'<Claims xmlns="urn:gateway:claim:1.0">' + b"<Header/>" + b"<Claim/>" * 900_000 + b"</Claims>",
+        b'<Claims xmlns="urn:gateway:claim:1.0"><Header/>' + b"<Claim/>" * 450_000 + b"</Claims>",
+        b'<Claims xmlns="urn:gateway:claim:1.0"><Header/>' + b"<Claim><Nino>x</Nino></Claim>" * 200_000 + b"</Claims>",
         b'<Claims xmlns="urn:gateway:claim:1.0"><Claim>' + b"<Income/>" * 300_000 + b"</Claim></Claims>",
         b'<Claims xmlns="urn:gateway:claim:1.0">' + b"<Nino/>" * 300_000 + b"</Claims>",
         b"<a>" * 1_000_000,
         b"<a>" + b"&amp;" * 1_000_000,
         b"<a>" + b"<![CDATA[x]]>" * 500_000 + b"</a>",
     ],
-    ids=["attributes", "records", "children", "values", "depth", "references", "sections"],
+    ids=["attributes", "nodes", "records", "wrong-values", "children", "values", "depth", "references", "sections"],
 )
 def test_document_made_to_exhaust_is_refused_within_seconds(content: bytes) -> None:
     start = time.process_time()
@@ -276,6 +278,30 @@ def test_nothing_is_fetched_and_no_other_file_is_opened(monkeypatch: pytest.Monk
     content = document("claim").replace(b'xmlns="', location + b'xmlns="', 1)
     assert VALIDATORS["claim"].validate_bytes(content).valid
     assert not VALIDATORS["claim"].validate_bytes(content.replace(b"<Band>", b"<Bond>")).valid
+
+
+def test_large_document_is_checked_whole_part_by_part() -> None:
+    content = many_claims(300)
+    assert VALIDATORS["claim"].validate_bytes(content).facts["records"] == "300"
+    last = content.rindex(b"<Band>")
+    report = VALIDATORS["claim"].validate_bytes(content[:last] + content[last:].replace(b"Band>", b"Bond>"))
+    assert [f.where.split(", ")[1].split("/")[0] for f in report.findings] == ["Claim[300]"]
+
+
+def test_fault_outside_the_records_is_told_once_though_every_part_has_it() -> None:
+    report = VALIDATORS["claim"].validate_bytes(many_claims(300).replace(b"<Source>", b"<Bond/><Source>"))
+    assert [f.code for f in report.findings] == ["xml-element-unexpected"]
+    assert report.total == 1
+
+
+def test_records_on_both_sides_of_another_element_are_found() -> None:
+    content = many_claims(300)
+    trailer = re.search(rb" <Trailer>.*</Trailer>\n", content, re.DOTALL)
+    assert trailer is not None
+    at = content.rindex(b" <Claim>")
+    moved = content.replace(trailer[0], b"")
+    report = VALIDATORS["claim"].validate_bytes(moved[:at] + trailer[0] + moved[at:])
+    assert [f.code for f in report.findings] == ["xml-element-unexpected"]
 
 
 def test_unreadable_file_is_this_sites_fault(tmp_path: Path) -> None:
