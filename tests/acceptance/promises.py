@@ -1,0 +1,240 @@
+"""The promises I1 to I5 of docs/threat-model.md, asserted over two sites and everything that a test dropped there.
+
+A `Book` notes what is dropped. `Book.assert_promises` waits until both sites have caught up with their own ledgers, and
+then holds the spools, the vaults, the ledgers and every other byte on the two sites' disks against what was dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.assembly import open_pgp
+from gateway.settings.read import load
+from gateway.transfer.receipt import MAX_BYTES, Receipt
+from tests.acceptance.reading import files_below, holding, rows
+from tests.acceptance.sites import Site, wait_until
+
+RETURNED = frozenset({"rejected", "quarantined", "expired"})
+ACKNOWLEDGED = frozenset({"receipted", "ingested"})
+WHY = ".why.txt"
+
+_WINDOW = 48
+_NUMBER = re.compile(rb"QQ\d{6}[A-D]")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One file as an operator dropped it."""
+
+    site: Site
+    flow: str
+    partner: str
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.content)
+
+    def canaries(self) -> set[bytes]:
+        """Pieces of the content, and the insurance numbers in it: none may be found where no plaintext belongs."""
+        pieces = {self.content[at : at + _WINDOW] for at in (len(self.content) * part // 4 for part in (1, 2, 3))}
+        return {piece for piece in pieces if len(piece) == _WINDOW} | set(_NUMBER.findall(self.content))
+
+
+@dataclass
+class Book:
+    """Every file that a test dropped at one of two sites."""
+
+    pair: tuple[Site, Site]
+    dropped: list[Dropped] = field(default_factory=list)
+
+    def drop(self, site: Site, flow: str, partner: str, name: str, content: bytes) -> Dropped:
+        """Drop a file by a rename, and note it."""
+        site.drop(flow, partner, name, content)
+        return self.note(site, flow, partner, name, content)
+
+    def note(self, site: Site, flow: str, partner: str, name: str, content: bytes) -> Dropped:
+        """Note a file that got into the spool in another way."""
+        file = Dropped(site, flow, partner, name, content)
+        self.dropped.append(file)
+        return file
+
+    def assert_promises(self) -> None:
+        """I1 to I5 over both sites, as of a moment in which neither has anything half done."""
+        wait_until(lambda: all(_caught_up(site) for site in self.pair), 60, "a quiet moment")
+        self._assert_one_fate_each()
+        self._assert_delivered_whole_and_once()
+        self._assert_no_plaintext_elsewhere()
+        for site in self.pair:
+            site.gateway("audit", "verify")
+            _assert_custody(site)
+            _assert_receipts(site)
+
+    # -- I1
+
+    def _assert_one_fate_each(self) -> None:
+        copies = Counter((file.site.code, file.flow, file.partner, file.sha256) for file in self.dropped)
+        for (code, flow, partner, digest), number in copies.items():
+            site = self._site(code)
+            known = rows(
+                site,
+                "SELECT * FROM transfers WHERE direction = 'out' AND flow = ? AND partner = ? AND sha256 = ?",
+                *(flow, partner, digest),
+            )
+            waiting = _count(site.home.outbound / flow / partner, digest)
+            returned = _count(site.home.returned / flow / partner, digest)
+            ended_here = sum(row["state"] in RETURNED for row in known)
+            refused = returned - ended_here
+            assert refused >= 0, f"{ended_here} transfers ended at {code}, {returned} files came back"
+            assert waiting + refused + len(known) == number, (
+                f"{number} dropped at {code} for {partner}: {waiting} wait, {refused} were refused, "
+                f"{[row['state'] for row in known]}"
+            )
+            for row in known:
+                self._assert_agreement(site, row)
+
+    def _assert_agreement(self, site: Site, row: dict[str, Any]) -> None:
+        """What the sender's ledger says of a transfer is what the receiver's says."""
+        other = next(other for other in self.pair if other.code == row["partner"])
+        there = rows(
+            other, "SELECT * FROM transfers WHERE direction = 'in' AND partner = ? AND id = ?", site.code, row["id"]
+        )
+        assert len(there) <= 1
+        assert all(found["sha256"] == row["sha256"] for found in there)
+        delivered = [found for found in there if found["state"] in {"delivered", "ingested"}]
+        if row["state"] in ACKNOWLEDGED:
+            assert delivered, f"{row['name']} is {row['state']}, and {other.code} does not have it"
+        if row["state"] in RETURNED:
+            assert not delivered, f"{row['name']} is {row['state']}, and {other.code} has it"
+
+    def _site(self, code: str) -> Site:
+        return next(site for site in self.pair if site.code == code)
+
+    # -- I2
+
+    def _assert_delivered_whole_and_once(self) -> None:
+        for site in self.pair:
+            known = rows(site, "SELECT * FROM transfers WHERE direction = 'in' AND state = 'delivered'")
+            said = Counter((row["flow"], row["partner"], row["sha256"]) for row in known)
+            found = Counter(
+                (path.parent.parent.name, path.parent.name, sha256(path.read_bytes()))
+                for path in files_below(site.home.inbound)
+                if path.parent != site.home.inbound  # the README
+            )
+            assert found == said, f"at {site.code} lies what the ledger does not say, or the other way round"
+            assert len({(row["partner"], row["id"]) for row in known}) == len(known)
+
+    # -- I3
+
+    def _assert_no_plaintext_elsewhere(self) -> None:
+        canaries = set().union(*(file.canaries() for file in self.dropped))
+        for site in self.pair:
+            places = [path for path in site.home.state.iterdir() if path not in {site.home.vault, site.home.run}]
+            temporary = site.home.root.parent / "temporary"
+            outside = [*places, site.home.landing, site.home.config, temporary]
+            for canary in canaries:
+                assert holding(canary, *outside) == [], f"plaintext at {site.code}"
+                assert canary.decode("latin-1") not in site.log_text(), f"plaintext in the log of {site.code}"
+                receipts = holding(canary, site.home.receipts)
+                assert receipts == [], "a receipt quotes the file"
+            opened = {path.name for path in site.home.opened.iterdir()}
+            waiting = rows(site, "SELECT id FROM consignments WHERE direction = 'in' AND state IN ('landed', 'opened')")
+            assert opened <= {row["id"] for row in waiting}, "the vault keeps what nobody waits for"
+
+
+# -- I5
+
+
+def _assert_custody(site: Site) -> None:
+    """Custody holds exactly what has not come to its end, byte for byte; what has ended left with a receipt or came back."""
+    for row in rows(site, "SELECT * FROM transfers WHERE direction = 'out'"):
+        kept = site.home.custody / row["id"]
+        if row["state"] in ACKNOWLEDGED:
+            assert not kept.exists()
+            receipt = _receipt_beside(site, row)
+            assert [item["outcome"] for item in receipt["items"]] in (["delivered"], ["duplicate"])
+            assert receipt["items"][0]["sha256"] == row["sha256"]
+        elif row["state"] in RETURNED:
+            assert not kept.exists()
+            assert _count(site.home.returned / row["flow"] / row["partner"], row["sha256"])
+        else:
+            assert sha256(kept.read_bytes()) == row["sha256"], f"custody of {row['name']}, {row['state']}"
+
+
+def _receipt_beside(site: Site, row: dict[str, Any]) -> dict[str, Any]:
+    directory = site.home.receipts / row["flow"] / row["partner"]
+    told = [json.loads(path.read_bytes()) for path in directory.glob("*.receipt.json")]
+    (receipt,) = [each for each in told if [item["transfer"] for item in each["items"]] == [row["id"]]]
+    assert isinstance(receipt, dict)
+    return receipt
+
+
+def _assert_receipts(site: Site) -> None:
+    """What ended with the partner's word has that word in evidence, sealed and signed as it came: gpg is asked again."""
+    ended = rows(
+        site,
+        "SELECT partner, consignment, group_concat(id) AS ids FROM transfers WHERE direction = 'out' AND consignment IS NOT NULL"
+        " AND state IN ('receipted', 'ingested', 'rejected', 'quarantined') GROUP BY partner, consignment",
+    )
+    if not ended:
+        return
+    engine = open_pgp(load(site.home))
+    plain = site.home.root.parent / "receipt.json"
+    try:
+        for row in ended:
+            evidence = site.home.evidence / row["partner"] / f"{row['consignment']}.receipt.pgp"
+            engine.open(evidence, row["partner"], plain, MAX_BYTES)
+            receipt = Receipt.parse(plain.read_bytes())
+            plain.unlink()
+            assert set(row["ids"].split(",")) <= {item.transfer for item in receipt.items}
+    finally:
+        engine.close()
+        plain.unlink(missing_ok=True)
+
+
+# -- what the disk holds
+
+
+def _caught_up(site: Site) -> bool:
+    """Whether the disk is as the ledger says, and stays so for a moment."""
+    before = _head(site)
+    unsettled = rows(
+        site,
+        "SELECT id FROM transfers WHERE direction = 'out' AND (origin IS NOT NULL OR custody AND state IN"
+        " ('receipted', 'ingested', 'rejected', 'quarantined', 'expired'))",
+    )
+    known = {row["id"] for row in rows(site, "SELECT id FROM transfers WHERE direction = 'out' AND custody")}
+    if unsettled or {path.name for path in site.home.custody.iterdir()} != known:
+        return False
+    if rows(site, "SELECT id FROM transfers WHERE direction = 'in' AND state = 'opened'"):
+        return False
+    time.sleep(0.1)
+    return bool(_head(site) == before)
+
+
+def _head(site: Site) -> Any:
+    return rows(site, "SELECT max(sequence) AS head FROM events")[0]["head"]
+
+
+def _count(directory: Path, digest: str) -> int:
+    """How many files of those bytes lie in the directory."""
+    return sum(sha256(path.read_bytes()) == digest for path in _submitted(directory))
+
+
+def _submitted(directory: Path) -> Iterator[Path]:
+    for path in directory.glob("*"):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(WHY):
+            yield path
