@@ -245,6 +245,13 @@ class ContentInvalid(Reject):
     remedy = "Correct what the findings name, in the system that made the file, and drop the new file."
 
 
+class MessageIdUsed(Reject):
+    """The message id in the file was used before."""
+
+    code = "message-id-used"
+    remedy = "Let the system that made the file make it again, with a message id of its own."
+
+
 class RefusedByPartner(Reject):
     """The partner's gateway did not accept the content."""
 

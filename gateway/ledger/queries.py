@@ -148,6 +148,23 @@ def earlier_copy(connection: Connection, partner: str, sha256: str, since: float
     ).scalar()
 
 
+def earlier_message(connection: Connection, row: Row[Any], message_id: str) -> str | None:
+    """The id of an earlier transfer of the same flow to the same partner that carried this message id in other bytes."""
+    return connection.execute(
+        select(TRANSFERS.c.id)
+        .where(
+            TRANSFERS.c.partner == row.partner,
+            TRANSFERS.c.flow == row.flow,
+            TRANSFERS.c.message_id == message_id,
+            TRANSFERS.c.direction == row.direction,
+            TRANSFERS.c.sha256 != row.sha256,
+            TRANSFERS.c.key < row.key,
+            TRANSFERS.c.state.not_in([State.REJECTED, State.QUARANTINED, State.EXPIRED]),
+        )
+        .limit(1)
+    ).scalar()
+
+
 def lanes(connection: Connection) -> dict[str, Record]:
     """Every lane that was used so far, by partner."""
     return {row["partner"]: dict(row) for row in connection.execute(select(LANES)).mappings()}

@@ -239,6 +239,22 @@ class Transaction:
                 [{"the_key": key} for key in keys],
             )
 
+    def note_facts(self, facts: Mapping[int, Mapping[str, str]]) -> None:
+        """What the validator told about transfers, by their keys; no state changes."""
+        self.connection.execute(
+            update(TRANSFERS)
+            .where(TRANSFERS.c.key == bindparam("the_key"))
+            .values(facts=bindparam("new_facts"), message_id=bindparam("new_message")),
+            [
+                {
+                    "the_key": key,
+                    "new_facts": orjson.dumps(dict(told)).decode(),
+                    "new_message": told.get("message_id"),
+                }
+                for key, told in facts.items()
+            ],
+        )
+
     def lane(self, partner: str) -> Mapping[str, Any]:
         """The partner's lane, made at its first use."""
         self.connection.execute(

@@ -44,6 +44,8 @@ TRANSFERS: Final = Table(
     Column("schema", String),
     Column("reference", Text),
     Column("redirected_from", String),
+    Column("message_id", String),  # the content's own, where its flow has one
+    Column("facts", Text),  # JSON: what the validator told besides; no personal data
     Column("consignment", String),
     Column("position", Integer),
     Column("expires", Float),
@@ -55,6 +57,7 @@ TRANSFERS: Final = Table(
     Index("transfers_by_consignment", "consignment", "direction"),
     Index("transfers_by_content", "partner", "sha256"),
     Index("transfers_in_custody", "custody", "state"),
+    Index("transfers_by_message", "partner", "flow", "message_id"),
 )
 
 CONSIGNMENTS: Final = Table(

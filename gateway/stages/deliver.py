@@ -8,6 +8,7 @@ last transfer.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,12 @@ class Deliver:
             complete = [] if rows else queries.completed_consignments(connection, BATCH)
         if not rows and not complete:
             return Step()
-        verdicts = self._inspect(rows)
+        facts: dict[int, Mapping[str, str]] = {}
+        verdicts = self._inspect(rows, facts)
+        if facts:
+            # Before publication: once the file has gone, nobody reads it again.
+            with place.ledger.write() as transaction:
+                transaction.note_facts(facts)
         self._publish([row for row, verdict in verdicts if verdict is State.DELIVERED])
         with place.ledger.write() as transaction:
             changes = [self._judge(transaction, row, verdict) for row, verdict in verdicts]
@@ -62,7 +68,8 @@ class Deliver:
     def close(self) -> None:
         pass
 
-    def _inspect(self, rows: list[Row[Any]]) -> list[tuple[Row[Any], Verdict]]:
+    def _inspect(self, rows: list[Row[Any]], facts: dict[int, Mapping[str, str]]) -> list[tuple[Row[Any], Verdict]]:
+        """Each row with its verdict; `facts` collects what the good files tell."""
         verdicts: list[tuple[Row[Any], Verdict]] = []
         present: list[tuple[Row[Any], Path]] = []
         for row in rows:
@@ -79,7 +86,11 @@ class Deliver:
             [path for _, path in present],
             self._survived,
         )
-        verdicts += [(row, self._verdict(row, report)) for row, report in reports]
+        for row, report in reports:
+            verdict = self._verdict(row, report)
+            verdicts.append((row, verdict))
+            if verdict is State.DELIVERED and isinstance(report, Report):
+                facts[row.key] = report.facts
         return verdicts
 
     def _unpacked(self, row: Row[Any]) -> Path:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Row
 
-from gateway.errors import GatewayError, SuspectedDuplicate
+from gateway.errors import GatewayError, MessageIdUsed, SuspectedDuplicate
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -34,6 +35,7 @@ class Validate:
         self._place = place
         self._sandbox = sandbox
         self._survived: set[int] = set()
+        self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def step(self) -> Step:
         place = self._place
@@ -44,6 +46,7 @@ class Validate:
             return Step(due=due)
         paths = [place.home.custody / row.id for row in rows]
         results = list(inspect(place, self._sandbox, rows, paths, self._survived))
+        self._messages.clear()
         with place.ledger.write() as transaction:
             changes = [self._judge(transaction, row, result) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
@@ -68,18 +71,20 @@ class Validate:
                 reason=result.reason,
             )
             return None
-        schema = row.schema
+        schema, facts = row.schema, None
         outcome: State | GatewayError = State.VALIDATED
         if isinstance(result, GatewayError):
             outcome = result
         else:
-            schema = result.schema
+            schema, facts = result.schema, result.facts
             report = (
                 result
                 if self._place.settings.partners[row.partner].kind is SiteKind.DWP
                 else wrong_authority(result, row.partner)
             )
             outcome = State.VALIDATED if report.valid else Invalid(report)
+            if report.valid and (used := self._message_used(transaction, row, result)) is not None:
+                outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
         if move.state is State.VALIDATED and (earlier := self._earlier(transaction, row)) is not None:
             error = SuspectedDuplicate(f"the same bytes as transfer {earlier}")
@@ -101,11 +106,24 @@ class Validate:
             "state": move.state,
             "resume": move.resume,
             "schema": schema,
+            "message_id": None if facts is None else facts.get("message_id"),
+            "facts": None if facts is None else orjson.dumps(dict(facts)).decode(),
             "origin": None,
             "code": code,
             "reason": move.reason,
             "event": event,
         }
+
+    def _message_used(self, transaction: Transaction, row: Row[Any], report: Report) -> str | None:
+        """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
+        message = report.facts.get("message_id")
+        if message is None:
+            return None
+        # Those of this batch are not in the ledger yet.
+        digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
+        if digest != row.sha256:
+            return transfer
+        return queries.earlier_message(transaction.connection, row, message)
 
     def _earlier(self, transaction: Transaction, row: Row[Any]) -> str | None:
         days = self._place.settings.flows[row.flow].duplicate_days

@@ -125,6 +125,8 @@ def upgrade() -> None:
         sa.Column("schema", sa.String(), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
         sa.Column("redirected_from", sa.String(), nullable=True),
+        sa.Column("message_id", sa.String(), nullable=True),
+        sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("consignment", sa.String(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=True),
         sa.Column("expires", sa.Float(), nullable=True),
@@ -145,5 +147,6 @@ def upgrade() -> None:
     )
     op.create_index("transfers_by_consignment", "transfers", ["consignment", "direction"], unique=False)
     op.create_index("transfers_by_content", "transfers", ["partner", "sha256"], unique=False)
+    op.create_index("transfers_by_message", "transfers", ["partner", "flow", "message_id"], unique=False)
     op.create_index("transfers_by_state", "transfers", ["state", "direction", "due"], unique=False)
     op.create_index("transfers_in_custody", "transfers", ["custody", "state"], unique=False)
