@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ class Reader:
         self._write(
             {
                 "plans": {flow: {"kind": plan.kind, "arguments": plan.arguments} for flow, plan in plans.items()},
-                "limits": {"memory": limits.memory, "open_files": limits.open_files, "written": limits.written},
+                "limits": asdict(limits),
                 "parent": os.getpid(),
             }
         )

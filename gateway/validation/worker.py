@@ -65,6 +65,7 @@ def main() -> int:
         return ENDED_WELL
     limits = start["limits"]
     confine(limits["memory"], limits["open_files"], limits["written"], start["parent"])
+    allow_cpu(limits["start_seconds"])
     try:
         validators = _build(start["plans"])
     except GatewayError as error:

@@ -10,6 +10,7 @@ whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -72,7 +73,8 @@ class XmlValidator:
     def validate(self, path: Path) -> Report:
         try:
             with path.open("rb") as file:
-                content = file.read(self._limits.size + 1)
+                size = os.fstat(file.fileno()).st_size
+                content = file.read(min(size, self._limits.size) + 1)
         except OSError as error:
             raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
         return self.validate_bytes(content)

@@ -1,0 +1,308 @@
+"""Readers in their sandbox, with real processes: what one of them dies of never touches the files of the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gateway.errors import ConfigurationInvalid
+from gateway.sample.claim import ClaimSampler
+from gateway.settings.resources import resource
+from gateway.validation.contract import Report
+from gateway.validation.frames import LONGEST, Frames, encode, report_from_plain, report_to_plain
+from gateway.validation.plan import Kind, Plan, pdf_plan, xml_plan
+from gateway.validation.sandbox import Crash, Job, Sandbox, WorkerLimits
+from gateway.validation.xml_codes import XmlLimits
+
+SCHEMAS = resource("schemas")
+NO_LIMITS = XmlLimits(size=1 << 30, nodes=1 << 30, record=1 << 30)
+"""Limits that let a document through to where it hurts."""
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> list[Path]:
+    """Forty claims, every fifth of them with a number that was never issued."""
+    sampler, today = ClaimSampler(), datetime.now(UTC).date()
+    paths = []
+    for number in range(40):
+        defect = "nino" if number % 5 == 0 else None
+        sample = sampler.make(
+            sender="DWP", recipient="4220", index=number, random=Random(number), today=today, defect=defect
+        )
+        path = tmp_path / f"{number:02d}.xml"
+        path.write_bytes(sample.content)
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox({"claim": xml_plan(SCHEMAS, "claim", allow_test_numbers=True), "laid": pdf_plan()}) as opened:
+        yield opened
+
+
+def jobs(paths: list[Path], flow: str = "claim") -> list[Job]:
+    return [Job(path.stem, flow, path) for path in paths]
+
+
+def verdicts(answers: Iterator[tuple[Job, Report | Crash]]) -> dict[str, bool | str]:
+    """By key: whether the file is valid, or what its reader died of. Fails on a key that is answered twice."""
+    found: dict[str, bool | str] = {}
+    for job, answer in answers:
+        assert job.key not in found
+        found[job.key] = answer.reason if isinstance(answer, Crash) else answer.valid
+    return found
+
+
+def expected(paths: list[Path]) -> dict[str, bool | str]:
+    return {path.stem: int(path.stem) % 5 != 0 for path in paths}
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def burning(tmp_path: Path, records: int) -> Path:
+    """A document that takes long to read, record by record."""
+    path = tmp_path / "burning.xml"
+    with path.open("wb") as file:
+        file.write(b'<Claims xmlns="urn:gateway:claim:1.0"><Header/>' + b"<Claim/>" * records + b"</Claims>")
+    return path
+
+
+# -- answers
+
+
+def test_every_job_is_answered_once_and_rightly(sandbox: Sandbox, claims: list[Path]) -> None:
+    assert verdicts(sandbox.validate(jobs(claims))) == expected(claims)
+
+
+def test_workers_are_kept_from_call_to_call(sandbox: Sandbox, claims: list[Path]) -> None:
+    verdicts(sandbox.validate(jobs(claims[:4])))
+    before = sandbox.pids
+    assert verdicts(sandbox.validate(jobs(claims))) == expected(claims)
+    assert sandbox.pids == before
+    assert len(before) == 2
+
+
+def test_report_crosses_the_pipe_whole(sandbox: Sandbox, claims: list[Path]) -> None:
+    answers = {job.key: answer for job, answer in sandbox.validate(jobs(claims[:2]))}
+    wrong, right = answers["00"], answers["01"]
+    assert isinstance(wrong, Report)
+    assert isinstance(right, Report)
+    assert [finding.code for finding in wrong.findings] == ["nino"]
+    assert wrong.findings[0].where.startswith("line ")
+    assert right.schema == "claim/1.0"
+    assert right.facts["authority"] == "4220"
+
+
+def test_flows_are_read_by_their_own_validators(sandbox: Sandbox, claims: list[Path]) -> None:
+    mixed = [Job("as-claim", "claim", claims[1]), Job("as-laid", "laid", claims[1])]
+    assert verdicts(sandbox.validate(mixed)) == {"as-claim": True, "as-laid": False}
+
+
+def test_nothing_to_do_starts_no_process(sandbox: Sandbox) -> None:
+    assert list(sandbox.validate([])) == []
+    assert sandbox.pids == ()
+
+
+def test_flow_without_a_plan_is_a_key_error(sandbox: Sandbox, claims: list[Path]) -> None:
+    with pytest.raises(KeyError):
+        list(sandbox.validate(jobs(claims, "etd")))
+
+
+def test_file_that_is_not_there_is_no_reason_to_lose_the_reader(sandbox: Sandbox, claims: list[Path]) -> None:
+    absent = Job("absent", "claim", claims[0].parent / "absent.xml")
+    found = verdicts(sandbox.validate([absent, *jobs(claims)]))
+    assert found.pop("absent") == "a file to be validated cannot be read: No such file or directory"
+    assert found == expected(claims)
+
+
+def test_name_that_is_not_utf8_is_read(sandbox: Sandbox, claims: list[Path]) -> None:
+    strange = Path(os.fsdecode(os.fsencode(claims[1].parent) + b"/\xff\xfe.xml"))
+    claims[1].rename(strange)
+    assert verdicts(sandbox.validate([Job("strange", "claim", strange)])) == {"strange": True}
+
+
+def test_caller_that_stops_listening_gets_right_answers_the_next_time(sandbox: Sandbox, claims: list[Path]) -> None:
+    answers = sandbox.validate(jobs(claims))
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]  # a generator, though the signature only promises an iterator
+    assert verdicts(sandbox.validate(jobs(claims))) == expected(claims)
+
+
+# -- deaths
+
+
+def test_killed_reader_loses_at_most_the_file_in_its_hands(sandbox: Sandbox, claims: list[Path]) -> None:
+    found: dict[str, bool | str] = {}
+    for job, answer in sandbox.validate(jobs(claims)):
+        if len(found) in (3, 12, 21):
+            os.kill(sandbox.pids[0], signal.SIGKILL)
+        found[job.key] = answer.reason if isinstance(answer, Crash) else answer.valid
+    lost = {key for key, verdict in found.items() if verdict == "its reader was ended by SIGKILL"}
+    assert len(lost) <= 3
+    assert {key: verdict for key, verdict in found.items() if key not in lost} == {
+        key: verdict for key, verdict in expected(claims).items() if key not in lost
+    }
+    assert len(found) == len(claims)
+
+
+def test_readers_that_died_while_idle_are_replaced_and_no_file_is_blamed(sandbox: Sandbox, claims: list[Path]) -> None:
+    verdicts(sandbox.validate(jobs(claims[:4])))
+    for pid in sandbox.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert verdicts(sandbox.validate(jobs(claims))) == expected(claims)
+
+
+def test_stopped_reader_is_given_up_after_its_time_and_its_neighbour_goes_on(claims: list[Path]) -> None:
+    plans = {"claim": xml_plan(SCHEMAS, "claim", allow_test_numbers=True)}
+    with Sandbox(plans, limits=WorkerLimits(wall_seconds=1)) as sandbox:
+        found: dict[str, bool | str] = {}
+        for job, answer in sandbox.validate(jobs(claims)):
+            if not found:
+                os.kill(sandbox.pids[0], signal.SIGSTOP)
+            found[job.key] = answer.reason if isinstance(answer, Crash) else answer.valid
+        lost = [verdict for verdict in found.values() if isinstance(verdict, str)]
+        assert lost in ([], ["reading it took longer than 1 s"])
+        assert len(found) == len(claims)
+
+
+def test_file_that_takes_too_much_processor_time_is_lost_and_no_other(tmp_path: Path, claims: list[Path]) -> None:
+    plans = {"claim": xml_plan(SCHEMAS, "claim", limits=NO_LIMITS, allow_test_numbers=True)}
+    limits = WorkerLimits(cpu_seconds=1, bytes_per_second=1 << 40, wall_seconds=60, memory=8 << 30)
+    with Sandbox(plans, limits=limits) as sandbox:
+        burner = Job("burner", "claim", burning(tmp_path, 6_000_000))
+        found = verdicts(sandbox.validate([*jobs(claims[:20]), burner, *jobs(claims[20:])]))
+    assert found.pop("burner") == "reading it took more than 1 s of processor time"
+    assert found == expected(claims)
+
+
+def test_file_that_takes_too_much_memory_is_lost_and_no_other(tmp_path: Path, claims: list[Path]) -> None:
+    plans = {"claim": xml_plan(SCHEMAS, "claim", limits=NO_LIMITS, allow_test_numbers=True)}
+    with Sandbox(plans, limits=WorkerLimits(cpu_seconds=30, memory=512 << 20)) as sandbox:
+        eater = Job("eater", "claim", burning(tmp_path, 6_000_000))
+        found = verdicts(sandbox.validate([*jobs(claims[:20]), eater, *jobs(claims[20:])]))
+    assert found.pop("eater") == "reading it took more than 512 MiB of memory"
+    assert found == expected(claims)
+
+
+def test_readers_end_with_the_process_that_started_them(claims: list[Path]) -> None:
+    program = textwrap.dedent(
+        """
+        import sys, time
+        from pathlib import Path
+        from gateway.validation.plan import xml_plan
+        from gateway.validation.sandbox import Job, Sandbox
+
+        sandbox = Sandbox({"claim": xml_plan(Path(sys.argv[1]), "claim")})
+        list(sandbox.validate([Job("1", "claim", Path(sys.argv[2]))]))
+        print(*sandbox.pids, flush=True)
+        time.sleep(60)
+        """
+    )
+    command = [sys.executable, "-c", program, str(SCHEMAS), str(claims[0])]
+    environment = {**os.environ, "PYTHONPATH": str(SCHEMAS.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        assert all(alive(pid) for pid in pids)
+        parent.kill()
+        parent.wait()
+        cpu = re.compile("Max cpu time +[0-9]")
+    until(lambda: all(cpu.search(Path(f"/proc/{pid}/limits").read_text()) for pid in sandbox.pids))
+    for pid in sandbox.pids:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
+        found = {line[:25].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+        assert found["Max core file size"] == ["0", "0"]
+        assert found["Max address space"] == [str(1 << 30)] * 2
+        assert found["Max open files"] == ["64", "64"]
+        assert found["Max file size"] == [str(1 << 20)] * 2
+        assert "NoNewPrivs:\t1" in status
+
+
+def test_schema_that_cannot_be_used_is_said_and_not_blamed_on_a_file(tmp_path: Path, claims: list[Path]) -> None:
+    with (
+        Sandbox({"claim": xml_plan(tmp_path, "claim")}) as sandbox,
+        pytest.raises(ConfigurationInvalid, match="no schema for the flow claim"),
+    ):
+        verdicts(sandbox.validate(jobs(claims)))
+
+
+def test_plan_that_does_not_fit_is_said(claims: list[Path]) -> None:
+    plan = Plan(Kind.XML, {"flow": "claim", "schema_root": str(SCHEMAS), "colour": "blue"})
+    with Sandbox({"claim": plan}) as sandbox, pytest.raises(ConfigurationInvalid, match="does not take"):
+        verdicts(sandbox.validate(jobs(claims)))
+
+
+# -- frames
+
+
+def test_messages_survive_being_cut_anywhere() -> None:
+    messages: list[dict[str, object]] = [{"begin": 1}, {"done": 1, "text": "Siân \udcff"}, {}]
+    stream = b"".join(encode(message) for message in messages)
+    for size in (1, 2, 3, 5, len(stream)):
+        frames = Frames()
+        found = [m for at in range(0, len(stream), size) for m in frames.feed(stream[at : at + size])]
+        assert found == messages
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        ((LONGEST + 1).to_bytes(4, "big"), "longer than any"),
+        (b"\0\0\0\2[]", "not an object"),
+        (b"\0\0\0\1{", "Expecting property name"),
+        (b"\0\0\0\4nul\xff", "can't decode"),
+        ((200_000).to_bytes(4, "big") + b"[" * 200_000, "too deep"),
+    ],
+)
+def test_bytes_that_are_no_message_are_a_value_error(stream: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        list(Frames().feed(stream))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {},
+        {"schema": 1},
+        {"total": "0"},
+        {"total": True},
+        {"findings": [["a", "b"]], "total": 1},
+        {"findings": [["a", "b", 3]], "total": 1},
+        {"findings": [["a", "b", "c"]], "total": 0},
+        {"facts": {"authority": 4220}},
+        {"facts": None},
+        {"findings": None},
+    ],
+)
+def test_report_of_another_form_is_a_value_error(lie: dict[str, object]) -> None:
+    honest = report_to_plain(Report("claim/1.0", facts={"records": "1"}))
+    assert report_from_plain(honest) == Report("claim/1.0", facts={"records": "1"})
+    with pytest.raises(ValueError, match=r"^a (report|finding) "):
+        report_from_plain({**honest, **lie} if lie else {})
