@@ -39,6 +39,12 @@ _UPRN: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _AUTHORITY: Final = re.compile(r"[0-9]{4}|[EWSN][0-9]{8}", re.ASCII)
 _SORT_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[0-9]{8}", re.ASCII)
+_RMS_NUMBER: Final = re.compile(r"(?:[A-Z]|[A-Z]{3})?[0-9]{6,12}", re.ASCII)
+_RULE_ID: Final = re.compile(r"[A-Z]{2,6}[0-9]{3}(?:/[A-Z]{2,6}[0-9]{3})?", re.ASCII)
+_SITE: Final = re.compile(r"DWP|[0-9]{4}|[EWSN][0-9]{8}", re.ASCII)
+_TRANSFER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SIZE: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 Fault = str | None
 """None where the value is right; otherwise what is wrong with it, to stand after a colon."""
@@ -145,6 +151,36 @@ def account_number_fault(text: str) -> Fault:
     return None if _ACCOUNT.fullmatch(text) else "not eight digits"
 
 
+def rms_number_fault(text: str) -> Fault:
+    """Number of a data-matching referral: 6 to 12 digits after no letter, one or three.
+
+    Two letters are refused: that might be a National Insurance number without its suffix, and these numbers may be kept
+    and shown where personal data may not.
+    """
+    return None if _RMS_NUMBER.fullmatch(text) else "not 6 to 12 digits after no letter, one or three"
+
+
+def rule_id_fault(text: str) -> Fault:
+    """A matching rule or scan, such as HBTC003/CTTC003."""
+    return None if _RULE_ID.fullmatch(text) else "not a rule such as HBTC003 or HBTC003/CTTC003"
+
+
+def site_fault(text: str) -> Fault:
+    return None if _SITE.fullmatch(text) else "neither DWP nor four digits nor a GSS code"
+
+
+def transfer_fault(text: str) -> Fault:
+    return None if _TRANSFER.fullmatch(text) else "not a UUID in lower case"
+
+
+def sha256_fault(text: str) -> Fault:
+    return None if _SHA256.fullmatch(text) else "not 64 hexadecimal digits in lower case"
+
+
+def size_fault(text: str) -> Fault:
+    return None if _SIZE.fullmatch(text) else "not a number of bytes from 1 to 999999999"
+
+
 @dataclass(frozen=True)
 class Rule:
     """A government type as validators use it: the code of its findings, and the check for a given day."""
@@ -168,4 +204,10 @@ def rules(*, today: date, allow_test_numbers: bool) -> dict[str, Rule]:
         "AuthorityCodeType": Rule("code", authority_fault),
         "SortCodeType": Rule("code", sort_code_fault),
         "AccountNumberType": Rule("code", account_number_fault),
+        "RmsNumberType": Rule("code", rms_number_fault),
+        "RuleIdType": Rule("code", rule_id_fault),
+        "SiteCodeType": Rule("code", site_fault),
+        "TransferIdType": Rule("code", transfer_fault),
+        "Sha256Type": Rule("code", sha256_fault),
+        "SizeType": Rule("count", size_fault),
     }
