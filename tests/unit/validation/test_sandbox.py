@@ -232,7 +232,24 @@ def test_readers_end_with_the_process_that_started_them(claims: list[Path]) -> N
         assert all(alive(pid) for pid in pids)
         parent.kill()
         parent.wait()
-        cpu = re.compile("Max cpu time +[0-9]")
+        until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_closed_sandbox_leaves_no_process(claims: list[Path]) -> None:
+    with Sandbox({"claim": xml_plan(SCHEMAS, "claim")}) as sandbox:
+        verdicts(sandbox.validate(jobs(claims)))
+        pids = sandbox.pids
+    assert not any(alive(pid) for pid in pids)
+
+
+# -- what a reader gave up
+
+
+def test_reader_runs_under_its_limits(sandbox: Sandbox, claims: list[Path]) -> None:
+    verdicts(sandbox.validate(jobs(claims[:4])))
+    # The other reader may still be starting.
+    until(lambda: all("Umask:\t0077" in Path(f"/proc/{pid}/status").read_text() for pid in sandbox.pids))
+    cpu = re.compile("Max cpu time +[0-9]")
     until(lambda: all(cpu.search(Path(f"/proc/{pid}/limits").read_text()) for pid in sandbox.pids))
     for pid in sandbox.pids:
         limits = Path(f"/proc/{pid}/limits").read_text()
