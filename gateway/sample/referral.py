@@ -10,25 +10,14 @@ from datetime import date, timedelta
 from random import Random
 from typing import Final
 
-from gateway.sample import people
 from gateway.sample.contract import Sample
-from gateway.sample.people import Person, day_before, pounds
+from gateway.sample.match import RULES, MatchWriter
+from gateway.sample.people import day_before, pounds
 from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import write_header
 from gateway.sample.xml_writer import XmlWriter
 
 NAMESPACE: Final = "urn:gateway:referral:1.0"
-_RULES: Final = (
-    ("HBTC003/CTTC003", "earnings", "paye"),
-    ("HBTC011/CTTC011", "tax-credit", "tax-credits"),
-    ("HBES021/CTES021", "benefit", "esa"),
-    ("HBPC007/CTPC007", "pension", "pension-credit"),
-    ("HBSV002", "capital", "savings"),
-    ("HBDD001/CTDD001", "date-of-death", "deaths"),
-    ("HBAD014", "address", "cis"),
-    ("HBNI005", "nino", "cis"),
-    ("HBND009", "non-dependant", "jsa"),
-)
 
 
 class ReferralSampler:
@@ -73,9 +62,8 @@ class _Referral:
         self.random = random
         self.today = today
         self.matched = day_before(random, today, 1, 12)
-        self.claimant = people.person(random, today, 19, 88)
-        self.partner = people.person(random, today, 19, 88) if random.random() < 0.4 else None
-        self.rule, self.fact, self.held_in = random.choice(_RULES)
+        self.match = MatchWriter(xml, random, today, self.matched)
+        self.rule, self.fact, self.held_in = random.choice(RULES)
 
     def write(self) -> None:
         xml, random = self.xml, self.random
@@ -83,11 +71,11 @@ class _Referral:
         xml.leaf("RuleId", self.rule)
         xml.day("MatchDate", self.matched)
         xml.leaf("Priority", random.choice("12223"))
-        self._claim()
+        self.match.write_claim()
         with xml.element("Discrepancies"):
-            self._discrepancy(self.fact, self.held_in)
+            self.match.write_discrepancy(self.fact, self.held_in)
             if random.random() < 0.3:
-                self._discrepancy("earnings", "paye")
+                self.match.write_discrepancy("earnings", "paye")
         if random.random() < 0.6:
             with xml.element("Suspicion"):
                 start = day_before(random, self.matched, 30, 700)
@@ -100,55 +88,3 @@ class _Referral:
         xml.day("ReplyBy", self.matched + timedelta(days=42))
         if random.random() < 0.3:
             xml.leaf("Remark", "Dates overlap with the award; check with the landlord & the employer.")
-
-    def _claim(self) -> None:
-        xml, random = self.xml, self.random
-        with xml.element("Claim"):
-            xml.leaf("HbReference", f"{random.randrange(10**7):07d}")
-            if random.random() < 0.7:
-                xml.leaf("CtbReference", f"{random.randrange(10**7):07d}")
-            self._person("Claimant", self.claimant)
-            if self.partner is not None:
-                self._person("Partner", self.partner)
-            xml.address(people.home(random))
-            xml.day("InPaymentSince", day_before(random, self.matched, 60, 2500))
-
-    def _person(self, role: str, person: Person) -> None:
-        with self.xml.element(role):
-            self.xml.leaf("Nino", person.nino)
-            self.xml.name(person)
-            self.xml.day("DateOfBirth", person.born)
-            self.xml.leaf("Gender", person.gender)
-
-    def _discrepancy(self, fact: str, held_in: str) -> None:
-        xml, random = self.xml, self.random
-        with xml.element("Discrepancy"):
-            xml.leaf("Subject", "partner" if self.partner and random.random() < 0.3 else "claimant")
-            xml.leaf("Fact", fact)
-            with xml.element("Theirs"):
-                xml.leaf("HeldIn", "extract")
-                xml.day("AsAt", day_before(random, self.matched, 10, 40))
-                if random.random() < 0.3 or fact in ("date-of-death", "non-dependant"):
-                    xml.leaf("Nothing", "none-held")
-                else:
-                    self._value(fact)
-            with xml.element("Ours"):
-                xml.leaf("HeldIn", held_in)
-                xml.day("AsAt", day_before(random, self.matched, 1, 40))
-                self._value(fact)
-            if fact in ("earnings", "tax-credit", "benefit", "pension"):
-                xml.money("WeeklyDifference", pounds(random, 3, 190))
-
-    def _value(self, fact: str) -> None:
-        xml, random = self.xml, self.random
-        if fact == "nino":
-            xml.leaf("Number", people.nino(random))
-        elif fact == "date-of-death":
-            xml.day("Day", day_before(random, self.matched, 20, 200))
-        elif fact == "address":
-            with xml.element("Place"):
-                xml.address_parts(people.home(random))
-        elif fact == "non-dependant":
-            xml.leaf("Text", f"{people.person(random, self.today, 18, 60).full_name}, claims from this address")
-        else:
-            xml.leaf("Amount", pounds(random, 5, 400))
