@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection
 
 from gateway.errors import ChainBroken
@@ -63,3 +64,12 @@ def _steps(entries: Iterable[Entry], watch: Watch) -> Iterator[Entry]:
         if entry.sequence % EVERY == 0:
             watch("events", entry.sequence)
         yield entry
+
+
+def loaded(text: str | None) -> dict[str, Any]:
+    """A JSON object as the ledger keeps it; an empty one where somebody left anything else in its place."""
+    try:
+        value = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

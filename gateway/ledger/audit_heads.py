@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, select
 
 from gateway.ledger import queries
-from gateway.ledger.audit import EVERY, Fault
+from gateway.ledger.audit import EVERY, Fault, loaded
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.transfer.states import Direction
@@ -60,23 +59,32 @@ def _published(connection: Connection) -> Iterator[Claimed]:
     for identity, sequence, sha256 in connection.execute(query).all():
         yield Claimed(sequence, sha256, f"consignment {identity}")
     for row, body in _bodies(connection, Direction.OUT):
-        yield Claimed(body["audit_head"]["sequence"], body["audit_head"]["sha256"], f"receipt {row.consignment}")
+        if head := _head(body, "audit_head"):
+            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}")
 
 
 def _sent_back(connection: Connection) -> Iterator[Claimed]:
     for row, body in _bodies(connection, Direction.IN):
-        if body.get("seen_head"):
-            head = body["seen_head"]
-            yield Claimed(head["sequence"], head["sha256"], f"receipt {row.consignment} from {row.partner}")
+        if head := _head(body, "seen_head"):
+            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment} from {row.partner}")
 
 
 def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Row[Any], dict[str, Any]]]:
     """Receipts and their text; an issued one of a quarantined consignment holds a list only, until it is sealed."""
     query = select(RECEIPTS).where(RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None))
     for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key)):
-        body = orjson.loads(row.body)
-        if isinstance(body, dict):
+        body = loaded(row.body)
+        if body:
             yield row, body
+
+
+def _head(body: dict[str, Any], name: str) -> Head | None:
+    """A head that a receipt names, None where it names none."""
+    head = body.get(name)
+    if not isinstance(head, dict):
+        return None
+    sequence, sha256 = head.get("sequence"), head.get("sha256")
+    return Head(sequence, sha256) if isinstance(sequence, int) and isinstance(sha256, str) else None
 
 
 def _agreed(connection: Connection) -> Iterator[Fault]:
@@ -88,16 +96,16 @@ def _agreed(connection: Connection) -> Iterator[Fault]:
         .where(CONSIGNMENTS.c.direction == str(Direction.IN), EVENTS.c.event == "consignment.opened")
     )
     for row in connection.execute(opened).all():
-        if orjson.loads(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
+        if loaded(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
             yield Fault("head", f"consignment {row.id}", "the partner's head is not the one that came with it")
     for receipt, body in _bodies(connection, Direction.IN):
         named = connection.execute(select(*events).where(EVENTS.c.sequence == receipt.event)).first()
         if named is None or named.event != "receipt.accepted":
             continue
-        detail = orjson.loads(named.detail)
+        detail = loaded(named.detail)
         for word, part in (("head", "audit_head"), ("seen", "seen_head")):
-            head = body.get(part)
-            if detail.get(word) != (None if head is None else [head["sequence"], head["sha256"]]):
+            head = _head(body, part)
+            if detail.get(word) != (None if head is None else [head.sequence, head.sha256]):
                 yield Fault("head", f"receipt {receipt.consignment}", f"its {part} is not the one that came with it")
 
 
@@ -111,9 +119,8 @@ def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tup
     for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(CONSIGNMENTS.c.key)):
         yield row.partner, Head(row.head_sequence, row.head_sha256), f"consignment {row.id}"
     for row, body in _bodies(connection, Direction.IN):
-        if partner in (None, row.partner):
-            head = body["audit_head"]
-            yield row.partner, Head(head["sequence"], head["sha256"]), f"receipt {row.consignment}"
+        if partner in (None, row.partner) and (head := _head(body, "audit_head")):
+            yield row.partner, head, f"receipt {row.consignment}"
 
 
 def _partners_own(connection: Connection) -> Iterator[Fault]:

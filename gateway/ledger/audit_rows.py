@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, Row, Table, func, or_, select
 
 from gateway.ledger import queries
-from gateway.ledger.audit import EVERY, Fault, Watch, silent
+from gateway.ledger.audit import EVERY, Fault, Watch, loaded, silent
 from gateway.ledger.chain import Head
 from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, QUARANTINE, RECEIPTS, TRANSFERS
@@ -133,7 +133,7 @@ def _check_row(kind: str, row: Row[Any], head: Head) -> Iterator[Fault]:
     if not _is_about(kind, row):
         yield Fault("row", where, f"it names event {row.event}, which is about something else")
         return
-    said = state_after(row.named, orjson.loads(row.named_detail))
+    said = state_after(row.named, loaded(row.named_detail))
     if said != row.state:
         yield Fault("row", where, f"it is {row.state}, but event {row.event} ({row.named}) left it {said}")
     elif row.youngest is not None and row.youngest > row.event and kind != "receipt":
@@ -198,7 +198,7 @@ def _quarantine(connection: Connection) -> Iterator[Fault]:
     names["quarantine.discarded"] = "discarded"
     query = select(EVENTS.c.event, EVENTS.c.partner, EVENTS.c.detail).where(EVENTS.c.event.in_(names))
     for event, partner, detail in connection.execute(query):
-        events[names[event], partner, orjson.loads(detail).get("sha256", "")] += 1
+        events[names[event], partner, loaded(detail).get("sha256", "")] += 1
     for key in sorted(rows.keys() | events.keys()):
         what, partner, sha256 = key
         if rows[key] != events[key]:
@@ -229,10 +229,18 @@ def _carried_apart(connection: Connection) -> Iterator[Fault]:
         for subject, partner, detail in connection.execute(began).all():
             carried = {row.id for row in queries.carried(connection, direction, partner, subject)}
             consignment = queries.one(connection, CONSIGNMENTS, direction, partner, subject)
-            doubles = orjson.loads((consignment.duplicates if consignment else None) or "[]")
-            known = carried | {double["transfer"] for double in doubles}
-            for missing in sorted(set(orjson.loads(detail)["transfers"]) - known):
+            known = carried | _doubles(consignment)
+            for missing in sorted(set(loaded(detail).get("transfers", [])) - known):
                 yield Fault("row", f"transfer {missing}", f"consignment {subject} carried it, and its row is gone")
+
+
+def _doubles(consignment: Row[Any] | None) -> set[str]:
+    """The transfers of a consignment that had been delivered before."""
+    try:
+        doubles = orjson.loads((consignment.duplicates if consignment else None) or "[]")
+        return {double["transfer"] for double in doubles}
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return set()
 
 
 _NUMBERS: Final = (
@@ -256,7 +264,7 @@ def _numbers(connection: Connection) -> Iterator[Fault]:
             & (table.c.direction == str(direction)),
         ).where(EVENTS.c.event == event)
         for row in connection.execution_options(yield_per=EVERY).execute(query):
-            detail = orjson.loads(row.detail)
+            detail = loaded(row.detail)
             for word, name in agreed.items():
                 if word in detail and detail[word] != getattr(row, name):
                     message = f"its {name} is not what event {row.sequence} says"

@@ -1,0 +1,242 @@
+"""Two sites in one process: the real stages, ledgers and directories; a stand-in for OpenPGP, and for the readers.
+
+What a test of the ledger needs, in tenths of a second. The stand-in seals nothing; it keeps the engine's promises only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from gateway import assembly
+from gateway.crypto.contract import ByteReader, Certificate, Opened, Sealed
+from gateway.errors import SignatureBad
+from gateway.flows.catalog import routes
+from gateway.ledger.migrate import migrate
+from gateway.ledger.store import Ledger
+from gateway.settings.directories import make, partner_directories, site_directories
+from gateway.settings.home import Home
+from gateway.settings.model import (
+    DEFAULT_FLOWS,
+    Daemon,
+    Limits,
+    LinkSettings,
+    LogSettings,
+    OpenPgpSettings,
+    Partner,
+    Settings,
+    SftpServer,
+    Site,
+    Validation,
+)
+from gateway.stages.accept import Accept
+from gateway.stages.acknowledge import Acknowledge
+from gateway.stages.admit import record_admitted
+from gateway.stages.collect import Collect
+from gateway.stages.deliver import Deliver
+from gateway.stages.open import Open
+from gateway.stages.overdue import Overdue
+from gateway.stages.pack import Pack
+from gateway.stages.seal import Seal
+from gateway.stages.send import Send
+from gateway.stages.settle import Settle
+from gateway.stages.validate import Validate
+from gateway.stages.workplace import Stage, Workplace
+from gateway.transport.folder import FolderTransport
+from gateway.validation.contract import Finding, Report
+from gateway.validation.sandbox import Job, Sandbox
+
+FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
+
+
+class PretendedPgp:
+    """Keeps what the engine promises about files and verdicts, for partners that pretend as well."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+
+    def own_certificate(self) -> Certificate:
+        raise NotImplementedError
+
+    def partner_certificate(self, partner: str) -> Certificate:
+        raise NotImplementedError
+
+    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+        content = io.BytesIO()
+        while piece := plaintext.read(65536):
+            content.write(piece)
+        line = json.dumps({"from": self._own, "to": partner}).encode() + b"\n"
+        output.write_bytes(line + content.getvalue())
+        return Sealed(output.stat().st_size, hashlib.sha256(output.read_bytes()).hexdigest())
+
+    def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
+        line, _, content = sealed.read_bytes().partition(b"\n")
+        if not line.startswith(b"{") or json.loads(line) != {"from": partner, "to": self._own}:
+            raise SignatureBad
+        assert len(content) <= max_bytes
+        output.write_bytes(content)
+        digest = hashlib.sha256(sealed.read_bytes()).hexdigest()
+        return Opened(FINGERPRINTS[partner], FINGERPRINTS[self._own], 0.0, digest, len(content))
+
+    def close(self) -> None:
+        pass
+
+
+class PretendedReaders:
+    """Finds a file wrong that begins with `wrong`."""
+
+    def validate(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Report]]:
+        for job in jobs:
+            wrong = job.path.read_bytes().startswith(b"wrong")
+            yield job, Report("claim/1.0", (Finding("nino", "line 1", "not right"),) if wrong else (), int(wrong))
+
+
+class Bench:
+    """One site with all its stages. `now` is its clock."""
+
+    def __init__(self, root: Path, code: str, other: str, stack: ExitStack) -> None:
+        self.code, self.other = code, other
+        self.now = 1_795_000_000.0
+        self.home = Home(root / code)
+        self.home.root.mkdir(parents=True)
+        make(site_directories(self.home))
+        migrate(self.home.ledger)
+        self.settings = _settings(self.home, code, other)
+        flows = routes(self.settings)
+        out = [flow for flow, partners in flows.outgoing.items() if partners]
+        into = [flow for flow, partners in flows.incoming.items() if partners]
+        make(partner_directories(self.home, other, out, into))
+        self.ledger = Ledger(self.home.ledger, clock=self._clock, role="test")
+        stack.callback(self.ledger.close)
+        counter = itertools.count(1)
+        self.place = Workplace(
+            settings=self.settings,
+            routes=flows,
+            ledger=self.ledger,
+            log=lambda _event, **_keys: None,
+            clock=self._clock,
+            chance=lambda: 0.5,
+            entropy=lambda count: hashlib.sha256(f"{code}{next(counter)}".encode()).digest()[:count],
+            stopping=lambda: False,
+        )
+        self.rung = threading.Event()
+
+    def _clock(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def stages(self, stack: ExitStack, partner_home: Home) -> list[Stage]:
+        place, engine = self.place, PretendedPgp(self.code)
+        readers = cast("Sandbox", PretendedReaders())
+        send = Send(place, {self.other: FolderTransport(partner_home.landing_in(self.code))}, self.rung.set)
+        self.send = send
+        stages: list[Stage] = [
+            Validate(place, readers),
+            Pack(place),
+            Seal(place, engine, partial(assembly._archive, place)),
+            send,
+            Collect(place),
+            Open(place, engine, partial(assembly._unpack, 10**9)),
+            Deliver(place, readers),
+            Acknowledge(place, engine),
+            Accept(place, engine),
+            Settle(place),
+            Overdue(place),
+        ]
+        for stage in stages:
+            stack.callback(stage.close)
+        return stages
+
+    def submit(self, name: str, content: bytes, flow: str = "claim") -> str:
+        """Admit a file, as `gateway submit` does."""
+        identity = self.place.new_id()
+        (self.home.custody / identity).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        row: Mapping[str, Any] = {
+            "id": identity,
+            "flow": flow,
+            "partner": self.other,
+            "name": name,
+            "size": len(content),
+            "sha256": digest,
+            "origin": None,
+            "reference": None,
+        }
+        with self.ledger.write() as transaction:
+            record_admitted(self.place, transaction, [row])
+        return identity
+
+    def sql(self, statement: str, *values: object) -> int:
+        """Change the ledger behind the program's back; how many rows that touched."""
+        return change(self.ledger, statement, *values)
+
+    def snapshot(self, target: Path) -> None:
+        """The ledger as it is now, as a backup would have it."""
+        with sqlite3.connect(self.home.ledger) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+
+
+def change(ledger: Ledger, statement: str, *values: object) -> int:
+    """Change a ledger behind the program's back; how many rows that touched."""
+    with ledger.write() as transaction:
+        return int(transaction.connection.exec_driver_sql(statement, tuple(values)).rowcount)
+
+
+class Pair:
+    """DWP and an authority, and the road between them."""
+
+    def __init__(self, dwp: Bench, la: Bench, stages: Sequence[tuple[Bench, Stage]]) -> None:
+        self.dwp, self.la = dwp, la
+        self._stages = stages
+
+    def work(self) -> None:
+        """Run every stage of both sites until nothing moves any more."""
+        quiet = 0
+        while quiet < 2:
+            done = sum(stage.step().done for _, stage in self._stages)
+            for bench in (self.dwp, self.la):
+                while bench.send.busy:
+                    bench.rung.wait(5)
+                    bench.rung.clear()
+                    done += bench.send.step().done
+            quiet = 0 if done else quiet + 1
+
+
+@contextmanager
+def two_ledgers(root: Path) -> Iterator[Pair]:
+    """Two sites that know each other, with nothing in their ledgers."""
+    with ExitStack() as stack:
+        dwp = Bench(root, "DWP", "E09000030", stack)
+        la = Bench(root, "E09000030", "DWP", stack)
+        la.now += 0.5
+        stages = [(dwp, stage) for stage in dwp.stages(stack, la.home)]
+        stages += [(la, stage) for stage in la.stages(stack, dwp.home)]
+        yield Pair(dwp, la, stages)
+
+
+def _settings(home: Home, code: str, other: str) -> Settings:
+    partner = Partner(code=other, name=other, fingerprint=FINGERPRINTS[other], link="none", envelope="gateway")
+    return Settings(
+        home=home,
+        site=Site(code=code, name=code),
+        openpgp=OpenPgpSettings(fingerprint=FINGERPRINTS[code]),
+        sftp_server=SftpServer(),
+        limits=Limits(),
+        link=LinkSettings(),
+        daemon=Daemon(),
+        logs=LogSettings(),
+        validation=Validation(),
+        flows=DEFAULT_FLOWS,
+        partners={other: partner},
+    )

@@ -1,0 +1,81 @@
+"""Fixtures: two sites that have exchanged files, to work on; and copies of such ledgers, to spoil."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.store import Ledger
+from tests.fakes.two_ledgers import Pair, change, two_ledgers
+
+
+@dataclass(frozen=True)
+class Books:
+    """A copy of one site's ledger."""
+
+    ledger: Ledger
+
+    def sql(self, statement: str, *values: object) -> int:
+        return change(self.ledger, statement, *values)
+
+
+@dataclass(frozen=True)
+class BothBooks:
+    """Copies of the ledgers of two sites that exchanged files."""
+
+    dwp: Books
+    la: Books
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """Sites with empty ledgers."""
+    with two_ledgers(tmp_path) as made:
+        yield made
+
+
+def _exchange(pair: Pair) -> None:
+    """Files both ways, in three consignments; one file is rejected, one is held."""
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.dwp.submit("b.xml", b"claim b")
+    pair.dwp.submit("w.xml", b"wrong")
+    pair.work()
+    pair.la.submit("shbe.csv", b"extract", flow="extract")
+    pair.work()
+    pair.dwp.submit("c.xml", b"claim c")
+    pair.dwp.submit("again.xml", b"claim a")
+    pair.work()
+
+
+@pytest.fixture
+def busy(pair: Pair) -> Pair:
+    """Sites that have exchanged files."""
+    _exchange(pair)
+    return pair
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the ledgers of two sites that have exchanged files."""
+    directory = tmp_path_factory.mktemp("books")
+    with two_ledgers(directory / "sites") as pair:
+        _exchange(pair)
+        pair.dwp.snapshot(directory / "dwp.sqlite3")
+        pair.la.snapshot(directory / "la.sqlite3")
+    return directory
+
+
+@pytest.fixture
+def books(written: Path, tmp_path: Path) -> Iterator[BothBooks]:
+    """Copies of those ledgers: whatever a test does to them, it does alone."""
+    made = []
+    for name in ("dwp", "la"):
+        path = tmp_path / f"{name}.sqlite3"
+        path.write_bytes((written / path.name).read_bytes())
+        made.append(Books(Ledger(path, clock=lambda: 0.0, role="test")))
+    yield BothBooks(*made)
+    for each in made:
+        each.ledger.close()
