@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.sites import Site, claim
+from tests.acceptance.sites import Site, claim, wait_until
 
 
 def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_here(pair: tuple[Site, Site]) -> None:
@@ -18,15 +18,17 @@ def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_her
     dwp.drop("claim", la.code, name, content)
     row = dwp.wait_for(name, "receipted")
     assert la.inbound("claim", "DWP") == {name: content}
-    receipt = json.loads((dwp.home.receipts / "claim" / la.code / f"{name}.receipt.json").read_text())
+    told = dwp.home.receipts / "claim" / la.code / f"{name}.receipt.json"
+    wait_until(told.exists, what="the receipt in the spool")
+    receipt = json.loads(told.read_text())
     assert receipt["sender"] == la.code
     assert receipt["consignment"] == row["consignment"]
     assert [item["outcome"] for item in receipt["items"]] == ["delivered"]
     assert receipt["items"][0]["sha256"] == row["sha256"]
     assert not (dwp.home.outbound / "claim" / la.code / name).exists()
     for site in pair:
-        site.gateway("audit", "verify")
         site.stop()
+        site.gateway("audit", "verify")
         assert list(site.home.custody.iterdir()) == []
         assert list(site.home.opened.iterdir()) == []
 
