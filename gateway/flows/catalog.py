@@ -14,10 +14,11 @@ from typing import Final
 
 from gateway.settings.model import Partner, Settings, SiteKind
 from gateway.transfer.routes import Routes
-from gateway.validation.plan import Plan, extract_plan, pdf_plan, xml_plan
+from gateway.validation.plan import Plan, extract_plan, pdf_plan, redirect_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)
 _LA_TO_DWP: Final = (SiteKind.LA, SiteKind.DWP)
+_LA_TO_LA: Final = (SiteKind.LA, SiteKind.LA)
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,18 @@ FLOWS: Final = _catalog(
     Flow("laid", _DWP_TO_LA, lambda _schemas, _test_numbers: pdf_plan()),
     Flow("claim", _DWP_TO_LA, _xml("claim")),
     Flow("referral", _DWP_TO_LA, _xml("referral")),
+    Flow("scan", _DWP_TO_LA, _xml("scan")),
+    Flow("etd", _DWP_TO_LA, _xml("etd")),
+    Flow("outcome", _LA_TO_DWP, _xml("outcome")),
     Flow(
         "extract",
         _LA_TO_DWP,
         lambda schemas, test_numbers: extract_plan(schemas, allow_test_numbers=test_numbers),
+    ),
+    Flow(
+        "redirect",
+        _LA_TO_LA,
+        lambda schemas, test_numbers: redirect_plan(schemas, allow_test_numbers=test_numbers),
     ),
 )
 """The flows that this version carries."""

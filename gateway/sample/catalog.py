@@ -12,19 +12,30 @@ from types import MappingProxyType
 
 from gateway.sample.claim import ClaimSampler
 from gateway.sample.contract import Sample, Sampler
+from gateway.sample.etd import EtdSampler
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
+from gateway.sample.outcome import OutcomeSampler
+from gateway.sample.redirect import RedirectSampler
 from gateway.sample.referral import ReferralSampler
+from gateway.sample.scan import ScanSampler
 from gateway.settings.resources import resource
 
 
 def samplers() -> Mapping[str, Sampler]:
     """Every flow's sampler, by the name of the flow."""
-    made: tuple[Sampler, ...] = (
+    to_authorities: tuple[Sampler, ...] = (
         LaidSampler(),
         ClaimSampler(),
         ReferralSampler(),
+        ScanSampler(),
+        EtdSampler(),
+    )
+    made = (
+        *to_authorities,
         ExtractSampler(resource("schemas")),
+        OutcomeSampler(),
+        RedirectSampler(to_authorities),
     )
     return MappingProxyType({sampler.flow: sampler for sampler in made})
 

@@ -47,7 +47,7 @@ class Sampler(Protocol):
     ) -> Sample:
         """The file number `index` of a run.
 
-        The authority inside the content is `recipient` where DWP sends (laid, claim, referral), `sender` where the
-        authority does (extract). Every byte follows from the arguments.
+        The authority inside the content is `recipient` where DWP sends (laid, claim, referral, scan, etd) and in a
+        redirect, `sender` where an authority sends to DWP (extract, outcome). Every byte follows from the arguments.
         """
         ...

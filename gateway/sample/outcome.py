@@ -51,7 +51,14 @@ class OutcomeSampler:
         return defects_of(self.flow)
 
     def make(
-        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
+        self,
+        *,
+        sender: str,
+        recipient: str,  # noqa: ARG002 - the protocol's: an outcome always goes to DWP
+        index: int,
+        random: Random,
+        today: date,
+        defect: str | None = None,
     ) -> Sample:
         if defect is not None and defect not in self.defects:
             raise KeyError(defect)

@@ -15,8 +15,13 @@ from typing import Final
 
 from gateway.sample.contract import Sample
 
-_BOTH: Final = frozenset({"claim", "referral"})
-_ROOT: Final = re.compile(r"<(Claims|Referrals) ")
+_PERSONS: Final = frozenset({"claim", "referral", "scan", "etd"})
+"""The flows that say who people are."""
+_MONEY: Final = _PERSONS | {"outcome"}
+_ALL: Final = _MONEY | {"redirect"}
+_DAY: Final = "(?:DateOfBirth|DecidedOn|ReceivedOn)"
+"""A day that has come, which documents of every flow have."""
+_ROOT: Final = re.compile(r"<(Claims|Referrals|ScanResults|Outcomes|Notices|Redirect) ")
 _BOMB: Final = """<!DOCTYPE lolz [
 <!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
@@ -32,7 +37,7 @@ class Defect:
 
     code: str
     spoil: Callable[[str, date], bytes]
-    flows: frozenset[str] = _BOTH
+    flows: frozenset[str] = _ALL
 
 
 def defects_of(flow: str) -> Mapping[str, str]:
@@ -77,7 +82,7 @@ def _on_root(attributes: str) -> Callable[[str, date], bytes]:
 
 
 def _in_future(text: str, today: date) -> bytes:
-    return _first(text, "DateOfBirth", (today + timedelta(days=400)).isoformat()).encode()
+    return _first(text, _DAY, (today + timedelta(days=400)).isoformat()).encode()
 
 
 def _truncated(text: str, _today: date) -> bytes:
@@ -86,7 +91,7 @@ def _truncated(text: str, _today: date) -> bytes:
 
 
 def _latin1(text: str, _today: date) -> bytes:
-    return _first(text, "FamilyName", "Prŷs-Jönes").replace("ŷ", "ý").encode("latin-1", "replace")
+    return _first(text, "OfficeName", "Prŷs-Jönes").replace("ŷ", "ý").encode("latin-1", "replace")
 
 
 def _utf16(text: str, _today: date) -> bytes:
@@ -110,8 +115,20 @@ def _wrong_authority(text: str, _today: date) -> bytes:
     return _first(text, "AuthorityCode", other).encode()
 
 
+def _altered(text: str, _today: date) -> bytes:
+    """Another letter in the middle of what is inside."""
+    middle = text.index("<Part>") + len("<Part>") + 20
+    return (text[:middle] + ("B" if text[middle] == "A" else "A") + text[middle + 1 :]).encode()
+
+
 _CLAIM: Final = frozenset({"claim"})
-_REFERRAL: Final = frozenset({"referral"})
+_MATCHES: Final = frozenset({"referral", "scan"})
+_NUMBERED: Final = frozenset({"scan", "outcome"})
+_BATCHES: Final = frozenset({"referral", "scan", "outcome", "etd"})
+_OUTCOME: Final = frozenset({"outcome"})
+_ETD: Final = frozenset({"etd"})
+_REDIRECT: Final = frozenset({"redirect"})
+_SECOND: Final = r"(?s)<RmsNumber>([^<]*)<(.*?)<RmsNumber>[^<]*<"
 
 XML_DEFECTS: Final = {
     # -- the file as a whole
@@ -136,34 +153,57 @@ XML_DEFECTS: Final = {
     "long-text": Defect("xml-text-too-long", _put("OfficeName", "Oldborough " * 300)),
     # -- against the schema
     "wrong-namespace": Defect("xml-namespace", _swap(r'xmlns="[^"]+"', 'xmlns="urn:example:other"')),
-    "missing-element": Defect("xml-element-missing", _swap(r" *<DateOfBirth>[^<]*</DateOfBirth>\n", "")),
+    "missing-element": Defect("xml-element-missing", _swap(rf" *<({_DAY})>[^<]*</\1>\n", "")),
     "missing-trailer": Defect("xml-element-missing", _swap(r"(?s) <Trailer>.*</Trailer>\n", "")),
-    "unknown-element": Defect("xml-element-unexpected", _swap(r"(?=<DateOfBirth>)", "<ShoeSize>9</ShoeSize>")),
-    "repeated-element": Defect("xml-element-unexpected", _swap(r"(<FamilyName>[^<]*</FamilyName>)", r"\1\1")),
+    "unknown-element": Defect("xml-element-unexpected", _swap(f"(?=<{_DAY}>)", "<ShoeSize>9</ShoeSize>")),
+    "repeated-element": Defect("xml-element-unexpected", _swap(r"(<OfficeName>[^<]*</OfficeName>)", r"\1\1")),
     "include": Defect(
         "xml-element-unexpected",
         _inside_root('<i:include xmlns:i="http://www.w3.org/2001/XInclude" href="file:///etc/hostname" parse="text"/>'),
     ),
     "attribute": Defect("xml-attribute", _on_root('lang="en"')),
     "stray-text": Defect("xml-schema", _swap(r" <Trailer>", "end <Trailer>")),
-    "empty-element": Defect("xml-value", _put("FamilyName", "")),
-    "long-name": Defect("xml-value", _put("FamilyName", "Winterbottom" * 4)),
+    "empty-element": Defect("xml-value", _put("OfficeName", "")),
+    "long-name": Defect("xml-value", _put("FamilyName", "Winterbottom" * 4), _PERSONS),
     # -- single values
-    "nino": Defect("nino", _put("Nino", "BG123456A")),
-    "nino-letter": Defect("nino", _put("Nino", "QQQ123456A")),
-    "nino-suffix": Defect("nino", _put("Nino", "QQ123456E")),
-    "date": Defect("date", _put("DateOfBirth", "1971-02-30")),
-    "date-form": Defect("date", _put("DateOfBirth", "30/01/1971")),
+    "nino": Defect("nino", _put("Nino", "BG123456A"), _MONEY),
+    "nino-letter": Defect("nino", _put("Nino", "QQQ123456A"), _MONEY),
+    "nino-suffix": Defect("nino", _put("Nino", "QQ123456E"), _MONEY),
+    "date": Defect("date", _put(_DAY, "1971-02-30")),
+    "date-form": Defect("date", _put(_DAY, "30/01/1971")),
     "date-future": Defect("date", _in_future),
-    "postcode": Defect("postcode", _put("Postcode", "zz1 1aa")),
-    "amount": Defect("amount", _put("(IncomeTotal|WeeklyTotal)", "12,5")),
+    "postcode": Defect("postcode", _put("Postcode", "zz1 1aa"), _PERSONS),
+    "amount": Defect("amount", _put("(?:IncomeTotal|WeeklyTotal|AwardTotal|OverpaymentTotal)", "12,5"), _MONEY),
     "code": Defect("code", _put("AuthorityCode", "OLDBOROUGH")),
     # -- values against each other
-    "wrong-authority": Defect("wrong-authority", _wrong_authority),
-    "date-order": Defect("date-order", _put("ReplyBy", "1999-12-31"), _REFERRAL),
+    "wrong-authority": Defect("wrong-authority", _wrong_authority, _MONEY),
+    "date-order": Defect("date-order", _put("ReplyBy", "1999-12-31"), _MATCHES),
     "count-mismatch": Defect("count-mismatch", _put("ClaimCount", "999"), _CLAIM),
-    "record-count-mismatch": Defect("count-mismatch", _put("RecordCount", "999"), _REFERRAL),
+    "record-count-mismatch": Defect("count-mismatch", _put("RecordCount", "999"), _BATCHES),
     "total-mismatch": Defect("total-mismatch", _put("IncomeTotal", "0.01"), _CLAIM),
-    "weekly-total-mismatch": Defect("total-mismatch", _put("WeeklyTotal", "0.01"), _REFERRAL),
+    "weekly-total-mismatch": Defect("total-mismatch", _put("WeeklyTotal", "0.01"), _MATCHES),
     "income-amount": Defect("amount", _put("IncomeAmount", "12,5"), _CLAIM),
+    "rms-number": Defect("code", _put("RmsNumber", "QQ123456"), _MATCHES | _OUTCOME),
+    "repeated-rms-number": Defect("repeated-reference", _swap(_SECOND, r"<RmsNumber>\1<\2<RmsNumber>\1<"), _NUMBERED),
+    "reason-missing": Defect(
+        "xml-element-missing", _swap(r"\s*<NoAdjustmentReason>[^<]*</NoAdjustmentReason>", ""), _OUTCOME
+    ),
+    "reason-unknown": Defect("code", _put("NoAdjustmentReason", "other"), _OUTCOME),
+    "two-results": Defect(
+        "xml-element-unexpected", _swap(r"(?s)(<NoAdjustment>.*?</NoAdjustment>)", r"\1\1"), _OUTCOME
+    ),
+    "completed-before-start": Defect("date-order", _put("CompletedOn", "1999-12-31"), _OUTCOME),
+    "overpayment-total-mismatch": Defect("total-mismatch", _put("OverpaymentTotal", "0.01"), _OUTCOME),
+    "benefit-unknown": Defect("code", _put("AwardedBenefit", "Pension"), _ETD),
+    "award-amount-mismatch": Defect("total-mismatch", _put("AwardAmount", "0.01"), _ETD),
+    "award-total-mismatch": Defect("total-mismatch", _put("AwardTotal", "0.01"), _ETD),
+    "end-before-start": Defect("date-order", _put("EndsOn", "1930-12-31"), _ETD),
+    "event-missing": Defect("xml-element-missing", _swap(r"(?s) *<AwardEnd>.*?</AwardEnd>\n", ""), _ETD),
+    "content-altered": Defect("content-altered", _altered, _REDIRECT),
+    "content-cut": Defect("count-mismatch", _swap(r" *<Part>[^<]*</Part>\n", ""), _REDIRECT),
+    "content-not-base-64": Defect("xml-value", _put("Part", "a file?"), _REDIRECT),
+    "digest": Defect("content-altered", _put("OriginalSha256", "0" * 64), _REDIRECT),
+    "history-gap": Defect("history-broken", _put("PassedTo", "9999"), _REDIRECT),
+    "not-from-department": Defect("history-broken", _put("ReceivedFrom", "9999"), _REDIRECT),
+    "flow-unknown": Defect("code", _put("OriginalFlow", "extract"), _REDIRECT),
 }

@@ -37,5 +37,22 @@ def build(plan: Plan) -> Validator:
                 from gateway.validation.extract import ExtractLimits, ExtractValidator
 
                 return ExtractValidator(limits=ExtractLimits(**limits), **arguments)
+            case Kind.REDIRECT:
+                return _redirect(**arguments)
     except TypeError as error:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
+
+
+def _redirect(*, schema_root: Path, allow_test_numbers: bool) -> Validator:
+    from gateway.validation.redirect import FLOW, LIMITS, BytesValidator, RedirectValidator
+    from gateway.validation.xml import XmlValidator
+
+    def inner(flow: str) -> BytesValidator:
+        if flow == "laid":
+            from gateway.validation.pdf import PdfValidator
+
+            return PdfValidator()
+        return XmlValidator(schema_root, flow, allow_test_numbers=allow_test_numbers)
+
+    envelope = XmlValidator(schema_root, FLOW, LIMITS, allow_test_numbers=allow_test_numbers)
+    return RedirectValidator(envelope, inner)

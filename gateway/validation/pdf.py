@@ -11,11 +11,13 @@ here asks what is written on its pages, or for which authority.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pikepdf
 from pikepdf import settings
@@ -64,13 +66,21 @@ class PdfValidator:
 
     def validate(self, path: Path) -> Report:
         """Every rule the file breaks, each with the number of the object that breaks it; `records` counts the pages."""
+        return self._validate(path)
+
+    def validate_bytes(self, content: bytes) -> Report:
+        """The same for a file in memory."""
+        return self._validate(io.BytesIO(content))
+
+    def _validate(self, source: Path | io.BytesIO) -> Report:
         findings: list[Finding] = []
         facts: dict[str, str] = {}
         try:
-            self._frame(path)
+            with contextlib.nullcontext(source) if isinstance(source, io.BytesIO) else source.open("rb") as file:
+                self._frame(file)
             self._bound_qpdf()
             with pikepdf.open(
-                path, attempt_recovery=False, suppress_warnings=True, inherit_page_attributes=False
+                source, attempt_recovery=False, suppress_warnings=True, inherit_page_attributes=False
             ) as pdf:
                 findings.extend(self._objects(pdf))
                 facts["records"] = str(self._pages(pdf))
@@ -96,13 +106,12 @@ class PdfValidator:
             max_stream_filters=4,
         )
 
-    def _frame(self, path: Path) -> None:
+    def _frame(self, file: BinaryIO) -> None:
         """Head, tail and size, before any library sees the file."""
-        with path.open("rb") as file:
-            head = file.read(9)
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            tail = file.read(_TAIL_BYTES)
+        head = file.read(9)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read(_TAIL_BYTES)
         if not head:
             raise _Refused("file-empty", "document")
         if _HEAD.match(head) is None:

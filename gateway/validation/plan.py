@@ -19,6 +19,7 @@ class Kind(StrEnum):
     XML = "xml"
     PDF = "pdf"
     EXTRACT = "extract"
+    REDIRECT = "redirect"
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,8 @@ def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limit
         "allow_test_numbers": allow_test_numbers,
     }
     return Plan(Kind.EXTRACT, arguments)
+
+
+def redirect_plan(schema_root: Path, *, allow_test_numbers: bool = False) -> Plan:
+    """Files passed on to the right authority, with what is inside them."""
+    return Plan(Kind.REDIRECT, {"schema_root": str(schema_root.absolute()), "allow_test_numbers": allow_test_numbers})

@@ -1,0 +1,142 @@
+"""Made-up redirects: a file of another flow that reached the wrong authority, with its history, on its way to the right one.
+
+`wrap` does the same with any file. Raises KeyError for a defect that is not in `defects`. Safe to hand around: what is
+inside is made up as well.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from random import Random
+from types import MappingProxyType
+from typing import Final
+
+from gateway.sample.contract import Sample, Sampler
+from gateway.sample.people import day_before
+from gateway.sample.xml_defects import apply_defect, defects_of
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES, write_header
+from gateway.sample.xml_writer import XmlWriter
+from gateway.transfer.identity import RANDOM_BYTES, new_id
+
+NAMESPACE: Final = "urn:gateway:redirect:1.0"
+PART_BYTES: Final = 1500
+_INSIDE: Final = MappingProxyType({"laid": "javascript", "claim": "nino"})
+"""The defect of the file inside, by its flow, where that is what is wrong."""
+_PREFIX: Final = "inside-"
+_REASONS: Final = ("address-elsewhere", "address-elsewhere", "moved", "boundary-changed", "landlord-elsewhere")
+_STOPS: Final = ("E07000223", "W06000024", "E08000035")
+"""Authorities that a file may have reached before."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One authority's time with a file; `transfer` is the one by which it came."""
+
+    holder: str
+    received_from: str
+    transfer: str
+    received: date
+    opened: str
+    reason: str
+    passed: date
+    passed_to: str
+
+
+class RedirectSampler:
+    """Documents of the flow `redirect`; `originals` make what is inside them."""
+
+    def __init__(self, originals: Sequence[Sampler]) -> None:
+        self._originals = {sampler.flow: sampler for sampler in originals}
+
+    @property
+    def flow(self) -> str:
+        return "redirect"
+
+    @property
+    def defects(self) -> Mapping[str, str]:
+        inside = {
+            f"{_PREFIX}{flow}": sampler.defects[_INSIDE[flow]]
+            for flow, sampler in self._originals.items()
+            if flow in _INSIDE
+        }
+        return {**defects_of(self.flow), **inside}
+
+    def make(
+        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
+    ) -> Sample:
+        if defect is not None and defect not in self.defects:
+            raise KeyError(defect)
+        inside = defect.removeprefix(_PREFIX) if defect is not None and defect.startswith(_PREFIX) else None
+        flow = inside or random.choice(sorted(self._originals))
+        holdings = _history(sender, recipient, random, today)
+        original = self._originals[flow].make(
+            sender="DWP",
+            recipient=holdings[0].holder,
+            index=index,
+            random=random,
+            today=holdings[0].received,
+            defect=None if inside is None else _INSIDE[inside],
+        )
+        text = wrap(original, flow, holdings, random, today)
+        stem = f"redirect-{today:%Y%m%d}-{index:05d}"
+        if inside is not None:
+            return Sample(f"{stem}-{defect}.xml", text.encode(), defect)
+        return apply_defect(stem, text, defect, today)
+
+
+def wrap(original: Sample, flow: str, holdings: Sequence[Holding], random: Random, today: date) -> str:
+    """The document that carries a file on from the last of its holders."""
+    last = holdings[-1]
+    xml = XmlWriter("Redirect", NAMESPACE)
+    with xml.element("Header"):
+        write_header(xml, "RED", last.holder, last.passed_to, random, today, offices=AUTHORITY_OFFICES)
+    with xml.element("History"):
+        for holding in holdings:
+            with xml.element("Holding"):
+                _write_holding(xml, holding)
+    with xml.element("Original"):
+        xml.leaf("OriginalFlow", flow)
+        xml.leaf("OriginalName", original.name)
+        xml.leaf("OriginalTransfer", holdings[0].transfer)
+        xml.leaf("OriginalSize", str(len(original.content)))
+        xml.leaf("OriginalSha256", sha256(original.content).hexdigest())
+    starts = range(0, len(original.content), PART_BYTES)
+    for start in starts:
+        xml.leaf("Part", b64encode(original.content[start : start + PART_BYTES]).decode())
+    with xml.element("Trailer"):
+        xml.leaf("HoldingCount", str(len(holdings)))
+        xml.leaf("PartCount", str(len(starts)))
+    return xml.text()
+
+
+def _write_holding(xml: XmlWriter, holding: Holding) -> None:
+    xml.leaf("Holder", holding.holder)
+    xml.leaf("ReceivedFrom", holding.received_from)
+    xml.leaf("TransferId", holding.transfer)
+    xml.day("ReceivedOn", holding.received)
+    xml.leaf("Opened", holding.opened)
+    xml.leaf("RedirectReason", holding.reason)
+    xml.day("PassedOn", holding.passed)
+    xml.leaf("PassedTo", holding.passed_to)
+
+
+def _history(sender: str, recipient: str, random: Random, today: date) -> list[Holding]:
+    """Mostly the sender alone; now and then another authority before it."""
+    earlier = [code for code in _STOPS if code not in (sender, recipient)]
+    holders = [random.choice(earlier), sender] if random.random() < 0.15 else [sender]
+    passed_to = [*holders[1:], recipient]
+    history: list[Holding] = []
+    received_from, received = "DWP", day_before(random, today, 6, 20)
+    for holder, following in zip(holders, passed_to, strict=True):
+        passed = today if following == recipient else received + timedelta(days=random.randint(0, 3))
+        moment = datetime(received.year, received.month, received.day, 9, tzinfo=UTC).timestamp()
+        transfer = new_id(moment + random.random() * 3600, random.randbytes(RANDOM_BYTES))
+        opened = random.choice(("no", "by-system", "by-officer"))
+        reason = random.choice(_REASONS)
+        history.append(Holding(holder, received_from, transfer, received, opened, reason, passed, following))
+        received_from, received = holder, passed
+    return history

@@ -1,0 +1,135 @@
+"""Checks a file that is passed on from the wrong authority to the right one: its envelope, its history, and itself.
+
+The envelope is XML like any other. The file inside must have the size and the digest that the envelope gives, and must
+be right by the rules of its own flow: nothing gets in by being wrapped. Raises what the validators inside raise, and
+nothing for what a file can hold. Why it is safe: the file is put together in memory only, at most as large as the
+envelope may be, and is never given a name.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from lxml import etree
+
+from gateway.errors import DiskFailed
+from gateway.validation.contract import Finding, Report
+from gateway.validation.xml_codes import XmlCode, XmlLimits
+from gateway.validation.xml_guard import XmlGuard
+
+FLOW: Final = "redirect"
+LIMITS: Final = XmlLimits(size=24 << 20)
+"""A file of 16 MiB in base 64, and what stands around it."""
+_NEXT_HOLDER: Final = "not the authority to which the one before passed it on"
+_FIRST_SENDER: Final = "not the Department, from which every such file comes first"
+
+
+class BytesValidator(Protocol):
+    """Reads one kind of file from memory; see `contract.Validator`."""
+
+    def validate_bytes(self, content: bytes) -> Report: ...
+
+
+class RedirectValidator:
+    """Checks documents of the flow `redirect` (contract `Validator`). `inner` gives the validator of an original's flow."""
+
+    def __init__(self, envelope: BytesValidator, inner: Callable[[str], BytesValidator]) -> None:
+        self._envelope = envelope
+        self._inner = inner
+        self._known: dict[str, BytesValidator] = {}
+        self._guard = XmlGuard(LIMITS)
+
+    def validate(self, path: Path) -> Report:
+        try:
+            with path.open("rb") as file:
+                content = file.read(LIMITS.size + 1)
+        except OSError as error:
+            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
+        return self.validate_bytes(content)
+
+    def validate_bytes(self, content: bytes) -> Report:
+        """The same for a document in memory. Facts of the original begin with `original_`; `held_by` is the last holder."""
+        report = self._envelope.validate_bytes(content)
+        # The envelope was found right a moment ago, so the second reading gives a tree.
+        root = self._guard.read(content) if report.valid else None
+        if not isinstance(root, etree._Element):  # noqa: SLF001 - the only name that lxml has for it
+            return report
+        envelope = _Envelope(root)
+        findings = [*envelope.history_faults(), *envelope.content_faults()]
+        if findings:
+            return Report(report.schema, tuple(findings), len(findings))
+        inside = self._validator(envelope.flow).validate_bytes(envelope.content)
+        if not inside.valid:
+            told = tuple(Finding(each.code, f"original, {each.where}", each.message) for each in inside.findings)
+            return Report(report.schema, told, inside.total)
+        facts = {**report.facts, "records": "1", "held_by": envelope.holders[-1]}
+        return Report(report.schema, facts=facts)
+
+    def _validator(self, flow: str) -> BytesValidator:
+        """Made when the first file of that flow comes: few are ever needed."""
+        if flow not in self._known:
+            self._known[flow] = self._inner(flow)
+        return self._known[flow]
+
+
+class _Envelope:
+    """What a right envelope says."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self._space = f"{{{etree.QName(root).namespace}}}"
+        self._root = root
+        self._holdings = list(root.iterfind(f"{self._space}History/{self._space}Holding"))
+        self.holders = [self._text(holding, "Holder") for holding in self._holdings]
+        self.flow = self._original("OriginalFlow")
+        self.content = b"".join(_decoded(part.text or "") for part in root.iterfind(f"{self._space}Part"))
+
+    def history_faults(self) -> Iterator[Finding]:
+        """Each authority must have the file from the one before it, the first from the Department, the last for the reader."""
+        sender, expected = "DWP", self.holders[0]
+        for number, holding in enumerate(self._holdings, 1):
+            if self._text(holding, "ReceivedFrom") != sender:
+                message = _FIRST_SENDER if number == 1 else "not the authority that held it before"
+                yield self._fault(holding, number, "ReceivedFrom", message)
+            if self._text(holding, "Holder") != expected:
+                yield self._fault(holding, number, "Holder", _NEXT_HOLDER)
+            sender, expected = self._text(holding, "Holder"), self._text(holding, "PassedTo")
+            if sender == expected:
+                yield self._fault(holding, number, "PassedTo", "the authority that held it")
+        if expected != self._text(self._root, "Header", "AuthorityCode"):
+            yield self._fault(
+                self._holdings[-1], len(self._holdings), "PassedTo", "not the authority that the document is for"
+            )
+        if self._text(self._holdings[0], "TransferId") != self._original("OriginalTransfer"):
+            yield self._fault(self._holdings[0], 1, "TransferId", "not the transfer by which the original first left")
+
+    def content_faults(self) -> Iterator[Finding]:
+        if len(self.content) != int(self._original("OriginalSize")):
+            yield Finding(
+                XmlCode.CONTENT_ALTERED.value, "Original/OriginalSize", "The parts have another size together."
+            )
+        if hashlib.sha256(self.content).hexdigest() != self._original("OriginalSha256"):
+            message = "The parts together have another digest: the file was altered, or parts are lost or out of order."
+            yield Finding(XmlCode.CONTENT_ALTERED.value, "Original/OriginalSha256", message)
+
+    def _text(self, element: etree._Element, *names: str) -> str:
+        return element.findtext("/".join(f"{self._space}{name}" for name in names)) or ""
+
+    def _original(self, name: str) -> str:
+        return self._text(self._root, "Original", name)
+
+    def _fault(self, holding: etree._Element, number: int, name: str, message: str) -> Finding:
+        child = holding.find(f"{self._space}{name}")
+        line = holding.sourceline if child is None else child.sourceline
+        return Finding(XmlCode.HISTORY.value, f"line {line}, History/Holding[{number}]/{name}", f"{name}: {message}.")
+
+
+def _decoded(part: str) -> bytes:
+    """The bytes of a part; nothing where it is no base 64, which the digest then shows."""
+    try:
+        return binascii.a2b_base64(part.encode(), strict_mode=True)
+    except ValueError:
+        return b""
