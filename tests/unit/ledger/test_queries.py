@@ -1,0 +1,91 @@
+"""The ledger's questions, asked of sites that have worked."""
+
+from __future__ import annotations
+
+from gateway.ledger import queries
+from gateway.ledger.store import read_head
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.transfer.states import Direction, State
+from tests.fakes.two_ledgers import Pair
+from tests.unit.ledger.conftest import BothBooks
+
+
+def test_transfers_come_newest_first_and_every_word_narrows_them(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        everything = queries.transfers(connection)
+        assert [row.key for row in everything] == sorted((row.key for row in everything), reverse=True)
+        assert {row.name for row in queries.transfers(connection, state="receipted")} == {"a.xml", "b.xml", "c.xml"}
+        assert {row.name for row in queries.transfers(connection, direction="in")} == {"shbe.csv"}
+        assert [row.name for row in queries.transfers(connection, flow="extract")] == ["shbe.csv"]
+        assert queries.transfers(connection, partner="W06000024") == []
+        assert queries.transfers(connection, since=2e9) == []
+        assert len(queries.transfers(connection, limit=2)) == 2
+        assert queries.count_transfers(connection) == len(everything)
+        assert queries.count_transfers(connection, state="receipted") == 3
+
+
+def test_counts_are_those_of_the_rows(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        counts = queries.counts(connection)
+    assert counts["transfer", "out", "receipted"] == 3
+    assert counts["transfer", "out", "rejected"] == 1
+    assert counts["transfer", "out", "held"] == 1
+    assert counts["transfer", "in", "delivered"] == 1
+    assert counts["consignment", "out", "receipted"] == 2
+
+
+def test_prefix_finds_what_it_begins_and_takes_no_pattern(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        row = queries.transfers(connection)[0]
+        assert [found.id for found in queries.matching(connection, TRANSFERS, row.id)] == [row.id]
+        assert len(queries.matching(connection, TRANSFERS, row.id[:4])) == 5
+        assert queries.matching(connection, TRANSFERS, "%") == []
+
+
+def test_what_waits_for_a_person_is_found(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        (held,) = queries.held(connection, "transfer")
+        oldest = queries.oldest_waiting(connection)
+    assert held.code == "suspected-duplicate"
+    assert oldest is not None
+    assert oldest.id == held.id
+
+
+def test_receipts_about_a_consignment_are_found_by_its_id(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        row = queries.transfers(connection, state="receipted")[0]
+        (receipt,) = queries.receipts_about(connection, row.partner, row.consignment)
+        assert receipt.state == State.ACCEPTED
+        assert queries.accepted_receipt(connection, row.partner, row.consignment) == receipt.body
+        carried = queries.carried(connection, Direction.OUT, row.partner, row.consignment)
+        assert row.id in {item.id for item in carried}
+        assert queries.one(connection, CONSIGNMENTS, Direction.OUT, row.partner, row.consignment) is not None
+
+
+def test_rows_by_ids_come_in_the_order_they_were_made(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        ids = [row.id for row in queries.transfers(connection, direction="out")]
+        rows = queries.by_ids(connection, TRANSFERS, Direction.OUT, ids * 200)
+    assert {row.id for row in rows} == set(ids)
+
+
+def test_nothing_is_due_where_all_is_done_and_something_once_it_is_submitted(pair: Pair) -> None:
+    with pair.dwp.ledger.read() as connection:
+        assert queries.due_now(connection, pair.dwp.now) == 0
+    pair.dwp.submit("a.xml", b"claim")
+    with pair.dwp.ledger.read() as connection:
+        assert queries.due_now(connection, pair.dwp.now) == 1
+    pair.work()
+    with pair.dwp.ledger.read() as connection:
+        assert queries.due_now(connection, pair.dwp.now) == 0
+        assert read_head(connection).sequence > 0
+
+
+def test_same_bytes_to_the_same_partner_are_found_once_they_did_not_come_back(books: BothBooks) -> None:
+    with books.dwp.ledger.read() as connection:
+        first = next(row for row in queries.transfers(connection) if row.name == "a.xml")
+        again = next(row for row in queries.transfers(connection) if row.name == "again.xml")
+        found = queries.earlier_copy(connection, again.partner, again.sha256, 0.0, again.key)
+        wrong = next(row for row in queries.transfers(connection) if row.name == "w.xml")
+        assert queries.earlier_copy(connection, wrong.partner, wrong.sha256, 0.0, 10**9) is None
+    assert found == first.id
