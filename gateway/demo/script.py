@@ -10,14 +10,31 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.demo.sites import AUTHORITIES, DWP
+from gateway.flows.catalog import FLOWS
 from gateway.sample.contract import Sample, Sampler
+from gateway.settings.model import SiteKind
 
 SEED: Final = 2009
-_VALID: Final[Mapping[str, int]] = {"claim": 8, "referral": 4, "laid": 4, "extract": 1}
+_VALID: Final[Mapping[str, int]] = {
+    "claim": 8,
+    "etd": 4,
+    "referral": 4,
+    "laid": 4,
+    "scan": 2,
+    "outcome": 2,
+    "extract": 1,
+}
 """How many valid files of a flow each authority gets or sends."""
 
-
-_EVERY: Final[Mapping[str, int]] = {"claim": 5, "referral": 5, "laid": 2, "extract": 2}
+_EVERY: Final[Mapping[str, int]] = {
+    "claim": 5,
+    "etd": 6,
+    "referral": 5,
+    "laid": 2,
+    "scan": 8,
+    "outcome": 6,
+    "extract": 2,
+}
 """One defect in so many is shown: `gateway sample --list-defects` names them all, and the tests try them all."""
 
 
@@ -52,7 +69,10 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
     """Every file, in the order in which it is dropped."""
     for authority in AUTHORITIES:
         for flow, sampler in samplers.items():
-            sender, recipient = (authority, DWP) if flow == "extract" else (DWP, authority)
+            ends = _ends(flow, authority)
+            if ends is None:
+                continue
+            sender, recipient = ends
             # Each file draws from its own stream, so that a change in one sampler leaves the others' files as they were.
             for index in range(_VALID.get(flow, 2)):
                 drawn = random.Random(f"{seed}/{flow}/{authority}/{index}")
@@ -64,7 +84,10 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
 
 def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, seed: int) -> Iterator[Act]:
     for flow, sampler in samplers.items():
-        sender, recipient = (authority, DWP) if flow == "extract" else (DWP, authority)
+        ends = _ends(flow, authority)
+        if ends is None:
+            continue
+        sender, recipient = ends
         # A few of the flow's defects to each authority, no two alike.
         mine = AUTHORITIES.index(authority)
         chosen = sorted(sampler.defects.items())[mine :: len(AUTHORITIES)][:: _EVERY.get(flow, 1)]
@@ -74,6 +97,17 @@ def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, see
                 sender=sender, recipient=recipient, index=900 + number, random=drawn, today=today, defect=defect
             )
             yield Act(flow, sender, recipient, sample, Ending.RETURNED, code)
+
+
+def _ends(flow: str, authority: str) -> tuple[str, str] | None:
+    """Who sends such a file and who gets it; None for what goes between authorities, which are no partners here."""
+    match FLOWS[flow].ends:
+        case (SiteKind.DWP, SiteKind.LA):
+            return DWP, authority
+        case (SiteKind.LA, SiteKind.DWP):
+            return authority, DWP
+        case _:
+            return None
 
 
 def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:

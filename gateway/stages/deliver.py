@@ -103,8 +103,8 @@ class Deliver:
             check_name(row.name)
         except FileNameRefused as error:
             return error
-        if self._place.settings.site.kind is SiteKind.LA:
-            report = wrong_authority(report, self._place.site)
+        at_dwp = self._place.settings.site.kind is SiteKind.DWP
+        report = wrong_authority(report, row.partner if at_dwp else self._place.site)
         return State.DELIVERED if report.valid else Invalid(report)
 
     def _publish(self, rows: list[Row[Any]]) -> None:

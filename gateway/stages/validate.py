@@ -77,11 +77,8 @@ class Validate:
             outcome = result
         else:
             schema, facts = result.schema, result.facts
-            report = (
-                result
-                if self._place.settings.partners[row.partner].kind is SiteKind.DWP
-                else wrong_authority(result, row.partner)
-            )
+            to_dwp = self._place.settings.partners[row.partner].kind is SiteKind.DWP
+            report = wrong_authority(result, self._place.site if to_dwp else row.partner)
             outcome = State.VALIDATED if report.valid else Invalid(report)
             if report.valid and (used := self._message_used(transaction, row, result)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
