@@ -142,9 +142,7 @@ def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     from gateway.stages.send import Send
 
     transports = {code: transport(place.settings, partner) for code, partner in place.settings.partners.items()}
-    collect = Collect(place)
-    collect.recover()
-    return [collect, Send(place, transports, wake)]
+    return [Collect(place), Send(place, transports, wake)]
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

@@ -507,6 +507,12 @@ class ManifestItemTooLarge(ManifestRefused):
     code = "manifest-item-too-large"
 
 
+class ManifestName(ManifestRefused):
+    """The manifest gives a file a path for its name."""
+
+    code = "manifest-name"
+
+
 class Replayed(Quarantine):
     """It was seen before, in another form."""
 

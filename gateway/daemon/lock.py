@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import DiskFailed, SiteBusy
 
+_LOOK_EVERY: Final = 0.05
+_PROBE: Final = 0.5
+"""Seconds for which somebody who merely asks who holds a lock may be taken for its holder."""
+
 
 @contextmanager
-def held(run: Path, name: str) -> Iterator[None]:
-    """Hold `run/NAME.lock`, with our process id in it, while the block runs; SiteBusy where another process does."""
+def held(run: Path, name: str, patience: float = _PROBE) -> Iterator[None]:
+    """Hold `run/NAME.lock`, with our process id in it, while the block runs; SiteBusy where another process does, and
+    still does after `patience` seconds.
+    """
     path = run / f"{name}.lock"
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -21,10 +29,11 @@ def held(run: Path, name: str) -> Iterator[None]:
     except OSError as error:
         raise DiskFailed(f"cannot make {path}: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SiteBusy(f"{name} already runs here, as process {_holder(descriptor)}") from None
+        deadline = time.monotonic() + patience
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                raise SiteBusy(f"{name} already runs here, as process {_holder(descriptor)}")
+            time.sleep(_LOOK_EVERY)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         yield
@@ -39,12 +48,20 @@ def holder(run: Path, name: str) -> int | None:
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see one another
     except BlockingIOError:
         return _holder(descriptor)
     finally:
         os.close(descriptor)
     return None
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(descriptor: int) -> int | None:

@@ -29,6 +29,7 @@ from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.spool.names import is_temporary
 from gateway.transport.sshd import Account, Chroot, ManagedServer, ServerSpec
+from gateway.transport.sshd_config import check_spec
 
 NAME: Final = "gateway"
 """The name of the supervisor's lock and bell."""
@@ -128,6 +129,8 @@ class Supervisor:
         """Take over the configuration where it has no fault: the server at once, the roles by starting them anew."""
         try:
             settings = load(self._settings.home)
+            if settings.sftp_server.managed:
+                check_spec(_server_spec(settings), as_root=os.geteuid() == 0)
         except GatewayError as error:
             self._log.error("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
             return

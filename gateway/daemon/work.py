@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,22 +15,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
-
 from gateway import assembly
 from gateway.daemon.bell import Bell
 from gateway.daemon.lock import held
+from gateway.daemon.recovery import tidy
 from gateway.daemon.role import Crew, Role
 from gateway.errors import GatewayError
-from gateway.ledger.store import Ledger
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
 from gateway.logs import Logger, configure, library_lines
-from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.spool.settling import Settling
 from gateway.spool.watching import Watcher
 from gateway.stages.workplace import Stage, Workplace
-from gateway.transfer.states import State
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -45,7 +39,9 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
         settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
     )
     with ExitStack() as stack:
-        stack.enter_context(held(home.run, role))
+        # A role whose supervisor was killed needs a moment to end; its successor waits for it.
+        patience = 0.5 if supervised_by is None else settings.daemon.stop_seconds + 5.0
+        stack.enter_context(held(home.run, role, patience))
         bell = stack.enter_context(Bell(home.run, role))
         stack.enter_context(library_lines(log))
         stopping = stack.enter_context(_stop_signals(bell))
@@ -70,6 +66,7 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
     def without_events(why: str) -> None:
         log.warning("work.deferred", code="no-events", reason=why)
 
+    tidy(home, place.ledger, role)
     match role:
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
@@ -84,33 +81,10 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
             stack.enter_context(Watcher([home.outbound], on_spool, without_events))
             return assembly.inspect_stages(place, readers, settling)
         case Role.VAULT:
-            tidy_vault(home, place.ledger)
             return assembly.vault_stages(place)
         case Role.LINK:
             stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
             return assembly.link_stages(place, bell.ring)
-
-
-def tidy_vault(home: Home, ledger: Ledger) -> None:
-    """Remove plaintext and names that a crash left without a row that speaks of them."""
-    with ledger.read() as connection:
-        kept = set(
-            connection.execute(
-                select(CONSIGNMENTS.c.id).where(CONSIGNMENTS.c.state.in_([State.LANDED, State.OPENED]))
-            ).scalars()
-        )
-        locked_away = set(connection.execute(select(QUARANTINE.c.id)).scalars())
-        refused = connection.execute(
-            select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.id).where(CONSIGNMENTS.c.state == str(State.QUARANTINED))
-        ).all()
-    for path in home.opened.glob("*"):
-        if path.name not in kept:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for path in home.quarantine.glob("*.sealed"):
-        if path.stem not in locked_away:
-            path.unlink()
-    for partner, identity in refused:
-        (home.sealed_in / partner / f"{identity}.pgp").unlink(missing_ok=True)
 
 
 @contextmanager

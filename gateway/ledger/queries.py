@@ -219,20 +219,6 @@ def accepted_receipt(connection: Connection, partner: str, consignment: str) -> 
     return rows[0].body if rows else None
 
 
-def sealed_files_in_work(connection: Connection) -> set[tuple[str, str]]:
-    """The sealed files from partners that are still needed: (partner, name of the file)."""
-    work = [State.LANDED, State.OPENED, State.HELD]
-    consignments = select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.id).where(
-        CONSIGNMENTS.c.direction == str(Direction.IN), CONSIGNMENTS.c.state.in_(map(str, work))
-    )
-    receipts = select(RECEIPTS.c.partner, RECEIPTS.c.consignment).where(
-        RECEIPTS.c.direction == str(Direction.IN), RECEIPTS.c.state.in_(map(str, work))
-    )
-    return {(row[0], f"{row[1]}.pgp") for row in connection.execute(consignments)} | {
-        (row[0], f"{row[1]}.receipt.pgp") for row in connection.execute(receipts)
-    }
-
-
 def ids_in_custody(connection: Connection) -> set[str]:
     """The outbound transfers whose bytes lie in custody."""
     query = select(TRANSFERS.c.id).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))

@@ -17,7 +17,7 @@ from gateway.errors import DiskFailed, GatewayError, LedgerRolledBack, Quarantin
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
-from gateway.stages.attempts import claim, failed
+from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.receipt import MAX_BYTES, SENDERS_STATE, Receipt, accept
@@ -178,6 +178,7 @@ class Accept:
 
     def _refused(self, row: Row[Any], error: GatewayError) -> None:
         place = self._place
+        pass_halt_on(place, "receipt", row, error)
         with place.ledger.write() as transaction:
             if not isinstance(error, Quarantine):
                 failed(place, transaction, "receipt", row, error)

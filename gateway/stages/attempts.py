@@ -6,11 +6,12 @@ batches by their own stages.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Row
 
-from gateway.errors import GatewayError, PoisonFile
+from gateway.errors import Disposition, GatewayError, PoisonFile
 from gateway.ledger.store import TABLES, Transaction
 from gateway.stages.workplace import Workplace
 from gateway.transfer.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
@@ -23,6 +24,17 @@ def claim(place: Workplace, kind: str, row: Row[Any]) -> PoisonFile | None:
     with place.ledger.write() as transaction:
         transaction.claim(TABLES[kind], [row.key])
     return None
+
+
+def pass_halt_on(place: Workplace, kind: str, row: Row[Any], error: GatewayError) -> None:
+    """Raise `error` where the whole gateway must stop. The attempt has ended, so it does not count against the unit:
+    a gateway that is started again three times halts three times, and does not end in taking the unit for poison.
+    """
+    if error.disposition is not Disposition.HALT:
+        return
+    with suppress(GatewayError), place.ledger.write() as transaction:
+        transaction.set(TABLES[kind], [row.key], claims=row.claims)
+    raise error
 
 
 def failed(place: Workplace, transaction: Transaction, kind: str, row: Row[Any], error: GatewayError) -> Move:

@@ -1,9 +1,10 @@
 """Collect: what lies complete in the landing directories becomes landed consignments and receipts.
 
-A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`) and hashed there: whoever still
-holds the landed file open could write to it after a rename. Then it is recorded; a crash between leaves a file that is
-looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other names are locked away, `.part` files left to their
-writer for a day.
+A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`), made durable and hashed there:
+whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
+in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
+or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
+names are locked away, `.part` files left to their writer for a day.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -22,11 +24,15 @@ from gateway.errors import ConsignmentAltered, DiskFailed, GatewayError, Landing
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.spool.durable import fsync_directory
 from gateway.spool.names import safe_name
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import is_id
 from gateway.transfer.states import Direction, State
+
+COPYING: Final = "copying"
+"""The file in `sealed/in/PARTNER` that is being copied; no partner chooses that name."""
 
 _PART_DAYS: Final = 1.0
 _PIECE: Final = 1 << 20
@@ -39,18 +45,6 @@ class Collect:
 
     def __init__(self, place: Workplace) -> None:
         self._place = place
-
-    def recover(self) -> None:
-        """After a restart: sealed files that were taken in, and whose row was not written, are arrivals again."""
-        place = self._place
-        with place.ledger.read() as connection:
-            known = queries.sealed_files_in_work(connection)
-        for partner in place.settings.partners:
-            arrivals = place.home.sealed_in / partner / "arrivals"
-            for path in (place.home.sealed_in / partner).glob("*.pgp"):
-                if (partner, path.name) not in known:
-                    arrivals.mkdir(mode=0o700, exist_ok=True)
-                    path.rename(arrivals / path.name)
 
     def step(self) -> Step:
         done = 0
@@ -72,36 +66,39 @@ class Collect:
         landing = place.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        for path in islice(self._complete(landing), BATCH):
+        for path in islice(self._complete(landing, arrivals), BATCH):
             arrivals.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _take(path, arrivals / path.name)
+            _take(path, arrivals / path.name, arrivals.with_name(COPYING))
         if not arrivals.is_dir():
             return 0
-        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH] if path.suffix != ".copy"]
-        if found:
-            with place.ledger.write() as transaction:
-                for path, sha256 in found:
-                    self._record(transaction, partner, path, sha256)
-        return len(found)
+        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
+        if not found:
+            return 0
+        with place.ledger.write() as transaction:
+            done = sum(self._record(transaction, partner, path, sha256) for path, sha256 in found)
+            fsync_directory(arrivals.parent)
+        return done
 
-    def _complete(self, landing: Path) -> Iterator[Path]:
+    def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._place.clock() - _PART_DAYS * 86400
         for path in sorted(landing.iterdir()):
             about = path.lstat()
             if path.name.endswith(".part"):
                 if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
                     path.unlink()
-            else:
+            elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
                 yield path
 
-    def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> None:
+    def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
+        """Whether the arrival was dealt with; if not, it waits."""
         stem = path.name.partition(".")[0]
         if path.name == f"{stem}.pgp" and is_id(stem) and sha256 is not None:
             self._consignment(transaction, partner, path, stem, sha256)
         elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and sha256 is not None:
-            self._receipt(transaction, partner, path, stem, sha256)
+            return self._receipt(transaction, partner, path, stem, sha256)
         else:
             self._refuse(transaction, partner, path, stem, LandingUnexpected())
+        return True
 
     def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
         known = queries.consignment_in(transaction.connection, partner, stem)
@@ -119,13 +116,13 @@ class Collect:
                 "event": event,
             }
             transaction.insert(CONSIGNMENTS, [row])
-            path.rename(kept)
+            _keep(transaction, path, kept)
         elif known.sealed_sha256 != sha256:
             self._refuse(transaction, partner, path, stem, ConsignmentAltered())
         elif known.state == State.LANDED and not kept.exists():
-            path.rename(kept)
+            _keep(transaction, path, kept)
         else:
-            path.unlink()
+            transaction.afterwards.append(partial(path.unlink, missing_ok=True))
             self._answer_again(transaction, partner, stem)
 
     def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
@@ -135,11 +132,11 @@ class Collect:
         changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
-    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
+    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
         kept = self._place.home.sealed_in / partner / path.name
         waiting = queries.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
         if waiting and kept.exists():
-            return  # one of that name is still to be read: this one stays where it is until then
+            return False  # one of that name is still to be read: this one stays where it is until then
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)
         if not waiting:
             row = {
@@ -152,18 +149,16 @@ class Collect:
                 "event": event,
             }
             transaction.insert(RECEIPTS, [row])
-        path.rename(kept)
+        _keep(transaction, path, kept)
+        return True
 
     def _refuse(self, transaction: Transaction, partner: str, path: Path, stem: str, error: GatewayError) -> None:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            # Nothing of it can be kept: a link, pipe or directory has no content of its own.
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         stem = safe_name(stem)
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
 
 
-def _take(landed: Path, arrival: Path) -> None:
-    """Copy a landed file and remove it; what is no plain file is moved as it is, to be refused."""
+def _take(landed: Path, arrival: Path, copy: Path) -> None:
+    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused."""
     try:
         source = os.open(landed, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -171,15 +166,24 @@ def _take(landed: Path, arrival: Path) -> None:
             raise
         landed.rename(arrival)
         return
-    with os.fdopen(source, "rb") as file:
-        if not stat.S_ISREG(os.fstat(source).st_mode):
-            landed.rename(arrival)
-            return
-        copy = arrival.with_name(f"{arrival.name}.copy")
-        with copy.open("wb") as target:
-            shutil.copyfileobj(file, target, _PIECE)
-        copy.rename(arrival)
+    if not stat.S_ISREG(os.fstat(source).st_mode):
+        os.close(source)
+        landed.rename(arrival)
+        return
+    with os.fdopen(source, "rb") as file, copy.open("wb") as target:
+        shutil.copyfileobj(file, target, _PIECE)
+        target.flush()
+        os.fsync(target.fileno())
+    copy.rename(arrival)
+    fsync_directory(arrival.parent)
     landed.unlink()
+
+
+def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
+    """The arrival's place until it is read. What lies there already is of an attempt that was never committed."""
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(arrival)
+    transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
 
 
 def _digest(path: Path) -> str | None:

@@ -6,6 +6,7 @@ is decided about is read and changed under the ledger's write lock, so no role c
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -159,6 +160,7 @@ def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
             update(QUARANTINE).where(QUARANTINE.c.id == row.id).values(discarded=transaction.now)
         )
         transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
+        transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
         return row
 
 

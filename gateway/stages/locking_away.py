@@ -1,13 +1,16 @@
 """Locking away: what should not exist goes to the quarantine, whole, with its row and its event in one transaction.
 
 The file gets its second name in the quarantine before the row is written, and loses its first one after the commit. A
-crash in between leaves a name without a row, or a name too many: both are removed when the vault starts.
+crash in between leaves a name without a row, which is removed when the vault starts, or a name too many, and then the
+file is locked away once more. A folder is moved as it is; of links, pipes and devices nothing can be kept but the note.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import insert
@@ -30,12 +33,16 @@ def lock_away(
     size, sha256 = 0, hashlib.sha256().hexdigest()
     try:
         place.home.quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.is_file():
+        mode = path.lstat().st_mode if os.path.lexists(path) else 0
+        if stat.S_ISREG(mode):
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 size = os.fstat(file.fileno()).st_size
             (place.home.quarantine / f"{identity}.sealed").hardlink_to(path)
-            transaction.afterwards.append(lambda: path.unlink(missing_ok=True))
+        if stat.S_ISDIR(mode):
+            transaction.afterwards.append(partial(os.rename, path, place.home.quarantine / f"{identity}.folder"))
+        else:
+            transaction.afterwards.append(partial(path.unlink, missing_ok=True))
     except OSError as failure:
         raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
     transaction.record(

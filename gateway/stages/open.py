@@ -28,6 +28,7 @@ from gateway.errors import (
     ManifestFlow,
     ManifestFromFuture,
     ManifestItemTooLarge,
+    ManifestName,
     Quarantine,
     SequenceReused,
     TransferReused,
@@ -36,7 +37,7 @@ from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.acknowledge import issue
-from gateway.stages.attempts import claim, failed
+from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import from_text
@@ -45,7 +46,15 @@ from gateway.transfer.receipt import Answer, Outcome
 from gateway.transfer.states import Direction, State
 
 # What may be told to the sender: each is judged after the manifest's sender, recipient and fingerprints.
-_ANSWERED = (ArchiveRefused, ManifestExpired, ManifestFlow, ManifestFromFuture, ManifestItemTooLarge, TransferReused)
+_ANSWERED = (
+    ArchiveRefused,
+    ManifestExpired,
+    ManifestFlow,
+    ManifestFromFuture,
+    ManifestItemTooLarge,
+    ManifestName,
+    TransferReused,
+)
 
 
 class Unpack(Protocol):
@@ -225,6 +234,7 @@ class Open:
     def _refused(self, row: Row[Any], attempt: _Attempt, error: GatewayError) -> None:
         place = self._place
         _clear(place.home.opened / row.id)
+        pass_halt_on(place, "consignment", row, error)
         with place.ledger.write() as transaction:
             if not isinstance(error, Quarantine):
                 failed(place, transaction, "consignment", row, error)

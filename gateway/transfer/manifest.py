@@ -20,6 +20,7 @@ from gateway.errors import (
     ManifestIdentity,
     ManifestItemTooLarge,
     ManifestMalformed,
+    ManifestName,
     ManifestRecipient,
     ManifestSender,
     ManifestSigner,
@@ -169,6 +170,9 @@ def accept(
     if from_text(manifest.expires) <= now:
         raise ManifestExpired
     for number, item in enumerate(manifest.items, 1):
+        if item.name in {".", ".."} or any(mark in item.name for mark in "/\0"):
+            # No gateway sends one: whoever did means to write elsewhere. Names that are merely odd are rejected later.
+            raise ManifestName(f"item {number}")
         if not permitted(item.flow):
             raise ManifestFlow(f"item {number}: flow {item.flow} is not permitted from {sender}")
         if item.size > max_bytes(item.flow):

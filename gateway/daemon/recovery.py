@@ -1,0 +1,140 @@
+"""After a crash: each role, before its first step, removes what its last life left behind without a row that needs it.
+
+Raises DiskFailed and what the ledger raises. Safe beside the other roles at work, because all of it is decided and
+done under the ledger's write lock: whoever gives a file its name before the row that speaks of it does both under the
+same lock. Only what a row says is over, or what no row speaks of, goes; what may be needed stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from gateway.daemon.role import Role
+from gateway.errors import DiskFailed
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger
+from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
+from gateway.settings.home import Home
+from gateway.stages.collect import COPYING
+from gateway.transfer.states import Direction, State
+
+_RECEIPT = ".receipt.pgp"
+_CONSIGNMENT = ".pgp"
+
+
+def tidy(home: Home, ledger: Ledger, role: Role) -> None:
+    """Remove a role's leftovers. Inspect's own custody is put right by its first stage (`Admit.recover`)."""
+    with ledger.write() as transaction:
+        connection = transaction.connection
+        try:
+            match role:
+                case Role.INSPECT:
+                    _opened(home, connection)
+                    _read_consignments(home, connection)
+                case Role.VAULT:
+                    _opened(home, connection)
+                    _quarantine(home, connection)
+                    _read_consignments(home, connection)
+                    _read_receipts(home, connection)
+                    _answered_consignments(home, connection)
+                    _drafts(home)
+                case Role.LINK:
+                    _sent_receipts(home, connection)
+                    _copies(home)
+        except OSError as error:
+            raise DiskFailed(f"putting right what a crash left: {error.strerror}") from error
+
+
+def _opened(home: Home, connection: Connection) -> None:
+    """Plaintext of consignments that are done with, and of attempts that broke off."""
+    for path in home.opened.glob("*"):
+        if not _is_in(connection, path.name, State.LANDED, State.OPENED):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_in(connection: Connection, identity: str, *states: State) -> bool:
+    query = select(CONSIGNMENTS.c.key).where(
+        CONSIGNMENTS.c.id == identity,
+        CONSIGNMENTS.c.direction == str(Direction.IN),
+        CONSIGNMENTS.c.state.in_(map(str, states)),
+    )
+    return connection.execute(query).first() is not None
+
+
+def _quarantine(home: Home, connection: Connection) -> None:
+    """Names that were given before a row that never came; the file has its first name still."""
+    for path in home.quarantine.glob("*.sealed"):
+        if connection.execute(select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.stem)).first() is None:
+            path.unlink(missing_ok=True)
+
+
+def _read_consignments(home: Home, connection: Connection) -> None:
+    """Partners' consignments that were delivered or locked away, and names without a row, whose arrival is still there."""
+    for partner, identity, path in _sealed(home.sealed_in, _CONSIGNMENT):
+        row = queries.consignment_in(connection, partner, identity)
+        if row is None or row.state in (State.DELIVERED, State.QUARANTINED):
+            path.unlink(missing_ok=True)
+
+
+def _read_receipts(home: Home, connection: Connection) -> None:
+    """Partners' receipts that were read: what was accepted is evidence."""
+    for partner, identity, path in _sealed(home.sealed_in, _RECEIPT):
+        states = _receipt_states(connection, Direction.IN, partner, identity)
+        if states & {State.LANDED, State.HELD}:
+            continue
+        if State.ACCEPTED in states and not (home.evidence / partner / path.name).exists():
+            (home.evidence / partner).mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.rename(home.evidence / partner / path.name)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _answered_consignments(home: Home, connection: Connection) -> None:
+    """Our consignments that a receipt has answered, or that have expired."""
+    for partner, identity, path in _sealed(home.sealed_out, _CONSIGNMENT):
+        row = queries.one(connection, CONSIGNMENTS, Direction.OUT, partner, identity)
+        if row is not None and row.state in (State.RECEIPTED, State.EXPIRED):
+            path.unlink(missing_ok=True)
+
+
+def _sent_receipts(home: Home, connection: Connection) -> None:
+    """Our receipts that were sent, and not asked for again."""
+    for partner, identity, path in _sealed(home.sealed_out, _RECEIPT):
+        if _receipt_states(connection, Direction.OUT, partner, identity) == {State.SENT}:
+            path.unlink(missing_ok=True)
+
+
+def _receipt_states(connection: Connection, direction: Direction, partner: str, consignment: str) -> set[State]:
+    query = select(RECEIPTS.c.state).where(
+        RECEIPTS.c.direction == str(direction),
+        RECEIPTS.c.partner == partner,
+        RECEIPTS.c.consignment == consignment,
+    )
+    return {State(state) for state in connection.execute(query).scalars()}
+
+
+def _drafts(home: Home) -> None:
+    """What the engine was writing when it died; the next attempt at the same consignment would replace it."""
+    for path in home.sealed_out.glob("*/.*.draft"):
+        path.unlink(missing_ok=True)
+
+
+def _copies(home: Home) -> None:
+    """What was being copied out of a landing; the landed file is still there."""
+    for path in home.sealed_in.glob(f"*/{COPYING}"):
+        path.unlink(missing_ok=True)
+
+
+def _sealed(root: Path, ending: str) -> Iterator[tuple[str, str, Path]]:
+    """Partner, id and path of the sealed files of one kind below `root`."""
+    for path in root.glob("*/*.pgp"):
+        stem, dot, rest = path.name.partition(".")
+        if f"{dot}{rest}" == ending:
+            yield path.parent.name, stem, path
