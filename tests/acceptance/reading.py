@@ -30,11 +30,12 @@ def state_of(site: Site, consignment: str, direction: str) -> str | None:
     return found[0]["state"] if found else None
 
 
-def quarantined(site: Site, sha256: str, seconds: float = 30.0) -> dict[str, Any]:
+def quarantined(site: Site, sha256: str, stem: str = "%", seconds: float = 30.0) -> dict[str, Any]:
     """The entry of the file with those bytes, once it is locked away."""
 
     def look() -> list[dict[str, Any]]:
-        return rows(site, "SELECT * FROM quarantine WHERE sha256 = ? ORDER BY received DESC", sha256)
+        query = "SELECT * FROM quarantine WHERE sha256 = ? AND consignment LIKE ? ORDER BY received DESC"
+        return rows(site, query, sha256, stem)
 
     try:
         found = wait_until(look, seconds, "quarantine")
