@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.assembly import open_pgp
+from gateway.cli import main
 from gateway.settings.read import load
 from gateway.transfer.receipt import MAX_BYTES, Receipt
 from tests.acceptance.reading import files_below, holding, rows
@@ -79,7 +80,8 @@ class Book:
         self._assert_delivered_whole_and_once()
         self._assert_no_plaintext_elsewhere()
         for site in self.pair:
-            site.gateway("audit", "verify")
+            # In this process: a quarter of a second instead of two, a hundred times.
+            assert main(["--home", str(site.home.root), "audit", "verify"]) == 0, f"the audit of {site.code}"
             _assert_custody(site)
             _assert_receipts(site)
 

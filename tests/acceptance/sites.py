@@ -185,8 +185,8 @@ class Site:
         header = f"[{table}]"
         if header in lines:
             at = lines.index(header) + 1
-            lines = [line for line in lines if line.partition(" =")[0] not in values or lines.index(line) < at]
-            lines[at:at] = added
+            end = next((number for number in range(at, len(lines)) if lines[number].startswith("[")), len(lines))
+            lines[at:end] = [*added, *(line for line in lines[at:end] if line.partition(" =")[0] not in values)]
         else:
             lines += ["", header, *added]
         self.home.gateway_toml.write_text("\n".join(lines) + "\n", encoding="utf-8")
