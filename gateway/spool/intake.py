@@ -35,13 +35,12 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
+from gateway.spool.descent import FILE, is_plain, names, opened, partner_directory
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.settling import Readiness, Settling
 
 _PIECE: Final = 1 << 20
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRAY_SETTLE: Final = 5.0
 """Seconds, for what lies where no flow's rule says."""
@@ -144,32 +143,32 @@ class Intake:
         """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
         self.unsettled = 0
         try:
-            for flow in _names(self._root):
+            for flow in names(self._root):
                 yield from self._scan_flow(flow)
         except OSError as error:
             raise disk_error(error, "looking through spool/outbound") from error
         self._settling.prune()
 
     def _scan_flow(self, flow: str) -> Iterator[Drop | Refusal]:
-        with _opened(self._root, flow) as directory:
+        with opened(self._root, flow) as directory:
             if directory is None:
                 yield from self._stray(self._root, "", "", flow)
                 return
-            for partner in _names(directory):
+            for partner in names(directory):
                 try:
                     yield from self._scan_partner(directory, flow, partner)
                 except OSError as error:
                     yield Refusal(flow, "", partner, disk_error(error, "looking through a partner's directory"))
 
     def _scan_partner(self, parent: int, flow: str, partner: str) -> Iterator[Drop | Refusal]:
-        with _opened(parent, partner) as directory:
+        with opened(parent, partner) as directory:
             if directory is None:
                 yield from self._stray(parent, flow, "", partner)
                 return
-            names = _names(directory)
-            marked = {name.removesuffix(READY) for name in names if name.endswith(READY)}
+            found_names = names(directory)
+            marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
             denial = self._denial(flow, partner)
-            for name in names:
+            for name in found_names:
                 if is_temporary(name):
                     continue
                 found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
@@ -194,7 +193,7 @@ class Intake:
             return None
         rule = self._rules.get(flow)
         settle = rule.settle_seconds if rule is not None else _STRAY_SETTLE
-        plain = _is_plain(status)
+        plain = is_plain(status)
         readiness = self._settling.look(key, status.st_size, status.st_mtime_ns, settle, marked=marked and plain)
         if readiness is Readiness.GROWING:
             self.unsettled += 1
@@ -216,7 +215,7 @@ class Intake:
             if self._settling.look(key, status.st_size, status.st_mtime_ns, _STRAY_SETTLE) is not Readiness.GROWING:
                 error = (
                     FlowNotPermitted("It does not lie in a directory FLOW/PARTNER.")
-                    if _is_plain(status)
+                    if is_plain(status)
                     else FileUnsafe()
                 )
                 yield Refusal(flow, partner, name, error)
@@ -252,7 +251,7 @@ class Intake:
     def release(self, drop: Drop) -> bool:
         """Remove the dropped file and its marker; False where another file has taken its name, and that one stays."""
         try:
-            with self._directory(drop) as directory:
+            with partner_directory(self._root, drop.flow, drop.partner) as directory:
                 status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
                 same = _is_same(status, drop)
                 if same:
@@ -283,53 +282,17 @@ class Intake:
         return sha256
 
     @contextmanager
-    def _directory(self, drop: Drop) -> Iterator[int]:
-        flow = os.open(drop.flow, _DIRECTORY, dir_fd=self._root)
-        try:
-            partner = os.open(drop.partner, _DIRECTORY, dir_fd=flow)
-        finally:
-            os.close(flow)
-        try:
-            yield partner
-        finally:
-            os.close(partner)
-
-    @contextmanager
     def _file(self, drop: Drop) -> Iterator[int]:
-        with self._directory(drop) as directory:
-            descriptor = os.open(drop.name, _FILE, dir_fd=directory)
+        with partner_directory(self._root, drop.flow, drop.partner) as directory:
+            descriptor = os.open(drop.name, FILE, dir_fd=directory)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
 
 
-def _names(directory: int) -> list[str]:
-    return sorted(os.listdir(directory))
-
-
-@contextmanager
-def _opened(parent: int, name: str) -> Iterator[int | None]:
-    """The directory of that name, or None where it is anything else."""
-    try:
-        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
-    except OSError as error:
-        if error.errno not in (errno.ENOTDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO):
-            raise
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _is_plain(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-
-
 def _is_same(status: os.stat_result, drop: Drop) -> bool:
-    return _is_plain(status) and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) == (
+    return is_plain(status) and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) == (
         drop.device,
         drop.inode,
         drop.size,
