@@ -28,13 +28,16 @@ _CODE: Final = re.compile(SITE_CODE)
 
 @click.command()
 @click.argument("flow", required=False, metavar="FLOW")
-@click.option("--to", "recipient", metavar="CODE", help="The site that the files are for.  [an extract: DWP]")
+@click.option("--to", "recipient", metavar="CODE", help="The site that the files are for.  [what goes to DWP: DWP]")
 @click.option("--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, metavar="N")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Made if it is not there.")
 @click.option("--seed", type=int, metavar="S", help="The same seed makes the same files.  [default: a new one]")
 @click.option("--defect", metavar="KIND", help="Put this defect into every file.")
 @click.option(
-    "--from", "sender", metavar="CODE", help="The site that sends.  [default: DWP; an extract: this site, or E09000030]"
+    "--from",
+    "sender",
+    metavar="CODE",
+    help="The site that sends.  [default: DWP; from an authority: this site, or E09000030]",
 )
 @click.option("--date", "today", type=click.DateTime(["%Y-%m-%d"]), help="The day of the files.  [default: today]")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
@@ -117,12 +120,13 @@ def _list(makers: Mapping[str, Sampler], *, as_json: bool) -> None:
 
 def _ends(ctx: click.Context, flow: str, sender: str | None, recipient: str | None) -> tuple[str, str]:
     """The sending and the receiving site's codes."""
-    if FLOWS[flow].ends[0] is SiteKind.DWP:
-        source, target = sender or _DWP, recipient
-    else:
-        source, target = sender or _own_code(ctx) or _ANY_AUTHORITY, recipient or _DWP
+    from_kind, to_kind = FLOWS[flow].ends
+    source = sender or (_DWP if from_kind is SiteKind.DWP else _own_code(ctx) or _ANY_AUTHORITY)
+    target = recipient or (_DWP if to_kind is SiteKind.DWP else None)
     if target is None:
         raise UsageWrong("Say with --to which authority the files are for.")
+    if source == target:
+        raise UsageWrong(f"{source} does not send such files to itself: say others with --from and --to.")
     for code in (source, target):
         if not _CODE.fullmatch(code):
             raise UsageWrong(f"{code[:40]!r} is no site's code: 2 to 16 capital letters, digits and `-`.")

@@ -197,7 +197,7 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
         "referral": FlowSettings(priority=30),
         "outcome": FlowSettings(priority=30),
         "scan": FlowSettings(priority=40),
-        "redirect": FlowSettings(priority=40),
+        "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
         "extract": FlowSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }
 )

@@ -20,6 +20,7 @@ from gateway.validation.contract import Finding, Report
 from gateway.validation.extract_fields import MESSAGES
 from gateway.validation.extract_layout import VERSION, load_variants
 from gateway.validation.extract_links import Links
+from gateway.validation.extract_matches import MATCHED, RMS_NUMBER, RULE, Matches
 from gateway.validation.extract_rows import RowRules
 
 SCHEMA: Final = f"extract/{VERSION}"
@@ -79,19 +80,21 @@ class ExtractValidator:
         self._rules: dict[tuple[str, ...], RowRules] = {}
 
     def validate(self, path: Path) -> Report:
-        """Every fault by row and field; `records` counts the rows after the first."""
+        """Every fault by row and field; `records` counts the rows after the first, `rms` lists what R records resolve."""
         log = _Log(self._limits)
         rows = _Rows(self._limits, log)
+        matches = Matches()
         try:
             with path.open("rb", buffering=_READ_AHEAD) as file:
-                self._read(rows.of(file), log)
+                self._read(rows.of(file), log, matches)
         except _GiveUp:
             pass
         except OSError as error:
             raise DiskFailed("The file to validate cannot be read.") from error
-        return Report(SCHEMA, tuple(log.findings), log.total, {"records": str(max(0, rows.number - 1))})
+        facts = {"records": str(max(0, rows.number - 1))} | ({} if log.total else matches.facts())
+        return Report(SCHEMA, tuple(log.findings), log.total, facts)
 
-    def _read(self, lines: Iterator[tuple[int, bytes]], log: _Log) -> None:
+    def _read(self, lines: Iterator[tuple[int, bytes]], log: _Log, matches: Matches) -> None:
         rules = self._choose(next(lines, (1, b""))[1], log)
         links = Links()
         row = 1
@@ -103,6 +106,8 @@ class ExtractValidator:
                     log.add(fault.code, row, fault.field)
                 if record is None or any(fault.code == "extract-reference-length" for fault in faults):
                     continue
+            if record.kind == "R" and (fields := rules.fields(line, (RMS_NUMBER, RULE, MATCHED))) is not None:
+                matches.add(*fields)
             clash = links.add(record, row)
             if clash is not None:
                 log.add(*clash)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import groupby
@@ -68,7 +69,7 @@ class RowRules:
     def __init__(self, variant: Variant, *, allow_test_numbers: bool) -> None:
         self._allow_test_numbers = allow_test_numbers
         self._width = len(variant.fields)
-        self._change_column = next(i for i, field in enumerate(variant.fields) if field.number == 320)
+        self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
         self._patterns = {kind.encode(): (kind, self._pattern(variant, kind)) for kind in RECORD_TYPES}
 
@@ -102,8 +103,17 @@ class RowRules:
         if checks is None:
             return None, [Fault("extract-record-type", 1)]
         faults = list(self._faults(values, checks))
-        keys = (values[1], values[2], values[self._change_column])
+        keys = (values[1], values[2], values[self._columns[320]])
         return Record(values[0], *(key.encode() for key in keys)), faults
+
+    def fields(self, line: bytes, numbers: Sequence[int]) -> tuple[str, ...] | None:
+        """The texts of these fields in a row that is right; None where it is too wrong to have them."""
+        line = line.rstrip(b"\r\n")
+        # Most rows hold no quotation marks, and then nothing but the fields asked for need become text.
+        values = line.split(b",") if b'"' not in line else _split_quoted(line)
+        if len(values) != self._width:
+            return None
+        return tuple(values[self._columns[number]].decode("utf-8", "replace") for number in numbers)
 
     def _faults(self, values: list[str], checks: Checks) -> list[Fault]:
         faults = [
@@ -187,3 +197,7 @@ def _split(text: str) -> list[str] | None:
         return next(csv.reader([text], strict=True), [])
     except csv.Error:
         return None
+
+
+def _split_quoted(line: bytes) -> list[bytes]:
+    return [value.encode() for value in _split(line.decode("utf-8", "replace")) or []]
