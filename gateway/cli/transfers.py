@@ -20,6 +20,7 @@ from gateway.transfer.states import TRANSFER_IN, TRANSFER_OUT, Direction
 _AGO: Final = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SHOWN: Final = 50
+_STATES: Final = tuple(sorted(state.value for state in {*TRANSFER_OUT, *TRANSFER_IN}))
 _COLUMNS: Final = (
     Column("ID"),
     Column("DIR", wide=True),
@@ -37,7 +38,7 @@ _COLUMNS: Final = (
 @click.option("--direction", type=click.Choice([way.value for way in Direction]), help="Only what went, or what came.")
 @click.option("--partner", metavar="CODE", help="Only those with this partner.")
 @click.option("--flow", type=click.Choice(list(FLOWS)), help="Only this kind of file.")
-@click.option("--state", type=click.Choice(sorted({*TRANSFER_OUT, *TRANSFER_IN})), help="Only those in this state now.")
+@click.option("--state", type=click.Choice(_STATES), help="Only those in this state now.")
 @click.option(
     "--since", metavar="TIME", help="Only those from then on: 2026-11-21, 2026-11-21T10:00:00Z, 90m, 12h, 7d."
 )

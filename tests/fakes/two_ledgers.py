@@ -38,6 +38,7 @@ from gateway.settings.model import (
     Site,
     Validation,
 )
+from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.stages.accept import Accept
 from gateway.stages.acknowledge import Acknowledge
 from gateway.stages.admit import record_admitted
@@ -129,6 +130,21 @@ class Bench:
             stopping=lambda: False,
         )
         self.rung = threading.Event()
+
+    def configure(self) -> None:
+        """Write the site's configuration, so that commands find it; its keys are no keys."""
+        text = render_gateway_toml(
+            code=self.code,
+            name=self.code,
+            fingerprint=FINGERPRINTS[self.code],
+            host="127.0.0.1",
+            port=2222,
+            user="gateway",
+        )
+        write_text(self.home.gateway_toml, text)
+        write_partner(self.home, self.settings.partners[self.other])
+        for path in (self.home.client_key, self.home.host_key):
+            write_text(path, "", mode=0o600)
 
     def _clock(self) -> float:
         self.now += 0.001
