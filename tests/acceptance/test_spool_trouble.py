@@ -133,8 +133,8 @@ def test_same_bytes_again_are_held_until_a_person_releases_them(sites: Sites) ->
     sites.wait_for(name, "receipted", "receipted")
     assert sites.delivered(first.sha256) == sorted([name, _second(name, held["id"])])
     receipts = sites.dwp.home.receipts / "claim" / sites.la.code
-    assert (receipts / f"{name}.receipt.json").exists()
-    assert (receipts / f"{_second(name, held['id'])}.receipt.json").exists()
+    for each in (name, _second(name, held["id"])):
+        wait_until((receipts / f"{each}.receipt.json").exists, SECONDS, f"the receipt of {each}")
 
 
 def test_two_files_of_one_name_are_both_delivered_and_neither_is_overwritten(sites: Sites) -> None:
