@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped")
 _WARNINGS = (
     "spool.refused",
+    "transfer.refused",
     ".rejected",
     ".held",
     ".expired",
@@ -52,7 +53,7 @@ def announcer(log: Logger) -> Callable[..., None]:
 
     def announce(event: str, **keys: Any) -> None:
         said = f".{event}" if event.startswith("chain.") else event
-        if any(mark in said for mark in _ERRORS) and event != "spool.refused":
+        if any(mark in said for mark in _ERRORS) and event not in _WARNINGS:
             log.error(event, **keys)
         elif any(mark in said for mark in _WARNINGS):
             log.warning(event, **keys)

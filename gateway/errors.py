@@ -130,6 +130,20 @@ class UploadIncomplete(Defer):
     remedy = "Nothing at once: it is sent again. If it lasts, the partner's disk is full or failing."
 
 
+class NameTaken(UploadIncomplete):
+    """Another file of that name lies at the partner still; it is not overwritten."""
+
+    code = "link-name-taken"
+    remedy = "Nothing at once: it goes when the partner's gateway has taken the other one away. If it lasts, call the partner."
+
+
+class ReceiptEarly(Defer):
+    """The back office's word came before the receipt of the partner's gateway."""
+
+    code = "receipt-early"
+    remedy = "Nothing: it is looked at again when that receipt is in."
+
+
 class DiskFull(Defer):
     """The disk of this gateway is full."""
 
@@ -257,6 +271,43 @@ class RefusedByPartner(Reject):
 
     code = "refused-by-partner"
     remedy = "Read the reason in the receipt; correct the file, or talk to the partner about its rules."
+
+
+class RefusedByBackOffice(Reject):
+    """The partner has the file, and its back office could not take it."""
+
+    code = "refused-by-back-office"
+    remedy = (
+        "Read the reason; correct the file in the system that made it, and submit the new one, or talk to the partner."
+    )
+
+
+class OutcomeName(Reject):
+    """A file in spool/outcomes is named neither NAME.accepted nor NAME.rejected."""
+
+    code = "outcome-name"
+    remedy = "Name it after the delivered file, with `.accepted` or `.rejected` behind the whole name."
+
+
+class OutcomeUnmatched(Reject):
+    """No file of that name was delivered from that partner."""
+
+    code = "outcome-unmatched"
+    remedy = "Compare the name with `gateway inbound pending`, and leave the word again under the right one."
+
+
+class OutcomeAmbiguous(Reject):
+    """Several delivered files have that name, and wait for an answer."""
+
+    code = "outcome-ambiguous"
+    remedy = "Name the word after the transfer: ID.accepted or ID.rejected; `gateway inbound pending` shows the ids."
+
+
+class OutcomeContrary(Reject):
+    """The back office has said the contrary about that file before, and the sender was told."""
+
+    code = "outcome-contrary"
+    remedy = "Find out which word is right; if it is this one, tell the sender by telephone."
 
 
 class PartnerUnknown(Reject):
@@ -574,6 +625,12 @@ class ReceiptIncomplete(ReceiptRefused):
     """The receipt does not answer exactly the transfers of its consignment."""
 
     code = "receipt-items"
+
+
+class ReceiptContrary(ReceiptRefused):
+    """The receipt contradicts an earlier one about the same transfer."""
+
+    code = "receipt-contrary"
 
 
 # --- a person must decide -----------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class Event(StrEnum):
     TRANSFER_QUARANTINED = "transfer.quarantined"
     TRANSFER_RECEIPTED = "transfer.receipted"
     TRANSFER_INGESTED = "transfer.ingested"
+    TRANSFER_REFUSED = "transfer.refused"
     TRANSFER_EXPIRED = "transfer.expired"
     TRANSFER_RETRIED = "transfer.retried"
     SPOOL_REFUSED = "spool.refused"

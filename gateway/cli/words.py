@@ -17,6 +17,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "transfer.retried": "to be tried again at once",
         "transfer.delivered": "delivered to spool/inbound",
         "transfer.ingested": "taken over by the back office",
+        "transfer.refused": "the back office could not take it",
         "transfer.receipted": "receipt verified: the partner has it",
         "transfer.quarantined": "locked away by the partner's gateway",
         "transfer.expired": "given up: no receipt in time",

@@ -26,9 +26,10 @@ _MOVES: Final[Mapping[tuple[str, Direction], frozenset[str]]] = {
         f"transfer.{state}"
         for state in ("admitted", "validated", "rejected", "held", "released", "retried", "receipted", "ingested")
     )
-    | {"transfer.quarantined", "transfer.expired"},
+    | {"transfer.quarantined", "transfer.expired", "transfer.refused"},
     ("transfer", Direction.IN): frozenset(
-        f"transfer.{state}" for state in ("delivered", "ingested", "rejected", "quarantined", "held", "released")
+        f"transfer.{state}"
+        for state in ("delivered", "ingested", "refused", "rejected", "quarantined", "held", "released")
     ),
     ("consignment", Direction.OUT): frozenset(
         f"consignment.{state}" for state in ("packed", "sealed", "sent", "overdue", "retried", "receipted", "expired")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
 METADATA: Final = MetaData()
 
@@ -51,6 +51,11 @@ TRANSFERS: Final = Table(
     Column("expires", Float),
     Column("custody", Boolean, nullable=False, default=True),  # whether its bytes still lie in the vault
     Column("origin", Text),  # the spool file that is still to be removed, as `intake` tells one from another
+    Column("placed", Text),  # inbound: the name that it was delivered under
+    Column("word", Text),  # inbound: the file in spool/outcomes that answered it, as `outcomes` tells one from another
+    Column(
+        "untold", Boolean, nullable=False, default=False
+    ),  # outbound: its operator has to hear the back office's word
     *_work(),
     UniqueConstraint("direction", "partner", "id"),
     Index("transfers_by_state", "state", "direction", "due"),
@@ -58,6 +63,8 @@ TRANSFERS: Final = Table(
     Index("transfers_by_content", "partner", "sha256"),
     Index("transfers_in_custody", "custody", "state"),
     Index("transfers_by_message", "partner", "flow", "message_id"),
+    Index("transfers_by_place", "placed", sqlite_where=text("placed IS NOT NULL")),
+    Index("transfers_untold", "key", sqlite_where=text("untold")),
 )
 
 CONSIGNMENTS: Final = Table(

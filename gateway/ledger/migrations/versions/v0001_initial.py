@@ -132,6 +132,9 @@ def upgrade() -> None:
         sa.Column("expires", sa.Float(), nullable=True),
         sa.Column("custody", sa.Boolean(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=True),
+        sa.Column("placed", sa.Text(), nullable=True),
+        sa.Column("word", sa.Text(), nullable=True),
+        sa.Column("untold", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("resume", sa.String(), nullable=True),
         sa.Column("code", sa.String(), nullable=True),
@@ -148,5 +151,9 @@ def upgrade() -> None:
     op.create_index("transfers_by_consignment", "transfers", ["consignment", "direction"], unique=False)
     op.create_index("transfers_by_content", "transfers", ["partner", "sha256"], unique=False)
     op.create_index("transfers_by_message", "transfers", ["partner", "flow", "message_id"], unique=False)
+    op.create_index(
+        "transfers_by_place", "transfers", ["placed"], unique=False, sqlite_where=sa.text("placed IS NOT NULL")
+    )
     op.create_index("transfers_by_state", "transfers", ["state", "direction", "due"], unique=False)
     op.create_index("transfers_in_custody", "transfers", ["custody", "state"], unique=False)
+    op.create_index("transfers_untold", "transfers", ["key"], unique=False, sqlite_where=sa.text("untold"))
