@@ -1,0 +1,126 @@
+"""What validators told about transfers, read back from their rows: referrals, answers, extracts.
+
+Computed at each asking and kept nowhere else: facts never change once they are written, and 100,000 referrals among a
+million transfers are read in seconds (ADR 0017), so a table of their own would only be a second truth. Reads only, by the
+index on partner and flow; raises nothing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Row, select
+
+from gateway.ledger.tables import EVENTS, LANES, TRANSFERS
+from gateway.transfer.calendar import Delivery
+from gateway.transfer.referrals import Answer, AnsweredBy, Sending
+from gateway.transfer.states import Direction, State
+
+ASKING: Final = ("referral", "scan")
+"""The flows whose records wait for an answer."""
+EXTRACT: Final = "extract"
+
+_ARRIVED: Final = {
+    Direction.OUT: (str(State.RECEIPTED), str(State.INGESTED)),
+    Direction.IN: (str(State.DELIVERED), str(State.INGESTED)),
+}
+_GROUP: Final = 500
+
+
+def known_partners(connection: Connection) -> set[str]:
+    """Every partner that anything was ever exchanged with, those no longer configured included."""
+    return set(connection.execute(select(LANES.c.partner)).scalars())
+
+
+def sendings(connection: Connection, partners: Collection[str]) -> Iterator[Sending]:
+    """Every record of a referral or scan that these partners have receipted."""
+    for row in _transfers(connection, Direction.OUT, ASKING, partners):
+        told = _told(row)
+        numbers, rules, days = _list(told, "rms"), _list(told, "rule"), _list(told, "reply_by")
+        for at, rms in enumerate(numbers):
+            # Each has exactly one rule and one day, so the lists are in step; where one is cut, so is this.
+            rule = rules[at] if at < len(rules) else ""
+            reply_by = date.fromisoformat(days[at]) if at < len(days) else None
+            yield Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id)
+
+
+def answers(connection: Connection, partners: Collection[str]) -> Iterator[Answer]:
+    """Every number that a delivered outcome or extract of these partners names."""
+    for row in _transfers(connection, Direction.IN, tuple(AnsweredBy), partners):
+        for rms in _list(_told(row), "rms"):
+            yield Answer(row.partner, rms, AnsweredBy(row.flow), row.created, row.id)
+
+
+def extracts(connection: Connection, partners: Collection[str]) -> Iterator[tuple[str, Delivery]]:
+    """Every extract that was delivered here, with the partner that it came from."""
+    for row in _transfers(connection, Direction.IN, (EXTRACT,), partners):
+        yield row.partner, Delivery(row.id, row.name, row.created, _count(_told(row), "records"))
+
+
+def last_volume(connection: Connection, flow: str, partner: str, before: int) -> tuple[str, int] | None:
+    """The last transfer of a flow that a partner receipted, admitted before the row of that key: id and records."""
+    row = connection.execute(
+        select(TRANSFERS)
+        .where(
+            TRANSFERS.c.partner == partner,
+            TRANSFERS.c.flow == flow,
+            TRANSFERS.c.direction == str(Direction.OUT),
+            TRANSFERS.c.state.in_(_ARRIVED[Direction.OUT]),
+            TRANSFERS.c.key < before,
+        )
+        .order_by(TRANSFERS.c.key.desc())
+        .limit(1)
+    ).first()
+    records = None if row is None else _count(_told(row), "records")
+    return None if row is None or records is None else (row.id, records)
+
+
+def said_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Which of these events the chain has about which of these subjects, and when the first was: RFC 3339."""
+    found: dict[tuple[str, str], str] = {}
+    for start in range(0, len(subjects), _GROUP):
+        query = (
+            select(EVENTS.c.event, EVENTS.c.subject, EVENTS.c.at)
+            .where(EVENTS.c.subject.in_(subjects[start : start + _GROUP]), EVENTS.c.event.in_(events))
+            .order_by(EVENTS.c.sequence)
+        )
+        for name, subject, at in connection.execute(query):
+            found.setdefault((name, subject), at)
+    return found
+
+
+def _transfers(
+    connection: Connection, direction: Direction, flows: Sequence[str], partners: Collection[str]
+) -> Iterator[Row[Any]]:
+    """Transfers that arrived, of these flows and partners, partner by partner: so that the index is used."""
+    query = select(
+        TRANSFERS.c.id,
+        TRANSFERS.c.partner,
+        TRANSFERS.c.flow,
+        TRANSFERS.c.name,
+        TRANSFERS.c.created,
+        TRANSFERS.c.facts,
+    ).where(
+        TRANSFERS.c.flow.in_(flows),
+        # As an expression: the index of direction and partner would read all of a partner's transfers.
+        TRANSFERS.c.direction.concat("") == str(direction),
+        TRANSFERS.c.state.in_(_ARRIVED[direction]),
+    )
+    for partner in sorted(partners):
+        yield from connection.execute(query.where(TRANSFERS.c.partner == partner).order_by(TRANSFERS.c.key))
+
+
+def _told(row: Row[Any]) -> Mapping[str, str]:
+    return orjson.loads(row.facts) if row.facts else {}
+
+
+def _list(told: Mapping[str, str], name: str) -> list[str]:
+    """A fact that is a list: JSON in a text, as the validators give it."""
+    return orjson.loads(told[name]) if name in told else []
+
+
+def _count(told: Mapping[str, str], name: str) -> int | None:
+    return int(told[name]) if name in told else None
