@@ -46,6 +46,14 @@ SENDERS_STATE: Final[Mapping[Outcome, State]] = {
 }
 """Where a receipt of level `delivered` takes the sender's transfer."""
 
+BACK_OFFICE: Final[Mapping[Outcome, State]] = {
+    Outcome.INGESTED: State.INGESTED,
+    Outcome.REFUSED: State.RECEIPTED,
+}
+"""And one of level `ingested`: what the back office refused was delivered all the same, and stays so."""
+
+_OUTCOMES: Final = {Level.DELIVERED: frozenset(SENDERS_STATE), Level.INGESTED: frozenset(BACK_OFFICE)}
+
 _RECORD = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -116,6 +124,28 @@ def accept(
         raise ReceiptForeign("the receipt is between other sites")
     if receipt.sealed_sha256 != sealed_sha256:
         raise ReceiptForOtherBytes
+    if any(answer.outcome not in _OUTCOMES[receipt.level] for answer in receipt.items):
+        raise ReceiptMalformed(f"an outcome that a receipt of level {receipt.level} cannot have")
     answered = {answer.transfer: answer.sha256 for answer in receipt.items}
-    if len(answered) != len(receipt.items) or answered != dict(items):
+    if len(answered) != len(receipt.items):
+        raise ReceiptIncomplete("the receipt answers a transfer twice")
+    # The gateway answers for all files at once, the back office for some at a time.
+    if not answered.items() <= items.items() or (receipt.level is Level.DELIVERED and len(answered) != len(items)):
         raise ReceiptIncomplete
+
+
+def local_name(consignment: str, level: str | None, mark: str) -> str:
+    """The name that a sealed receipt has here, where several about one consignment may lie side by side: the gateway's
+    word as on the wire, the back office's with a mark of their own.
+    """
+    return f"{consignment}.{mark}.receipt.pgp" if level == Level.INGESTED else f"{consignment}.receipt.pgp"
+
+
+def queue_name(consignment: str, level: str | None, key: int) -> str:
+    """Its name in the queue towards a partner; `key` is its row's."""
+    return local_name(consignment, level, str(key))
+
+
+def evidence_name(consignment: str, level: str | None, sealed_sha256: str) -> str:
+    """Its name among the partners' receipts that are kept; a digest of the sealed file tells it from others."""
+    return local_name(consignment, level, sealed_sha256[:16])

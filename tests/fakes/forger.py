@@ -96,7 +96,7 @@ class Forger:
 
     def close(self) -> None:
         self.gpg.close()
-        shutil.rmtree(self._keys)
+        shutil.rmtree(self._keys, ignore_errors=True)  # the agent removes its sockets at the same time
 
     # -- introductions
 
