@@ -258,6 +258,11 @@ class ContentInvalid(Reject):
     code = "content-invalid"
     remedy = "Correct what the findings name, in the system that made the file, and drop the new file."
 
+    def __init__(self, reason: str = "", finding: str | None = None) -> None:
+        super().__init__(reason)
+        self.finding = finding or self.code
+        """The first finding's code, which says more than the error's."""
+
 
 class MessageIdUsed(Reject):
     """The message id in the file was used before."""

@@ -77,7 +77,7 @@ def add(
     outgoing, incoming = flows_of(settings, new)
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
     output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
-    output.say("A gateway that runs takes it over at `systemctl reload gateway`, or SIGHUP.")
+    output.say("A gateway that runs takes it over at `gateway reload`.")
 
 
 @partner.command("list")

@@ -69,9 +69,10 @@ def _is_in(connection: Connection, identity: str, *states: State) -> bool:
 
 
 def _quarantine(home: Home, connection: Connection) -> None:
-    """Names that were given before a row that never came; the file has its first name still."""
+    """Names that were given before a row that never came (the file has its first name still), and discarded files."""
     for path in home.quarantine.glob("*.sealed"):
-        if connection.execute(select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.stem)).first() is None:
+        kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.stem, QUARANTINE.c.discarded.is_(None))
+        if connection.execute(kept).first() is None:
             path.unlink(missing_ok=True)
 
 

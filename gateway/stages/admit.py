@@ -73,11 +73,12 @@ class Admit:
     def recover(self) -> None:
         """After a restart: finish what a crash cut short. To be called before the first step."""
         place = self._place
-        with place.ledger.read() as connection:
-            known = queries.ids_in_custody(connection)
-            unreleased = queries.unreleased(connection)
-        for path in orphans(place.home.custody, known):
-            path.unlink(missing_ok=True)
+        # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
+        with place.ledger.write() as transaction:
+            known = queries.ids_in_custody(transaction.connection)
+            unreleased = queries.unreleased(transaction.connection)
+            for path in orphans(place.home.custody, known):
+                path.unlink(missing_ok=True)
         for row in unreleased:
             dropped = place.home.outbound / row.flow / row.partner / row.name
             if _is_the_same(dropped, row.origin, row.sha256):

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from gateway.errors import FileNameRefused, GatewayError
+from gateway.errors import ContentInvalid, FileNameRefused, GatewayError
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -24,7 +24,7 @@ from gateway.spool.durable import make_directory
 from gateway.spool.names import check_name
 from gateway.spool.publication import Placement, publish
 from gateway.stages.acknowledge import issue
-from gateway.stages.inspection import Invalid, inspect, wrong_authority
+from gateway.stages.inspection import inspect, invalid, wrong_authority
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
 from gateway.validation.contract import Report
@@ -105,7 +105,7 @@ class Deliver:
             return error
         at_dwp = self._place.settings.site.kind is SiteKind.DWP
         report = wrong_authority(report, row.partner if at_dwp else self._place.site)
-        return State.DELIVERED if report.valid else Invalid(report)
+        return State.DELIVERED if report.valid else invalid(report)
 
     def _publish(self, rows: list[Row[Any]]) -> None:
         placements = []
@@ -128,7 +128,7 @@ class Deliver:
             )
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
-        code = verdict.finding if isinstance(verdict, Invalid) else move.code
+        code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
         event = transaction.record(
             f"transfer.{move.state}",
             "transfer",

@@ -23,21 +23,9 @@ MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
 
 
-class Invalid(ContentInvalid):
-    """The content breaks the rules of its flow."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(describe(report))
-        self.finding = report.findings[0].code
-
-    code = ContentInvalid.code
-
-
-class WrongAuthority(ContentInvalid):
-    """The content is about another authority than the one it is addressed to."""
-
-    code = "wrong-authority"
-    remedy = "Drop it under the authority that the file names, or correct the file."
+def invalid(report: Report) -> ContentInvalid:
+    """The error for a report with findings; its text names them all, as far as there is room."""
+    return ContentInvalid(describe(report), report.findings[0].code)
 
 
 def describe(report: Report) -> str:

@@ -67,7 +67,8 @@ class Seal:
             with place.ledger.write() as transaction:
                 move = failed(place, transaction, "consignment", row, error)
                 if not move.retry:
-                    transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, move.state, 0)
+                    event = transaction.head().sequence
+                    transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, move.state, event)
             return
         with place.ledger.write() as transaction:
             event = transaction.record(

@@ -12,12 +12,12 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import GatewayError, MessageIdUsed, SuspectedDuplicate
+from gateway.errors import ContentInvalid, GatewayError, MessageIdUsed, SuspectedDuplicate
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import SiteKind
-from gateway.stages.inspection import Invalid, inspect, wrong_authority
+from gateway.stages.inspection import inspect, invalid, wrong_authority
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
 from gateway.validation.contract import Report
@@ -79,7 +79,7 @@ class Validate:
             schema, facts = result.schema, result.facts
             to_dwp = self._place.settings.partners[row.partner].kind is SiteKind.DWP
             report = wrong_authority(result, self._place.site if to_dwp else row.partner)
-            outcome = State.VALIDATED if report.valid else Invalid(report)
+            outcome = State.VALIDATED if report.valid else invalid(report)
             if report.valid and (used := self._message_used(transaction, row, result)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
@@ -87,7 +87,7 @@ class Validate:
             error = SuspectedDuplicate(f"the same bytes as transfer {earlier}")
             # What is held has passed its validation: release goes on from there.
             move = Move(State.HELD, State.VALIDATED, code=error.code, reason=error.reason)
-        code = outcome.finding if isinstance(outcome, Invalid) else move.code
+        code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
         event = transaction.record(
             f"transfer.{move.state}",
             "transfer",
