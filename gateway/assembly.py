@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox import Sandbox
 
-_ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped")
+_ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped", ".missing")
 _WARNINGS = (
     "spool.refused",
     "transfer.refused",
@@ -42,6 +42,7 @@ _WARNINGS = (
     ".expired",
     ".deferred",
     ".overdue",
+    ".late",
     ".repeated",
     ".gap-found",
     ".returned",
@@ -103,6 +104,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Se
     from gateway.spool.intake import Intake, Rule
     from gateway.stages.admit import Admit
     from gateway.stages.deliver import Deliver
+    from gateway.stages.expect import Expect
     from gateway.stages.settle import Settle
     from gateway.stages.validate import Validate
 
@@ -114,7 +116,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Se
     intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
     admit = Admit(place, intake)
     admit.recover()
-    return [admit, Validate(place, readers), Deliver(place, readers), Settle(place)]
+    return [admit, Validate(place, readers), Deliver(place, readers), Settle(place), Expect(place)]
 
 
 def vault_stages(place: Workplace) -> Sequence[Stage]:

@@ -27,6 +27,7 @@ _ARRIVED: Final = {
     Direction.OUT: (str(State.RECEIPTED), str(State.INGESTED)),
     Direction.IN: (str(State.DELIVERED), str(State.INGESTED)),
 }
+_READ: Final = ("id", "partner", "flow", "name", "created", "facts")
 _GROUP: Final = 500
 
 
@@ -96,14 +97,7 @@ def _transfers(
     connection: Connection, direction: Direction, flows: Sequence[str], partners: Collection[str]
 ) -> Iterator[Row[Any]]:
     """Transfers that arrived, of these flows and partners, partner by partner: so that the index is used."""
-    query = select(
-        TRANSFERS.c.id,
-        TRANSFERS.c.partner,
-        TRANSFERS.c.flow,
-        TRANSFERS.c.name,
-        TRANSFERS.c.created,
-        TRANSFERS.c.facts,
-    ).where(
+    query = select(*(TRANSFERS.c[name] for name in _READ)).where(
         TRANSFERS.c.flow.in_(flows),
         # As an expression: the index of direction and partner would read all of a partner's transfers.
         TRANSFERS.c.direction.concat("") == str(direction),

@@ -177,6 +177,29 @@ class Validation(Table):
     test_numbers: Switch = True
 
 
+class Calendar(Table):
+    """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
+
+    deadline_days: Annotated[int, Field(ge=0, le=60, description="a whole number of days from 0 to 60")] = 7
+
+
+class Antivirus(Table):
+    """`[antivirus]`: the clamd that files of flows with `scan = true` are shown to: at a socket, or at `host` where given.
+
+    A file larger than `max_bytes` is not shown to it, since clamd calls files clean that are larger than it looks at.
+    """
+
+    socket: Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]{1,106}$", description="an absolute path, in quotes")] = (
+        "/run/clamav/clamd.ctl"
+    )
+    host: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9:._-]{0,253}$", description='a host name or an address, in quotes, or ""')
+    ] = ""
+    port: Port = 3310
+    answer_timeout: Seconds = 120.0
+    max_bytes: Bytes = 25 * MIB
+
+
 class FlowSettings(Table):
     """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first."""
 
@@ -187,6 +210,13 @@ class FlowSettings(Table):
     expires_hours: Hours = 168.0
     duplicate_days: Amount = 30
     priority: Annotated[int, Field(ge=0, le=100, description="a whole number from 0 to 100")] = 50
+    scan: Switch = False
+
+
+class ExtractSettings(FlowSettings):
+    """`[flows.extract]`: an extract whose number of records is further from the last one's is held; 0 compares nothing."""
+
+    volume_band_percent: Amount = 50
 
 
 DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
@@ -198,7 +228,7 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
         "outcome": FlowSettings(priority=30),
         "scan": FlowSettings(priority=40),
         "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
-        "extract": FlowSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
+        "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }
 )
 """The flows that exist, and their settings where a file says nothing else."""
@@ -252,6 +282,8 @@ class GatewayFile(Table):
     daemon: Daemon = Daemon()
     logs: LogSettings = LogSettings()
     validation: Validation = Validation()
+    calendar: Calendar = Calendar()
+    antivirus: Antivirus = Antivirus()
     flows: Annotated[dict[str, dict[str, object]], Field(description="a table for each flow")] = {}
 
 
@@ -268,5 +300,7 @@ class Settings:
     daemon: Daemon
     logs: LogSettings
     validation: Validation
+    calendar: Calendar
+    antivirus: Antivirus
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]

@@ -67,6 +67,8 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             daemon=gateway.daemon,
             logs=gateway.logs,
             validation=gateway.validation,
+            calendar=gateway.calendar,
+            antivirus=gateway.antivirus,
             flows=flows,
             partners={each.partner.code: each.partner for each in found},
         ),
@@ -134,10 +136,11 @@ def _flows(source: _Source, faults: list[Fault]) -> dict[str, FlowSettings]:
             message = f"is not a flow{nearest(name, DEFAULT_FLOWS)}"
             faults.append(Fault(source.file, source.places.line(path), f"[flows.{name}]", message))
         elif isinstance(changed, Mapping):
+            model = type(DEFAULT_FLOWS[name])
             try:
-                flows[name] = FlowSettings.model_validate(DEFAULT_FLOWS[name].model_dump() | dict(changed))
+                flows[name] = model.model_validate(DEFAULT_FLOWS[name].model_dump() | dict(changed))
             except ValidationError as error:
-                faults.extend(translate(error, FlowSettings, source.file, source.places, path))
+                faults.extend(translate(error, model, source.file, source.places, path))
     return flows
 
 

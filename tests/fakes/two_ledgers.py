@@ -27,6 +27,8 @@ from gateway.settings.directories import make, partner_directories, site_directo
 from gateway.settings.home import Home
 from gateway.settings.model import (
     DEFAULT_FLOWS,
+    Antivirus,
+    Calendar,
     Daemon,
     Limits,
     LinkSettings,
@@ -253,6 +255,8 @@ def _settings(home: Home, code: str, other: str) -> Settings:
         daemon=Daemon(),
         logs=LogSettings(),
         validation=Validation(),
+        calendar=Calendar(),
+        antivirus=Antivirus(),
         flows=DEFAULT_FLOWS,
         partners={other: partner},
     )
