@@ -7,6 +7,7 @@ same lock. Only what a row says is over, or what no row speaks of, goes; what ma
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,10 @@ from gateway.daemon.role import Role
 from gateway.errors import DiskFailed
 from gateway.ledger import queries
 from gateway.ledger.store import Ledger
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
+from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
 from gateway.settings.home import Home
 from gateway.stages.collect import COPYING
+from gateway.transfer.receipt import evidence_name, queue_name
 from gateway.transfer.states import Direction, State
 
 _RECEIPT = ".receipt.pgp"
@@ -87,12 +89,16 @@ def _read_consignments(home: Home, connection: Connection) -> None:
 def _read_receipts(home: Home, connection: Connection) -> None:
     """Partners' receipts that were read: what was accepted is evidence."""
     for partner, identity, path in _sealed(home.sealed_in, _RECEIPT):
-        states = _receipt_states(connection, Direction.IN, partner, identity)
-        if states & {State.LANDED, State.HELD}:
+        rows = queries.receipts_about(connection, partner, identity)
+        rows = [row for row in rows if row.direction == Direction.IN]
+        if any(row.state in (State.LANDED, State.HELD) for row in rows):
             continue
-        if State.ACCEPTED in states and not (home.evidence / partner / path.name).exists():
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        of_this = [row for row in rows if row.state == State.ACCEPTED and row.sealed_sha256 == sha256]
+        if of_this:
             (home.evidence / partner).mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.rename(home.evidence / partner / path.name)
+            path.rename(home.evidence / partner / evidence_name(identity, of_this[0].level, sha256))
         else:
             path.unlink(missing_ok=True)
 
@@ -107,18 +113,12 @@ def _answered_consignments(home: Home, connection: Connection) -> None:
 
 def _sent_receipts(home: Home, connection: Connection) -> None:
     """Our receipts that were sent, and not asked for again."""
-    for partner, identity, path in _sealed(home.sealed_out, _RECEIPT):
-        if _receipt_states(connection, Direction.OUT, partner, identity) == {State.SENT}:
+    for path in home.sealed_out.glob(f"*/*{_RECEIPT}"):
+        rows = queries.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
+        ours = [row for row in rows if row.direction == Direction.OUT]
+        states = {row.state for row in ours if queue_name(row.consignment, row.level, row.key) == path.name}
+        if states == {State.SENT}:
             path.unlink(missing_ok=True)
-
-
-def _receipt_states(connection: Connection, direction: Direction, partner: str, consignment: str) -> set[State]:
-    query = select(RECEIPTS.c.state).where(
-        RECEIPTS.c.direction == str(direction),
-        RECEIPTS.c.partner == partner,
-        RECEIPTS.c.consignment == consignment,
-    )
-    return {State(state) for state in connection.execute(query).scalars()}
 
 
 def _drafts(home: Home) -> None:

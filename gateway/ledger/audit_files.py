@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.audit import EVERY, Fault
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.transfer.receipt import evidence_name, queue_name
 from gateway.transfer.states import Direction, State
 
 
@@ -47,11 +48,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Expected:
-    """A file that a row speaks of, in one of these areas; `needed` unless it may be gone as well."""
+    """A file that a row speaks of, in one of these places; `needed` unless it may be gone as well."""
 
     subject: str
-    areas: tuple[Area, ...]
-    name: str
+    places: Mapping[Area, str]
     size: int | None
     sha256: str | None
     needed: bool = True
@@ -66,8 +66,8 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
     findings = Findings()
     known: dict[Area, set[str]] = {area: set() for area in Area}
     for expected in _expected(connection):
-        for area in expected.areas:
-            known[area].add(expected.name)
+        for area, name in expected.places.items():
+            known[area].add(name)
         findings.faults.extend(_compare(expected, listing))
     for area in _TIDIED:
         for name in sorted(listing.files.get(area, {}).keys() - known[area]):
@@ -76,18 +76,19 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
 
 
 def _compare(expected: _Expected, listing: Listing) -> Iterator[Fault]:
-    found = [area for area in expected.areas if expected.name in listing.files.get(area, {})]
+    found = [(area, name) for area, name in expected.places.items() if name in listing.files.get(area, {})]
     if not found:
         if expected.needed:
-            message = f"its file {expected.areas[0]}/{expected.name} is not there"
-            yield Fault("file", expected.subject, message)
+            area, name = next(iter(expected.places.items()))
+            yield Fault("file", expected.subject, f"its file {area}/{name} is not there")
         return
-    place = f"{found[0]}/{expected.name}"
-    size = listing.files[found[0]][expected.name]
+    area, name = found[0]
+    place = f"{area}/{name}"
+    size = listing.files[area][name]
     if expected.size is not None and size != expected.size:
         yield Fault("file", expected.subject, f"its file {place} has {size} bytes, not {expected.size}")
     elif listing.digest is not None and expected.sha256 is not None:
-        digest = listing.digest(found[0], expected.name)
+        digest = listing.digest(area, name)
         if digest is not None and digest != expected.sha256:
             yield Fault("file", expected.subject, f"its file {place} has other content than was recorded")
 
@@ -95,14 +96,14 @@ def _compare(expected: _Expected, listing: Listing) -> Iterator[Fault]:
 def _expected(connection: Connection) -> Iterator[_Expected]:
     query = select(TRANSFERS).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))
     for row in connection.execution_options(yield_per=EVERY).execute(query):
-        yield _Expected(f"transfer {row.id}", (Area.CUSTODY,), row.id, row.size, row.sha256)
+        yield _Expected(f"transfer {row.id}", {Area.CUSTODY: row.id}, row.size, row.sha256)
     yield from _expected_consignments(connection)
     yield from _expected_receipts(connection)
     for row in connection.execute(select(QUARANTINE)):
         name, subject = f"{row.id}.sealed", f"quarantine {row.id}"
         # Of a link or a directory nothing could be kept; a discarded file may outlive its row by a crash.
         if row.discarded is None:
-            yield _Expected(subject, (Area.QUARANTINE,), name, row.size, row.sha256, needed=row.size > 0)
+            yield _Expected(subject, {Area.QUARANTINE: name}, row.size, row.sha256, needed=row.size > 0)
 
 
 def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
@@ -115,24 +116,27 @@ def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
             CONSIGNMENTS.c.direction == str(direction), CONSIGNMENTS.c.state.in_(map(str, states))
         )
         for row in connection.execution_options(yield_per=EVERY).execute(query):
-            yield _sealed(f"consignment {row.id}", (area,), f"{row.partner}/{row.id}.pgp", row)
+            yield _sealed(f"consignment {row.id}", {area: f"{row.partner}/{row.id}.pgp"}, row)
 
 
 def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
     evidence: dict[str, Row[Any]] = {}
     for row in connection.execution_options(yield_per=EVERY).execute(select(RECEIPTS).order_by(RECEIPTS.c.key)):
-        name, subject = f"{row.partner}/{row.consignment}.receipt.pgp", f"receipt {row.consignment}"
+        subject = f"receipt {row.consignment}"
         if row.direction == Direction.OUT:
             if row.state == State.SEALED:
-                yield _sealed(subject, (Area.SEALED_OUT,), name, row)
+                name = queue_name(row.consignment, row.level, row.key)
+                yield _sealed(subject, {Area.SEALED_OUT: f"{row.partner}/{name}"}, row)
         elif row.state in (State.LANDED, State.HELD):
-            yield _sealed(subject, (Area.SEALED_IN,), name, row)
+            yield _sealed(subject, {Area.SEALED_IN: f"{row.partner}/{row.consignment}.receipt.pgp"}, row)
         elif row.state == State.ACCEPTED:
-            evidence[name] = row  # the same answer may come again, and then the newest is the one that is kept
+            # The same answer may come again, and then the newest is the one that is kept.
+            evidence[f"{row.partner}/{evidence_name(row.consignment, row.level, row.sealed_sha256)}"] = row
     for name, row in evidence.items():
         # A crash between the ledger's commit and the rename leaves it where it was read.
-        yield _sealed(f"receipt {row.consignment}", (Area.EVIDENCE, Area.SEALED_IN), name, row)
+        there = f"{row.partner}/{row.consignment}.receipt.pgp"
+        yield _sealed(f"receipt {row.consignment}", {Area.EVIDENCE: name, Area.SEALED_IN: there}, row)
 
 
-def _sealed(subject: str, areas: tuple[Area, ...], name: str, row: Row[Any]) -> _Expected:
-    return _Expected(subject, areas, name, row.sealed_size, row.sealed_sha256)
+def _sealed(subject: str, places: Mapping[Area, str], row: Row[Any]) -> _Expected:
+    return _Expected(subject, places, row.sealed_size, row.sealed_sha256)

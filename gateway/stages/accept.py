@@ -8,19 +8,28 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from gateway.crypto.contract import OpenPgp
-from gateway.errors import DiskFailed, GatewayError, LedgerRolledBack, Quarantine, ReceiptForeign
+from gateway.errors import (
+    DiskFailed,
+    GatewayError,
+    LedgerRolledBack,
+    Quarantine,
+    ReceiptContrary,
+    ReceiptEarly,
+    ReceiptForeign,
+    RefusedByBackOffice,
+)
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import Step, Workplace
-from gateway.transfer.receipt import MAX_BYTES, SENDERS_STATE, Receipt, accept
+from gateway.transfer.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept, evidence_name
 from gateway.transfer.states import Direction, State
 
 
@@ -48,10 +57,14 @@ class Accept:
             receipt = self._read(row)
             with place.ledger.write() as transaction:
                 self._apply(transaction, row, receipt)
+        except ReceiptEarly as error:
+            # Whoever sends words about files that he never signed for does not do so for ever.
+            late = place.clock() - row.created > _PATIENCE
+            self._refused(row, ReceiptContrary("the partner's gateway never signed for the files") if late else error)
         except GatewayError as error:
             self._refused(row, error)
         else:
-            self._keep(row)
+            self._keep(row, receipt)
         return Step(done=1)
 
     def close(self) -> None:
@@ -93,7 +106,7 @@ class Accept:
             "receipt",
             row.consignment,
             row.partner,
-            count=len(items),
+            count=len(receipt.items),
             head=[receipt.audit_head.sequence, receipt.audit_head.sha256],
             seen=None if receipt.seen_head is None else [receipt.seen_head.sequence, receipt.seen_head.sha256],
         )
@@ -111,8 +124,18 @@ class Accept:
                 }
             ],
         )
-        if sent.state == State.RECEIPTED:
-            return  # the same answer once more: it is kept, and moves nothing
+        if receipt.level is Level.INGESTED:
+            self._take_word(transaction, receipt, items)
+        elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
+            self._take_answer(transaction, receipt, sent, items)
+        lane = transaction.lane(row.partner)
+        if lane["seen_sequence"] is None or receipt.audit_head.sequence > lane["seen_sequence"]:
+            transaction.set_lane(
+                row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
+            )
+
+    def _take_answer(self, transaction: Transaction, receipt: Receipt, sent: Row[Any], items: list[Row[Any]]) -> None:
+        """The word of the partner's gateway: every transfer of the consignment comes to its end."""
         answers = {answer.transfer: answer for answer in receipt.items}
         for state in {item.state for item in items}:
             changes = []
@@ -125,7 +148,7 @@ class Accept:
                     f"transfer.{following}",
                     "transfer",
                     item.id,
-                    row.partner,
+                    sent.partner,
                     flow=item.flow,
                     code=answer.code,
                     log={"outcome": answer.outcome},
@@ -140,18 +163,43 @@ class Accept:
                     }
                 )
             transaction.move(TRANSFERS, Direction.OUT, State(state), changes)
-        done = transaction.record("consignment.receipted", "consignment", row.consignment, row.partner)
+        done = transaction.record("consignment.receipted", "consignment", sent.id, sent.partner)
         transaction.move(
             CONSIGNMENTS,
             Direction.OUT,
             State(sent.state),
             [{"key": sent.key, "state": State.RECEIPTED, "due": 0.0, "event": done}],
         )
-        lane = transaction.lane(row.partner)
-        if lane["seen_sequence"] is None or receipt.audit_head.sequence > lane["seen_sequence"]:
-            transaction.set_lane(
-                row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
+
+    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Row[Any]]) -> None:
+        """The word of the partner's back office about some of the transfers: a second one may only repeat the first."""
+        rows = {item.id: item for item in items}
+        changes = []
+        for answer in receipt.items:
+            item, following = rows[answer.transfer], BACK_OFFICE[answer.outcome]
+            if item.state in _OPEN:
+                raise ReceiptEarly
+            known = item.state == State.INGESTED or item.code == RefusedByBackOffice.code
+            if known and (item.state == State.INGESTED) == (following is State.INGESTED):
+                continue
+            if known or item.state != State.RECEIPTED:
+                raise ReceiptContrary(f"transfer {item.id} was {item.code or item.state} before")
+            took = following is State.INGESTED
+            code = None if took else RefusedByBackOffice.code
+            moved = transaction.record(
+                "transfer.ingested" if took else "transfer.refused",
+                "transfer",
+                item.id,
+                item.partner,
+                flow=item.flow,
+                code=code,
+                state=str(following),
             )
+            reason = None if took else answer.reason or RefusedByBackOffice().reason
+            changes.append(
+                {"key": item.key, "state": following, "code": code, "reason": reason, "untold": True, "event": moved}
+            )
+        transaction.move(TRANSFERS, Direction.OUT, State.RECEIPTED, changes)
 
     def _compare_heads(self, transaction: Transaction, receipt: Receipt) -> None:
         seen = receipt.seen_head
@@ -164,15 +212,16 @@ class Accept:
                 + ("which the ledger lacks" if ours is None else "and the ledger has another one")
             )
 
-    def _keep(self, row: Row[Any]) -> None:
+    def _keep(self, row: Row[Any], receipt: Receipt) -> None:
         """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
         home = self._place.home
-        kept = home.evidence / row.partner / f"{row.consignment}.receipt.pgp"
+        kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, row.sealed_sha256)
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 self._sealed(row).rename(kept)
-            (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
+            if receipt.level is Level.DELIVERED:
+                (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
 
@@ -204,3 +253,6 @@ class Accept:
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)
 """A receipt may come before the sender's process noted that it had sent, and after it gave up."""
+
+_PATIENCE: Final = 86400.0
+"""Seconds that a back office's word waits for the receipt of its gateway, which was sent before it."""

@@ -1,19 +1,25 @@
 """Acknowledge: a consignment that came to its end here is answered with a signed receipt.
 
 Inspect issues the receipt in the transaction that ends the consignment's last transfer, so a positive answer never
-comes before the file is durably in place. Here its text is written down, once, and sealed to the partner.
+comes before the file is durably in place. Here its text is written down, once, and sealed to the partner. What the back
+office says later goes in further receipts about the same consignment. On the wire they all have one name, so they follow
+each other: the next is sealed when the last is sent, and never has the size of an earlier one, since a file of that name
+and size at the partner means "it is there already".
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any, Protocol
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import orjson
 from sqlalchemy import Row
 
-from gateway.crypto.contract import OpenPgp
+from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.errors import GatewayError, ImpossibleMove
+from gateway.ledger import answers as asked
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
@@ -21,7 +27,7 @@ from gateway.stages.attempts import claim, failed
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.manifest import AuditHead
-from gateway.transfer.receipt import Answer, Level, Outcome, Receipt
+from gateway.transfer.receipt import Answer, Level, Outcome, Receipt, queue_name
 from gateway.transfer.states import Direction, State
 
 OUTCOMES = {
@@ -30,6 +36,15 @@ OUTCOMES = {
     State.REJECTED: Outcome.REJECTED,
     State.QUARANTINED: Outcome.QUARANTINED,
 }
+
+
+_MOST: Final = 2 << 20
+"""Bytes of answers after which the back office's words go into a receipt of their own: its reader takes 8 MiB."""
+
+_APART: Final = 64
+"""Bytes by which a receipt is made longer than the longest before it, where it would have the size of one of them: the
+length of a signature varies by a few.
+"""
 
 
 class Answered(Protocol):
@@ -41,13 +56,19 @@ class Answered(Protocol):
     def partner(self) -> str: ...
 
 
-def issue(transaction: Transaction, consignment: Answered, answers: list[Answer] | None = None) -> None:
+def issue(
+    transaction: Transaction,
+    consignment: Answered,
+    answers: Sequence[Answer] | None = None,
+    level: Level = Level.DELIVERED,
+) -> None:
     """Note that a receipt is due, in the transaction that makes its content true.
 
-    `answers` are given where the ledger has no rows to take them from: the consignment was quarantined.
+    `answers` are given where the ledger has no rows to take them from: the consignment was quarantined; and where they
+    are the back office's.
     """
     event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
-    body = None if answers is None else orjson.dumps([answer.model_dump(mode="json") for answer in answers]).decode()
+    body = None if answers is None else _written(answers)
     transaction.insert(
         RECEIPTS,
         [
@@ -55,13 +76,51 @@ def issue(transaction: Transaction, consignment: Answered, answers: list[Answer]
                 "direction": str(Direction.OUT),
                 "partner": consignment.partner,
                 "consignment": consignment.id,
-                "level": str(Level.DELIVERED),
+                "level": str(level),
                 "state": str(State.ISSUED),
                 "body": body,
                 "event": event,
             }
         ],
     )
+
+
+def pass_on(transaction: Transaction, consignment: Answered, words: Sequence[Answer]) -> None:
+    """Note what the back office said about some of a consignment's transfers, in the transaction that moves them.
+
+    It joins the receipt that is still to be written, if there is one: while a partner is away, one grows.
+    """
+    waiting = asked.receipt_to_join(transaction.connection, consignment.partner, consignment.id, _MOST)
+    joined: list[Answer] = []
+    if waiting is not None:
+        joined = [Answer.model_validate(answer) for answer in orjson.loads(waiting.body)]
+    size = 0 if waiting is None else len(waiting.body)
+    for word in words:
+        joined.append(word)
+        size += len(_written([word]))
+        if size >= _MOST:
+            _say(transaction, consignment, waiting, joined)
+            waiting, joined, size = None, [], 0
+    if joined:
+        _say(transaction, consignment, waiting, joined)
+
+
+def _say(transaction: Transaction, consignment: Answered, waiting: Row[Any] | None, answers: list[Answer]) -> None:
+    if waiting is None:
+        issue(transaction, consignment, answers, Level.INGESTED)
+        return
+    event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
+    transaction.set(RECEIPTS, [waiting.key], body=_written(answers), event=event)
+
+
+def spoken(row: Row[Any]) -> Answer:
+    """The answer that carries the back office's word about a transfer."""
+    outcome = Outcome.INGESTED if row.state == State.INGESTED else Outcome.REFUSED
+    return Answer(transfer=row.id, sha256=row.sha256, outcome=outcome, code=row.code, reason=row.reason)
+
+
+def _written(answers: Sequence[Answer]) -> str:
+    return orjson.dumps([answer.model_dump(mode="json") for answer in answers]).decode()
 
 
 class Acknowledge:
@@ -76,8 +135,8 @@ class Acknowledge:
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, RECEIPTS, Direction.OUT, State.ISSUED, place.clock(), 1)
-            due = queries.next_due(connection, RECEIPTS, Direction.OUT, [State.ISSUED])
+            rows = asked.receipts_to_seal(connection, place.clock(), 1)
+            due = asked.next_receipt_to_seal(connection)
         if not rows:
             return Step(due=due)
         self._seal(rows[0])
@@ -89,17 +148,18 @@ class Acknowledge:
     def _seal(self, row: Row[Any]) -> None:
         place = self._place
         claim(place, "receipt", row)
-        output = place.home.sealed_out / row.partner / f"{row.consignment}.receipt.pgp"
+        output = place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
         try:
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            output.unlink(missing_ok=True)
             body = self._body(row)
-            sealed = self._engine.seal(io.BytesIO(body), row.partner, output)
+            sealed = self._sealed(row, body, output)
         except GatewayError as error:
             with place.ledger.write() as transaction:
                 failed(place, transaction, "receipt", row, error)
             return
         with place.ledger.write() as transaction:
+            if asked.text_of(transaction.connection, row.key) != row.body:
+                return  # the back office said more meanwhile: it is written anew, with that
             event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
             transaction.move(
                 RECEIPTS,
@@ -119,6 +179,18 @@ class Acknowledge:
                 ],
             )
 
+    def _sealed(self, row: Row[Any], body: bytes, output: Path) -> Sealed:
+        """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
+        with self._place.ledger.read() as connection:
+            sizes = asked.sealed_sizes(connection, row.partner, row.consignment, row.key)
+        padding = 0
+        while True:
+            output.unlink(missing_ok=True)
+            sealed = self._engine.seal(io.BytesIO(body + b"\n" * padding), row.partner, output)
+            if sealed.size not in sizes:
+                return sealed
+            padding += max(sizes) - sealed.size + _APART
+
     def _body(self, row: Row[Any]) -> bytes:
         """The receipt's text: as sealed before, where it was; else made from the ledger."""
         place = self._place
@@ -137,8 +209,9 @@ class Acknowledge:
                 transfer=item.id,
                 sha256=item.sha256,
                 outcome=OUTCOMES[State(item.state)],
-                code=item.code,
-                reason=item.reason,
+                # The back office's word may be in the row by now: it goes in a receipt of its own.
+                code=item.code if item.word is None else None,
+                reason=item.reason if item.word is None else None,
             )
             for item in items
         ]

@@ -135,8 +135,8 @@ class Collect:
     def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
         kept = self._place.home.sealed_in / partner / path.name
         waiting = queries.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
-        if waiting and kept.exists():
-            return False  # one of that name is still to be read: this one stays where it is until then
+        if kept.exists() and not kept.samefile(path):
+            return False  # another of that name is still being read: this one stays where it is until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)
         if not waiting:
             row = {

@@ -2,25 +2,29 @@
 
 A lane works in a thread of a bounded pool, so a partner that stalls keeps one thread and nobody else; results come back
 through a queue and are committed in groups by the role's own thread. A failure is the lane's: it waits with backoff, or
-is held where a person must decide. Lanes that collect are also asked for what waits there for us.
+is held where a person must decide. Only a name that is taken at the partner is the parcel's own trouble: an earlier
+receipt of that name was not taken away yet, and whatever lies behind goes on. Lanes that collect are also asked for what waits there for us.
 """
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Row
 
-from gateway.errors import Disposition, GatewayError
+from gateway.errors import Disposition, GatewayError, NameTaken
 from gateway.ledger import queries
+from gateway.ledger.answers import next_deferred
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.receipt import queue_name
 from gateway.transfer.states import Direction, State
 from gateway.transport.contract import Parcel, Session, Transport
 
@@ -37,6 +41,15 @@ class _Sent:
 
     kind: str
     row: Row[Any]
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """A parcel whose name is taken at the partner."""
+
+    kind: str
+    row: Row[Any]
+    error: NameTaken
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class Send:
         self._transports = transports
         self._wake = wake
         self._pool = ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane")
-        self._results: queue.SimpleQueue[_Sent | _Ended] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[_Sent | _Waits | _Ended] = queue.SimpleQueue()
         self._sessions: dict[str, tuple[Session, float]] = {}
         self._busy: set[str] = set()
         self._collect_due = {
@@ -72,6 +85,7 @@ class Send:
         now = self._place.clock()
         with self._place.ledger.read() as connection:
             lanes = queries.lanes(connection)
+            later = [next_deferred(connection, table, State.SEALED, now) for table in (RECEIPTS, CONSIGNMENTS)]
             sealed: dict[str, list[tuple[str, Row[Any]]]] = {}
             # Receipts first: a partner waits for them with its hands full.
             for kind, table in (("receipt", RECEIPTS), ("consignment", CONSIGNMENTS)):
@@ -84,6 +98,7 @@ class Send:
                 self._start(partner, sealed.get(partner, []))
         self._close_idle(now)
         waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
+        waiting += [due for due in later if due is not None]
         return Step(done=done, due=min([*waiting, *self._collect_due.values()], default=None))
 
     def close(self) -> None:
@@ -109,9 +124,8 @@ class Send:
         error, fetched = None, 0
         try:
             session = self._session(partner)
-            rows = iter(sealed)
-            for _ in session.send(self._parcels(sealed)):
-                self._results.put(_Sent(*next(rows)))
+            for kind, row in sealed:
+                self._results.put(self._sent(session, kind, row))
                 self._wake()
             if collect:
                 fetched = self._fetch(partner, session)
@@ -130,11 +144,17 @@ class Send:
         self._sessions[partner] = (session, self._place.clock())
         return session
 
-    def _parcels(self, sealed: list[tuple[str, Row[Any]]]) -> Iterator[Parcel]:
-        out = self._place.home.sealed_out
-        for kind, row in sealed:
-            name = f"{row.id}.pgp" if kind == "consignment" else f"{row.consignment}.receipt.pgp"
-            yield Parcel(out / row.partner / name, name, row.sealed_size)
+    def _sent(self, session: Session, kind: str, row: Row[Any]) -> _Sent | _Waits:
+        if kind == "consignment":
+            here = name = f"{row.id}.pgp"
+        else:
+            here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
+        try:
+            for _ in session.send([Parcel(self._place.home.sealed_out / row.partner / here, name, row.sealed_size)]):
+                pass
+        except NameTaken as error:
+            return _Waits(kind, row, error)
+        return _Sent(kind, row)
 
     def _fetch(self, partner: str, session: Session) -> int:
         landing = self._place.home.landing_in(partner)
@@ -149,24 +169,30 @@ class Send:
 
     def _commit_results(self) -> int:
         sent: list[_Sent] = []
+        waiting: list[_Waits] = []
         ended: list[_Ended] = []
         with suppress(queue.Empty):
             while True:
                 result = self._results.get_nowait()
-                if isinstance(result, _Sent):
-                    sent.append(result)
-                else:
-                    ended.append(result)
-        if not sent and not ended:
+                match result:
+                    case _Sent():
+                        sent.append(result)
+                    case _Waits():
+                        waiting.append(result)
+                    case _Ended():
+                        ended.append(result)
+        if not sent and not waiting and not ended:
             return 0
         lanes: Mapping[str, Mapping[str, Any]] = {}
         with self._place.ledger.read() as connection:
             lanes = queries.lanes(connection)
         notable = [end for end in ended if end.error is not None or lanes.get(end.partner, {}).get("failures", 0)]
-        if sent or notable:
+        if sent or waiting or notable:
             with self._place.ledger.write() as transaction:
                 for result in sent:
                     self._note_sent(transaction, result)
+                for wait in waiting:
+                    self._note_waiting(transaction, wait)
                 for end in notable:
                     self._note_ended(transaction, end)
         self._busy -= {end.partner for end in ended}
@@ -187,8 +213,20 @@ class Send:
         if kind == "consignment":
             transaction.move_with({"id": row.id, "partner": row.partner}, State.SEALED, State.SENT, event)
         else:
-            sealed = self._place.home.sealed_out / row.partner / f"{row.consignment}.receipt.pgp"
+            sealed = self._place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+
+    def _note_waiting(self, transaction: Transaction, wait: _Waits) -> None:
+        row, error, table = wait.row, wait.error, TABLES[wait.kind]
+        if queries.state_of(transaction.connection, table, row.key) != State.SEALED:
+            return
+        attempts = row.attempts + 1
+        due = self._place.retry_at(attempts)
+        transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
+        # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
+        keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
+        say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=due)
+        transaction.afterwards.append(say)
 
     def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
         partner, error = end.partner, end.error

@@ -55,13 +55,15 @@ class Remote:
 
 
 class Session(Protocol):
-    """A kept connection to one partner. Not safe for two threads at once. After an error it is closed: make a new one."""
+    """A kept connection to one partner. Not safe for two threads at once. After an error it is closed: make a new one;
+    but for NameTaken, after which it goes on.
+    """
 
     def send(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
         """Upload each parcel under `NAME.part`, check its size, rename without overwriting; yield it when that is done.
 
         A parcel whose final name is there already with the right size counts as sent (an earlier attempt that broke
-        after the rename, or a retry before the receipt). With another size it is UploadIncomplete, never overwritten: the
+        after the rename, or a retry before the receipt). With another size it is NameTaken, never overwritten: the
         partner's gateway takes the file there away and judges it, and then a retry finds the name free.
         """
         ...

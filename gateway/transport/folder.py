@@ -1,6 +1,6 @@
 """Sealed files into a directory of our own, `landing/PARTNER/out`, where the partner collects them or a person takes them.
 
-Raises DiskFull, DiskFailed, UploadIncomplete. Safe to call again after any of them: a file appears under its name complete and
+Raises DiskFull, DiskFailed, NameTaken. Safe to call again after any of them: a file appears under its name complete and
 durable, by a hard link that never overwrites, or not at all. The bytes are copied, never linked from the queue: the
 partner may own the directory, and must not hold a name of the very file that a retry sends again.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import DiskFailed, RemoteRefused, UploadIncomplete
+from gateway.errors import DiskFailed, NameTaken, RemoteRefused
 from gateway.transport.contract import Parcel, Remote
 from gateway.transport.faults import translate
 from gateway.transport.names import PART, new_file, plain_name, sync_directory
@@ -89,11 +89,11 @@ class FolderSession:
 
 
 def _is_there(final: Path, parcel: Parcel) -> bool:
-    """Whether the parcel is published already. Raises UploadIncomplete for another file of that name."""
+    """Whether the parcel is published already. Raises NameTaken for another file of that name."""
     try:
         size = final.lstat().st_size
     except FileNotFoundError:
         return False
     if size != parcel.size:
-        raise UploadIncomplete("a file of that name and another size waits for the partner; it is not overwritten")
+        raise NameTaken("another file of that name waits for the partner still; it is not overwritten")
     return True

@@ -1,7 +1,7 @@
 """Sealed files to and from a partner's SFTP server.
 
 Raises, by `faults.translate`, PartnerUnreachable, LinkTimeout, LinkBroken, AuthenticationRefused, NoCommonAlgorithm,
-HostKeyChanged, RemoteDiskFull, RemoteRefused, UploadIncomplete, and DiskFull or DiskFailed for our own files. Safe to call
+HostKeyChanged, RemoteDiskFull, RemoteRefused, UploadIncomplete, NameTaken, and DiskFull or DiskFailed for our own files. Safe to call
 again after any of them: an upload goes under `NAME.part` and gets its name by a rename that never overwrites, once every
 write was answered, the file is durable where the server can make it so, and its size is right.
 """
@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 import paramiko
 
-from gateway.errors import DiskFailed, GatewayError, LinkTimeout, RemoteDiskFull, UploadIncomplete
+from gateway.errors import DiskFailed, GatewayError, LinkTimeout, NameTaken, RemoteDiskFull, UploadIncomplete
 from gateway.transport.connection import open_channel, open_connection
 from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
@@ -78,7 +78,9 @@ class SftpTransport:
 
 
 class SftpSession:
-    """A kept connection to one partner. Not safe for two threads at once; closed after an error, as its state is unknown."""
+    """A kept connection to one partner. Not safe for two threads at once; closed after an error, as its state is unknown,
+    but for NameTaken.
+    """
 
     def __init__(
         self, connection: paramiko.Transport, channel: SftpChannel, watch: Watch, drop: str, collect: str
@@ -124,7 +126,7 @@ class SftpSession:
             self._remove_if_permitted(final + PART)
 
     def _is_there(self, final: str, parcel: Parcel) -> bool:
-        """Whether an earlier attempt published the parcel. Raises UploadIncomplete for a file of another size there.
+        """Whether an earlier attempt published the parcel. Raises NameTaken for a file of another size there.
 
         It is not overwritten: the partner's gateway takes it away and judges it, and then the name is free again.
         """
@@ -132,7 +134,7 @@ class SftpSession:
         if found is None:
             return False
         if found.size != parcel.size:
-            raise UploadIncomplete("a file of that name and another size lies at the partner; it is not overwritten")
+            raise NameTaken
         return True
 
     def _upload(self, parcel: Parcel, part: str) -> None:
@@ -276,6 +278,8 @@ class SftpSession:
         self._watch.begin()
         try:
             yield
+        except NameTaken:
+            raise  # said between two answers: the connection is as good as before
         except GatewayError:
             self.close()
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import DiskFailed, GatewayError, UploadIncomplete
+from gateway.errors import DiskFailed, GatewayError, NameTaken
 from gateway.transport.contract import Parcel, Session, Transport
 from gateway.transport.folder import FolderTransport
 from tests.fakes.sshd_site import parcel, running_site
@@ -83,9 +83,17 @@ def test_sending_again_counts_as_sent_and_leaves_the_file_alone(case: Case, sess
 
 def test_a_file_of_another_size_is_never_overwritten(case: Case, session: Session) -> None:
     (case.landing / "a.pgp").write_bytes(b"somebody else's")
-    with pytest.raises(UploadIncomplete):
+    with pytest.raises(NameTaken):
         list(session.send([case.parcel("a.pgp", b"ours")]))
     assert (case.landing / "a.pgp").read_bytes() == b"somebody else's"
+
+
+def test_a_name_that_is_taken_does_not_end_the_session(case: Case, session: Session) -> None:
+    (case.landing / "a.pgp").write_bytes(b"somebody else's")
+    with pytest.raises(NameTaken):
+        list(session.send([case.parcel("a.pgp", b"ours")]))
+    (parcel,) = session.send([case.parcel("b.pgp", b"behind it")])
+    assert (case.landing / parcel.name).read_bytes() == b"behind it"
 
 
 def test_the_rest_of_an_earlier_attempt_is_replaced(case: Case, session: Session) -> None:
