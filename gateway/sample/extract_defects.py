@@ -67,6 +67,7 @@ DEFECTS: Final[Mapping[str, Defect]] = MappingProxyType(
     {
         "truncated": Defect("extract-truncated", _truncate),
         "date": Defect("extract-date", _set(b"D", 8, b"31/02/1956")),
+        "date-order": Defect("extract-date-order", _set(b"E", 340, b"01/01/1990")),
         "nino": Defect("extract-nino", _set(b"D", 4, b"QQ12345")),
         "code": Defect("extract-code", _set(b"D", 33, b"7")),
         "amount": Defect("extract-integer", _set(b"D", 43, b"87.50")),

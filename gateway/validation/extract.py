@@ -10,6 +10,8 @@ holds: length of a row, length of a reference, number of rows and number of faul
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,21 +82,28 @@ class ExtractValidator:
         self._rules: dict[tuple[str, ...], RowRules] = {}
 
     def validate(self, path: Path) -> Report:
-        """Every fault by row and field; `records` counts the rows after the first, `rms` lists what R records resolve."""
+        """Every fault by row and field.
+
+        Facts: `records` counts the rows after the first, `counts` those of each type (JSON), `rms` lists what R records
+        resolve.
+        """
         log = _Log(self._limits)
         rows = _Rows(self._limits, log)
         matches = Matches()
+        counts: Counter[str] = Counter()
         try:
             with path.open("rb", buffering=_READ_AHEAD) as file:
-                self._read(rows.of(file), log, matches)
+                self._read(rows.of(file), log, matches, counts)
         except _GiveUp:
             pass
         except OSError as error:
             raise DiskFailed("The file to validate cannot be read.") from error
-        facts = {"records": str(max(0, rows.number - 1))} | ({} if log.total else matches.facts())
+        facts = {"records": str(max(0, rows.number - 1))}
+        if not log.total:
+            facts |= {"counts": json.dumps(dict(sorted(counts.items())), separators=(",", ":"))} | matches.facts()
         return Report(SCHEMA, tuple(log.findings), log.total, facts)
 
-    def _read(self, lines: Iterator[tuple[int, bytes]], log: _Log, matches: Matches) -> None:
+    def _read(self, lines: Iterator[tuple[int, bytes]], log: _Log, matches: Matches, counts: Counter[str]) -> None:
         rules = self._choose(next(lines, (1, b""))[1], log)
         links = Links()
         row = 1
@@ -106,6 +115,7 @@ class ExtractValidator:
                     log.add(fault.code, row, fault.field)
                 if record is None or any(fault.code == "extract-reference-length" for fault in faults):
                     continue
+            counts[record.kind] += 1
             if record.kind == "R" and (fields := rules.fields(line, (RMS_NUMBER, RULE, MATCHED))) is not None:
                 matches.add(*fields)
             clash = links.add(record, row)

@@ -33,6 +33,7 @@ MESSAGES: Final = MappingProxyType(
         "extract-reference-length": "The reference is longer than 40 characters.",
         "extract-nino": "Not a National Insurance number, nor the placeholder XX999 for a missing one.",
         "extract-date": "Not a date that exists, written as day/month/year (DD/MM/YYYY).",
+        "extract-date-order": "The date is before the one that it may not be before.",
         "extract-integer": "Not a whole number of at most ten digits, without pounds sign, comma or point.",
         "extract-decimal": "Not a number with at most two decimals.",
         "extract-code": "Not one of the values that this field may take.",

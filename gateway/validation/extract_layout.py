@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationInvalid
 
 RECORD_TYPES: Final = ("D", "A", "C", "T", "E", "G", "P", "R", "S")
 VERSION: Final = "1.0"
-_COLUMNS: Final = ["field", "name", "used_by", "kind", "values", "required_by", "variants"]
+_COLUMNS: Final = ["field", "name", "used_by", "kind", "values", "required_by", "variants", "not_before"]
 _ALL: Final = frozenset(RECORD_TYPES)
 
 
@@ -34,7 +34,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One column. `values` are the permitted values of a code; `used_by` and `required_by` are record types."""
+    """One column. `values` are the permitted values of a code; `used_by` and `required_by` are record types.
+
+    A date with `not_before` may not be earlier than the one in the field of that number.
+    """
 
     number: int
     name: str
@@ -42,6 +45,7 @@ class Field:
     values: frozenset[str]
     used_by: frozenset[str]
     required_by: frozenset[str]
+    not_before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,18 @@ def load_variants(schema_root: Path) -> tuple[Variant, ...]:
     variants = [Variant(tuple(field for field, wide in read if width in wide)) for width in widths]
     if [len(variant.fields) for variant in variants] != widths:
         raise ConfigurationInvalid(f"{path}: a variant does not have as many columns as its name says.")
+    for variant in variants:
+        dates = {field.number: field.used_by for field in variant.fields if field.kind is Kind.DATE}
+        for field in variant.fields:
+            if field.not_before is not None and not field.used_by <= dates.get(field.not_before, frozenset()):
+                raise ConfigurationInvalid(f"{path}: field {field.number} is ordered behind something that is no date.")
     return tuple(variants)
 
 
 def _field(line: str) -> tuple[Field, frozenset[int]]:
-    number, name, used_by, kind, values, required_by, variants = line.split("\t")
-    field = Field(int(number), name, Kind(kind), _values(values), _types(used_by), _types(required_by))
+    number, name, used_by, kind, values, required_by, variants, earlier = line.split("\t")
+    not_before = None if earlier == "-" else int(earlier)
+    field = Field(int(number), name, Kind(kind), _values(values), _types(used_by), _types(required_by), not_before)
     return field, frozenset(int(width) for width in variants.split(","))
 
 

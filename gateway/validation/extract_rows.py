@@ -22,7 +22,7 @@ from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, Variant
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NAMELESS: Final = frozenset({"G"})
 """Record types that belong to no claim."""
-_NO_PATTERN: Final = ("", re.compile(rb"(?!)"))
+_NO_PATTERN: Final[tuple[str, re.Pattern[bytes], tuple[str, ...]]] = ("", re.compile(rb"(?!)"), ())
 _KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change"})
 """The fields that name what a record belongs to."""
 
@@ -55,12 +55,20 @@ class Fault(NamedTuple):
     field: int
 
 
+class Order(NamedTuple):
+    """Two dates of a record, by their field numbers: the later may not be before the earlier."""
+
+    earlier: int
+    later: int
+
+
 @dataclass(frozen=True)
 class Checks:
-    """The fields that one record type uses, with their columns, and the columns that it may not leave empty."""
+    """The fields that one record type uses, with their columns; the columns that it may not leave empty; its dates in order."""
 
     used: tuple[tuple[int, Field], ...]
     required: tuple[tuple[int, int], ...]
+    orders: tuple[Order, ...]
 
 
 class RowRules:
@@ -71,18 +79,22 @@ class RowRules:
         self._width = len(variant.fields)
         self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
-        self._patterns = {kind.encode(): (kind, self._pattern(variant, kind)) for kind in RECORD_TYPES}
+        self._patterns = {
+            kind.encode(): (kind, self._pattern(variant, kind), self._ordered(kind)) for kind in RECORD_TYPES
+        }
 
     def accept(self, line: bytes) -> Record | None:
         """The record in a row that is right beyond doubt; None where it must be explained."""
         if b'"' in line:
             line = _unquote(line, self._width)
-        kind, pattern = self._patterns.get(line[:1], _NO_PATTERN)
+        kind, pattern, ordered = self._patterns.get(line[:1], _NO_PATTERN)
         match = pattern.fullmatch(line)
         if match is None:
             return None
         housing, council_tax, change = match.group("housing", "council_tax", "change")
         if not housing and not council_tax and kind not in _NAMELESS:
+            return None
+        if ordered and any(dates := match.group(*ordered)) and _backwards(dates):
             return None
         return Record(kind, housing, council_tax, change)
 
@@ -127,7 +139,16 @@ class RowRules:
                 code = field_fault(field, value, allow_test_numbers=self._allow_test_numbers)
                 if code is not None:
                     faults.append(Fault(code, field.number))
+        wrong = {fault.field for fault in faults}
+        for order in checks.orders:
+            dates = [values[self._columns[number]].encode() for number in order]
+            if not wrong & {*order} and _backwards(dates):
+                faults.append(Fault("extract-date-order", order.later))
         return sorted(faults, key=lambda fault: fault.field)
+
+    def _ordered(self, kind: str) -> tuple[str, ...]:
+        """The groups of the type's pattern that hold dates in order: earlier, later, earlier, later."""
+        return tuple(f"field{number}" for order in self._checks[kind].orders for number in order)
 
     def _pattern(self, variant: Variant, kind: str) -> re.Pattern[bytes]:
         """One expression for a whole row.
@@ -153,7 +174,21 @@ class RowRules:
         pattern = field_pattern(field, allow_test_numbers=self._allow_test_numbers)
         optional = pattern if kind in field.required_by else b"(?:%b)?+" % pattern
         name = _KEYS.get(field.number)
+        if name is None and any(field.number in order for order in self._checks[kind].orders):
+            name = b"field%d" % field.number
         return b"(?P<%b>%b)" % (name, optional) if name else optional
+
+
+def _backwards(dates: Sequence[bytes]) -> bool:
+    """Whether a later date is before its earlier one; dates come in such pairs, are valid or empty, DD/MM/YYYY."""
+    return any(
+        later.strip(b" ") and earlier.strip(b" ") and _backward_pair(earlier, later)
+        for earlier, later in zip(dates[::2], dates[1::2], strict=True)
+    )
+
+
+def _backward_pair(earlier: bytes, later: bytes) -> bool:
+    return (later[6:], later[3:5], later[:2]) < (earlier[6:], earlier[3:5], earlier[:2])
 
 
 def _unquote(line: bytes, width: int) -> bytes:
@@ -187,6 +222,11 @@ def _checks(variant: Variant, kind: str) -> Checks:
             if _form(field, kind) is not _Form.PLAIN and kind in field.used_by
         ),
         required=tuple((column, field.number) for column, field in columns if kind in field.required_by),
+        orders=tuple(
+            Order(field.not_before, field.number)
+            for _, field in columns
+            if field.not_before is not None and kind in field.used_by
+        ),
     )
 
 

@@ -77,6 +77,8 @@ def test_damaged_layout_is_a_fault_of_the_installation(tmp_path: Path) -> None:
         good.replace("\tdate\t", "\tday\t", 1),
         good.replace("D,A,C", "D,X", 1),
         good.replace("314,316", "316", 1),
+        good.replace("\t124\n", "\t123\n", 1),
+        good.replace("\t124\n", "\t310\n", 1),
     ):
         layout.write_text(bad, "utf-8")
         with pytest.raises(ConfigurationInvalid):
@@ -86,7 +88,11 @@ def test_damaged_layout_is_a_fault_of_the_installation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_rows_may_end_with_lf_or_crlf(check: Check, end: bytes) -> None:
     report = check(extract(row("D"), row("S", _308="1"), end=end))
-    assert (report.valid, report.schema, report.facts) == (True, "extract/1.0", {"records": "2"})
+    assert (report.valid, report.schema, report.facts) == (
+        True,
+        "extract/1.0",
+        {"records": "2", "counts": '{"D":1,"S":1}'},
+    )
 
 
 def test_last_row_needs_no_line_end(check: Check) -> None:
@@ -100,6 +106,13 @@ def test_last_row_needs_no_line_end(check: Check) -> None:
         (row("D", _8="1960-01-31"), [("extract-date", "row 2, field 8")]),
         (row("D", _8="29/02/1900"), [("extract-date", "row 2, field 8")]),
         (row("D", _8="29/02/2000"), []),
+        (row("D", _124="10/05/2020", _125="09/05/2020"), [("extract-date-order", "row 2, field 125")]),
+        (row("D", _124="10/05/2020", _125="10/05/2020"), []),
+        (row("D", _124="30/12/2019", _125="01/01/2020"), []),
+        (row("D", _124="01/01/2020", _125="  "), []),
+        (row("D", _124="01/13/2020", _125="01/01/2020"), [("extract-date", "row 2, field 124")]),
+        (row("C", _226="02/01/2020", _227="01/01/2020"), [("extract-date-order", "row 2, field 227")]),
+        (row("A", _226="02/01/2020", _227="01/01/2020"), []),
         (row("D", _33="3"), [("extract-code", "row 2, field 33")]),
         (row("D", _34="x"), [("extract-code", "row 2, field 34")]),
         (row("A", _9="0"), [("extract-code", "row 2, field 9")]),
