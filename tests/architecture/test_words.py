@@ -104,17 +104,24 @@ def test_every_call_that_says_an_event_says_one_on_the_list() -> None:
 
 def test_every_event_that_is_put_together_is_on_the_list() -> None:
     """An f-string of a new form fails here: say in FORMED what can come of it."""
-    shaped = re.compile(r"(?:[a-z]+|\{\})\.(?:[a-z-]+|\{\})")
-    found = {
-        pattern(node)
-        for file, tree in sources()
-        if file.startswith(("stages/", "daemon/"))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr) and shaped.fullmatch(pattern(node))
-    }
-    found -= {"{}.pgp", "{}.sealed", "{}.copy", "{}.lock", "{}.bell"}  # names of files
-    assert found <= FORMED.keys()
+    found = {pattern(node) for _, tree in sources() for node in formed(tree)}
+    assert {"transfer.{}", "{}.{}"} <= found <= FORMED.keys()
     assert frozenset().union(*FORMED.values()) <= EVENTS
+
+
+def formed(tree: ast.Module) -> Iterator[ast.JoinedStr]:
+    """The f-strings that a call says as its event, at once or by way of a variable."""
+    said = [call.args[0] for call in calls(tree)]
+    names = {node.id for argument in said for node in ast.walk(argument) if isinstance(node, ast.Name)}
+    said += [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id in names for to in node.targets)
+    ]
+    for argument in said:
+        for node in ast.walk(argument):
+            if isinstance(node, ast.JoinedStr) and re.fullmatch(r"(?:[a-z]+|\{\})\.(?:[a-z-]+|\{\})", pattern(node)):
+                yield node
 
 
 def test_events_are_a_noun_and_a_past_participle() -> None:
