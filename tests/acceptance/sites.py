@@ -82,8 +82,8 @@ class Site:
                 env=ENVIRONMENT,
             )
         if not arguments:
-            for role in ("inspect", "vault", "link"):
-                wait_until(lambda role=role: self.role(role) or self._ended(), 30, f"the start of {role}")
+            roles = ("inspect", "vault", "link")
+            wait_until(lambda: all(map(self.role, roles)) or self._ended(), 30, "the start of the roles")
 
     def _ended(self) -> bool:
         assert self.daemon is not None
