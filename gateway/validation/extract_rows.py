@@ -22,7 +22,7 @@ from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, Variant
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NAMELESS: Final = frozenset({"G"})
 """Record types that belong to no claim."""
-_NO_PATTERN: Final[tuple[str, re.Pattern[bytes], tuple[str, ...]]] = ("", re.compile(rb"(?!)"), ())
+_NO_PATTERN: Final[tuple[str, re.Pattern[bytes], tuple[Order, ...]]] = ("", re.compile(rb"(?!)"), ())
 _KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change"})
 """The fields that name what a record belongs to."""
 
@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Two dates of a record, by their field numbers: the later may not be before the earlier."""
+    """Two dates of a record, by their fields or by their groups in a pattern: the later may not be before the earlier."""
 
     earlier: int
     later: int
@@ -80,7 +80,8 @@ class RowRules:
         self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
         self._patterns = {
-            kind.encode(): (kind, self._pattern(variant, kind), self._ordered(kind)) for kind in RECORD_TYPES
+            kind.encode(): (kind, pattern := self._pattern(variant, kind), self._ordered(kind, pattern))
+            for kind in RECORD_TYPES
         }
 
     def accept(self, line: bytes) -> Record | None:
@@ -94,8 +95,10 @@ class RowRules:
         housing, council_tax, change = match.group("housing", "council_tax", "change")
         if not housing and not council_tax and kind not in _NAMELESS:
             return None
-        if ordered and any(dates := match.group(*ordered)) and _backwards(dates):
-            return None
+        for earlier, later in ordered:
+            end = match[later]
+            if end and (start := match[earlier]) and _backwards(start, end):
+                return None
         return Record(kind, housing, council_tax, change)
 
     def explain(self, line: bytes) -> tuple[Record | None, list[Fault]]:
@@ -141,14 +144,16 @@ class RowRules:
                     faults.append(Fault(code, field.number))
         wrong = {fault.field for fault in faults}
         for order in checks.orders:
-            dates = [values[self._columns[number]].encode() for number in order]
-            if not wrong & {*order} and _backwards(dates):
+            start, end = (values[self._columns[number]].strip(" ").encode() for number in order)
+            if start and end and not wrong & {*order} and _backwards(start, end):
                 faults.append(Fault("extract-date-order", order.later))
         return sorted(faults, key=lambda fault: fault.field)
 
-    def _ordered(self, kind: str) -> tuple[str, ...]:
-        """The groups of the type's pattern that hold dates in order: earlier, later, earlier, later."""
-        return tuple(f"field{number}" for order in self._checks[kind].orders for number in order)
+    def _ordered(self, kind: str, pattern: re.Pattern[bytes]) -> tuple[Order, ...]:
+        """The groups of the type's pattern that hold dates in order."""
+        return tuple(
+            Order(*(pattern.groupindex[f"field{number}"] for number in order)) for order in self._checks[kind].orders
+        )
 
     def _pattern(self, variant: Variant, kind: str) -> re.Pattern[bytes]:
         """One expression for a whole row.
@@ -179,15 +184,8 @@ class RowRules:
         return b"(?P<%b>%b)" % (name, optional) if name else optional
 
 
-def _backwards(dates: Sequence[bytes]) -> bool:
-    """Whether a later date is before its earlier one; dates come in such pairs, are valid or empty, DD/MM/YYYY."""
-    return any(
-        later.strip(b" ") and earlier.strip(b" ") and _backward_pair(earlier, later)
-        for earlier, later in zip(dates[::2], dates[1::2], strict=True)
-    )
-
-
-def _backward_pair(earlier: bytes, later: bytes) -> bool:
+def _backwards(earlier: bytes, later: bytes) -> bool:
+    """Whether the later of two valid dates, DD/MM/YYYY, is before the earlier."""
     return (later[6:], later[3:5], later[:2]) < (earlier[6:], earlier[3:5], earlier[:2])
 
 
