@@ -99,12 +99,14 @@ def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:
     return Sandbox(plans(settings), workers or settings.daemon.workers)
 
 
-def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys."""
+def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words: Settling) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.intake import Intake, Rule
+    from gateway.spool.outcomes import Outcomes
     from gateway.stages.admit import Admit
     from gateway.stages.deliver import Deliver
     from gateway.stages.expect import Expect
+    from gateway.stages.hear import Hear
     from gateway.stages.settle import Settle
     from gateway.stages.validate import Validate
 
@@ -116,7 +118,11 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling) -> Se
     intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
     admit = Admit(place, intake)
     admit.recover()
-    return [admit, Validate(place, readers), Deliver(place, readers), Settle(place), Expect(place)]
+    hear = Hear(
+        place,
+        Outcomes(place.home.outcomes, {name: flow.settle_seconds for name, flow in settings.flows.items()}, words),
+    )
+    return [admit, Validate(place, readers), Deliver(place, readers), hear, Settle(place), Expect(place)]
 
 
 def vault_stages(place: Workplace) -> Sequence[Stage]:

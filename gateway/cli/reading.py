@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import ContentInvalid, NotPermitted, documented_errors
+from gateway.errors import ContentInvalid, NotPermitted, RefusedByBackOffice, documented_errors
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
 from gateway.transfer.identity import to_text
@@ -64,6 +64,7 @@ def transfer(row: Row[Any]) -> dict[str, Any]:
         "redirected_from": row.redirected_from,
         "consignment": row.consignment,
         "position": row.position,
+        "delivered_as": row.placed,
         "state": row.state,
         **_work(row),
         "expires": moment(row.expires),
@@ -137,6 +138,8 @@ def remedy(code: str | None, state: str, direction: str, identity: str) -> str |
     """What a person does next about something that stopped, with the id filled in; None where there is nothing to do."""
     if state == State.QUARANTINED and direction == Direction.OUT:
         return "The partner's gateway locked it away: ask the partner why, then submit it again."
+    if code == RefusedByBackOffice.code:
+        return RefusedByBackOffice.remedy if direction == Direction.OUT else None
     if state not in (State.HELD, State.REJECTED, State.QUARANTINED, State.EXPIRED):
         return None
     known = {error.code: error.remedy for error in documented_errors()}

@@ -218,7 +218,7 @@ def is_idle(settings: Settings) -> bool:
 
 def _files(home: Home) -> Iterator[str]:
     """What lies in the spool and in the landing and has not been looked at yet."""
-    for directory in home.outbound.glob("*/*"):
+    for directory in (*home.outbound.glob("*/*"), *home.outcomes.glob("*/*")):
         if directory.is_dir():
             yield from (entry.name for entry in os.scandir(directory) if not is_temporary(entry.name))
     for directory in home.landing.glob("*/in"):

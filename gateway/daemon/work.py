@@ -71,15 +71,16 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
 
-            settling = Settling(time.time, time.monotonic)
+            settling, words = Settling(time.time, time.monotonic), Settling(time.time, time.monotonic)
 
             def on_spool(path: Path, moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
-                settling.note_moved(path) if moved else settling.note_written(path)
+                tree = words if path.is_relative_to(home.outcomes) else settling
+                tree.note_moved(path) if moved else tree.note_written(path)
                 bell.ring()
 
             readers = stack.enter_context(assembly.sandbox(place.settings))
-            stack.enter_context(Watcher([home.outbound], on_spool, without_events))
-            return assembly.inspect_stages(place, readers, settling)
+            stack.enter_context(Watcher([home.outbound, home.outcomes], on_spool, without_events))
+            return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
             return assembly.vault_stages(place)
         case Role.LINK:

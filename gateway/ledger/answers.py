@@ -11,7 +11,6 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, func, or_, select
 
-from gateway.ledger import queries
 from gateway.ledger.tables import RECEIPTS, TRANSFERS
 from gateway.transfer.receipt import Level
 from gateway.transfer.states import Direction, State
@@ -133,12 +132,6 @@ def untold(connection: Connection, limit: int) -> list[Row[Any]]:
     """Submitted transfers that the partner's back office spoke about, and whose operator has not been told."""
     query = select(TRANSFERS).where(TRANSFERS.c.untold.is_(True), TRANSFERS.c.custody.is_(False))
     return list(connection.execute(query.order_by(TRANSFERS.c.key).limit(limit)))
-
-
-def first_answers(connection: Connection, partner: str, consignment: str) -> str | None:
-    """The text of the receipt by the partner's gateway for a consignment of ours."""
-    rows = queries.receipts_of(connection, Direction.IN, partner, consignment, State.ACCEPTED)
-    return next((row.body for row in rows if row.level == Level.DELIVERED), None)
 
 
 def word_about(connection: Connection, transfer: Row[Any]) -> str | None:

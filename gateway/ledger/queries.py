@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, or_, select
 
+from gateway.ledger.answers import behind_another, untold
 from gateway.ledger.chain import Entry
 from gateway.ledger.store import TABLES
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.transfer.receipt import Level
 from gateway.transfer.states import Direction, State
 
 Record = Mapping[str, Any]
@@ -214,9 +216,9 @@ def finished_but_kept(connection: Connection, limit: int) -> list[Row[Any]]:
 
 
 def accepted_receipt(connection: Connection, partner: str, consignment: str) -> str | None:
-    """The text of the partner's receipt for a consignment of ours."""
+    """The text of the receipt for a consignment of ours by the partner's gateway, not by its back office."""
     rows = receipts_of(connection, Direction.IN, partner, consignment, State.ACCEPTED)
-    return rows[0].body if rows else None
+    return next((row.body for row in rows if row.level == Level.DELIVERED), None)
 
 
 def ids_in_custody(connection: Connection) -> set[str]:
@@ -324,8 +326,10 @@ def due_now(connection: Connection, now: float) -> int:
                 # A unit towards a lane that is held, or that waits after a failure, is not due.
                 waiting = [str(state) for state in states if state is not State.ADMITTED and state is not State.ISSUED]
                 query = query.where(~and_(table.c.state.in_(waiting), table.c.partner.in_(blocked)))
+            if table is RECEIPTS:
+                query = query.where(~behind_another())
             total += connection.execute(query).scalar_one()
-    return total + len(finished_but_kept(connection, 1))
+    return total + len(finished_but_kept(connection, 1)) + len(untold(connection, 1))
 
 
 def receipts_about(connection: Connection, partner: str, consignment: str) -> list[Row[Any]]:

@@ -239,6 +239,13 @@ class Transaction:
                 [{"the_key": key} for key in keys],
             )
 
+    def note_places(self, names: Mapping[int, str]) -> None:
+        """The names that transfers are delivered under, by their keys; no state changes."""
+        self.connection.execute(
+            update(TRANSFERS).where(TRANSFERS.c.key == bindparam("the_key")).values(placed=bindparam("new_name")),
+            [{"the_key": key, "new_name": name} for key, name in names.items()],
+        )
+
     def note_facts(self, facts: Mapping[int, Mapping[str, str]]) -> None:
         """What the validator told about transfers, by their keys; no state changes."""
         self.connection.execute(

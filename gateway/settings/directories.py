@@ -54,7 +54,7 @@ def partner_directories(home: Home, code: str, outgoing: Iterable[str], incoming
     """The directories of one partner, for the flows that may go to it and come from it, parents first."""
     for flows, trees in (
         (tuple(outgoing), (home.outbound, home.returned, home.receipts)),
-        (tuple(incoming), (home.inbound, home.outcomes)),
+        (tuple(incoming), (home.inbound, home.outcomes, home.returned)),
     ):
         for tree in trees:
             for flow in flows:

@@ -13,9 +13,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway.settings.home import Home
+from gateway.settings.naming import check_template
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -201,7 +202,10 @@ class Antivirus(Table):
 
 
 class FlowSettings(Table):
-    """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first."""
+    """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
+
+    `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
+    """
 
     settle_seconds: Annotated[
         float, Field(ge=0, allow_inf_nan=False, le=86400, description="a number of seconds from 0 to 86400")
@@ -211,6 +215,14 @@ class FlowSettings(Table):
     duplicate_days: Amount = 30
     priority: Annotated[int, Field(ge=0, le=100, description="a whole number from 0 to 100")] = 50
     scan: Switch = False
+    inbound_name: Annotated[
+        str,
+        AfterValidator(check_template),
+        Field(
+            description="a file's name in quotes, with {name}, {stem} or {transfer} in it, and perhaps {ext}, {partner}, {flow}, {date}"
+        ),
+    ] = "{name}"
+    done_marker: Switch = False
 
 
 class ExtractSettings(FlowSettings):

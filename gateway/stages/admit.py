@@ -21,8 +21,7 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import orphans
 from gateway.spool.durable import Group
 from gateway.spool.intake import Drop, Intake, Refusal, Taken
-from gateway.spool.names import safe_name
-from gateway.spool.returning import return_file
+from gateway.stages.giving_back import give_back
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import Direction, State
 
@@ -95,7 +94,7 @@ class Admit:
         drops = [drop for drop in found if isinstance(drop, Drop)]
         for refusal in found:
             if isinstance(refusal, Refusal):
-                self._refuse(refusal)
+                give_back(place, place.home.outbound, refusal)
         done = self._take(drops)
         again = self._intake.unsettled > 0 or done < len(drops)
         return Step(done=done, due=place.clock() + _LOOK_AGAIN if again else None)
@@ -117,7 +116,7 @@ class Admit:
                 except StillBeingWritten:
                     continue
                 except Reject as error:
-                    self._refuse(Refusal(drop.flow, drop.partner, drop.name, error))
+                    give_back(place, place.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
                     continue
                 taken.append((drop, identity, copy))
             group.commit()
@@ -141,31 +140,6 @@ class Admit:
         for drop, _, _ in taken:
             self._intake.release(drop)
         return len(taken)
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """Give back what cannot be submitted: moved as it is, with the reason beside it."""
-        place, error = self._place, refusal.error
-        if not isinstance(error, Reject):
-            # Not the file's fault: its directory cannot be read. It stays where it is.
-            place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=error.reason)
-            return
-        home = place.home
-        why = f"{error.reason}\n\nWhat to do: {error.remedy}\n"
-        directory = home.returned / refusal.flow / refusal.partner
-        source = home.outbound / refusal.flow / refusal.partner / refusal.name
-        tag = place.new_id()
-        return_file(source, directory, refusal.name, why, tag=tag)
-        partner = refusal.partner if refusal.partner in place.settings.partners else None
-        with place.ledger.write() as transaction:
-            transaction.record(
-                "spool.refused",
-                "spool",
-                tag,
-                partner,
-                code=error.code,
-                reason=error.reason,
-                log={"name": safe_name(refusal.name), "remedy": error.remedy},
-            )
 
     def _has_room(self) -> bool:
         """Whether intake may go on; says so when that changes."""

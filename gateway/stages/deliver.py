@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.settings.model import SiteKind
+from gateway.settings.naming import MARKER, expand
 from gateway.spool.durable import make_directory
-from gateway.spool.names import check_name
-from gateway.spool.publication import Placement, publish
-from gateway.stages.acknowledge import issue
+from gateway.spool.marking import mark
+from gateway.spool.names import check_name, safe_name
+from gateway.spool.publication import Moment, Placement, publish
+from gateway.stages.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import inspect, invalid, wrong_authority
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
@@ -52,13 +55,16 @@ class Deliver:
             return Step()
         facts: dict[int, Mapping[str, str]] = {}
         verdicts = self._inspect(rows, facts)
+        good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
+        names = {row.key: row.placed or self._name(row) for row in good}
         if facts:
-            # Before publication: once the file has gone, nobody reads it again.
+            # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with place.ledger.write() as transaction:
                 transaction.note_facts(facts)
-        self._publish([row for row, verdict in verdicts if verdict is State.DELIVERED])
+                transaction.note_places(names)
+        names |= self._publish(good, names)
         with place.ledger.write() as transaction:
-            changes = [self._judge(transaction, row, verdict) for row, verdict in verdicts]
+            changes = [self._judge(transaction, row, verdict, names.get(row.key)) for row, verdict in verdicts]
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
             for consignment in queries.completed_consignments(transaction.connection, BATCH):
                 self._complete(transaction, consignment)
@@ -107,15 +113,33 @@ class Deliver:
         report = wrong_authority(report, row.partner if at_dwp else self._place.site)
         return State.DELIVERED if report.valid else invalid(report)
 
-    def _publish(self, rows: list[Row[Any]]) -> None:
+    def _name(self, row: Row[Any]) -> str:
+        """The name that a good file is to be delivered under."""
+        flow = self._place.settings.flows[row.flow]
+        came = datetime.fromtimestamp(row.created, UTC).date()
+        name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
+        # The template may have made it too long; and no file may pass for another one's marker.
+        return safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+
+    def _publish(self, rows: list[Row[Any]], names: Mapping[int, str]) -> dict[int, str]:
+        """Put the files before the back office; the names that they have there."""
         placements = []
         for row in rows:
             directory = self._place.home.inbound / row.flow / row.partner
             make_directory(directory, 0o770)
-            placements.append(Placement(self._unpacked(row), directory, row.name, row.id, row.sha256))
-        publish(placements)
+            placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
+        published = publish(placements)
+        flows = self._place.settings.flows
+        mark(
+            found.path.with_name(found.path.name + MARKER)
+            for row, found in zip(rows, published, strict=True)
+            if flows[row.flow].done_marker and found.moment is not Moment.COLLECTED
+        )
+        return {row.key: found.path.name for row, found in zip(rows, published, strict=True)}
 
-    def _judge(self, transaction: Transaction, row: Row[Any], verdict: Verdict) -> dict[str, Any] | None:
+    def _judge(
+        self, transaction: Transaction, row: Row[Any], verdict: Verdict, placed: str | None
+    ) -> dict[str, Any] | None:
         if isinstance(verdict, Crash):
             transaction.record(
                 "work.deferred",
@@ -146,6 +170,7 @@ class Deliver:
             "code": code,
             "reason": move.reason,
             "custody": move.state is State.HELD,
+            "placed": placed,
             "event": event,
         }
 
@@ -155,6 +180,9 @@ class Deliver:
         change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
         transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
         issue(transaction, consignment)
+        carried = queries.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
+        if words := [spoken(row) for row in carried if row.word is not None]:
+            pass_on(transaction, consignment, words)  # the back office was quicker than the last file
         transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
         sealed = home.sealed_in / consignment.partner / f"{consignment.id}.pgp"
         transaction.afterwards.append(partial(sealed.unlink, missing_ok=True))

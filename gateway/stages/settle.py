@@ -3,18 +3,24 @@
 Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected,
 quarantined by the partner, or expired: the file itself comes back in spool/returned, with `NAME.why.txt`. Each step may
 be done twice without harm, so a crash between them is repaired by doing it again.
+
+When the partner's back office has spoken, its receipt takes the place of the gateway's in `NAME.receipt.json`; of what it
+refused, `NAME.refused.txt` tells as well, since the bytes have left this site's custody long before.
 """
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import documented_errors
+from gateway.errors import RefusedByBackOffice, documented_errors
 from gateway.ledger import queries
+from gateway.ledger.answers import untold, word_about
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.durable import make_directory, write_file
@@ -46,8 +52,19 @@ class Settle:
             rows = queries.finished_but_kept(connection, BATCH)
             ids = {(row.partner, row.consignment) for row in rows if row.state in (State.RECEIPTED, State.INGESTED)}
             receipts = {key: queries.accepted_receipt(connection, *key) for key in ids}
-        if not rows:
-            return Step()
+            spoken = untold(connection, BATCH)
+            words = {row.key: word_about(connection, row) for row in spoken}
+        if rows:
+            self._settle(rows, receipts)
+        if spoken:
+            self._tell(spoken, words)
+        return Step(done=len(rows) + len(spoken))
+
+    def close(self) -> None:
+        pass
+
+    def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
+        place = self._place
         for row in rows:
             if row.state in (State.RECEIPTED, State.INGESTED):
                 self._hand_over(row, receipts[row.partner, row.consignment])
@@ -60,10 +77,15 @@ class Settle:
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
             remove(place.home.custody, row.id)
-        return Step(done=len(rows))
 
-    def close(self) -> None:
-        pass
+    def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
+        """Let operators know what the partner's back office said."""
+        for row in rows:
+            self._hand_over(row, words[row.key])
+            if row.code == RefusedByBackOffice.code:
+                self._explain(row)
+        with self._place.ledger.write() as transaction:
+            transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
 
     def _hand_over(self, row: Row[Any], body: str | None) -> None:
         receipt = orjson.loads(body or "{}")
@@ -72,17 +94,24 @@ class Settle:
         directory = self._place.home.receipts / row.flow / row.partner
         make_directory(directory, 0o770)
         target = directory / f"{row.name}.receipt.json"
-        if target.exists() and orjson.loads(target.read_bytes())["items"] != receipt["items"]:
+        if target.exists() and _about(target) != row.id:
             target = directory / f"{beside(row.name, row.id)}.receipt.json"
         write_file(target, orjson.dumps(receipt, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), mode=0o640)
 
-    def _give_back(self, row: Row[Any]) -> None:
-        home = self._place.home
-        directory = home.returned / row.flow / row.partner
+    def _explain(self, row: Row[Any]) -> None:
+        text = self._letter(row, "reached the partner, and its back office could not take it").encode()
+        directory = self._place.home.receipts / row.flow / row.partner
+        target = directory / f"{row.name}.refused.txt"
+        if target.exists() and target.read_bytes() != text:
+            target = directory / f"{beside(row.name, row.id)}.refused.txt"
+        write_file(target, text, mode=0o640)
+
+    def _letter(self, row: Row[Any], said: str) -> str:
+        """What became of a file, for whoever dropped it."""
         remedy = self._remedies.get(row.code or "") or self._remedies["content-invalid"]
-        why = "\n".join(
+        return "\n".join(
             [
-                f"{row.name} {_SAID[State(row.state)]}.",
+                f"{row.name} {said}.",
                 "",
                 f"To:       {row.partner}, as {row.flow}",
                 f"Dropped:  {to_text(row.created)}",
@@ -95,5 +124,19 @@ class Settle:
                 "",
             ]
         )
+
+    def _give_back(self, row: Row[Any]) -> None:
+        home = self._place.home
+        directory = home.returned / row.flow / row.partner
+        why = self._letter(row, _SAID[State(row.state)])
         source = custody_file(home.custody, row.id)
         return_file(source, directory, row.name, why, tag=row.id, sha256=row.sha256)
+
+
+def _about(receipt: Path) -> str | None:
+    """The transfer that a receipt written for an operator tells of; None where somebody has changed it."""
+    try:
+        items = orjson.loads(receipt.read_bytes())["items"]
+        return str(items[0]["transfer"])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return None

@@ -22,9 +22,6 @@ MAX_BYTES: Final = 16 * 1024
 MAX_REASON: Final = 2000
 """Characters of a reason; a receipt's field holds 4,000."""
 
-REFUSED: Final = "refused-by-back-office"
-"""The code of a transfer that was delivered, and that the back office could not take."""
-
 
 class Word(StrEnum):
     """What a back office can say; the value is the ending of the file's name."""

@@ -41,11 +41,14 @@ from gateway.settings.model import (
     Validation,
 )
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
+from gateway.spool.outcomes import Outcomes
+from gateway.spool.settling import Settling
 from gateway.stages.accept import Accept
 from gateway.stages.acknowledge import Acknowledge
 from gateway.stages.admit import record_admitted
 from gateway.stages.collect import Collect
 from gateway.stages.deliver import Deliver
+from gateway.stages.hear import Hear
 from gateway.stages.open import Open
 from gateway.stages.overdue import Overdue
 from gateway.stages.pack import Pack
@@ -167,6 +170,7 @@ class Bench:
             Deliver(place, readers),
             Acknowledge(place, engine),
             Accept(place, engine),
+            Hear(place, Outcomes(self.home.outcomes, {}, Settling(lambda: self.now, lambda: self.now))),
             Settle(place),
             Overdue(place),
         ]
