@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.tables import EVENTS, LANES, TRANSFERS
 from gateway.transfer.calendar import Delivery
-from gateway.transfer.referrals import Answer, AnsweredBy, Sending
+from gateway.transfer.referrals import Answer, AnsweredBy, Loop, Sending, close
 from gateway.transfer.states import Direction, State
 
 ASKING: Final = ("referral", "scan")
@@ -36,23 +36,31 @@ def known_partners(connection: Connection) -> set[str]:
     return set(connection.execute(select(LANES.c.partner)).scalars())
 
 
-def sendings(connection: Connection, partners: Collection[str]) -> Iterator[Sending]:
-    """Every record of a referral or scan that these partners have receipted."""
+def loop(connection: Connection, partners: Collection[str]) -> Loop:
+    """Every record of a referral or scan that these partners have receipted, and what answers it."""
+    unlisted = 0
+    sendings: list[Sending] = []
     for row in _transfers(connection, Direction.OUT, ASKING, partners):
         told = _told(row)
         numbers, rules, days = _list(told, "rms"), _list(told, "rule"), _list(told, "reply_by")
+        unlisted += _unlisted(told, numbers)
         for at, rms in enumerate(numbers):
-            # Each has exactly one rule and one day, so the lists are in step; where one is cut, so is this.
+            # Each has exactly one rule and one day, so the lists are in step; where one is cut, so are all.
             rule = rules[at] if at < len(rules) else ""
             reply_by = date.fromisoformat(days[at]) if at < len(days) else None
-            yield Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id)
-
-
-def answers(connection: Connection, partners: Collection[str]) -> Iterator[Answer]:
-    """Every number that a delivered outcome or extract of these partners names."""
+            sendings.append(Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id))
+    answers: list[Answer] = []
     for row in _transfers(connection, Direction.IN, tuple(AnsweredBy), partners):
-        for rms in _list(_told(row), "rms"):
-            yield Answer(row.partner, rms, AnsweredBy(row.flow), row.created, row.id)
+        told = _told(row)
+        numbers = _list(told, "rms")
+        unlisted += _unlisted(told, numbers)
+        kind = AnsweredBy(row.flow)
+        # An outcome's list holds the numbers, an extract's what its R records say besides.
+        answers += [
+            Answer(row.partner, each["rms"] if isinstance(each, dict) else each, kind, row.created, row.id)
+            for each in numbers
+        ]
+    return close(sendings, answers, unlisted)
 
 
 def extracts(connection: Connection, partners: Collection[str]) -> Iterator[tuple[str, Delivery]]:
@@ -111,9 +119,14 @@ def _told(row: Row[Any]) -> Mapping[str, str]:
     return orjson.loads(row.facts) if row.facts else {}
 
 
-def _list(told: Mapping[str, str], name: str) -> list[str]:
+def _list(told: Mapping[str, str], name: str) -> list[Any]:
     """A fact that is a list: JSON in a text, as the validators give it."""
     return orjson.loads(told[name]) if name in told else []
+
+
+def _unlisted(told: Mapping[str, str], numbers: Sequence[Any]) -> int:
+    """How many numbers a file had beyond those that a list of facts holds."""
+    return max(0, (_count(told, "rms_total") or 0) - len(numbers))
 
 
 def _count(told: Mapping[str, str], name: str) -> int | None:

@@ -69,13 +69,17 @@ class Referral:
 
 @dataclass(frozen=True)
 class Loop:
-    """All referrals in the order in which they were first sent, and the answers that belong to none of them."""
+    """All referrals in the order in which they were first sent, and the answers that belong to none of them.
+
+    `unlisted` records were in files of so many records that not all of them are followed.
+    """
 
     referrals: tuple[Referral, ...]
     unasked: tuple[Answer, ...]
+    unlisted: int = 0
 
 
-def close(sendings: Iterable[Sending], answers: Iterable[Answer]) -> Loop:
+def close(sendings: Iterable[Sending], answers: Iterable[Answer], unlisted: int = 0) -> Loop:
     """Match answers to referrals. A referral sent again is one referral: as first sent, with the last rule and day."""
     asked: dict[tuple[str, str], Sending] = {}
     for sending in sorted(sendings, key=lambda each: (each.sent, each.transfer)):
@@ -94,4 +98,4 @@ def close(sendings: Iterable[Sending], answers: Iterable[Answer]) -> Loop:
             unasked.append(answer)
         else:
             answered.setdefault(key, answer)
-    return Loop(tuple(Referral(sending, answered.get(key)) for key, sending in asked.items()), tuple(unasked))
+    return Loop(tuple(Referral(sending, answered.get(key)) for key, sending in asked.items()), tuple(unasked), unlisted)
