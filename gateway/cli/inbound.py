@@ -1,0 +1,92 @@
+"""`gateway inbound pending`: what was delivered, and not answered by the back office yet."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from gateway.cli import output, reading, tables
+from gateway.cli.site import settings_of
+from gateway.cli.tables import Column
+from gateway.ledger import answers
+
+_COLUMNS = (
+    Column("FLOW"),
+    Column("PARTNER"),
+    Column("AGE", right=True),
+    Column("NAME", gives_way=True),
+    Column("ID"),
+    Column("DELIVERED (UTC)", wide=True),
+)
+_HOUR = 3600.0
+
+
+@click.group()
+def inbound() -> None:
+    r"""Look at what came in, as the back office sees it.
+
+    \b
+    Example:
+      gateway --home /srv/gateway inbound pending
+    """
+
+
+@inbound.command()
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), metavar="HOURS", default=0.0, help="Only what has waited for longer."
+)
+@output.as_json
+@click.pass_context
+def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
+    """List what was delivered and not answered: by flow and partner, what has waited longest first.
+
+    The back office answers with NAME.accepted or NAME.rejected, or with the ID in the place of the name, in
+    spool/outcomes.
+
+    \b
+    Example:
+      gateway --home /srv/gateway inbound pending --older-than 24
+    """
+    now = time.time()
+    with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
+        found = [_waiting(row, now) for row in answers.unanswered(connection, now - older_than * _HOUR)]
+    if as_json:
+        output.show_json(found)
+        return
+    if found:
+        tables.show(
+            _COLUMNS,
+            [
+                (
+                    row["flow"],
+                    row["partner"],
+                    _age(row["age_seconds"]),
+                    row["delivered_as"] or row["name"],
+                    row["id"],
+                    tables.brief(row["delivered"]),
+                )
+                for row in found
+            ],
+        )
+    output.say(f"{len(found)} delivered and not answered" if found else "Nothing waits for an answer.")
+
+
+def _waiting(row: Row[Any], now: float) -> dict[str, Any]:
+    """A transfer as `transfers --json` has it, with when it was delivered and for how many seconds it waits."""
+    return {
+        **reading.transfer(row),
+        "delivered": reading.moment(row.updated),
+        "age_seconds": max(0, int(now - row.updated)),
+    }
+
+
+def _age(seconds: int) -> str:
+    """Days and hours, hours and minutes, or minutes."""
+    minutes = seconds // 60
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
