@@ -245,6 +245,13 @@ class FileUnsafe(Reject):
     remedy = "Drop the file itself, not a link or a folder."
 
 
+class FileUnreadable(Reject):
+    """The gateway may not read the file."""
+
+    code = "file-unreadable"
+    remedy = "Drop it so that the gateway's account may read it: with the group of the directory, and mode 0640."
+
+
 class FlowNotPermitted(Reject):
     """That partner does not get this kind of file."""
 
@@ -269,6 +276,13 @@ class MessageIdUsed(Reject):
 
     code = "message-id-used"
     remedy = "Let the system that made the file make it again, with a message id of its own."
+
+
+class ReturnedByPerson(Reject):
+    """Somebody at this site decided that it does not go."""
+
+    code = "returned-by-person"
+    remedy = "Ask whoever decided it; the reason above is theirs. Drop the file again if it is to go after all."
 
 
 class RefusedByPartner(Reject):

@@ -9,10 +9,11 @@ from typing import Final
 import click
 
 from gateway.cli.site import settings_of
-from gateway.errors import CardRefused, OwnKeyUnusable
+from gateway.errors import CardRefused, ConfigurationInvalid, OwnKeyUnusable
 from gateway.settings.model import Settings
 from gateway.transfer.card import Card, CardEndpoint
 
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104  # refused, not listened on
 _MACHINE_HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 
 
@@ -53,6 +54,11 @@ def make_card(settings: Settings) -> Card:
             host_key = None  # the card says so with null, and the partner asks
     endpoint = None
     if server.managed or server.public_host is not None:
+        if (server.public_host or server.host) in _EVERYWHERE:
+            raise ConfigurationInvalid(
+                f"The server listens on every address ({server.host}), which is none that a partner could call: "
+                "set [sftp_server] public_host in config/gateway.toml to the address that partners reach."
+            )
         endpoint = CardEndpoint(
             host=server.public_host or server.host,
             port=server.public_port or server.port,

@@ -24,7 +24,7 @@ _COLUMNS = (
 
 @click.group()
 def quarantine() -> None:
-    r"""Look at what was locked away, and discard it.
+    """Look at what was locked away, and discard it.
 
     Nothing in here was delivered, and nothing leaves: ask the partner what they sent, let them send it anew, and
     discard what lies here.

@@ -28,6 +28,7 @@ from gateway.errors import (
     FileEmpty,
     FileNameRefused,
     FileTooLarge,
+    FileUnreadable,
     FileUnsafe,
     FlowNotPermitted,
     GatewayError,
@@ -243,6 +244,8 @@ class Intake:
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise FileUnsafe from error
+            if error.errno in (errno.EACCES, errno.EPERM):
+                raise FileUnreadable from error
             raise disk_error(error, "taking a file into custody") from error
         group.add_file(descriptor)
         group.add_directory(custody)

@@ -200,7 +200,8 @@ def _open_to_readers(path: Path, placement: Placement) -> None:
         # Where we are no member of that group, the directory's owner decides who reads there.
         with suppress(PermissionError):
             os.chown(path, -1, group)
-    path.chmod(placement.mode)
+    with suppress(PermissionError):  # somebody else's file, given back as it is: its owner decides who reads it
+        path.chmod(placement.mode)
 
 
 def _digest(path: Path) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, update
 
-from gateway.errors import HeldByPerson, NotFound, UsageWrong
+from gateway.errors import HeldByPerson, NotFound, ReturnedByPerson, UsageWrong
 from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
@@ -21,7 +21,6 @@ from gateway.stages.workplace import Workplace
 from gateway.transfer.identity import is_id
 from gateway.transfer.states import ITINERARIES, Direction, State
 
-RETURNED: Final = "returned-by-person"
 """The code of a transfer that a person gave back."""
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
@@ -99,7 +98,7 @@ def return_to_operator(place: Workplace, identity: str, decision: Decision) -> D
             row,
             State.REJECTED,
             decision,
-            code=RETURNED,
+            code=ReturnedByPerson.code,
             reason=decision.reason,
             custody=custody,
         )

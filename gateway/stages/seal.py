@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from gateway.crypto.contract import ByteReader, OpenPgp
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, PartnerKeyUnusable
 from gateway.ledger import queries
 from gateway.ledger.chain import Head
 from gateway.ledger.store import read_head
@@ -104,12 +104,15 @@ class Seal:
 
     def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head) -> Manifest:
         place = self._place
+        partner = place.settings.partners.get(row.partner)
+        if partner is None:
+            raise PartnerKeyUnusable("the partner is no longer configured")
         return Manifest(
             consignment=row.id,
             sender=place.site,
             recipient=row.partner,
             signer=place.settings.openpgp.fingerprint,
-            encrypted_to=place.settings.partners[row.partner].fingerprint,
+            encrypted_to=partner.fingerprint,
             sequence=row.sequence,
             created=to_text(place.clock()),
             expires=to_text(row.expires),

@@ -108,7 +108,9 @@ class Settle:
 
     def _letter(self, row: Row[Any], said: str) -> str:
         """What became of a file, for whoever dropped it."""
-        remedy = self._remedies.get(row.code or "") or self._remedies["content-invalid"]
+        # What the partner's gateway found has codes of its own; ours are known by theirs.
+        otherwise = "refused-by-partner" if row.consignment else "content-invalid"
+        remedy = self._remedies.get(row.code or "") or self._remedies[otherwise]
         return "\n".join(
             [
                 f"{row.name} {said}.",

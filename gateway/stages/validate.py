@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import ContentInvalid, GatewayError, MessageIdUsed, SuspectedDuplicate
+from gateway.errors import ContentInvalid, GatewayError, MessageIdUsed, PartnerUnknown, SuspectedDuplicate
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -73,11 +73,14 @@ class Validate:
             return None
         schema, facts = row.schema, None
         outcome: State | GatewayError = State.VALIDATED
+        partner = self._place.settings.partners.get(row.partner)
         if isinstance(result, GatewayError):
             outcome = result
+        elif partner is None:
+            outcome = PartnerUnknown("the partner was removed from the configuration")
         else:
             schema, facts = result.schema, result.facts
-            to_dwp = self._place.settings.partners[row.partner].kind is SiteKind.DWP
+            to_dwp = partner.kind is SiteKind.DWP
             report = wrong_authority(result, self._place.site if to_dwp else row.partner)
             outcome = State.VALIDATED if report.valid else invalid(report)
             if report.valid and (used := self._message_used(transaction, row, result)) is not None:
