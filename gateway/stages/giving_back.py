@@ -1,14 +1,13 @@
 """Giving back what was put into the spool and cannot be taken: moved as it is, with the reason, and an event of it.
 
-One place for what operators drop and for what a back office leaves. Raises DiskFull, DiskFailed and what the ledger
-raises; nothing is opened, and neither the chain nor a path of ours holds a name that was found.
+One place for what operators drop and for what a back office leaves. Raises DiskFull and what the ledger raises; nothing is opened, and neither the chain nor a path of ours holds a name that was found.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.errors import Reject
+from gateway.errors import DiskFailed, Reject
 from gateway.spool.intake import Refusal
 from gateway.spool.names import safe_name
 from gateway.spool.returning import return_file
@@ -25,7 +24,12 @@ def give_back(place: Workplace, tree: Path, refusal: Refusal) -> None:
     why = f"{error.reason}\n\nWhat to do: {error.remedy}\n"
     directory = place.home.returned / refusal.flow / refusal.partner
     tag = place.new_id()
-    return_file(tree / refusal.flow / refusal.partner / refusal.name, directory, refusal.name, why, tag=tag)
+    try:
+        return_file(tree / refusal.flow / refusal.partner / refusal.name, directory, refusal.name, why, tag=tag)
+    except DiskFailed as failure:
+        # One entry that cannot be moved must not stop the others; the next scan looks at it again.
+        place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=failure.reason)
+        return
     partner = refusal.partner if refusal.partner in place.settings.partners else None
     with place.ledger.write() as transaction:
         transaction.record(
