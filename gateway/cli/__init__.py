@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "referrals": Entry("gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."),
         "calendar": Entry("gateway.cli.calendar:calendar", "Which authority's extract came, is late or is missing."),
         "extract": Entry("gateway.cli.extract:extract", "Sum an extract up."),
+        "inbound": Entry("gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."),
         "status": Entry("gateway.cli.status:status", "This site's health in one screen."),
         "hold": Entry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),
         "release": Entry("gateway.cli.decide:release", "Let what is held go on."),

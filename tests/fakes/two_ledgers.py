@@ -222,12 +222,22 @@ class Pair:
         self.dwp, self.la = dwp, la
         self._stages = stages
 
+    def stages_of(self, bench: Bench) -> list[Stage]:
+        return [stage for owner, stage in self._stages if owner is bench]
+
     def work(self) -> None:
         """Run every stage of both sites until nothing moves any more."""
+        self._work((self.dwp, self.la))
+
+    def work_alone(self, bench: Bench) -> None:
+        """Run every stage of one site until nothing moves there any more."""
+        self._work((bench,))
+
+    def _work(self, benches: Sequence[Bench]) -> None:
         quiet = 0
         while quiet < 2:
-            done = sum(stage.step().done for _, stage in self._stages)
-            for bench in (self.dwp, self.la):
+            done = sum(stage.step().done for owner, stage in self._stages if owner in benches)
+            for bench in benches:
                 while bench.send.busy:
                     bench.rung.wait(5)
                     bench.rung.clear()
