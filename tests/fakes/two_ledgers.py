@@ -30,6 +30,7 @@ from gateway.settings.model import (
     Antivirus,
     Calendar,
     Daemon,
+    FlowSettings,
     Limits,
     LinkSettings,
     LogSettings,
@@ -109,14 +110,16 @@ class PretendedReaders:
 class Bench:
     """One site with all its stages. `now` is its clock."""
 
-    def __init__(self, root: Path, code: str, other: str, stack: ExitStack) -> None:
+    def __init__(
+        self, root: Path, code: str, other: str, stack: ExitStack, flows_set: Mapping[str, FlowSettings] = DEFAULT_FLOWS
+    ) -> None:
         self.code, self.other = code, other
         self.now = 1_795_000_000.0
         self.home = Home(root / code)
         self.home.root.mkdir(parents=True)
         make(site_directories(self.home))
         migrate(self.home.ledger)
-        self.settings = _settings(self.home, code, other)
+        self.settings = _settings(self.home, code, other, flows_set)
         flows = routes(self.settings)
         out = [flow for flow, partners in flows.outgoing.items() if partners]
         into = [flow for flow, partners in flows.incoming.items() if partners]
@@ -246,18 +249,18 @@ class Pair:
 
 
 @contextmanager
-def two_ledgers(root: Path) -> Iterator[Pair]:
+def two_ledgers(root: Path, flows: Mapping[str, FlowSettings] = DEFAULT_FLOWS) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers."""
     with ExitStack() as stack:
-        dwp = Bench(root, "DWP", "E09000030", stack)
-        la = Bench(root, "E09000030", "DWP", stack)
+        dwp = Bench(root, "DWP", "E09000030", stack, flows)
+        la = Bench(root, "E09000030", "DWP", stack, flows)
         la.now += 0.5
         stages = [(dwp, stage) for stage in dwp.stages(stack, la.home)]
         stages += [(la, stage) for stage in la.stages(stack, dwp.home)]
         yield Pair(dwp, la, stages)
 
 
-def _settings(home: Home, code: str, other: str) -> Settings:
+def _settings(home: Home, code: str, other: str, flows: Mapping[str, FlowSettings]) -> Settings:
     partner = Partner(code=other, name=other, fingerprint=FINGERPRINTS[other], link="none", envelope="gateway")
     return Settings(
         home=home,
@@ -271,6 +274,6 @@ def _settings(home: Home, code: str, other: str) -> Settings:
         validation=Validation(),
         calendar=Calendar(),
         antivirus=Antivirus(),
-        flows=DEFAULT_FLOWS,
+        flows=flows,
         partners={other: partner},
     )
