@@ -70,6 +70,7 @@ class Supervisor:
             bell = stack.enter_context(Bell(home.run, NAME))
             stack.enter_context(_signals(self._signals, bell))
             stack.callback(self._stop)
+            _check_ledger(home)
             self._start_server()
             for child in self._children.values():
                 self._start(child)
@@ -201,6 +202,15 @@ class Supervisor:
     def _stop(self) -> None:
         self._stop_roles()
         self._stop_server()
+
+
+def _check_ledger(home: Home) -> None:
+    """Raise the Halt that says why nothing could work, before three roles say it three times."""
+    ledger = Ledger(home.ledger, clock=time.time, role=NAME)
+    try:
+        ledger.check()
+    finally:
+        ledger.close()
 
 
 def is_idle(settings: Settings) -> bool:

@@ -33,14 +33,23 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
     """Be that role until told to stop."""
-    home = settings.home
     _confine(supervised_by)
     log = configure(
         settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
     )
+    try:
+        _work(settings, role, log, supervised=supervised_by is not None)
+    except GatewayError as error:
+        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+        raise
+    log.info("role.stopped", pid=os.getpid())
+
+
+def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
+    home = settings.home
     with ExitStack() as stack:
         # A role whose supervisor was killed needs a moment to end; its successor waits for it.
-        patience = 0.5 if supervised_by is None else settings.daemon.stop_seconds + 5.0
+        patience = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
         stack.enter_context(held(home.run, role, patience))
         bell = stack.enter_context(Bell(home.run, role))
         stack.enter_context(library_lines(log))
@@ -51,12 +60,7 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
         crew = Crew(role, place, stages, bell)
         stack.callback(crew.close)
         log.info("role.started", pid=os.getpid())
-        try:
-            crew.run()
-        except GatewayError as error:
-            log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-            raise
-        log.info("role.stopped", pid=os.getpid())
+        crew.run()
 
 
 def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Logger) -> Sequence[Stage]:

@@ -74,6 +74,8 @@ class Ledger:
     ) -> None:
         if not path.exists():
             raise SiteMissing(f"there is no ledger at {path}")
+        if path.stat().st_size == 0:
+            raise LedgerCorrupt("the ledger's file is empty")  # opening it would make a database of it
         self.clock = clock
         self.role = role
         self._announce = announce
@@ -81,8 +83,11 @@ class Ledger:
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
-        """LedgerSchema unless the ledger is of this program's version."""
+        """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger."""
         with self.read() as connection:
+            tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+            if "alembic_version" not in tables:
+                raise LedgerCorrupt("the ledger's file is a database, but not a ledger")
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if found != SCHEMA_VERSION:
             raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
