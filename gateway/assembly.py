@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.stages.workplace import Stage, Workplace
     from gateway.transfer.manifest import Item, Manifest
     from gateway.transport.contract import Transport
+    from gateway.validation.antivirus import Clamd
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox import Sandbox
 
@@ -99,6 +100,16 @@ def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:
     return Sandbox(plans(settings), workers or settings.daemon.workers)
 
 
+def scanner(settings: Settings) -> Clamd | None:
+    """The virus scanner, where any flow asks for it."""
+    if not any(flow.scan for flow in settings.flows.values()):
+        return None
+    from gateway.validation.antivirus import Clamd
+
+    said = settings.antivirus
+    return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
+
+
 def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words: Settling) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.intake import Intake, Rule
@@ -110,7 +121,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     from gateway.stages.settle import Settle
     from gateway.stages.validate import Validate
 
-    settings = place.settings
+    settings, viruses = place.settings, scanner(place.settings)
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in place.routes.outgoing.items()
@@ -122,7 +133,14 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         place,
         Outcomes(place.home.outcomes, {name: flow.settle_seconds for name, flow in settings.flows.items()}, words),
     )
-    return [admit, Validate(place, readers), Deliver(place, readers), hear, Settle(place), Expect(place)]
+    return [
+        admit,
+        Validate(place, readers, viruses),
+        Deliver(place, readers, viruses),
+        hear,
+        Settle(place),
+        Expect(place),
+    ]
 
 
 def vault_stages(place: Workplace) -> Sequence[Stage]:

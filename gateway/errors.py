@@ -209,6 +209,23 @@ class StillBeingWritten(Defer):
     remedy = "Nothing: it is taken once it has been quiet for the flow's settle time."
 
 
+class ScannerUnavailable(Defer):
+    """The virus scanner does not answer."""
+
+    code = "scanner-unavailable"
+    remedy = (
+        "Start clamd (`systemctl start clamav-daemon`), or correct `[antivirus]` in gateway.toml. Files of flows with "
+        "`scan = true` wait until it answers; none passes unseen."
+    )
+
+
+class ScanFailed(Defer):
+    """The virus scanner could not do its work on the file."""
+
+    code = "scan-failed"
+    remedy = "Nothing at once: it is tried again, and held if that does not help. Look at clamd's own log."
+
+
 # --- the content is wrong ---------------------------------------------------------------------------------------
 
 
@@ -299,6 +316,13 @@ class RefusedByBackOffice(Reject):
     remedy = (
         "Read the reason; correct the file in the system that made it, and submit the new one, or talk to the partner."
     )
+
+
+class Redirected(RefusedByBackOffice):
+    """The partner has passed the file on to the authority that it belongs to."""
+
+    code = "redirected"
+    remedy = "Correct the authority in the system that made the file; do not send it again, the right one gets it."
 
 
 class OutcomeName(Reject):
@@ -505,6 +529,16 @@ class ArchiveTooLarge(ArchiveRefused):
     code = "archive-too-large"
 
 
+class FileInfected(Quarantine):
+    """The virus scanner found something in the file."""
+
+    code = "infected"
+    remedy = (
+        "Do not open it. Find out with whoever made it where it comes from, and let them send a clean one; then "
+        "`gateway quarantine discard ID --reason ...` removes it."
+    )
+
+
 class ManifestRefused(Quarantine):
     """The signed list breaks the acceptance rule."""
 
@@ -681,6 +715,23 @@ class PoisonFile(Hold):
     remedy = "Look at the file with care, on another machine; then release it, or return it."
 
 
+class VolumeUnusual(Hold):
+    """The extract has far more or far fewer records than the last one."""
+
+    code = "extract-volume"
+    remedy = "If it is complete: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`, and export it again."
+
+
+class ScanIncomplete(Hold):
+    """The virus scanner has not looked at all of the file."""
+
+    code = "scan-incomplete"
+    remedy = (
+        "Raise clamd's limits and `[antivirus] max_bytes` if the file is meant to be so large, then "
+        "`gateway release ID --reason ...`: it is scanned again. Otherwise `gateway return ID --reason ...`."
+    )
+
+
 class HeldByPerson(Hold):
     """Somebody asked for it to wait."""
 
@@ -837,3 +888,19 @@ class StillReloading(Misuse):
     code = "still-reloading"
     exit_status = 75
     remedy = "Look at its log for `gateway.reloaded` or `gateway.reload-refused`."
+
+
+class OriginalMissing(Misuse):
+    """The delivered file is not in spool/inbound any more."""
+
+    code = "original-missing"
+    exit_status = 65
+    remedy = "Get the file back from the back-office system, byte for byte, and name it: `gateway redirect ID ... --file PATH`."
+
+
+class OriginalOther(Misuse):
+    """The file that was named is not the one that was delivered, byte for byte."""
+
+    code = "original-other"
+    exit_status = 65
+    remedy = "`gateway show ID` has the size and the SHA-256 of the delivered file: find the file that `sha256sum` says it of."

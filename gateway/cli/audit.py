@@ -39,6 +39,7 @@ _AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
     Area.SEALED_OUT: lambda home: home.sealed_out,
     Area.SEALED_IN: lambda home: home.sealed_in,
     Area.QUARANTINE: lambda home: home.quarantine,
+    Area.INFECTED: lambda home: home.infected,
     Area.EVIDENCE: lambda home: home.evidence,
 }
 

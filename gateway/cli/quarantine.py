@@ -83,7 +83,7 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
         row = decisions.quarantined(connection, identity)
         events = queries.events_of(connection, [row.consignment])
     data = reading.quarantined(row)
-    kept = settings.home.quarantine / f"{row.id}.sealed"
+    kept = decisions.kept_file(settings.home, row)
     data["file"] = str(kept) if kept.is_file() else None
     data["events"] = [reading.event(event) for event in events if event.partner == row.partner]
     if as_json:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import ContentInvalid, NotPermitted, RefusedByBackOffice, documented_errors
+from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
 from gateway.transfer.identity import to_text
@@ -136,7 +136,7 @@ def quarantined(row: Row[Any]) -> dict[str, Any]:
 
 def remedy(code: str | None, state: str, direction: str, identity: str) -> str | None:
     """What a person does next about something that stopped, with the id filled in; None where there is nothing to do."""
-    if state == State.QUARANTINED and direction == Direction.OUT:
+    if state == State.QUARANTINED and direction == Direction.OUT and code != FileInfected.code:
         return "The partner's gateway locked it away: ask the partner why, then submit it again."
     if code == RefusedByBackOffice.code:
         return RefusedByBackOffice.remedy if direction == Direction.OUT else None

@@ -21,6 +21,7 @@ from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
 from gateway.settings.home import Home
 from gateway.stages.collect import COPYING
+from gateway.stages.purging import purge_left
 from gateway.transfer.receipt import evidence_name, queue_name
 from gateway.transfer.states import Direction, State
 
@@ -35,7 +36,9 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
         try:
             match role:
                 case Role.INSPECT:
+                    purge_left(home, transaction)
                     _opened(home, connection)
+                    _infected(home, connection)
                     _read_consignments(home, connection)
                 case Role.VAULT:
                     _opened(home, connection)
@@ -74,6 +77,14 @@ def _quarantine(home: Home, connection: Connection) -> None:
     """Names that were given before a row that never came (the file has its first name still), and discarded files."""
     for path in home.quarantine.glob("*.sealed"):
         kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.stem, QUARANTINE.c.discarded.is_(None))
+        if connection.execute(kept).first() is None:
+            path.unlink(missing_ok=True)
+
+
+def _infected(home: Home, connection: Connection) -> None:
+    """The same for files that the virus scanner objected to: each has its first name still, or was discarded."""
+    for path in home.infected.glob("*"):
+        kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.name, QUARANTINE.c.discarded.is_(None))
         if connection.execute(kept).first() is None:
             path.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.audit import EVERY, Fault
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS, TRANSFERS
 from gateway.transfer.receipt import evidence_name, queue_name
 from gateway.transfer.states import Direction, State
 
@@ -27,6 +27,7 @@ class Area(StrEnum):
     SEALED_OUT = "sealed/out"
     SEALED_IN = "sealed/in"
     QUARANTINE = "quarantine"
+    INFECTED = "infected"
     EVIDENCE = "evidence"
 
 
@@ -57,7 +58,7 @@ class _Expected:
     needed: bool = True
 
 
-_TIDIED: Final = (Area.CUSTODY, Area.QUARANTINE)
+_TIDIED: Final = (Area.CUSTODY, Area.QUARANTINE, Area.INFECTED)
 """Areas of which a start removes what no row speaks of; elsewhere it stays where it is, and means no harm."""
 
 
@@ -100,10 +101,11 @@ def _expected(connection: Connection) -> Iterator[_Expected]:
     yield from _expected_consignments(connection)
     yield from _expected_receipts(connection)
     for row in connection.execute(select(QUARANTINE)):
-        name, subject = f"{row.id}.sealed", f"quarantine {row.id}"
+        subject = f"quarantine {row.id}"
+        places = {Area.INFECTED: row.id} if row.kind == FILE else {Area.QUARANTINE: f"{row.id}.sealed"}
         # Of a link or a directory nothing could be kept; a discarded file may outlive its row by a crash.
         if row.discarded is None:
-            yield _Expected(subject, {Area.QUARANTINE: name}, row.size, row.sha256, needed=row.size > 0)
+            yield _Expected(subject, places, row.size, row.sha256, needed=row.size > 0)
 
 
 def _expected_consignments(connection: Connection) -> Iterator[_Expected]:

@@ -50,7 +50,7 @@ TRANSFERS: Final = Table(
     Column("position", Integer),
     Column("expires", Float),
     Column("custody", Boolean, nullable=False, default=True),  # whether its bytes still lie in the vault
-    Column("origin", Text),  # the spool file that is still to be removed, as `intake` tells one from another
+    Column("origin", Text),  # the spool file still to be removed, as `intake` tells one from another; inbound, its name
     Column("placed", Text),  # inbound: the name that it was delivered under
     Column("word", Text),  # inbound: the file in spool/outcomes that answered it, as `outcomes` tells one from another
     Column(
@@ -152,3 +152,6 @@ QUARANTINE: Final = Table(
     Column("discarded", Float),
     Index("quarantine_by_time", "received"),
 )
+
+FILE: Final = "file"
+"""The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

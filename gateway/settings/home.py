@@ -110,6 +110,11 @@ class Home:
         return self.vault / "opened"
 
     @property
+    def infected(self) -> Path:
+        """Files that the virus scanner objects to, each named by its id in the quarantine: plaintext, so in the vault."""
+        return self.vault / "infected"
+
+    @property
     def sealed_out(self) -> Path:
         """Sealed consignments and receipts waiting to be sent, `PARTNER/ID.pgp`."""
         return self.state / "sealed" / "out"

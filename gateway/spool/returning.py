@@ -42,5 +42,16 @@ def return_file(
     return returned
 
 
+def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -> Path:
+    """Leave the reason alone, of a file that does not come back, and say where it lies. Done twice, it is there once."""
+    make_directory(directory, _DIRECTORY_MODE, disk)
+    wanted = safe_name(name)
+    reason, text = _reason(directory / wanted), why.encode()
+    if not write_new_file(reason, text, mode=_MODE, disk=disk) and reason.read_bytes() != text:
+        reason = _reason(directory / beside(wanted, tag))
+        write_file(reason, text, mode=_MODE, disk=disk)
+    return reason
+
+
 def _reason(returned: Path) -> Path:
     return returned.with_name(returned.name + _WHY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, update
@@ -16,7 +17,8 @@ from sqlalchemy import Connection, Row, update
 from gateway.errors import HeldByPerson, NotFound, ReturnedByPerson, UsageWrong
 from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
+from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
+from gateway.settings.home import Home
 from gateway.stages.workplace import Workplace
 from gateway.transfer.identity import is_id
 from gateway.transfer.states import ITINERARIES, Direction, State
@@ -138,13 +140,18 @@ def quarantined(connection: Connection, identity: str) -> Row[Any]:
     return found[0]
 
 
+def kept_file(home: Home, row: Row[Any]) -> Path:
+    """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
+    return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
+
+
 def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
     """Remove a quarantined file for good; its row and its digest stay."""
     with place.ledger.write() as transaction:
         row = quarantined(transaction.connection, identity)
         if row.discarded is not None:
             raise UsageWrong(f"{row.id} was discarded before")
-        kept = place.home.quarantine / f"{row.id}.sealed"
+        kept = kept_file(place.home, row)
         transaction.record(
             "quarantine.discarded",
             row.kind,

@@ -1,5 +1,8 @@
 """Deliver: what came out of a consignment is validated again, and put before the back office, whole and once.
 
+Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected: the rest of
+its consignment goes on, and the sender is told in the receipt.
+
 Publication is one rename that never overwrites; a file whose source is gone was published by an earlier attempt. The
 row says `delivered` only once the rename is durable, and the consignment is answered in the transaction that ends its
 last transfer.
@@ -16,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from gateway.errors import ContentInvalid, FileNameRefused, GatewayError
+from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -28,6 +31,7 @@ from gateway.spool.names import check_name, safe_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import inspect, invalid, wrong_authority
+from gateway.stages.scanning import Scanner, isolate, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
 from gateway.validation.contract import Report
@@ -41,9 +45,10 @@ class Deliver:
 
     name = "deliver"
 
-    def __init__(self, place: Workplace, sandbox: Sandbox) -> None:
+    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._place = place
         self._sandbox = sandbox
+        self._scanner = scanner
         self._survived: set[int] = set()
 
     def step(self) -> Step:
@@ -51,8 +56,9 @@ class Deliver:
         with place.ledger.read() as connection:
             rows = queries.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
             complete = [] if rows else queries.completed_consignments(connection, BATCH)
+            due = queries.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
         if not rows and not complete:
-            return Step()
+            return Step(due=due)
         facts: dict[int, Mapping[str, str]] = {}
         verdicts = self._inspect(rows, facts)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
@@ -85,11 +91,13 @@ class Deliver:
             else:
                 # Only publication takes a file away from here, and only after it was found good.
                 verdicts.append((row, State.DELIVERED))
+        scanned = scan(self._place, self._scanner, [row for row, _ in present], [path for _, path in present])
+        verdicts += scanned.refused
         reports = inspect(
             self._place,
             self._sandbox,
-            [row for row, _ in present],
-            [path for _, path in present],
+            [row for row, _ in scanned.clean],
+            [path for _, path in scanned.clean],
             self._survived,
         )
         for row, report in reports:
@@ -152,6 +160,8 @@ class Deliver:
             )
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
+        if isinstance(verdict, FileInfected):
+            isolate(self._place, transaction, row, self._unpacked(row), verdict.reason)
         code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
         event = transaction.record(
             f"transfer.{move.state}",

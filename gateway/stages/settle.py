@@ -1,8 +1,9 @@
 """Settle: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
 
 Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected,
-quarantined by the partner, or expired: the file itself comes back in spool/returned, with `NAME.why.txt`. Each step may
-be done twice without harm, so a crash between them is repaired by doing it again.
+quarantined by the partner, or expired: the file itself comes back in spool/returned, with `NAME.why.txt`. Only what a virus
+scanner, ours or the partner's, objects to does not come back: it is locked away here, and the reason is told. Each step
+may be done twice without harm, so a crash between them is repaired by doing it again.
 
 When the partner's back office has spoken, its receipt takes the place of the gateway's in `NAME.receipt.json`; of what it
 refused, `NAME.refused.txt` tells as well, since the bytes have left this site's custody long before.
@@ -18,14 +19,15 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import RefusedByBackOffice, documented_errors
+from gateway.errors import FileInfected, RefusedByBackOffice, documented_errors
 from gateway.ledger import queries
 from gateway.ledger.answers import untold, word_about
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.durable import make_directory, write_file
 from gateway.spool.names import beside
-from gateway.spool.returning import return_file
+from gateway.spool.returning import return_file, tell
+from gateway.stages.scanning import isolate
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.states import State
@@ -68,11 +70,15 @@ class Settle:
         for row in rows:
             if row.state in (State.RECEIPTED, State.INGESTED):
                 self._hand_over(row, receipts[row.partner, row.consignment])
+            elif _infected(row):
+                self._warn(row)
             else:
                 self._give_back(row)
         with place.ledger.write() as transaction:
             for row in rows:
-                if row.state not in (State.RECEIPTED, State.INGESTED):
+                if _infected(row):
+                    isolate(place, transaction, row, custody_file(place.home.custody, row.id), row.reason or "")
+                elif row.state not in (State.RECEIPTED, State.INGESTED):
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
@@ -127,12 +133,22 @@ class Settle:
             ]
         )
 
+    def _warn(self, row: Row[Any]) -> None:
+        directory = self._place.home.returned / row.flow / row.partner
+        said = "is infected, and was locked away" if row.consignment is None else _SAID[State.QUARANTINED]
+        tell(directory, row.name, self._letter(row, f"{said}; it does not come back"), tag=row.id)
+
     def _give_back(self, row: Row[Any]) -> None:
         home = self._place.home
         directory = home.returned / row.flow / row.partner
         why = self._letter(row, _SAID[State(row.state)])
         source = custody_file(home.custody, row.id)
         return_file(source, directory, row.name, why, tag=row.id, sha256=row.sha256)
+
+
+def _infected(row: Row[Any]) -> bool:
+    """Whether a virus scanner objects to it, at this site or at the partner's."""
+    return bool(row.state == State.QUARANTINED and row.code == FileInfected.code)
 
 
 def _about(receipt: Path) -> str | None:

@@ -1,29 +1,43 @@
 """Validate: would the receiver take it? What is wrong never leaves, and goes back to its operator with the reasons.
 
-Each file is read in the sandbox. Beyond its own rules, the authority that it names has to be the partner that it is
-addressed to, and the same bytes to the same partner within the flow's days are held as a suspected duplicate: `release`
-sends them.
+Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Beyond its own rules, the
+authority that it names has to be the partner that it is addressed to. The same bytes to the same partner within the flow's
+days are held as a suspected duplicate, and an extract whose number of records is far from that of the last one that the
+partner receipted is held as well: `release` sends them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import ContentInvalid, GatewayError, MessageIdUsed, PartnerUnknown, SuspectedDuplicate
+from gateway.errors import (
+    ContentInvalid,
+    GatewayError,
+    Hold,
+    MessageIdUsed,
+    PartnerUnknown,
+    SuspectedDuplicate,
+    VolumeUnusual,
+)
 from gateway.ledger import queries
+from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
-from gateway.settings.model import SiteKind
+from gateway.settings.model import ExtractSettings, SiteKind
 from gateway.stages.inspection import inspect, invalid, wrong_authority
+from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
 from gateway.validation.contract import Report
 from gateway.validation.sandbox import Crash, Sandbox
 
 _DAY: Final = 86400.0
+_FEW: Final = 1000
+"""Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
 
 
 class Validate:
@@ -31,9 +45,10 @@ class Validate:
 
     name = "validate"
 
-    def __init__(self, place: Workplace, sandbox: Sandbox) -> None:
+    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._place = place
         self._sandbox = sandbox
+        self._scanner = scanner
         self._survived: set[int] = set()
         self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
@@ -45,7 +60,15 @@ class Validate:
         if not rows:
             return Step(due=due)
         paths = [place.home.custody / row.id for row in rows]
-        results = list(inspect(place, self._sandbox, rows, paths, self._survived))
+        scanned = scan(place, self._scanner, rows, paths)
+        results: list[tuple[Row[Any], Report | GatewayError | Crash]] = list(scanned.refused)
+        results += inspect(
+            place,
+            self._sandbox,
+            [row for row, _ in scanned.clean],
+            [path for _, path in scanned.clean],
+            self._survived,
+        )
         self._messages.clear()
         with place.ledger.write() as transaction:
             changes = [self._judge(transaction, row, result) for row, result in results]
@@ -86,8 +109,7 @@ class Validate:
             if report.valid and (used := self._message_used(transaction, row, result)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
-        if move.state is State.VALIDATED and (earlier := self._earlier(transaction, row)) is not None:
-            error = SuspectedDuplicate(f"the same bytes as transfer {earlier}")
+        if move.state is State.VALIDATED and (error := self._doubt(transaction, row, facts)) is not None:
             # What is held has passed its validation: release goes on from there.
             move = Move(State.HELD, State.VALIDATED, code=error.code, reason=error.reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
@@ -125,9 +147,24 @@ class Validate:
             return transfer
         return queries.earlier_message(transaction.connection, row, message)
 
-    def _earlier(self, transaction: Transaction, row: Row[Any]) -> str | None:
-        days = self._place.settings.flows[row.flow].duplicate_days
-        if not days:
-            return None
-        since = transaction.now - days * _DAY
-        return queries.earlier_copy(transaction.connection, row.partner, row.sha256, since, row.key)
+    def _doubt(self, transaction: Transaction, row: Row[Any], told: Mapping[str, str] | None) -> Hold | None:
+        """Why a person has to look at a file with which nothing is wrong."""
+        flow = self._place.settings.flows[row.flow]
+        if flow.duplicate_days:
+            since = transaction.now - flow.duplicate_days * _DAY
+            earlier = queries.earlier_copy(transaction.connection, row.partner, row.sha256, since, row.key)
+            if earlier is not None:
+                return SuspectedDuplicate(f"the same bytes as transfer {earlier}")
+        if isinstance(flow, ExtractSettings) and told is not None:
+            last = last_volume(transaction.connection, row.flow, row.partner, row.key)
+            if last is not None:
+                return unusual(int(told["records"]), *last, flow.volume_band_percent)
+        return None
+
+
+def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:
+    """What speaks against so many records after `before` in the transfer `last`; a `band` of 0 percent allows any."""
+    apart = abs(records - before)
+    if not band or apart < _FEW or apart * 100 <= before * band:
+        return None
+    return VolumeUnusual(f"{records} records, {before} in transfer {last}: more than {band} percent apart")

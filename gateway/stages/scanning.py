@@ -1,0 +1,133 @@
+"""Scanning: before anything else reads a file, the virus scanner says whether it is clean, where its flow asks for that.
+
+Fail closed: without the scanner's word a file waits where it is, and is shown to it again; one that the scanner fails on
+again and again is held. Deferrals go to the log and into the rows and are no events of the chain: nothing has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Row, insert
+
+from gateway.errors import (
+    DiskFailed,
+    FileInfected,
+    GatewayError,
+    ImpossibleMove,
+    ScanFailed,
+    ScanIncomplete,
+    ScannerUnavailable,
+)
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
+from gateway.spool.durable import fsync_directory, make_directory
+from gateway.stages.workplace import Workplace
+
+_TRIES: Final = 6
+_WAIT: Final = 15.0
+"""Seconds until a scanner that does not answer is asked again: a file more or less does not matter to it."""
+
+
+class Scanner(Protocol):
+    """`scan` returns for a clean file, and raises as `validation.antivirus` says for all others."""
+
+    def scan(self, path: Path) -> None: ...
+
+
+@dataclass
+class Scanned:
+    """What of a batch may be read, what the scanner objects to, and the rows that wait for it."""
+
+    clean: list[tuple[Row[Any], Path]] = field(default_factory=list)
+    refused: list[tuple[Row[Any], GatewayError]] = field(default_factory=list)
+    waiting: list[Row[Any]] = field(default_factory=list)
+
+
+def scan(place: Workplace, scanner: Scanner | None, rows: Sequence[Row[Any]], paths: Sequence[Path]) -> Scanned:
+    """Show the files to the scanner, those whose flow asks for it; put off those that it does not answer for."""
+    found, absent = Scanned(), None
+    failed: list[tuple[Row[Any], ScanFailed]] = []
+    for row, path in zip(rows, paths, strict=True):
+        if not place.settings.flows[row.flow].scan:
+            found.clean.append((row, path))
+            continue
+        if scanner is None:
+            raise ImpossibleMove("a flow is to be scanned, and there is no scanner")
+        if absent is not None or place.stopping():
+            found.waiting.append(row)
+            continue
+        try:
+            scanner.scan(path)
+        except (FileInfected, ScanIncomplete) as error:
+            found.refused.append((row, error))
+        except ScannerUnavailable as error:
+            absent = error
+            found.waiting.append(row)
+        except ScanFailed as error:
+            if row.attempts + 1 >= _TRIES:
+                found.refused.append((row, ScanIncomplete(f"{_TRIES} attempts failed; {error.reason}")))
+            else:
+                failed.append((row, error))
+        else:
+            found.clean.append((row, path))
+    _put_off(place, found.waiting, absent)
+    _try_again(place, failed)
+    found.waiting += [row for row, _ in failed]
+    return found
+
+
+def _put_off(place: Workplace, rows: list[Row[Any]], error: ScannerUnavailable | None) -> None:
+    """Let the rows wait for a scanner that does not answer: their own attempts are not counted, it is not their fault."""
+    if error is None:
+        return
+    with place.ledger.write() as transaction:
+        due = place.clock() + _WAIT
+        transaction.set(TRANSFERS, [row.key for row in rows], due=due, code=error.code, reason=error.reason)
+    place.log("work.deferred", count=len(rows), code=error.code, reason=error.reason, remedy=error.remedy)
+
+
+def _try_again(place: Workplace, failed: list[tuple[Row[Any], ScanFailed]]) -> None:
+    if not failed:
+        return
+    with place.ledger.write() as transaction:
+        for row, error in failed:
+            tries = row.attempts + 1
+            due = place.retry_at(tries)
+            transaction.set(TRANSFERS, [row.key], attempts=tries, due=due, code=error.code, reason=error.reason)
+    for row, error in failed:
+        place.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
+
+
+def isolate(place: Workplace, transaction: Transaction, row: Row[Any], path: Path, reason: str) -> None:
+    """Lock an infected file away, whole and in the vault, with its note; the caller's own name of it goes with its row.
+
+    A crash before the commit leaves a name without a row, which is removed when the role starts.
+    """
+    identity = place.new_id()
+    kept = place.home.infected / identity
+    try:
+        make_directory(kept.parent)
+        kept.hardlink_to(path)
+        kept.chmod(0o400)
+        fsync_directory(kept.parent)
+    except OSError as error:
+        raise DiskFailed(f"cannot lock a file away: {error.strerror}") from error
+    transaction.connection.execute(
+        insert(QUARANTINE).values(
+            id=identity,
+            kind=FILE,
+            consignment=row.consignment or row.id,
+            partner=row.partner,
+            code=FileInfected.code,
+            reason=reason,
+            received=transaction.now,
+            size=row.size,
+            sha256=row.sha256,
+        )
+    )
+    transaction.afterwards.append(partial(path.unlink, missing_ok=True))
