@@ -63,6 +63,7 @@ class Event(StrEnum):
     TRANSFER_RECEIPTED = "transfer.receipted"
     TRANSFER_INGESTED = "transfer.ingested"
     TRANSFER_REFUSED = "transfer.refused"
+    TRANSFER_REDIRECTED = "transfer.redirected"
     TRANSFER_EXPIRED = "transfer.expired"
     TRANSFER_RETRIED = "transfer.retried"
     EXTRACT_EXPECTED = "extract.expected"
@@ -118,6 +119,7 @@ KEYS: Final = frozenset(
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "until", "dropped", "lost"),
+        *("passed_to", "passed_as", "came_from", "came_as"),
     }
 )
 """The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""

@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "release": Entry("gateway.cli.decide:release", "Let what is held go on."),
         "retry": Entry("gateway.cli.decide:retry", "Try now what waits for later."),
         "return": Entry("gateway.cli.decide:give_back", "Give a transfer back to whoever submitted it."),
+        "redirect": Entry("gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."),
         "quarantine": Entry("gateway.cli.quarantine:quarantine", "Look at what was locked away, and discard it."),
         "audit": Entry("gateway.cli.audit:audit", "Verify the audit chain, and exchange heads with partners."),
         "reload": Entry("gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
+import orjson
 from sqlalchemy import Connection, Row
 
 from gateway.cli import output, reading, tables
@@ -17,13 +18,15 @@ from gateway.ledger import queries
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.logs import safe_text
 from gateway.stages.decisions import find
+from gateway.transfer.redirect import FLOW
 from gateway.transfer.states import Direction
 
 _COLUMNS: Final = (Column("TIME (UTC)"), Column("BY"), Column("WHAT"))
 _TRANSFER: Final = (
-    *("id", "flow", "partner", "name", "size", "sha256", "schema", "reference"),
+    *("id", "flow", "partner", "name", "size", "sha256", "schema", "reference", "redirected_from"),
     *("consignment", "state", "code", "next_try", "expires"),
 )
+_ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "held_by")
 _CONSIGNMENT: Final = (
     *("id", "partner", "sequence", "items", "bytes", "sealed_size", "sealed_sha256"),
     *("state", "code", "resends", "next_try", "expires"),
@@ -63,10 +66,17 @@ def _transfer(connection: Connection, row: Row[Any]) -> dict[str, Any]:
         "kind": "transfer",
         **reading.transfer(row),
         "what_to_do": reading.remedy(row.code, row.state, row.direction, row.id),
+        "original": _original(row),
         "carried_by": None if carrier is None else reading.consignment(carrier),
         "receipts": [_answer(receipt, row.id) for receipt in map(reading.receipt, receipts)],
         "events": _events(connection, row, subjects),
     }
+
+
+def _original(row: Row[Any]) -> dict[str, str] | None:
+    """What a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last."""
+    told = orjson.loads(row.facts) if row.facts and row.flow == FLOW else {}
+    return {name.removeprefix("original_"): told[name] for name in _ORIGINAL if name in told} or None
 
 
 def _consignment(connection: Connection, row: Row[Any]) -> dict[str, Any]:
@@ -107,6 +117,8 @@ def _tell(story: Mapping[str, Any]) -> None:
     for word in _TRANSFER if story["kind"] == "transfer" else _CONSIGNMENT:
         if story[word] is not None:
             click.echo(f"  {word.replace('_', ' '):<14} {_shown(story[word])}")
+    for word, value in (story.get("original") or {}).items():
+        click.echo(f"  {f'original {word}'.replace('_', ' '):<18} {_shown(value)}")
     if story["reason"]:
         click.echo("  reason")
         click.echo(textwrap.indent("\n".join(map(safe_text, story["reason"].splitlines())), "    "))

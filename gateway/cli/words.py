@@ -18,6 +18,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "transfer.delivered": "delivered to spool/inbound",
         "transfer.ingested": "taken over by the back office",
         "transfer.refused": "the back office could not take it",
+        "transfer.redirected": "passed on to the right authority",
         "transfer.receipted": "receipt verified: the partner has it",
         "transfer.quarantined": "locked away by the partner's gateway",
         "transfer.expired": "given up: no receipt in time",
@@ -52,6 +53,10 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
 def describe(event: str, detail: Mapping[str, Any]) -> str:
     """An event as a sentence without a full stop: what happened, by whom, and why."""
     said = _WORDS.get(event, event)
+    if passed_to := detail.get("passed_to"):
+        said += f", {passed_to}, as transfer {detail.get('passed_as')}"
+    if came_from := detail.get("came_from"):
+        said += f", having come here from {came_from} as transfer {detail.get('came_as')}"
     if actor := detail.get("actor"):
         said += f", by {actor}"
     if sequence := detail.get("sequence"):

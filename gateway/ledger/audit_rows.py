@@ -29,7 +29,7 @@ _MOVES: Final[Mapping[tuple[str, Direction], frozenset[str]]] = {
     | {"transfer.quarantined", "transfer.expired", "transfer.refused"},
     ("transfer", Direction.IN): frozenset(
         f"transfer.{state}"
-        for state in ("delivered", "ingested", "refused", "rejected", "quarantined", "held", "released")
+        for state in ("delivered", "ingested", "refused", "redirected", "rejected", "quarantined", "held", "released")
     ),
     ("consignment", Direction.OUT): frozenset(
         f"consignment.{state}" for state in ("packed", "sealed", "sent", "overdue", "retried", "receipted", "expired")

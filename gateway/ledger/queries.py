@@ -227,9 +227,10 @@ def ids_in_custody(connection: Connection) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def unreleased(connection: Connection) -> list[Row[Any]]:
-    """Admitted transfers whose dropped file may still lie in the spool."""
-    return list(connection.execute(select(TRANSFERS).where(TRANSFERS.c.origin.is_not(None))))
+def unreleased(connection: Connection, direction: Direction = Direction.OUT) -> list[Row[Any]]:
+    """Admitted transfers whose dropped file may still lie in the spool; inbound, redirected ones whose delivered file may."""
+    query = select(TRANSFERS).where(TRANSFERS.c.origin.is_not(None), TRANSFERS.c.direction == str(direction))
+    return list(connection.execute(query))
 
 
 def completed_consignments(connection: Connection, limit: int) -> list[Row[Any]]:

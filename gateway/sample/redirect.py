@@ -6,44 +6,26 @@ inside is made up as well.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from types import MappingProxyType
 from typing import Final
 
+from gateway.sample import people
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.people import day_before
 from gateway.sample.xml_defects import apply_defect, defects_of
-from gateway.sample.xml_envelope import AUTHORITY_OFFICES, write_header
-from gateway.sample.xml_writer import XmlWriter
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES
 from gateway.transfer.identity import RANDOM_BYTES, new_id
+from gateway.transfer.redirect import Holding, Office, Original, Redirect, write
 
-NAMESPACE: Final = "urn:gateway:redirect:1.0"
-PART_BYTES: Final = 1500
 _INSIDE: Final = MappingProxyType({"laid": "javascript", "claim": "nino"})
 """The defect of the file inside, by its flow, where that is what is wrong."""
 _PREFIX: Final = "inside-"
 _REASONS: Final = ("address-elsewhere", "address-elsewhere", "moved", "boundary-changed", "landlord-elsewhere")
 _STOPS: Final = ("E07000223", "W06000024", "E08000035")
 """Authorities that a file may have reached before."""
-
-
-@dataclass(frozen=True)
-class Holding:
-    """One authority's time with a file; `transfer` is the one by which it came."""
-
-    holder: str
-    received_from: str
-    transfer: str
-    received: date
-    opened: str
-    reason: str
-    passed: date
-    passed_to: str
 
 
 class RedirectSampler:
@@ -90,38 +72,13 @@ class RedirectSampler:
 
 def wrap(original: Sample, flow: str, holdings: Sequence[Holding], random: Random, today: date) -> str:
     """The document that carries a file on from the last of its holders."""
-    last = holdings[-1]
-    xml = XmlWriter("Redirect", NAMESPACE)
-    with xml.element("Header"):
-        write_header(xml, "RED", last.holder, last.passed_to, random, today, offices=AUTHORITY_OFFICES)
-    with xml.element("History"):
-        for holding in holdings:
-            with xml.element("Holding"):
-                _write_holding(xml, holding)
-    with xml.element("Original"):
-        xml.leaf("OriginalFlow", flow)
-        xml.leaf("OriginalName", original.name)
-        xml.leaf("OriginalTransfer", holdings[0].transfer)
-        xml.leaf("OriginalSize", str(len(original.content)))
-        xml.leaf("OriginalSha256", sha256(original.content).hexdigest())
-    starts = range(0, len(original.content), PART_BYTES)
-    for start in starts:
-        xml.leaf("Part", b64encode(original.content[start : start + PART_BYTES]).decode())
-    with xml.element("Trailer"):
-        xml.leaf("HoldingCount", str(len(holdings)))
-        xml.leaf("PartCount", str(len(starts)))
-    return xml.text()
-
-
-def _write_holding(xml: XmlWriter, holding: Holding) -> None:
-    xml.leaf("Holder", holding.holder)
-    xml.leaf("ReceivedFrom", holding.received_from)
-    xml.leaf("TransferId", holding.transfer)
-    xml.day("ReceivedOn", holding.received)
-    xml.leaf("Opened", holding.opened)
-    xml.leaf("RedirectReason", holding.reason)
-    xml.day("PassedOn", holding.passed)
-    xml.leaf("PassedTo", holding.passed_to)
+    message_id = f"RED-{holdings[-1].holder}-{today:%y%m%d}-{random.getrandbits(64):016x}"
+    code, name = random.choice(AUTHORITY_OFFICES)
+    office = Office(code, name, people.telephone(random))
+    clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
+    created = datetime.combine(today, clock)
+    inside = Original(flow, original.name, original.content)
+    return write(Redirect(message_id, office, created, tuple(holdings), inside)).decode()
 
 
 def _history(sender: str, recipient: str, random: Random, today: date) -> list[Holding]:

@@ -106,6 +106,24 @@ class Draft:
         self._names.append(transfer)
         return Copied(transfer, submission.size, sha256)
 
+    def write(self, content: bytes, transfer: str) -> tuple[Path, Copied]:
+        """A file of these bytes under the transfer's id, and where it lies until `move_in`; durable as a copy is."""
+        target = custody_file(self._copies, transfer)
+        try:
+            descriptor = os.open(target, _COPY, 0o600)
+            try:
+                if self._owner is not None:
+                    os.fchown(descriptor, self._owner.st_uid, self._owner.st_gid)
+                write_all(descriptor, content)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise disk_error(error, "writing a file for custody") from error
+        self._group.add_file(descriptor)
+        self._names.append(transfer)
+        return target, Copied(transfer, len(content), hashlib.sha256(content).hexdigest())
+
     def commit(self) -> None:
         """Wait until every copy is on the disk."""
         self._group.commit()

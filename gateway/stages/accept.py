@@ -21,6 +21,7 @@ from gateway.errors import (
     ReceiptContrary,
     ReceiptEarly,
     ReceiptForeign,
+    Redirected,
     RefusedByBackOffice,
 )
 from gateway.ledger import queries
@@ -179,13 +180,14 @@ class Accept:
             item, following = rows[answer.transfer], BACK_OFFICE[answer.outcome]
             if item.state in _OPEN:
                 raise ReceiptEarly
-            known = item.state == State.INGESTED or item.code == RefusedByBackOffice.code
+            known = item.state == State.INGESTED or item.code in _REFUSED
             if known and (item.state == State.INGESTED) == (following is State.INGESTED):
                 continue
             if known or item.state != State.RECEIPTED:
                 raise ReceiptContrary(f"transfer {item.id} was {item.code or item.state} before")
             took = following is State.INGESTED
-            code = None if took else RefusedByBackOffice.code
+            # A code of the partner's own says nothing here, but for those that the gateway itself gives.
+            code = None if took else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
             moved = transaction.record(
                 "transfer.ingested" if took else "transfer.refused",
                 "transfer",
@@ -253,6 +255,8 @@ class Accept:
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)
 """A receipt may come before the sender's process noted that it had sent, and after it gave up."""
+
+_REFUSED: Final = (RefusedByBackOffice.code, Redirected.code)
 
 _PATIENCE: Final = 86400.0
 """Seconds that a back office's word waits for the receipt of its gateway, which was sent before it."""

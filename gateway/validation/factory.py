@@ -44,7 +44,8 @@ def build(plan: Plan) -> Validator:
 
 
 def _redirect(*, schema_root: Path, allow_test_numbers: bool) -> Validator:
-    from gateway.validation.redirect import FLOW, LIMITS, BytesValidator, RedirectValidator
+    from gateway.transfer.redirect import FLOW
+    from gateway.validation.redirect import LIMITS, BytesValidator, RedirectValidator
     from gateway.validation.xml import XmlValidator
 
     def inner(flow: str) -> BytesValidator:

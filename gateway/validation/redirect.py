@@ -2,7 +2,7 @@
 
 The envelope is XML like any other. The file inside must have the size and the digest that the envelope gives, and must
 be right by the rules of its own flow: nothing gets in by being wrapped. Raises what the validators inside raise, and
-nothing for what a file can hold. Why it is safe: the file is put together in memory only, at most as large as the
+nothing for what a file can hold. `unwrap` takes a document apart that was found right. Why it is safe: the file is put together in memory only, at most as large as the
 envelope may be, and is never given a name.
 """
 
@@ -11,17 +11,18 @@ from __future__ import annotations
 import binascii
 import hashlib
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Final, Protocol
 
 from lxml import etree
 
-from gateway.errors import DiskFailed
+from gateway.errors import ContentInvalid, DiskFailed
+from gateway.transfer.redirect import NAMESPACE, Holding, Original
 from gateway.validation.contract import Finding, Report
 from gateway.validation.xml_codes import XmlCode, XmlLimits
 from gateway.validation.xml_guard import XmlGuard
 
-FLOW: Final = "redirect"
 LIMITS: Final = XmlLimits(size=24 << 20)
 """A file of 16 MiB in base 64, and what stands around it."""
 _NEXT_HOLDER: Final = "not the authority to which the one before passed it on"
@@ -76,6 +77,27 @@ class RedirectValidator:
         return self._known[flow]
 
 
+def unwrap(content: bytes) -> tuple[tuple[Holding, ...], Original]:
+    """The history of a document, and the file in it, its size and digest compared once more.
+
+    For documents that a validator has found right: ContentInvalid is raised where the content shows that none did.
+    """
+    root = XmlGuard(LIMITS).read(content)
+    if isinstance(root, Finding):
+        raise ContentInvalid(f"{root.where}: {root.message}", root.code)
+    if etree.QName(root).namespace != NAMESPACE:
+        raise ContentInvalid("It is no redirect document.", XmlCode.NAMESPACE.value)
+    try:
+        envelope = _Envelope(root)
+        holdings = tuple(envelope.history())
+        faults = [*envelope.history_faults(), *envelope.content_faults()]
+    except (ValueError, IndexError) as error:
+        raise ContentInvalid("It is no redirect document.") from error
+    if faults:
+        raise ContentInvalid("\n".join(f"{fault.where}: {fault.message}" for fault in faults), faults[0].code)
+    return holdings, Original(envelope.flow, envelope.name, envelope.content)
+
+
 class _Envelope:
     """What a right envelope says."""
 
@@ -85,7 +107,23 @@ class _Envelope:
         self._holdings = list(root.iterfind(f"{self._space}History/{self._space}Holding"))
         self.holders = [self._text(holding, "Holder") for holding in self._holdings]
         self.flow = self._original("OriginalFlow")
+        self.name = self._original("OriginalName")
         self.content = b"".join(_decoded(part.text or "") for part in root.iterfind(f"{self._space}Part"))
+
+    def history(self) -> Iterator[Holding]:
+        """Every authority's time with the file; ValueError where a day is none."""
+        for holding in self._holdings:
+            yield Holding(
+                holder=self._text(holding, "Holder"),
+                received_from=self._text(holding, "ReceivedFrom"),
+                transfer=self._text(holding, "TransferId"),
+                received=date.fromisoformat(self._text(holding, "ReceivedOn")),
+                opened=self._text(holding, "Opened"),
+                reason=self._text(holding, "RedirectReason"),
+                passed=date.fromisoformat(self._text(holding, "PassedOn")),
+                passed_to=self._text(holding, "PassedTo"),
+                explanation=self._text(holding, "Explanation") or None,
+            )
 
     def history_faults(self) -> Iterator[Finding]:
         """Each authority must have the file from the one before it, the first from the Department, the last for the reader."""

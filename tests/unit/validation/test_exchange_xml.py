@@ -18,8 +18,9 @@ from lxml import etree
 from gateway.errors import ConfigurationInvalid
 from gateway.sample.catalog import samplers
 from gateway.sample.contract import Sample
-from gateway.sample.redirect import Holding, wrap
+from gateway.sample.redirect import wrap
 from gateway.settings.resources import resource
+from gateway.transfer.redirect import Holding
 from gateway.validation.factory import build
 from gateway.validation.govtypes import rules
 from gateway.validation.pdf import PdfValidator

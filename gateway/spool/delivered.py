@@ -1,0 +1,122 @@
+"""Files that lie before the back office: finding one again by its content, and taking it away where it must not stay.
+
+Raises DiskFailed and NotPermitted for what the system reports, OriginalOther from `read_given`. The directories belong
+to the back office: they are gone down without following links, nothing but a regular file is read, never more of it than
+the ledger says that it has, and only a file of exactly the delivered bytes is removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import NotPermitted, OriginalOther
+from gateway.spool.descent import DIRECTORY, FILE, opened
+from gateway.spool.durable import DISK, Disk, disk_error
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A delivered file as the ledger knows it: where it was put, the names it may have there, its size and SHA-256."""
+
+    flow: str
+    partner: str
+    names: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+def read_delivered(inbound: Path, wanted: Delivered) -> tuple[str, bytes] | None:
+    """The name that the file has and its bytes; None where it is not there any more."""
+    with _translated("reading a delivered file"), _directory(inbound, wanted) as directory:
+        return None if directory is None else _find(directory, wanted)
+
+
+def remove_delivered(inbound: Path, wanted: Delivered, marker: str, disk: Disk = DISK) -> bool:
+    """Remove the file and the empty marker beside it, durably; False where it is not there any more."""
+    with _translated("removing a delivered file"), _directory(inbound, wanted) as directory:
+        found = None if directory is None else _find(directory, wanted)
+        if directory is None or found is None:
+            return False
+        disk.unlink(found[0], dir_fd=directory)
+        if _is_empty(f"{found[0]}{marker}", directory):
+            disk.unlink(f"{found[0]}{marker}", dir_fd=directory)
+        disk.fsync(directory)
+        return True
+
+
+def read_given(path: Path, wanted: Delivered) -> bytes:
+    """The bytes of a file that somebody names: OriginalOther unless they are those that were delivered."""
+    with _translated("reading a file"):
+        content = _read(path, None, wanted)
+    if content is None:
+        raise OriginalOther
+    return content
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise NotPermitted(f"This user may not do that: {doing}.") from error
+    except OSError as error:
+        raise disk_error(error, doing) from error
+
+
+@contextmanager
+def _directory(inbound: Path, wanted: Delivered) -> Iterator[int | None]:
+    """FLOW/PARTNER below spool/inbound; None where that is no directory."""
+    with ExitStack() as stack:
+        root = os.open(inbound, DIRECTORY)
+        stack.callback(os.close, root)
+        above = stack.enter_context(opened(root, wanted.flow))
+        yield None if above is None else stack.enter_context(opened(above, wanted.partner))
+
+
+def _find(directory: int, wanted: Delivered) -> tuple[str, bytes] | None:
+    for name in wanted.names:
+        if (content := _read(name, directory, wanted)) is not None:
+            return name, content
+    return None
+
+
+def _read(name: str | Path, directory: int | None, wanted: Delivered) -> bytes | None:
+    """The bytes of the file of that name, None where it is another file or none."""
+    try:
+        descriptor = os.open(name, FILE, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None  # nothing, a link, or a socket
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
+            return None
+        content = b"".join(_pieces(descriptor, wanted.size))
+    finally:
+        os.close(descriptor)
+    return content if hashlib.sha256(content).hexdigest() == wanted.sha256 else None
+
+
+def _pieces(descriptor: int, size: int) -> Iterable[bytes]:
+    left = size
+    while left and (piece := os.read(descriptor, min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+
+
+def _is_empty(name: str, directory: int) -> bool:
+    with suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return stat.S_ISREG(status.st_mode) and status.st_size == 0
+    return False

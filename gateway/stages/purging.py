@@ -1,0 +1,40 @@
+"""Purge: delivered files that went on to another authority leave spool/inbound.
+
+The row of such a transfer names its file in `origin` until the file is gone, durably; so whatever breaks off is finished by
+the next call. Raises DiskFailed, NotPermitted and what the ledger raises. Only the very bytes that were delivered are
+removed; what the back office has put there under the name meanwhile stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger, Transaction
+from gateway.ledger.tables import TRANSFERS
+from gateway.settings.home import Home
+from gateway.settings.naming import MARKER
+from gateway.spool.delivered import Delivered, remove_delivered
+from gateway.transfer.states import Direction
+
+
+def purge(home: Home, ledger: Ledger) -> None:
+    """Remove what is to go."""
+    with ledger.write() as transaction:
+        purge_left(home, transaction)
+
+
+def purge_left(home: Home, transaction: Transaction) -> None:
+    """The same within a transaction."""
+    rows = queries.unreleased(transaction.connection, Direction.IN)
+    for row in rows:
+        remove_delivered(home.inbound, delivered_as(row, (row.origin,)), MARKER)
+    transaction.set(TRANSFERS, [row.key for row in rows], origin=None)
+
+
+def delivered_as(row: Row[Any], names: Sequence[str]) -> Delivered:
+    """A transfer's file in spool/inbound, under the first of these names that it has."""
+    return Delivered(row.flow, row.partner, tuple(names), row.size, row.sha256)

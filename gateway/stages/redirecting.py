@@ -1,0 +1,301 @@
+"""Redirect: a delivered file that belongs to another authority goes on to that one, and leaves this one.
+
+One transaction makes all of it true: the sealed road to the right authority begins (the document lies durably in custody
+before it), the sender's receipt is due, the file here is answered and is to go. Only then it goes; its row remembers that
+it has to until it has, so `purging`, which every later redirect and every start of the gateway does, finishes what a crash
+cut short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
+all before anything is changed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from gateway.errors import (
+    ContentInvalid,
+    FileTooLarge,
+    FlowNotPermitted,
+    ImpossibleMove,
+    OriginalMissing,
+    PartnerUnknown,
+    PoisonFile,
+    Redirected,
+    UsageWrong,
+)
+from gateway.ledger import queries
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import TRANSFERS
+from gateway.settings.model import SiteKind
+from gateway.settings.naming import expand
+from gateway.spool.delivered import read_delivered, read_given
+from gateway.spool.names import beside, safe_name
+from gateway.spool.submission import Copied, Draft
+from gateway.stages.acknowledge import pass_on
+from gateway.stages.admit import record_admitted
+from gateway.stages.decisions import find
+from gateway.stages.inspection import invalid, wrong_authority
+from gateway.stages.purging import delivered_as, purge
+from gateway.stages.workplace import Workplace
+from gateway.transfer.receipt import Answer, Outcome
+from gateway.transfer.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Office, Opened, Original, Redirect, write
+from gateway.transfer.states import Direction, State
+from gateway.validation.redirect import unwrap
+from gateway.validation.sandbox import Crash, Job, Sandbox
+
+_WORD: Final = "redirected:"
+"""What `word` says of a transfer that was answered by its redirect, the redirect's id behind it."""
+_FOREIGN: Final = re.compile(r"[^\w '’.,&()/-]|_")
+_OFFICE_NAME: Final = 70
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person wants: to whom, why (a code of `Why`, and words), who saw the file here, and who wants it.
+
+    `given` is the file itself where it does not lie in spool/inbound any more.
+    """
+
+    to: str
+    reason: str
+    opened: str
+    note: str | None
+    actor: str
+    given: Path | None = None
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What was done, or would be: the transfer that came, the redirect that goes, and the name of the file that leaves
+    spool/inbound, None where it was not there.
+    """
+
+    transfer: str
+    came_from: str
+    flow: str
+    name: str
+    sha256: str
+    redirect: str
+    passed_to: str
+    document: str
+    document_size: int
+    document_sha256: str
+    holders: tuple[str, ...]
+    removed: str | None
+
+
+def redirect(place: Workplace, identity: str, order: Order, readers: Sandbox, *, dry_run: bool = False) -> Passed:
+    """Pass a delivered file on. `readers` hold the document against its rules before anything is decided."""
+    if not dry_run:
+        purge(place.home, place.ledger)
+    with place.ledger.read() as connection:
+        _, row = find(connection, identity, ("transfer",))
+    _require(place, row, order)
+    found, content = _content(place, row, order)
+    now = datetime.fromtimestamp(place.clock(), UTC)
+    passed_as = place.new_id()
+    document = _document(place, row, order, content, now, passed_as)
+    limit = place.settings.flows[FLOW].max_bytes
+    if len(text := write(document)) > limit:
+        raise FileTooLarge(f"The document would have {len(text)} bytes; its flow allows {limit}.")
+    name = f"redirect-{now:%Y%m%d}-{passed_as}.xml"
+    with Draft(place.home.vault / "submitted", place.new_id()) as draft:
+        path, copy = draft.write(text, passed_as)
+        draft.commit()
+        _validate(readers, path, order.to)
+        if not dry_run:
+            with place.ledger.write() as transaction:
+                _, row = find(transaction.connection, row.id, ("transfer",))
+                _require(place, row, order)
+                draft.move_in(place.home.custody)
+                _record(place, transaction, row, order, copy, name, found=found)
+            purge(place.home, place.ledger)
+    return Passed(
+        transfer=row.id,
+        came_from=row.partner,
+        flow=row.flow,
+        name=row.name,
+        sha256=row.sha256,
+        redirect=passed_as,
+        passed_to=order.to,
+        document=name,
+        document_size=copy.size,
+        document_sha256=copy.sha256,
+        holders=tuple(holding.holder for holding in document.holdings),
+        removed=found,
+    )
+
+
+def _require(place: Workplace, row: Row[Any], order: Order) -> None:
+    """Whether this file may go there from here."""
+    if place.settings.site.kind is not SiteKind.LA:
+        raise UsageWrong("Only an authority passes files on to another one.")
+    if row.direction != Direction.IN:
+        raise UsageWrong(f"transfer {row.id} was sent from here: only what came can be passed on")
+    if row.word is not None and row.word.startswith(_WORD):
+        raise UsageWrong(f"transfer {row.id} was passed on before, as transfer {row.word.removeprefix(_WORD)}")
+    if row.word is not None or row.state == State.INGESTED:
+        raise UsageWrong(f"the back office has answered transfer {row.id}: it cannot be passed on any more")
+    if row.state != State.DELIVERED:
+        raise UsageWrong(f"transfer {row.id} is {row.state}: only a delivered file can be passed on")
+    if row.flow not in (*CARRIED, FLOW):
+        raise FlowNotPermitted(f"Files of the flow {row.flow} do not go from authority to authority.")
+    partner = place.settings.partners.get(order.to)
+    if order.to == place.site:
+        raise UsageWrong(f"{order.to} is this site.")
+    if partner is None:
+        raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
+    if partner.kind is not SiteKind.LA:
+        raise UsageWrong(f"{order.to} is no authority: a refusal with its reason tells the sender.")
+    if order.to == row.partner:
+        raise UsageWrong(f"{order.to} is where it came from: settle with them, by telephone, whose it is.")
+    if order.to not in place.routes.outgoing.get(FLOW, frozenset()):
+        raise FlowNotPermitted(f"The flow {FLOW} does not go to {order.to}.")
+    if order.given is not None and order.opened == Opened.NO:
+        raise UsageWrong("The back office took the file away, so a system has opened it: --opened by-system at least.")
+
+
+def _content(place: Workplace, row: Row[Any], order: Order) -> tuple[str | None, bytes]:
+    """The name in spool/inbound and the bytes; the bytes may be given by whoever asks."""
+    wanted = delivered_as(row, _names(place, row))
+    found = read_delivered(place.home.inbound, wanted)
+    if order.given is not None:
+        return None if found is None else found[0], read_given(order.given, wanted)
+    if found is None:
+        raise OriginalMissing(
+            f"{row.placed or row.name} does not lie in spool/inbound/{row.flow}/{row.partner} any more"
+        )
+    return found
+
+
+def _names(place: Workplace, row: Row[Any]) -> list[str]:
+    """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
+    if row.placed is not None:
+        return [row.placed]
+    template = place.settings.flows[row.flow].inbound_name
+    came = datetime.fromtimestamp(row.created, UTC).date()
+    named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
+    # Its own second name first: under the plain one, another transfer may have brought the same bytes.
+    return [name for first in (safe_name(named), row.name) for name in (beside(first, row.id), first)]
+
+
+def _document(place: Workplace, row: Row[Any], order: Order, content: bytes, now: datetime, passed_as: str) -> Redirect:
+    """The file with its history: what was passed on to us already is not wrapped twice."""
+    earlier: tuple[Holding, ...] = ()
+    original = Original(row.flow, row.name, content)
+    if row.flow == FLOW:
+        earlier, original = unwrap(content)
+    if order.to in {holding.holder for holding in earlier}:
+        raise UsageWrong(f"{order.to} held the file before, and passed it on: settle by telephone whose it is.")
+    if len(earlier) >= MAX_HOLDINGS:
+        raise UsageWrong(f"{len(earlier)} authorities have passed the file on: settle by telephone whose it is.")
+    here = Holding(
+        holder=place.site,
+        received_from=row.partner,
+        transfer=row.id,
+        received=_day(row.created),
+        opened=order.opened,
+        reason=order.reason,
+        passed=now.date(),
+        passed_to=order.to,
+        explanation=order.note,
+    )
+    office = Office(place.site.replace("-", "")[:10], _office_name(place))
+    return Redirect(f"RED-{passed_as.replace('-', '')}", office, now, (*earlier, here), original)
+
+
+def _day(moment: float) -> date:
+    return datetime.fromtimestamp(moment, UTC).date()
+
+
+def _office_name(place: Workplace) -> str:
+    """The site's name with the letters and marks that the schema gives to names."""
+    return " ".join(_FOREIGN.sub(" ", place.settings.site.name).split())[:_OFFICE_NAME].strip() or place.site
+
+
+def _validate(readers: Sandbox, path: Path, to: str) -> None:
+    """What the right authority would refuse never gets as far as the ledger."""
+    _, result = next(iter(readers.validate([Job("document", FLOW, path)])))
+    if isinstance(result, Crash):
+        raise PoisonFile(result.reason)
+    report = wrong_authority(result, to)
+    if not report.valid:
+        error = invalid(report)
+        raise ContentInvalid(f"The document would break its rules:\n{error.reason}", error.finding)
+
+
+def _record(
+    place: Workplace,
+    transaction: Transaction,
+    row: Row[Any],
+    order: Order,
+    copy: Copied,
+    name: str,
+    *,
+    found: str | None,
+) -> None:
+    """Both transfers and the receipt, with the events that name each other."""
+    event = transaction.record(
+        "transfer.redirected",
+        "transfer",
+        row.id,
+        row.partner,
+        flow=row.flow,
+        sha256=row.sha256,
+        state=str(State.DELIVERED),
+        code=order.reason,
+        reason=order.note,
+        actor=order.actor,
+        passed_to=order.to,
+        passed_as=copy.transfer,
+    )
+    admitted = {
+        "id": copy.transfer,
+        "flow": FLOW,
+        "partner": order.to,
+        "name": name,
+        "size": copy.size,
+        "sha256": copy.sha256,
+        "origin": None,
+        "reference": None,
+        "redirected_from": row.partner,
+    }
+    record_admitted(place, transaction, [admitted])
+    transaction.record(
+        "transfer.redirected",
+        "transfer",
+        copy.transfer,
+        order.to,
+        flow=FLOW,
+        sha256=row.sha256,
+        actor=order.actor,
+        came_from=row.partner,
+        came_as=row.id,
+    )
+    answer = Answer(
+        transfer=row.id,
+        sha256=row.sha256,
+        outcome=Outcome.REFUSED,
+        code=Redirected.code,
+        reason=f"It belongs to {order.to} ({order.reason}), and was passed on to it as transfer {copy.transfer}.",
+    )
+    change = {
+        "key": row.key,
+        "state": State.DELIVERED,
+        "code": answer.code,
+        "reason": answer.reason,
+        "word": f"{_WORD}{copy.transfer}",
+        "origin": found,
+        "event": event,
+    }
+    transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, [change])
+    carrier = queries.consignment_in(transaction.connection, row.partner, row.consignment)
+    if carrier is None:
+        raise ImpossibleMove("a delivered transfer without its consignment")
+    if carrier.state == State.DELIVERED:  # else the stage that ends the consignment says it
+        pass_on(transaction, carrier, [answer])
