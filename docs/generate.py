@@ -120,6 +120,16 @@ _MEANING_HERE: Final[Mapping[tuple[str, Direction, State], str]] = {
         State.REJECTED,
     ): "the content is wrong, here or by the partner's word; the file goes back",
     ("transfer", Direction.OUT, State.QUARANTINED): "the partner's gateway locked it away; the file goes back",
+    (
+        "transfer",
+        Direction.OUT,
+        State.RECEIPTED,
+    ): "the partner's signed receipt has been verified; with the code `refused-by-back-office`, its back office could not take it",
+    (
+        "transfer",
+        Direction.IN,
+        State.DELIVERED,
+    ): "in `spool/inbound`, complete and durable; with the code `refused-by-back-office`, the back office could not take it",
     ("transfer", Direction.IN, State.REJECTED): "the content is wrong; the sender is told in the receipt",
     ("consignment", Direction.IN, State.DELIVERED): "every transfer in it has come to its end here",
     ("consignment", Direction.OUT, State.RECEIPTED): "answered, transfer by transfer",
