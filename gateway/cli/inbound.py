@@ -26,7 +26,7 @@ _HOUR = 3600.0
 
 @click.group()
 def inbound() -> None:
-    r"""Look at what came in, as the back office sees it.
+    """Look at what came in, as the back office sees it.
 
     \b
     Example:
