@@ -40,6 +40,8 @@ from gateway.transfer.states import Direction, State
 from gateway.transfer.word import Fate, Word, judge, reason_of
 
 _LOOK_AGAIN: Final = 0.25
+_REST: Final = 1.0
+"""Seconds between looks that find nothing: a site of 380 partners has a thousand directories, and files come meanwhile."""
 
 _WRONG: Final[dict[Fate, type[Reject]]] = {
     Fate.AMBIGUOUS: OutcomeAmbiguous,
@@ -56,9 +58,12 @@ class Hear:
     def __init__(self, place: Workplace, outcomes: Outcomes) -> None:
         self._place = place
         self._outcomes = outcomes
+        self._rest_until = 0.0
 
     def step(self) -> Step:
         place = self._place
+        if place.clock() < self._rest_until:
+            return Step(due=self._rest_until)
         words: list[tuple[Spoken, str | None]] = []
         refused: list[Refusal] = []
         for found in islice(self._outcomes.scan(), BATCH):
@@ -75,6 +80,7 @@ class Hear:
             give_back(place, place.home.outcomes, refusal)
         done = len(heard) + sum(isinstance(refusal.error, Reject) for refusal in refused)
         again = self._outcomes.unsettled > 0
+        self._rest_until = 0.0 if done or again else place.clock() + _REST
         return Step(done=done, due=place.clock() + _LOOK_AGAIN if again else None)
 
     def close(self) -> None:

@@ -57,14 +57,16 @@ def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
 
 
 def say(bench: Bench, name: str, reason: bytes = b"", flow: str = "claim") -> Path:
-    """Leave a word in the outcomes, and let it settle."""
+    """Leave a word in the outcomes; the stage has rested meanwhile."""
+    bench.now += 2
     path = bench.home.outcomes / flow / bench.other / name
     path.write_bytes(reason)
     return path
 
 
 def settle(bench: Bench, pair: Pair) -> None:
-    """Work, let five seconds pass, and work again."""
+    """Let what was left there be seen, and be seen again when it has settled."""
+    bench.now += 2
     pair.work()
     bench.now += 10
     pair.work()
