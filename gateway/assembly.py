@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox import Sandbox
 
-_ERRORS = (".quarantined", ".refused", "chain.", "lane.held", "role.halted", "disk.full", "intake.stopped", ".missing")
+_ERRORS = (
+    ".quarantined",
+    ".isolated",
+    ".refused",
+    "chain.",
+    "lane.held",
+    "role.halted",
+    "disk.full",
+    "intake.stopped",
+    ".missing",
+)
 _WARNINGS = (
     "spool.refused",
     "transfer.refused",

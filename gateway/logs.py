@@ -60,6 +60,7 @@ class Event(StrEnum):
     TRANSFER_RELEASED = "transfer.released"
     TRANSFER_DELIVERED = "transfer.delivered"
     TRANSFER_QUARANTINED = "transfer.quarantined"
+    TRANSFER_ISOLATED = "transfer.isolated"
     TRANSFER_RECEIPTED = "transfer.receipted"
     TRANSFER_INGESTED = "transfer.ingested"
     TRANSFER_REFUSED = "transfer.refused"

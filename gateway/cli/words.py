@@ -21,6 +21,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "transfer.redirected": "passed on to the right authority",
         "transfer.receipted": "receipt verified: the partner has it",
         "transfer.quarantined": "locked away by the partner's gateway",
+        "transfer.isolated": "infected: locked away at this site",
         "transfer.expired": "given up: no receipt in time",
         "consignment.packed": "packed into a consignment",
         "consignment.sealed": "consignment signed and encrypted",

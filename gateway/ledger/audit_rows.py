@@ -195,7 +195,7 @@ def _quarantine(connection: Connection) -> Iterator[Fault]:
         rows["locked away", row.partner, row.sha256] += 1
         rows["discarded", row.partner, row.sha256] += row.discarded is not None
     events: Counter[tuple[str, str, str]] = Counter()
-    names = {"consignment.quarantined": "locked away", "receipt.refused": "locked away"}
+    names = dict.fromkeys(("consignment.quarantined", "receipt.refused", "transfer.isolated"), "locked away")
     names["quarantine.discarded"] = "discarded"
     query = select(EVENTS.c.event, EVENTS.c.partner, EVENTS.c.detail).where(EVENTS.c.event.in_(names))
     for event, partner, detail in connection.execute(query):

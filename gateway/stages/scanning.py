@@ -117,6 +117,16 @@ def isolate(place: Workplace, transaction: Transaction, row: Row[Any], path: Pat
         fsync_directory(kept.parent)
     except OSError as error:
         raise DiskFailed(f"cannot lock a file away: {error.strerror}") from error
+    transaction.record(
+        "transfer.isolated",
+        "transfer",
+        row.id,
+        row.partner,
+        flow=row.flow,
+        code=FileInfected.code,
+        reason=reason,
+        sha256=row.sha256,
+    )
     transaction.connection.execute(
         insert(QUARANTINE).values(
             id=identity,

@@ -66,11 +66,13 @@ class Clamd:
     def _ask(self, file: BinaryIO) -> str:
         try:
             with self._connect() as connection:
-                if self._host:
-                    _stream(connection, file)
-                else:
-                    connection.sendall(b"zFILDES\0")
-                    socket.send_fds(connection, [b"\0"], [file.fileno()])
+                # clamd may have said all that it has to say before it was told everything.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    if self._host:
+                        _stream(connection, file)
+                    else:
+                        connection.sendall(b"zFILDES\0")
+                        socket.send_fds(connection, [b"\0"], [file.fileno()])
                 answer = _answer(connection)
         except OSError as error:
             raise self._away(error) from error
@@ -99,12 +101,11 @@ class Clamd:
 
 
 def _stream(connection: socket.socket, file: BinaryIO) -> None:
-    """Send the file in pieces, each behind its length; clamd may have said enough before the end of it."""
-    with suppress(BrokenPipeError, ConnectionResetError):
-        connection.sendall(b"zINSTREAM\0")
-        while chunk := _read(file):
-            connection.sendall(struct.pack("!L", len(chunk)) + chunk)
-        connection.sendall(struct.pack("!L", 0))
+    """Send the file in pieces, each behind its length."""
+    connection.sendall(b"zINSTREAM\0")
+    while chunk := _read(file):
+        connection.sendall(struct.pack("!L", len(chunk)) + chunk)
+    connection.sendall(struct.pack("!L", 0))
 
 
 def _read(file: BinaryIO) -> bytes:

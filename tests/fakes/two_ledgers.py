@@ -53,6 +53,7 @@ from gateway.stages.hear import Hear
 from gateway.stages.open import Open
 from gateway.stages.overdue import Overdue
 from gateway.stages.pack import Pack
+from gateway.stages.scanning import Scanner
 from gateway.stages.seal import Seal
 from gateway.stages.send import Send
 from gateway.stages.settle import Settle
@@ -99,12 +100,18 @@ class PretendedPgp:
 
 
 class PretendedReaders:
-    """Finds a file wrong that begins with `wrong`."""
+    """Finds a file wrong that begins with `wrong`; one that begins with `facts ` tells the JSON on its first line."""
 
     def validate(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Report]]:
         for job in jobs:
-            wrong = job.path.read_bytes().startswith(b"wrong")
-            yield job, Report("claim/1.0", (Finding("nino", "line 1", "not right"),) if wrong else (), int(wrong))
+            content = job.path.read_bytes()
+            wrong = content.startswith(b"wrong")
+            first = content.partition(b"\n")[0]
+            facts = json.loads(first.removeprefix(b"facts ")) if first.startswith(b"facts ") else {}
+            yield (
+                job,
+                Report("claim/1.0", (Finding("nino", "line 1", "not right"),) if wrong else (), int(wrong), facts),
+            )
 
 
 class Bench:
@@ -158,19 +165,19 @@ class Bench:
         self.now += 0.001
         return self.now
 
-    def stages(self, stack: ExitStack, partner_home: Home) -> list[Stage]:
+    def stages(self, stack: ExitStack, partner_home: Home, scanner: Scanner | None = None) -> list[Stage]:
         place, engine = self.place, PretendedPgp(self.code)
         readers = cast("Sandbox", PretendedReaders())
         send = Send(place, {self.other: FolderTransport(partner_home.landing_in(self.code))}, self.rung.set)
         self.send = send
         stages: list[Stage] = [
-            Validate(place, readers),
+            Validate(place, readers, scanner),
             Pack(place),
             Seal(place, engine, partial(assembly._archive, place)),
             send,
             Collect(place),
             Open(place, engine, partial(assembly._unpack, 10**9)),
-            Deliver(place, readers),
+            Deliver(place, readers, scanner),
             Acknowledge(place, engine),
             Accept(place, engine),
             Hear(place, Outcomes(self.home.outcomes, {}, Settling(lambda: self.now, lambda: self.now))),
@@ -249,14 +256,18 @@ class Pair:
 
 
 @contextmanager
-def two_ledgers(root: Path, flows: Mapping[str, FlowSettings] = DEFAULT_FLOWS) -> Iterator[Pair]:
-    """Two sites that know each other, with nothing in their ledgers."""
+def two_ledgers(
+    root: Path,
+    flows: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
+    scanners: tuple[Scanner | None, Scanner | None] = (None, None),
+) -> Iterator[Pair]:
+    """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's."""
     with ExitStack() as stack:
         dwp = Bench(root, "DWP", "E09000030", stack, flows)
         la = Bench(root, "E09000030", "DWP", stack, flows)
         la.now += 0.5
-        stages = [(dwp, stage) for stage in dwp.stages(stack, la.home)]
-        stages += [(la, stage) for stage in la.stages(stack, dwp.home)]
+        stages = [(dwp, stage) for stage in dwp.stages(stack, la.home, scanners[0])]
+        stages += [(la, stage) for stage in la.stages(stack, dwp.home, scanners[1])]
         yield Pair(dwp, la, stages)
 
 
