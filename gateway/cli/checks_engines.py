@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.assembly import open_pgp
+from gateway.assembly import open_pgp, scanner
 from gateway.cli import trials
 from gateway.cli.checks import Check, Outcome
 from gateway.crypto.contract import Certificate, OpenPgp
@@ -37,6 +37,7 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     yield _tried("schemas", "all compile", lambda: trials.build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: trials.check_ledger(settings.home))
     yield from _server(settings)
+    yield from _scanner(settings)
 
 
 def examine_links(settings: Settings) -> Iterator[Check]:
@@ -109,6 +110,21 @@ def _certificate(name: str, read: Callable[[], Certificate], now: Callable[[], f
         outcome = Outcome.FAIL if step <= KEY_DAYS[2] else Outcome.WARN
         return Check(name, outcome, f"expires on {day}: within {step} day{'s' if step > 1 else ''}", remedy)
     return Check(name, Outcome.OK, f"valid until {day}")
+
+
+def _scanner(settings: Settings) -> Iterator[Check]:
+    """Whether clamd answers, where any flow waits for its word."""
+    viruses = scanner(settings)
+    if viruses is None:
+        yield Check("virus scanner", Outcome.OK, "no flow asks for one")
+        return
+    flows = [name for name, flow in settings.flows.items() if flow.scan]
+    yield _tried("virus scanner", f"answers; asked about {', '.join(flows)}", viruses.ping)
+    too_large = [name for name in flows if settings.flows[name].max_bytes > settings.antivirus.max_bytes]
+    if too_large:
+        remedy = "Raise [antivirus] max_bytes with clamd's own limits, or lower max_bytes of the flow."
+        message = f"files of {', '.join(too_large)} may be larger than [antivirus] max_bytes, and would be held"
+        yield Check("virus scanner", Outcome.WARN, message, remedy)
 
 
 def _server(settings: Settings) -> Iterator[Check]:
