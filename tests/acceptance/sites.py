@@ -83,7 +83,7 @@ class Site:
             )
         if not arguments:
             roles = ("inspect", "vault", "link")
-            wait_until(lambda: all(map(self.role, roles)) or self._ended(), 30, "the start of the roles")
+            wait_until(lambda: all(map(self.role, roles)) or self._ended(), 90, "the start of the roles")
 
     def _ended(self) -> bool:
         assert self.daemon is not None

@@ -92,6 +92,11 @@ class Sites:
         told = [json.loads(line) for line in lines]
         return [line for line in told if line["event"] == "spool.refused"]
 
+    def refused_since(self, before: int, number: int) -> list[dict[str, Any]]:
+        """The lines about the next so many refusals; a line comes a moment after the entry has gone back."""
+        wait_until(lambda: len(self.refusals()) >= before + number, SECONDS, f"{number} lines about refusals")
+        return self.refusals()[before:]
+
 
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -227,7 +232,7 @@ def test_what_is_no_plain_file_comes_back_with_the_reason_and_its_content_is_not
     assert (returned / "second-name.xml").samefile(secret)
     assert secret.read_bytes() == content
     assert not [path for path in outbound.iterdir() if path.name in strange]
-    told = sites.refusals()[before:]
+    told = sites.refused_since(before, len(strange))
     assert sorted(line["name"] for line in told) == sorted(strange)
     assert {line["code"] for line in told} == {"file-unsafe"}
     assert sites.delivered(sha256(content)) == []
@@ -261,7 +266,7 @@ def test_empty_files_come_back_and_names_that_cannot_be_carried_come_back_under_
     wait_until(
         lambda: not {path.name for path in outbound.iterdir()} & set(names), SECONDS, "the return of all of them"
     )
-    told = wait_until(lambda: len(found := sites.refusals()[before:]) == len(names) and found, SECONDS, "the log lines")
+    told = sites.refused_since(before, len(names))
     assert sorted({line["code"] for line in told}) == ["file-empty", "file-name"]
     for name in names:
         (back,) = [path for path in _files(returned) if path.read_bytes() == files[name].content and _is_of(path, name)]
@@ -295,7 +300,7 @@ def test_what_lies_under_no_flow_or_no_partner_comes_back(sites: Sites) -> None:
         content = sites.claim()[1]
         (directory / f"lost-{number}.xml").write_bytes(content)
         sites.book.note(sites.dwp, flow, partner, f"lost-{number}.xml", content)
-    told = wait_until(lambda: len(found := sites.refusals()[before:]) == len(places) and found, SECONDS, "refusals")
+    told = sites.refused_since(before, len(places))
     assert sorted(line["name"] for line in told) == [f"lost-{number}.xml" for number in range(len(places))]
     for number, ((flow, partner), reason) in enumerate(places.items()):
         back = returned / flow / partner / f"lost-{number}.xml"
