@@ -34,7 +34,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     """Show the whole job: DWP and two authorities on this machine, every flow, good files and bad ones.
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
-    would, and waits for the receipts. Then it shows what became of every file, why some came back, and what
+    would, and waits for the receipts. An authority answers a referral, and passes a claim that it got wrongly on to the
+    right one. Then it shows what became of every file, why some came back, and what
     `gateway audit verify` says at each site. The exit status is 0 only if all of it came out as it should.
 
     \b
@@ -82,15 +83,19 @@ def _place(directory: Path | None) -> Iterator[Path]:
 def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
     from datetime import UTC, datetime  # noqa: PLC0415 - as above
 
+    from gateway.demo.loop import close_the_loop  # noqa: PLC0415 - as above
     from gateway.demo.play import play  # noqa: PLC0415 - as above
     from gateway.demo.script import acts  # noqa: PLC0415 - as above
     from gateway.sample.catalog import samplers  # noqa: PLC0415 - as above
 
-    script = list(acts(samplers(), datetime.now(UTC).date()))
+    makers, today = samplers(), datetime.now(UTC).date()
+    script = list(acts(makers, today))
     _say(f"dropping {len(script)} files")
     started = time.monotonic()
     with _progress(len(script)) as progress:
         results = play(script, sites, progress, timeout)
+    _say("an authority answers a referral, and passes a claim on to the right one")
+    results += close_the_loop(makers, sites, today, timeout)
     return {"files": [result.as_data() for result in results], "seconds": round(time.monotonic() - started, 1)}
 
 

@@ -23,6 +23,7 @@ _VALID: Final[Mapping[str, int]] = {
     "scan": 2,
     "outcome": 2,
     "extract": 1,
+    "redirect": 1,
 }
 """How many valid files of a flow each authority gets or sends."""
 
@@ -34,6 +35,7 @@ _EVERY: Final[Mapping[str, int]] = {
     "scan": 8,
     "outcome": 6,
     "extract": 2,
+    "redirect": 6,
 }
 """One defect in so many is shown: `gateway sample --list-defects` names them all, and the tests try them all."""
 
@@ -69,10 +71,7 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
     """Every file, in the order in which it is dropped."""
     for authority in AUTHORITIES:
         for flow, sampler in samplers.items():
-            ends = _ends(flow, authority)
-            if ends is None:
-                continue
-            sender, recipient = ends
+            sender, recipient = _ends(flow, authority)
             # Each file draws from its own stream, so that a change in one sampler leaves the others' files as they were.
             for index in range(_VALID.get(flow, 2)):
                 drawn = random.Random(f"{seed}/{flow}/{authority}/{index}")
@@ -84,10 +83,7 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
 
 def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, seed: int) -> Iterator[Act]:
     for flow, sampler in samplers.items():
-        ends = _ends(flow, authority)
-        if ends is None:
-            continue
-        sender, recipient = ends
+        sender, recipient = _ends(flow, authority)
         # A few of the flow's defects to each authority, no two alike.
         mine = AUTHORITIES.index(authority)
         chosen = sorted(sampler.defects.items())[mine :: len(AUTHORITIES)][:: _EVERY.get(flow, 1)]
@@ -99,15 +95,15 @@ def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, see
             yield Act(flow, sender, recipient, sample, Ending.RETURNED, code)
 
 
-def _ends(flow: str, authority: str) -> tuple[str, str] | None:
-    """Who sends such a file and who gets it; None for what goes between authorities, which are no partners here."""
+def _ends(flow: str, authority: str) -> tuple[str, str]:
+    """Who sends such a file and who gets it; between authorities, it is the other one that gets it."""
     match FLOWS[flow].ends:
         case (SiteKind.DWP, SiteKind.LA):
             return DWP, authority
         case (SiteKind.LA, SiteKind.DWP):
             return authority, DWP
         case _:
-            return None
+            return authority, next(other for other in AUTHORITIES if other != authority)
 
 
 def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:

@@ -133,11 +133,11 @@ def _card(home: Home) -> str:
 
 
 def _introduce(home: Home, cards: dict[str, str]) -> None:
-    """Everybody to DWP, and DWP to everybody; the fingerprint comes from the other's own card, as by telephone."""
+    """Everybody to everybody; the fingerprint comes from the other's own card, as by telephone."""
     own = home.root.name
     for code, card in cards.items():
-        if code != own and DWP in (code, own):
-            path = home.root.parent / f"{code}.card.json"
+        if code != own:
+            path = home.root / f"{code}.card.json"
             path.write_text(card, encoding="utf-8")
             fingerprint = json.loads(card)["fingerprint"]
             gateway("partner", "add", path, "--fingerprint", fingerprint, home=home.root)

@@ -1,0 +1,150 @@
+"""The demonstration's second act: what came is acted upon. A referral is answered, and a claim finds its right authority.
+
+Played after the files of the script have come to their end, with the commands that officers use; each result is judged
+like those of the script, and stands in the same table. Raises DemoFailed where a command fails.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.demo.play import Result, play
+from gateway.demo.script import SEED, Act, Ending
+from gateway.demo.sites import AUTHORITIES, DWP, DemoSite, check_alive, gateway
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger
+from gateway.sample.contract import Sampler
+from gateway.sample.outcome import OutcomeSampler
+from gateway.transfer.states import Direction
+
+_INDEX: Final = 950
+"""Beyond those of the script, so that no two files have one name."""
+_LOOK_EVERY: Final = 0.25
+
+
+def close_the_loop(
+    samplers: Mapping[str, Sampler], sites: Sequence[DemoSite], today: date, seconds: float
+) -> list[Result]:
+    """Play both, and say how each file came out; at most so long for each step."""
+    first, second = AUTHORITIES
+    homes = {site.code: site for site in sites}
+    script = [_from_dwp(samplers, flow, first, today) for flow in ("referral", "claim")]
+    results = play(script, sites, _silent, seconds)
+    if not all(result.as_expected for result in results):
+        return results
+    referral, claim = script
+    answer = OutcomeSampler().answer(
+        _delivered(homes[first], referral).read_bytes(),
+        sender=first,
+        index=_INDEX,
+        random=_drawn("answer"),
+        today=today,
+    )
+    answered = play([Act("outcome", first, DWP, answer, Ending.DELIVERED)], sites, _silent, seconds)
+    results += [_matched(result, homes[DWP], referral) for result in answered]
+    results.append(_redirected(claim, homes, second, seconds))
+    return results
+
+
+def _from_dwp(samplers: Mapping[str, Sampler], flow: str, authority: str, today: date) -> Act:
+    sample = samplers[flow].make(
+        sender=DWP, recipient=authority, index=_INDEX, random=_drawn(flow), today=today, defect=None
+    )
+    return Act(flow, DWP, authority, sample, Ending.DELIVERED)
+
+
+def _drawn(what: str) -> random.Random:
+    return random.Random(f"{SEED}/loop/{what}")
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Two or three files more need no bar."""
+
+
+def _delivered(site: DemoSite, act: Act) -> Path:
+    return site.home.inbound / act.flow / act.sender / act.name
+
+
+def _matched(result: Result, dwp: DemoSite, referral: Act) -> Result:
+    """The outcome's result: DWP has to know for every referral of that document that it is answered."""
+    sent = _row(dwp, Direction.OUT, referral.name)
+    told = json.loads(gateway("referrals", "--partner", referral.recipient, "--json", home=dwp.home.root))
+    lines = [line for line in told["referrals"] if line["transfer"] == sent["id"]]
+    open_ones = [line for line in lines if not line["answered_by"]]
+    if lines and not open_ones:
+        return result
+    why_not = f"DWP has no answer to {len(open_ones)} of {len(lines)} referrals of {referral.name}"
+    return replace(result, as_expected=False, why_not=result.why_not or why_not)
+
+
+def _redirected(claim: Act, homes: Mapping[str, DemoSite], right: str, seconds: float) -> Result:
+    """The claim is passed on from the authority that it reached to the right one, which opens it."""
+    wrong, began = homes[claim.recipient], time.time()
+    came = _row(wrong, Direction.IN, claim.name)
+    order = ("redirect", came["id"], "--to", right, "--reason", "address-elsewhere", "--opened", "by-officer", "--json")
+    passed = json.loads(gateway(*order, home=wrong.home.root))
+    document = homes[right].home.inbound / "redirect" / claim.recipient / passed["document"]
+    deadline = time.monotonic() + seconds
+
+    def receipted() -> bool:
+        return bool(_row(wrong, Direction.OUT, passed["document"])["state"] == "receipted")
+
+    def told() -> bool:
+        return bool(_row(homes[DWP], Direction.OUT, claim.name)["code"] == "redirected")
+
+    steps: list[tuple[Callable[[], bool], str]] = [
+        (receipted, "the right authority has not receipted it"),
+        (document.exists, "it is receipted, and not in the right authority's inbound directory"),
+        (told, "DWP was not told that it was passed on"),
+        (lambda: not _delivered(wrong, claim).exists(), "it still lies at the wrong authority"),
+    ]
+    failed = [why for holds, why in steps if not _wait(holds, deadline, list(homes.values()))]
+    row = _row(wrong, Direction.OUT, passed["document"])
+    seconds_taken = max(row["updated"] - began, 0.0)
+    if not failed and _unpacked(document, homes[right]) != claim.sample.content:
+        failed.append("what the right authority unpacks is not the claim that DWP sent")
+    return Result(
+        file=passed["document"],
+        flow="redirect",
+        sender=claim.recipient,
+        recipient=right,
+        size=passed["document_size"],
+        state=row["state"],
+        seconds=round(seconds_taken, 2),
+        code=row["code"],
+        reason=row["reason"],
+        expected=Ending.DELIVERED,
+        as_expected=not failed,
+        why_not="; ".join(failed) or None,
+    )
+
+
+def _unpacked(document: Path, site: DemoSite) -> bytes:
+    """The original, as the right authority's officer takes it out of the document."""
+    out = site.home.root / "unpacked"
+    told = json.loads(gateway("redirect", "unpack", document, "--out", out, "--json", home=site.home.root))
+    return Path(told["file"]).read_bytes()
+
+
+def _row(site: DemoSite, direction: Direction, name: str) -> Mapping[str, Any]:
+    """The site's transfer of that name."""
+    with closing(Ledger(site.home.ledger, clock=time.time, role="demo")) as ledger, ledger.read() as connection:
+        rows = queries.transfers(connection, direction=str(direction))
+    return next(dict(row._mapping) for row in rows if row.name == name)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _wait(holds: Callable[[], bool], deadline: float, sites: Sequence[DemoSite]) -> bool:
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        check_alive(sites)
+        time.sleep(_LOOK_EVERY)
+    return True
