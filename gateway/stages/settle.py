@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row
 
-from gateway.errors import FileInfected, RefusedByBackOffice, documented_errors
+from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, documented_errors
 from gateway.ledger import queries
 from gateway.ledger.answers import untold, word_about
 from gateway.ledger.tables import TRANSFERS
@@ -88,7 +88,7 @@ class Settle:
         """Let operators know what the partner's back office said."""
         for row in rows:
             self._hand_over(row, words[row.key])
-            if row.code == RefusedByBackOffice.code:
+            if row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
         with self._place.ledger.write() as transaction:
             transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
@@ -105,7 +105,8 @@ class Settle:
         write_file(target, orjson.dumps(receipt, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), mode=0o640)
 
     def _explain(self, row: Row[Any]) -> None:
-        text = self._letter(row, "reached the partner, and its back office could not take it").encode()
+        became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"
+        text = self._letter(row, f"reached the partner, and its back office {became}").encode()
         directory = self._place.home.receipts / row.flow / row.partner
         target = directory / f"{row.name}.refused.txt"
         if target.exists() and target.read_bytes() != text:
