@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from gateway.stages.workplace import Stage, Workplace
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_DEFECT: Final = 70
 
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
@@ -48,6 +50,7 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
 def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
     home = settings.home
     with ExitStack() as stack:
+        stack.push(partial(_report, log))
         # A role whose supervisor was killed needs a moment to end; its successor waits for it.
         patience = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
         stack.enter_context(held(home.run, role, patience))
@@ -61,6 +64,13 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stack.callback(crew.close)
         log.info("role.started", pid=os.getpid())
         crew.run()
+
+
+def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+    """A defect of ours is told as a line like all others, not as text between them, and ends the process."""
+    if isinstance(error, Exception) and not isinstance(error, GatewayError):
+        log.error("role.died", reason="a defect of the gateway", exc_info=error)
+        raise SystemExit(_DEFECT) from error
 
 
 def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Logger) -> Sequence[Stage]:

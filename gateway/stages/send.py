@@ -139,7 +139,11 @@ class Send:
             self._wake()
 
     def _session(self, partner: str) -> Session:
-        kept = self._sessions.get(partner)
+        kept = self._sessions.pop(partner, None)
+        if kept is not None and not kept[0].alive:
+            # The partner closed it while it rested: that is no failure of the lane.
+            kept[0].close()
+            kept = None
         session = self._transports[partner].connect() if kept is None else kept[0]
         self._sessions[partner] = (session, self._place.clock())
         return session

@@ -59,6 +59,11 @@ class Session(Protocol):
     but for NameTaken, after which it goes on.
     """
 
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as is known here; a rested one may be asked before it is used."""
+        ...
+
     def send(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
         """Upload each parcel under `NAME.part`, check its size, rename without overwriting; yield it when that is done.
 

@@ -45,6 +45,10 @@ class FolderSession:
         self._directory = directory
         self._owner = owner
 
+    @property
+    def alive(self) -> bool:
+        return True
+
     def send(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
         """Publish each parcel, and yield it once it is durable under its name."""
         for parcel in parcels:
