@@ -30,9 +30,8 @@ class Three:
 
 
 @pytest.fixture
-def three(tmp_path: Path) -> Iterator[Three]:
-    root = tmp_path / "sites"
-    root.mkdir()
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
+    root = tmp_path_factory.mktemp("three")
     with ThreadPoolExecutor() as threads:
         sites = list(threads.map(partial(make_site, root), ("DWP", WRONG, RIGHT)))
         for step in (1, 2):  # each writes the card of one other
