@@ -1,0 +1,108 @@
+"""Whole sites with a real clamd, whose one signature is the tests' own: found on the way out, on the way in, and missed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.reading import holding, rows
+from tests.acceptance.sites import Site, claim, wait_until
+from tests.fakes.clamd import MARK, NAME, needs_clamd, running_clamd
+
+pytestmark = needs_clamd
+
+LA = "E09000030"
+
+
+@pytest.fixture
+def socket() -> Iterator[Path]:
+    """Where the sites look for clamd; nothing is there yet."""
+    with tempfile.TemporaryDirectory(prefix="clamd-") as directory:
+        yield Path(directory) / "clamd.sock"
+
+
+def infected(index: int) -> tuple[str, bytes]:
+    """A claim with which nothing is wrong but the signature in a comment."""
+    name, content = claim(index, seed=7000 + index)
+    end = content.rindex(b"</")
+    return name, content[:end] + b"<!--" + MARK + b"-->" + content[end:]
+
+
+def scan(site: Site, socket: Path) -> None:
+    site.edit_config("antivirus", socket=str(socket))
+    site.edit_config("flows.claim", scan=True)
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return founded_pair(tmp_path_factory)
+
+
+def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave(
+    founded: Path, tmp_path: Path, socket: Path
+) -> None:
+    with copied_pair(founded, tmp_path) as (dwp, la):
+        scan(dwp, socket)
+        dwp.start()
+        la.start()
+        good, bad = claim(1, seed=7100), infected(2)
+        for name, content in (good, bad):
+            dwp.drop("claim", LA, name, content)
+        wait_until(
+            lambda: {row["code"] for row in dwp.rows()} == {"scanner-unavailable"} and len(dwp.rows()) == 2,
+            40,
+            "two files that wait for the scanner",
+        )
+        assert {row["state"] for row in dwp.rows()} == {"admitted"}
+        doctor = dwp.gateway("doctor", check=False)
+        assert "virus scanner" in doctor.stdout
+        assert doctor.returncode != 0
+        with running_clamd(socket):
+            dwp.wait_for(good[0], "receipted", 60)
+            lost = dwp.wait_for(bad[0], "quarantined", 60)
+            assert "virus scanner        answers" in dwp.gateway("doctor", check=False).stdout
+        assert lost["code"] == "infected"
+        assert NAME in lost["reason"]
+        assert la.inbound("claim", "DWP") == {good[0]: good[1]}
+        why = dwp.home.returned / "claim" / LA / f"{bad[0]}.why.txt"
+        wait_until(why.exists, 20, "the reason")
+        assert "infected" in why.read_text()
+        wait_until(lambda: rows(dwp, "SELECT id FROM quarantine"), 20, "the quarantine")
+        assert {path.parent for path in holding(MARK, dwp.home.root, la.home.root)} == {dwp.home.infected}
+        (kept,) = dwp.json("quarantine", "list")
+        assert (kept["kind"], kept["code"], kept["partner"]) == ("file", "infected", LA)
+        assert dwp.json("quarantine", "show", kept["id"])["file"] == str(dwp.home.infected / kept["id"])
+        dwp.gateway("audit", "verify")
+        dwp.gateway("quarantine", "discard", kept["id"], "--reason", "the sender was told")
+        assert holding(MARK, dwp.home.root, la.home.root) == []
+        assert [line["level"] for line in dwp.events("transfer.quarantined")] == ["error"]
+        dwp.gateway("audit", "verify")
+
+
+def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(
+    founded: Path, tmp_path: Path, socket: Path
+) -> None:
+    with copied_pair(founded, tmp_path) as (dwp, la), running_clamd(socket):
+        scan(la, socket)
+        dwp.edit_config("flows.claim", settle_seconds=0.2)
+        good, bad = claim(3, seed=7200), infected(4)
+        name = bad[0]
+        for each in (good, bad):
+            dwp.drop("claim", LA, *each)
+        dwp.start()
+        la.start()
+        dwp.wait_for(good[0], "receipted", 60)
+        lost = dwp.wait_for(name, "quarantined", 60)
+        assert lost["code"] == "infected"
+        assert NAME in lost["reason"]
+        assert la.inbound("claim", "DWP") == {good[0]: good[1]}
+        assert la.wait_for(name, "quarantined", direction="in")["code"] == "infected"
+        for site in (dwp, la):
+            wait_until(partial(rows, site, "SELECT id FROM quarantine"), 20, "locking away")
+            assert {path.parent for path in holding(MARK, site.home.root)} == {site.home.infected}
+            site.gateway("audit", "verify")
