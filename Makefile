@@ -14,13 +14,16 @@ PYTEST_ARGS ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
+# What some tests try besides, and are skipped without: nobody needs a virus scanner to run a gateway.
+TEST_PROGRAMS := clamd
+TEST_PACKAGES := clamav-daemon
 # The newest interpreter that answers: a name may be a shim that leads nowhere.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup system demo test check unit torture lock clean
+.PHONY: help setup system extras demo test check unit torture lock clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +33,7 @@ setup: system $(STAMP) ## Install what is missing; then `.venv/bin/gateway` work
 demo: setup ## DWP and two authorities on this machine, every flow, and a table of what happened.
 	$(BIN)/gateway demo
 
-test: setup check unit ## All checks and all tests.
+test: setup extras check unit ## All checks and all tests.
 
 check: $(STAMP) ## Lint, format, types, layers.
 	$(BIN)/ruff check .
@@ -57,6 +60,22 @@ system:
 	        apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null; \
 	    else \
 	        echo "as root, run: apt-get install -y $(PACKAGES)" >&2; exit 69; \
+	    fi; \
+	fi
+
+# A failure here fails nothing: the tests that need it say that they were skipped, and why.
+extras:
+	@missing=; for program in $(TEST_PROGRAMS); do \
+	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "missing for some tests:$$missing" >&2; \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        export DEBIAN_FRONTEND=noninteractive; \
+	        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); } </dev/null \
+	            || echo "not installed: those tests are skipped" >&2; \
+	    else \
+	        echo "those tests are skipped; as root, run: apt-get install -y $(TEST_PACKAGES)" >&2; \
 	    fi; \
 	fi
 
