@@ -31,7 +31,8 @@ from gateway.crypto.keyrings import disk_fault
 from gateway.errors import EngineMissing, KeyAgentAway
 
 _SOCKETS: Final = ("S.gpg-agent", "S.gpg-agent.ssh")
-_LONGEST_SOCKET: Final = 107
+_LONGEST_SOCKET: Final = 100
+"""Below the system's 107: gpg-agent 2.2 was seen to refuse a path that fits exactly."""
 _ANSWER_SECONDS: Final = 3.0
 _START_SECONDS: Final = 10.0
 _PROGRAM_SECONDS: Final = 30.0
