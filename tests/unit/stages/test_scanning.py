@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Row
 
+from gateway.daemon.recovery import tidy
+from gateway.daemon.role import Role
 from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
 from gateway.ledger import queries
 from gateway.ledger.audit_files import Area, Listing, check_files
@@ -150,6 +152,19 @@ def test_quarantined_file_is_discarded_from_the_vault(tmp_path: Path) -> None:
         decisions.discard(pair.dwp.place, kept.id, WHY)
         assert places_of(pair.dwp, b"a virus") == set()
         assert locked_away(pair.dwp) == []
+
+
+def test_a_name_that_a_crash_left_in_the_vault_goes_at_the_next_start_and_what_is_locked_away_stays(
+    tmp_path: Path,
+) -> None:
+    with sites(tmp_path, dwp=None, la=None) as pair:
+        pair.dwp.submit("bad.xml", b"a virus")
+        pair.work()
+        (kept,) = locked_away(pair.dwp)
+        stray = pair.dwp.home.infected / pair.dwp.place.new_id()
+        stray.write_bytes(b"a virus, locked away once more")
+        tidy(pair.dwp.home, pair.dwp.ledger, Role.INSPECT)
+        assert list(pair.dwp.home.infected.iterdir()) == [decisions.kept_file(pair.dwp.home, kept)]
 
 
 def test_while_the_scanner_is_away_nothing_passes_and_nothing_is_lost(tmp_path: Path) -> None:
