@@ -96,7 +96,7 @@ def pass_on(
 
     \b
     Example:
-      gateway --home /srv/gateway redirect 019ab5f0 --to E09000030 --reason address-elsewhere --opened no
+      gateway --home /srv/gateway redirect pass 019ab5f0 --to E09000030 --reason address-elsewhere --opened no
     """
     order = Order(to, reason, opened, _note(note, reason), acting.actor(), given)
     with acting.workplace(ctx) as place:
