@@ -3,7 +3,7 @@
 gpg would start an agent by itself, but as its child, under the limits meant for one message. So the agent is started
 here, and gpg is told not to. Processes of one site share the agent: each holds a shared lock on `agent.users` while
 it may need it, and whoever closes last, seen by getting the lock for itself alone, ends it. A process that was killed
-has lost its lock with its life; the agent it left behind serves the next.
+has lost its lock with its life; the agent it left behind serves the next, which ends it even where it had no use for it.
 
 A Unix socket's path has room for 107 bytes. Where the home lies deeper, the socket lies in a directory of mode 0700
 under the system's temporary directory, and files of libassuan's redirection form point to it.
@@ -37,6 +37,7 @@ _ANSWER_SECONDS: Final = 3.0
 _START_SECONDS: Final = 10.0
 _PROGRAM_SECONDS: Final = 30.0
 _REDIRECT: Final = "%Assuan%\nsocket="
+_USERS: Final = "agent.users"
 _SHORT_PREFIX: Final = "gateway-agent-"
 
 
@@ -62,7 +63,9 @@ class KeyAgent:
         """Leave the agent to its other users, or end it where there are none."""
         users, self._users = self._users, None
         if users is None:
-            return
+            if not (self._home / _USERS).exists():
+                return  # nobody ever needed it
+            users = self._open(_USERS)
         try:
             fcntl.flock(users, fcntl.LOCK_UN)
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +78,7 @@ class KeyAgent:
 
     def _join(self) -> None:
         if self._users is None:
-            users = self._open("agent.users")
+            users = self._open(_USERS)
             fcntl.flock(users, fcntl.LOCK_SH)
             self._users = users
 
@@ -132,6 +135,8 @@ class KeyAgent:
     def _end(self) -> None:
         gone = time.monotonic() + _ANSWER_SECONDS
         with suppress(KeyAgentAway, EngineMissing):
+            if self._socket is None:
+                self._socket = self._find_socket()
             if self._answers():
                 _run("gpgconf", "--homedir", str(self._home), "--kill", "gpg-agent")
             while self._answers() and time.monotonic() < gone:
@@ -143,6 +148,10 @@ class KeyAgent:
 
     def _place_socket(self) -> Path:
         """Where the agent's socket is or will be; makes the redirection where the home lies too deep."""
+        return self._find_socket() or self._redirect() / _SOCKETS[0]
+
+    def _find_socket(self) -> Path | None:
+        """Where the agent's socket is; None where the home lies too deep for one, and none is redirected."""
         listed = _run("gpgconf", "--homedir", str(self._home), "--list-dirs", "agent-socket").strip()
         place = Path(listed) if listed else self._home / _SOCKETS[0]
         if (
@@ -150,8 +159,8 @@ class KeyAgent:
             or max(len(os.fsencode(self._home / name)) for name in _SOCKETS) <= _LONGEST_SOCKET
         ):
             return place
-        short = self._redirected() or self._redirect()
-        return short / _SOCKETS[0]
+        short = self._redirected()
+        return None if short is None else short / _SOCKETS[0]
 
     def _redirected(self) -> Path | None:
         """The directory that the redirection points to, if it is still ours alone."""
