@@ -30,7 +30,7 @@ def state_of(site: Site, consignment: str, direction: str) -> str | None:
     return found[0]["state"] if found else None
 
 
-def quarantined(site: Site, sha256: str, stem: str = "%", seconds: float = 30.0) -> dict[str, Any]:
+def quarantined(site: Site, sha256: str, stem: str = "%", seconds: float = 90.0) -> dict[str, Any]:
     """The entry of the file with those bytes, once it is locked away."""
 
     def look() -> list[dict[str, Any]]:

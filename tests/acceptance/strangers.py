@@ -27,7 +27,7 @@ def leave_receipt(site: Site, forger: Forger, parcel: Parcel) -> Path:
     return place(site.home.landing_in(forger.code), f"{parcel.id}.receipt.pgp", parcel.sealed)
 
 
-def carry(site: Site, forger: Forger, name: str, seconds: float = 30.0) -> bytes:
+def carry(site: Site, forger: Forger, name: str, seconds: float = 90.0) -> bytes:
     """Take what the site put out for the forger, once it is there."""
     path = site.home.landing_out(forger.code) / name
     wait_until(path.exists, seconds, name)

@@ -21,7 +21,7 @@ import pytest
 from tests.acceptance.reading import files_below, holding, quarantined, rows, state_of
 from tests.acceptance.sites import Site, claim, make_site, wait_until
 from tests.acceptance.strangers import answer, leave, meet
-from tests.fakes.forger import Forger, Parcel, Payload, compressed, moment, sha256, uuid7
+from tests.fakes.forger import Forger, Parcel, Payload, compressed, moment, place, sha256, uuid7
 
 LA = "E09000030"
 MIB = 1 << 20
@@ -261,7 +261,7 @@ def signed_for_one_second(bench: Bench, payloads: list[Payload]) -> Parcel:
 
 def past(then: float) -> None:
     """Wait until that second is over."""
-    wait_until(lambda: time.time() > then + 1, 10, "a second")
+    wait_until(lambda: time.time() > then + 1, 90, "a second")
 
 
 def signed_twice(bench: Bench, payloads: list[Payload]) -> Parcel:
@@ -388,7 +388,7 @@ def secret_payloads() -> tuple[bytes, list[Payload]]:
 def nothing_came_of_it(bench: Bench, words: bytes, parcel: Parcel) -> None:
     """Nothing delivered, no plaintext anywhere, no transfer in the ledger."""
     home = bench.la.home
-    wait_until(lambda: not list(files_below(home.opened)), 10, "an empty vault")
+    wait_until(lambda: not list(files_below(home.opened)), 90, "an empty vault")
     assert holding(words, home.root) == []
     items = parcel.document.get("items", [])
     transfers = [str(item["transfer"]) for item in items]
@@ -409,7 +409,7 @@ def test_broken_rule_is_quarantined_under_its_own_code_and_leaves_no_plaintext(b
     kept = bench.la.home.quarantine / f"{entry['id']}.sealed"
     assert kept.read_bytes() == parcel.sealed
     if parcel.sealed:
-        wait_until(lambda: state_of(bench.la, parcel.id, "in") == "quarantined", 10, "its state")
+        wait_until(lambda: state_of(bench.la, parcel.id, "in") == "quarantined", 90, "its state")
     nothing_came_of_it(bench, words, parcel)
 
 
@@ -558,7 +558,7 @@ def test_what_is_neither_consignment_nor_receipt_is_locked_away(bench: Bench) ->
     names += [f"{uuid7()}.pgp.pgp", "%s%n.receipt.pgp", "a" * 240 + ".pgp"]
     for name in names:
         content = f"garbage {name} {uuid7()}".encode()
-        (landing / name).write_bytes(content)
+        place(landing, name, content)
         entry = quarantined(bench.la, sha256(content))
         assert (entry["code"], entry["partner"]) == ("landing-unexpected", "DWP"), name
         assert (bench.la.home.quarantine / f"{entry['id']}.sealed").read_bytes() == content

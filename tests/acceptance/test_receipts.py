@@ -91,7 +91,7 @@ def send(bench: Bench, files: int = 1) -> Sent:
         known = rows(bench.dwp, query, *names)
         return known if len(known) == files else []
 
-    consignments = {row["consignment"] for row in wait_until(found, 30, "sending")}
+    consignments = {row["consignment"] for row in wait_until(found, 90, "sending")}
     assert len(consignments) == 1
     sealed = carry(bench.dwp, bench.la, f"{consignments.pop()}.pgp")
     manifest, members = bench.la.open(sealed)
@@ -119,12 +119,12 @@ def still_waits(bench: Bench, sent: Sent) -> None:
 def is_answered(bench: Bench, sent: Sent) -> dict[str, Any]:
     """The right answer has come: its text lies beside the spool, custody and the queue are empty of it."""
     home = bench.dwp.home
-    wait_until(lambda: states(bench, sent) == {"receipted"}, 30, "the receipt")
+    wait_until(lambda: states(bench, sent) == {"receipted"}, 90, "the receipt")
     path = home.receipts / "claim" / LA / f"{sent.names[0]}.receipt.json"
-    wait_until(path.exists, 10, path.name)
+    wait_until(path.exists, 90, path.name)
     transfers = [item["transfer"] for item in sent.manifest["items"]]
-    wait_until(lambda: not any((home.custody / transfer).exists() for transfer in transfers), 10, "empty custody")
-    wait_until(lambda: not (home.sealed_out / LA / f"{sent.id}.pgp").exists(), 10, "an empty queue")
+    wait_until(lambda: not any((home.custody / transfer).exists() for transfer in transfers), 90, "empty custody")
+    wait_until(lambda: not (home.sealed_out / LA / f"{sent.id}.pgp").exists(), 90, "an empty queue")
     told: dict[str, Any] = json.loads(path.read_bytes())
     return told
 
@@ -264,7 +264,7 @@ def test_second_receipt_changes_nothing_whatever_it_says(bench: Bench) -> None:
         found = rows(bench.dwp, "SELECT state FROM receipts WHERE consignment = ? AND direction = 'in'", sent.id)
         return len(found) >= 2 and all(row["state"] != "landed" for row in found)
 
-    wait_until(read, 30, "reading the second receipt")
+    wait_until(read, 90, "reading the second receipt")
     assert states(bench, sent) == {"receipted"}
     assert not (bench.dwp.home.returned / "claim" / LA / sent.names[0]).exists()
 
@@ -279,7 +279,7 @@ def test_many_receipts_of_one_name_are_each_judged_and_the_right_one_is_found(be
     for parcel in (*wrong, bench.la.receipt(sent.manifest, sent.sealed)):
         path = bench.dwp.home.landing_in(LA) / f"{sent.id}.receipt.pgp"
         # A partner's server refuses to rename over a file that is still there; a new one comes when it is gone.
-        wait_until(functools.partial(_is_gone, path), 10, "room in the landing")
+        wait_until(functools.partial(_is_gone, path), 90, "room in the landing")
         place(path.parent, path.name, parcel.sealed)
     is_answered(bench, sent)
     codes = [quarantined(bench.dwp, sha256(parcel.sealed), sent.id)["code"] for parcel in wrong]
@@ -292,12 +292,12 @@ def test_file_that_the_partner_refuses_comes_back_with_the_partners_reason(bench
     leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed, outcome))
     home = bench.dwp.home
     returned = home.returned / "claim" / LA / sent.names[0]
-    wait_until(lambda: returned.with_name(f"{returned.name}.why.txt").exists(), 30, "the reason")
+    wait_until(lambda: returned.with_name(f"{returned.name}.why.txt").exists(), 90, "the reason")
     assert returned.read_bytes() == sent.contents[0]
     assert "The forger does not like it." in returned.with_name(f"{returned.name}.why.txt").read_text()
     assert states(bench, sent) == {outcome}
     transfer = sent.manifest["items"][0]["transfer"]
-    wait_until(lambda: not (home.custody / transfer).exists(), 10, "empty custody")
+    wait_until(lambda: not (home.custody / transfer).exists(), 90, "empty custody")
     assert not (home.receipts / "claim" / LA / f"{returned.name}.receipt.json").exists()
 
 
@@ -308,8 +308,8 @@ def test_consignment_answered_in_part_gives_each_file_its_own_fate(bench: Bench)
     leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed, items=items))
     good, bad = (item["name"] for item in sent.manifest["items"])
     home = bench.dwp.home
-    wait_until((home.returned / "claim" / LA / f"{bad}.why.txt").exists, 30, "the one")
-    wait_until((home.receipts / "claim" / LA / f"{good}.receipt.json").exists, 30, "the other")
+    wait_until((home.returned / "claim" / LA / f"{bad}.why.txt").exists, 90, "the one")
+    wait_until((home.receipts / "claim" / LA / f"{good}.receipt.json").exists, 90, "the other")
     assert states(bench, sent) == {"receipted", "rejected"}
     assert not (home.returned / "claim" / LA / good).exists()
 
@@ -332,18 +332,18 @@ def test_receipt_after_expiry_is_the_truth_and_a_forged_one_is_not(tmp_path: Pat
         sent = send(bench)
         bench.dwp.stop()
         expires = rows(bench.dwp, "SELECT expires FROM consignments WHERE id = ?", sent.id)[0]["expires"]
-        wait_until(lambda: time.time() > expires + 1, 10, "the expiry")
+        wait_until(lambda: time.time() > expires + 1, 90, "the expiry")
         bench.dwp.start()
-        wait_until(lambda: states(bench, sent) == {"expired"}, 30, "the expiry")
+        wait_until(lambda: states(bench, sent) == {"expired"}, 90, "the expiry")
         returned = bench.dwp.home.returned / "claim" / LA / sent.names[0]
-        wait_until(returned.exists, 30, "the file's return")
+        wait_until(returned.exists, 90, "the file's return")
         assert returned.read_bytes() == sent.contents[0]
         forged = saying(sealed_sha256="1" * 64)(bench, sent)
         leave_receipt(bench.dwp, bench.la, forged)
         assert quarantined(bench.dwp, sha256(forged.sealed))["code"] == "receipt-other-bytes"
         assert states(bench, sent) == {"expired"}
         leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed))
-        wait_until(lambda: states(bench, sent) == {"receipted"}, 30, "the late receipt")
+        wait_until(lambda: states(bench, sent) == {"receipted"}, 90, "the late receipt")
         bench.dwp.gateway("audit", "verify")
 
 
@@ -351,12 +351,12 @@ def ends(site: Site) -> int:
     """The exit status of a gateway that ends by itself."""
     daemon = site.daemon
     assert daemon is not None
-    status = daemon.wait(30)
+    status = daemon.wait(90)
     site.daemon = None
     return status
 
 
-@pytest.mark.parametrize(("head", "starts"), [("later than the chain's end", 3), ("of another chain", 1)])
+@pytest.mark.parametrize(("head", "starts"), [("later than the chain's end", 3), ("of another chain", 0)])
 def test_receipt_that_remembers_more_than_the_ledger_halts_the_gateway_for_good(
     tmp_path: Path, head: str, starts: int
 ) -> None:
@@ -374,6 +374,8 @@ def test_receipt_that_remembers_more_than_the_ledger_halts_the_gateway_for_good(
         dwp.drop("claim", LA, name, content)
         # Started again and again it halts again: the receipt is no poison file.
         for _ in range(starts):
+            assert dwp.gateway("run", "--role", "vault", check=False).returncode == 70
+        if starts:
             dwp.start("--until-idle")
             assert ends(dwp) == 70
         assert states(bench, sent) == {"sent"}
