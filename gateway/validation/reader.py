@@ -84,7 +84,8 @@ class Reader:
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd="/",
-            env={"PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
+            # With a HOME, no start-up code asks the system who we are: that would be a connection to nscd.
+            env={"PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8", "HOME": "/"},
             close_fds=True,
             start_new_session=True,
         )
