@@ -23,7 +23,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup system extras demo test check unit torture lock clean
+.PHONY: help setup system extras demo test check unit lock clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,6 @@ check: $(STAMP) ## Lint, format, types, layers.
 
 unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
 	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
-
-torture: setup ## The crash tests, one at a time: kills at every step, restarts, promises checked.
-	$(BIN)/pytest -n 0 --timeout=3600 tests/crash
 
 system:
 	@missing=; for program in $(PROGRAMS); do \
