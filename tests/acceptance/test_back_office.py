@@ -157,8 +157,12 @@ def test_what_is_no_word_is_returned_and_the_next_word_is_heard(sites: Sites, tm
     expected = {"passwd.rejected", "pipe.rejected", f"{name}.rejected", "never-came.xml.accepted", "notes.txt"}
     wait_until(lambda: {path.name for path in returned.glob("*")} >= expected, SECONDS, "returning them")
     assert (returned / "passwd.rejected").is_symlink()
-    assert {path.name.removesuffix(".why.txt") for path in returned.glob("*.why.txt")} == expected
-    assert not any(tree.iterdir())
+    wait_until(
+        lambda: {path.name.removesuffix(".why.txt") for path in returned.glob("*.why.txt")} == expected,
+        SECONDS,
+        "the reasons",
+    )
+    wait_until(lambda: not any(tree.iterdir()), SECONDS, "emptying the tree")
     sites.say(f"{name}.rejected", "after all")
     wait_until(lambda: any(returned.glob(f"{name}~*.rejected.why.txt")) or _contrary(returned), SECONDS, "the contrary")
     assert sites.sent(name)["state"] == "ingested"

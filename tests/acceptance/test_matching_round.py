@@ -31,7 +31,7 @@ LA = "E09000030"
 _RMS = re.compile(rb"<RmsNumber>([^<]+)</RmsNumber>")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     founded = founded_pair(tmp_path_factory)
     with copied_pair(founded, tmp_path_factory.mktemp("matching-round")) as (dwp, la):
