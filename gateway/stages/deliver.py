@@ -30,7 +30,7 @@ from gateway.spool.marking import mark
 from gateway.spool.names import check_name, safe_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.acknowledge import issue, pass_on, spoken
-from gateway.stages.inspection import inspect, invalid, wrong_authority
+from gateway.stages.inspection import inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, isolate, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
@@ -149,30 +149,13 @@ class Deliver:
         self, transaction: Transaction, row: Row[Any], verdict: Verdict, placed: str | None
     ) -> dict[str, Any] | None:
         if isinstance(verdict, Crash):
-            transaction.record(
-                "work.deferred",
-                "transfer",
-                row.id,
-                row.partner,
-                flow=row.flow,
-                code="reader-died",
-                reason=verdict.reason,
-            )
+            record_crash(transaction, row, verdict)
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
         if isinstance(verdict, FileInfected):
             isolate(self._place, transaction, row, self._unpacked(row), verdict.reason)
         code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
-        event = transaction.record(
-            f"transfer.{move.state}",
-            "transfer",
-            row.id,
-            row.partner,
-            flow=row.flow,
-            code=code,
-            reason=move.reason.partition("\n")[0] if move.reason else None,
-            log={"bytes": row.size},
-        )
+        event = record_move(transaction, row, move, code)
         return {
             "key": row.key,
             "state": move.state,

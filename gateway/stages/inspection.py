@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
+from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.stages.workplace import Workplace
-from gateway.transfer.states import POISON_CLAIMS
+from gateway.transfer.states import POISON_CLAIMS, Move
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox import Crash, Job, Sandbox
 
@@ -85,3 +86,24 @@ def inspect(
                     with place.ledger.write() as transaction:
                         transaction.set(TRANSFERS, [row.key], claims=0)
             yield row, result
+
+
+def record_crash(transaction: Transaction, row: Row[Any], crash: Crash) -> None:
+    """A file ended its reader: no state changes, the claim stays counted, and the third one holds the file."""
+    transaction.record(
+        "work.deferred", "transfer", row.id, row.partner, flow=row.flow, code="reader-died", reason=crash.reason
+    )
+
+
+def record_move(transaction: Transaction, row: Row[Any], move: Move, code: str | None) -> int:
+    """The event of what an inspection led to; the first line of the reason is enough for the chain and the log."""
+    return transaction.record(
+        f"transfer.{move.state}",
+        "transfer",
+        row.id,
+        row.partner,
+        flow=row.flow,
+        code=code,
+        reason=move.reason.partition("\n")[0] if move.reason else None,
+        log={"bytes": row.size},
+    )

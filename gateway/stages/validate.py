@@ -28,7 +28,7 @@ from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import ExtractSettings, SiteKind
-from gateway.stages.inspection import inspect, invalid, wrong_authority
+from gateway.stages.inspection import inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
@@ -83,16 +83,7 @@ class Validate:
         self, transaction: Transaction, row: Row[Any], result: Report | GatewayError | Crash
     ) -> dict[str, Any] | None:
         if isinstance(result, Crash):
-            # The claim stays counted; the third one holds the file.
-            transaction.record(
-                "work.deferred",
-                "transfer",
-                row.id,
-                row.partner,
-                flow=row.flow,
-                code="reader-died",
-                reason=result.reason,
-            )
+            record_crash(transaction, row, result)
             return None
         schema, facts = row.schema, None
         outcome: State | GatewayError = State.VALIDATED
@@ -113,16 +104,7 @@ class Validate:
             # What is held has passed its validation: release goes on from there.
             move = Move(State.HELD, State.VALIDATED, code=error.code, reason=error.reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
-        event = transaction.record(
-            f"transfer.{move.state}",
-            "transfer",
-            row.id,
-            row.partner,
-            flow=row.flow,
-            code=code,
-            reason=move.reason.partition("\n")[0] if move.reason else None,
-            log={"bytes": row.size},
-        )
+        event = record_move(transaction, row, move, code)
         return {
             "key": row.key,
             "state": move.state,
