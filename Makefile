@@ -23,7 +23,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup system extras demo test check unit lock clean
+.PHONY: help setup system extras demo test check unit torture lock clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ check: $(STAMP) ## Lint, format, types, layers.
 	$(BIN)/lint-imports
 
 unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
-	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) -m "not torture" $(PYTEST_ARGS)
+
+torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.
+	$(BIN)/pytest -n $(JOBS) -m torture $(PYTEST_ARGS)
 
 system:
 	@missing=; for program in $(PROGRAMS); do \

@@ -1,0 +1,49 @@
+"""The whole suite: the slow sweeps are left out unless asked for, and what they tried is summed up at the end.
+
+A sweep (`@pytest.mark.torture`) runs with `make torture` alone; `make test` runs a selection of the same points.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import pytest
+
+Tally = Callable[..., None]
+_KEY = "torture"
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """`tally("crash points, outbound", tried=1, lost=0)`: counted into the summary at the end of the run."""
+
+    def count(what: str, *, tried: int, lost: int) -> None:
+        request.node.user_properties.append((_KEY, [what, tried, lost]))
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for what, tried, lost in _counted(terminalreporter):
+        sums[what][0] += tried
+        sums[what][1] += lost
+    if not sums:
+        return
+    terminalreporter.section("what was tried, and what was lost")
+    width = max(map(len, sums))
+    for what, (tried, lost) in sorted(sums.items()):
+        terminalreporter.write_line(f"{what:{width}}  {tried:>7,} tried  {lost:>3,} lost")
+    total = sum(tried for tried, _ in sums.values())
+    gone = sum(lost for _, lost in sums.values())
+    terminalreporter.write_line(f"{'in all':{width}}  {total:>7,} tried  {gone:>3,} lost")
+
+
+def _counted(reporter: pytest.TerminalReporter) -> Iterator[tuple[str, int, int]]:
+    for reports in reporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for key, value in report.user_properties:
+                    if key == _KEY:
+                        yield value[0], value[1], value[2]
