@@ -24,6 +24,7 @@ from gateway.ledger.answers import next_deferred
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.identity import to_text
 from gateway.transfer.receipt import queue_name
 from gateway.transfer.states import Direction, State
 from gateway.transport.contract import Parcel, Session, Transport
@@ -229,7 +230,7 @@ class Send:
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
         # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
         keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
-        say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=due)
+        say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(say)
 
     def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
@@ -250,7 +251,7 @@ class Send:
             partner,
             code=error.code,
             reason=error.reason,
-            log={"attempt": failures + 1, "due": due},
+            log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
         )
         transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
 
