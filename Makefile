@@ -9,6 +9,8 @@ BIN := .venv/bin
 STAMP := .venv/.set-up
 JOBS ?= 2
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
 # What Debian has to bring, found by the programs that must be there; sshd is outside an ordinary user's PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -23,7 +25,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup system extras demo test check unit torture lock clean
+.PHONY: help setup system extras demo test check unit torture fuzz lock clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +48,12 @@ unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
 
 torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.
 	$(BIN)/pytest -n $(JOBS) -m torture $(PYTEST_ARGS)
+
+fuzz: $(STAMP) ## Fuzz every reader of what others wrote, FUZZ_SECONDS each (60).
+	@PATH="$$PWD/.venv-tools/bin:$$PATH"; $(BIN)/python -c 'import atheris' 2>/dev/null \
+	    || VIRTUAL_ENV="$$PWD/.venv" uv pip install --quiet --require-hashes -r requirements/fuzz.txt
+	$(BIN)/pytest -q -n0 tests/fuzz
+	$(BIN)/python -m tests.fuzz.campaign --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ_TARGETS)
 
 system:
 	@missing=; for program in $(PROGRAMS); do \
@@ -107,7 +115,9 @@ lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks f
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
+	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \
+	    | $(COMPILE) - -o requirements/fuzz.txt
 
 clean: ## Remove what was installed and built here.
-	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo
+	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz dist demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,7 +62,7 @@ class AuditHead(BaseModel):
     """The last event of a site's audit chain when it wrote this."""
 
     model_config = _RECORD
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Annotated[int, Field(ge=0, lt=2**53)]  # the ledger keeps it: SQLite's integers end, JSON's do not
     sha256: Digest
 
 

@@ -142,6 +142,7 @@ def test_every_item_is_judged() -> None:
         {"created": "yesterday"},
         {"expires": None},
         {"audit_head": {"sequence": -1, "sha256": "0" * 64}},
+        {"audit_head": {"sequence": 2**53, "sha256": "0" * 64}},
         {"audit_head": {"sequence": 1, "sha256": "0" * 63}},
         {"audit_head": None},
         {"items": []},

@@ -101,6 +101,8 @@ def test_two_answers_about_one_transfer_are_refused() -> None:
         {"sealed_sha256": "E" * 64},
         {"issued": "now"},
         {"audit_head": None},
+        {"audit_head": {"sequence": 2**53, "sha256": "0" * 64}},
+        {"seen_head": {"sequence": 2**64, "sha256": "0" * 64}},
         {"seen_head": {"sequence": "many", "sha256": "0" * 64}},
     ],
     ids=lambda changes: str(changes)[:50],

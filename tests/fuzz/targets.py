@@ -1,0 +1,320 @@
+"""What is fuzzed: every reader of what other people wrote, each with the law that holds for all input whatever.
+
+A target's `make` gives a function that reads one input and returns what was said about it (reasons, findings). It may
+raise the errors named in `refusals`, and nothing else; `oracle.judge` holds it to that. A target that breaks a law of its
+own, such as reading back what it wrote, raises AssertionError. `make fuzz` runs them under atheris; `make test` runs them
+over the seeds and over every input that was ever found.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from gateway.crypto.framing import check_framing
+from gateway.errors import (
+    ArchiveRefused,
+    CardRefused,
+    ConfigurationInvalid,
+    ContentInvalid,
+    EnvelopeRefused,
+    GatewayError,
+    ManifestRefused,
+    ReceiptRefused,
+)
+from gateway.logs import mask
+from gateway.settings.directories import make as make_directories
+from gateway.settings.directories import site_directories
+from gateway.settings.home import Home
+from gateway.settings.model import Partner
+from gateway.settings.read import examine, load
+from gateway.settings.resources import resource
+from gateway.settings.write import render_partner
+from gateway.spool.archive import Limits, unpack
+from gateway.spool.durable import Group
+from gateway.transfer import card, manifest, receipt, word
+from gateway.transfer.identity import from_text
+from gateway.transfer.manifest import Manifest
+from gateway.transfer.receipt import Receipt
+from gateway.validation.contract import Report, Validator
+from gateway.validation.extract import ExtractValidator
+from gateway.validation.extract_fields import MESSAGES as EXTRACT_CODES
+from gateway.validation.pdf import PdfValidator
+from gateway.validation.pdf_rules import MESSAGES as PDF_CODES
+from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
+from gateway.validation.xml import XmlValidator
+from gateway.validation.xml_codes import XmlCode
+
+Check = Callable[[bytes], Sequence[str]]
+
+TODAY: Final = date(2026, 11, 21)
+ID: Final = "019ab5f0-1c2d-7abc-8def-0123456789ab"
+OURS: Final = "6BB0605BC2528189"
+"""The key id that sealed seeds are encrypted to."""
+_XML_CODES: Final = frozenset(map(str, XmlCode))
+_ALL_CODES: Final = _XML_CODES | set(PDF_CODES) | set(EXTRACT_CODES)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader. `longest` bounds an input in bytes, `words` are pieces that a fuzzer may put in."""
+
+    name: str
+    make: Callable[[Path], Check]
+    refusals: tuple[type[GatewayError], ...] = ()
+    longest: int = 16_384
+    words: tuple[bytes, ...] = ()
+
+
+# -- signed documents
+
+
+def _manifest(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        found = Manifest.parse(data)
+        assert Manifest.parse(found.to_bytes()) == found
+        manifest.accept(
+            found,
+            name=ID,
+            sender="DWP",
+            recipient="E09000030",
+            signer="A" * 40,
+            encrypted_to="B" * 40,
+            now=from_text("2026-11-21T10:00:00Z"),
+            permitted=lambda flow: flow == "claim",
+            max_bytes=lambda _flow: 10_000,
+        )
+        assert found.consignment == ID
+        assert all(item.size <= 10_000 and "/" not in item.name for item in found.items)
+        return ()
+
+    return check
+
+
+def _receipt(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        found = Receipt.parse(data)
+        assert Receipt.parse(found.to_bytes()) == found
+        items = {item.transfer: item.sha256 for item in found.items}
+        receipt.accept(
+            found, name=ID, sender="E09000030", recipient="DWP", sealed_sha256=found.sealed_sha256, items=items
+        )
+        return ()
+
+    return check
+
+
+def _card(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        found = card.parse(data)
+        assert card.parse(found.to_json()) == found
+        assert not any(mark in f"{found.site}{found.name}{found.ssh_key}{found.host_key}" for mark in "\n\r\0")
+        return ()
+
+    return check
+
+
+# -- configuration
+
+
+def _configuration(scratch: Path) -> Check:
+    """The input is gateway.toml and, after a NUL octet, one partner's file."""
+    home = Home(scratch / "site")
+    make_directories(site_directories(home))
+    partner_file = home.partners_d / "E09000030.toml"
+
+    def check(data: bytes) -> Sequence[str]:
+        main, _, partner = data.partition(b"\0")
+        home.gateway_toml.write_bytes(main)
+        partner_file.write_bytes(partner or _PARTNER)
+        _, faults = examine(home)
+        found = load(home)
+        assert not faults, "loaded what has faults"
+        for each in found.partners.values():
+            assert Partner.model_validate(tomllib.loads(render_partner(each))) == each
+        return ()
+
+    return check
+
+
+_PARTNER: Final = (
+    b'code = "E09000030"\nname = "T"\nfingerprint = "89ABCDEF0123456789ABCDEF0123456789ABCDEF"\nlink = "none"\n'
+)
+
+
+# -- content
+
+
+def _claim(_scratch: Path) -> Check:
+    validator = XmlValidator(resource("schemas"), "claim", allow_test_numbers=True, today=lambda: TODAY)
+    return lambda data: _told(validator.validate_bytes(data), _XML_CODES)
+
+
+def _redirect(_scratch: Path) -> Check:
+    schemas = resource("schemas")
+    envelope = XmlValidator(schemas, "redirect", LIMITS, allow_test_numbers=True, today=lambda: TODAY)
+    validator = RedirectValidator(
+        envelope,
+        lambda flow: (
+            PdfValidator()
+            if flow == "laid"
+            else XmlValidator(schemas, flow, allow_test_numbers=True, today=lambda: TODAY)
+        ),
+    )
+
+    def check(data: bytes) -> Sequence[str]:
+        report = validator.validate_bytes(data)
+        said = _told(report, _ALL_CODES)
+        try:
+            unwrap(data)
+        except ContentInvalid as error:
+            assert not report.valid, "what was found right cannot be taken apart"
+            return [*said, error.reason]
+        return said
+
+    return check
+
+
+def _extract(_scratch: Path) -> Check:
+    return _by_path(ExtractValidator(resource("schemas"), allow_test_numbers=True), frozenset(EXTRACT_CODES))
+
+
+def _pdf(_scratch: Path) -> Check:
+    return _by_path(PdfValidator(), frozenset(PDF_CODES))
+
+
+def _by_path(validator: Validator, codes: frozenset[str]) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        with _in_memory(data) as path:
+            return _told(validator.validate(path), codes)
+
+    return check
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[Path]:
+    descriptor = os.memfd_create("input")
+    try:
+        os.write(descriptor, data)
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _told(report: Report, codes: frozenset[str]) -> Sequence[str]:
+    """What a report says; its own law is that findings are counted, and of known codes."""
+    assert report.valid == (not report.findings)
+    assert report.total >= len(report.findings)
+    assert {finding.code for finding in report.findings} <= codes
+    return [f"{finding.where}: {finding.message}" for finding in report.findings]
+
+
+# -- what carries them
+
+
+def _archive(scratch: Path) -> Check:
+    source, target = scratch / "archive", scratch / "target"
+    target.mkdir()
+
+    def check(data: bytes) -> Sequence[str]:
+        source.write_bytes(data)
+        expected: list[tuple[int, str]] = []
+
+        def on_manifest(content: bytes) -> Sequence[manifest.Item]:
+            items = Manifest.parse(content).items
+            expected.extend((item.size, item.sha256) for item in items)
+            return items
+
+        try:
+            with Group(target) as group:
+                unpacked = unpack(source, target, on_manifest, group, Limits(payload_bytes=1 << 20))
+        except GatewayError:
+            assert not any(target.iterdir()), "a file is left after a refusal"
+            raise
+        assert [(each.size, each.sha256) for each in unpacked] == expected
+        assert sorted(target.iterdir()) == [each.path for each in unpacked]
+        return ()
+
+    return check
+
+
+def _envelope(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        check_framing(lambda at, count: data[at : at + count], len(data), frozenset({OURS}))
+        # What is accepted names our key in its first packet, and nothing else can have got it through.
+        assert bytes.fromhex(OURS) in data[:20]
+        return ()
+
+    return check
+
+
+def _word(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        reason = word.reason_of(data)
+        assert reason is None or (0 < len(reason) <= word.MAX_REASON and reason.replace("\n", "").isprintable())
+        assert reason is None or mask(reason) == reason
+        reason and reason.encode()
+        return [reason or ""]
+
+    return check
+
+
+# -- all of them
+
+_JSON: Final = (b"version", b"\\u0000", b"\\ud800", b"1e400", b"NaN", b"null", b"true", b"9223372036854775808")
+_TIMES: Final = (b"0001-01-01T00:00:00+23:59", b"9999-12-31T23:59:60Z", b"2026-W01-1T00Z", b"2026-11-21T10:00:00Z")
+_XML: Final = (
+    *(b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE", b"&#x", b"xsi:type", b"xsi:nil", b"xmlns:x", b"<?x", b"\xef\xbb\xbf"),
+    *(b"<Claim>", b"</Claim>", b"<Nino>", b"QQ123456A", b"1e9", b"-0.00", b"2026-02-29", b"9999-12-31"),
+)  # fmt: skip
+_PDF: Final = (
+    *(b" 0 obj", b"endobj", b"stream\n", b"endstream", b"xref", b"trailer", b"startxref", b"%%EOF", b"/Kids", b"/Count"),
+    *(b"/JavaScript", b"/J#53", b"/OpenAction", b"/AA", b"/Names", b"/ObjStm", b"/Prev", b"/XRefStm", b"/Length", b"<<", b">>"),
+    *(b"/Type", b"/Pages", b"/Parent", b"/FlateDecode", b"/DecodeParms", b"/Predictor", b"/Encrypt", b"null", b"1 0 R"),
+)  # fmt: skip
+
+TARGETS: Final[Mapping[str, Target]] = {
+    target.name: target
+    for target in (
+        Target("manifest", _manifest, (ManifestRefused,), words=(*_JSON, *_TIMES)),
+        Target("receipt", _receipt, (ReceiptRefused,), words=(*_JSON, *_TIMES)),
+        Target("card", _card, (CardRefused,), words=(*_JSON, b"ssh-ed25519 ", b"BEGIN PGP PUBLIC KEY BLOCK")),
+        Target(
+            "configuration",
+            _configuration,
+            (ConfigurationInvalid,),
+            words=(b"[flows.claim]", b"[[site]]", b"'''", b'"""', b"inf", b"0x_", b"1979-05-27T07:32:00Z", b"\n\x00code"),
+        ),
+        Target("claim", _claim, longest=32_768, words=_XML),
+        Target("redirect", _redirect, (ContentInvalid,), longest=32_768, words=_XML),
+        Target("extract", _extract, longest=32_768, words=(b"D,", b"A,", b"R,", b'"', b'""', b"\r\n", b"QQ123456C", b"31/02/2026")),
+        Target("pdf", _pdf, longest=32_768, words=_PDF),
+        Target("archive", _archive, (ArchiveRefused, ManifestRefused), words=(b"ustar\x0000", b"\x28\xb5\x2f\xfd", b"mtime=")),
+        Target("envelope", _envelope, (EnvelopeRefused,), words=(b"\xc1", b"\xd2", b"\xe9", b"\xff\x00\x00\x02\x00")),
+        Target("word", _word, words=(b"\xff\xfe", b"\xfe\xff", b"QQ123456A", b"\xe2\x80\xae", b"QQ 12 34 56 A")),
+    )
+}  # fmt: skip
+
+
+def mutated(seed: bytes, random_source: random.Random) -> bytes:
+    """The seed with a few octets changed, dropped, doubled or cut: what a test without a fuzzer can try."""
+    data = bytearray(seed)
+    for _ in range(random_source.randint(1, 6)):
+        at = random_source.randrange(len(data) + 1)
+        match random_source.randrange(4):
+            case 0 if at < len(data):
+                data[at] = random_source.randrange(256)
+            case 1:
+                del data[at : at + random_source.randint(1, 40)]
+            case 2:
+                data[at:at] = data[at : at + random_source.randint(1, 40)]
+            case _:
+                data[at:at] = bytes(random_source.randrange(256) for _ in range(3))
+    return bytes(data)
