@@ -364,7 +364,7 @@ class TransferExpired(Reject):
     """No receipt came before the flow's time limit."""
 
     code = "transfer-expired"
-    remedy = "Ask the partner whether the file reached them, then drop it again."
+    remedy = "Ask the partner whether the file reached them, and drop it again if it did not."
 
 
 # --- it should not exist ----------------------------------------------------------------------------------------

@@ -53,9 +53,7 @@ TRANSFERS: Final = Table(
     Column("origin", Text),  # the spool file still to be removed, as `intake` tells one from another; inbound, its name
     Column("placed", Text),  # inbound: the name that it was delivered under
     Column("word", Text),  # inbound: the file in spool/outcomes that answered it, as `outcomes` tells one from another
-    Column(
-        "untold", Boolean, nullable=False, default=False
-    ),  # outbound: its operator has to hear the back office's word
+    Column("untold", Boolean, nullable=False, default=False),  # outbound: something was heard after it left custody
     *_work(),
     UniqueConstraint("direction", "partner", "id"),
     Index("transfers_by_state", "state", "direction", "due"),

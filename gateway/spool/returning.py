@@ -1,4 +1,5 @@
-"""Giving a file back to its operator, with the reason beside it: NAME and NAME.why.txt.
+"""Giving a file back to its operator, with a letter beside it: NAME, and NAME.why.txt where something was wrong with it,
+or NAME.undelivered.txt where nobody signed for it in time.
 
 Raises DiskFull and DiskFailed; after either, the same call may be made again. Nothing is overwritten, whatever has been
 returned before. Any name will do: one that is not carried comes back under `names.safe_name`. A link, pipe or folder
@@ -15,30 +16,42 @@ from gateway.spool.durable import DISK, Disk, make_directory, write_file, write_
 from gateway.spool.names import beside, safe_name
 from gateway.spool.publication import Placement, publish
 
-_WHY: Final = ".why.txt"
+WHY: Final = ".why.txt"
+UNDELIVERED: Final = ".undelivered.txt"
+LETTERS: Final = (WHY, UNDELIVERED)
 _MODE: Final = 0o640
 _DIRECTORY_MODE: Final = 0o2770
 
 
 def return_file(
-    source: Path, directory: Path, name: str, why: str, *, tag: str, sha256: str | None = None, disk: Disk = DISK
+    source: Path,
+    directory: Path,
+    name: str,
+    why: str,
+    *,
+    tag: str,
+    sha256: str | None = None,
+    letter: str = WHY,
+    disk: Disk = DISK,
 ) -> Path:
-    """Move `source` into `directory`, write the reason beside it, and say where the file lies now.
+    """Move `source` into `directory`, write `why` beside it, and say where the file lies now.
 
     `tag` (the transfer's id, or a new id) tells it from other files of its name. `sha256` is given for bytes in
-    custody; without it the entry lies in the spool still, and keeps its owner and mode.
+    custody; without it the entry lies in the spool still, and keeps its owner and mode. `letter` is one of LETTERS.
     """
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
     own = beside(wanted, tag)
-    # A reason that lies there may be of a file that the operator has taken away, or may itself be a returned file.
-    chosen = own if os.path.lexists(source) and os.path.lexists(_reason(directory / wanted)) else wanted
+    # A letter that lies there may be of a file that the operator has taken away, or may itself be a returned file.
+    taken = any(os.path.lexists(directory / (wanted + ending)) for ending in LETTERS)
+    chosen = own if os.path.lexists(source) and taken else wanted
     mode = None if sha256 is None else _MODE
     returned = publish([Placement(source, directory, chosen, tag, sha256 or "", mode)], disk)[0].path
+    written = returned.with_name(returned.name + letter)
     if returned.name == wanted:
-        write_new_file(_reason(returned), why.encode(), mode=_MODE, disk=disk)
+        write_new_file(written, why.encode(), mode=_MODE, disk=disk)
     else:
-        write_file(_reason(returned), why.encode(), mode=_MODE, disk=disk)
+        write_file(written, why.encode(), mode=_MODE, disk=disk)
     return returned
 
 
@@ -46,12 +59,8 @@ def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -
     """Leave the reason alone, of a file that does not come back, and say where it lies. Done twice, it is there once."""
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
-    reason, text = _reason(directory / wanted), why.encode()
+    reason, text = directory / (wanted + WHY), why.encode()
     if not write_new_file(reason, text, mode=_MODE, disk=disk) and reason.read_bytes() != text:
-        reason = _reason(directory / beside(wanted, tag))
+        reason = directory / (beside(wanted, tag) + WHY)
         write_file(reason, text, mode=_MODE, disk=disk)
     return reason
-
-
-def _reason(returned: Path) -> Path:
-    return returned.with_name(returned.name + _WHY)

@@ -160,6 +160,8 @@ class Accept:
                         "state": following,
                         "code": answer.code,
                         "reason": answer.reason,
+                        # The operator was told that it was not delivered.
+                        "untold": state == State.EXPIRED,
                         "event": moved,
                     }
                 )

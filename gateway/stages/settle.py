@@ -1,12 +1,14 @@
 """Settle: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
 
-Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected,
-quarantined by the partner, or expired: the file itself comes back in spool/returned, with `NAME.why.txt`. Only what a virus
-scanner, ours or the partner's, objects to does not come back: it is locked away here, and the reason is told. Each step
-may be done twice without harm, so a crash between them is repaired by doing it again.
+Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected or
+quarantined by the partner: the file itself comes back in spool/returned, with `NAME.why.txt`; expired: with the notice
+`NAME.undelivered.txt`. Only what a virus scanner, ours or the partner's, objects to does not come back: it is locked away
+here, and the reason is told. Each step may be done twice without harm, so a crash between them is repaired by doing it
+again.
 
-When the partner's back office has spoken, its receipt takes the place of the gateway's in `NAME.receipt.json`; of what it
-refused, `NAME.refused.txt` tells as well, since the bytes have left this site's custody long before.
+What is heard later, when the bytes have left this site's custody, is told as well: a receipt that came after the expiry,
+as it would have been before; and the word of the partner's back office, whose receipt takes the place of the gateway's
+in `NAME.receipt.json`, with `NAME.refused.txt` for what it refused.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.durable import make_directory, write_file
 from gateway.spool.names import beside
-from gateway.spool.returning import return_file, tell
+from gateway.spool.returning import UNDELIVERED, WHY, return_file, tell
 from gateway.stages.scanning import isolate
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import to_text
@@ -37,6 +39,8 @@ _SAID: Final = {
     State.QUARANTINED: "was locked away by the partner's gateway, and not delivered",
     State.EXPIRED: "was not delivered in time: no receipt came",
 }
+_NEVER_SENT: Final = "was not sent in time"
+_ENDED_WELL: Final = (State.RECEIPTED, State.INGESTED)
 
 
 class Settle:
@@ -52,10 +56,12 @@ class Settle:
         place = self._place
         with place.ledger.read() as connection:
             rows = queries.finished_but_kept(connection, BATCH)
-            ids = {(row.partner, row.consignment) for row in rows if row.state in (State.RECEIPTED, State.INGESTED)}
-            receipts = {key: queries.accepted_receipt(connection, *key) for key in ids}
             spoken = untold(connection, BATCH)
-            words = {row.key: word_about(connection, row) for row in spoken}
+            ids = {(row.partner, row.consignment) for row in (*rows, *spoken) if row.state in _ENDED_WELL}
+            receipts = {key: queries.accepted_receipt(connection, *key) for key in ids}
+            words = {
+                row.key: word_about(connection, row) or receipts.get((row.partner, row.consignment)) for row in spoken
+            }
         if rows:
             self._settle(rows, receipts)
         if spoken:
@@ -68,7 +74,7 @@ class Settle:
     def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
         place = self._place
         for row in rows:
-            if row.state in (State.RECEIPTED, State.INGESTED):
+            if row.state in _ENDED_WELL:
                 self._hand_over(row, receipts[row.partner, row.consignment])
             elif _infected(row):
                 self._warn(row)
@@ -78,15 +84,18 @@ class Settle:
             for row in rows:
                 if _infected(row):
                     isolate(place, transaction, row, custody_file(place.home.custody, row.id), row.reason or "")
-                elif row.state not in (State.RECEIPTED, State.INGESTED):
+                elif row.state not in _ENDED_WELL:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
             remove(place.home.custody, row.id)
 
     def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
-        """Let operators know what the partner's back office said."""
+        """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
         for row in rows:
+            if row.state not in _ENDED_WELL:
+                tell(self._returned(row), row.name, self._letter(row, _SAID[State(row.state)]), tag=row.id)
+                continue
             self._hand_over(row, words[row.key])
             if row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
@@ -135,16 +144,24 @@ class Settle:
         )
 
     def _warn(self, row: Row[Any]) -> None:
-        directory = self._place.home.returned / row.flow / row.partner
         said = "is infected, and was locked away" if row.consignment is None else _SAID[State.QUARANTINED]
-        tell(directory, row.name, self._letter(row, f"{said}; it does not come back"), tag=row.id)
+        tell(self._returned(row), row.name, self._letter(row, f"{said}; it does not come back"), tag=row.id)
 
     def _give_back(self, row: Row[Any]) -> None:
-        home = self._place.home
-        directory = home.returned / row.flow / row.partner
-        why = self._letter(row, _SAID[State(row.state)])
-        source = custody_file(home.custody, row.id)
-        return_file(source, directory, row.name, why, tag=row.id, sha256=row.sha256)
+        expired = row.state == State.EXPIRED
+        said = _NEVER_SENT if expired and row.consignment is None else _SAID[State(row.state)]
+        return_file(
+            custody_file(self._place.home.custody, row.id),
+            self._returned(row),
+            row.name,
+            self._letter(row, said),
+            tag=row.id,
+            sha256=row.sha256,
+            letter=UNDELIVERED if expired else WHY,
+        )
+
+    def _returned(self, row: Row[Any]) -> Path:
+        return self._place.home.returned / str(row.flow) / str(row.partner)
 
 
 def _infected(row: Row[Any]) -> bool:

@@ -19,13 +19,13 @@ from typing import Any
 from gateway.assembly import open_pgp
 from gateway.cli import main
 from gateway.settings.read import load
+from gateway.spool.returning import LETTERS
 from gateway.transfer.receipt import MAX_BYTES, Receipt
 from tests.acceptance.reading import files_below, holding, rows
 from tests.acceptance.sites import Site, wait_until
 
 RETURNED = frozenset({"rejected", "quarantined", "expired"})
 ACKNOWLEDGED = frozenset({"receipted", "ingested"})
-WHY = ".why.txt"
 
 _WINDOW = 48
 _NUMBER = re.compile(rb"QQ\d{6}[A-D]")
@@ -238,5 +238,5 @@ def _count(directory: Path, digest: str) -> int:
 
 def _submitted(directory: Path) -> Iterator[Path]:
     for path in directory.glob("*"):
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(WHY):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(LETTERS):
             yield path

@@ -338,12 +338,19 @@ def test_receipt_after_expiry_is_the_truth_and_a_forged_one_is_not(tmp_path: Pat
         returned = bench.dwp.home.returned / "claim" / LA / sent.names[0]
         wait_until(returned.exists, 90, "the file's return")
         assert returned.read_bytes() == sent.contents[0]
+        notice = returned.with_name(f"{returned.name}.undelivered.txt")
+        wait_until(notice.exists, 90, "the notice")
+        assert "was not delivered in time: no receipt came" in notice.read_text()
+        assert not returned.with_name(f"{returned.name}.why.txt").exists()
         forged = saying(sealed_sha256="1" * 64)(bench, sent)
         leave_receipt(bench.dwp, bench.la, forged)
         assert quarantined(bench.dwp, sha256(forged.sealed))["code"] == "receipt-other-bytes"
         assert states(bench, sent) == {"expired"}
         leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed))
         wait_until(lambda: states(bench, sent) == {"receipted"}, 90, "the late receipt")
+        told = bench.dwp.home.receipts / "claim" / LA / f"{sent.names[0]}.receipt.json"
+        wait_until(told.exists, 90, "the receipt beside the spool")
+        assert json.loads(told.read_bytes())["items"][0]["outcome"] == "delivered"
         bench.dwp.gateway("audit", "verify")
 
 

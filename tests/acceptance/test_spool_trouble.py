@@ -27,8 +27,9 @@ from gateway.errors import FlowNotPermitted, PartnerUnknown
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
+from gateway.spool.returning import LETTERS, WHY
 from tests.acceptance.copies import copied_pair, founded_pair
-from tests.acceptance.promises import WHY, Book, Dropped, sha256
+from tests.acceptance.promises import Book, Dropped, sha256
 from tests.acceptance.reading import holding, rows
 from tests.acceptance.sites import Site, claim, wait_until
 
@@ -378,7 +379,7 @@ def _wait_for_reasons(sites: Sites, returned: Path, names: list[str]) -> None:
 
 def _files(directory: Path) -> Iterator[Path]:
     for path in directory.iterdir():
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(WHY):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(LETTERS):
             yield path
 
 
