@@ -33,6 +33,7 @@ _USER_ID: Final = re.compile(
 _MOST_ARMOUR: Final = 262_144
 _ARMOUR_BEGINS: Final = b"-----BEGIN PGP "
 _ARMOUR_PUBLIC: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_ARMOUR_ENDS: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
 _WRITING: Final = Bounds(cpu_seconds=60, seconds=120.0, writes_files=True)
 _LONGEST_LIFE_DAYS: Final = 36_500
 
@@ -182,7 +183,8 @@ def _armour(armoured: str) -> bytes:
         raise CardRefused("The card's certificate is not ASCII-armoured.") from error
     if len(octets) > _MOST_ARMOUR:
         raise CardRefused("The card's certificate is too long.")
-    if octets.count(_ARMOUR_BEGINS) != 1 or _ARMOUR_PUBLIC not in octets:
+    # GnuPG 2.4 takes what is left of a block that was cut off.
+    if octets.count(_ARMOUR_BEGINS) != 1 or _ARMOUR_PUBLIC not in octets or _ARMOUR_ENDS not in octets:
         raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
     return octets
 

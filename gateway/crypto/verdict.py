@@ -49,6 +49,12 @@ _BINARY_DOCUMENT: Final = "00"
 _NO_PUBLIC_KEY: Final = "9"
 _MDC_METHOD_NONE: Final = "0"
 _TRAILING_NODATA: Final = "3"
+_CAUSE: Final = 0xFFFF
+"""The part of one of libgpg-error's numbers that says what happened; the rest says where."""
+_MISFITS: Final = frozenset({10, 18, 30, 65, 79, 200})
+"""A session key that decrypts to nothing sensible, as libgpg-error numbers it: CHECKSUM, WRONG_SECKEY, BAD_MPI, INV_OBJ,
+INV_DATA, BUFFER_TOO_SHORT. A key that is not there would be 17, NO_SECKEY.
+"""
 _SECOND_CONTENT: Final = frozenset({"decryption.early_plaintext", "proc_pkt.plaintext"})
 """Where gpg finds that content came already: another message within or after the first."""
 
@@ -168,7 +174,7 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
         raise EnvelopeTrailing
     if len(recipients) > 1:
         raise EnvelopeRecipient
-    if counts["NO_SECKEY"]:
+    if counts["NO_SECKEY"] and not _session_key_altered(run):
         raise OwnKeyUnusable("The secret key that the message is encrypted to is missing.")
     for fields in _fields(run, "DECRYPTION_KEY", 2):
         if fields[1] != terms.own.primary.fingerprint:
@@ -176,6 +182,12 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
     for fields in _fields(run, "DECRYPTION_INFO", 2):
         if fields[0] == _MDC_METHOD_NONE:
             raise EnvelopeNoIntegrity
+
+
+def _session_key_altered(run: Run) -> bool:
+    """Whether our key is there and does not fit: GnuPG 2.4 says NO_SECKEY for both, and the cause in an ERROR."""
+    causes = [fields[1] for fields in _fields(run, "ERROR", 1) if fields[0] == "pkdecrypt_failed" and len(fields) > 1]
+    return bool(causes) and all(cause.isdecimal() and int(cause) & _CAUSE in _MISFITS for cause in causes)
 
 
 def _check_wholeness(run: Run, counts: Counter[str]) -> None:

@@ -66,6 +66,20 @@ def with_line(line: str, after: str) -> list[str]:
     return [*GOOD[: at + 1], line, *GOOD[at + 1 :]]
 
 
+def undeciphered(cause: str) -> list[str]:
+    """What GnuPG 2.4 says where it gets no session key, with libgpg-error's number for the cause."""
+    return f"""\
+ENC_TO 6BB0605BC2528189 18 0
+KEY_CONSIDERED {OWN} 0
+NO_SECKEY 6BB0605BC2528189
+ERROR pkdecrypt_failed {cause}
+BEGIN_DECRYPTION
+DECRYPTION_FAILED
+END_DECRYPTION
+FAILURE gpg-exit 33554433
+""".splitlines()
+
+
 def verdict(lines: list[str], returncode: int = 0, ended: Ended | None = None, on: Terms | None = None) -> type[object]:
     with pytest.raises(errors.GatewayError) as caught:
         judge_opening(Run(tuple(lines), returncode, ended), on or terms())
@@ -186,6 +200,10 @@ SIGNATURE_LINES = ("NEWSIG", None), ("SIG_ID", None), ("GOODSIG", None), ("VALID
             2,
             errors.OwnKeyUnusable,
         ),
+        (undeciphered("33554449"), 2, errors.OwnKeyUnusable),
+        (undeciphered("16777226"), 2, errors.EnvelopeDamaged),
+        (undeciphered("16777234"), 2, errors.EnvelopeDamaged),
+        (undeciphered("no number"), 2, errors.OwnKeyUnusable),
     ],
 )
 def test_each_fault_has_its_own_name(lines: list[str], returncode: int, expected: type[errors.GatewayError]) -> None:
