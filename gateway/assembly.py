@@ -184,10 +184,21 @@ def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
 
 def open_pgp(settings: Settings) -> OpenPgp:
     """The OpenPGP engine of a site."""
+    from gateway.crypto.contract import OldKey, Rotations
     from gateway.crypto.gnupg_engine import GnuPgEngine
 
     pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
-    return GnuPgEngine(settings.home.keyrings, settings.openpgp.fingerprint, pinned, time.time)
+    rotations = Rotations(
+        own=settings.keys.old_openpgp,
+        partners={
+            code: OldKey(partner.old_fingerprint, partner.old_fingerprint_until.timestamp())
+            for code, partner in settings.partners.items()
+            if partner.old_fingerprint is not None and partner.old_fingerprint_until is not None
+        },
+        revoked={code: partner.revoked for code, partner in settings.partners.items()},
+    )
+    own = settings.openpgp.fingerprint
+    return GnuPgEngine(settings.home.keyrings, own, pinned, time.time, rotations=rotations)
 
 
 def key_store(keyrings: Path) -> KeyStore:

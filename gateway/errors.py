@@ -188,6 +188,26 @@ class PartnerKeyUnusable(Defer):
     )
 
 
+class PartnerKeyRevoked(Defer):
+    """The partner's key is revoked here, and it has no other, so nothing can be encrypted to it."""
+
+    code = "crypto-partner-revoked"
+    remedy = (
+        "Ask the partner for the card of its new key, confirm the fingerprint by telephone, run `gateway partner add`, "
+        "then `gateway release CODE --reason ...`."
+    )
+
+
+class KeyUnconfirmed(Defer):
+    """The partner has not shown that it knows our new key, and may no longer accept what the old one signs."""
+
+    code = "crypto-key-unconfirmed"
+    remedy = (
+        "Call the partner and let them take the new card (`gateway card`). Work goes on by itself with the first thing "
+        "that they seal to the new key, or at once with `gateway keys confirm CODE --reason ...`."
+    )
+
+
 class LedgerBusy(Defer):
     """Another process holds the ledger for too long."""
 
@@ -481,6 +501,16 @@ class SignerRevoked(EnvelopeRefused):
     """The partner's key is revoked."""
 
     code = "signer-revoked"
+
+
+class SignerSuperseded(EnvelopeRefused):
+    """The partner has a new key, and the time in which its old one was still accepted is over."""
+
+    code = "signer-superseded"
+    remedy = (
+        "Ask the partner to run `gateway keys list`, and to seal the content again with the new key; what it sent with "
+        "the old one comes back to its operators there."
+    )
 
 
 class ArchiveRefused(Quarantine):

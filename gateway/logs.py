@@ -107,7 +107,12 @@ class Event(StrEnum):
     CHAIN_BROKEN = "chain.broken"
     QUARANTINE_DISCARDED = "quarantine.discarded"
     PARTNER_ADDED = "partner.added"
+    KEY_ROTATED = "key.rotated"
+    KEY_CONFIRMED = "key.confirmed"
+    KEY_RETIRED = "key.retired"
+    KEY_REVOKED = "key.revoked"
     KEY_EXPIRING = "key.expiring"
+    KEY_EXPIRED = "key.expired"
     LOG_LINE_FOREIGN = "log.line-foreign"
     LOG_EVENT_UNKNOWN = "log.event-unknown"
 

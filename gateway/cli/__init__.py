@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "init": Entry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
         "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
         "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
+        "keys": Entry("gateway.cli.keys:keys", "Show the keys, and change those of this site."),
         "config": Entry("gateway.cli.config:config", "Check the configuration."),
         "run": Entry("gateway.cli.run:run", "Run the gateway."),
         "submit": Entry("gateway.cli.submit:submit", "Hand files over for a partner, and see what becomes of them."),

@@ -98,7 +98,11 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
     buffer_size = BLOCK
     # Bytes outside ASCII arrive as \xNN, so that python-gnupg cuts its listings at line feeds only.
     decode_errors = "backslashreplace"
-    result_map: ClassVar[dict[str, Any]] = {**gnupg.GPG.result_map, "crypt": StatusLog}
+    result_map: ClassVar[dict[str, Any]] = {
+        **gnupg.GPG.result_map,
+        "crypt": StatusLog,
+        "verify": StatusLog,
+    }
 
     on_data: Callable[[bytes], object] | None
     keyring: list[str] | None

@@ -8,8 +8,8 @@ wrong with the message, or one of the above when the fault lies on this side; af
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -50,9 +50,9 @@ class Sealed:
 class Opened:
     """A message that passed the whole acceptance rule.
 
-    `signer` is the pinned primary fingerprint, `encrypted_to` our primary fingerprint, `signed_at` the signer's own
-    claim of when (seconds since 1970), `sealed_sha256` the digest of exactly the bytes that the engine read,
-    `size` the bytes of plaintext written.
+    `signer` is the primary fingerprint that signed, one of the partner's pinned ones; `encrypted_to` that of our key
+    which it was really encrypted to; `signed_at` the signer's own claim of when (seconds since 1970), `sealed_sha256`
+    the digest of exactly the bytes that the engine read, `size` the bytes of plaintext written.
     """
 
     signer: str
@@ -62,6 +62,29 @@ class Opened:
     size: int
 
 
+@dataclass(frozen=True)
+class OldKey:
+    """The key that an owner had before: its primary fingerprint, and until when what it signed is still accepted
+    (seconds since 1970).
+    """
+
+    fingerprint: str
+    until: float
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """What is pinned besides everybody's current key; nothing, where nobody changes a key.
+
+    `own` is our key before: what is encrypted to it is still opened. `partners` gives each partner's key before,
+    `revoked` the primary fingerprints that a person withdrew trust from, whatever their certificates say.
+    """
+
+    own: str | None = None
+    partners: Mapping[str, OldKey] = field(default_factory=dict)
+    revoked: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
 class OpenPgp(Protocol):
     """Signing, sealing and opening for one site. Not safe for use by two threads at once; processes are."""
 
@@ -69,15 +92,20 @@ class OpenPgp(Protocol):
         """Our own certificate; OwnKeyUnusable where there is none."""
         ...
 
+    def old_own_certificate(self) -> Certificate | None:
+        """That of our key before, while it is being rotated out; OwnKeyUnusable where it should be there and is not."""
+        ...
+
     def partner_certificate(self, partner: str) -> Certificate:
         """The certificate pinned for a partner; PartnerKeyUnusable where there is none."""
         ...
 
-    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+    def seal(self, plaintext: ByteReader, partner: str, output: Path, signer: str | None = None) -> Sealed:
         """Sign with our key and encrypt to exactly the partner's key, without compression, as a binary message.
 
-        Reads `plaintext` to its end in bounded memory. `output` must not exist; it is written under a temporary
-        name beside it, fsynced and renamed, so it is complete or absent.
+        `signer` may name our key before, for a partner that does not know the current one yet. Reads `plaintext` to
+        its end in bounded memory. `output` must not exist; it is written under a temporary name beside it, fsynced and
+        renamed, so it is complete or absent.
         """
         ...
 
@@ -97,24 +125,50 @@ class OpenPgp(Protocol):
 class KeyStore(Protocol):
     """Making and keeping certificates; used by the command line, not by the roles."""
 
-    def create_own(self, user_id: str, expires_in_days: int) -> Certificate:
-        """Make our key: Ed25519 signing primary and Curve25519 encryption subkey."""
+    def create_own(self, user_id: str, expires_in_days: int, *, another: bool = False) -> Certificate:
+        """Make our key: Ed25519 signing primary and Curve25519 encryption subkey; `another` beside the one there is."""
         ...
 
-    def export_own(self) -> str:
-        """Our public certificate, ASCII-armoured, minimal (no third-party signatures)."""
+    def export_own(self, fingerprint: str | None = None) -> str:
+        """Our public certificate, ASCII-armoured, minimal (no third-party signatures); None: the only one there is."""
+        ...
+
+    def revoke_own(self, fingerprint: str) -> None:
+        """Apply the revocation that was made together with our key: it signs nothing any more, and still decrypts."""
+        ...
+
+    def delete_own(self, fingerprint: str) -> None:
+        """Delete one of our secret keys for good; its public certificate goes too, unless it is revoked."""
+        ...
+
+    def sign(self, text: bytes, fingerprint: str) -> str:
+        """A detached signature over `text` by one of our keys, ASCII-armoured."""
+        ...
+
+    def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
+        """Whether `signature` is one good detached signature over `text` by exactly this certificate, not revoked.
+
+        Expiry is the caller's: it has a clock.
+        """
         ...
 
     def inspect(self, armoured: str) -> Certificate:
         """What a certificate says, without keeping it; CardRefused unless it is exactly one public certificate."""
         ...
 
-    def pin(self, partner: str, armoured: str) -> Certificate:
-        """Keep exactly this certificate for the partner, replacing the one before."""
+    def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
+        """Keep exactly this certificate for the partner, replacing the one before, and `old` as its key before.
+
+        A certificate that was kept and is neither of them is removed.
+        """
+        ...
+
+    def export_partner(self, partner: str, fingerprint: str) -> str:
+        """A certificate that is kept for the partner, ASCII-armoured; PartnerKeyUnusable where it is not there."""
         ...
 
     def forget(self, partner: str) -> None:
-        """Remove the partner's certificate."""
+        """Remove the partner's certificates."""
         ...
 
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from gateway.crypto.certificates import KeySet, read_keys
 from gateway.crypto.confined_gpg import ConfinedGpg
-from gateway.crypto.contract import ByteReader, Certificate, Clock, Opened, Sealed
+from gateway.crypto.contract import ByteReader, Certificate, Clock, Opened, Rotations, Sealed
 from gateway.crypto.draft import Draft
 from gateway.crypto.framing import check_framing
 from gateway.crypto.key_agent import KeyAgent
 from gateway.crypto.keyrings import Keyrings, disk_fault, is_code
 from gateway.crypto.leash import Bounds, Ended, Feed
-from gateway.crypto.verdict import Terms, judge_opening, judge_sealing
-from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyUnusable
+from gateway.crypto.verdict import Pin, Terms, judge_opening, judge_sealing
+from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
 
 _SEAL_OPTIONS: Final = (
     "-z",
@@ -79,13 +79,15 @@ class OpenLimits:
 
 
 _DEFAULT_LIMITS: Final = OpenLimits()
+_NO_ROTATION: Final = Rotations()
 
 
 class GnuPgEngine:
     """`contract.OpenPgp` over `keyrings`, for the site whose primary fingerprint is `own_fingerprint`.
 
-    `pinned` gives each partner's primary fingerprint, from the partner's file in the configuration; it is read at each
-    call, so a changed mapping counts at once. One thread at a time; any number of processes.
+    `pinned` gives each partner's primary fingerprint, from the partner's file in the configuration, and `rotations`
+    what is pinned besides; both are read at each call, so a changed mapping counts at once. One thread at a time; any
+    number of processes.
     """
 
     def __init__(
@@ -95,12 +97,14 @@ class GnuPgEngine:
         pinned: Mapping[str, str],
         clock: Clock,
         limits: OpenLimits = _DEFAULT_LIMITS,
+        rotations: Rotations = _NO_ROTATION,
     ) -> None:
         self._keyrings = Keyrings(keyrings)
         self._own_fingerprint = own_fingerprint
         self._pinned = pinned
         self._clock = clock
         self._limits = limits
+        self._rotations = rotations
         self._agent = KeyAgent(self._keyrings.own)
         self._gpg: ConfinedGpg | None = None
         self._read: dict[Path, tuple[tuple[int, int, int], tuple[KeySet, ...]]] = {}
@@ -120,32 +124,62 @@ class GnuPgEngine:
     # -- certificates
 
     def own_certificate(self) -> Certificate:
-        return self._own().certificate()
+        return self._own(self._own_fingerprint).certificate()
+
+    def old_own_certificate(self) -> Certificate | None:
+        old = self._rotations.own
+        return None if old is None else self._own(old).certificate()
 
     def partner_certificate(self, partner: str) -> Certificate:
-        return self._partner(partner).certificate()
+        return self._partner(partner)[1].certificate()
 
-    def _own(self) -> KeySet:
+    def _own(self, fingerprint: str) -> KeySet:
         try:
             found = self._keys(self._keyrings.own_ring)
         except FileNotFoundError as error:
             raise OwnKeyUnusable("There is no key of our own.") from error
         for keys in found:
-            if keys.primary.fingerprint == self._own_fingerprint:
+            if keys.primary.fingerprint == fingerprint:
                 return keys
         raise OwnKeyUnusable("The keyring does not hold the key that the configuration names as our own.")
 
-    def _partner(self, partner: str) -> KeySet:
+    def _all_own(self) -> tuple[KeySet, ...]:
+        """The keys that open what comes: the current one, and the one before while it is there."""
+        names = (self._own_fingerprint, self._rotations.own)
+        return tuple(self._own(name) for name in names if name is not None)
+
+    def _partner(self, partner: str) -> tuple[Path, KeySet]:
+        """The keyring and the certificate of a partner's current key, trusted or not."""
         fingerprint = self._pinned.get(partner)
         if fingerprint is None or not is_code(partner):
             raise PartnerKeyUnusable("No fingerprint is configured for the partner.")
-        try:
-            found = self._keys(self._keyrings.partner_ring(partner))
-        except FileNotFoundError as error:
-            raise PartnerKeyUnusable("There is no certificate of the partner.") from error
-        if len(found) != 1 or found[0].primary.fingerprint != fingerprint:
-            raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
-        return found[0]
+        return self._kept(partner, fingerprint)
+
+    def _pins(self, partner: str) -> tuple[tuple[Path, Pin], ...]:
+        """Every certificate that a message of the partner may be signed by, each in a keyring of its own."""
+        revoked = self._rotations.revoked.get(partner, ())
+        ring, keys = self._partner(partner)
+        pins = [(ring, Pin(keys, revoked=keys.primary.fingerprint in revoked))]
+        old = self._rotations.partners.get(partner)
+        if old is not None:
+            ring, keys = self._kept(partner, old.fingerprint)
+            pins.append((ring, Pin(keys, old.until, old.fingerprint in revoked)))
+        return tuple(pins)
+
+    def _kept(self, partner: str, fingerprint: str) -> tuple[Path, KeySet]:
+        """The keyring of that certificate: the partner's own, or that of its key before, also while the two change over."""
+        missing = True
+        for ring in (self._keyrings.partner_ring(partner), self._keyrings.old_ring(partner, fingerprint)):
+            try:
+                found = self._keys(ring)
+            except FileNotFoundError:
+                continue
+            missing = False
+            if len(found) == 1 and found[0].primary.fingerprint == fingerprint:
+                return ring, found[0]
+        if missing:
+            raise PartnerKeyUnusable("There is no certificate of the partner.")
+        raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
 
     def _keys(self, ring: Path) -> tuple[KeySet, ...]:
         """What a keyring holds, listed again only after the file has been replaced or changed."""
@@ -171,9 +205,12 @@ class GnuPgEngine:
 
     # -- sealing
 
-    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+    def seal(self, plaintext: ByteReader, partner: str, output: Path, signer: str | None = None) -> Sealed:
         now = self._clock()
-        own, theirs = self._own(), self._partner(partner)
+        signer = signer or self._own_fingerprint
+        own, (ring, theirs) = self._own(signer), self._partner(partner)
+        if theirs.primary.fingerprint in self._rotations.revoked.get(partner, ()):
+            raise PartnerKeyRevoked
         if not any("s" in key.capabilities and key.valid_at(now) for key in own.keys) or not own.primary.valid_at(now):
             raise OwnKeyUnusable
         recipient = theirs.encryption_key(now)
@@ -185,7 +222,7 @@ class GnuPgEngine:
         draft = Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
         self._agent.ensure()
         with draft:
-            gpg.keyring = [str(self._keyrings.own_ring), str(self._keyrings.partner_ring(partner))]
+            gpg.keyring = [str(self._keyrings.own_ring), str(ring)]
             with gpg.within(self._limits.sealing(), feed):
                 gpg.on_data = draft.take
                 try:
@@ -194,7 +231,7 @@ class GnuPgEngine:
                         recipients=[f"{recipient.fingerprint}!"],
                         sign=True,
                         armor=False,
-                        extra_args=[*_SEAL_OPTIONS, "--local-user", self._own_fingerprint],
+                        extra_args=[*_SEAL_OPTIONS, "--local-user", signer],
                     )
                 except OSError as error:
                     if feed.failure is None:
@@ -209,7 +246,8 @@ class GnuPgEngine:
     # -- opening
 
     def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
-        own, theirs = self._own(), self._partner(partner)
+        rings = self._pins(partner)
+        terms = Terms(tuple(pin for _, pin in rings), self._all_own(), self._clock())
         gpg = self._engine()
         digest = hashlib.sha256()
         try:
@@ -220,13 +258,13 @@ class GnuPgEngine:
             feed = Feed(source, digest.update)
             try:
                 size = os.fstat(descriptor).st_size
-                check_framing(lambda at, count: os.pread(descriptor, count, at), size, own.encryption_ids())
+                check_framing(lambda at, count: os.pread(descriptor, count, at), size, terms.encryption_ids())
             except OSError as error:
                 raise disk_fault(error, "The sealed file cannot be read") from error
             self._agent.ensure()
             most = self._limits.content(size, max_bytes)
             with Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as draft:
-                gpg.keyring = [str(self._keyrings.own_ring), str(self._keyrings.partner_ring(partner))]
+                gpg.keyring = [str(self._keyrings.own_ring), *(str(ring) for ring, _ in rings)]
                 with gpg.within(self._limits.opening(size), feed):
                     gpg.on_data = draft.take
                     try:
@@ -237,8 +275,8 @@ class GnuPgEngine:
                 if isinstance(feed.failure, OSError):
                     raise disk_fault(feed.failure, "The sealed file cannot be read") from feed.failure
                 draft.raise_failure()
-                accepted = judge_opening(gpg.last, Terms(theirs, own, self._clock()))
+                accepted = judge_opening(gpg.last, replace(terms, now=self._clock()))
                 if feed.size != size:
                     raise DiskFailed("The sealed file changed while it was read.")
                 draft.publish(durable=False)
-        return Opened(accepted.signer, self._own_fingerprint, accepted.signed_at, digest.hexdigest(), draft.size)
+        return Opened(accepted.signer, accepted.encrypted_to, accepted.signed_at, digest.hexdigest(), draft.size)

@@ -1,7 +1,8 @@
 """Where keys lie below `state/keyrings`, and how a file gets there whole or not at all.
 
-`own/` is the GNUPGHOME that holds our key; `partners/CODE.kbx` is a keyring of exactly one certificate. Nothing else is
-kept: the fingerprint that pins a partner is configuration, and is compared with the keyring at every use.
+`own/` is the GNUPGHOME that holds our key, and while it is being rotated the one before; `partners/CODE.kbx` is a keyring
+of exactly one certificate, and `partners/CODE.FINGERPRINT.kbx` another of exactly one: the partner's key before. Nothing
+else is kept: the fingerprints that pin a partner are configuration, and are compared with the keyring at every use.
 
 Raises DiskFull and DiskFailed. Safe because a partner's code is checked before it becomes a name, and because every
 file is made under a temporary name in a directory of mode 0700 and moved into place.
@@ -48,6 +49,14 @@ class Keyrings:
     def partner_ring(self, code: str) -> Path:
         """The partner's keyring; the caller has made sure that `is_code(code)`."""
         return self.partners / f"{code}.kbx"
+
+    def old_ring(self, code: str, fingerprint: str) -> Path:
+        """The keyring of a partner's key before; both parts have been checked by the caller."""
+        return self.partners / f"{code}.{fingerprint}.kbx"
+
+    def old_rings(self, code: str) -> tuple[Path, ...]:
+        """Every keyring of a key that the partner had before."""
+        return tuple(self.partners.glob(f"{code}.*.kbx"))
 
     def make(self) -> None:
         """The directories, mode 0700, where they are missing."""

@@ -1,6 +1,7 @@
 """Making our key, and keeping each partner's certificate in a keyring of its own.
 
-Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable where our key is missing,
+Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable
+where a key is missing,
 UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
 because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `confined_gpg`, and
 gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
@@ -25,7 +26,8 @@ from gateway.crypto.contract import Certificate
 from gateway.crypto.key_agent import KeyAgent
 from gateway.crypto.keyrings import Keyrings, disk_fault, is_code, sync_directory, sync_file
 from gateway.crypto.leash import Bounds
-from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, UsageWrong
+from gateway.crypto.verdict import is_signed_by
+from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable, UsageWrong
 
 _USER_ID: Final = re.compile(
     r"(?P<name>[^<>()@\x00-\x1f\x7f]{5,70}) <(?P<address>[^<>()\s@\x00-\x1f\x7f]+@[^<>()\s@\x00-\x1f\x7f]+)>"
@@ -44,8 +46,10 @@ class GnuPgKeyStore:
     def __init__(self, keyrings: Path) -> None:
         self._keyrings = Keyrings(keyrings)
 
-    def create_own(self, user_id: str, expires_in_days: int) -> Certificate:
-        """Make our key, where there is none yet; `user_id` is `Name <address>`, of at least five letters of name."""
+    def create_own(self, user_id: str, expires_in_days: int, *, another: bool = False) -> Certificate:
+        """Make our key, where there is none yet, or `another`; `user_id` is `Name <address>`, of at least five letters of
+        name.
+        """
         names = _USER_ID.fullmatch(user_id)
         if names is None or names["name"] != names["name"].strip():
             raise UsageWrong("The user id of a key has the form `Name <name@example.org>`.")
@@ -55,8 +59,9 @@ class GnuPgKeyStore:
         agent = KeyAgent(self._keyrings.own)
         try:
             gpg = ConfinedGpg(self._keyrings.own)
-            if self._keyrings.own_ring.exists() and read_keys(gpg, self._keyrings.own_ring):
-                raise CryptoFailed("There is a key of our own already.")
+            there = self._keyrings.own_ring.exists() and bool(read_keys(gpg, self._keyrings.own_ring))
+            if there is not another:
+                raise CryptoFailed(f"There is {'a' if there else 'no'} key of our own already.")
             agent.ensure()
             recipe = gpg.gen_key_input(
                 key_type="eddsa",
@@ -74,43 +79,124 @@ class GnuPgKeyStore:
                 made = gpg.gen_key(recipe.encode("utf-8"))
             if gpg.last.returncode != 0 or not made.fingerprint:
                 raise CryptoFailed("GnuPG did not make the key.")
-            keys = self._own(gpg)
+            keys = self._own(gpg, str(made.fingerprint))
         finally:
             agent.close()
         self._sync_own()
         return keys.certificate()
 
-    def export_own(self) -> str:
+    def export_own(self, fingerprint: str | None = None) -> str:
         gpg = self._own_gpg()
-        keys = self._own(gpg)
-        gpg.keyring = [str(self._keyrings.own_ring)]
-        with gpg.within(Bounds()):
-            armoured: str = gpg.export_keys(keys.primary.fingerprint, minimal=True)
-        if gpg.last.returncode != 0 or not armoured:
-            raise CryptoFailed("GnuPG did not write out our certificate.")
-        return armoured
+        return _export(gpg, self._keyrings.own_ring, self._own(gpg, fingerprint).primary.fingerprint)
+
+    def revoke_own(self, fingerprint: str) -> None:
+        gpg = self._own_gpg()
+        self._own(gpg, fingerprint)
+        made = self._keyrings.own / "openpgp-revocs.d" / f"{fingerprint}.rev"
+        try:
+            # One colon before the armour keeps it from being imported by accident.
+            revocation = made.read_text(encoding="utf-8").replace(":-----BEGIN PGP", "-----BEGIN PGP")
+        except (OSError, UnicodeDecodeError) as error:
+            raise OwnKeyUnusable("The revocation that was made together with our key is not there.") from error
+        with gpg.within(_WRITING):
+            gpg.import_keys(revocation.encode("utf-8"))
+        if not self._own(gpg, fingerprint).primary.revoked:
+            raise CryptoFailed("GnuPG did not revoke our key.")
+        self._sync_own()
+
+    def delete_own(self, fingerprint: str) -> None:
+        gpg = self._own_gpg()
+        revoked = self._own(gpg, fingerprint).primary.revoked
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            with gpg.within(_WRITING):
+                gone = gpg.delete_keys(fingerprint, secret=True, expect_passphrase=False)
+            if str(gone) != "ok":
+                raise CryptoFailed("GnuPG did not delete our secret key.")
+            if not revoked:
+                with gpg.within(_WRITING):
+                    gone = gpg.delete_keys(fingerprint)
+                if str(gone) != "ok":
+                    raise CryptoFailed("GnuPG did not delete our certificate.")
+        finally:
+            agent.close()
+        self._sync_own()
+
+    def sign(self, text: bytes, fingerprint: str) -> str:
+        gpg = self._own_gpg()
+        self._own(gpg, fingerprint)
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            gpg.keyring = [str(self._keyrings.own_ring)]
+            with gpg.within(Bounds()):
+                made = gpg.sign(text, detach=True, extra_args=["--digest-algo", "SHA256", "--local-user", fingerprint])
+        finally:
+            agent.close()
+        if gpg.last.returncode != 0 or not made.data:
+            raise OwnKeyUnusable("GnuPG does not sign with our key.")
+        return bytes(made.data).decode("ascii")
+
+    def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
+        with self._imported(armoured) as (keys, ring):
+            kept = ring.with_name("signature")
+            try:
+                kept.write_text(signature, encoding="ascii")
+            except UnicodeEncodeError:
+                return False
+            gpg = ConfinedGpg(ring.parent)
+            gpg.keyring = [str(ring)]
+            with gpg.within(Bounds()):
+                gpg.verify_data(str(kept), text)
+            return is_signed_by(gpg.last, keys)
 
     def inspect(self, armoured: str) -> Certificate:
         with self._imported(armoured) as (keys, _ring):
             return keys.certificate()
 
-    def pin(self, partner: str, armoured: str) -> Certificate:
+    def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
         _check_code(partner)
         self._make_directories()
+        kept = set()
+        if old is not None:
+            # The old one first: a running gateway goes by the old configuration until it has reloaded, and finds it there.
+            with self._imported(old) as (keys, ring):
+                kept.add(self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint)))
         with self._imported(armoured) as (keys, ring):
-            try:
-                sync_file(ring)
-                ring.chmod(0o600)
-                ring.replace(self._keyrings.partner_ring(partner))
-                sync_directory(self._keyrings.partners)
-            except OSError as error:
-                raise disk_fault(error, "The partner's certificate cannot be kept") from error
-            return keys.certificate()
+            self._place(ring, self._keyrings.partner_ring(partner))
+            certificate = keys.certificate()
+        try:
+            for ring in self._keyrings.old_rings(partner):
+                if ring not in kept:
+                    ring.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_fault(error, "The partner's old certificate cannot be removed") from error
+        return certificate
+
+    def export_partner(self, partner: str, fingerprint: str) -> str:
+        _check_code(partner)
+        gpg = ConfinedGpg(self._keyrings.own)
+        for ring in (self._keyrings.partner_ring(partner), self._keyrings.old_ring(partner, fingerprint)):
+            if ring.is_file() and [keys.primary.fingerprint for keys in read_keys(gpg, ring)] == [fingerprint]:
+                return _export(gpg, ring, fingerprint)
+        raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
+
+    def _place(self, ring: Path, target: Path) -> Path:
+        try:
+            sync_file(ring)
+            ring.chmod(0o600)
+            ring.replace(target)
+            sync_directory(target.parent)
+        except OSError as error:
+            raise disk_fault(error, "The partner's certificate cannot be kept") from error
+        return target
 
     def forget(self, partner: str) -> None:
         _check_code(partner)
         try:
-            self._keyrings.partner_ring(partner).unlink(missing_ok=True)
+            for ring in (self._keyrings.partner_ring(partner), *self._keyrings.old_rings(partner)):
+                ring.unlink(missing_ok=True)
             if self._keyrings.partners.is_dir():
                 sync_directory(self._keyrings.partners)
         except OSError as error:
@@ -123,10 +209,13 @@ class GnuPgKeyStore:
             raise OwnKeyUnusable("There is no key of our own.")
         return ConfinedGpg(self._keyrings.own)
 
-    def _own(self, gpg: ConfinedGpg) -> KeySet:
+    def _own(self, gpg: ConfinedGpg, fingerprint: str | None) -> KeySet:
         found = read_keys(gpg, self._keyrings.own_ring)
+        if fingerprint is not None:
+            found = tuple(keys for keys in found if keys.primary.fingerprint == fingerprint)
         if len(found) != 1:
-            raise OwnKeyUnusable("The keyring of this site does not hold exactly one key.")
+            one = "exactly one key" if fingerprint is None else "the key that is asked for"
+            raise OwnKeyUnusable(f"The keyring of this site does not hold {one}.")
         return found[0]
 
     def _make_directories(self) -> None:
@@ -173,6 +262,16 @@ class GnuPgKeyStore:
             yield found[0], ring
         finally:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _export(gpg: ConfinedGpg, ring: Path, fingerprint: str) -> str:
+    """A certificate as it lies in a keyring, ASCII-armoured, without signatures of third parties."""
+    gpg.keyring = [str(ring)]
+    with gpg.within(Bounds()):
+        armoured: str = gpg.export_keys(fingerprint, minimal=True)
+    if gpg.last.returncode != 0 or not armoured:
+        raise CryptoFailed("GnuPG did not write a certificate out.")
+    return armoured
 
 
 def _armour(armoured: str) -> bytes:

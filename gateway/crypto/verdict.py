@@ -39,6 +39,7 @@ from gateway.errors import (
     SignatureWeak,
     SignerExpired,
     SignerRevoked,
+    SignerSuperseded,
     SignerUnknown,
 )
 
@@ -60,19 +61,41 @@ _SECOND_CONTENT: Final = frozenset({"decryption.early_plaintext", "proc_pkt.plai
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Whose message it has to be, whom it has to be for, and what the gateway's clock says."""
+class Pin:
+    """A certificate pinned for the partner: accepted until a date where it is the one before, never where revoked."""
 
-    partner: KeySet
-    own: KeySet
+    keys: KeySet
+    until: float | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Whose message it has to be, whom it has to be for, and what the gateway's clock says.
+
+    Both sides have one certificate each, or two while a key is being rotated; the current one comes first.
+    """
+
+    partner: tuple[Pin, ...]
+    own: tuple[KeySet, ...]
     now: float
+
+    def encryption_ids(self) -> frozenset[str]:
+        """The ids of every key of ours that somebody may have encrypted to."""
+        return frozenset().union(*(keys.encryption_ids() for keys in self.own))
+
+    def pin(self, primary: str) -> Pin | None:
+        return next((pin for pin in self.partner if pin.keys.primary.fingerprint == primary), None)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What an accepted message says: the signer's primary fingerprint, and its own claim of when it was signed."""
+    """What an accepted message says: the primary fingerprints of its signer and of our key that it was encrypted to, and
+    the signer's own claim of when it was signed.
+    """
 
     signer: str
+    encrypted_to: str
     signed_at: float
 
 
@@ -93,12 +116,34 @@ def judge_opening(run: Run, terms: Terms) -> Accepted:
     counts = Counter(line.partition(" ")[0] for line in run.lines)
     _check_end(run, counts)
     _check_known(counts)
-    _check_encryption(run, counts, terms)
+    encrypted_to = _check_encryption(run, counts, terms)
     _check_wholeness(run, counts)
     _check_signature_count(run, counts)
-    accepted = _check_signature(run, counts, terms)
+    signature = _check_signature(run, counts, terms)
     _check_everything(run, counts)
-    return accepted
+    return Accepted(signature.primary, encrypted_to, signature.signed_at)
+
+
+def is_signed_by(run: Run, keys: KeySet) -> bool:
+    """Whether gpg found one good detached signature by that certificate, strong, and no trouble; expiry is not judged."""
+    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    if run.ended is not None or run.returncode != 0 or not set(counts) <= KNOWN:
+        return False
+    if any(counts[keyword] for keyword in NEVER - {"EXPKEYSIG"}):
+        return False
+    good = counts["GOODSIG"] + counts["EXPKEYSIG"]
+    if not counts["NEWSIG"] == counts["VALIDSIG"] == good == 1:
+        return False
+    (fields,) = _fields(run, "VALIDSIG", 10)
+    signature = _signature(fields)
+    key = keys.key(signature.fingerprint)
+    return (
+        signature.primary == keys.primary.fingerprint
+        and key is not None
+        and not (key.revoked or keys.primary.revoked)
+        and signature.signature_class == _BINARY_DOCUMENT
+        and signature.hash_algorithm in _STRONG_HASHES
+    )
 
 
 def judge_sealing(run: Run) -> None:
@@ -151,8 +196,8 @@ def _check_known(counts: Counter[str]) -> None:
         raise CryptoFailed("GnuPG reports what this gateway does not know; it is another version than those tested.")
 
 
-def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
-    """Encrypted, and to us alone."""
+def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
+    """Encrypted, and to us alone; the primary fingerprint of our key that it was encrypted to."""
     recipients = [fields[0] for fields in _fields(run, "ENC_TO", 1)]
     if not recipients and not counts["BEGIN_DECRYPTION"]:
         if counts["PLAINTEXT"]:
@@ -167,7 +212,7 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
     if counts["BADMDC"] or counts["ERRMDC"]:
         # What altered bytes look like decrypted is chance; nothing is read into the lines that follow from it.
         raise EnvelopeDamaged
-    ours = terms.own.encryption_ids()
+    ours = terms.encryption_ids()
     if counts["NEED_PASSPHRASE_SYM"] or any(recipient not in ours for recipient in recipients) or not recipients:
         raise EnvelopeRecipient
     if counts["BEGIN_DECRYPTION"] > 1 or counts["PLAINTEXT"] > 1:
@@ -176,12 +221,14 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> None:
         raise EnvelopeRecipient
     if counts["NO_SECKEY"] and not _session_key_altered(run):
         raise OwnKeyUnusable("The secret key that the message is encrypted to is missing.")
+    own = next(keys.primary.fingerprint for keys in terms.own if recipients[0] in keys.encryption_ids())
     for fields in _fields(run, "DECRYPTION_KEY", 2):
-        if fields[1] != terms.own.primary.fingerprint:
+        if fields[1] != own:
             raise EnvelopeRecipient
     for fields in _fields(run, "DECRYPTION_INFO", 2):
         if fields[0] == _MDC_METHOD_NONE:
             raise EnvelopeNoIntegrity
+    return own
 
 
 def _session_key_altered(run: Run) -> bool:
@@ -213,8 +260,8 @@ def _check_signature_count(run: Run, counts: Counter[str]) -> None:
         raise SignatureMissing
 
 
-def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> Accepted:
-    """One good signature, by the pinned key, strong, and valid at the gateway's own clock."""
+def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> _Signature:
+    """One good signature, by a pinned key, strong, and valid at the gateway's own clock."""
     for fields in _fields(run, "ERRSIG", 6):
         _refuse_unchecked(fields, terms)
     if counts["BADSIG"]:
@@ -225,28 +272,31 @@ def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> Accepted:
     if not signatures:
         raise SignatureBad("GnuPG did not confirm the signature.")
     signature = signatures[0]
-    if signature.primary != terms.partner.primary.fingerprint:
+    pin = terms.pin(signature.primary)
+    if pin is None:
         raise SignerUnknown
-    key = terms.partner.key(signature.fingerprint)
+    primary, key = pin.keys.primary, pin.keys.key(signature.fingerprint)
     if key is None:
         raise SignerUnknown("The signature is by a key that the partner's certificate does not have.")
-    if counts["REVKEYSIG"] or counts["KEYREVOKED"] or key.revoked or terms.partner.primary.revoked:
+    if counts["REVKEYSIG"] or counts["KEYREVOKED"] or key.revoked or primary.revoked or pin.revoked:
         raise SignerRevoked
-    if counts["EXPKEYSIG"] or expired(key.expires, terms.now) or expired(terms.partner.primary.expires, terms.now):
+    if counts["EXPKEYSIG"] or expired(key.expires, terms.now) or expired(primary.expires, terms.now):
         raise SignerExpired
+    if expired(pin.until, terms.now):
+        raise SignerSuperseded
     if counts["EXPSIG"] or expired(signature.expires, terms.now):
         raise SignatureExpired
     if signature.signature_class != _BINARY_DOCUMENT or signature.hash_algorithm not in _STRONG_HASHES:
         raise SignatureWeak
     if counts["GOODSIG"] != 1:
         raise SignatureBad("GnuPG does not call the signature good.")
-    return Accepted(signature.primary, signature.signed_at)
+    return signature
 
 
 def _refuse_unchecked(fields: list[str], terms: Terms) -> None:
     """A signature that gpg could not check: ERRSIG keyid, algorithm, hash, class, time, reason, fingerprint."""
     key_id, hash_algorithm, reason = fields[0], fields[2], fields[5]
-    if reason == _NO_PUBLIC_KEY or all(key.key_id != key_id for key in terms.partner.keys):
+    if reason == _NO_PUBLIC_KEY or all(key.key_id != key_id for pin in terms.partner for key in pin.keys.keys):
         raise SignerUnknown
     if hash_algorithm in _WEAK_HASHES:
         raise SignatureWeak

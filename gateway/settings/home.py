@@ -95,6 +95,16 @@ class Home:
         return self.ssh / "host_key"
 
     @property
+    def old_client_key(self) -> Path:
+        """The client key before, while partners learn of the new one."""
+        return self.ssh / "client_key.old"
+
+    @property
+    def old_host_key(self) -> Path:
+        """The host key before, which the managed SFTP server shows to partners that do not know the new one."""
+        return self.ssh / "host_key.old"
+
+    @property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory and nowhere else (promise I3)."""
         return self.state / "vault"

@@ -8,12 +8,12 @@ completes the sentence "must be ..." in a fault.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
@@ -69,6 +69,12 @@ RemotePath = Annotated[
 ]
 
 
+Moment = Annotated[AwareDatetime, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")]
+Fingerprints = Annotated[
+    tuple[Fingerprint, ...], Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, in quotes")
+]
+
+
 class SiteKind(StrEnum):
     """The two kinds of site; which flows go where depends on nothing else."""
 
@@ -102,6 +108,23 @@ class OpenPgpSettings(Table):
     """`[openpgp]`: the primary fingerprint of our own key."""
 
     fingerprint: Fingerprint
+
+
+class KeySettings(Table):
+    """`[keys]`: what `gateway keys` notes down while a key of ours is being changed.
+
+    `old_openpgp` is our key before: what is sealed to it is still opened, and what it signs is accepted by partners
+    until `old_openpgp_until`. The old SSH keys lie beside the new ones in state/ssh; partners know them until theirs.
+    `revoked_openpgp` are keys of ours that the card says are revoked.
+    """
+
+    old_openpgp: Annotated[
+        Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
+    ] = None
+    old_openpgp_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    old_client_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    old_host_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    revoked_openpgp: Fingerprints = ()
 
 
 class SftpServer(Table):
@@ -254,14 +277,32 @@ class EndpointSettings(Table):
     user: Account
     path: RemotePath = "in"
     host_key: SshKey
+    old_host_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = (
+        None
+    )
+    old_host_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
 
 
 class Partner(Table):
-    """`partners.d/CODE.toml`: one partner. `flows_out` and `flows_in` are None where the catalog decides."""
+    """`partners.d/CODE.toml`: one partner. `flows_out` and `flows_in` are None where the catalog decides.
+
+    An `old_...` is the partner's key before, accepted until its date beside the current one. `revoked` are fingerprints
+    of its OpenPGP keys, and those of its SSH keys (`SHA256:...`), that are trusted no more, whatever else says so.
+    `card_issued` is the date of the newest card that was taken: an older one is not.
+    """
 
     code: Code
     name: Line
     fingerprint: Fingerprint
+    old_fingerprint: Annotated[
+        Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
+    ] = None
+    old_fingerprint_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    revoked: Annotated[
+        tuple[Annotated[str, Field(pattern=f"^({FINGERPRINT}|SHA256:[A-Za-z0-9+/]{{43}})$")], ...],
+        Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, or SHA256:..., in quotes"),
+    ] = ()
+    card_issued: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
     link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
         "push"
     )
@@ -269,6 +310,8 @@ class Partner(Table):
         Literal["gateway", "plain"], Field(description='"gateway" ("plain" is not available in this version)')
     ] = "gateway"
     ssh_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = None
+    old_ssh_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = None
+    old_ssh_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
     os_account: Annotated[Account | None, Field(description="the name of an account, in quotes")] = None
     flows_out: Annotated[
         tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["claim", "laid"]')
@@ -288,6 +331,7 @@ class GatewayFile(Table):
 
     site: Site
     openpgp: OpenPgpSettings
+    keys: KeySettings = KeySettings()
     sftp_server: SftpServer = SftpServer()
     limits: Limits = Limits()
     link: LinkSettings = LinkSettings()
@@ -316,3 +360,4 @@ class Settings:
     antivirus: Antivirus
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
+    keys: KeySettings = field(default_factory=KeySettings)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from gateway.errors import ConfigurationInvalid, SiteMissing
 from gateway.settings.faults import Fault, nearest, shown, translate
 from gateway.settings.home import Home
+from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
 from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Table
 
@@ -52,6 +53,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
     main = _source(home, home.gateway_toml, faults)
     gateway = _validated(main, GatewayFile, faults) if main else None
     flows = _flows(main, faults) if main else {}
+    faults.extend(_within_keys(main, gateway))
     found = [partner for path in _partner_files(home, faults) if (partner := _partner(home, path, faults))]
     faults.extend(_between_partners(_own_code(main), found))
     if faults or gateway is None:
@@ -71,6 +73,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             antivirus=gateway.antivirus,
             flows=flows,
             partners={each.partner.code: each.partner for each in found},
+            keys=gateway.keys,
         ),
         (),
     )
@@ -149,6 +152,20 @@ def _own_code(source: _Source | None) -> object:
     return site.get("code") if isinstance(site, Mapping) else None
 
 
+def _within_keys(source: _Source | None, gateway: GatewayFile | None) -> Iterator[Fault]:
+    """What the types of `[keys]` cannot say."""
+    if source is None or gateway is None:
+        return
+    keys = gateway.keys
+    place = source.places.line(("keys", "old_openpgp"))
+    if (keys.old_openpgp is None) is not (keys.old_openpgp_until is None):
+        yield Fault(source.file, place, "[keys] old_openpgp", "needs old_openpgp_until, and only with it")
+    if keys.old_openpgp == gateway.openpgp.fingerprint:
+        yield Fault(
+            source.file, place, "[keys] old_openpgp", "is [openpgp] fingerprint: the current key is not the old one"
+        )
+
+
 def _partner_files(home: Home, faults: list[Fault]) -> list[Path]:
     """The partner files in the order of their names; no directory means no partners yet."""
     try:
@@ -183,10 +200,30 @@ def _within_partner(source: _Source, partner: Partner) -> Iterator[Fault]:
         yield fault("link", '"push" needs an [endpoint] table with host, user and host_key')
     if partner.envelope == "plain":
         yield fault("envelope", '"plain" is not available in this version: use "gateway"')
+    yield from _within_rotation(source, partner)
     for key, flows in (("flows_out", partner.flows_out), ("flows_in", partner.flows_in)):
         for flow in flows or ():
             if flow not in DEFAULT_FLOWS:
                 yield fault(key, f"{shown(flow)} is not a flow{nearest(flow, DEFAULT_FLOWS)}")
+
+
+def _within_rotation(source: _Source, partner: Partner) -> Iterator[Fault]:
+    """A key before needs its end date, and is another than the current one."""
+    there = partner.endpoint
+    pairs: list[tuple[KeyPath, object, object, object]] = [
+        (("old_fingerprint",), partner.old_fingerprint, partner.old_fingerprint_until, partner.fingerprint),
+        (("old_ssh_key",), partner.old_ssh_key, partner.old_ssh_key_until, partner.ssh_key),
+    ]
+    if there is not None:
+        pairs.append((("endpoint", "old_host_key"), there.old_host_key, there.old_host_key_until, there.host_key))
+    for path, old, until, current in pairs:
+        name, line = path[-1], source.places.line(path)
+        if (old is None) is not (until is None):
+            yield Fault(
+                source.file, line, name, f"needs {name}_until, and only with it: the key is accepted until then"
+            )
+        if old is not None and old == current:
+            yield Fault(source.file, line, name, f"is {name.removeprefix('old_')}: the current key is not the old one")
 
 
 def _between_partners(own_code: object, found: list[_PartnerRead]) -> Iterator[Fault]:
@@ -197,14 +234,23 @@ def _between_partners(own_code: object, found: list[_PartnerRead]) -> Iterator[F
         if partner.code == own_code:
             yield Fault(file, each.source.places.line(("code",)), "code", "is this site's own code")
         identities = {"code": partner.code, "fingerprint": partner.fingerprint}
+        if partner.old_fingerprint is not None:
+            identities["old_fingerprint"] = partner.old_fingerprint
         if partner.ssh_key is not None:
-            identities["ssh_key"] = " ".join(partner.ssh_key.split()[:2])
+            identities["ssh_key"] = _bare(partner.ssh_key)
+        if partner.old_ssh_key is not None:
+            identities["old_ssh_key"] = _bare(partner.old_ssh_key)
         if partner.os_account is not None:
             identities["os_account"] = partner.os_account
         for key, value in identities.items():
-            other = owners.setdefault((key, value), file)
+            other = owners.setdefault((key.removeprefix("old_"), value), file)
             if other != file:
                 yield Fault(file, each.source.places.line((key,)), key, f"is the same as in {other}")
+
+
+def _bare(ssh_key: str) -> str:
+    """A key's line without its comment."""
+    return " ".join(ssh_key.split()[:2])
 
 
 def _directories(home: Home) -> Iterator[Fault]:

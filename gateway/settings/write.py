@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import places
-from gateway.settings.model import Partner
+from gateway.settings.model import KeySettings, Partner
 from gateway.settings.resources import resource
 
 FILE_MODE: Final = 0o640
 EXAMPLE_PARTNER: Final = "partners.d/E09000030.toml"
 
-Value = str | int | tuple[str, ...] | None
+Value = str | int | datetime | tuple[str, ...] | None
 
 
 def fill(example: str, values: Mapping[KeyPath, Value]) -> str:
@@ -34,8 +36,29 @@ def fill(example: str, values: Mapping[KeyPath, Value]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: str | int | tuple[str, ...]) -> str:
-    """A value as TOML: JSON's texts, whole numbers and lists of texts mean the same in both."""
+def change(text: str, table: str, values: Mapping[str, Value]) -> str:
+    """A sysadmin's file with these values in a table, which is added at the end where it is missing; a None takes the key
+    out. Everything else stays as it is, comments and all.
+    """
+    found = places(text)
+    gone = {found.keys[path] for path in ((table, key) for key in values) if path in found.keys}
+    added = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
+    header = found.tables.get((table,))
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if number not in gone:
+            lines.append(line)
+        if number == header:
+            lines += added
+    if header is None and added:
+        lines += ["", f"[{table}]", *added]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int | datetime | tuple[str, ...]) -> str:
+    """A value as TOML: JSON's texts, whole numbers and lists of texts mean the same in both; a moment has whole seconds."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -61,9 +84,15 @@ def render_partner(partner: Partner) -> str:
         ("code",): partner.code,
         ("name",): partner.name,
         ("fingerprint",): partner.fingerprint,
+        ("old_fingerprint",): partner.old_fingerprint,
+        ("old_fingerprint_until",): partner.old_fingerprint_until,
+        ("revoked",): partner.revoked or None,
+        ("card_issued",): partner.card_issued,
         ("link",): partner.link,
         ("envelope",): partner.envelope,
         ("ssh_key",): partner.ssh_key,
+        ("old_ssh_key",): partner.old_ssh_key,
+        ("old_ssh_key_until",): partner.old_ssh_key_until,
         ("os_account",): partner.os_account,
         ("flows_out",): partner.flows_out,
         ("flows_in",): partner.flows_in,
@@ -72,10 +101,21 @@ def render_partner(partner: Partner) -> str:
         ("endpoint", "user"): endpoint.user if endpoint else None,
         ("endpoint", "path"): endpoint.path if endpoint else None,
         ("endpoint", "host_key"): endpoint.host_key if endpoint else None,
+        ("endpoint", "old_host_key"): endpoint.old_host_key if endpoint else None,
+        ("endpoint", "old_host_key_until"): endpoint.old_host_key_until if endpoint else None,
     }
     if endpoint is None:
         values["endpoint",] = None
     return fill((resource("config") / EXAMPLE_PARTNER).read_text(encoding="utf-8"), values)
+
+
+def write_keys(home: Home, fingerprint: str, keys: KeySettings) -> None:
+    """Write our own keys' part of gateway.toml, and leave the rest of the file as the sysadmin has it."""
+    text = change(home.gateway_toml.read_text(encoding="utf-8"), "openpgp", {"fingerprint": fingerprint})
+    noted: dict[str, Value] = keys.model_dump()
+    noted["revoked_openpgp"] = keys.revoked_openpgp or None
+    mode = stat.S_IMODE(home.gateway_toml.stat().st_mode)
+    write_text(home.gateway_toml, change(text, "keys", noted), mode)
 
 
 def write_partner(home: Home, partner: Partner) -> Path:

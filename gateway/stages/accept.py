@@ -29,6 +29,7 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
+from gateway.stages.signing import note_use
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept, evidence_name
 from gateway.transfer.states import Direction, State
@@ -55,9 +56,10 @@ class Accept:
         try:
             if poison is not None:
                 raise poison
-            receipt = self._read(row)
+            receipt, encrypted_to = self._read(row)
             with place.ledger.write() as transaction:
                 self._apply(transaction, row, receipt)
+                note_use(transaction, place.settings, row.partner, encrypted_to)
         except ReceiptEarly as error:
             # Whoever sends words about files that he never signed for does not do so for ever.
             late = place.clock() - row.created > _PATIENCE
@@ -74,14 +76,15 @@ class Accept:
     def _sealed(self, row: Row[Any]) -> Path:
         return self._place.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
 
-    def _read(self, row: Row[Any]) -> Receipt:
+    def _read(self, row: Row[Any]) -> tuple[Receipt, str]:
+        """The receipt, and the primary fingerprint of our key that it was encrypted to."""
         place = self._place
         plain = place.home.opened / f"{row.consignment}.receipt.json"
         try:
             place.home.opened.mkdir(mode=0o700, parents=True, exist_ok=True)
             plain.unlink(missing_ok=True)
-            self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
-            return Receipt.parse(plain.read_bytes())
+            opened = self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
+            return Receipt.parse(plain.read_bytes()), opened.encrypted_to
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be read: {error.strerror}") from error
         finally:

@@ -24,6 +24,7 @@ from gateway.ledger import queries
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
 from gateway.stages.attempts import claim, failed
+from gateway.stages.signing import Signing
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.manifest import AuditHead
@@ -131,6 +132,7 @@ class Acknowledge:
     def __init__(self, place: Workplace, engine: OpenPgp) -> None:
         self._place = place
         self._engine = engine
+        self._signing = Signing(place)
 
     def step(self) -> Step:
         place = self._place
@@ -183,10 +185,11 @@ class Acknowledge:
         """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
         with self._place.ledger.read() as connection:
             sizes = asked.sealed_sizes(connection, row.partner, row.consignment, row.key)
+        signer = self._signing.signer(row.partner)
         padding = 0
         while True:
             output.unlink(missing_ok=True)
-            sealed = self._engine.seal(io.BytesIO(body + b"\n" * padding), row.partner, output)
+            sealed = self._engine.seal(io.BytesIO(body + b"\n" * padding), row.partner, output, signer)
             if sealed.size not in sizes:
                 return sealed
             padding += max(sizes) - sealed.size + _APART

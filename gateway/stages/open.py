@@ -39,6 +39,7 @@ from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.acknowledge import issue
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
+from gateway.stages.signing import note_use
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import from_text
 from gateway.transfer.manifest import Manifest, accept
@@ -227,6 +228,8 @@ class Open:
                 }
             ],
         )
+        if attempt.opened is not None:
+            note_use(transaction, self._place.settings, row.partner, attempt.opened.encrypted_to)
         seen = transaction.lane(row.partner)["seen_sequence"]
         if seen is None or head.sequence > seen:
             transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)

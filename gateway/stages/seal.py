@@ -18,6 +18,7 @@ from gateway.ledger.chain import Head
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.stages.attempts import claim, failed
+from gateway.stages.signing import Signing
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.manifest import AuditHead, Item, Manifest
@@ -36,6 +37,7 @@ class Seal:
         self._place = place
         self._engine = engine
         self._archive = archive
+        self._signing = Signing(place)
 
     def step(self) -> Step:
         place = self._place
@@ -61,8 +63,9 @@ class Seal:
             with place.ledger.read() as connection:
                 items = queries.carried(connection, Direction.OUT, row.partner, row.id)
                 head = read_head(connection)
-            manifest = self._manifest(row, items, head)
-            sealed = self._engine.seal(self._archive(manifest.to_bytes(), items), row.partner, output)
+            signer = self._signing.signer(row.partner, row.expires)
+            manifest = self._manifest(row, items, head, signer)
+            sealed = self._engine.seal(self._archive(manifest.to_bytes(), items), row.partner, output, signer)
         except GatewayError as error:
             with place.ledger.write() as transaction:
                 move = failed(place, transaction, "consignment", row, error)
@@ -102,7 +105,7 @@ class Seal:
             )
             transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, State.SEALED, event)
 
-    def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head) -> Manifest:
+    def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head, signer: str) -> Manifest:
         place = self._place
         partner = place.settings.partners.get(row.partner)
         if partner is None:
@@ -111,7 +114,7 @@ class Seal:
             consignment=row.id,
             sender=place.site,
             recipient=row.partner,
-            signer=place.settings.openpgp.fingerprint,
+            signer=signer,
             encrypted_to=partner.fingerprint,
             sequence=row.sequence,
             created=to_text(place.clock()),

@@ -67,33 +67,42 @@ FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
 
 
 class PretendedPgp:
-    """Keeps what the engine promises about files and verdicts, for partners that pretend as well."""
+    """Keeps what the engine promises about files and verdicts, for partners that pretend as well.
+
+    `knows` is the key of ours that the partner seals to: it may be the one before the current one.
+    """
 
     def __init__(self, own: str) -> None:
         self._own = own
+        self.knows = FINGERPRINTS[own]
 
     def own_certificate(self) -> Certificate:
+        raise NotImplementedError
+
+    def old_own_certificate(self) -> Certificate | None:
         raise NotImplementedError
 
     def partner_certificate(self, partner: str) -> Certificate:
         raise NotImplementedError
 
-    def seal(self, plaintext: ByteReader, partner: str, output: Path) -> Sealed:
+    def seal(self, plaintext: ByteReader, partner: str, output: Path, signer: str | None = None) -> Sealed:
         content = io.BytesIO()
         while piece := plaintext.read(65536):
             content.write(piece)
-        line = json.dumps({"from": self._own, "to": partner}).encode() + b"\n"
+        words = {"from": self._own, "to": partner, "signer": signer or FINGERPRINTS[self._own]}
+        line = json.dumps(words).encode() + b"\n"
         output.write_bytes(line + content.getvalue())
         return Sealed(output.stat().st_size, hashlib.sha256(output.read_bytes()).hexdigest())
 
     def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
         line, _, content = sealed.read_bytes().partition(b"\n")
-        if not line.startswith(b"{") or json.loads(line) != {"from": partner, "to": self._own}:
+        words = json.loads(line) if line.startswith(b"{") else {}
+        if (words.get("from"), words.get("to")) != (partner, self._own):
             raise SignatureBad
         assert len(content) <= max_bytes
         output.write_bytes(content)
         digest = hashlib.sha256(sealed.read_bytes()).hexdigest()
-        return Opened(FINGERPRINTS[partner], FINGERPRINTS[self._own], 0.0, digest, len(content))
+        return Opened(words["signer"], self.knows, 0.0, digest, len(content))
 
     def close(self) -> None:
         pass

@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.crypto.certificates import Key, KeySet
 from gateway.crypto.leash import Ended, Run
 from gateway.crypto.status_words import INDIFFERENT, NEVER, ONCE
-from gateway.crypto.verdict import Terms, judge_opening, judge_sealing
+from gateway.crypto.verdict import Pin, Terms, judge_opening, judge_sealing
 
 SIGNER = "3668DFDEB40BB094FA44895703E1772EED7B1B5D"
 STRANGER = "BEE6ACDFBC8BA531A2F1D7E91F9030EB4EEC01A3"
@@ -45,7 +45,7 @@ def key(fingerprint: str, capabilities: str, expires: float | None = LATER, *, r
 
 def terms(now: float = NOW, partner: KeySet | None = None) -> Terms:
     theirs = partner or KeySet("site a", (key(SIGNER, "sc"), key("B" * 40, "e")))
-    return Terms(theirs, KeySet("site b", (key(OWN, "sc"), key(OWN_SUB, "e"))), now)
+    return Terms((Pin(theirs),), (KeySet("site b", (key(OWN, "sc"), key(OWN_SUB, "e"))),), now)
 
 
 def changed(*changes: tuple[str, str | None]) -> list[str]:

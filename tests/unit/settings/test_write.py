@@ -41,7 +41,7 @@ def test_the_example_shows_every_setting_with_its_default() -> None:
         assert issubclass(model, Table)
         assert shown[name].keys() == model.model_fields.keys(), name
         for key, field in model.model_fields.items():
-            own = {"site", "openpgp"}  # ours to decide, without default
+            own = {"site", "openpgp", "keys"}  # ours to decide, without default
             if name not in own and not key.startswith("public_"):
                 assert shown[name][key] == field.default, f"[{name}] {key}"
     assert shown["flows"] == {name: flow.model_dump() for name, flow in DEFAULT_FLOWS.items()}

@@ -1,0 +1,73 @@
+"""Which key signs towards a partner while ours is being changed, and what shows that a partner knows the new one.
+
+A partner that has not taken our new card would lock away what the new key signs; one that has taken it accepts the old
+key until the date on that card. So the old key signs towards a partner until something that it sealed to the new key was
+accepted here, or the sysadmin says that it knows the key (`gateway keys confirm`): an event of the chain either way. What
+could still be underway when the date comes is not signed with the old key any more, but waits (KeyUnconfirmed).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway.errors import KeyUnconfirmed
+from gateway.ledger import facts
+from gateway.ledger.store import Transaction
+from gateway.settings.model import Settings
+from gateway.stages.workplace import Workplace
+
+CONFIRMED: Final = "key.confirmed"
+
+
+def subject(partner: str, fingerprint: str) -> str:
+    """What the chain calls a partner's knowledge of one key of ours."""
+    return f"{partner}/{fingerprint}"
+
+
+def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
+    """The partners that have not shown yet that they know our new key; nobody, where none is being changed."""
+    if settings.keys.old_openpgp is None:
+        return []
+    about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.partners}
+    said = facts.said_about(connection, [CONFIRMED], list(about.values()))
+    return [code for code, each in about.items() if (CONFIRMED, each) not in said]
+
+
+class Signing:
+    """The choice for one role; it remembers who has confirmed, since that is never taken back."""
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._confirmed: set[str] = set()
+
+    def signer(self, partner: str, expires: float | None = None) -> str:
+        """The primary fingerprint that signs now for that partner; KeyUnconfirmed where neither key may.
+
+        `expires` is the moment after which the partner would refuse what is signed in any case: until then it has to
+        accept the key. None: at once.
+        """
+        settings = self._place.settings
+        new, old, until = settings.openpgp.fingerprint, settings.keys.old_openpgp, settings.keys.old_openpgp_until
+        if old is None or until is None or self._knows(partner, new):
+            return new
+        if old in settings.keys.revoked_openpgp or (expires or self._place.clock()) > until.timestamp():
+            raise KeyUnconfirmed
+        return old
+
+    def _knows(self, partner: str, fingerprint: str) -> bool:
+        if partner not in self._confirmed:
+            with self._place.ledger.read() as connection:
+                if facts.said_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
+                    self._confirmed.add(partner)
+        return partner in self._confirmed
+
+
+def note_use(transaction: Transaction, settings: Settings, partner: str, encrypted_to: str) -> None:
+    """Note that a partner knows our new key, where what was accepted from it shows that for the first time."""
+    if settings.keys.old_openpgp is None or encrypted_to != settings.openpgp.fingerprint:
+        return
+    about = subject(partner, encrypted_to)
+    if not facts.said_about(transaction.connection, [CONFIRMED], [about]):
+        transaction.record(CONFIRMED, "key", about, partner, fingerprint=encrypted_to)
