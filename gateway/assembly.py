@@ -19,6 +19,7 @@ from gateway.flows.catalog import FLOWS, routes
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
+from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -228,7 +229,7 @@ def transport(settings: Settings, partner: Partner) -> Transport:
     there, link = partner.endpoint, settings.link
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
     endpoint = Endpoint(there.host, there.port, there.user, there.path, there.host_key)
-    return SftpTransport(endpoint, settings.home.client_key, pace)
+    return SftpTransport(endpoint, secrets_of(settings.home, os.environ).client_key, pace)
 
 
 class _InCustody:

@@ -785,6 +785,21 @@ class ConfigurationInvalid(Halt):
     remedy = "Correct what is listed; `gateway config check` says whether it is right."
 
 
+class SecretExposed(Halt):
+    """A secret key can be read by others than the one account that needs it."""
+
+    code = "secret-exposed"
+    exit_status = 78
+    remedy = "Close what is named: files `chmod 600`, directories `chmod 700`, owner the account that runs the role. Think about whether somebody has read it: if so, make a new key."
+
+
+class RoleUnconfined(Halt):
+    """A role could not give up what it must not have."""
+
+    code = "role-unconfined"
+    remedy = "Look at what confines the service itself (a container, a systemd drop-in): it must leave prctl and setrlimit to the gateway."
+
+
 class SiteMissing(Halt):
     """There is no site in that directory."""
 

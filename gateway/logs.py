@@ -43,6 +43,7 @@ class Event(StrEnum):
     GATEWAY_RELOADED = "gateway.reloaded"
     GATEWAY_RELOAD_REFUSED = "gateway.reload-refused"
     ROLE_STARTED = "role.started"
+    ROLE_CONFINED = "role.confined"
     ROLE_STOPPED = "role.stopped"
     ROLE_DIED = "role.died"
     ROLE_RESTARTED = "role.restarted"
@@ -124,7 +125,7 @@ KEYS: Final = frozenset(
         *("bytes", "free_bytes", "seconds", "count", "attempt", "days", "files", "items", "findings", "total"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
-        *("fingerprint", "sha256", "due", "until", "dropped", "lost"),
+        *("fingerprint", "sha256", "due", "until", "dropped", "lost", "measures"),
         *("passed_to", "passed_as", "came_from", "came_as"),
     }
 )

@@ -20,6 +20,7 @@ from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import check as faults_of
+from gateway.settings.secrets import secrets_of
 
 _PROGRAMS: Final = (
     ("gpg", "--version", "gnupg"),
@@ -68,7 +69,7 @@ def examine_machine(home: Home, settings: Settings | None, now: Callable[[], flo
 
 
 def _configuration(home: Home) -> Iterator[Check]:
-    faults = faults_of(home)
+    faults = faults_of(home, secrets_of(home, os.environ))
     for fault in faults:
         yield Check("configuration", Outcome.FAIL, str(fault), "Correct it, then `gateway config check`.", True)
     if not faults:

@@ -18,6 +18,8 @@ from gateway.assembly import open_pgp, scanner
 from gateway.cli import trials
 from gateway.cli.checks import Check, Outcome
 from gateway.crypto.contract import Certificate, OpenPgp
+from gateway.daemon.confinement import may_talk
+from gateway.daemon.role import Role
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.settings.model import Settings
 
@@ -37,6 +39,7 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     yield _tried("schemas", "all compile", lambda: trials.build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: trials.check_ledger(settings.home))
     yield from _server(settings)
+    yield _network(settings)
     yield from _scanner(settings)
 
 
@@ -125,6 +128,20 @@ def _scanner(settings: Settings) -> Iterator[Check]:
         remedy = "Raise [antivirus] max_bytes with clamd's own limits, or lower max_bytes of the flow."
         message = f"files of {', '.join(too_large)} may be larger than [antivirus] max_bytes, and would be held"
         yield Check("virus scanner", Outcome.WARN, message, remedy)
+
+
+def _network(settings: Settings) -> Check:
+    """Whether the roles that have no business on the network can be kept off it."""
+    name = "network of roles"
+    if not trials.has_seccomp():
+        remedy = "Use a kernel with seccomp on x86-64 or arm64, or the units of the split installation, which have no network."
+        return Check(name, Outcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy)
+    if may_talk(settings, Role.INSPECT):
+        remedy = "Let clamd listen at a socket of this machine ([antivirus] socket), if it can."
+        return Check(
+            name, Outcome.WARN, "vault has none; inspect has, for the virus scanner at [antivirus] host", remedy
+        )
+    return Check(name, Outcome.OK, "inspect and vault have none, by seccomp")
 
 
 def _server(settings: Settings) -> Iterator[Check]:

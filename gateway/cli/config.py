@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -13,6 +14,7 @@ from gateway.crypto.keyrings import Keyrings
 from gateway.errors import ConfigurationInvalid, SiteMissing
 from gateway.settings.faults import Fault
 from gateway.settings.home import Home
+from gateway.settings.secrets import secrets_of
 
 
 @click.group()
@@ -37,7 +39,7 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
         raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")
     from gateway.settings.read import check as check_home  # noqa: PLC0415  # slow to import
 
-    faults = [*check_home(home), *_certificates(home)]
+    faults = [*check_home(home, secrets_of(home, os.environ)), *_certificates(home)]
     if as_json:
         output.show_json([asdict(fault) for fault in faults])
     elif faults:

@@ -55,11 +55,20 @@ def check_ledger(home: Home) -> None:
 
 
 def has_landlock() -> bool:
-    """Whether this kernel can confine writes; tried in a process of its own, since it cannot be undone."""
-    script = "import sys; from gateway.transport.landlock import confine_writes; sys.exit(not confine_writes([]))"
+    """Whether this kernel can confine writes."""
+    return _kernel_can("from gateway.transport.landlock import confine_writes; attempt = lambda: confine_writes([])")
+
+
+def has_seccomp() -> bool:
+    """Whether this kernel can take the network away from a process."""
+    return _kernel_can("from gateway.daemon.seccomp import refuse_network as attempt")
+
+
+def _kernel_can(attempt: str) -> bool:
+    """Try what cannot be undone, in a process of its own; `attempt` is a line of Python that names it so."""
     environment = {**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])}
     tried = subprocess.run(
-        [sys.executable, "-P", "-c", script],
+        [sys.executable, "-P", "-c", f"import sys; {attempt}; sys.exit(not attempt())"],
         env=environment,
         capture_output=True,
         stdin=subprocess.DEVNULL,

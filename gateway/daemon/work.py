@@ -5,9 +5,7 @@ Raises SiteBusy where the role runs already, and lets a Halt through to the comm
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,28 +16,31 @@ from typing import Final
 
 from gateway import assembly
 from gateway.daemon.bell import Bell
+from gateway.daemon.confinement import confine, die_with
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role import Crew, Role
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
+from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
 from gateway.spool.watching import Watcher
 from gateway.stages.workplace import Stage, Workplace
 
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
 _DEFECT: Final = 70
 
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
     """Be that role until told to stop."""
-    _confine(supervised_by)
+    if supervised_by is not None:
+        die_with(supervised_by)
     log = configure(
         settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
     )
     try:
+        log.info("role.confined", measures=list(confine(settings, role)))
+        _insist_on_secrecy(secrets_of(settings.home, os.environ), role)
         _work(settings, role, log, supervised=supervised_by is not None)
     except GatewayError as error:
         log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
@@ -64,6 +65,17 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stack.callback(crew.close)
         log.info("role.started", pid=os.getpid())
         crew.run()
+
+
+def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
+    """SecretExposed where the keys that the role uses can be read by others too."""
+    match role:
+        case Role.INSPECT:
+            return
+        case Role.VAULT:
+            secrets.insist(secrets.openpgp)
+        case Role.LINK:
+            secrets.insist([secrets.client_key])
 
 
 def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
@@ -117,15 +129,3 @@ def _stop_signals(bell: Bell) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _confine(supervised_by: int | None) -> None:
-    """No core dumps, no new privileges, private files; and no life after the supervisor's."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if supervised_by is not None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != supervised_by:
-            os.kill(os.getpid(), signal.SIGTERM)

@@ -23,6 +23,7 @@ from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
 from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Table
+from gateway.settings.secrets import Secrets
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
@@ -40,11 +41,12 @@ def load(home: Home) -> Settings:
     return settings
 
 
-def check(home: Home) -> tuple[Fault, ...]:
+def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     """Every fault of the files, and of the directories and keys that they rely on: further than `load` looks."""
     settings, faults = examine(home)
-    needed = [home.client_key, home.host_key] if settings and settings.sftp_server.managed else [home.client_key]
-    return tuple(sorted([*faults, *_directories(home), *_keys(home, needed)]))
+    known = secrets or Secrets(home)
+    needed = [known.client_key, known.host_key] if settings and settings.sftp_server.managed else [known.client_key]
+    return tuple(sorted([*faults, *_directories(home), *_keys(known, needed)]))
 
 
 def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
@@ -278,15 +280,18 @@ def _directories(home: Home) -> Iterator[Fault]:
             yield Fault(file, 0, "", f"is open to other users: `chmod 700 {file}`")
 
 
-def _keys(home: Home, paths: list[Path]) -> Iterator[Fault]:
+def _keys(secrets: Secrets, paths: list[Path]) -> Iterator[Fault]:
     """SSH keys that must be there, for nobody else to read."""
+    root = secrets.home.root
+
+    def named(path: Path) -> str:
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
     for path in paths:
-        file = str(path.relative_to(home.root))
         try:
-            mode = path.stat().st_mode
+            path.stat()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
-            yield Fault(file, 0, "", f"cannot be found: {reason}; restore state/ssh from the backup")
-        else:
-            if mode & _PRIVATE:
-                yield Fault(file, 0, "", f"can be read by other users: `chmod 600 {file}`")
+            yield Fault(named(path), 0, "", f"cannot be found: {reason}; restore state/ssh from the backup")
+    for path, how in secrets.exposed(paths):
+        yield Fault(named(path), 0, "", f"can be read by other users, {how}: `chmod 600 {named(path)}`")

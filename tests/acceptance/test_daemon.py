@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -120,6 +121,63 @@ def gone_astray(site: Site) -> Iterator[str]:
                 continue
             if os.fsencode(site.home.root) in command:
                 yield command.decode(errors="replace")
+
+
+# -- what the roles give up, and secrets that are not closed
+
+
+def test_roles_say_what_they_gave_up_and_inspect_and_vault_have_no_network(running: Site) -> None:
+    said = {str(line["role"]): line["measures"] for line in logged(running, "role.confined", 3)}
+    network = {role: measures[0] for role, measures in said.items() if isinstance(measures, list)}
+    assert network == {"inspect": "no network", "vault": "no network", "link": "network open"}
+    for role in ROLES:
+        status = Path(f"/proc/{running.role(role)}/status").read_text(encoding="ascii")
+        assert "NoNewPrivs:\t1" in status
+        assert ("Seccomp:\t2" in status) == (role != "link")
+
+
+@pytest.mark.parametrize(
+    ("role", "secret", "mode"),
+    [
+        ("link", "ssh/client_key", 0o644),
+        ("link", "ssh/client_key", 0o640),
+        ("vault", "keyrings/own/private-keys-v1.d", 0o750),
+        ("vault", "keyrings", 0o755),
+    ],
+)
+def test_role_does_not_start_with_a_secret_that_others_can_read(site: Site, role: str, secret: str, mode: int) -> None:
+    path = site.home.state / secret
+    path.chmod(mode)
+    done = site.gateway("run", "--role", role, check=False)
+    assert done.returncode == 78
+    assert "secret-exposed" in done.stderr
+    assert f"state/{secret}: its mode is {mode:04o}" in done.stderr
+    assert "chmod 600" in done.stderr  # the remedy
+    assert site.role(role) is None
+
+
+def test_doctor_refuses_a_client_key_that_others_can_read_and_names_the_network_of_roles(site: Site) -> None:
+    site.home.client_key.chmod(0o644)
+    done = site.gateway("doctor", "--json", check=False)
+    found = {check["name"]: check for check in json.loads(done.stdout)}
+    assert done.returncode in {69, 78}
+    assert found["permissions"]["outcome"] == "fail"
+    assert "ssh/client_key" in found["permissions"]["message"]
+    assert found["network of roles"]["outcome"] == "ok"
+
+
+def test_client_key_may_be_a_credential_of_systemd(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dwp, la = pair
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    dwp.home.client_key.rename(credentials / "client_key")
+    monkeypatch.setitem(sites.ENVIRONMENT, "CREDENTIALS_DIRECTORY", str(credentials))
+    dwp.start()
+    monkeypatch.delitem(sites.ENVIRONMENT, "CREDENTIALS_DIRECTORY")
+    la.start()
+    name, content = claim(0, seed=45)
+    dwp.drop("claim", la.code, name, content)
+    dwp.wait_for(name, "receipted", 90)
 
 
 # -- roles that die, and a second daemon
