@@ -19,6 +19,10 @@ PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner to run a gateway.
 TEST_PROGRAMS := clamd
 TEST_PACKAGES := clamav-daemon
+# What the bench compares with besides, and leaves out where it is missing.
+BENCH_PROGRAMS := rclone
+BENCH_PACKAGES := rclone
+BENCH_ARGS ?=
 # The newest interpreter that answers: a name may be a shim that leads nowhere.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
@@ -55,6 +59,11 @@ fuzz: $(STAMP) ## Fuzz every reader of what others wrote, FUZZ_SECONDS each (60)
 	$(BIN)/pytest -q -n0 tests/fuzz
 	$(BIN)/python -m tests.fuzz.campaign --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ_TARGETS)
 
+bench: setup ## The whole job beside scripts and rclone, with tables and plots. `make bench BENCH_ARGS=--quick`: three minutes.
+	@$(MAKE) --no-print-directory extras TEST_PROGRAMS='$(BENCH_PROGRAMS)' TEST_PACKAGES='$(BENCH_PACKAGES)'
+	$(BIN)/gateway bench --out docs/measured $(BENCH_ARGS)
+	$(BIN)/python docs/generate.py
+
 system:
 	@missing=; for program in $(PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -71,19 +80,19 @@ system:
 	    fi; \
 	fi
 
-# A failure here fails nothing: the tests that need it say that they were skipped, and why.
+# A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -n "$$missing" ]; then \
-	    echo "missing for some tests:$$missing" >&2; \
+	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        export DEBIAN_FRONTEND=noninteractive; \
 	        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); } </dev/null \
-	            || echo "not installed: those tests are skipped" >&2; \
+	            || echo "not installed: what needs it is left out" >&2; \
 	    else \
-	        echo "those tests are skipped; as root, run: apt-get install -y $(TEST_PACKAGES)" >&2; \
+	        echo "what needs it is left out; as root, run: apt-get install -y $(TEST_PACKAGES)" >&2; \
 	    fi; \
 	fi
 

@@ -59,6 +59,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "reload": Entry("gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."),
         "sample": Entry("gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."),
         "demo": Entry("gateway.cli.demo:demo", "Show the whole job on this machine: three sites, every flow."),
+        "bench": Entry("gateway.cli.bench:bench", "Measure the whole job beside scripts and rclone, on this machine."),
         "doctor": Entry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
     }
 )

@@ -61,16 +61,16 @@ def gateway(*arguments: str | Path, home: Path | None = None) -> str:
     return done.stdout
 
 
-def make_sites(root: Path) -> list[DemoSite]:
-    """Three complete sites below `root`, introduced to each other."""
+def make_sites(root: Path, sites: Sequence[tuple[str, str]] = SITES) -> list[DemoSite]:
+    """Complete sites below `root`, introduced to each other; each is given by its code and its name."""
     root.mkdir(parents=True, exist_ok=True)
-    ports = _free_ports(len(SITES))
-    homes = [Home(root / code) for code, _ in SITES]
-    with ThreadPoolExecutor(len(SITES)) as threads:
-        list(threads.map(_init, homes, SITES, ports))
-        cards = dict(zip([code for code, _ in SITES], threads.map(_card, homes), strict=True))
+    ports = _free_ports(len(sites))
+    homes = [Home(root / code) for code, _ in sites]
+    with ThreadPoolExecutor(len(sites)) as threads:
+        list(threads.map(_init, homes, sites, ports))
+        cards = dict(zip([code for code, _ in sites], threads.map(_card, homes), strict=True))
         list(threads.map(lambda home: _introduce(home, cards), homes))
-    return [DemoSite(code, home) for (code, _), home in zip(SITES, homes, strict=True)]
+    return [DemoSite(code, home) for (code, _), home in zip(sites, homes, strict=True)]
 
 
 def start(sites: Sequence[DemoSite]) -> list[DemoSite]:

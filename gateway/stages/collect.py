@@ -82,7 +82,10 @@ class Collect:
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._place.clock() - _PART_DAYS * 86400
         for path in sorted(landing.iterdir()):
-            about = path.lstat()
+            try:
+                about = path.lstat()
+            except FileNotFoundError:
+                continue  # the partner has just given it its final name, which rings the bell again
             if path.name.endswith(".part"):
                 if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
                     path.unlink()

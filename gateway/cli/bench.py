@@ -1,0 +1,125 @@
+"""`gateway bench`: the whole job beside what people would do instead, on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import output
+from gateway.errors import UsageWrong
+
+if TYPE_CHECKING:
+    from gateway.bench.outcome import Outcome
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer and smaller files: under three minutes.")
+@click.option("--workload", "wanted", multiple=True, metavar="NAME", help="Only this one; may be given again.")
+@click.option("--list", "list_only", is_flag=True, help="List the workloads.")
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Keep everything here.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write tables, data and plots there.")
+@output.as_json
+@click.pass_context
+def bench(
+    ctx: click.Context,
+    wanted: tuple[str, ...],
+    directory: Path | None,
+    out: Path | None,
+    *,
+    quick: bool,
+    list_only: bool,
+    as_json: bool,
+) -> None:
+    """Carry the same files by a shell script, by rclone and by the gateway, in turn, and compare.
+
+    The gateway does the whole job at both ends; the others move and decrypt. Every file's digest is compared at the
+    end: a run in which anything was lost or changed has no figures, and the exit status says so.
+
+    \b
+    Example:
+      gateway bench --quick
+      gateway bench --workload claims --json
+      gateway bench --out docs/measured
+    """
+    from gateway.bench.processes import become_reaper  # noqa: PLC0415 - slow to import
+    from gateway.bench.report import tables  # noqa: PLC0415 - as above
+    from gateway.bench.workloads import WORKLOADS  # noqa: PLC0415 - as above
+
+    if list_only:
+        output.show_table(("WORKLOAD", "WHAT"), [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
+        return
+    for name in wanted:
+        if name not in WORKLOADS:
+            raise UsageWrong(f"There is no workload {name!r}: there are {', '.join(WORKLOADS)}.")
+    become_reaper()
+    outcomes = []
+    with _place(directory) as root, ExitStack() as stack:
+        ground = _ground(root, stack, quick=quick)
+        for name in wanted or WORKLOADS:
+            output.say(f"{name}: {WORKLOADS[name].__doc__}")
+            outcomes.append(WORKLOADS[name](ground))
+    data = {"machine": _machine(), "quick": quick, "outcomes": [outcome.as_data() for outcome in outcomes]}
+    if out is not None:
+        _write(out, data, outcomes)
+    if as_json:
+        output.show_json(data)
+    else:
+        click.echo(tables(outcomes))
+    ctx.exit(0)
+
+
+@contextmanager
+def _place(directory: Path | None) -> Iterator[Path]:
+    if directory is not None:
+        directory.mkdir(parents=True)
+        yield directory.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as temporary:
+        yield Path(temporary)
+
+
+def _ground(root: Path, stack: ExitStack, *, quick: bool) -> Any:
+    from gateway.bench.ground import Ground  # noqa: PLC0415 - as above
+
+    return Ground(root, datetime.now(UTC).date(), int(time.time()) * 1000, quick, output.say, stack)
+
+
+def _machine() -> dict[str, Any]:
+    """What a reader has to know of the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processors": os.cpu_count(),
+        "memory_bytes": memory,
+        "python": platform.python_version(),
+        "load_before": os.getloadavg()[0],
+        "rclone": shutil.which("rclone") is not None,
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _write(out: Path, data: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """The data, the tables, and the plots for which there is something to draw."""
+    import orjson  # noqa: PLC0415 - only here
+
+    from gateway.bench import plot  # noqa: PLC0415 - as above
+    from gateway.bench.report import summary, tables  # noqa: PLC0415 - as above
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "measured.json").write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    (out / "tables.md").write_text(f"{summary(outcomes)}\n\n{tables(outcomes)}", encoding="utf-8")
+    for outcome in outcomes:
+        if outcome.workload == "counts":
+            (out / "throughput.svg").write_text(plot.throughput(outcome), encoding="utf-8")
+        if outcome.workload == "idle":
+            (out / "latency.svg").write_text(plot.latency(outcome), encoding="utf-8")

@@ -1,0 +1,36 @@
+"""Counting what all processes below this one use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from gateway.bench.processes import Meter, cpu_seconds, family, high_water, open_files
+
+BUSY = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+HUNGRY = "import sys\nheld = bytearray(64 << 20)\nsys.stdin.read()\n"
+
+
+def test_time_of_a_child_and_of_its_child_counts_after_both_have_ended() -> None:
+    with Meter() as meter:
+        subprocess.run([sys.executable, "-c", BUSY], check=True)
+        both = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}], check=True)\n{BUSY}"
+        subprocess.run([sys.executable, "-c", both], check=True)
+    assert meter.cost.cpu >= 0.8
+    assert meter.cost.seconds > 0.3
+
+
+def test_memory_and_open_files_of_a_child_that_lives_are_seen() -> None:
+    with subprocess.Popen([sys.executable, "-c", HUNGRY], stdin=subprocess.PIPE) as child, Meter() as meter:
+        while high_water(child.pid) < 64 << 20:
+            assert child.poll() is None
+        assert child.pid in family()
+        assert open_files(child.pid) >= 3
+        assert child.stdin is not None
+    assert max(meter.cost.peaks.values()) >= 64 << 20
+
+
+def test_own_time_does_not_count() -> None:
+    before = cpu_seconds()
+    sum(number * number for number in range(500_000))
+    assert cpu_seconds() - before < 0.02
