@@ -414,6 +414,23 @@ def test_a_large_message_altered_at_its_end_leaves_no_plaintext(
         opened(engine, bytes(altered), tmp_path, most=10 * MEGABYTE)
 
 
+def test_a_secret_key_that_is_gone_is_our_trouble_and_not_the_senders(tmp_path: Path) -> None:
+    keyrings = tmp_path / "site"
+    own = GnuPgKeyStore(keyrings).create_own("Gateway <gateway@la.invalid>", 30).fingerprint
+    stock = StockGpg(tmp_path / "g")
+    try:
+        dwp = stock.make_key(DWP)
+        GnuPgKeyStore(keyrings).pin("DWP", stock.certificate(DWP))
+        stock.learn(GnuPgKeyStore(keyrings).export_own())
+        good = stock.seal(own, CONTENT)
+        for secret in (keyrings / "own" / "private-keys-v1.d").iterdir():
+            secret.unlink()
+        with GnuPgEngine(keyrings, own, {"DWP": dwp}, time.time) as engine, pytest.raises(errors.OwnKeyUnusable):
+            opened(engine, good, tmp_path)
+    finally:
+        stock.close()
+
+
 # -- limits
 
 
