@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Table, and_, exists, func, or_, select
 
 from gateway.ledger.tables import RECEIPTS, TRANSFERS
 from gateway.transfer.receipt import Level
@@ -36,19 +36,15 @@ def behind_another() -> ColumnElement[bool]:
     )
 
 
-def _issued() -> ColumnElement[bool]:
-    return and_(RECEIPTS.c.state == str(State.ISSUED), RECEIPTS.c.direction == str(Direction.OUT), ~behind_another())
-
-
-def receipts_to_seal(connection: Connection, now: float, limit: int) -> list[Row[Any]]:
-    """Issued receipts that may be sealed now, the oldest first."""
-    query = select(RECEIPTS).where(_issued(), RECEIPTS.c.due <= now).order_by(RECEIPTS.c.claims, RECEIPTS.c.key)
-    return list(connection.execute(query.limit(limit)))
+def not_behind_another(_rows: FromClause) -> tuple[ColumnElement[bool]]:
+    """The condition on receipts that one of its consignment does not go before it."""
+    return (~behind_another(),)
 
 
 def next_receipt_to_seal(connection: Connection) -> float | None:
-    """When the first deferred one of them may be tried again."""
-    return connection.execute(select(func.min(RECEIPTS.c.due)).where(_issued())).scalar()
+    """When the first deferred receipt that was issued and has its turn may be tried again."""
+    here = (RECEIPTS.c.state == str(State.ISSUED), RECEIPTS.c.direction == str(Direction.OUT), ~behind_another())
+    return connection.execute(select(func.min(RECEIPTS.c.due)).where(*here)).scalar()
 
 
 def sealed_sizes(connection: Connection, partner: str, consignment: str, but: int) -> set[int]:

@@ -17,20 +17,6 @@ from gateway.transfer.states import Direction, State
 Record = Mapping[str, Any]
 
 
-def due(
-    connection: Connection, table: Table, direction: Direction, state: State, now: float, limit: int
-) -> list[Row[Any]]:
-    """What waits in a state and may be worked on now: what broke off an earlier attempt last, then the oldest first."""
-    return list(
-        connection.execute(
-            select(table)
-            .where(table.c.state == str(state), table.c.direction == str(direction), table.c.due <= now)
-            .order_by(table.c.claims, table.c.key)
-            .limit(limit)
-        )
-    )
-
-
 def next_due(connection: Connection, table: Table, direction: Direction, states: Sequence[State]) -> float | None:
     """When the first deferred unit in one of these states may be tried again."""
     return connection.execute(
@@ -172,29 +158,14 @@ def lanes(connection: Connection) -> dict[str, Record]:
     return {row["partner"]: dict(row) for row in connection.execute(select(LANES)).mappings()}
 
 
-def unsent(connection: Connection) -> dict[str, int]:
-    """How many consignments per partner are packed or sealed, and not sent."""
+def unsent(connection: Connection) -> dict[tuple[str, str | None], int]:
+    """How many consignments are packed or sealed, and not sent: by partner, and the flow of their most urgent file."""
     rows = connection.execute(
-        select(CONSIGNMENTS.c.partner, func.count())
+        select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.flow, func.count())
         .where(CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.state.in_([State.PACKED, State.SEALED]))
-        .group_by(CONSIGNMENTS.c.partner)
+        .group_by(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.flow)
     )
-    return {row[0]: row[1] for row in rows}
-
-
-def waiting_partners(connection: Connection, now: float) -> list[str]:
-    """Partners towards whom something validated waits."""
-    return list(
-        connection.execute(
-            select(TRANSFERS.c.partner)
-            .where(
-                TRANSFERS.c.state == str(State.VALIDATED),
-                TRANSFERS.c.direction == str(Direction.OUT),
-                TRANSFERS.c.due <= now,
-            )
-            .distinct()
-        ).scalars()
-    )
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def finished_but_kept(connection: Connection, limit: int) -> list[Row[Any]]:

@@ -57,6 +57,7 @@ TRANSFERS: Final = Table(
     *_work(),
     UniqueConstraint("direction", "partner", "id"),
     Index("transfers_by_state", "state", "direction", "due"),
+    Index("transfers_by_lane", "state", "direction", "partner", "flow", "claims"),
     Index("transfers_by_consignment", "consignment", "direction"),
     Index("transfers_by_content", "partner", "sha256"),
     Index("transfers_in_custody", "custody", "state"),
@@ -73,6 +74,7 @@ CONSIGNMENTS: Final = Table(
     Column("direction", String, nullable=False),
     Column("partner", String, nullable=False),
     Column("sequence", Integer),
+    Column("flow", String),  # outbound: of its most urgent file; what it may travel with and when, and its turn
     Column("items", Integer, nullable=False, default=0),
     Column("bytes", Integer, nullable=False, default=0),
     Column("sealed_size", Integer),
@@ -86,6 +88,7 @@ CONSIGNMENTS: Final = Table(
     UniqueConstraint("direction", "partner", "id"),
     UniqueConstraint("direction", "partner", "sequence"),
     Index("consignments_by_state", "state", "direction", "due"),
+    Index("consignments_by_lane", "state", "direction", "partner", "claims"),
 )
 
 RECEIPTS: Final = Table(
@@ -101,6 +104,7 @@ RECEIPTS: Final = Table(
     Column("sealed_sha256", String),
     *_work(),
     Index("receipts_by_state", "state", "direction", "due"),
+    Index("receipts_by_lane", "state", "direction", "partner", "claims"),
     Index("receipts_by_consignment", "consignment", "direction"),
 )
 

@@ -224,6 +224,10 @@ class Antivirus(Table):
     max_bytes: Bytes = 25 * MIB
 
 
+BULK: Final = 50
+"""The priority from which on a flow is bulk: it never shares a consignment with others, and waits for them."""
+
+
 class FlowSettings(Table):
     """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
 
@@ -246,6 +250,10 @@ class FlowSettings(Table):
         ),
     ] = "{name}"
     done_marker: Switch = False
+
+    @property
+    def bulk(self) -> bool:
+        return self.priority >= BULK
 
 
 class ExtractSettings(FlowSettings):

@@ -24,7 +24,7 @@ from gateway.errors import (
     Redirected,
     RefusedByBackOffice,
 )
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.stages.attempts import claim, failed, pass_halt_on
@@ -43,15 +43,16 @@ class Accept:
     def __init__(self, place: Workplace, engine: OpenPgp) -> None:
         self._place = place
         self._engine = engine
+        self._after = ""
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, RECEIPTS, Direction.IN, State.LANDED, place.clock(), 1)
+            row = turns.next_in_turn(connection, RECEIPTS, Direction.IN, State.LANDED, place.clock(), self._after)
             due = queries.next_due(connection, RECEIPTS, Direction.IN, [State.LANDED])
-        if not rows:
+        if row is None:
             return Step(due=due)
-        row = rows[0]
+        self._after = row.partner
         poison = claim(place, "receipt", row)
         try:
             if poison is not None:

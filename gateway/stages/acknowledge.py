@@ -20,7 +20,7 @@ from sqlalchemy import Row
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.errors import GatewayError, ImpossibleMove
 from gateway.ledger import answers as asked
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
 from gateway.stages.attempts import claim, failed
@@ -133,15 +133,19 @@ class Acknowledge:
         self._place = place
         self._engine = engine
         self._signing = Signing(place)
+        self._after = ""
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = asked.receipts_to_seal(connection, place.clock(), 1)
+            row = turns.next_in_turn(
+                connection, RECEIPTS, Direction.OUT, State.ISSUED, place.clock(), self._after, asked.not_behind_another
+            )
             due = asked.next_receipt_to_seal(connection)
-        if not rows:
+        if row is None:
             return Step(due=due)
-        self._seal(rows[0])
+        self._after = row.partner
+        self._seal(row)
         return Step(done=1)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.settings.model import SiteKind
@@ -54,7 +54,7 @@ class Deliver:
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+            rows = turns.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
             complete = [] if rows else queries.completed_consignments(connection, BATCH)
             due = queries.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
         if not rows and not complete:

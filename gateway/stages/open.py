@@ -33,7 +33,7 @@ from gateway.errors import (
     SequenceReused,
     TransferReused,
 )
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.acknowledge import issue
@@ -82,15 +82,16 @@ class Open:
         self._place = place
         self._engine = engine
         self._unpack = unpack
+        self._after = ""
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, CONSIGNMENTS, Direction.IN, State.LANDED, place.clock(), 1)
+            row = turns.next_in_turn(connection, CONSIGNMENTS, Direction.IN, State.LANDED, place.clock(), self._after)
             due = queries.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED])
-        if not rows:
+        if row is None:
             return Step(due=due)
-        row = rows[0]
+        self._after = row.partner
         poison = claim(place, "consignment", row)
         attempt = _Attempt()
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from gateway.errors import TransferExpired
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.workplace import BATCH, Step, Workplace
@@ -44,7 +44,7 @@ class Overdue:
     def _resend(self, now: float) -> int:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, CONSIGNMENTS, Direction.OUT, State.SENT, now, BATCH)
+            rows = turns.due(connection, CONSIGNMENTS, Direction.OUT, State.SENT, now, BATCH)
         rows = [row for row in rows if row.expires > now]
         if rows:
             with place.ledger.write() as transaction:

@@ -1,17 +1,21 @@
 """Pack: what waits for a partner becomes a consignment when that partner's lane comes free.
 
 Natural batching: an idle lane takes a single file at once, a busy one takes what has gathered meanwhile, up to the
-limits on files and bytes. Only the ledger changes here; the bytes are read when the consignment is sealed.
+limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have room of
+their own in the lane: a claim neither waits for an extract to travel, nor with it. Only the ledger changes here; the
+bytes are read when the consignment is sealed.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
 
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
+from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.states import Direction, State
@@ -26,41 +30,28 @@ class Pack:
         self._place = place
 
     def step(self) -> Step:
-        place = self._place
+        place, flows = self._place, self._place.settings.flows
         with place.ledger.read() as connection:
             lanes = queries.lanes(connection)
-            unsent = queries.unsent(connection)
-            waiting = queries.waiting_partners(connection, place.clock())
+            under_way = queries.unsent(connection)
+            waiting = turns.lanes(connection, TRANSFERS, Direction.OUT, State.VALIDATED)
+        taken: Counter[tuple[str, bool]] = Counter()
+        for (partner, flow), count in under_way.items():
+            taken[partner, flow is not None and flows[flow].bulk] += count
+        ready: defaultdict[tuple[str, bool], list[str]] = defaultdict(list)
+        for partner, flow in waiting:
+            if partner in place.settings.partners and not lanes.get(partner, {}).get("held", False):
+                ready[partner, flows[flow].bulk].append(flow)
         room = place.settings.limits.lane_consignments
-        ready = [
-            partner
-            for partner in waiting
-            if partner in place.settings.partners
-            and unsent.get(partner, 0) < room
-            and not lanes.get(partner, {}).get("held", False)
-        ]
-        return Step(done=sum(self._pack(partner) for partner in ready))
+        return Step(done=sum(self._pack(lane[0], ready[lane]) for lane in ready if taken[lane] < room))
 
     def close(self) -> None:
         pass
 
-    def _pack(self, partner: str) -> int:
+    def _pack(self, partner: str, flows: Sequence[str]) -> int:
         place = self._place
         with place.ledger.write() as transaction:
-            chosen = self._choose(
-                transaction.connection.execute(
-                    select(TRANSFERS)
-                    .where(
-                        TRANSFERS.c.state == str(State.VALIDATED),
-                        TRANSFERS.c.direction == str(Direction.OUT),
-                        TRANSFERS.c.partner == partner,
-                        TRANSFERS.c.due <= transaction.now,
-                        TRANSFERS.c.expires > transaction.now,
-                    )
-                    .order_by(TRANSFERS.c.key)
-                    .limit(4 * place.settings.limits.consignment_files)
-                ).all()
-            )
+            chosen = self._choose(transaction, partner, flows)
             if not chosen:
                 return 0
             consignment = place.new_id()
@@ -86,6 +77,7 @@ class Pack:
                         "partner": partner,
                         "state": str(State.PACKED),
                         "sequence": sequence,
+                        "flow": chosen[0].flow,
                         "items": len(chosen),
                         "bytes": total,
                         "expires": min(row.expires for row in chosen),
@@ -110,16 +102,30 @@ class Pack:
             )
         return len(chosen)
 
-    def _choose(self, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Row[Any]]:
         """The most urgent that fit; a file larger than a consignment may be travels alone."""
-        limits, flows = self._place.settings.limits, self._place.settings.flows
+        limits, settings = self._place.settings.limits, self._place.settings.flows
         chosen: list[Row[Any]] = []
         total = 0
-        for row in sorted(rows, key=lambda row: (flows[row.flow].priority, row.key)):
-            if chosen and total + row.size > limits.consignment_bytes:
-                break
-            chosen.append(row)
-            total += row.size
+        for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
+            waiting = (
+                select(TRANSFERS)
+                .where(
+                    TRANSFERS.c.state == str(State.VALIDATED),
+                    TRANSFERS.c.direction == str(Direction.OUT),
+                    TRANSFERS.c.partner == partner,
+                    TRANSFERS.c.flow == flow,
+                    TRANSFERS.c.due <= transaction.now,
+                    TRANSFERS.c.expires > transaction.now,
+                )
+                .order_by(TRANSFERS.c.claims, TRANSFERS.c.key)
+                .limit(limits.consignment_files - len(chosen))
+            )
+            for row in transaction.connection.execute(waiting):
+                if chosen and total + row.size > limits.consignment_bytes:
+                    return chosen
+                chosen.append(row)
+                total += row.size
             if len(chosen) == limits.consignment_files:
                 break
         return chosen

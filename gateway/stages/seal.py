@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
 from gateway.crypto.contract import ByteReader, OpenPgp
 from gateway.errors import GatewayError, PartnerKeyUnusable
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.chain import Head
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS
@@ -38,19 +38,31 @@ class Seal:
         self._engine = engine
         self._archive = archive
         self._signing = Signing(place)
+        self._after = ""
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, CONSIGNMENTS, Direction.OUT, State.PACKED, place.clock(), 1)
             due = queries.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED])
-        if not rows:
+            row = self._next(connection)
+        if row is None:
             return Step(due=due)
-        self._seal(rows[0])
+        self._after = row.partner
+        self._seal(row)
         return Step(done=1)
 
     def close(self) -> None:
         self._engine.close()
+
+    def _next(self, connection: Connection) -> Row[Any] | None:
+        """The partners in turn, urgent consignments before those of bulk flows."""
+        now, bulk = self._place.clock(), [name for name, flow in self._place.settings.flows.items() if flow.bulk]
+
+        def urgent(rows: FromClause) -> tuple[ColumnElement[bool]]:
+            return (rows.c.flow.not_in(bulk),)
+
+        lane = (connection, CONSIGNMENTS, Direction.OUT, State.PACKED, now, self._after)
+        return turns.next_in_turn(*lane, urgent) or turns.next_in_turn(*lane)
 
     def _seal(self, row: Row[Any]) -> None:
         place = self._place

@@ -19,11 +19,11 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from gateway.errors import Disposition, GatewayError, NameTaken
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.answers import next_deferred
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.receipt import queue_name
 from gateway.transfer.states import Direction, State
@@ -32,6 +32,9 @@ from gateway.transport.contract import Parcel, Session, Transport
 LANES_AT_ONCE: Final = 32
 IDLE_SECONDS: Final = 120.0
 """A session that nothing used for so long is closed; making one costs 0.1 s."""
+
+_SHARE: Final = 64
+"""Receipts, and consignments, that a lane takes at most before the others are looked at again."""
 
 _DAY: Final = 86400.0
 
@@ -87,15 +90,22 @@ class Send:
         with self._place.ledger.read() as connection:
             lanes = queries.lanes(connection)
             later = [next_deferred(connection, table, State.SEALED, now) for table in (RECEIPTS, CONSIGNMENTS)]
+            free = [partner for partner in self._transports if self._is_free(partner, lanes.get(partner, {}), now)]
             sealed: dict[str, list[tuple[str, Row[Any]]]] = {}
             # Receipts first: a partner waits for them with its hands full.
             for kind, table in (("receipt", RECEIPTS), ("consignment", CONSIGNMENTS)):
-                for row in queries.due(connection, table, Direction.OUT, State.SEALED, now, BATCH):
+                for row in turns.of_each_lane(
+                    connection,
+                    table,
+                    Direction.OUT,
+                    State.SEALED,
+                    now,
+                    _SHARE,
+                    lambda rows: (rows.c.partner.in_(free),),
+                ):
                     sealed.setdefault(row.partner, []).append((kind, row))
-        for partner in sealed.keys() | {code for code, due in self._collect_due.items() if due <= now}:
-            lane = lanes.get(partner, {})
-            free = partner in self._transports and partner not in self._busy and not lane.get("held")
-            if free and lane.get("due", 0.0) <= now:
+        for partner in free:
+            if partner in sealed or self._collect_due.get(partner, float("inf")) <= now:
                 self._start(partner, sealed.get(partner, []))
         self._close_idle(now)
         waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
@@ -112,6 +122,9 @@ class Send:
     @property
     def busy(self) -> bool:
         return bool(self._busy)
+
+    def _is_free(self, partner: str, lane: Mapping[str, Any], now: float) -> bool:
+        return partner not in self._busy and not lane.get("held") and lane.get("due", 0.0) <= now
 
     def _start(self, partner: str, sealed: list[tuple[str, Row[Any]]]) -> None:
         collect = self._collect_due.get(partner, float("inf")) <= self._place.clock()

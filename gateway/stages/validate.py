@@ -23,7 +23,7 @@ from gateway.errors import (
     SuspectedDuplicate,
     VolumeUnusual,
 )
-from gateway.ledger import queries
+from gateway.ledger import queries, turns
 from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -55,7 +55,7 @@ class Validate:
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = queries.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, place.clock(), BATCH)
+            rows = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, place.clock(), BATCH)
             due = queries.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED])
         if not rows:
             return Step(due=due)

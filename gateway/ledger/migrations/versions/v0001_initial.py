@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(), nullable=False),
         sa.Column("partner", sa.String(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("flow", sa.String(), nullable=True),
         sa.Column("items", sa.Integer(), nullable=False),
         sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("sealed_size", sa.Integer(), nullable=True),
@@ -44,6 +45,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("direction", "partner", "sequence"),
     )
     op.create_index("consignments_by_state", "consignments", ["state", "direction", "due"], unique=False)
+    op.create_index("consignments_by_lane", "consignments", ["state", "direction", "partner", "claims"], unique=False)
     op.create_table(
         "events",
         sa.Column("sequence", sa.Integer(), nullable=False),
@@ -112,6 +114,7 @@ def upgrade() -> None:
     )
     op.create_index("receipts_by_consignment", "receipts", ["consignment", "direction"], unique=False)
     op.create_index("receipts_by_state", "receipts", ["state", "direction", "due"], unique=False)
+    op.create_index("receipts_by_lane", "receipts", ["state", "direction", "partner", "claims"], unique=False)
     op.create_table(
         "transfers",
         sa.Column("key", sa.Integer(), nullable=False),
@@ -155,5 +158,6 @@ def upgrade() -> None:
         "transfers_by_place", "transfers", ["placed"], unique=False, sqlite_where=sa.text("placed IS NOT NULL")
     )
     op.create_index("transfers_by_state", "transfers", ["state", "direction", "due"], unique=False)
+    op.create_index("transfers_by_lane", "transfers", ["state", "direction", "partner", "flow", "claims"], unique=False)
     op.create_index("transfers_in_custody", "transfers", ["custody", "state"], unique=False)
     op.create_index("transfers_untold", "transfers", ["key"], unique=False, sqlite_where=sa.text("untold"))
