@@ -406,10 +406,23 @@ class EnvelopeNotOpenPgp(EnvelopeRefused):
     code = "envelope-not-openpgp"
 
 
+class EnvelopeUnsupported(EnvelopeNotOpenPgp):
+    """The message is encrypted in a form that this gateway does not read: AEAD, or packets of a later version."""
+
+    code = "envelope-unsupported"
+    remedy = "Ask the partner to seal as docs/wire-format.md says; GnuPG does so for a card made by `gateway card`."
+
+
 class EnvelopeArmoured(EnvelopeRefused):
-    """The message is armoured or clear-signed; only binary messages are accepted."""
+    """The message is armoured; only binary messages are accepted."""
 
     code = "envelope-armoured"
+
+
+class EnvelopeClearSigned(EnvelopeArmoured):
+    """The message is a text signed in clear, and not encrypted."""
+
+    code = "envelope-clear-signed"
 
 
 class EnvelopeNotEncrypted(EnvelopeRefused):
@@ -424,6 +437,12 @@ class EnvelopeRecipient(EnvelopeRefused):
     code = "envelope-recipient"
 
 
+class EnvelopeMoreRecipients(EnvelopeRecipient):
+    """The message can be opened by somebody else besides us, with another key or with a passphrase."""
+
+    code = "envelope-more-recipients"
+
+
 class EnvelopeNoIntegrity(EnvelopeRefused):
     """The message is encrypted without integrity protection."""
 
@@ -431,9 +450,15 @@ class EnvelopeNoIntegrity(EnvelopeRefused):
 
 
 class EnvelopeDamaged(EnvelopeRefused):
-    """The message is truncated or altered."""
+    """The message is altered, or not in its one proper form."""
 
     code = "envelope-damaged"
+
+
+class EnvelopeTruncated(EnvelopeDamaged):
+    """The message is shorter than it says."""
+
+    code = "envelope-truncated"
 
 
 class EnvelopeTrailing(EnvelopeRefused):
@@ -490,6 +515,12 @@ class SignerUnknown(EnvelopeRefused):
     code = "signer-unknown"
 
 
+class SignerOtherPartner(SignerUnknown):
+    """The signature says that it is by another partner's key than that of the landing in which the message lay."""
+
+    code = "signer-other-partner"
+
+
 class SignerExpired(EnvelopeRefused):
     """The partner's key has expired."""
 
@@ -530,9 +561,27 @@ class ArchiveMemberUnsafe(ArchiveRefused):
 
 
 class ArchiveMemberUnexpected(ArchiveRefused):
-    """The archive's members are not the manifest's, in its order."""
+    """The archive holds a member under a name that no member may have there."""
 
     code = "archive-member-unexpected"
+
+
+class ArchiveMemberRepeated(ArchiveMemberUnexpected):
+    """The archive holds two members of one name."""
+
+    code = "archive-member-repeated"
+
+
+class ArchiveMemberMisplaced(ArchiveMemberUnexpected):
+    """The archive's members are not in the manifest's order, or one before the last is missing."""
+
+    code = "archive-member-order"
+
+
+class ArchiveMemberExtra(ArchiveMemberUnexpected):
+    """The archive holds more members than its manifest lists."""
+
+    code = "archive-member-extra"
 
 
 class ArchiveMemberMissing(ArchiveRefused):
@@ -574,9 +623,15 @@ class ManifestRefused(Quarantine):
 
 
 class ManifestMalformed(ManifestRefused):
-    """The manifest is missing or not of the defined form."""
+    """The manifest is not of the defined form."""
 
     code = "manifest-malformed"
+
+
+class ManifestMissing(ManifestMalformed):
+    """The archive does not begin with a manifest."""
+
+    code = "manifest-missing"
 
 
 class ManifestVersion(ManifestRefused):

@@ -5,25 +5,30 @@ message beside our key, and accepts packets that follow the message. So the fram
 encrypted session key for us, one integrity-protected encrypted packet, and the end of the file (RFC 4880 sections 4.2,
 5.1 and 5.13).
 
-Raises EnvelopeArmoured, EnvelopeNotOpenPgp, EnvelopeNotEncrypted, EnvelopeRecipient, EnvelopeNoIntegrity,
-EnvelopeDamaged, EnvelopeTrailing. Safe because it reads headers only, at most one for each 512 bytes of file, and
+Raises EnvelopeArmoured, EnvelopeClearSigned, EnvelopeNotOpenPgp, EnvelopeUnsupported, EnvelopeNotEncrypted,
+EnvelopeRecipient, EnvelopeMoreRecipients, EnvelopeNoIntegrity, EnvelopeDamaged, EnvelopeTruncated, EnvelopeTrailing. Safe because it reads headers only, at most one for each 512 bytes of file, and
 holds none of the content.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from gateway.errors import (
     EnvelopeArmoured,
+    EnvelopeClearSigned,
     EnvelopeDamaged,
+    EnvelopeMoreRecipients,
     EnvelopeNoIntegrity,
     EnvelopeNotEncrypted,
     EnvelopeNotOpenPgp,
     EnvelopeRecipient,
     EnvelopeTrailing,
+    EnvelopeTruncated,
+    EnvelopeUnsupported,
 )
 
 Peek = Callable[[int, int], bytes]
@@ -37,6 +42,12 @@ _ENCRYPTED_AEAD: Final = 20
 _READABLE: Final = {2: "a signature", 4: "a signed message", 8: "a compressed message", 11: "a plain message"}
 _KEY_MATERIAL: Final = {5, 6, 7, 13, 14, 17}
 
+_MORE_KEYS: Final = {
+    _SESSION_KEY: "The message is encrypted to more than one key.",
+    _PASSPHRASE_KEY: "The message can be opened with a passphrase too.",
+}
+
+_ARMOUR: Final = re.compile(rb"-----BEGIN PGP (\w+)")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _ECDH: Final = 18
 _INTEGERS: Final = {1: 1, 2: 1, 16: 2, _ECDH: 1}
@@ -65,29 +76,38 @@ def check_framing(peek: Peek, size: int, our_key_ids: frozenset[str]) -> None:
     if not first:
         raise EnvelopeNotOpenPgp("The file is empty.")
     if not first[0] & 0x80 or peek(0, len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK:
-        if b"-----BEGIN PGP" in peek(0, 4096):
-            raise EnvelopeArmoured
-        raise EnvelopeNotOpenPgp
+        _refuse_text(peek(0, 4096))
     session_key = _header(peek, 0)
     if session_key.tag != _SESSION_KEY:
         _refuse_first(session_key.tag)
-    _check_session_key(peek, session_key, our_key_ids)
+    if session_key.partial or session_key.length > _LONGEST_SESSION_KEY:
+        raise EnvelopeDamaged("The message's key is of an impossible length.")
     at = session_key.body + session_key.length
     if at >= size:
-        raise EnvelopeDamaged("The message ends before its encrypted part.")
+        raise EnvelopeTruncated("The message ends before its encrypted part.")
     encrypted = _header(peek, at)
+    if encrypted.tag in _MORE_KEYS:
+        raise EnvelopeMoreRecipients(_MORE_KEYS[encrypted.tag])
+    _check_session_key(peek(session_key.body, session_key.length), our_key_ids)
     if encrypted.tag != _ENCRYPTED_PROTECTED:
         _refuse_second(encrypted.tag)
-    if peek(encrypted.body, 1) != b"\x01":
-        raise EnvelopeNotOpenPgp("The message is encrypted in a form that this gateway does not read.")
+    if peek(encrypted.body, 1) not in {b"", b"\x01"}:
+        raise EnvelopeUnsupported
     end = _end(peek, encrypted, size)
-    if end > size:
-        raise EnvelopeDamaged("The message is shorter than it says.")
+    if end > size or encrypted.body >= size:
+        raise EnvelopeTruncated
     if end < size:
         raise EnvelopeTrailing
 
 
-def _refuse_first(tag: int) -> None:
+def _refuse_text(start: bytes) -> NoReturn:
+    found = _ARMOUR.search(start)
+    if found is None:
+        raise EnvelopeNotOpenPgp
+    raise EnvelopeClearSigned if found[1] == b"SIGNED" else EnvelopeArmoured
+
+
+def _refuse_first(tag: int) -> NoReturn:
     if tag in _READABLE:
         raise EnvelopeNotEncrypted(f"The message is not encrypted: it is {_READABLE[tag]}.")
     if tag == _PASSPHRASE_KEY:
@@ -101,30 +121,25 @@ def _refuse_first(tag: int) -> None:
     raise EnvelopeNotOpenPgp
 
 
-def _refuse_second(tag: int) -> None:
-    if tag == _SESSION_KEY:
-        raise EnvelopeRecipient("The message is encrypted to more than one key.")
-    if tag == _PASSPHRASE_KEY:
-        raise EnvelopeRecipient("The message can be opened with a passphrase too.")
+def _refuse_second(tag: int) -> NoReturn:
     if tag == _ENCRYPTED_BARE:
         raise EnvelopeNoIntegrity
     if tag == _ENCRYPTED_AEAD:
-        raise EnvelopeNotOpenPgp("The message is encrypted in a form that this gateway does not read.")
+        raise EnvelopeUnsupported
     raise EnvelopeDamaged("What follows the message's key is not its encrypted part.")
 
 
-def _check_session_key(peek: Peek, header: _Header, our_key_ids: frozenset[str]) -> None:
-    if header.partial or header.length > _LONGEST_SESSION_KEY:
+def _check_session_key(body: bytes, our_key_ids: frozenset[str]) -> None:
+    if body[:1] != b"\x03":
+        raise EnvelopeUnsupported
+    if len(body) < 9:
         raise EnvelopeDamaged("The message's key is of an impossible length.")
-    body = peek(header.body, 9)
-    if len(body) < 9 or body[0] != 3:
-        raise EnvelopeNotOpenPgp("The message's key is in a form that this gateway does not read.")
     key_id = body[1:9].hex().upper()
     if key_id == "0" * 16:
         raise EnvelopeRecipient("The message hides the key that it is encrypted to.")
     if key_id not in our_key_ids:
         raise EnvelopeRecipient("The message is encrypted to another key than ours.")
-    _check_canonical(peek(header.body, header.length))
+    _check_canonical(body)
 
 
 def _check_canonical(body: bytes) -> None:
@@ -157,7 +172,7 @@ def _after_integer(body: bytes, at: int) -> int:
 def _header(peek: Peek, at: int) -> _Header:
     """The packet header at an offset, in the old form or the new."""
     octets = peek(at, 6)
-    if len(octets) < 2 or not octets[0] & 0x80:
+    if not octets[0] & 0x80:
         raise EnvelopeDamaged("The message is not a row of OpenPGP packets.")
     if octets[0] & 0x40:
         tag = octets[0] & 0x3F
@@ -169,25 +184,25 @@ def _header(peek: Peek, at: int) -> _Header:
         # An old header without a length runs to the end of the file; only readable packets may be written so.
         return _Header(tag, at + 1, 0, partial=True)
     if len(octets) < 1 + width:
-        raise EnvelopeDamaged
+        raise EnvelopeTruncated
     return _Header(tag, at + 1 + width, int.from_bytes(octets[1 : 1 + width], "big"), partial=False)
 
 
 def _new_length(octets: bytes) -> tuple[int, int, bool]:
     """Octets of the length itself, the length, and whether more chunks follow (RFC 4880 section 4.2.2)."""
     if not octets:
-        raise EnvelopeDamaged("The message ends within a length.")
+        raise EnvelopeTruncated("The message ends within a length.")
     first = octets[0]
     if first < 192:
         return 1, first, False
     if first < 224:
         if len(octets) < 2:
-            raise EnvelopeDamaged("The message ends within a length.")
+            raise EnvelopeTruncated("The message ends within a length.")
         return 2, (first - 192 << 8) + octets[1] + 192, False
     if first < 255:
         return 1, 1 << (first & 0x1F), True
     if len(octets) < 5:
-        raise EnvelopeDamaged("The message ends within a length.")
+        raise EnvelopeTruncated("The message ends within a length.")
     return 5, int.from_bytes(octets[1:5], "big"), False
 
 
@@ -199,7 +214,7 @@ def _end(peek: Peek, header: _Header, size: int) -> int:
             raise EnvelopeDamaged("The message is cut into smaller chunks than the standard allows.")
         at += length
         if at >= size:
-            raise EnvelopeDamaged("The message is shorter than it says.")
+            raise EnvelopeTruncated
         width, length, partial = _new_length(peek(at, 5))
         at += width
     return at + length

@@ -275,7 +275,8 @@ class GnuPgEngine:
                 if isinstance(feed.failure, OSError):
                     raise disk_fault(feed.failure, "The sealed file cannot be read") from feed.failure
                 draft.raise_failure()
-                accepted = judge_opening(gpg.last, replace(terms, now=self._clock()))
+                others = frozenset(pin[-16:] for code, pin in self._pinned.items() if code != partner)
+                accepted = judge_opening(gpg.last, replace(terms, now=self._clock(), others=others))
                 if feed.size != size:
                     raise DiskFailed("The sealed file changed while it was read.")
                 draft.publish(durable=False)

@@ -24,6 +24,7 @@ from gateway.errors import (
     CryptoFailed,
     EnvelopeDamaged,
     EnvelopeExhausting,
+    EnvelopeMoreRecipients,
     EnvelopeNoIntegrity,
     EnvelopeNotEncrypted,
     EnvelopeNotOpenPgp,
@@ -38,6 +39,7 @@ from gateway.errors import (
     SignatureMultiple,
     SignatureWeak,
     SignerExpired,
+    SignerOtherPartner,
     SignerRevoked,
     SignerSuperseded,
     SignerUnknown,
@@ -73,12 +75,14 @@ class Pin:
 class Terms:
     """Whose message it has to be, whom it has to be for, and what the gateway's clock says.
 
-    Both sides have one certificate each, or two while a key is being rotated; the current one comes first.
+    Both sides have one certificate each, or two while a key is being rotated; the current one comes first. `others` are
+    the key ids that are pinned for other partners: a message of theirs is refused by a name of its own.
     """
 
     partner: tuple[Pin, ...]
     own: tuple[KeySet, ...]
     now: float
+    others: frozenset[str] = frozenset()
 
     def encryption_ids(self) -> frozenset[str]:
         """The ids of every key of ours that somebody may have encrypted to."""
@@ -218,7 +222,7 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
     if counts["BEGIN_DECRYPTION"] > 1 or counts["PLAINTEXT"] > 1:
         raise EnvelopeTrailing
     if len(recipients) > 1:
-        raise EnvelopeRecipient
+        raise EnvelopeMoreRecipients
     if counts["NO_SECKEY"] and not _session_key_altered(run):
         raise OwnKeyUnusable("The secret key that the message is encrypted to is missing.")
     own = next(keys.primary.fingerprint for keys in terms.own if recipients[0] in keys.encryption_ids())
@@ -296,6 +300,8 @@ def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> _Signature
 def _refuse_unchecked(fields: list[str], terms: Terms) -> None:
     """A signature that gpg could not check: ERRSIG keyid, algorithm, hash, class, time, reason, fingerprint."""
     key_id, hash_algorithm, reason = fields[0], fields[2], fields[5]
+    if key_id in terms.others:
+        raise SignerOtherPartner
     if reason == _NO_PUBLIC_KEY or all(key.key_id != key_id for pin in terms.partner for key in pin.keys.keys):
         raise SignerUnknown
     if hash_algorithm in _WEAK_HASHES:

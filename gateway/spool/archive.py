@@ -1,7 +1,7 @@
 """A consignment's literal data: a Zstandard-compressed tar of `manifest.json`, `payload/0001`, `payload/0002`, ...
 
 `ArchiveWriter.read` raises CustodyLost where a file is not what was taken into custody, DiskFailed where it cannot be
-read. `unpack` raises a subclass of ArchiveRefused, ManifestMalformed where `manifest.json` does not come first, whatever
+read. `unpack` raises a subclass of ArchiveRefused, ManifestMissing where `manifest.json` does not come first, whatever
 `on_manifest` raises, DiskFull and DiskFailed; after any error no file is left. Nothing in the archive names a path:
 members are written under numbers of our own, and reading ends as soon as more comes than the manifest announced.
 """
@@ -21,12 +21,16 @@ import zstandard
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
+    ArchiveMemberExtra,
+    ArchiveMemberMisplaced,
     ArchiveMemberMissing,
+    ArchiveMemberRepeated,
     ArchiveMemberUnexpected,
+    ArchiveRefused,
     ArchiveSizeMismatch,
     ArchiveTooLarge,
     CustodyLost,
-    ManifestMalformed,
+    ManifestMissing,
 )
 from gateway.spool import frame, tar
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
@@ -36,6 +40,8 @@ LEVEL: Final = 3
 _PIECE: Final = 128 << 10
 _TRAILING_ZEROS: Final = 1 << 20
 _EXTENSION_BYTES: Final = 64 << 10
+_EXTENSIONS: Final = 2
+"""Extended headers before one member: a global one and its own. A frame of kilobytes could hold gigabytes of them."""
 
 
 def member_name(number: int) -> str:
@@ -193,9 +199,18 @@ def _unpack(
     expected = on_manifest(_manifest(stream, limits))
     if len(expected) > limits.members or sum(item.size for item in expected) > limits.payload_bytes:
         raise ArchiveTooLarge
-    unpacked = [_payload(stream, target, number, item, group, disk) for number, item in enumerate(expected, 1)]
-    if _next_member(stream) is not None:
-        raise ArchiveMemberUnexpected("The archive holds more than its manifest lists.")
+    count = len(expected)
+    unpacked = []
+    for number, item in enumerate(expected, 1):
+        member = _next_member(stream)
+        if member is None:
+            raise ArchiveMemberMissing
+        if member.name != member_name(number):
+            raise _misnamed(member.name, number, count)
+        unpacked.append(_payload(stream, target / f"{number:04d}", member.size, item, group, disk))
+    member = _next_member(stream)
+    if member is not None:
+        raise _misnamed(member.name, count + 1, count)
     _insist_on_end(stream)
     group.add_directory(target)
     return unpacked
@@ -204,7 +219,7 @@ def _unpack(
 def _manifest(stream: _Stream, limits: Limits) -> bytes:
     member = _next_member(stream)
     if member is None or member.name != MANIFEST:
-        raise ManifestMalformed("The archive does not begin with manifest.json.")
+        raise ManifestMissing
     if member.size > limits.manifest_bytes:
         raise ArchiveTooLarge("The manifest is larger than allowed.")
     content = stream.take(member.size)
@@ -212,19 +227,24 @@ def _manifest(stream: _Stream, limits: Limits) -> bytes:
     return content
 
 
-def _payload(stream: _Stream, target: Path, number: int, item: Expected, group: Group, disk: Disk) -> Unpacked:
-    member = _next_member(stream)
-    if member is None:
-        raise ArchiveMemberMissing
-    if member.name != member_name(number):
-        raise ArchiveMemberUnexpected
-    if member.size != item.size:
+def _misnamed(name: str, number: int, count: int) -> ArchiveRefused:
+    """What it means that a member of another name lies in the place of payload `number` of `count`."""
+    if name == MANIFEST or name in map(member_name, range(1, number)):
+        return ArchiveMemberRepeated()
+    if number > count:
+        return ArchiveMemberExtra()
+    if name in map(member_name, range(number + 1, count + 1)):
+        return ArchiveMemberMisplaced()
+    return ArchiveMemberUnexpected()
+
+
+def _payload(stream: _Stream, path: Path, size: int, item: Expected, group: Group, disk: Disk) -> Unpacked:
+    if size != item.size:
         raise ArchiveSizeMismatch
-    path = target / f"{number:04d}"
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        for piece in stream.pieces(member.size):
+        for piece in stream.pieces(size):
             digest.update(piece)
             write_all(descriptor, piece, disk)
     except BaseException:
@@ -233,13 +253,13 @@ def _payload(stream: _Stream, target: Path, number: int, item: Expected, group: 
     group.add_file(descriptor)
     if digest.hexdigest() != item.sha256:
         raise ArchiveDigestMismatch
-    _skip_padding(stream, member.size)
-    return Unpacked(path, member.size, item.sha256)
+    _skip_padding(stream, size)
+    return Unpacked(path, size, item.sha256)
 
 
 def _next_member(stream: _Stream) -> tar.Member | None:
     """The next member that is no extended header, or None at the end-of-archive mark's first block."""
-    while True:
+    for _ in range(_EXTENSIONS + 1):
         block = stream.take(tar.BLOCK)
         if not any(block):
             return None
@@ -250,6 +270,7 @@ def _next_member(stream: _Stream) -> tar.Member | None:
             raise ArchiveTooLarge("The archive holds an extended header that is larger than allowed.")
         tar.check_extension(stream.take(member.size))
         _skip_padding(stream, member.size)
+    raise ArchiveTooLarge("The archive holds more extended headers in a row than are allowed.")
 
 
 def _skip_padding(stream: _Stream, size: int) -> None:

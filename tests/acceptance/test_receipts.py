@@ -185,9 +185,9 @@ def of_another_consignment(bench: Bench, sent: Sent) -> Parcel:
 
 CASES: dict[str, tuple[str, Maker]] = {
     "signed by somebody unknown": ("signer-unknown", signed_by("stranger")),
-    "signed by another partner": ("signer-unknown", signed_by("other")),
+    "signed by another partner": ("signer-other-partner", signed_by("other")),
     "unsigned": ("signature-missing", unsigned),
-    "truncated": ("envelope-damaged", sealed_bytes(lambda sealed: sealed[:-30])),
+    "truncated": ("envelope-truncated", sealed_bytes(lambda sealed: sealed[:-30])),
     "no OpenPGP at all": ("envelope-not-openpgp", sealed_bytes(lambda _sealed: b'{"version": 1}')),
     "for other bytes": ("receipt-other-bytes", saying(sealed_sha256="0" * 64)),
     "for another consignment inside": ("receipt-foreign", saying(consignment=uuid7())),

@@ -298,7 +298,7 @@ REFUSED: dict[str, tuple[Callable[[Town], bytes], type[errors.EnvelopeRefused]]]
     "unsigned": (unsigned, errors.SignatureMissing),
     "unsigned-file-name-that-speaks-as-gpg": (within(lambda _: literal(b"x", SPEAKING_NAME)), errors.SignatureMissing),
     "by-a-stranger": (by(STRANGER), errors.SignerUnknown),
-    "by-another-partner": (by(OTHER), errors.SignerUnknown),
+    "by-another-partner": (by(OTHER), errors.SignerOtherPartner),
     "by-ourselves": (by_ourselves, errors.SignerUnknown),
     "two-signatures": (with_options("--local-user", f"={OTHER}"), errors.SignatureMultiple),
     "sha1": (with_options("--digest-algo", "SHA1"), errors.SignatureWeak),
@@ -307,7 +307,7 @@ REFUSED: dict[str, tuple[Callable[[Town], bytes], type[errors.EnvelopeRefused]]]
     "expired-signature": (expired_signature, errors.SignatureExpired),
     "armoured": (with_options("--armor"), errors.EnvelopeArmoured),
     "armoured-after-text": (lambda town: b"\r\nhello\n" + town.sealed("--armor"), errors.EnvelopeArmoured),
-    "clear-signed": (plain_stock("--clear-sign"), errors.EnvelopeArmoured),
+    "clear-signed": (plain_stock("--clear-sign"), errors.EnvelopeClearSigned),
     "signed-only": (lambda town: town.signed(), errors.EnvelopeNotEncrypted),
     "compressed-only": (plain_stock("-z", "6", "--sign"), errors.EnvelopeNotEncrypted),
     "detached-signature": (plain_stock("--detach-sign"), errors.EnvelopeNotEncrypted),
@@ -328,10 +328,10 @@ REFUSED: dict[str, tuple[Callable[[Town], bytes], type[errors.EnvelopeRefused]]]
     "nothing-within": (within(lambda _: b""), errors.EnvelopeDamaged),
     "a-hundred-layers": (within(layers), errors.EnvelopeDamaged),
     "no-integrity-protection": (unprotected_message, errors.EnvelopeNoIntegrity),
-    "two-recipients": (with_options("--recipient", f"={STRANGER}"), errors.EnvelopeRecipient),
+    "two-recipients": (with_options("--recipient", f"={STRANGER}"), errors.EnvelopeMoreRecipients),
     "somebody-else": (plain_stock("--recipient", f"={STRANGER}", "--sign", "--encrypt"), errors.EnvelopeRecipient),
     "hidden-recipient": (with_options("--throw-keyids"), errors.EnvelopeRecipient),
-    "passphrase-beside-our-key": (with_options(*PASSPHRASE), errors.EnvelopeRecipient),
+    "passphrase-beside-our-key": (with_options(*PASSPHRASE), errors.EnvelopeMoreRecipients),
     "passphrase-alone": (plain_stock(*PASSPHRASE), errors.EnvelopeRecipient),
 }
 
@@ -365,7 +365,7 @@ def test_a_message_by_a_revoked_key_is_refused(town: Town, engine: GnuPgEngine, 
 def test_the_same_message_from_another_partners_landing_is_refused(
     town: Town, engine: GnuPgEngine, tmp_path: Path
 ) -> None:
-    with pytest.raises(errors.SignerUnknown):
+    with pytest.raises(errors.SignerOtherPartner):
         opened(engine, town.good, tmp_path, "OTHER")
 
 

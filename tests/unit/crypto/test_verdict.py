@@ -103,6 +103,13 @@ def test_a_signing_subkey_counts_as_its_primary() -> None:
     assert verdict(lines, on=terms(partner=absent)) is errors.SignerUnknown
 
 
+def test_a_signature_that_names_another_partners_key_says_so() -> None:
+    lines = changed(("GOODSIG", f"ERRSIG 1F9030EB4EEC01A3 22 10 00 1 9 {STRANGER}"), ("VALIDSIG", None))
+    theirs = terms()
+    known = Terms(theirs.partner, theirs.own, theirs.now, frozenset({STRANGER[-16:]}))
+    assert verdict(lines, 2, on=known) is errors.SignerOtherPartner
+
+
 @pytest.mark.parametrize("keyword", ONCE)
 def test_no_line_of_a_good_message_may_be_missing(keyword: str) -> None:
     lines = [line for line in GOOD if line.partition(" ")[0] != keyword]
@@ -181,7 +188,7 @@ SIGNATURE_LINES = ("NEWSIG", None), ("SIG_ID", None), ("GOODSIG", None), ("VALID
         (changed(("DECRYPTION_INFO", "DECRYPTION_INFO 0 9 0"), ("GOODMDC", None)), 0, errors.EnvelopeNoIntegrity),
         (changed(("ENC_TO", "ENC_TO 4CBAE43D85AEA1ED 18 0")), 0, errors.EnvelopeRecipient),
         (with_line("ENC_TO 4CBAE43D85AEA1ED 18 0", "ENC_TO"), 0, errors.EnvelopeRecipient),
-        (with_line("ENC_TO 6BB0605BC2528189 18 0", "ENC_TO"), 0, errors.EnvelopeRecipient),
+        (with_line("ENC_TO 6BB0605BC2528189 18 0", "ENC_TO"), 0, errors.EnvelopeMoreRecipients),
         (changed(("ENC_TO", "ENC_TO 0000000000000000 18 0")), 0, errors.EnvelopeRecipient),
         (with_line("NEED_PASSPHRASE_SYM 9 3 8", "ENC_TO"), 0, errors.EnvelopeRecipient),
         (changed(("DECRYPTION_KEY", f"DECRYPTION_KEY {OWN_SUB} {STRANGER} u")), 0, errors.EnvelopeRecipient),

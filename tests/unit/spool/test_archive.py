@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
+    ArchiveMemberExtra,
+    ArchiveMemberMisplaced,
     ArchiveMemberMissing,
+    ArchiveMemberRepeated,
     ArchiveMemberUnexpected,
     ArchiveMemberUnsafe,
     ArchiveRefused,
@@ -28,6 +31,7 @@ from gateway.errors import (
     DiskFull,
     GatewayError,
     ManifestMalformed,
+    ManifestMissing,
 )
 from gateway.spool import tar
 from gateway.spool.archive import ArchiveWriter, Expected, Limits, Unpacked, unpack
@@ -185,17 +189,19 @@ def test_an_archive_piped_through_zstd_is_accepted(tmp_path: Path) -> None:
         pytest.param([HEAD, FIRST, SECOND, tar.END, bytes(2 << 20)], ArchiveTooLarge, id="endless padding"),
         pytest.param([HEAD, FIRST, tar.END], ArchiveMemberMissing, id="missing"),
         pytest.param([HEAD, FIRST, tar.END, SECOND], ArchiveMemberMissing, id="after the end"),
-        pytest.param([HEAD, FIRST, SECOND, member("payload/0003", b"x"), tar.END], ArchiveMemberUnexpected, id="extra"),
-        pytest.param([HEAD, SECOND, FIRST, tar.END], ArchiveMemberUnexpected, id="order"),
-        pytest.param([HEAD, FIRST, FIRST, tar.END], ArchiveMemberUnexpected, id="twice"),
+        pytest.param([HEAD, FIRST, SECOND, member("payload/0003", b"x"), tar.END], ArchiveMemberExtra, id="extra"),
+        pytest.param([HEAD, FIRST, SECOND, SECOND, tar.END], ArchiveMemberRepeated, id="the last again"),
+        pytest.param([HEAD, SECOND, FIRST, tar.END], ArchiveMemberMisplaced, id="order"),
+        pytest.param([HEAD, FIRST, FIRST, tar.END], ArchiveMemberRepeated, id="twice"),
+        pytest.param([HEAD, HEAD, FIRST, tar.END], ArchiveMemberRepeated, id="manifest again"),
         pytest.param([HEAD, FIRST, member("../0002", TWO), tar.END], ArchiveMemberUnexpected, id="path"),
         pytest.param([HEAD, FIRST, member("/etc/passwd", TWO), tar.END], ArchiveMemberUnexpected, id="absolute path"),
         pytest.param([HEAD, FIRST, member("./payload/0002", TWO), tar.END], ArchiveMemberUnexpected, id="dot"),
         pytest.param([HEAD, FIRST, member("payload/0002", TWO + b"."), tar.END], ArchiveSizeMismatch, id="longer"),
         pytest.param([HEAD, FIRST, member("payload/0002", TWO[1:]), tar.END], ArchiveSizeMismatch, id="shorter"),
         pytest.param([HEAD, FIRST, member("payload/0002", ONE), tar.END], ArchiveDigestMismatch, id="other bytes"),
-        pytest.param([FIRST, HEAD, SECOND, tar.END], ManifestMalformed, id="manifest not first"),
-        pytest.param([tar.END], ManifestMalformed, id="nothing"),
+        pytest.param([FIRST, HEAD, SECOND, tar.END], ManifestMissing, id="manifest not first"),
+        pytest.param([tar.END], ManifestMissing, id="nothing"),
         pytest.param([member("manifest.json", b"[]"), FIRST, SECOND, tar.END], ManifestMalformed, id="manifest"),
         pytest.param([b"x" * 512], ArchiveDamaged, id="no tar"),
         pytest.param([], ArchiveDamaged, id="empty"),
@@ -243,6 +249,16 @@ def test_an_extended_header_that_changes_name_or_size_is_refused(key: str, tmp_p
 @pytest.mark.parametrize("key", ["mtime", "comment", "uname"])
 def test_an_extended_header_with_times_and_owners_is_passed_over(key: str, tmp_path: Path) -> None:
     assert open_archive(squeezed(HEAD, extended(key, "16"), tar.END), tmp_path, items(tmp_path, [ONE]))
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(2, True), (3, False)])
+def test_extended_headers_are_not_read_without_end(count: int, *, accepted: bool, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("payload/0001")
+    headers = info.create_pax_global_header({"comment": "x" * 60_000}) * count
+    if accepted:
+        assert open_archive(squeezed(HEAD, headers, FIRST, tar.END), tmp_path, items(tmp_path, [ONE]))
+    else:
+        refuses(ArchiveTooLarge, squeezed(HEAD, headers, FIRST, tar.END), tmp_path, [ONE])
 
 
 @pytest.mark.parametrize("content", [b"x", b"9 a=b\n", b"0 a=b\n", b"4 a=\n", b"10 mtime=", b"99999999999 mtime=1\n"])
