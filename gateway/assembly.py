@@ -56,6 +56,7 @@ _WARNINGS = (
     ".overdue",
     ".late",
     ".repeated",
+    ".set-back",
     ".gap-found",
     ".returned",
 )

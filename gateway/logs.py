@@ -101,6 +101,8 @@ class Event(StrEnum):
     LANE_RECOVERED = "lane.recovered"
     SEQUENCE_GAP_FOUND = "sequence.gap-found"
     WORK_DEFERRED = "work.deferred"
+    WORK_RESUMED = "work.resumed"
+    CLOCK_SET_BACK = "clock.set-back"
     DISK_FULL = "disk.full"
     LEDGER_BUSY = "ledger.busy"
     INTAKE_STOPPED = "intake.stopped"

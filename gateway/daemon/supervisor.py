@@ -99,17 +99,22 @@ class Supervisor:
 
     # -- roles
 
-    def _start(self, child: _Child) -> None:
+    def _start(self, child: _Child) -> bool:
+        """Start the role's process; where the system has none to give, that counts as one more death."""
         home = self._settings.home
         command = [sys.executable, "-P", "-m", "gateway", "--home", str(home.root), "run", "--role", child.role]
-        child.process = subprocess.Popen([*command, "--supervised-by", str(os.getpid())], stdin=subprocess.DEVNULL)
         child.started = self._clock()
+        try:
+            child.process = subprocess.Popen([*command, "--supervised-by", str(os.getpid())], stdin=subprocess.DEVNULL)
+        except OSError as error:
+            self._died(child, f"{child.role} cannot be started: {error.strerror}")
+            return False
+        return True
 
     def _look_after_children(self) -> int | None:
         for child in self._children.values():
             if child.process is None:
-                if self._clock() >= child.due:
-                    self._start(child)
+                if self._clock() >= child.due and self._start(child):
                     self._log.info("role.restarted", reason=f"{child.role}, after it died", attempt=child.deaths)
                 continue
             status = child.process.poll()
@@ -118,13 +123,16 @@ class Supervisor:
             if status > HALTED:
                 self._log.error("role.halted", reason=f"{child.role} must not go on", exit_status=status - HALTED)
                 return status - HALTED
-            child.deaths = 1 if self._clock() - child.started > _STEADY_SECONDS else child.deaths + 1
-            # The first restart is at once: a single kill costs nobody anything.
-            wait = 0.0 if child.deaths == 1 else min(_BACKOFF_CAP, 0.5 * 2.0 ** (child.deaths - 1))
-            child.due = self._clock() + wait
-            child.process = None
-            self._log.error("role.died", reason=f"{child.role} ended", exit_status=status, seconds=wait)
+            self._died(child, f"{child.role} ended", exit_status=status)
         return None
+
+    def _died(self, child: _Child, reason: str, **keys: int) -> None:
+        """Let it be started again: at once the first time, since a single kill costs nobody anything; then with pauses."""
+        child.process = None
+        child.deaths = 1 if self._clock() - child.started > _STEADY_SECONDS else child.deaths + 1
+        wait = 0.0 if child.deaths == 1 else min(_BACKOFF_CAP, 0.5 * 2.0 ** (min(child.deaths, 10) - 1))
+        child.due = self._clock() + wait
+        self._log.error("role.died", reason=reason, seconds=wait, **keys)
 
     def _reload(self) -> None:
         """Take over the configuration where it has no fault: the server at once, the roles by starting them anew."""

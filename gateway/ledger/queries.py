@@ -24,6 +24,16 @@ def next_due(connection: Connection, table: Table, direction: Direction, states:
     ).scalar()
 
 
+def due_after(connection: Connection, table: Table, states: Sequence[State], moment: float) -> list[int]:
+    """The keys of what waits in one of these states for a time after a moment."""
+    query = select(table.c.key).where(
+        table.c.state.in_(map(str, states)),
+        table.c.direction.in_(map(str, Direction)),  # the index is by state and direction
+        table.c.due > moment,
+    )
+    return list(connection.execute(query).scalars())
+
+
 def one(connection: Connection, table: Table, direction: Direction, partner: str, identity: str) -> Row[Any] | None:
     """The transfer or consignment of that id."""
     return connection.execute(

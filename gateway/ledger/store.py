@@ -2,7 +2,8 @@
 
 A Transaction takes state changes and events, and commits them as one: the rows, the chain, then the log lines, which
 are written only once the commit is durable. Every error of SQLAlchemy or SQLite leaves here as LedgerBusy,
-LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove.
+LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove; DiskFailed says that all is committed, and
+that bytes which nobody needs any more could not be removed.
 
 SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
 """
@@ -23,6 +24,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from gateway.errors import (
+    DiskFailed,
     DiskFull,
     GatewayError,
     ImpossibleMove,
@@ -64,6 +66,15 @@ def translate(error: SQLAlchemyError | sqlite3.Error) -> GatewayError:
             return ImpossibleMove(f"the ledger refuses it: {said}")
         case _:
             return LedgerUnavailable(said)
+
+
+def _failure_of(action: Callable[[], None]) -> OSError | None:
+    """Why it failed: what comes after it is done all the same."""
+    try:
+        action()
+    except OSError as error:
+        return error
+    return None
 
 
 class Ledger:
@@ -113,8 +124,9 @@ class Ledger:
             raise translate(error) from error
         for name, keys in transaction.announcements:
             self._announce(name, keys)
-        for action in transaction.afterwards:
-            action()
+        failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
+        if failures:
+            raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
 
     def close(self) -> None:
         self._engine.dispose()

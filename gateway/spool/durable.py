@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from gateway.errors import DiskFailed, DiskFull, GatewayError
+from gateway.errors import DiskFailed, DiskFull
 from gateway.spool import kernel
 
 _MANY: Final = 32
@@ -55,7 +55,7 @@ class Disk:
 DISK: Final = Disk()
 
 
-def disk_error(error: OSError, doing: str) -> GatewayError:
+def disk_error(error: OSError, doing: str) -> DiskFull | DiskFailed:
     """The gateway's error for the system's; `doing` says what was attempted, and names no submitted file."""
     kind = DiskFull if error.errno in _FULL else DiskFailed
     return kind(f"{doing}: {error.strerror or type(error).__name__}")

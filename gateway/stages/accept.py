@@ -44,6 +44,7 @@ class Accept:
         self._place = place
         self._engine = engine
         self._after = ""
+        self._claimed: set[int] = set()
 
     def step(self) -> Step:
         place = self._place
@@ -53,7 +54,7 @@ class Accept:
         if row is None:
             return Step(due=due)
         self._after = row.partner
-        poison = claim(place, "receipt", row)
+        poison = claim(place, "receipt", row, self._claimed)
         try:
             if poison is not None:
                 raise poison
@@ -69,6 +70,7 @@ class Accept:
             self._refused(row, error)
         else:
             self._keep(row, receipt)
+        self._claimed.discard(row.key)
         return Step(done=1)
 
     def close(self) -> None:

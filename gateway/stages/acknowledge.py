@@ -134,6 +134,7 @@ class Acknowledge:
         self._engine = engine
         self._signing = Signing(place)
         self._after = ""
+        self._claimed: set[int] = set()
 
     def step(self) -> Step:
         place = self._place
@@ -146,6 +147,7 @@ class Acknowledge:
             return Step(due=due)
         self._after = row.partner
         self._seal(row)
+        self._claimed.discard(row.key)
         return Step(done=1)
 
     def close(self) -> None:
@@ -153,7 +155,7 @@ class Acknowledge:
 
     def _seal(self, row: Row[Any]) -> None:
         place = self._place
-        claim(place, "receipt", row)
+        claim(place, "receipt", row, self._claimed)
         output = place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
         try:
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -17,12 +17,19 @@ from gateway.stages.workplace import Workplace
 from gateway.transfer.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
 
 
-def claim(place: Workplace, kind: str, row: Row[Any]) -> PoisonFile | None:
-    """Count the attempt before it starts; the error that holds the unit where too many attempts never ended."""
+def claim(place: Workplace, kind: str, row: Row[Any], claimed: set[int]) -> PoisonFile | None:
+    """Count the attempt before it starts; the error that holds the unit where too many attempts never ended.
+
+    `claimed` holds the keys of the units that this process is trying. One that is there already was tried before, and the
+    result could not be written down, since the ledger was full or locked: that attempt is counted, and ended no process.
+    """
+    if row.claims and row.key in claimed:
+        return None
     if row.claims >= POISON_CLAIMS:
         return PoisonFile(f"{row.claims} attempts ended their process")
     with place.ledger.write() as transaction:
         transaction.claim(TABLES[kind], [row.key])
+    claimed.add(row.key)
     return None
 
 

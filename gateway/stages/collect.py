@@ -20,11 +20,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import ConsignmentAltered, DiskFailed, GatewayError, LandingUnexpected
+from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.spool.durable import fsync_directory
+from gateway.spool.durable import disk_error, fsync_directory
 from gateway.spool.names import safe_name
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
@@ -51,10 +51,11 @@ class Collect:
         for partner in self._place.settings.partners:
             try:
                 done += self._collect(partner)
+            # One partner's directory must not stop the others; the next round looks again.
             except OSError as error:
-                # One partner's directory must not stop the others; the next round looks again.
-                failure = DiskFailed(f"landing of {partner}: {error.strerror}")
-                self._place.log("work.deferred", partner=partner, code=failure.code, reason=failure.reason)
+                self._place.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
+            except (DiskFull, DiskFailed) as error:
+                self._place.say_deferred(error, partner=partner)
         return Step(done=done)
 
     def close(self) -> None:
@@ -173,10 +174,14 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
         os.close(source)
         landed.rename(arrival)
         return
-    with os.fdopen(source, "rb") as file, copy.open("wb") as target:
-        shutil.copyfileobj(file, target, _PIECE)
-        target.flush()
-        os.fsync(target.fileno())
+    try:
+        with os.fdopen(source, "rb") as file, copy.open("wb") as target:
+            shutil.copyfileobj(file, target, _PIECE)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError:
+        copy.unlink(missing_ok=True)  # half a copy on a full disk keeps the ledger from going on
+        raise
     copy.rename(arrival)
     fsync_directory(arrival.parent)
     landed.unlink()

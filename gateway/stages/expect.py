@@ -15,6 +15,7 @@ from gateway.settings.model import SiteKind
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.calendar import Entry, Month, Standing, account, day_of, first_expected
 from gateway.transfer.identity import from_text
+from gateway.transfer.retry import has_come
 
 EXPECTED: Final = "extract.expected"
 
@@ -52,7 +53,7 @@ class Expect:
         if place.settings.site.kind is not SiteKind.DWP or not partners:
             return Step()
         now = place.clock()
-        if now < self._next:
+        if not has_come(self._next, now, _EVERY):
             return Step(due=self._next)
         done = self._introduce(partners) + self._look(partners, now)
         self._next = now + _EVERY

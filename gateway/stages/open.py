@@ -83,6 +83,7 @@ class Open:
         self._engine = engine
         self._unpack = unpack
         self._after = ""
+        self._claimed: set[int] = set()
 
     def step(self) -> Step:
         place = self._place
@@ -92,7 +93,7 @@ class Open:
         if row is None:
             return Step(due=due)
         self._after = row.partner
-        poison = claim(place, "consignment", row)
+        poison = claim(place, "consignment", row, self._claimed)
         attempt = _Attempt()
         try:
             if poison is not None:
@@ -102,6 +103,7 @@ class Open:
                 self._accepted(transaction, row, attempt)
         except GatewayError as error:
             self._refused(row, attempt, error)
+        self._claimed.discard(row.key)
         return Step(done=1)
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Overdue: what time brings about. Receipts that do not come, transfers past their limit, gaps in a partner's numbers.
+"""Overdue: what time brings about. Receipts that do not come, transfers past their limit, gaps in a partner's numbers,
+and what waits for a moment that a wrong clock has set.
 
 A consignment whose receipt is overdue is sent again, the same bytes; past its expiry, and the time that a receipt may
 take, its transfers have expired, and the operator gets the files back.
@@ -14,7 +15,9 @@ from gateway.errors import TransferExpired
 from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.stages.pausing import bring_forward
 from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.retry import has_come
 from gateway.transfer.states import Direction, State
 
 _EVERY: Final = 30.0
@@ -33,10 +36,11 @@ class Overdue:
 
     def step(self) -> Step:
         now = self._place.clock()
-        if now < self._next:
+        if not has_come(self._next, now, _EVERY):
             return Step(due=self._next)
         self._next = now + _EVERY
-        return Step(done=self._resend(now) + self._expire(now) + self._find_gaps(now), due=self._next)
+        done = bring_forward(self._place, now) + self._resend(now) + self._expire(now) + self._find_gaps(now)
+        return Step(done=done, due=self._next)
 
     def close(self) -> None:
         pass

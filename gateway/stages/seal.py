@@ -39,6 +39,7 @@ class Seal:
         self._archive = archive
         self._signing = Signing(place)
         self._after = ""
+        self._claimed: set[int] = set()
 
     def step(self) -> Step:
         place = self._place
@@ -49,6 +50,7 @@ class Seal:
             return Step(due=due)
         self._after = row.partner
         self._seal(row)
+        self._claimed.discard(row.key)
         return Step(done=1)
 
     def close(self) -> None:
@@ -67,7 +69,7 @@ class Seal:
     def _seal(self, row: Row[Any]) -> None:
         place = self._place
         # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
-        claim(place, "consignment", row)
+        claim(place, "consignment", row, self._claimed)
         output = place.home.sealed_out / row.partner / f"{row.id}.pgp"
         try:
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +23,11 @@ from gateway.ledger import queries, turns
 from gateway.ledger.answers import next_deferred
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.stages.pausing import receipt_wait
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.receipt import queue_name
+from gateway.transfer.retry import has_come
 from gateway.transfer.states import Direction, State
 from gateway.transport.contract import Parcel, Session, Transport
 
@@ -35,8 +37,6 @@ IDLE_SECONDS: Final = 120.0
 
 _SHARE: Final = 64
 """Receipts, and consignments, that a lane takes at most before the others are looked at again."""
-
-_DAY: Final = 86400.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Send:
         self._pool = ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane")
         self._results: queue.SimpleQueue[_Sent | _Waits | _Ended] = queue.SimpleQueue()
         self._sessions: dict[str, tuple[Session, float]] = {}
-        self._busy: set[str] = set()
+        self._uncommitted: list[_Sent | _Waits | _Ended] = []
+        self._busy: dict[str, Future[None]] = {}
         self._collect_due = {
             code: 0.0
             for code, partner in place.settings.partners.items()
@@ -105,7 +106,7 @@ class Send:
                 ):
                     sealed.setdefault(row.partner, []).append((kind, row))
         for partner in free:
-            if partner in sealed or self._collect_due.get(partner, float("inf")) <= now:
+            if partner in sealed or self._may_collect(partner, now):
                 self._start(partner, sealed.get(partner, []))
         self._close_idle(now)
         waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
@@ -127,11 +128,15 @@ class Send:
         return partner not in self._busy and not lane.get("held") and lane.get("due", 0.0) <= now
 
     def _start(self, partner: str, sealed: list[tuple[str, Row[Any]]]) -> None:
-        collect = self._collect_due.get(partner, float("inf")) <= self._place.clock()
+        now = self._place.clock()
+        collect = self._may_collect(partner, now)
         if collect:
-            self._collect_due[partner] = self._place.clock() + self._place.settings.link.collect_seconds
-        self._busy.add(partner)
-        self._pool.submit(self._work, partner, sealed, collect)
+            self._collect_due[partner] = now + self._place.settings.link.collect_seconds
+        self._busy[partner] = self._pool.submit(self._work, partner, sealed, collect)
+
+    def _may_collect(self, partner: str, now: float) -> bool:
+        due = self._collect_due.get(partner)
+        return due is not None and has_come(due, now, self._place.settings.link.collect_seconds)
 
     def _work(self, partner: str, sealed: list[tuple[str, Row[Any]]], collect: bool) -> None:  # noqa: FBT001 - a thread's argument
         """In the lane's thread: touches its own session and the queue, never the ledger."""
@@ -186,35 +191,42 @@ class Send:
         return fetched
 
     def _commit_results(self) -> int:
-        sent: list[_Sent] = []
-        waiting: list[_Waits] = []
-        ended: list[_Ended] = []
+        """Write down what the lanes did. Where the ledger refuses, it is kept for the next time."""
         with suppress(queue.Empty):
             while True:
-                result = self._results.get_nowait()
-                match result:
-                    case _Sent():
-                        sent.append(result)
-                    case _Waits():
-                        waiting.append(result)
-                    case _Ended():
-                        ended.append(result)
-        if not sent and not waiting and not ended:
+                self._uncommitted.append(self._results.get_nowait())
+        if not self._uncommitted:
             return 0
-        lanes: Mapping[str, Mapping[str, Any]] = {}
+        ended = [result for result in self._uncommitted if isinstance(result, _Ended)]
+        for end in ended:
+            self._busy[end.partner].result()  # raises what was no error of the link: a defect ends the role
         with self._place.ledger.read() as connection:
             lanes = queries.lanes(connection)
-        notable = [end for end in ended if end.error is not None or lanes.get(end.partner, {}).get("failures", 0)]
-        if sent or waiting or notable:
+        notable = [
+            result
+            for result in self._uncommitted
+            if not isinstance(result, _Ended)
+            or result.error is not None
+            or lanes.get(result.partner, {}).get("failures", 0)
+        ]
+        if notable:
             with self._place.ledger.write() as transaction:
-                for result in sent:
-                    self._note_sent(transaction, result)
-                for wait in waiting:
-                    self._note_waiting(transaction, wait)
-                for end in notable:
-                    self._note_ended(transaction, end)
-        self._busy -= {end.partner for end in ended}
-        return len(sent) + sum(end.fetched for end in ended)
+                for result in notable:
+                    self._note(transaction, result)
+        done = sum(isinstance(result, _Sent) for result in self._uncommitted) + sum(end.fetched for end in ended)
+        self._uncommitted.clear()
+        for end in ended:
+            del self._busy[end.partner]
+        return done
+
+    def _note(self, transaction: Transaction, result: _Sent | _Waits | _Ended) -> None:
+        match result:
+            case _Sent():
+                self._note_sent(transaction, result)
+            case _Waits():
+                self._note_waiting(transaction, result)
+            case _Ended():
+                self._note_ended(transaction, result)
 
     def _note_sent(self, transaction: Transaction, result: _Sent) -> None:
         row, kind = result.row, result.kind
@@ -224,8 +236,9 @@ class Send:
             return  # its receipt was quicker than this note
         identity = row.id if kind == "consignment" else row.consignment
         event = transaction.record(f"{kind}.sent", kind, identity, row.partner, bytes=row.sealed_size)
-        overdue = self._place.settings.link.receipt_overdue_hours * 3600.0
-        due = transaction.now + min(overdue * 2.0**row.resends, max(overdue, _DAY)) if kind == "consignment" else 0.0
+        due = 0.0
+        if kind == "consignment":
+            due = transaction.now + receipt_wait(self._place.settings.link, row.resends)
         change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
         transaction.move(table, Direction.OUT, State.SEALED, [change])
         if kind == "consignment":

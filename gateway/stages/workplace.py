@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.errors import Defer, DiskFull, LedgerBusy
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -66,6 +67,11 @@ class Workplace:
 
     def new_id(self) -> str:
         return new_id(self.clock(), self.entropy(RANDOM_BYTES))
+
+    def say_deferred(self, error: Defer, **keys: object) -> None:
+        """The line about work that no row speaks of and that a fault of this machine put off."""
+        event = {DiskFull: "disk.full", LedgerBusy: "ledger.busy"}.get(type(error), "work.deferred")
+        self.log(event, code=error.code, reason=error.reason, **keys)
 
     def retry_at(self, attempts: int) -> float:
         """When to try again after `attempts` deferrals."""

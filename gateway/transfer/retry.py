@@ -1,4 +1,7 @@
-"""When to try again: exponential backoff with full jitter, so that 300 partners coming back do not meet a herd."""
+"""When to try again: exponential backoff with full jitter, so that 300 partners coming back do not meet a herd.
+
+And whether a moment that was set earlier has come, whatever the clock did meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -10,3 +13,11 @@ def delay(attempt: int, *, base: float, cap: float, chance: float) -> float:
     """
     # 2**64 already exceeds every cap; bounding the exponent keeps a year of failures from overflowing a float.
     return chance * min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 64))
+
+
+def has_come(moment: float, now: float, longest: float) -> bool:
+    """Whether a moment that was set at most `longest` seconds ahead has come.
+
+    One that lies further ahead than that was set by a clock that has been put back since: waiting for it could take days.
+    """
+    return not now < moment <= now + longest

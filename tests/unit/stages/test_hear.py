@@ -298,7 +298,7 @@ def test_word_about_a_file_of_an_unfinished_consignment_goes_when_that_is_answer
     for stage in pair.stages_of(pair.la):
         if isinstance(stage, Collect | Open):
             stage.step()
-    pair.la.sql("UPDATE transfers SET due = 1e12 WHERE name = 'b.xml'")
+    pair.la.sql("UPDATE transfers SET due = ? WHERE name = 'b.xml'", pair.la.now + 600)
     pair.work()
     assert row_of(pair.la, "a.xml", Direction.IN).state == State.DELIVERED
     say(pair.la, "a.xml.rejected", b"no")

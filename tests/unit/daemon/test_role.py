@@ -1,0 +1,121 @@
+"""A role at its work: a stage that the machine stops pauses alone, says so once a try, and goes on by itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.daemon.bell import Bell
+from gateway.daemon.role import Crew, Role
+from gateway.errors import ChainBroken, DiskFull, LedgerBusy
+from gateway.stages.workplace import Step
+from tests.fakes.two_ledgers import two_ledgers
+
+
+@dataclass
+class Player:
+    """A stage that does what the test says."""
+
+    name: str
+    work: Callable[[], int]
+    steps: int = 0
+    closed: bool = False
+
+    def step(self) -> Step:
+        self.steps += 1
+        return Step(done=self.work())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Rehearsal:
+    """A crew on a stand-in clock: every look at the clock takes a tenth of a second, every wait its time."""
+
+    path: Path
+    seconds: float = 0.0
+    lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def play(self, *players: Player, until: float) -> None:
+        with two_ledgers(self.path) as pair, Bell(self.path, "test") as bell:
+            place = replace(
+                pair.dwp.place,
+                clock=self._tick,
+                stopping=lambda: self.seconds >= until,
+                log=lambda event, **keys: self.lines.append((event, keys)),
+            )
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(bell, "wait", self._wait)
+                Crew(Role.INSPECT, place, players, bell, self._tick).run()
+
+    def _tick(self) -> float:
+        self.seconds += 0.1
+        return self.seconds
+
+    def _wait(self, seconds: float) -> bool:
+        self.seconds += seconds
+        return False
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        return [keys for name, keys in self.lines if name == event]
+
+
+def test_a_full_disk_stops_the_stage_that_needs_room_and_not_the_one_that_makes_it(tmp_path: Path) -> None:
+    room: list[str] = []
+
+    def take_in() -> int:
+        if not room:
+            raise DiskFull
+        return 0
+
+    def free() -> int:
+        if intake.steps >= 3:
+            room.append("freed")
+        return 0
+
+    intake, settle = Player("admit", take_in), Player("settle", free)
+    rehearsal = Rehearsal(tmp_path)
+    rehearsal.play(intake, settle, until=60.0)
+    assert [keys["stage"] for keys in rehearsal.said("disk.full")] == ["admit"] * 3
+    assert rehearsal.said("work.resumed") == [{"stage": "admit"}]
+    assert intake.steps > 4
+
+
+def test_what_fails_again_and_again_is_tried_with_growing_pauses_while_the_others_go_on(tmp_path: Path) -> None:
+    def busy() -> int:
+        raise LedgerBusy
+
+    failing, going = Player("open", busy), Player("seal", lambda: 1)
+    rehearsal = Rehearsal(tmp_path)
+    rehearsal.play(failing, going, until=100.0)
+    assert failing.steps == len(rehearsal.said("ledger.busy"))
+    assert 5 <= failing.steps <= 8  # after 1, 2, 4, 8, 16, and then every 30 seconds
+    assert going.steps > 100
+
+
+def test_an_error_of_the_system_that_no_stage_translated_defers_with_its_place(tmp_path: Path) -> None:
+    def out_of_descriptors() -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    rehearsal = Rehearsal(tmp_path)
+    rehearsal.play(Player("deliver", out_of_descriptors), until=5.0)
+    line = rehearsal.said("work.deferred")[0]
+    assert (line["code"], line["stage"]) == ("disk-io", "deliver")
+    assert isinstance(line["exc_info"], OSError)
+
+
+def test_a_halt_ends_the_role(tmp_path: Path) -> None:
+    def broken() -> int:
+        raise ChainBroken
+
+    after = Player("after", lambda: 0)
+    with pytest.raises(ChainBroken):
+        Rehearsal(tmp_path).play(Player("accept", broken), after, until=5.0)
+    assert after.steps == 0

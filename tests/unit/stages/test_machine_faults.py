@@ -1,0 +1,262 @@
+"""What the machine under the stages does wrong: a ledger that refuses, a full disk, a clock that is set, a thread that dies."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import DiskFailed, LedgerBusy
+from gateway.ledger import queries
+from gateway.ledger.store import Ledger, Transaction
+from gateway.ledger.tables import CONSIGNMENTS
+from gateway.stages.accept import Accept
+from gateway.stages.collect import Collect
+from gateway.stages.open import Open
+from gateway.stages.overdue import Overdue
+from gateway.stages.pack import Pack
+from gateway.stages.seal import Seal
+from gateway.stages.send import Send
+from gateway.stages.validate import Validate
+from gateway.stages.workplace import Stage
+from gateway.transfer.states import Direction, State
+from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path) as made:
+        yield made
+
+
+def stage(pair: Pair, bench: Bench, kind: type[Stage]) -> Any:
+    (found,) = [each for each in pair.stages_of(bench) if isinstance(each, kind)]
+    return found
+
+
+def upload(pair: Pair) -> Send:
+    """Everything of DWP's up to an upload whose result waits to be written down."""
+    for kind in (Validate, Pack, Seal):
+        stage(pair, pair.dwp, kind).step()
+    send: Send = stage(pair, pair.dwp, Send)
+    send.step()
+    for future in list(send._busy.values()):
+        future.exception(30)
+    return send
+
+
+def states(bench: Bench, direction: Direction = Direction.OUT) -> list[str]:
+    with bench.ledger.read() as connection:
+        return [row.state for row in queries.transfers(connection) if row.direction == str(direction)]
+
+
+def refuse(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """Let the ledger refuse every transaction with an event, when it is to be committed; a claim has none."""
+    write = ledger.write
+
+    @contextmanager
+    def refusing() -> Iterator[Transaction]:
+        with write() as transaction:
+            yield transaction
+            if transaction.announcements:
+                raise LedgerBusy
+
+    patch.setattr(ledger, "write", refusing)
+
+
+def test_what_was_sent_while_the_ledger_was_locked_is_written_down_afterwards(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    send = upload(pair)
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(patch, pair.dwp.ledger)
+        for _ in range(3):
+            with pytest.raises(LedgerBusy):
+                send.step()
+        assert states(pair.dwp) == ["sealed"]
+    send.step()
+    assert states(pair.dwp) == ["sent"]
+    assert not send.busy, "the lane is free for what comes next"
+    pair.work()
+    assert states(pair.dwp) == ["receipted"]
+    assert states(pair.la, Direction.IN) == ["delivered"]
+
+
+def test_a_defect_in_a_lanes_thread_ends_the_role_and_passes_for_no_success(pair: Pair) -> None:
+    def without_memory(*_: object) -> None:
+        raise MemoryError
+
+    pair.dwp.submit("a.xml", b"claim a")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage(pair, pair.dwp, Send), "_sent", without_memory)
+        send = upload(pair)
+        with pytest.raises(MemoryError):
+            send.step()
+    assert states(pair.dwp) == ["sealed"]
+    send._uncommitted.clear()
+    send._busy.clear()
+
+
+@pytest.mark.parametrize("kind", [Open, Accept])
+def test_a_ledger_that_cannot_take_the_result_makes_no_poison_of_what_was_tried(
+    pair: Pair, kind: type[Open | Accept]
+) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    bench = pair.la if kind is Open else pair.dwp
+    pair.work_alone(pair.dwp)
+    if kind is Accept:
+        pair.work_alone(pair.la)
+    stage(pair, bench, Collect).step()
+    tried = stage(pair, bench, kind)
+    for _ in range(5):
+        with pytest.MonkeyPatch.context() as patch:
+            refuse(patch, bench.ledger)
+            with pytest.raises(LedgerBusy):
+                tried.step()
+    pair.work()
+    assert states(pair.dwp) == ["receipted"]
+    assert states(pair.la, Direction.IN) == ["delivered"]
+
+
+def test_three_processes_that_died_of_a_consignment_still_hold_it(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work_alone(pair.dwp)
+    stage(pair, pair.la, Collect).step()
+    pair.la.sql("UPDATE consignments SET claims = 3 WHERE direction = 'in'")
+    pair.work_alone(pair.la)
+    with pair.la.ledger.read() as connection:
+        (row,) = connection.execute(CONSIGNMENTS.select()).all()
+    assert (row.state, row.code) == (State.HELD, "poison-file")
+
+
+def test_no_room_for_a_landed_file_leaves_it_there_and_no_half_copy(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work_alone(pair.dwp)
+    said: list[str] = []
+    monkeypatch.setattr(type(pair.la.place), "say_deferred", lambda _place, error, **_keys: said.append(error.code))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", _no_room)
+        stage(pair, pair.la, Collect).step()
+    assert said == ["disk-full"]
+    assert [path.name for path in (pair.la.home.sealed_in / "DWP").rglob("*") if path.is_file()] == []
+    assert len(list(pair.la.home.landing_in("DWP").iterdir())) == 1
+    pair.work()
+    assert states(pair.dwp) == ["receipted"]
+
+
+def _no_room(_source: object, target: Any, *_: object) -> None:
+    target.write(b"half")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_being_done(pair: Pair) -> None:
+    done: list[str] = []
+
+    def failing() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def removes() -> Iterator[Callable[[], None]]:
+        yield lambda: done.append("before")
+        yield failing
+        yield lambda: done.append("after")
+
+    def change() -> None:
+        with pair.dwp.ledger.write() as transaction:
+            transaction.record("lane.recovered", "lane", "E09000030", "E09000030")
+            transaction.afterwards.extend(removes())
+
+    with pytest.raises(DiskFailed):
+        change()
+    assert done == ["before", "after"]
+    with pair.dwp.ledger.read() as connection:
+        assert [entry.event for entry in queries.chain(connection)] == ["lane.recovered"]
+
+
+# -- the clock
+
+
+def lane(bench: Bench) -> dict[str, Any]:
+    with bench.ledger.read() as connection:
+        return dict(queries.lanes(connection)[bench.other])
+
+
+def test_a_clock_that_was_two_days_ahead_makes_nothing_wait_for_two_days_once_it_is_right_again(pair: Pair) -> None:
+    dwp = pair.dwp
+    dwp.submit("a.xml", b"claim a")
+    pair.work_alone(dwp)  # sent, and its receipt awaited
+    dwp.now += 2 * DAY
+    dwp.submit("b.xml", b"claim b")
+    with dwp.ledger.write() as transaction:
+        transaction.set_lane(dwp.other, failures=12, due=transaction.now + 600.0, code="link-unreachable")
+    dwp.sql("UPDATE transfers SET due = ? WHERE name = 'b.xml'", dwp.now + 300.0)
+    dwp.sql("UPDATE consignments SET due = ? WHERE state = 'sent'", dwp.now + 14400.0)
+    stage(pair, dwp, Overdue).step()
+    dwp.now -= 2 * DAY
+    stage(pair, dwp, Overdue).step()
+    assert lane(dwp)["due"] <= dwp.now
+    pair.work()
+    assert states(dwp) == ["receipted", "receipted"]
+    assert states(pair.la, Direction.IN) == ["delivered", "delivered"]
+
+
+def test_pauses_of_a_right_clock_are_kept(pair: Pair) -> None:
+    dwp = pair.dwp
+    dwp.submit("a.xml", b"claim a")
+    pair.work_alone(dwp)
+    with dwp.ledger.write() as transaction:
+        transaction.set_lane(dwp.other, failures=12, due=transaction.now + 890.0, code="link-unreachable")
+    due = lane(dwp)["due"]
+    dwp.now += 40.0
+    stage(pair, dwp, Overdue).step()
+    assert lane(dwp)["due"] == due
+    assert states(dwp) == ["sent"]
+
+
+def test_a_clock_two_days_ahead_expires_what_is_older_than_five_days_and_nothing_else(pair: Pair) -> None:
+    dwp = pair.dwp
+    old = dwp.submit("old.xml", b"claim old")
+    with dwp.ledger.write() as transaction:
+        transaction.set_lane(dwp.other, held=True)
+    dwp.now += 5.5 * DAY
+    pair.la.now += 5.5 * DAY
+    new = dwp.submit("new.xml", b"claim new")
+    dwp.now += 2 * DAY
+    pair.work_alone(dwp)
+    dwp.now -= 2 * DAY
+    pair.work_alone(dwp)
+    with dwp.ledger.read() as connection:
+        found = {row.id: row.state for row in queries.transfers(connection)}
+    assert found == {old: State.EXPIRED, new: State.VALIDATED}
+    assert (dwp.home.returned / "claim" / dwp.other / "old.xml").read_bytes() == b"claim old"
+    with dwp.ledger.write() as transaction:
+        transaction.set_lane(dwp.other, held=False)
+    pair.work()
+    assert (pair.la.home.inbound / "claim" / "DWP" / "new.xml").read_bytes() == b"claim new"
+    assert states(pair.la, Direction.IN) == ["delivered"]
+
+
+def test_a_senders_clock_two_days_ahead_gives_its_files_back_and_delivers_none(pair: Pair) -> None:
+    pair.dwp.now += 2 * DAY
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    assert states(pair.dwp) == ["quarantined"]
+    assert states(pair.la, Direction.IN) == []
+    why = pair.dwp.home.returned / "claim" / pair.dwp.other / "a.xml.why.txt"
+    assert "future" in why.read_text(encoding="utf-8")
+
+
+def test_a_senders_clock_two_days_behind_is_no_reason_to_refuse(pair: Pair) -> None:
+    pair.dwp.now -= 2 * DAY
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    assert states(pair.dwp) == ["receipted"]
+    assert states(pair.la, Direction.IN) == ["delivered"]
