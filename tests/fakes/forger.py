@@ -21,8 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.openpgp import StockGpg
+from tests.fakes.openpgp import Recipe, StockGpg
 
+DEFAULT_RECIPE = Recipe()
 NOBODYS_HEAD = {"sequence": 7, "sha256": "7" * 64}
 
 
@@ -82,7 +83,7 @@ class Parcel:
 class Forger:
     """One made-up organisation with keys of its own."""
 
-    def __init__(self, root: Path, code: str, expires: str = "30d") -> None:
+    def __init__(self, root: Path, code: str, recipe: Recipe = DEFAULT_RECIPE) -> None:
         self.code = code
         self.root = root
         root.mkdir(parents=True, mode=0o700)
@@ -90,7 +91,7 @@ class Forger:
         # A socket's path is short: the keys lie below the system's temporary directory, wherever `root` is.
         self._keys = Path(tempfile.mkdtemp(prefix="forger-"))
         self.gpg = StockGpg(self._keys / "g")
-        self.fingerprint = self.gpg.make_key(self.user_id, expires=expires)
+        self.fingerprint = self.gpg.make_key_by(self.user_id, recipe)
         self.known: dict[str, str] = {}
         self._sequence = 0
 
@@ -149,7 +150,7 @@ class Forger:
             "items": [payload.item() for payload in payloads],
         } | changes
 
-    def archive(self, manifest: bytes, payloads: Sequence[bytes], *tar_options: str) -> bytes:
+    def archive(self, manifest: bytes, payloads: Sequence[bytes], *tar_options: str, program: str = "tar") -> bytes:
         """`manifest.json`, `payload/0001`, ... packed by stock tar in its own default format, and by zstd."""
         members = {"manifest.json": manifest}
         members |= {f"payload/{number:04d}": content for number, content in enumerate(payloads, 1)}
@@ -158,7 +159,7 @@ class Forger:
                 path = Path(place) / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
-            command = ["tar", "-C", place, *tar_options, "-cf", "-", *members]
+            command = [program, "-C", place, *tar_options, "-cf", "-", *members]
             return compressed(subprocess.run(command, check=True, capture_output=True).stdout)
 
     def seal(self, content: bytes, recipient: str, *options: str) -> bytes:

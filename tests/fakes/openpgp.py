@@ -16,6 +16,16 @@ LONG_AGO = "20200101T000000"
 SHORTLY_AFTER = "20200102T000000"
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What kind of key to make: algorithms as gpg names them, and whether a subkey of its own signs."""
+
+    signing: str = "ed25519"
+    encrypting: str = "cv25519"
+    signing_subkey: str | None = None
+    expires: str = "30d"
+
+
 class GpgRefused(Exception):
     """Stock gpg did not do what the test asked of it."""
 
@@ -51,6 +61,18 @@ class StockGpg:
         self.run(*options, *protection, "--quick-generate-key", user_id, sign, "sign,cert", expires)
         fingerprint = self.fingerprint(user_id)
         self.run(*options, *protection, "--quick-add-key", fingerprint, encrypt, "encrypt", expires)
+        return fingerprint
+
+    def make_key_by(self, user_id: str, recipe: Recipe) -> str:
+        """A key of that kind; its primary fingerprint."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        protection = ["--pinentry-mode", "loopback", "--passphrase", ""]
+        use = "cert" if recipe.signing_subkey else "sign,cert"
+        self.run(*protection, "--quick-generate-key", user_id, recipe.signing, use, recipe.expires)
+        fingerprint = self.fingerprint(user_id)
+        if recipe.signing_subkey:
+            self.run(*protection, "--quick-add-key", fingerprint, recipe.signing_subkey, "sign", recipe.expires)
+        self.run(*protection, "--quick-add-key", fingerprint, recipe.encrypting, "encrypt", recipe.expires)
         return fingerprint
 
     def fingerprint(self, user_id: str) -> str:
