@@ -20,6 +20,8 @@ ONCE: Final = (
 NEVER: Final = frozenset(
     {
         "ALREADY_SIGNED",
+        "ASSERT_PUBKEY_ALGO",
+        "ASSERT_SIGNER",
         "BADARMOR",
         "BADMDC",
         "BADSIG",
@@ -50,6 +52,7 @@ NEVER: Final = frozenset(
         "NO_RECP",
         "NO_SECKEY",
         "NO_SGNR",
+        "PLAINDEV",
         "REVKEYSIG",
         "SC_OP_FAILURE",
         "SESSION_KEY",
@@ -124,4 +127,4 @@ the one that signed.
 """
 
 KNOWN: Final = frozenset(ONCE) | NEVER | INDIFFERENT
-"""Every keyword of GnuPG 2.2; another one comes from a version that was not checked here."""
+"""Every keyword of GnuPG 2.2 and 2.4; another one comes from a version that was not checked here."""
