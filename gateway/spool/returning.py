@@ -9,12 +9,13 @@ that was dropped goes back as it is, by a rename, and is never opened.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
 from gateway.spool.durable import DISK, Disk, make_directory, write_file, write_new_file
 from gateway.spool.names import beside, safe_name
-from gateway.spool.publication import Placement, publish
+from gateway.spool.publication import Moment, Placement, publish
 
 WHY: Final = ".why.txt"
 UNDELIVERED: Final = ".undelivered.txt"
@@ -40,19 +41,43 @@ def return_file(
     custody; without it the entry lies in the spool still, and keeps its owner and mode. `letter` is one of LETTERS.
     """
     make_directory(directory, _DIRECTORY_MODE, disk)
-    wanted = safe_name(name)
+    wanted, text = safe_name(name), why.encode()
     own = beside(wanted, tag)
-    # A letter that lies there may be of a file that the operator has taken away, or may itself be a returned file.
-    taken = any(os.path.lexists(directory / (wanted + ending)) for ending in LETTERS)
-    chosen = own if os.path.lexists(source) and taken else wanted
-    mode = None if sha256 is None else _MODE
-    returned = publish([Placement(source, directory, chosen, tag, sha256 or "", mode)], disk)[0].path
-    written = returned.with_name(returned.name + letter)
-    if returned.name == wanted:
-        write_new_file(written, why.encode(), mode=_MODE, disk=disk)
+    if os.path.lexists(source):
+        # The letter comes first: whatever ends this process, no file lies there unexplained.
+        chosen = wanted if _is_free(directory / wanted, source, letter, text) else own
+        write_file(directory / (chosen + letter), text, mode=_MODE, disk=disk)
     else:
-        write_file(written, why.encode(), mode=_MODE, disk=disk)
-    return returned
+        chosen = own if os.path.lexists(directory / (own + letter)) else wanted
+    mode = None if sha256 is None else _MODE
+    returned = publish([Placement(source, directory, chosen, tag, sha256 or "", mode)], disk)[0]
+    if returned.moment is not Moment.COLLECTED:
+        # There already, unless somebody took the name in this very moment.
+        write_new_file(returned.path.with_name(returned.path.name + letter), text, mode=_MODE, disk=disk)
+    return returned.path
+
+
+def _is_free(target: Path, source: Path, letter: str, text: bytes) -> bool:
+    """Whether the file may come back under its own name, or has begun to.
+
+    A letter that lies there may be of a file that the operator has taken away, or may itself be a returned file; one of
+    the same words is as good as ours, and may be what an attempt that broke off left.
+    """
+    if os.path.lexists(target) and not os.path.samestat(target.lstat(), source.lstat()):
+        return False
+    letters = {ending: target.with_name(target.name + ending) for ending in LETTERS}
+    return all(
+        not os.path.lexists(path) or (ending == letter and _says(path, text)) for ending, path in letters.items()
+    )
+
+
+def _says(letter: Path, text: bytes) -> bool:
+    """Whether that is a plain file of these words; what cannot be read is somebody else's."""
+    try:
+        status = letter.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(text) and letter.read_bytes() == text
+    except OSError:
+        return False
 
 
 def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -> Path:

@@ -169,6 +169,25 @@ def test_a_return_that_dies_anywhere_gives_the_file_back_once_with_its_reason(un
         assert not source.exists()
 
 
+@pytest.mark.parametrize("underneath", [UNDERNEATH[0], UNDERNEATH[2]])
+def test_a_refusal_that_dies_anywhere_never_leaves_a_file_unexplained(underneath: Disk, tmp_path: Path) -> None:
+    def refuse(source: Path, disk: Disk, tag: str) -> None:
+        return_file(source, source.parent / "returned", "a.xml", "Line 3.\n", tag=tag, disk=disk)
+
+    deaths = every_death(lambda disk: refuse(rejected(tmp_path / "counted"), disk, TAGS[0]), underneath)
+    for number, disk in enumerate(deaths):
+        source = rejected(tmp_path / f"{number}")
+        with suppress(Died):
+            refuse(source, disk, TAGS[0])
+        if source.exists():  # the next scan finds it, and no row says that it was found before
+            refuse(source, underneath, TAGS[1])
+        visible = [entry for entry in (source.parent / "returned").iterdir() if not entry.name.startswith(".")]
+        assert {entry.name: entry.read_bytes() for entry in visible} == {
+            "a.xml": b"<claim/>",
+            "a.xml.why.txt": b"Line 3.\n",
+        }
+
+
 class Ledger:
     """Rows of a run, surviving its death: what the admit stage writes between `commit` and `release`."""
 
