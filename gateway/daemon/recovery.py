@@ -20,6 +20,7 @@ from gateway.ledger import queries
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
 from gateway.settings.home import Home
+from gateway.spool.durable import move_over
 from gateway.stages.collect import COPYING
 from gateway.stages.purging import purge_left
 from gateway.transfer.receipt import evidence_name, queue_name
@@ -109,7 +110,7 @@ def _read_receipts(home: Home, connection: Connection) -> None:
         of_this = [row for row in rows if row.state == State.ACCEPTED and row.sealed_sha256 == sha256]
         if of_this:
             (home.evidence / partner).mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.rename(home.evidence / partner / evidence_name(identity, of_this[0].level, sha256))
+            move_over(path, home.evidence / partner / evidence_name(identity, of_this[0].level, sha256))
         else:
             path.unlink(missing_ok=True)
 

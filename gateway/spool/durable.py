@@ -19,6 +19,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -133,6 +134,16 @@ def move_new(source: Path, target: Path, disk: Disk = DISK) -> None:
         if error.errno not in (errno.EINVAL, errno.ENOSYS):
             raise
         disk.link(source, target, follow_symlinks=False)
+        disk.unlink(source)
+
+
+def move_over(source: Path, target: Path, disk: Disk = DISK) -> None:
+    """Rename, over a file of that name: OSError as rename(2). Afterwards the source is gone in any case.
+
+    rename(2) does nothing, successfully, where both are names of one and the same file.
+    """
+    disk.rename(source, target)
+    with suppress(FileNotFoundError):
         disk.unlink(source)
 
 

@@ -27,6 +27,7 @@ from gateway.errors import (
 from gateway.ledger import queries, turns
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.spool.durable import move_over
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.locking_away import lock_away
 from gateway.stages.signing import note_use
@@ -229,7 +230,7 @@ class Accept:
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
-                self._sealed(row).rename(kept)
+                move_over(self._sealed(row), kept)
             if receipt.level is Level.DELIVERED:
                 (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
         except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.durable import DISK, Disk, Group, make_directory, write_file, write_new_file
+from gateway.spool.durable import DISK, Disk, Group, make_directory, move_over, write_file, write_new_file
 
 
 class Recording:
@@ -150,3 +150,15 @@ def test_what_is_not_committed_is_let_go(tmp_path: Path) -> None:
 def test_a_group_on_nothing_is_a_disk_error(tmp_path: Path) -> None:
     with pytest.raises(DiskFailed):
         Group(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("before", ["nothing", "another file", "a second name of the source"])
+def test_what_is_moved_over_something_leaves_no_name_behind(before: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"receipt")
+    if before == "another file":
+        target.write_bytes(b"older")
+    elif before == "a second name of the source":
+        target.hardlink_to(source)  # rename(2) would do nothing, and say that it has
+    move_over(source, target)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("target", b"receipt")]
