@@ -129,7 +129,7 @@ class Book:
 
     def _assert_delivered_whole_and_once(self) -> None:
         for site in self.pair:
-            known = rows(site, "SELECT * FROM transfers WHERE direction = 'in' AND state = 'delivered'")
+            known = rows(site, "SELECT * FROM transfers WHERE direction = 'in' AND state IN ('delivered', 'ingested')")
             said = Counter((row["flow"], row["partner"], row["sha256"]) for row in known)
             found = Counter(
                 (path.parent.parent.name, path.parent.name, sha256(path.read_bytes()))

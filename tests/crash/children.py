@@ -1,0 +1,94 @@
+"""Children of a process that has everything loaded: one does a piece of work and ends, or is killed in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway import assembly
+from gateway.settings.model import Settings
+from gateway.validation.sandbox import Job, Sandbox
+from tests.acceptance.sites import claim
+
+_KEPT_IN_PLACE: Final = frozenset({"keyrings", "ssh", "run", "lost+found"})
+
+
+class Lent(Sandbox):
+    """Somebody else's readers: they stay when whoever borrowed them leaves."""
+
+    def __init__(self, readers: Sandbox) -> None:
+        self.__dict__ = readers.__dict__
+
+    def close(self) -> None:
+        """Nothing: they are not ours."""
+
+
+def lend(readers: Sandbox) -> None:
+    """From now on, whatever asks for readers in this process is given these."""
+
+    def lent(settings: Settings, workers: int | None = None) -> Sandbox:
+        del settings, workers
+        return Lent(readers)
+
+    assembly.sandbox = lent
+
+
+@contextmanager
+def warm(root: Path, settings: Settings) -> Iterator[Sandbox]:
+    """Readers that have started, and have read a file."""
+    name, content = claim(0)
+    sample = root / name
+    sample.write_bytes(content)
+    with assembly.sandbox(settings, 1) as readers:
+        assert list(readers.validate([Job("warm", "claim", sample)]))
+        sample.unlink()
+        yield readers
+
+
+def forked(work: Callable[[], str]) -> tuple[int, str]:
+    """Do the work in a child: its exit status or minus its signal, and what it gave back or died of."""
+    ours, theirs = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(ours)
+            said = work()
+            status = 0
+        except BaseException:  # noqa: BLE001  # whatever it is: it is told, and the child ends here
+            said = traceback.format_exc()[-3000:]
+        with os.fdopen(theirs, "w") as pipe:
+            pipe.write(said)
+        os._exit(status)
+    os.close(theirs)
+    with os.fdopen(ours) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), said
+
+
+def renew(target: Path, source: Path) -> None:
+    """Make a site's files what they are in the copy. Directories that are in both stay: a server may be bound to them."""
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = {entry.name: entry for entry in os.scandir(source) if entry.name not in _KEPT_IN_PLACE}
+    for entry in list(os.scandir(target)):
+        if entry.name in wanted or entry.name in _KEPT_IN_PLACE:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            Path(entry.path).unlink()
+    for name, entry in wanted.items():
+        if entry.is_dir(follow_symlinks=False):
+            renew(target / name, source / name)
+            shutil.copystat(entry.path, target / name)
+        else:
+            (target / name).unlink(missing_ok=True)
+            shutil.copy2(entry.path, target / name, follow_symlinks=False)

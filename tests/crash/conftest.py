@@ -1,0 +1,30 @@
+"""Two sites that were founded once and are copied for each sweep, on memory where there is room: only processes die here."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.copies import founded_pair
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 1 << 30
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return founded_pair(tmp_path_factory)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Path]:
+    """A directory for two sites; its path is short enough for the sockets of key agents."""
+    if not (_MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="gateway-", dir=_MEMORY) as directory:
+        yield Path(directory)
