@@ -80,11 +80,16 @@ def announcer(log: Logger) -> Callable[..., None]:
 def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> Workplace:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
     from gateway.ledger.store import Ledger
+    from gateway.ledger.witness import Witness
     from gateway.stages.workplace import Workplace
 
     announce = announcer(log)
     ledger = Ledger(
-        settings.home.ledger, clock=time.time, role=role, announce=lambda event, keys: announce(event, **keys)
+        settings.home.ledger,
+        clock=time.time,
+        role=role,
+        announce=lambda event, keys: announce(event, **keys),
+        witness=Witness(settings.home.ledger_witness),
     )
     ledger.check()
     return Workplace(

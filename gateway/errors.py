@@ -886,10 +886,13 @@ class LedgerCorrupt(Halt):
 
 
 class LedgerRolledBack(Halt):
-    """A partner holds a later head of our audit chain than the ledger does."""
+    """The ledger is not the one that was written last: somebody holds a later head of its audit chain."""
 
     code = "ledger-rolled-back"
-    remedy = "An old copy of the ledger was restored, or its tail was cut. Nothing is sent until a person has decided."
+    remedy = (
+        "An old copy of the ledger was restored, or its tail was cut. Put the newest one back; nothing is taken in or sent "
+        "before a person has decided (docs/operators/restoring.md)."
+    )
 
 
 class LedgerSchema(Halt):

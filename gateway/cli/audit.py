@@ -27,6 +27,7 @@ from gateway.ledger.audit_files import Area, Findings, Listing, check_files
 from gateway.ledger.audit_heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit_rows import check_rows
 from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.witness import Witness
 from gateway.settings.home import Home
 from gateway.settings.model import SITE_CODE, Settings
 from gateway.transfer.manifest import Digest
@@ -99,6 +100,9 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
     settings = settings_of(ctx)
     exported = [] if heads_file is None else _read_heads(heads_file, settings.site.code)
     report = _Report(heads_given=len(exported))
+    remembered = Witness(settings.home.ledger_witness).remembered()
+    if remembered is not None:
+        exported.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
     with reading.opened(settings) as ledger, _progress() as watch:
         with ledger.read() as connection:
             _check_ledger(connection, exported, report, watch)

@@ -46,10 +46,12 @@ def build_validators(settings: Settings) -> None:
 def check_ledger(home: Home) -> None:
     """Open and read the ledger; the Halt or Defer that says why it cannot be."""
     from gateway.ledger.store import Ledger
+    from gateway.ledger.witness import Witness
 
-    ledger = Ledger(home.ledger, clock=time.time, role="doctor")
+    ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=Witness(home.ledger_witness))
     try:
         ledger.check()
+        ledger.check_pages()
     finally:
         ledger.close()
 

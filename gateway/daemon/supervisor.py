@@ -23,6 +23,7 @@ from gateway.daemon.role import HALTED, Role
 from gateway.errors import Defer, GatewayError
 from gateway.ledger import queries
 from gateway.ledger.store import Ledger
+from gateway.ledger.witness import Witness
 from gateway.logs import Logger, configure
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -214,9 +215,10 @@ class Supervisor:
 
 def _check_ledger(home: Home) -> None:
     """Raise the Halt that says why nothing could work, before three roles say it three times."""
-    ledger = Ledger(home.ledger, clock=time.time, role=NAME)
+    ledger = Ledger(home.ledger, clock=time.time, role=NAME, witness=Witness(home.ledger_witness))
     try:
         ledger.check()
+        ledger.check_pages()
     finally:
         ledger.close()
 

@@ -60,6 +60,8 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stopping = stack.enter_context(_stop_signals(bell))
         place = assembly.workplace(settings, role, log, lambda: bool(stopping))
         stack.callback(place.ledger.close)
+        if not supervised:
+            place.ledger.check_pages()  # else the supervisor did, for all of them
         stages = _stages(stack, place, role, bell, log)
         crew = Crew(role, place, stages, bell)
         stack.callback(crew.close)

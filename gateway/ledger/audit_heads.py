@@ -12,44 +12,43 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from gateway.ledger import queries
 from gateway.ledger.audit import EVERY, Fault, loaded
 from gateway.ledger.chain import GENESIS, Head
+from gateway.ledger.store import event_digest
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.transfer.states import Direction
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A head of our chain that a partner says it has seen; `source` says where the word of it lies."""
+    """A head of our chain that somebody says it has seen; `source` says where the word of it lies, `said` whose it is."""
 
     sequence: int
     sha256: str
     source: str
+    said: str = "a partner holds"
 
 
 def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iterator[Fault]:
     """The heads that we published, those that partners sent back, those in `claimed`, and the partners' own."""
     for head in _published(connection):
-        yield from _compare(connection, head, "it names")
+        yield from _compare(connection, head)
     for head in (*_sent_back(connection), *claimed):
-        yield from _compare(connection, head, "a partner holds")
+        yield from _compare(connection, head)
     yield from _agreed(connection)
     yield from _partners_own(connection)
 
 
-def _compare(connection: Connection, head: Claimed, said: str) -> Iterator[Fault]:
+def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
     if head.sequence == 0:
         ours: str | None = GENESIS
     else:
-        ours = queries.event_digest(connection, head.sequence)
+        ours = event_digest(connection, head.sequence)
     if ours is None:
-        message = (
-            f"{said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
-        )
+        message = f"{head.said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
         yield Fault("head", head.source, message)
     elif ours != head.sha256:
-        yield Fault("head", head.source, f"{said} another event {head.sequence} than our chain has")
+        yield Fault("head", head.source, f"{head.said} another event {head.sequence} than our chain has")
 
 
 def _published(connection: Connection) -> Iterator[Claimed]:
@@ -57,10 +56,10 @@ def _published(connection: Connection) -> Iterator[Claimed]:
         CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.head_sequence.is_not(None)
     )
     for identity, sequence, sha256 in connection.execute(query).all():
-        yield Claimed(sequence, sha256, f"consignment {identity}")
+        yield Claimed(sequence, sha256, f"consignment {identity}", "it names")
     for row, body in _bodies(connection, Direction.OUT):
         if head := _head(body, "audit_head"):
-            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}")
+            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}", "it names")
 
 
 def _sent_back(connection: Connection) -> Iterator[Claimed]:

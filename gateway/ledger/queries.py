@@ -110,11 +110,6 @@ def gaps(connection: Connection, before: float) -> list[tuple[str, int]]:
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def event_digest(connection: Connection, sequence: int) -> str | None:
-    """The SHA-256 of one event of our chain, None where there is none."""
-    return connection.execute(select(EVENTS.c.sha256).where(EVENTS.c.sequence == sequence)).scalar()
-
-
 def carried(connection: Connection, direction: Direction, partner: str, consignment: str) -> list[Row[Any]]:
     """The transfers that a consignment carries, in the manifest's order."""
     return list(

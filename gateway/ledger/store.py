@@ -30,12 +30,14 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerBusy,
     LedgerCorrupt,
+    LedgerRolledBack,
     LedgerSchema,
     LedgerUnavailable,
     SiteMissing,
 )
 from gateway.ledger.chain import EMPTY, Entry, Head
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
+from gateway.ledger.witness import Witness
 from gateway.transfer.identity import to_text
 from gateway.transfer.states import ITINERARIES, Direction, State, require
 
@@ -78,10 +80,18 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
 
 
 class Ledger:
-    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970."""
+    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, and `witness` keeps
+    the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it, has it.
+    """
 
     def __init__(
-        self, path: Path, *, clock: Callable[[], float], role: str, announce: Announce = lambda _event, _keys: None
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float],
+        role: str,
+        announce: Announce = lambda _event, _keys: None,
+        witness: Witness | None = None,
     ) -> None:
         if not path.exists():
             raise SiteMissing(f"there is no ledger at {path}")
@@ -90,18 +100,36 @@ class Ledger:
         self.clock = clock
         self.role = role
         self._announce = announce
+        self._witness = witness
         self._engine = open_engine(path)
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
-        """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger."""
+        """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
+        LedgerRolledBack where it is an old copy.
+        """
+        # Asked first: another process may commit, and remember that, before we look.
+        remembered = None if self._witness is None else self._witness.remembered()
         with self.read() as connection:
             tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
             if "alembic_version" not in tables:
                 raise LedgerCorrupt("the ledger's file is a database, but not a ledger")
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if found != SCHEMA_VERSION:
-            raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+            if found != SCHEMA_VERSION:
+                raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+            head = read_head(connection)
+            if remembered is not None and event_digest(connection, remembered.sequence) != remembered.sha256:
+                raise LedgerRolledBack(
+                    f"this site has written event {remembered.sequence} of its chain before; the ledger ends with event "
+                    f"{head.sequence}" + (", and has another one" if head.sequence >= remembered.sequence else "")
+                )
+
+    def check_pages(self) -> None:
+        """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word."""
+        with self.read() as connection:
+            said = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        if said != "ok":
+            raise LedgerCorrupt(str(said)[:120])
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -122,6 +150,8 @@ class Ledger:
                 transaction.flush()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise translate(error) from error
+        if self._witness is not None and transaction.announcements:
+            self._witness.remember(transaction.head())
         for name, keys in transaction.announcements:
             self._announce(name, keys)
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
@@ -308,6 +338,11 @@ def _fields(entry: Entry) -> tuple[Any, ...]:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, State) else value
+
+
+def event_digest(connection: Connection, sequence: int) -> str | None:
+    """The SHA-256 of one event of the chain, None where there is none."""
+    return connection.execute(select(EVENTS.c.sha256).where(EVENTS.c.sequence == sequence)).scalar()
 
 
 def read_head(connection: Connection) -> Head:

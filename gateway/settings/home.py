@@ -77,6 +77,11 @@ class Home:
         return self.state / "ledger" / "ledger.sqlite3"
 
     @property
+    def ledger_witness(self) -> Path:
+        """The head of the ledger's chain once more. Not beside the ledger: whoever restores that directory leaves this."""
+        return self.state / "ledger-head"
+
+    @property
     def keyrings(self) -> Path:
         return self.state / "keyrings"
 

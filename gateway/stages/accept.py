@@ -25,7 +25,7 @@ from gateway.errors import (
     RefusedByBackOffice,
 )
 from gateway.ledger import queries, turns
-from gateway.ledger.store import Transaction
+from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.spool.durable import move_over
 from gateway.stages.attempts import claim, failed, pass_halt_on
@@ -216,7 +216,7 @@ class Accept:
         seen = receipt.seen_head
         if seen is None or seen.sequence == 0:
             return
-        ours = queries.event_digest(transaction.connection, seen.sequence)
+        ours = event_digest(transaction.connection, seen.sequence)
         if ours != seen.sha256:
             raise LedgerRolledBack(
                 f"{receipt.sender} holds event {seen.sequence} of our chain, "
