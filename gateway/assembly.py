@@ -230,12 +230,14 @@ def transport(settings: Settings, partner: Partner) -> Transport:
         from gateway.transport.folder import FolderTransport
 
         return FolderTransport(settings.home.landing_out(partner.code))
+    from gateway.transport.bandwidth import Bandwidth
     from gateway.transport.sftp import SftpTransport
 
-    there, link = partner.endpoint, settings.link
+    there, link, most = partner.endpoint, settings.link, partner.max_bytes_per_second
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
     endpoint = Endpoint(there.host, there.port, there.user, there.path, there.host_key)
-    return SftpTransport(endpoint, secrets_of(settings.home, os.environ).client_key, pace)
+    bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
+    return SftpTransport(endpoint, secrets_of(settings.home, os.environ).client_key, pace, bandwidth=bandwidth)
 
 
 class _InCustody:

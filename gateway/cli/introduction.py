@@ -94,6 +94,8 @@ def introduce(card: Card, settings: Settings, wishes: Wishes) -> Partner:
         os_account=wishes.os_account or (before.os_account if before else None),
         flows_out=flows_out,
         flows_in=flows_in,
+        max_bytes_per_second=before.max_bytes_per_second if before else None,
+        windows=before.windows if before else (),
         endpoint=endpoint,
     )
 

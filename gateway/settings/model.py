@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -75,6 +76,33 @@ Fingerprints = Annotated[
 ]
 
 
+def _window(text: str) -> str:
+    if text[:5] == text[6:]:
+        raise ValueError("a window that closes when it opens")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError("no such time zone") from error
+    return name
+
+
+Windows = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"),
+            AfterValidator(_window),
+        ],
+        ...,
+    ],
+    Field(strict=False, description='a list of windows from opening to closing, such as ["20:00-06:00"]'),
+]
+
+
 class SiteKind(StrEnum):
     """The two kinds of site; which flows go where depends on nothing else."""
 
@@ -94,10 +122,15 @@ class Table(BaseModel):
 
 
 class Site(Table):
-    """`[site]`: who we are."""
+    """`[site]`: who we are, and the time zone in which windows are stated."""
 
     code: Code
     name: Line
+    time_zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Field(max_length=64, description='the name of a time zone, such as "Europe/London", in quotes'),
+    ] = "Europe/London"
 
     @property
     def kind(self) -> SiteKind:
@@ -231,7 +264,7 @@ BULK: Final = 50
 class FlowSettings(Table):
     """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
 
-    `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
+    `windows` are when its files may be sent, in the site's time zone; without any, always. `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
     """
 
     settle_seconds: Annotated[
@@ -242,6 +275,7 @@ class FlowSettings(Table):
     duplicate_days: Amount = 30
     priority: Annotated[int, Field(ge=0, le=100, description="a whole number from 0 to 100")] = 50
     scan: Switch = False
+    windows: Windows = ()
     inbound_name: Annotated[
         str,
         AfterValidator(check_template),
@@ -296,7 +330,8 @@ class Partner(Table):
 
     An `old_...` is the partner's key before, accepted until its date beside the current one. `revoked` are fingerprints
     of its OpenPGP keys, and those of its SSH keys (`SHA256:...`), that are trusted no more, whatever else says so.
-    `card_issued` is the date of the newest card that was taken: an older one is not.
+    `card_issued` is the date of the newest card that was taken: an older one is not. `max_bytes_per_second` bounds what
+    we send to it and fetch from it, `windows` are when we send it files.
     """
 
     code: Code
@@ -327,6 +362,10 @@ class Partner(Table):
     flows_in: Annotated[
         tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["extract"]')
     ] = None
+    max_bytes_per_second: (
+        Annotated[int, Field(ge=1024, description="a whole number of bytes, at least 1024")] | None
+    ) = None
+    windows: Windows = ()
     endpoint: EndpointSettings | None = None
 
     @property

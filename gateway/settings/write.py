@@ -96,6 +96,8 @@ def render_partner(partner: Partner) -> str:
         ("os_account",): partner.os_account,
         ("flows_out",): partner.flows_out,
         ("flows_in",): partner.flows_in,
+        ("max_bytes_per_second",): partner.max_bytes_per_second,
+        ("windows",): partner.windows or None,
         ("endpoint", "host"): endpoint.host if endpoint else None,
         ("endpoint", "port"): endpoint.port if endpoint else None,
         ("endpoint", "user"): endpoint.user if endpoint else None,

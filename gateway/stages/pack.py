@@ -2,15 +2,15 @@
 
 Natural batching: an idle lane takes a single file at once, a busy one takes what has gathered meanwhile, up to the
 limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have room of
-their own in the lane: a claim neither waits for an extract to travel, nor with it. Only the ledger changes here; the
-bytes are read when the consignment is sealed.
+their own in the lane: a claim neither waits for an extract to travel, nor with it. So do flows with windows of their own,
+which wait here until theirs open. Only the ledger changes here; the bytes are read when the consignment is sealed.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 
@@ -19,6 +19,15 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.states import Direction, State
+from gateway.transfer.timetable import Timetable
+
+
+class _Lane(NamedTuple):
+    """What may share consignments towards one partner: equally urgent or not at all, and at the same times."""
+
+    partner: str
+    bulk: bool
+    windows: tuple[str, ...]
 
 
 class Pack:
@@ -28,25 +37,35 @@ class Pack:
 
     def __init__(self, place: Workplace) -> None:
         self._place = place
+        self._windows = Timetable.of(place.settings)
 
     def step(self) -> Step:
-        place, flows = self._place, self._place.settings.flows
+        place, now = self._place, self._place.clock()
         with place.ledger.read() as connection:
             lanes = queries.lanes(connection)
             under_way = queries.unsent(connection)
             waiting = turns.lanes(connection, TRANSFERS, Direction.OUT, State.VALIDATED)
-        taken: Counter[tuple[str, bool]] = Counter()
+        taken: Counter[_Lane] = Counter()
         for (partner, flow), count in under_way.items():
-            taken[partner, flow is not None and flows[flow].bulk] += count
-        ready: defaultdict[tuple[str, bool], list[str]] = defaultdict(list)
+            taken[self._lane(partner, flow)] += count
+        ready: defaultdict[_Lane, list[str]] = defaultdict(list)
+        openings = []
         for partner, flow in waiting:
-            if partner in place.settings.partners and not lanes.get(partner, {}).get("held", False):
-                ready[partner, flows[flow].bulk].append(flow)
+            opens = self._windows.opening(partner, flow, now)
+            if opens is not None and opens != now:
+                openings.append(opens)
+            elif opens and partner in place.settings.partners and not lanes.get(partner, {}).get("held", False):
+                ready[self._lane(partner, flow)].append(flow)
         room = place.settings.limits.lane_consignments
-        return Step(done=sum(self._pack(lane[0], ready[lane]) for lane in ready if taken[lane] < room))
+        done = sum(self._pack(lane.partner, ready[lane]) for lane in ready if taken[lane] < room)
+        return Step(done=done, due=min(openings, default=None))
 
     def close(self) -> None:
         pass
+
+    def _lane(self, partner: str, flow: str | None) -> _Lane:
+        known = self._place.settings.flows.get(flow or "")
+        return _Lane(partner, False, ()) if known is None else _Lane(partner, known.bulk, known.windows)
 
     def _pack(self, partner: str, flows: Sequence[str]) -> int:
         place = self._place

@@ -41,6 +41,12 @@ class Watch:
         self._heard = self._clock()
         self._done += done
 
+    def excuse(self, seconds: float) -> None:
+        """So long this side held back by itself: that counts against nobody."""
+        if self._begun is not None:
+            self._begun += seconds
+        self._heard += seconds
+
     def left(self) -> float | None:
         """Seconds until patience ends, negative when it has; None when nothing is under way.
 

@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 import paramiko
 
 from gateway.errors import DiskFailed, GatewayError, LinkTimeout, NameTaken, RemoteDiskFull, UploadIncomplete
+from gateway.transport.bandwidth import Bandwidth
 from gateway.transport.connection import open_channel, open_connection
 from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
@@ -45,7 +46,8 @@ class SftpTransport:
     """Makes sessions towards one partner's SFTP server.
 
     `endpoint.path` is where we put files, `collect_path` where the partner holds out files for us; both relative to the
-    directory that the partner's server shows after login. `clock` counts seconds and never goes back.
+    directory that the partner's server shows after login. `clock` counts seconds and never goes back. All sessions share
+    the `bandwidth`.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class SftpTransport:
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
         collect_path: str = "out",
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._client_key = client_key
         self._pace = pace
         self._clock = clock
         self._collect_path = collect_path
+        self._bandwidth = bandwidth
 
     def connect(self) -> SftpSession:
         """A live session, or the Defer or Hold that says why not."""
@@ -74,7 +78,7 @@ class SftpTransport:
         except LINK_FAULTS as error:
             connection.close()
             raise translate(error) from error
-        return SftpSession(connection, channel, watch, self.endpoint.path, self._collect_path)
+        return SftpSession(connection, channel, watch, self.endpoint.path, self._collect_path, self._bandwidth)
 
 
 class SftpSession:
@@ -83,13 +87,20 @@ class SftpSession:
     """
 
     def __init__(
-        self, connection: paramiko.Transport, channel: SftpChannel, watch: Watch, drop: str, collect: str
+        self,
+        connection: paramiko.Transport,
+        channel: SftpChannel,
+        watch: Watch,
+        drop: str,
+        collect: str,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self.connection = connection
         self.channel = channel
         self._watch = watch
         self._drop = drop
         self._collect = collect
+        self._bandwidth = bandwidth
 
     @property
     def alive(self) -> bool:
@@ -156,11 +167,12 @@ class SftpSession:
 
     def _write(self, source: BinaryIO, handle: bytes) -> None:
         """Write the whole file, several requests under way, each answer checked."""
-        size = self.channel.largest_write
+        size = self._piece(self.channel.largest_write)
         depth = max(2, _BYTES_UNDER_WAY // size)
         under_way: deque[tuple[int, int]] = deque()
         offset = 0
         while data := source.read(size):
+            self._hold_back(len(data))
             under_way.append((self.channel.submit_write(handle, offset, data), len(data)))
             offset += len(data)
             while under_way and (len(under_way) >= depth or self.channel.has_answers):
@@ -228,13 +240,14 @@ class SftpSession:
         handle = self.channel.open(source, Mode.READ)
         if self.channel.stat_handle(handle).size != size:
             raise UploadIncomplete("the partner's file is not as long as listed")
-        step = self.channel.largest_read
+        step = self._piece(self.channel.largest_read)
         depth = max(2, _BYTES_UNDER_WAY // step)
         under_way: deque[tuple[int, int, int]] = deque()
         asked = 0
         while asked < size or under_way:
             while asked < size and len(under_way) < depth:
                 count = min(step, size - asked)
+                self._hold_back(count)
                 under_way.append((self.channel.submit_read(handle, asked, count), asked, count))
                 asked += count
             number, offset, count = under_way.popleft()
@@ -250,6 +263,14 @@ class SftpSession:
         if self.channel.read_answer(self.channel.submit_read(handle, size, 1)):
             raise UploadIncomplete("the partner's file grew while it was fetched")
         self.channel.close_handle(handle)
+
+    def _piece(self, largest: int) -> int:
+        return largest if self._bandwidth is None else min(largest, self._bandwidth.piece)
+
+    def _hold_back(self, size: int) -> None:
+        """Wait until so many bytes are within the partner's limit; our own waiting is no slowness of the partner's."""
+        if self._bandwidth is not None:
+            self._watch.excuse(self._bandwidth.take(size))
 
     def remove(self, remote: Remote) -> None:
         """Remove a fetched file at the partner; one that is gone already counts as removed."""

@@ -44,7 +44,7 @@ def test_the_example_shows_every_setting_with_its_default() -> None:
             own = {"site", "openpgp", "keys"}  # ours to decide, without default
             if name not in own and not key.startswith("public_"):
                 assert shown[name][key] == field.default, f"[{name}] {key}"
-    assert shown["flows"] == {name: flow.model_dump() for name, flow in DEFAULT_FLOWS.items()}
+    assert shown["flows"] == {name: flow.model_dump(mode="json") for name, flow in DEFAULT_FLOWS.items()}
 
 
 def test_the_example_is_valid_as_it_stands_and_with_every_comment_taken_away() -> None:
@@ -84,6 +84,8 @@ def test_a_written_partner_reads_back_the_same(
             "os_account": "gw-1" if endpoint else None,
             "flows_out": flows,
             "flows_in": flows,
+            "max_bytes_per_second": 2048 if flows else None,
+            "windows": ("20:00-06:00", "12:30-13:30") if flows else (),
             "endpoint": endpoint,
         }
     )
