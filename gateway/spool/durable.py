@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -104,6 +104,28 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk = DIS
     except OSError as error:
         _discard(temporary, disk)
         raise disk_error(error, "writing a file") from error
+
+
+def write_files(files: Mapping[Path, bytes], *, mode: int = 0o600, disk: Disk = DISK) -> None:
+    """As `write_file` for many: one wait for the disk for all contents, and one for all names."""
+    if not files:
+        return
+    temporary = {target: temporary_beside(target) for target in files}
+    with Group(next(iter(files)).parent, disk) as group:
+        try:
+            for target, data in files.items():
+                group.add_file(_open_temporary(temporary[target], data, mode, disk))
+            group.commit()
+            for target in files:
+                disk.rename(temporary[target], target)
+                group.add_directory(target.parent)
+            group.commit()
+        except (OSError, DiskFull, DiskFailed) as error:
+            for path in temporary.values():
+                _discard(path, disk)
+            if isinstance(error, OSError):
+                raise disk_error(error, "writing files") from error
+            raise
 
 
 def write_new_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk = DISK) -> bool:
@@ -259,14 +281,24 @@ def _close_all(files: list[int]) -> None:
 
 
 def _write_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> None:
+    descriptor = _open_temporary(temporary, data, mode, disk)
+    try:
+        disk.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> int:
+    """The descriptor of the written file, which is not durable yet."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode)
     try:
         os.fchmod(descriptor, mode)
         write_all(descriptor, data, disk)
-        disk.fsync(descriptor)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _fsync_directory(directory: Path, disk: Disk) -> None:

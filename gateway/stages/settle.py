@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Row
 
 from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, documented_errors
@@ -26,9 +25,10 @@ from gateway.ledger import queries
 from gateway.ledger.answers import untold, word_about
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
-from gateway.spool.durable import make_directory, write_file
+from gateway.spool.durable import write_file
 from gateway.spool.names import beside
 from gateway.spool.returning import UNDELIVERED, WHY, return_file, tell
+from gateway.stages.handing_over import hand_over
 from gateway.stages.scanning import isolate
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import to_text
@@ -73,10 +73,12 @@ class Settle:
 
     def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
         place = self._place
+        well = [row for row in rows if row.state in _ENDED_WELL]
+        hand_over(place.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well))
         for row in rows:
             if row.state in _ENDED_WELL:
-                self._hand_over(row, receipts[row.partner, row.consignment])
-            elif _infected(row):
+                continue
+            if _infected(row):
                 self._warn(row)
             else:
                 self._give_back(row)
@@ -92,26 +94,14 @@ class Settle:
 
     def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
         """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
+        hand_over(self._place.home.receipts, ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL))
         for row in rows:
             if row.state not in _ENDED_WELL:
                 tell(self._returned(row), row.name, self._letter(row, _SAID[State(row.state)]), tag=row.id)
-                continue
-            self._hand_over(row, words[row.key])
-            if row.code in (RefusedByBackOffice.code, Redirected.code):
+            elif row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
         with self._place.ledger.write() as transaction:
             transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
-
-    def _hand_over(self, row: Row[Any], body: str | None) -> None:
-        receipt = orjson.loads(body or "{}")
-        receipt["items"] = [item for item in receipt.get("items", []) if item["transfer"] == row.id]
-        receipt["name"] = row.name
-        directory = self._place.home.receipts / row.flow / row.partner
-        make_directory(directory, 0o770)
-        target = directory / f"{row.name}.receipt.json"
-        if target.exists() and _about(target) != row.id:
-            target = directory / f"{beside(row.name, row.id)}.receipt.json"
-        write_file(target, orjson.dumps(receipt, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), mode=0o640)
 
     def _explain(self, row: Row[Any]) -> None:
         became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"
@@ -167,12 +157,3 @@ class Settle:
 def _infected(row: Row[Any]) -> bool:
     """Whether a virus scanner objects to it, at this site or at the partner's."""
     return bool(row.state == State.QUARANTINED and row.code == FileInfected.code)
-
-
-def _about(receipt: Path) -> str | None:
-    """The transfer that a receipt written for an operator tells of; None where somebody has changed it."""
-    try:
-        items = orjson.loads(receipt.read_bytes())["items"]
-        return str(items[0]["transfer"])
-    except (orjson.JSONDecodeError, LookupError, TypeError):
-        return None

@@ -8,7 +8,8 @@ partner receipted is held as well: `release` sends them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -40,6 +41,17 @@ _FEW: Final = 1000
 """Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
 
 
+_Result = Report | GatewayError | Crash
+
+
+@dataclass(frozen=True)
+class _Before:
+    """By the keys of transfers: the id of an earlier one of the same bytes, and of one that used the message id."""
+
+    copies: Mapping[int, str]
+    messages: Mapping[int, str]
+
+
 class Validate:
     """Admitted to validated, rejected or held."""
 
@@ -59,9 +71,10 @@ class Validate:
             due = queries.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED])
         if not rows:
             return Step(due=due)
-        paths = [place.home.custody / row.id for row in rows]
+        custody = place.home.custody
+        paths = [custody / row.id for row in rows]
         scanned = scan(place, self._scanner, rows, paths)
-        results: list[tuple[Row[Any], Report | GatewayError | Crash]] = list(scanned.refused)
+        results: list[tuple[Row[Any], _Result]] = list(scanned.refused)
         results += inspect(
             place,
             self._sandbox,
@@ -71,7 +84,8 @@ class Validate:
         )
         self._messages.clear()
         with place.ledger.write() as transaction:
-            changes = [self._judge(transaction, row, result) for row, result in results]
+            before = self._look_back(transaction, results)
+            changes = [self._judge(transaction, row, result, before) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
         self._survived.clear()
         return Step(done=len(rows))
@@ -79,8 +93,20 @@ class Validate:
     def close(self) -> None:
         pass
 
+    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Row[Any], _Result]]) -> _Before:
+        """What the ledger has of the files that were read, asked once for all of them."""
+        days = {name: flow.duplicate_days for name, flow in self._place.settings.flows.items()}
+        rows = [row for row, result in results if isinstance(result, Report)]
+        since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
+        told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
+        messages = {key: message for key, message in told.items() if message is not None}
+        return _Before(
+            queries.earlier_copies(transaction.connection, rows, since),
+            queries.earlier_messages(transaction.connection, rows, messages),
+        )
+
     def _judge(
-        self, transaction: Transaction, row: Row[Any], result: Report | GatewayError | Crash
+        self, transaction: Transaction, row: Row[Any], result: _Result, before: _Before
     ) -> dict[str, Any] | None:
         if isinstance(result, Crash):
             record_crash(transaction, row, result)
@@ -97,10 +123,10 @@ class Validate:
             to_dwp = partner.kind is SiteKind.DWP
             report = wrong_authority(result, self._place.site if to_dwp else row.partner)
             outcome = State.VALIDATED if report.valid else invalid(report)
-            if report.valid and (used := self._message_used(transaction, row, result)) is not None:
+            if report.valid and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
-        if move.state is State.VALIDATED and (error := self._doubt(transaction, row, facts)) is not None:
+        if move.state is State.VALIDATED and (error := self._doubt(transaction, row, facts, before)) is not None:
             # What is held has passed its validation: release goes on from there.
             move = Move(State.HELD, State.VALIDATED, code=error.code, reason=error.reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
@@ -118,25 +144,24 @@ class Validate:
             "event": event,
         }
 
-    def _message_used(self, transaction: Transaction, row: Row[Any], report: Report) -> str | None:
+    def _message_used(self, row: Row[Any], report: Report, before: _Before) -> str | None:
         """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
         message = report.facts.get("message_id")
         if message is None:
             return None
+        if (used := before.messages.get(row.key)) is not None:
+            return used
         # Those of this batch are not in the ledger yet.
         digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
-        if digest != row.sha256:
-            return transfer
-        return queries.earlier_message(transaction.connection, row, message)
+        return None if digest == row.sha256 else transfer
 
-    def _doubt(self, transaction: Transaction, row: Row[Any], told: Mapping[str, str] | None) -> Hold | None:
+    def _doubt(
+        self, transaction: Transaction, row: Row[Any], told: Mapping[str, str] | None, before: _Before
+    ) -> Hold | None:
         """Why a person has to look at a file with which nothing is wrong."""
+        if (earlier := before.copies.get(row.key)) is not None:
+            return SuspectedDuplicate(f"the same bytes as transfer {earlier}")
         flow = self._place.settings.flows[row.flow]
-        if flow.duplicate_days:
-            since = transaction.now - flow.duplicate_days * _DAY
-            earlier = queries.earlier_copy(transaction.connection, row.partner, row.sha256, since, row.key)
-            if earlier is not None:
-                return SuspectedDuplicate(f"the same bytes as transfer {earlier}")
         if isinstance(flow, ExtractSettings) and told is not None:
             last = last_volume(transaction.connection, row.flow, row.partner, row.key)
             if last is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from gateway.ledger import queries
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -83,9 +85,38 @@ def test_nothing_is_due_where_all_is_done_and_something_once_it_is_submitted(pai
 
 def test_same_bytes_to_the_same_partner_are_found_once_they_did_not_come_back(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        first = next(row for row in queries.transfers(connection) if row.name == "a.xml")
-        again = next(row for row in queries.transfers(connection) if row.name == "again.xml")
-        found = queries.earlier_copy(connection, again.partner, again.sha256, 0.0, again.key)
-        wrong = next(row for row in queries.transfers(connection) if row.name == "w.xml")
-        assert queries.earlier_copy(connection, wrong.partner, wrong.sha256, 0.0, 10**9) is None
-    assert found == first.id
+        rows = {row.name: row for row in queries.transfers(connection, direction="out")}
+        every = list(rows.values())
+        found = queries.earlier_copies(connection, every, dict.fromkeys((row.key for row in every), 0.0))
+        later = queries.earlier_copies(
+            connection, every, dict.fromkeys((row.key for row in every), rows["a.xml"].created + 0.0001)
+        )
+        unasked = queries.earlier_copies(connection, every, {})
+    assert found == {rows["again.xml"].key: rows["a.xml"].id}
+    assert later == unasked == {}
+
+
+def test_same_message_id_in_other_bytes_is_found_whoever_asks_with_whom(pair: Pair) -> None:
+    def message(text: str, message_id: str) -> bytes:
+        return b"facts " + json.dumps({"message_id": message_id}).encode() + b"\n" + text.encode()
+
+    first = pair.dwp.submit("first.xml", message("one", "m-1"))
+    pair.work()
+    submitted = [
+        pair.dwp.submit("other.xml", message("two", "m-1")),
+        pair.dwp.submit("same.xml", message("one", "m-1")),
+        pair.dwp.submit("new.xml", message("three", "m-3")),
+        pair.dwp.submit("twice.xml", message("four", "m-3")),
+    ]
+    pair.work()
+    with pair.dwp.ledger.read() as connection:
+        rows = {row.id: row for row in queries.transfers(connection, direction="out")}
+    assert [rows[each].code for each in submitted] == [
+        "message-id-used",
+        "suspected-duplicate",
+        None,
+        "message-id-used",
+    ]
+    assert first in str(rows[submitted[0]].reason)
+    assert first in str(rows[submitted[1]].reason)
+    assert submitted[2] in str(rows[submitted[3]].reason)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.durable import DISK, Disk, Group, make_directory, move_over, write_file, write_new_file
+from gateway.spool.durable import (
+    DISK,
+    Disk,
+    Group,
+    make_directory,
+    move_over,
+    write_file,
+    write_files,
+    write_new_file,
+)
 
 
 class Recording:
@@ -56,6 +65,32 @@ def test_a_file_is_written_whole_and_replaces_the_old_one(tmp_path: Path) -> Non
     assert target.read_bytes() == b"new"
     assert target.stat().st_mode & 0o777 == 0o640
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_many_files_take_their_names_only_after_all_contents_are_durable(tmp_path: Path) -> None:
+    recording = Recording(as_one=True)
+
+    def rename(source: Path, target: Path) -> None:
+        recording.calls.append("rename")
+        source.rename(target)
+
+    files = {tmp_path / f"{number}": f"{number}".encode() for number in range(100)}
+    (tmp_path / "7").write_bytes(b"old")
+    write_files(files, mode=0o640, disk=replace(recording.disk, rename=rename))
+    assert recording.calls == ["sync"] + ["rename"] * 100 + ["fsync"]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert (tmp_path / "7").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_many_files_on_a_failing_disk_leave_what_was_there(count: int, tmp_path: Path) -> None:
+    before = open_descriptors()
+    (tmp_path / "0").write_bytes(b"old")
+    files = {tmp_path / f"{number}": b"new" for number in range(count)}
+    with pytest.raises(DiskFull):
+        write_files(files, disk=Recording(as_one=True, failure=errno.ENOSPC).disk)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("0", b"old")]
+    assert open_descriptors() == before
 
 
 def test_a_new_file_never_overwrites(tmp_path: Path) -> None:
