@@ -76,7 +76,7 @@ def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> Outcome:
         except subprocess.TimeoutExpired:
             return Outcome(target.name, 0, (), "it did not end")
     lines = (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
-    said = "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING:")))
+    said = "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING:", "#")))
     executed = _EXECUTED.search(said)
     found = tuple(Path(name) for name in _KEPT.findall(said))
     fine = done.returncode == 0 and executed is not None
