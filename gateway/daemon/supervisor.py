@@ -21,8 +21,7 @@ from gateway.daemon.bell import Bell
 from gateway.daemon.lock import held
 from gateway.daemon.role import HALTED, Role
 from gateway.errors import Defer, GatewayError
-from gateway.ledger import queries
-from gateway.ledger.store import Ledger
+from gateway.ledger.soundness import check, check_pages
 from gateway.ledger.witness import Witness
 from gateway.logs import Logger, configure
 from gateway.settings.home import Home
@@ -71,7 +70,9 @@ class Supervisor:
             bell = stack.enter_context(Bell(home.run, NAME))
             stack.enter_context(_signals(self._signals, bell))
             stack.callback(self._stop)
-            _check_ledger(home)
+            # The Halt that says why nothing could work, before three roles say it three times.
+            check(home.ledger, Witness(home.ledger_witness))
+            check_pages(home.ledger)
             self._start_server()
             for child in self._children.values():
                 self._start(child)
@@ -213,18 +214,11 @@ class Supervisor:
         self._stop_server()
 
 
-def _check_ledger(home: Home) -> None:
-    """Raise the Halt that says why nothing could work, before three roles say it three times."""
-    ledger = Ledger(home.ledger, clock=time.time, role=NAME, witness=Witness(home.ledger_witness))
-    try:
-        ledger.check()
-        ledger.check_pages()
-    finally:
-        ledger.close()
-
-
 def is_idle(settings: Settings) -> bool:
     """Whether no role of the site has anything to do now: what waits for a partner or for a later time does not count."""
+    from gateway.ledger import queries  # noqa: PLC0415 - a supervisor that runs on does not need the database's library
+    from gateway.ledger.store import Ledger  # noqa: PLC0415 - as above
+
     home = settings.home
     if any(True for _ in _files(home)):
         return False

@@ -17,9 +17,10 @@ from typing import Final
 from gateway import assembly
 from gateway.daemon.bell import Bell
 from gateway.daemon.confinement import confine, die_with
+from gateway.daemon.crew import Crew
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role import Crew, Role
+from gateway.daemon.role import Role
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings

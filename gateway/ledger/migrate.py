@@ -13,7 +13,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.ledger.store import open_engine, translate
+from gateway.ledger.soundness import translate
+from gateway.ledger.store import open_engine
 
 
 def migrate(path: Path) -> None:

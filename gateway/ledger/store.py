@@ -18,56 +18,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Table, bindparam, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, create_engine, event, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import (
-    DiskFailed,
-    DiskFull,
-    GatewayError,
-    ImpossibleMove,
-    LedgerBusy,
-    LedgerCorrupt,
-    LedgerRolledBack,
-    LedgerSchema,
-    LedgerUnavailable,
-    SiteMissing,
-)
+from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.chain import EMPTY, Entry, Head
+from gateway.ledger.soundness import BUSY_SECONDS, check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
 from gateway.ledger.witness import Witness
 from gateway.transfer.identity import to_text
 from gateway.transfer.states import ITINERARIES, Direction, State, require
 
-SCHEMA_VERSION: Final = "0001"
-"""The newest migration; a test holds it against `migrations/versions`."""
-
-BUSY_SECONDS: Final = 30
-
 Announce = Callable[[str, Mapping[str, Any]], None]
 """Called once for each committed event, with its name and its log keys."""
 
 _KIND: Final[Mapping[str, str]] = {"transfers": "transfer", "consignments": "consignment", "receipts": "receipt"}
-
-
-def translate(error: SQLAlchemyError | sqlite3.Error) -> GatewayError:
-    """The gateway's word for what the database said; never with its parameters, which may be names of files."""
-    cause = error.orig if isinstance(error, DatabaseError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    said = str(cause)[:120]
-    match code:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return LedgerBusy()
-        case sqlite3.SQLITE_FULL:
-            return DiskFull("no room for the ledger")
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return LedgerCorrupt(said)
-        case sqlite3.SQLITE_CONSTRAINT:
-            return ImpossibleMove(f"the ledger refuses it: {said}")
-        case _:
-            return LedgerUnavailable(said)
 
 
 def _failure_of(action: Callable[[], None]) -> OSError | None:
@@ -93,10 +60,8 @@ class Ledger:
         announce: Announce = lambda _event, _keys: None,
         witness: Witness | None = None,
     ) -> None:
-        if not path.exists():
-            raise SiteMissing(f"there is no ledger at {path}")
-        if path.stat().st_size == 0:
-            raise LedgerCorrupt("the ledger's file is empty")  # opening it would make a database of it
+        require_file(path)
+        self._path = path
         self.clock = clock
         self.role = role
         self._announce = announce
@@ -105,31 +70,12 @@ class Ledger:
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
-        """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
-        LedgerRolledBack where it is an old copy.
-        """
-        # Asked first: another process may commit, and remember that, before we look.
-        remembered = None if self._witness is None else self._witness.remembered()
-        with self.read() as connection:
-            tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-            if "alembic_version" not in tables:
-                raise LedgerCorrupt("the ledger's file is a database, but not a ledger")
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            if found != SCHEMA_VERSION:
-                raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
-            head = read_head(connection)
-            if remembered is not None and event_digest(connection, remembered.sequence) != remembered.sha256:
-                raise LedgerRolledBack(
-                    f"this site has written event {remembered.sequence} of its chain before; the ledger ends with event "
-                    f"{head.sequence}" + (", and has another one" if head.sequence >= remembered.sequence else "")
-                )
+        """What `soundness.check` says of the file."""
+        check(self._path, self._witness)
 
     def check_pages(self) -> None:
-        """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word."""
-        with self.read() as connection:
-            said = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-        if said != "ok":
-            raise LedgerCorrupt(str(said)[:120])
+        """LedgerCorrupt where a page is damaged: `soundness.check_pages`."""
+        check_pages(self._path)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

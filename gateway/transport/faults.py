@@ -8,7 +8,6 @@ from outside, and reasons go to logs and ledger.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Mapping
 from enum import IntEnum
@@ -36,7 +35,6 @@ from paramiko.ssh_exception import (
 from gateway.errors import (
     AuthenticationRefused,
     DiskFailed,
-    DiskFull,
     GatewayError,
     HostKeyChanged,
     LinkBroken,
@@ -45,6 +43,7 @@ from gateway.errors import (
     PartnerUnreachable,
     RemoteRefused,
 )
+from gateway.transport.names import own_file_fault
 
 
 class StatusCode(IntEnum):
@@ -120,7 +119,6 @@ LINK_FAULTS: Final[tuple[type[BaseException], ...]] = tuple(MEANING)
 _UNREACHABLE: Final = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ETIMEDOUT}
 )
-_LOCAL_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # paramiko tells some cases apart by wording alone. A wording that changes falls back on the class's meaning, which
 # defers too; the unit tests read the wordings off the installed paramiko's source.
@@ -182,6 +180,4 @@ def _of_system(error: OSError, *, connecting: bool) -> GatewayError:
         return PartnerUnreachable() if connecting else LinkBroken()
     if error.errno is None:  # paramiko's "Socket is closed"
         return PartnerUnreachable() if connecting else LinkBroken()
-    if error.errno in _LOCAL_FULL:
-        return DiskFull()
-    return DiskFailed(f"a file of this gateway: {os.strerror(error.errno)}")
+    return own_file_fault(error)

@@ -29,8 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.errors import CardRefused, DiskFailed
-from gateway.transport.faults import translate
-from gateway.transport.names import sync_directory
+from gateway.transport.names import own_file_fault, sync_directory
 
 _TYPES: Final = frozenset(
     {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"}
@@ -97,7 +96,7 @@ def make_key_pair(path: Path, comment: str = "") -> PublicKey:
         _write_new(path.with_name(path.name + ".pub"), f"{line} {comment}".strip().encode("ascii") + b"\n", 0o644)
         sync_directory(path.parent)
     except OSError as error:
-        raise translate(error) from error
+        raise own_file_fault(error) from error
     return public
 
 
@@ -106,7 +105,7 @@ def read_public_key(path: Path) -> PublicKey:
     try:
         private = load_ssh_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise translate(error) from error
+        raise own_file_fault(error) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise DiskFailed(f"{path.name} holds no SSH private key without a passphrase") from error
     line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")

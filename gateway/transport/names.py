@@ -5,14 +5,18 @@ Raises ValueError for a name that the caller should not have passed, OSError for
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from gateway.errors import DiskFailed, DiskFull, GatewayError
 from gateway.transfer.identity import is_id
 
 PART: Final = ".part"
 """What a file's name ends in until it is complete."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_sealed_name(name: str) -> bool:
@@ -49,3 +53,10 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def own_file_fault(error: OSError) -> GatewayError:
+    """The gateway's word for what the system said about a file of ours: DiskFull or DiskFailed."""
+    if error.errno in _FULL:
+        return DiskFull()
+    return DiskFailed(f"a file of this gateway: {os.strerror(error.errno or 0)}")

@@ -24,8 +24,7 @@ from typing import IO, Final
 
 import gateway
 from gateway.errors import ServerFailed
-from gateway.transport.faults import translate
-from gateway.transport.names import sync_directory
+from gateway.transport.names import own_file_fault, sync_directory
 from gateway.transport.sshd_config import (
     Account,
     Chroot,
@@ -77,7 +76,7 @@ class ManagedServer:
             spec.directory.chmod(0o700)
             _make_landing(spec)
         except OSError as error:
-            raise translate(error) from error
+            raise own_file_fault(error) from error
         chrooted = _is_chrooted(spec, as_root=as_root)
         config = render_config(spec, chrooted=chrooted, pam=_needs_pam(spec), key_reader=_program("cat"))
         changed = _replace(spec.config_file, config)
@@ -280,7 +279,7 @@ def _replace(path: Path, text: str) -> bool:
         Path(name).replace(path)
         sync_directory(path.parent)
     except OSError as error:
-        raise translate(error) from error
+        raise own_file_fault(error) from error
     return True
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import inspect
 
 from gateway.ledger import migrate as module
 from gateway.ledger.migrate import migrate
-from gateway.ledger.store import SCHEMA_VERSION, open_engine
+from gateway.ledger.soundness import SCHEMA_VERSION
+from gateway.ledger.store import open_engine
 from gateway.ledger.tables import METADATA
 
 

@@ -23,7 +23,8 @@ from gateway.errors import (
 from gateway.ledger import queries
 from gateway.ledger.chain import EMPTY, verify
 from gateway.ledger.migrate import migrate
-from gateway.ledger.store import Ledger, Transaction, read_head, translate
+from gateway.ledger.soundness import translate
+from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import TRANSFERS
 from gateway.transfer.states import Direction, State
 

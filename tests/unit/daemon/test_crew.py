@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.daemon.bell import Bell
-from gateway.daemon.role import Crew, Role
+from gateway.daemon.crew import Crew
+from gateway.daemon.role import Role
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
 from gateway.stages.workplace import Step
 from tests.fakes.two_ledgers import two_ledgers
