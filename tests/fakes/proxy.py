@@ -1,11 +1,10 @@
-"""A TCP proxy on 127.0.0.1 that spoils what passes from client to server: cut, stall, throttle, flip a bit."""
+"""A TCP proxy on 127.0.0.1 that spoils what passes, either way: cut, stall, swallow, throttle, flip a bit."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,19 +14,28 @@ _PIECE: Final = 16 * 1024
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, counted in bytes from the client within one connection; None for nothing of the kind."""
+    """What goes wrong in one direction, counted in bytes within one connection; None for nothing of the kind.
+
+    A line that is cut passes exactly so many bytes. One that stalls takes no more of them, one that swallows takes them and
+    passes nothing on: so looks a server that lost its power. `bytes_per_second` holds from the byte `slow_at` on.
+    """
 
     cut_at: int | None = None
     stall_at: int | None = None
+    swallow_at: int | None = None
     flip_at: int | None = None
     bytes_per_second: int | None = None
+    slow_at: int = 0
 
 
 class Proxy:
-    """Connect to `port` to reach the target. `faults` counts for connections made after it was set."""
+    """Connect to `port` to reach the target. `faults` is for what the client says, `faults_back` for what the server says;
+    both count for connections made after they were set.
+    """
 
     def __init__(self, target: tuple[str, int], faults: Faults = Faults()) -> None:
         self.faults = faults
+        self.faults_back = Faults()
         self.connections = 0
         self.from_client = 0
         self.from_server = 0
@@ -46,6 +54,7 @@ class Proxy:
         self._listener.close()
 
     def _start(self, work: object, *arguments: object) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]  # a callable
         self._threads.append(thread)
         thread.start()
@@ -62,56 +71,60 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
-            self._start(self._serve, client, server, self.faults)
+            self._start(self._serve, client, server, self.faults, self.faults_back)
 
-    def _serve(self, client: socket.socket, server: socket.socket, faults: Faults) -> None:
+    def _serve(self, client: socket.socket, server: socket.socket, faults: Faults, faults_back: Faults) -> None:
         """Both directions of one connection; either end's hang-up, or a cut, ends it."""
         over = threading.Event()
-        back = threading.Thread(target=self._backward, args=(server, client, over), daemon=True)
+        back = threading.Thread(target=self._backward, args=(server, client, faults_back, over), daemon=True)
         back.start()
         try:
-            self._forward(client, server, faults, over)
+            for count in self._passed(client, server, faults, over):
+                self.from_client += count
         finally:
             over.set()
             back.join(10)
             client.close()
             server.close()
 
-    def _forward(self, client: socket.socket, server: socket.socket, faults: Faults, over: threading.Event) -> None:
+    def _backward(self, server: socket.socket, client: socket.socket, faults: Faults, over: threading.Event) -> None:
+        for count in self._passed(server, client, faults, over):
+            self.from_server += count
+        over.set()
+
+    def _passed(
+        self, source: socket.socket, sink: socket.socket, faults: Faults, over: threading.Event
+    ) -> Iterator[int]:
+        """Pass on what comes, spoilt; how many bytes at a time."""
         passed = 0
-        for data in self._pieces(client, over):
+        slow = faults.bytes_per_second
+        for data in self._pieces(source, over, _PIECE if slow is None else max(1, slow // 10)):
             piece = bytearray(data)
             if faults.flip_at is not None and passed <= faults.flip_at < passed + len(piece):
                 piece[faults.flip_at - passed] ^= 0x10
-            if faults.cut_at is not None and passed + len(piece) > faults.cut_at:
-                return
+            if faults.cut_at is not None:
+                del piece[max(0, faults.cut_at - passed) :]
+            if faults.swallow_at is None or passed < faults.swallow_at:
+                try:
+                    sink.sendall(piece)
+                except OSError:
+                    return
             passed += len(piece)
-            self.from_client += len(piece)
-            try:
-                server.sendall(piece)
-            except OSError:
+            yield len(piece)
+            if faults.cut_at is not None and passed >= faults.cut_at:
                 return
             if faults.stall_at is not None and passed >= faults.stall_at:
-                while not self._stopping.is_set() and not over.is_set():
-                    time.sleep(0.01)  # neither read nor written from now on: that is the fault
+                while not (self._stopping.is_set() or over.wait(0.05)):
+                    pass  # neither read nor written from now on: that is the fault
                 return
-            if faults.bytes_per_second is not None:
-                self._stopping.wait(len(piece) / faults.bytes_per_second)
+            if slow is not None and passed >= faults.slow_at:
+                self._stopping.wait(len(piece) / slow)
 
-    def _backward(self, server: socket.socket, client: socket.socket, over: threading.Event) -> None:
-        for data in self._pieces(server, over):
-            self.from_server += len(data)
-            try:
-                client.sendall(data)
-            except OSError:
-                break
-        over.set()
-
-    def _pieces(self, source: socket.socket, over: threading.Event) -> Iterator[bytes]:
+    def _pieces(self, source: socket.socket, over: threading.Event, size: int) -> Iterator[bytes]:
         source.settimeout(0.05)
         while not self._stopping.is_set() and not over.is_set():
             try:
-                data = source.recv(_PIECE)
+                data = source.recv(size)
             except TimeoutError:
                 continue
             except OSError:

@@ -59,6 +59,7 @@ from gateway.stages.send import Send
 from gateway.stages.settle import Settle
 from gateway.stages.validate import Validate
 from gateway.stages.workplace import Stage, Workplace
+from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox import Job, Sandbox
@@ -174,10 +175,10 @@ class Bench:
         self.now += 0.001
         return self.now
 
-    def stages(self, stack: ExitStack, partner_home: Home, scanner: Scanner | None = None) -> list[Stage]:
+    def stages(self, stack: ExitStack, transport: Transport, scanner: Scanner | None = None) -> list[Stage]:
         place, engine = self.place, PretendedPgp(self.code)
         readers = cast("Sandbox", PretendedReaders())
-        send = Send(place, {self.other: FolderTransport(partner_home.landing_in(self.code))}, self.rung.set)
+        send = Send(place, {self.other: transport}, self.rung.set)
         self.send = send
         stages: list[Stage] = [
             Validate(place, readers, scanner),
@@ -269,14 +270,19 @@ def two_ledgers(
     root: Path,
     flows: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
     scanners: tuple[Scanner | None, Scanner | None] = (None, None),
+    line: Transport | None = None,
 ) -> Iterator[Pair]:
-    """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's."""
+    """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
+    is DWP's way to the authority, where it is not straight into its landing.
+    """
     with ExitStack() as stack:
         dwp = Bench(root, "DWP", "E09000030", stack, flows)
         la = Bench(root, "E09000030", "DWP", stack, flows)
         la.now += 0.5
-        stages = [(dwp, stage) for stage in dwp.stages(stack, la.home, scanners[0])]
-        stages += [(la, stage) for stage in la.stages(stack, dwp.home, scanners[1])]
+        there = line or FolderTransport(la.home.landing_in(dwp.code))
+        stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0])]
+        back = FolderTransport(dwp.home.landing_in(la.code))
+        stages += [(la, stage) for stage in la.stages(stack, back, scanners[1])]
         yield Pair(dwp, la, stages)
 
 
