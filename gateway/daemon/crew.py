@@ -9,8 +9,9 @@ supervisor then stops the whole gateway.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from gateway.daemon.bell import Bell, ring
@@ -21,6 +22,27 @@ from gateway.stages.workplace import Stage, Step, Workplace
 
 PATIENCE: Final = 30.0
 """Seconds that a stage waits at most after a fault of the machine it runs on."""
+
+
+NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
+    {
+        "admit": (),
+        "validate": (Role.VAULT,),
+        "deliver": (Role.VAULT,),
+        "hear": (Role.VAULT,),
+        "settle": (),
+        "expect": (),
+        "overdue": (Role.INSPECT, Role.LINK),
+        "accept": (Role.INSPECT,),
+        "open": (Role.INSPECT,),
+        "pack": (),
+        "seal": (Role.LINK,),
+        "acknowledge": (Role.LINK,),
+        "collect": (Role.VAULT,),
+        "send": (Role.VAULT,),
+    }
+)
+"""Which other roles a stage's results are for. Whoever is woken asks the ledger a dozen questions, so nobody is in vain."""
 
 
 @dataclass
@@ -54,11 +76,7 @@ class Crew:
         place = self._place
         while not place.stopping():
             done, wait = self._round()
-            if done:
-                for other in Role:
-                    if other is not self._role:
-                        ring(place.home.run, other)
-            elif not place.stopping():
+            if not done and not place.stopping():
                 self._bell.wait(wait)
 
     def close(self) -> None:
@@ -77,9 +95,16 @@ class Crew:
                 continue
             step = self._step(post)
             done += step.done
+            if step.done:
+                self._pass_on(post.stage)  # at once: nobody waits for what our next stages have to do
             if step.due is not None:
                 waits.append(step.due - place.clock())
         return done, max(min(waits), 0.02)
+
+    def _pass_on(self, stage: Stage) -> None:
+        """Wake the roles whose work a stage's results are; those that run anyway lose nothing by it."""
+        for other in NEXT.get(stage.name, tuple(role for role in Role if role is not self._role)):
+            ring(self._place.home.run, other)
 
     def _step(self, post: _Post) -> Step:
         """One step of the stage; after a fault of the machine nothing, and a pause."""

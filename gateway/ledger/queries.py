@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, String, Table, and_, cast, exists, func, or_, select
 
@@ -15,6 +15,9 @@ from gateway.transfer.receipt import Level
 from gateway.transfer.states import Direction, State
 
 Record = Mapping[str, Any]
+
+_LIST: Final = 500
+"""Values in one list of a question: SQLite bounds them."""
 
 
 def next_due(connection: Connection, table: Table, direction: Direction, states: Sequence[State]) -> float | None:
@@ -44,6 +47,19 @@ def one(connection: Connection, table: Table, direction: Direction, partner: str
 def consignment_in(connection: Connection, partner: str, identity: str) -> Row[Any] | None:
     """The consignment of that id that came from a partner."""
     return one(connection, CONSIGNMENTS, Direction.IN, partner, identity)
+
+
+def digests_in(connection: Connection, partner: str, ids: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of those of these transfers that came from a partner, by their ids."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _LIST):
+        query = select(TRANSFERS.c.id, TRANSFERS.c.sha256).where(
+            TRANSFERS.c.direction == str(Direction.IN),
+            TRANSFERS.c.partner == partner,
+            TRANSFERS.c.id.in_(ids[start : start + _LIST]),
+        )
+        found |= {row.id: row.sha256 for row in connection.execute(query)}
+    return found
 
 
 def receipts_of(
@@ -355,8 +371,8 @@ def receipts_about(connection: Connection, partner: str, consignment: str) -> li
 def by_ids(connection: Connection, table: Table, direction: Direction, ids: Sequence[str]) -> list[Row[Any]]:
     """The rows of these ids, in the order in which they came; asked for in groups, since SQLite bounds a list."""
     found: list[Row[Any]] = []
-    for start in range(0, len(ids), 500):
-        query = select(table).where(table.c.direction == str(direction), table.c.id.in_(ids[start : start + 500]))
+    for start in range(0, len(ids), _LIST):
+        query = select(table).where(table.c.direction == str(direction), table.c.id.in_(ids[start : start + _LIST]))
         found += connection.execute(query.order_by(table.c.key))
     return found
 

@@ -7,6 +7,7 @@ Nothing here touches the disk.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
@@ -18,45 +19,45 @@ class Home:
 
     # -- what people read and write
 
-    @property
+    @cached_property
     def config(self) -> Path:
         return self.root / "config"
 
-    @property
+    @cached_property
     def gateway_toml(self) -> Path:
         return self.config / "gateway.toml"
 
-    @property
+    @cached_property
     def partners_d(self) -> Path:
         return self.config / "partners.d"
 
-    @property
+    @cached_property
     def spool(self) -> Path:
         return self.root / "spool"
 
-    @property
+    @cached_property
     def outbound(self) -> Path:
         return self.spool / "outbound"
 
-    @property
+    @cached_property
     def returned(self) -> Path:
         return self.spool / "returned"
 
-    @property
+    @cached_property
     def receipts(self) -> Path:
         return self.spool / "receipts"
 
-    @property
+    @cached_property
     def inbound(self) -> Path:
         return self.spool / "inbound"
 
-    @property
+    @cached_property
     def outcomes(self) -> Path:
         return self.spool / "outcomes"
 
     # -- what partners read and write
 
-    @property
+    @cached_property
     def landing(self) -> Path:
         return self.root / "landing"
 
@@ -68,87 +69,87 @@ class Home:
 
     # -- the gateway's own, mode 0700
 
-    @property
+    @cached_property
     def state(self) -> Path:
         return self.root / "state"
 
-    @property
+    @cached_property
     def ledger(self) -> Path:
         return self.state / "ledger" / "ledger.sqlite3"
 
-    @property
+    @cached_property
     def ledger_witness(self) -> Path:
         """The head of the ledger's chain once more. Not beside the ledger: whoever restores that directory leaves this."""
         return self.state / "ledger-head"
 
-    @property
+    @cached_property
     def keyrings(self) -> Path:
         return self.state / "keyrings"
 
-    @property
+    @cached_property
     def ssh(self) -> Path:
         return self.state / "ssh"
 
-    @property
+    @cached_property
     def client_key(self) -> Path:
         """The SSH key that we connect to partners with; its public line is beside it, `.pub`."""
         return self.ssh / "client_key"
 
-    @property
+    @cached_property
     def host_key(self) -> Path:
         """The host key of the managed SFTP server; its public line is beside it, `.pub`."""
         return self.ssh / "host_key"
 
-    @property
+    @cached_property
     def old_client_key(self) -> Path:
         """The client key before, while partners learn of the new one."""
         return self.ssh / "client_key.old"
 
-    @property
+    @cached_property
     def old_host_key(self) -> Path:
         """The host key before, which the managed SFTP server shows to partners that do not know the new one."""
         return self.ssh / "host_key.old"
 
-    @property
+    @cached_property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory and nowhere else (promise I3)."""
         return self.state / "vault"
 
-    @property
+    @cached_property
     def custody(self) -> Path:
         """Submitted files, one per transfer, named by the transfer's id, until the verified receipt."""
         return self.vault / "custody"
 
-    @property
+    @cached_property
     def opened(self) -> Path:
         """What came out of consignments, one directory per consignment, until delivered."""
         return self.vault / "opened"
 
-    @property
+    @cached_property
     def infected(self) -> Path:
         """Files that the virus scanner objects to, each named by its id in the quarantine: plaintext, so in the vault."""
         return self.vault / "infected"
 
-    @property
+    @cached_property
     def sealed_out(self) -> Path:
         """Sealed consignments and receipts waiting to be sent, `PARTNER/ID.pgp`."""
         return self.state / "sealed" / "out"
 
-    @property
+    @cached_property
     def sealed_in(self) -> Path:
         """Sealed consignments and receipts taken from the landing, `PARTNER/ID.pgp`."""
         return self.state / "sealed" / "in"
 
-    @property
+    @cached_property
     def evidence(self) -> Path:
         """Partners' signed receipts as they came, `PARTNER/ID.receipt.pgp`: the proof that a third party can check."""
         return self.state / "evidence"
 
-    @property
+    @cached_property
     def quarantine(self) -> Path:
         return self.state / "quarantine"
 
-    @property
+    @cached_property
     def run(self) -> Path:
         """Locks, wake-up sockets and process ids; worth nothing after a restart."""
         return self.state / "run"

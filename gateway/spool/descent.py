@@ -38,14 +38,19 @@ def opened(parent: int, name: str) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-@contextmanager
-def partner_directory(root: int, flow: str, partner: str) -> Iterator[int]:
-    """The directory FLOW/PARTNER below an open one."""
+def open_partner_directory(root: int, flow: str, partner: str) -> int:
+    """The directory FLOW/PARTNER below an open one; the caller closes it."""
     above = os.open(flow, DIRECTORY, dir_fd=root)
     try:
-        descriptor = os.open(partner, DIRECTORY, dir_fd=above)
+        return os.open(partner, DIRECTORY, dir_fd=above)
     finally:
         os.close(above)
+
+
+@contextmanager
+def partner_directory(root: int, flow: str, partner: str) -> Iterator[int]:
+    """The directory FLOW/PARTNER below an open one, while the block runs."""
+    descriptor = open_partner_directory(root, flow, partner)
     try:
         yield descriptor
     finally:

@@ -36,7 +36,7 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
-from gateway.spool.descent import FILE, is_plain, names, opened, partner_directory
+from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.settling import Readiness, Settling
@@ -120,6 +120,8 @@ class Intake:
         self._disk = disk
         self.unsettled = 0
         """How many files the last scan passed over because they are not finished yet."""
+        self._entered: tuple[str, str] | None = None
+        self._below = -1
         try:
             self._root = os.open(outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -134,6 +136,7 @@ class Intake:
         self.close()
 
     def close(self) -> None:
+        self._leave()
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
@@ -143,6 +146,7 @@ class Intake:
     def scan(self) -> Iterator[Drop | Refusal]:
         """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
         self.unsettled = 0
+        self._leave()
         try:
             for flow in names(self._root):
                 yield from self._scan_flow(flow)
@@ -221,6 +225,20 @@ class Intake:
                 )
                 yield Refusal(flow, partner, name, error)
 
+    def _enter(self, drop: Drop) -> int:
+        """The drop's directory, open until another one's is wanted or the next scan begins."""
+        place = (drop.flow, drop.partner)
+        if place != self._entered:
+            self._leave()
+            self._below = open_partner_directory(self._root, drop.flow, drop.partner)
+            self._entered = place
+        return self._below
+
+    def _leave(self) -> None:
+        if self._entered is not None:
+            os.close(self._below)
+            self._entered, self._below = None, -1
+
     # -- taking
 
     def take(self, drop: Drop, custody: Path, transfer: str, max_bytes: int, group: Group) -> Taken:
@@ -254,14 +272,14 @@ class Intake:
     def release(self, drop: Drop) -> bool:
         """Remove the dropped file and its marker; False where another file has taken its name, and that one stays."""
         try:
-            with partner_directory(self._root, drop.flow, drop.partner) as directory:
-                status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
-                same = _is_same(status, drop)
-                if same:
-                    self._disk.unlink(drop.name, dir_fd=directory)
-                    if drop.marked:
-                        with suppress(FileNotFoundError):
-                            self._disk.unlink(drop.name + READY, dir_fd=directory)
+            directory = self._enter(drop)
+            status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
+            same = _is_same(status, drop)
+            if same:
+                self._disk.unlink(drop.name, dir_fd=directory)
+                if drop.marked:
+                    with suppress(FileNotFoundError):
+                        self._disk.unlink(drop.name + READY, dir_fd=directory)
         except FileNotFoundError:
             same = True
         except OSError as error:
@@ -286,8 +304,7 @@ class Intake:
 
     @contextmanager
     def _file(self, drop: Drop) -> Iterator[int]:
-        with partner_directory(self._root, drop.flow, drop.partner) as directory:
-            descriptor = os.open(drop.name, FILE, dir_fd=directory)
+        descriptor = os.open(drop.name, FILE, dir_fd=self._enter(drop))
         try:
             yield descriptor
         finally:

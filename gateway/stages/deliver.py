@@ -132,9 +132,12 @@ class Deliver:
     def _publish(self, rows: list[Row[Any]], names: Mapping[int, str]) -> dict[int, str]:
         """Put the files before the back office; the names that they have there."""
         placements = []
+        directories: dict[tuple[str, str], Path] = {}
         for row in rows:
-            directory = self._place.home.inbound / row.flow / row.partner
-            make_directory(directory, 0o770)
+            if (directory := directories.get((row.flow, row.partner))) is None:
+                directory = self._place.home.inbound / row.flow / row.partner
+                make_directory(directory, 0o770)
+                directories[row.flow, row.partner] = directory
             placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
         published = publish(placements)
         flows = self._place.settings.flows

@@ -25,12 +25,15 @@ def hand_over(receipts: Path, told: Iterable[tuple[Row[Any], str | None]]) -> No
     parsed: dict[str | None, tuple[dict[str, Any], dict[str, Any]]] = {}
     files: dict[Path, bytes] = {}
     about: dict[Path, str] = {}
+    directories: dict[tuple[str, str], Path] = {}
     for row, body in told:
         if body not in parsed:  # one receipt speaks of hundreds of transfers
             parsed[body] = _parse(body)
         head, answers = parsed[body]
-        directory = receipts / row.flow / row.partner
-        make_directory(directory, 0o770)
+        if (directory := directories.get((row.flow, row.partner))) is None:
+            directory = receipts / row.flow / row.partner
+            make_directory(directory, 0o770)
+            directories[row.flow, row.partner] = directory
         target = directory / f"{row.name}.receipt.json"
         if about.get(target, _about(target)) not in (None, row.id):
             target = directory / f"{beside(row.name, row.id)}.receipt.json"

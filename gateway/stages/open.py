@@ -165,11 +165,12 @@ class Open:
         if queries.sequence_taken(connection, row.partner, manifest.sequence):
             raise SequenceReused(f"sequence {manifest.sequence}")
         fresh, doubles = [], []
+        digests = queries.digests_in(connection, row.partner, [item.transfer for item in manifest.items])
         for position, item in enumerate(manifest.items, 1):
-            known = queries.one(connection, TRANSFERS, Direction.IN, row.partner, item.transfer)
+            known = digests.get(item.transfer)
             if known is None:
                 fresh.append((position, item))
-            elif known.sha256 != item.sha256:
+            elif known != item.sha256:
                 raise TransferReused(f"item {position}")
             else:
                 doubles.append({"transfer": item.transfer, "sha256": item.sha256})

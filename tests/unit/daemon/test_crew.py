@@ -12,9 +12,23 @@ from typing import Any
 import pytest
 
 from gateway.daemon.bell import Bell
-from gateway.daemon.crew import Crew
+from gateway.daemon.crew import NEXT, Crew
 from gateway.daemon.role import Role
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
+from gateway.stages.accept import Accept
+from gateway.stages.acknowledge import Acknowledge
+from gateway.stages.admit import Admit
+from gateway.stages.collect import Collect
+from gateway.stages.deliver import Deliver
+from gateway.stages.expect import Expect
+from gateway.stages.hear import Hear
+from gateway.stages.open import Open
+from gateway.stages.overdue import Overdue
+from gateway.stages.pack import Pack
+from gateway.stages.seal import Seal
+from gateway.stages.send import Send
+from gateway.stages.settle import Settle
+from gateway.stages.validate import Validate
 from gateway.stages.workplace import Step
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -120,3 +134,15 @@ def test_a_halt_ends_the_role(tmp_path: Path) -> None:
     with pytest.raises(ChainBroken):
         Rehearsal(tmp_path).play(Player("accept", broken), after, until=5.0)
     assert after.steps == 0
+
+
+def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> None:
+    """A stage that is not listed wakes everybody, which costs processor time for nothing."""
+    stages: dict[Role, tuple[type[Any], ...]] = {
+        Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect),
+        Role.VAULT: (Overdue, Accept, Open, Pack, Seal, Acknowledge),
+        Role.LINK: (Collect, Send),
+    }
+    assert {stage.name for each in stages.values() for stage in each} == set(NEXT)
+    for role, each in stages.items():
+        assert all(role not in NEXT[stage.name] for stage in each)
