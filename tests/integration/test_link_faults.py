@@ -42,10 +42,16 @@ class Line:
     """DWP's way to the authority: whatever transport a test lays."""
 
     transport: Transport | None = None
+    sessions: list[Session] = field(default_factory=list)
 
     def connect(self) -> Session:
         assert self.transport is not None
-        return self.transport.connect()
+        self.sessions.append(self.transport.connect())
+        return self.sessions[-1]
+
+    def hang_up(self) -> None:
+        while self.sessions:
+            self.sessions.pop().close()
 
 
 @dataclass
@@ -62,8 +68,7 @@ class Road:
         """A good line, over which nobody has a session yet."""
         self.proxy.faults = self.proxy.faults_back = Faults()
         self.line.transport = transport or self.site.transport(port=self.proxy.port, pace=pace)
-        for session, _ in self.pair.dwp.send._sessions.values():
-            session.close()
+        self.line.hang_up()
 
     def drop(self) -> None:
         name = f"{len(self.dropped):05d}.xml"
