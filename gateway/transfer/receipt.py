@@ -14,7 +14,17 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ReceiptForeign, ReceiptForOtherBytes, ReceiptIncomplete, ReceiptMalformed, ReceiptVersion
-from gateway.transfer.manifest import VERSION, AuditHead, Digest, Identity, Moment, SiteCode, describe, require_version
+from gateway.transfer.manifest import (
+    MOST_ITEMS,
+    VERSION,
+    AuditHead,
+    Digest,
+    Identity,
+    Moment,
+    SiteCode,
+    describe,
+    read_document,
+)
 from gateway.transfer.states import State
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -85,7 +95,7 @@ class Receipt(BaseModel):
     issued: Moment
     audit_head: AuditHead
     seen_head: AuditHead | None = None
-    items: Annotated[tuple[Answer, ...], Field(min_length=1, max_length=10_000)]
+    items: Annotated[tuple[Answer, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
     def to_bytes(self) -> bytes:
         """The JSON that is signed and sealed."""
@@ -96,9 +106,9 @@ class Receipt(BaseModel):
         """Read what a partner wrote. ReceiptVersion for another version, ReceiptMalformed for anything else wrong."""
         if len(content) > MAX_BYTES:
             raise ReceiptMalformed("the receipt is larger than 8 MiB")
-        require_version(content, ReceiptMalformed, ReceiptVersion)
+        document = read_document(content, ReceiptMalformed, ReceiptVersion)
         try:
-            return cls.model_validate_json(content)
+            return cls.model_validate(document)
         except ValidationError as error:
             raise ReceiptMalformed(describe(error)) from None
 

@@ -2,8 +2,9 @@
 
 Every object of the file is looked at, referred to or not, those inside object streams too. What qpdf cannot read, or reads with a
 warning, is refused: a reader that repairs a file decides for itself what the file says. The file is opened for reading only and
-never altered; page contents and pictures are not decoded, so what they unpack to costs nothing. Whatever else qpdf has to unpack is
-bounded by `PdfLimits.max_unpacked`, and the sandbox's limits stand behind that.
+never altered; page contents and pictures are not looked at, but what all streams unpack to is counted and bounded
+(`PdfLimits.max_content`), for the sake of whoever opens the file later. What qpdf itself has to unpack is bounded by
+`PdfLimits.max_unpacked`, and the sandbox's limits stand behind both.
 
 Raises DiskFailed where the file cannot be read at all, and nothing for what it holds. The layout of a LAID is not public: no rule
 here asks what is written on its pages, or for which authority.
@@ -27,6 +28,7 @@ from gateway.validation.contract import Finding, Report
 from gateway.validation.pdf_pages import PageTreeFault, count_pages
 from gateway.validation.pdf_rules import MESSAGES, judge, suspicious
 from gateway.validation.pdf_syntax import OPAQUE, Reference, TooDeep, Value, parse
+from gateway.validation.pdf_weight import TooHeavy, unpacked_size
 
 SCHEMA: Final = "laid/1.0"
 
@@ -41,6 +43,7 @@ class PdfLimits:
     max_depth: int = 64
     max_pixels: int = 100_000_000
     max_unpacked: int = 64 * 1024 * 1024
+    max_content: int = 512 * 1024 * 1024
     max_findings: int = 50
 
 
@@ -131,11 +134,13 @@ class PdfValidator:
         objects = pdf.objects
         if len(objects) > self._limits.max_objects:
             raise _Refused("pdf-too-many-objects", "document")
+        room = self._limits.max_content
         for item in objects:
             text = _text_of(item)
             stream = text.endswith(b" R") and isinstance(item, pikepdf.Stream)
             if stream:
                 text = item.stream_dict.unparse(resolved=True)
+                room -= _weigh(item, room)
             yield from self._examine(pdf, item, text, stream=stream)
 
     def _examine(self, pdf: pikepdf.Pdf, item: pikepdf.Object | str, text: bytes, *, stream: bool) -> Iterator[Finding]:
@@ -183,6 +188,18 @@ class _Resolver:
                 return value
             value = parse(_text_of(self._pdf.get_object(value.number, value.generation)), self._max_depth)
         return OPAQUE
+
+
+def _weigh(stream: pikepdf.Object, most: int) -> int:
+    """The bytes that a stream unpacks to."""
+    named = stream.stream_dict.get("/Filter")
+    if named is None:
+        return 0
+    filters = [str(name) for name in named] if isinstance(named, pikepdf.Array) else [str(named)]
+    try:
+        return unpacked_size(stream.read_raw_bytes(), filters, most)
+    except TooHeavy as fault:
+        raise _Refused("pdf-exhausting", "object {} {}".format(*stream.objgen)) from fault
 
 
 def _text_of(item: object) -> bytes:

@@ -23,7 +23,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
         "pdf-encrypted": "The PDF is locked with a password or with usage restrictions.",
         "pdf-trailing-data": "Other data follows the end of the PDF.",
         "pdf-too-large": "The PDF is larger than the limit.",
-        "pdf-exhausting": "Reading the PDF takes more memory than the limit.",
+        "pdf-exhausting": "Something in the PDF unpacks to more than the limit.",
         "pdf-too-many-objects": "The PDF has more objects than the limit.",
         "pdf-too-many-pages": "The PDF has more pages than the limit.",
         "pdf-too-deep": "The PDF is nested deeper than the limit.",

@@ -19,6 +19,7 @@ from gateway.settings.read import load
 from gateway.stages.collect import Collect
 from gateway.stages.deliver import Deliver
 from gateway.stages.workplace import Stage, Workplace
+from gateway.validation.sandbox import Sandbox
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.sites import Site, make_site
 from tests.acceptance.strangers import leave, meet
@@ -33,6 +34,7 @@ class Receiver:
     place: Workplace
     stages: Sequence[Stage]
     log: io.BytesIO
+    readers: Sandbox | None
 
     def work(self) -> None:
         """Run every stage until nothing moves any more."""
@@ -79,12 +81,12 @@ def receiver(root: Path, code: str, forgers: Sequence[Forger], *, deliver: bool 
         place = assembly.workplace(settings, "test", logs.configure(code, "test", stream=log, strict=True), _never)
         stack.callback(place.ledger.close)
         stages: list[Stage] = [Collect(place), *assembly.vault_stages(place)]
-        if deliver:
-            readers = stack.enter_context(assembly.sandbox(settings, 1))
+        readers = stack.enter_context(assembly.sandbox(settings, 1)) if deliver else None
+        if readers is not None:
             stages.append(Deliver(place, readers))
         for stage in stages:
             stack.callback(stage.close)
-        yield Receiver(site, place, stages, log)
+        yield Receiver(site, place, stages, log, readers)
 
 
 def _never() -> bool:

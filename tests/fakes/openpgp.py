@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
 
 LONG_AGO = "20200101T000000"
 SHORTLY_AFTER = "20200102T000000"
@@ -140,6 +141,23 @@ def unprotected(session_key: bytes, packets: bytes) -> bytes:
     prefix = os.urandom(16)
     head = _cfb(session_key, bytes(16), prefix + prefix[-2:])
     return packet(9, head + _cfb(session_key, head[2:18], packets))
+
+
+def without_integrity_code(session_key: bytes, packets: bytes) -> bytes:
+    """An integrity-protected packet whose modification detection code was cut off (section 5.14)."""
+    prefix = os.urandom(16)
+    return packet(18, b"\x01" + _cfb(session_key, bytes(16), prefix + prefix[-2:] + packets))
+
+
+def encrypted_aead(session_key: bytes, packets: bytes) -> bytes:
+    """An AEAD encrypted data packet as GnuPG 2.3 wrote it: version 1, AES-256, OCB, chunks of 4 MiB, one nonce."""
+    nonce = os.urandom(15)
+    head = b"\xd4\x01\x09\x02\x10"
+    sealer = AESOCB3(session_key)
+    chunk = sealer.encrypt(nonce, packets, head + bytes(8))
+    last = nonce[:7] + (int.from_bytes(nonce[7:], "big") ^ 1).to_bytes(8, "big")
+    tag = sealer.encrypt(last, b"", head + (1).to_bytes(8, "big") + len(packets).to_bytes(8, "big"))
+    return packet(20, head[1:] + nonce + chunk + tag)
 
 
 def _cfb(session_key: bytes, start: bytes, clear: bytes) -> bytes:

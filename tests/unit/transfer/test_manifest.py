@@ -107,6 +107,12 @@ def test_manifest_that_breaks_one_line_of_the_rule_is_refused_for_it(
         judge(parse(), **changes)
 
 
+def test_more_items_than_there_may_be_are_not_read_one_by_one() -> None:
+    # A million empty items are four megabytes of manifest, and were four gigabytes of reasons.
+    with pytest.raises(ManifestMalformed, match="more than 10000 items"):
+        Manifest.parse(b'{"version": 1, "items": [' + b"{}," * 1_000_000 + b"{}]}")
+
+
 def test_clock_may_differ_by_the_leeway_and_no_more() -> None:
     judge(parse(), now=from_text(CREATED) - CLOCK_LEEWAY)
     judge(parse(), now=from_text("2026-11-28T10:00:00Z") - 0.001)

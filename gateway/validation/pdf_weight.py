@@ -1,0 +1,111 @@
+"""How much a stream of a PDF unpacks to: counted as it comes, and never held (ISO 32000-1 section 7.4).
+
+Nothing here looks at the content; whoever opens the document later unpacks it, and a file of kilobytes may become
+gigabytes there. Raises TooHeavy alone: what is damaged counts as far as it can be read. Pictures' own compressions are
+not unpacked, since the number of their points is bounded elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+_PIECE: Final = 1 << 16
+_SPACES: Final = re.compile(rb"[\x00\t\n\f\r ]+")
+_CLEAR, _END, _FIRST, _WIDEST = 256, 257, 258, 12
+
+
+class TooHeavy(ValueError):
+    """More than the limit, or packed more than once, for which no honest maker has a reason."""
+
+
+def unpacked_size(packed: bytes, filters: Sequence[str], most: int) -> int:
+    """The bytes that a stream with these filters, in this order, unpacks to; TooHeavy above `most`."""
+    if sum(name in _PACKERS for name in filters) > 1:
+        raise TooHeavy
+    size = 0
+    for name in filters:
+        if name in _PACKERS:
+            for piece in _PACKERS[name](packed):
+                size += piece
+                if size > most:
+                    raise TooHeavy
+            break
+        if name not in _WRITTEN:
+            break
+        try:
+            packed = _WRITTEN[name](_SPACES.sub(b"", packed))
+        except ValueError:
+            break
+    return size
+
+
+def _deflated(packed: bytes) -> Iterator[int]:
+    unpacker = zlib.decompressobj()
+    try:
+        for at in range(0, len(packed), _PIECE):
+            rest = packed[at : at + _PIECE]
+            while rest and not unpacker.eof:
+                yield len(unpacker.decompress(rest, 16 * _PIECE))
+                rest = unpacker.unconsumed_tail
+    except zlib.error:
+        return
+
+
+def _run_lengths(packed: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(packed) and packed[at] != 128:
+        length = packed[at]
+        yield length + 1 if length < 128 else 257 - length
+        at += length + 2 if length < 128 else 2
+
+
+def _lempel_ziv(packed: bytes) -> Iterator[int]:
+    """The lengths of the words that the codes stand for; a code is 9 bits wide at first, and 12 in the end."""
+    lengths = [1] * _FIRST
+    width, bits, held, before = 9, 0, 0, 0
+    for octet in packed:
+        bits, held = bits << 8 | octet, held + 8
+        if held < width:
+            continue
+        held -= width
+        code, bits = bits >> held, bits & (1 << held) - 1
+        if code == _CLEAR:
+            lengths, width, before = [1] * _FIRST, 9, 0
+            continue
+        if code == _END or code > len(lengths):
+            return
+        if before and len(lengths) < 1 << _WIDEST:
+            lengths.append(before + 1)
+        before = lengths[code] if code < len(lengths) else before + 1
+        yield before
+        if len(lengths) + 1 >= 1 << width and width < _WIDEST:
+            width += 1
+
+
+def _base85(packed: bytes) -> bytes:
+    return base64.a85decode(packed.partition(b"~")[0])
+
+
+def _hexadecimal(packed: bytes) -> bytes:
+    digits = packed.partition(b">")[0]
+    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("latin-1"))
+
+
+_PACKERS: Final[Mapping[str, Callable[[bytes], Iterator[int]]]] = MappingProxyType(
+    {
+        "/FlateDecode": _deflated,
+        "/Fl": _deflated,
+        "/LZWDecode": _lempel_ziv,
+        "/LZW": _lempel_ziv,
+        "/RunLengthDecode": _run_lengths,
+        "/RL": _run_lengths,
+    }
+)
+_WRITTEN: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
+    {"/ASCII85Decode": _base85, "/A85": _base85, "/ASCIIHexDecode": _hexadecimal, "/AHx": _hexadecimal}
+)
