@@ -45,6 +45,7 @@ _ERRORS = (
     "disk.full",
     "intake.stopped",
     ".missing",
+    "key.expired",
 )
 _WARNINGS = (
     "spool.refused",
@@ -58,6 +59,8 @@ _WARNINGS = (
     ".repeated",
     ".set-back",
     ".gap-found",
+    ".expiring",
+    "key.revoked",
     ".returned",
 )
 
@@ -164,6 +167,7 @@ def vault_stages(place: Workplace) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
     from gateway.stages.accept import Accept
     from gateway.stages.acknowledge import Acknowledge
+    from gateway.stages.foresee import Foresee
     from gateway.stages.open import Open
     from gateway.stages.overdue import Overdue
     from gateway.stages.pack import Pack
@@ -172,6 +176,7 @@ def vault_stages(place: Workplace) -> Sequence[Stage]:
     engine = open_pgp(place.settings)
     return [
         Overdue(place),
+        Foresee(place, engine),
         Accept(place, engine),
         Open(place, engine, partial(_unpack, place.settings.limits.receive_bytes)),
         Pack(place),
@@ -235,9 +240,26 @@ def transport(settings: Settings, partner: Partner) -> Transport:
 
     there, link, most = partner.endpoint, settings.link, partner.max_bytes_per_second
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
-    endpoint = Endpoint(there.host, there.port, there.user, there.path, there.host_key)
+    until = there.old_host_key_until
+    endpoint = Endpoint(
+        there.host,
+        there.port,
+        there.user,
+        there.path,
+        _unless_revoked(there.host_key, partner) or "",
+        _unless_revoked(there.old_host_key, partner),
+        0.0 if until is None else until.timestamp(),
+    )
+    secrets = secrets_of(settings.home, os.environ)
+    old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
-    return SftpTransport(endpoint, secrets_of(settings.home, os.environ).client_key, pace, bandwidth=bandwidth)
+    return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old)
+
+
+def _unless_revoked(line: str | None, partner: Partner) -> str | None:
+    from gateway.transport.keys import parse_public_key
+
+    return None if line is None or parse_public_key(line).fingerprint in partner.revoked else line
 
 
 class _InCustody:

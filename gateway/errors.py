@@ -969,6 +969,24 @@ class CardRefused(Misuse):
     remedy = "Ask the partner for a new `gateway card`, and confirm the fingerprint by telephone."
 
 
+class CardForged(CardRefused):
+    """The card is signed, but not by the key that is pinned for that partner."""
+
+    code = "card-signature"
+    remedy = (
+        "Call the partner on a number that you know. If the card is theirs, give the fingerprint that they read out "
+        "with --fingerprint; if it is not, somebody else made it: report it."
+    )
+
+
+class KeyStillNeeded(Misuse):
+    """The old key is still needed: what is sealed to it may come, or a partner knows no other."""
+
+    code = "key-still-needed"
+    exit_status = 69
+    remedy = "`gateway keys list` names the partners that have not taken the new card. `--now` retires it all the same."
+
+
 class NotPermitted(Misuse):
     """You may not do that."""
 

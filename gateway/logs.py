@@ -114,6 +114,7 @@ class Event(StrEnum):
     KEY_REVOKED = "key.revoked"
     KEY_EXPIRING = "key.expiring"
     KEY_EXPIRED = "key.expired"
+    KEY_RENEWED = "key.renewed"
     LOG_LINE_FOREIGN = "log.line-foreign"
     LOG_EVENT_UNKNOWN = "log.event-unknown"
 

@@ -22,10 +22,10 @@ from gateway.daemon.confinement import may_talk
 from gateway.daemon.role import Role
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.settings.model import Settings
+from gateway.stages.foresee import stage_of
 
-DAY: Final = 86400.0
-KEY_DAYS: Final = (30, 14, 7, 1)
-"""Days before its end at which a key is warned of; the last two are failures, so that monitoring wakes somebody."""
+_FAILS_FROM: Final = 7
+"""Days before a key's end from which on that is a failure, so that monitoring wakes somebody."""
 
 
 def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
@@ -104,13 +104,11 @@ def _certificate(name: str, read: Callable[[], Certificate], now: Callable[[], f
         return Check(name, Outcome.FAIL, "cannot both sign and be encrypted to", remedy)
     if certificate.expires is None:
         return Check(name, Outcome.OK, "does not expire")
-    left = (certificate.expires - now()) / DAY
     day = time.strftime("%Y-%m-%d", time.gmtime(certificate.expires))
-    if left <= 0:
+    if certificate.expires <= now():
         return Check(name, Outcome.FAIL, f"expired on {day}", remedy)
-    if left <= KEY_DAYS[0]:
-        step = min(days for days in KEY_DAYS if left <= days)
-        outcome = Outcome.FAIL if step <= KEY_DAYS[2] else Outcome.WARN
+    if (step := stage_of(certificate.expires - now())) is not None:
+        outcome = Outcome.FAIL if step <= _FAILS_FROM else Outcome.WARN
         return Check(name, outcome, f"expires on {day}: within {step} day{'s' if step > 1 else ''}", remedy)
     return Check(name, Outcome.OK, f"valid until {day}")
 

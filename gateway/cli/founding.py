@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.rotation import user_id
 from gateway.crypto.contract import KeyStore
 from gateway.errors import DiskFailed, DiskFull, NotPermitted, UsageWrong
 from gateway.settings.directories import make, site_directories
@@ -103,8 +104,7 @@ def _build(
     (home.spool / "README.md").chmod(0o644)
     make_key_pair(home.client_key, f"gateway {charter.code}")
     make_key_pair(home.host_key, f"gateway {charter.code} host")
-    user_id = f"Gateway {charter.code} <{charter.code.lower()}@gateway.invalid>"
-    fingerprint = key_store(home.keyrings).create_own(user_id, charter.key_days).fingerprint
+    fingerprint = key_store(home.keyrings).create_own(user_id(charter.code), charter.key_days).fingerprint
     create_ledger(home)
     write_text(
         home.gateway_toml,

@@ -15,9 +15,8 @@ from gateway.cli.reading import moment
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import GatewayError
 from gateway.settings.model import Partner, Settings
+from gateway.stages.signing import OWN
 from gateway.transport.keys import parse_public_key, read_public_key
-
-OWN = "own"
 
 
 class Use(StrEnum):
@@ -60,7 +59,7 @@ def own_keys(settings: Settings, engine: OpenPgp) -> Iterator[KeyRow]:
     host = (home.host_key, home.old_host_key, keys.old_host_key_until, Use.SSH_HOST)
     for current, before, until, use in (client, host) if settings.sftp_server.managed else (client,):
         yield KeyRow(OWN, use, Standing.CURRENT, read_public_key(current).fingerprint)
-        if before.is_file():
+        if until is not None:
             yield KeyRow(OWN, use, Standing.OLD, read_public_key(before).fingerprint, until=_text(until))
 
 

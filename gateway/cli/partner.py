@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from gateway.cli import output
+from gateway.cli.acting import because
 from gateway.cli.site import settings_of
 from gateway.errors import CardRefused, NotFound, UsageWrong
-from gateway.transfer.card import MAX_BYTES, Card, parse
+from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
 if TYPE_CHECKING:
     from gateway.cli.introduction import Link
@@ -37,29 +38,44 @@ def partner() -> None:
 @click.option(
     "--flows", metavar="FLOW,...", help="The only flows to exchange.  [default: all that the catalog permits]"
 )
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, MOST_DAYS),
+    metavar="DAYS",
+    help="Accept the keys that the card replaces for so long.  [default: as long as the card asks, if it is signed]",
+)
 @click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
 @click.pass_context
 def add(
-    ctx: click.Context, card: str, fingerprint: str | None, link: str | None, flows: str | None, os_account: str | None
+    ctx: click.Context,
+    card: str,
+    fingerprint: str | None,
+    link: str | None,
+    flows: str | None,
+    overlap: int | None,
+    os_account: str | None,
 ) -> None:
     """Introduce a partner by its CARD, a file that its `gateway card` printed (`-` for standard input).
 
     A card proves nothing by itself. Call the partner on a number that you know, let them read out their fingerprint,
     and give it with --fingerprint; without, it is shown and asked for. A card of a partner that is known already
-    replaces its keys and endpoint, and leaves your own decisions about it as they are.
+    replaces its keys and endpoint, and leaves your own decisions about it as they are. If it is signed by the key that
+    was confirmed before, nobody is asked, and the keys that it replaces are accepted until the date that it names.
 
     \b
     Example:
       gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
     """
     settings = settings_of(ctx)
-    offered = parse(_read(card))
+    data = _read(card)
+    offered = parse(data)
     from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
-    from gateway.cli import introduction  # noqa: PLC0415  # slow to import
+    from gateway.cli import introduction, key_events, succession  # noqa: PLC0415  # slow to import
     from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
-    keys = key_store(settings.home.keyrings)
-    introduction.believable(offered, settings, keys, time.time())
+    keys, now = key_store(settings.home.keyrings), time.time()
+    before = settings.partners.get(offered.site)
+    introduction.believable(offered, settings, keys, now)
     confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
     if confirmed is not None and confirmed != offered.fingerprint:
         raise CardRefused("The card's fingerprint is not the one that was confirmed: this may be somebody else's card.")
@@ -68,16 +84,62 @@ def add(
         flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
         os_account=os_account,
     )
-    new = introduction.introduce(offered, settings, wishes)
-    before = settings.partners.get(new.code)
+    vouched = succession.vouched(offered, signed_text(data), before, keys, now, confirmed=confirmed is not None)
+    overlaps = succession.overlaps(offered, before, keys, now, trusted=vouched.card, days=overlap)
+    new = introduction.introduce(offered, settings, wishes, overlaps)
     _show_change(before, new)
-    if confirmed is None:
+    if before is not None and vouched.by_partner:
+        output.say(f"The card is signed by the key of {before.code} that is pinned here; nobody needs to confirm it.")
+    elif confirmed is None:
         _confirm(offered, from_stdin=card == "-")
-    introduction.keep(offered, new, settings, keys)
+    introduction.keep(offered, new, settings, keys, overlaps)
+    key_events.introduced(ctx, before, new)
     outgoing, incoming = flows_of(settings, new)
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
     output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
     output.say("A gateway that runs takes it over at `gateway reload`.")
+
+
+@partner.command()
+@click.argument("code", metavar="CODE")
+@click.option(
+    "--fingerprint",
+    metavar="FPR",
+    help="Which of its keys: an OpenPGP fingerprint, or SHA256:... of an SSH key.  [default: its current OpenPGP key]",
+)
+@because
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.pass_context
+def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, *, dry_run: bool) -> None:
+    """Trust a key of the partner CODE no more, at once and for good: it was stolen, or they say so by telephone.
+
+    What it signs is locked away from now on, and whoever logs in with it is shut out. Where it is the key that we encrypt
+    to, or the host key of their server, the lane to them is held until their new card is taken and the lane released.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner revoke E09000030 --reason "laptop stolen, their incident 12"
+    """
+    settings = settings_of(ctx)
+    from gateway.cli import acting, key_events, succession  # noqa: PLC0415  # slow to import
+    from gateway.cli.reload import take_over_where_running  # noqa: PLC0415  # slow to import
+    from gateway.settings.write import write_partner  # noqa: PLC0415  # slow to import
+
+    because_of = acting.decision(reason)
+    known = settings.partners.get(code)
+    if known is None:
+        raise NotFound(f"There is no partner {code}: `gateway partner list` shows those that there are.")
+    lost = succession.named_key(known, fingerprint)
+    new = succession.without(known, lost)
+    if dry_run:
+        _show_change(known, new)
+        return
+    with acting.workplace(ctx) as place:
+        key_events.lost(place, known, lost, because_of)
+    write_partner(settings.home, new)
+    take_over_where_running(settings.home)
+    output.say(f"The key {lost} of {code} is trusted no more.")
+    output.say("Next: their new card, its fingerprint by telephone, `gateway partner add`, then `gateway release`.")
 
 
 @partner.command("list")

@@ -16,6 +16,8 @@ from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
 from gateway.errors import NotPermitted, NotRunning, StillReloading
 from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.settings.read import load
 
 _LOOK_EVERY: Final = 0.1
 _TO_START: Final = 20.0
@@ -35,6 +37,15 @@ def reload(ctx: click.Context) -> None:
       gateway --home /srv/gateway reload
     """
     settings = settings_of(ctx)
+    take_over(settings)
+    output.say(f"The gateway has reloaded; its partners: {', '.join(settings.partners) or 'none'}.")
+
+
+def take_over(settings: Settings) -> None:
+    """Make the running gateway take over these settings, which are on disk, and wait until all its roles have.
+
+    Raises NotRunning, NotPermitted, StillReloading.
+    """
     home = settings.home
     supervisor = holder(home.run, "gateway")
     if supervisor is None:
@@ -53,7 +64,20 @@ def reload(ctx: click.Context) -> None:
         if time.monotonic() > deadline:
             raise StillReloading
         time.sleep(_LOOK_EVERY)
-    output.say(f"The gateway has reloaded; its partners: {', '.join(settings.partners) or 'none'}.")
+
+
+def take_over_where_running(home: Home) -> None:
+    """Let a running gateway take over what a command has changed; without one there is nothing to do."""
+    try:
+        take_over(load(home))
+    except NotRunning:
+        alone = [role.value for role in Role if holder(home.run, role) is not None]
+        if alone:
+            output.say(f"These roles run by themselves, and have to be started anew now: {', '.join(alone)}.")
+        else:
+            output.say("The gateway does not run: it takes the change over when it starts.")
+    else:
+        output.say("The gateway that runs has taken the change over.")
 
 
 def _processes(home: Home) -> dict[Role, str | None]:

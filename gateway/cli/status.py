@@ -15,8 +15,11 @@ from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
-from gateway.ledger import queries
+from gateway.ledger import facts, queries
 from gateway.settings.model import Settings
+from gateway.stages.foresee import RENEWED, TOLD, stage_of
+from gateway.stages.signing import OWN, subject, unconfirmed
+from gateway.transfer.identity import from_text
 from gateway.transfer.states import Direction
 
 _UNAVAILABLE: Final = 69
@@ -37,8 +40,8 @@ _HELD: Final = (Column("HELD"), Column("ID"), Column("PARTNER"), Column("CODE"))
 def status(ctx: click.Context, *, as_json: bool) -> None:
     """Show this site's health in one screen: processes, lanes, what is under way, what waits for a person.
 
-    Exit status 0 while all is well, 69 when something needs a person. How long keys are still valid, `gateway doctor`
-    says.
+    Exit status 0 while all is well, 69 when something needs a person. Keys that end within 30 days are shown, as the
+    running gateway has found them; `gateway doctor` looks at all of them now.
 
     \b
     Example:
@@ -85,6 +88,7 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         ],
         "quarantined": len(queries.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
+        "keys": _ending(settings, connection, now),
         "disk": {
             "free_bytes": shutil.disk_usage(home.state).free,
             "needed_bytes": settings.limits.min_free_bytes,
@@ -92,6 +96,27 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
     }
     needs = list(_needs(health))
     return {"site": health.pop("site"), "healthy": not needs, "needs": needs, **health}
+
+
+def _ending(settings: Settings, connection: Connection, now: float) -> list[dict[str, Any]]:
+    """The keys whose end is near or has come, by the last that the chain has about each."""
+    pins = [(OWN, settings.openpgp.fingerprint), (OWN, settings.keys.old_openpgp)]
+    pins += [(code, partner.fingerprint) for code, partner in settings.partners.items()]
+    owners = {subject(owner, pin): (owner, pin) for owner, pin in pins if pin is not None}
+    ending = []
+    for about, (event, detail) in facts.last_details(connection, TOLD, list(owners)).items():
+        days = stage_of(from_text(detail["due"]) - now)
+        if event != RENEWED and days is not None and not _is_settled(about, settings, connection):
+            owner, fingerprint = owners[about]
+            said = {"due": detail["due"], "days": days, "meaning": detail["reason"]}
+            ending.append({"owner": owner, "fingerprint": fingerprint, **said})
+    return ending
+
+
+def _is_settled(about: str, settings: Settings, connection: Connection) -> bool:
+    """Whether the old key's date concerns nobody any more: every partner knows the new one."""
+    old = settings.keys.old_openpgp
+    return old is not None and about == subject(OWN, old) and not unconfirmed(connection, settings)
 
 
 def _lane(partner: str, lane: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -120,6 +145,10 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
     if number := health["quarantined"]:
         yield f"{number} locked away: `gateway quarantine list`"
+    for key in health["keys"]:
+        whose = "our key" if key["owner"] == OWN else f"the key of {key['owner']}"
+        when = "has ended" if key["days"] == 0 else f"ends within {key['days']} day{'s' if key['days'] > 1 else ''}"
+        yield f"{whose} {key['fingerprint'][-16:]} {when}, on {key['due'][:10]}: {key['meaning']}"
     if health["disk"]["free_bytes"] < health["disk"]["needed_bytes"]:
         yield "the disk is nearly full: nothing is taken in"
 

@@ -133,6 +133,10 @@ class KeyStore(Protocol):
         """Our public certificate, ASCII-armoured, minimal (no third-party signatures); None: the only one there is."""
         ...
 
+    def own_secrets(self) -> tuple[str, ...]:
+        """The primary fingerprints of our secret keys, those that nobody uses any more among them."""
+        ...
+
     def revoke_own(self, fingerprint: str) -> None:
         """Apply the revocation that was made together with our key: it signs nothing any more, and still decrypts."""
         ...

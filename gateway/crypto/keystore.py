@@ -89,6 +89,17 @@ class GnuPgKeyStore:
         gpg = self._own_gpg()
         return _export(gpg, self._keyrings.own_ring, self._own(gpg, fingerprint).primary.fingerprint)
 
+    def own_secrets(self) -> tuple[str, ...]:
+        gpg = self._own_gpg()
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            with gpg.within(Bounds()):
+                listed = gpg.list_keys(secret=True)
+        finally:
+            agent.close()
+        return tuple(str(key["fingerprint"]) for key in listed)
+
     def revoke_own(self, fingerprint: str) -> None:
         gpg = self._own_gpg()
         self._own(gpg, fingerprint)

@@ -29,7 +29,7 @@ from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.spool.names import is_temporary
 from gateway.transport.sshd import Account, Chroot, ManagedServer, ServerSpec
-from gateway.transport.sshd_config import check_spec
+from gateway.transport.sshd_config import check_spec, logins
 
 NAME: Final = "gateway"
 """The name of the supervisor's lock and bell."""
@@ -148,7 +148,7 @@ class Supervisor:
         same_address = (settings.sftp_server, settings.site) == (self._settings.sftp_server, self._settings.site)
         self._settings = settings
         self._stop_roles()
-        if not same_address:
+        if not same_address or self._shuts_out(settings):
             self._stop_server()
         if self._server is None:
             self._start_server()
@@ -176,6 +176,12 @@ class Supervisor:
             child.process = None
 
     # -- the managed server
+
+    def _shuts_out(self, settings: Settings) -> bool:
+        """Whether somebody's key counts no more: sshd asks for keys at the login only, and its session may be open."""
+        if self._server is None or not settings.sftp_server.managed:
+            return False
+        return not logins(self._server.spec) <= logins(_server_spec(settings))
 
     def _start_server(self) -> None:
         if not self._settings.sftp_server.managed:
@@ -243,14 +249,20 @@ def _server_spec(settings: Settings) -> ServerSpec:
     home, server = settings.home, settings.sftp_server
     accounts = tuple(
         Account(
-            partner.code, partner.ssh_key, partner.link == "collect" and partner.endpoint is None, partner.os_account
+            partner.code,
+            partner.ssh_key,
+            partner.link == "collect" and partner.endpoint is None,
+            partner.os_account,
+            partner.old_ssh_key,
+            0.0 if partner.old_ssh_key_until is None else partner.old_ssh_key_until.timestamp(),
         )
         for partner in settings.partners.values()
         if partner.ssh_key is not None and partner.link != "none"
     )
     account = pwd.getpwuid(os.getuid()).pw_name
     chroot = Chroot(server.chroot)
-    return ServerSpec(server.host, server.port, home.host_key, home.ssh, home.landing, account, accounts, chroot)
+    old = None if settings.keys.old_host_key_until is None else home.old_host_key
+    return ServerSpec(server.host, server.port, home.host_key, home.ssh, home.landing, account, accounts, chroot, old)
 
 
 def _logger(settings: Settings) -> Logger:

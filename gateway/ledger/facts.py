@@ -101,6 +101,22 @@ def said_about(connection: Connection, events: Sequence[str], subjects: Sequence
     return found
 
 
+def last_details(
+    connection: Connection, events: Sequence[str], subjects: Sequence[str]
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """The last of these events that the chain has about each subject, with what it says."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for start in range(0, len(subjects), _GROUP):
+        query = (
+            select(EVENTS.c.event, EVENTS.c.subject, EVENTS.c.detail)
+            .where(EVENTS.c.subject.in_(subjects[start : start + _GROUP]), EVENTS.c.event.in_(events))
+            .order_by(EVENTS.c.sequence)
+        )
+        for name, subject, detail in connection.execute(query):
+            found[subject] = (name, orjson.loads(detail))
+    return found
+
+
 def _transfers(
     connection: Connection, direction: Direction, flows: Sequence[str], partners: Collection[str]
 ) -> Iterator[Row[Any]]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
+from gateway.settings.values import Windows, check_zone
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -70,36 +70,15 @@ RemotePath = Annotated[
 ]
 
 
-Moment = Annotated[AwareDatetime, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")]
+MaybeMoment = Annotated[
+    AwareDatetime | None, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")
+]
+MaybeFingerprint = Annotated[
+    Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
+]
+MaybeSshKey = Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")]
 Fingerprints = Annotated[
     tuple[Fingerprint, ...], Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, in quotes")
-]
-
-
-def _window(text: str) -> str:
-    if text[:5] == text[6:]:
-        raise ValueError("a window that closes when it opens")
-    return text
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError("no such time zone") from error
-    return name
-
-
-Windows = Annotated[
-    tuple[
-        Annotated[
-            str,
-            Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"),
-            AfterValidator(_window),
-        ],
-        ...,
-    ],
-    Field(strict=False, description='a list of windows from opening to closing, such as ["20:00-06:00"]'),
 ]
 
 
@@ -128,7 +107,7 @@ class Site(Table):
     name: Line
     time_zone: Annotated[
         str,
-        AfterValidator(_zone),
+        AfterValidator(check_zone),
         Field(max_length=64, description='the name of a time zone, such as "Europe/London", in quotes'),
     ] = "Europe/London"
 
@@ -151,12 +130,10 @@ class KeySettings(Table):
     `revoked_openpgp` are keys of ours that the card says are revoked.
     """
 
-    old_openpgp: Annotated[
-        Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
-    ] = None
-    old_openpgp_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
-    old_client_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
-    old_host_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    old_openpgp: MaybeFingerprint = None
+    old_openpgp_until: MaybeMoment = None
+    old_client_key_until: MaybeMoment = None
+    old_host_key_until: MaybeMoment = None
     revoked_openpgp: Fingerprints = ()
 
 
@@ -319,10 +296,8 @@ class EndpointSettings(Table):
     user: Account
     path: RemotePath = "in"
     host_key: SshKey
-    old_host_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = (
-        None
-    )
-    old_host_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    old_host_key: MaybeSshKey = None
+    old_host_key_until: MaybeMoment = None
 
 
 class Partner(Table):
@@ -337,24 +312,22 @@ class Partner(Table):
     code: Code
     name: Line
     fingerprint: Fingerprint
-    old_fingerprint: Annotated[
-        Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
-    ] = None
-    old_fingerprint_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    old_fingerprint: MaybeFingerprint = None
+    old_fingerprint_until: MaybeMoment = None
     revoked: Annotated[
         tuple[Annotated[str, Field(pattern=f"^({FINGERPRINT}|SHA256:[A-Za-z0-9+/]{{43}})$")], ...],
         Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, or SHA256:..., in quotes"),
     ] = ()
-    card_issued: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    card_issued: MaybeMoment = None
     link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
         "push"
     )
     envelope: Annotated[
         Literal["gateway", "plain"], Field(description='"gateway" ("plain" is not available in this version)')
     ] = "gateway"
-    ssh_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = None
-    old_ssh_key: Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")] = None
-    old_ssh_key_until: Annotated[Moment | None, Field(description="a moment such as 2026-12-31T12:00:00Z")] = None
+    ssh_key: MaybeSshKey = None
+    old_ssh_key: MaybeSshKey = None
+    old_ssh_key_until: MaybeMoment = None
     os_account: Annotated[Account | None, Field(description="the name of an account, in quotes")] = None
     flows_out: Annotated[
         tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["claim", "laid"]')

@@ -38,6 +38,14 @@ class Secrets:
         return self._given(self.home.host_key)
 
     @property
+    def old_client_key(self) -> Path:
+        return self._given(self.home.old_client_key)
+
+    @property
+    def old_host_key(self) -> Path:
+        return self._given(self.home.old_host_key)
+
+    @property
     def openpgp(self) -> tuple[Path, ...]:
         """The directories in which the secret OpenPGP keys lie, and the keys."""
         own = self.home.keyrings / "own"

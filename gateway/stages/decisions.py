@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, update
 
-from gateway.errors import HeldByPerson, NotFound, ReturnedByPerson, UsageWrong
+from gateway.errors import GatewayError, HeldByPerson, NotFound, ReturnedByPerson, UsageWrong
 from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
@@ -183,6 +183,14 @@ def _send_again(transaction: Transaction, row: Row[Any], decision: Decision) -> 
     transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
     transaction.move_with({"id": row.id, "partner": row.partner}, State.SENT, State.SEALED, event)
     return Decided("consignment", row.id, row.partner, State.SEALED)
+
+
+def hold_lane(transaction: Transaction, partner: str, error: GatewayError, decision: Decision) -> None:
+    """Send nothing more to a partner until a person releases its lane; `error` says what happened."""
+    transaction.record(
+        "lane.held", "lane", partner, partner, code=error.code, reason=decision.reason, actor=decision.actor
+    )
+    transaction.set_lane(partner, held=True, due=0.0, code=error.code, reason=error.reason)
 
 
 def _release_lane(transaction: Transaction, partner: str, decision: Decision) -> Decided:

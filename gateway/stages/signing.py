@@ -17,13 +17,16 @@ from gateway.ledger import facts
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 from gateway.stages.workplace import Workplace
+from gateway.transfer.identity import from_text
 
 CONFIRMED: Final = "key.confirmed"
+OWN: Final = "own"
+"""Whose key it is, in the chain and in lists, where it is ours: no code of a partner has small letters."""
 
 
-def subject(partner: str, fingerprint: str) -> str:
-    """What the chain calls a partner's knowledge of one key of ours."""
-    return f"{partner}/{fingerprint}"
+def subject(owner: str, fingerprint: str) -> str:
+    """What the chain calls a key of an owner's, or a partner's knowledge of a key of ours."""
+    return f"{owner}/{fingerprint}"
 
 
 def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
@@ -33,6 +36,15 @@ def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
     about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.partners}
     said = facts.said_about(connection, [CONFIRMED], list(about.values()))
     return [code for code, each in about.items() if (CONFIRMED, each) not in said]
+
+
+def confirmed_since(connection: Connection, settings: Settings) -> float | None:
+    """When the last partner showed that it knows our new key; None where not all have."""
+    about = [subject(code, settings.openpgp.fingerprint) for code in settings.partners]
+    said = facts.said_about(connection, [CONFIRMED], about)
+    if len(said) < len(about):
+        return None
+    return max((from_text(at) for at in said.values()), default=0.0)
 
 
 class Signing:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.transport.connection import pinned_host_key
+from gateway.transport.connection import shown_host_key
 from gateway.transport.sftp import SftpTransport
 
 
@@ -43,7 +43,7 @@ def check_link(transport: SftpTransport, clock: Callable[[], float] = time.monot
         connection = session.connection
         return LinkReport(
             server_version=_printable(connection.remote_version),
-            host_key=pinned_host_key(transport.endpoint).fingerprint,
+            host_key=shown_host_key(connection).fingerprint,
             cipher=session.cipher,
             connect_seconds=connected - begun,
             answer_seconds=(answered - connected) / look.answers,

@@ -1,7 +1,10 @@
 """An authenticated SSH connection to one partner: its pinned host key first, our client key after that, nothing else.
 
+While the partner changes its host key there are two pinned ones; while we change our client key, the one before is tried
+where the new one is not accepted.
+
 Raises PartnerUnreachable, LinkTimeout, HostKeyChanged, NoCommonAlgorithm, AuthenticationRefused. Safe, because only the
-type of the pinned host key is asked for, the key is compared before the first byte of authentication leaves, only
+types of the pinned host keys are asked for, the key is compared before the first byte of authentication leaves, only
 current algorithms are offered, and neither agent, password nor any key found on the machine is ever tried.
 """
 
@@ -11,7 +14,7 @@ import contextlib
 import hmac
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -56,10 +59,15 @@ _KEEPALIVE_SECONDS: Final = 15
 _WINDOW: Final = 8 * 1024 * 1024
 
 
-def open_connection(endpoint: Endpoint, client_key: Path, pace: Pace, watch: Watch) -> paramiko.Transport:
-    """A connection on which channels can be opened. The caller closes it."""
-    pinned = pinned_host_key(endpoint)
-    key = _client_key(client_key)
+def open_connection(
+    endpoint: Endpoint, client_keys: Sequence[Path], pace: Pace, watch: Watch, now: float
+) -> tuple[paramiko.Transport, Path]:
+    """A connection on which channels can be opened, and the client key that it was opened with. The caller closes it.
+
+    `client_keys` are tried in their order; `now` decides which host keys are accepted.
+    """
+    pinned = pinned_host_keys(endpoint, now)
+    keys = [(path, _client_key(path)) for path in client_keys]
     with _meaning():
         sock = socket.create_connection((endpoint.host, endpoint.port), timeout=pace.connect_timeout)
     transport: paramiko.Transport | None = None
@@ -71,7 +79,7 @@ def open_connection(endpoint: Endpoint, client_key: Path, pace: Pace, watch: Wat
             if not transport.initial_kex_done:
                 raise LinkTimeout("the partner's server did not finish the key exchange in time")
             _check_host_key(transport, pinned)
-            transport.auth_publickey(endpoint.user, key)
+            used = _log_in(transport, endpoint.user, keys)
             if not transport.is_authenticated():
                 raise AuthenticationRefused("the partner's server wants more than our SSH key")
             transport.set_keepalive(_KEEPALIVE_SECONDS)
@@ -80,7 +88,18 @@ def open_connection(endpoint: Endpoint, client_key: Path, pace: Pace, watch: Wat
             transport.close()
         sock.close()
         raise
-    return transport
+    return transport, used
+
+
+def _log_in(transport: paramiko.Transport, user: str, keys: Sequence[tuple[Path, paramiko.PKey]]) -> Path:
+    """Try the keys in turn, over the one connection; which was accepted. Raises what paramiko does for the last one."""
+    *early, (last, last_key) = keys
+    for path, key in early:
+        with contextlib.suppress(paramiko.AuthenticationException):
+            transport.auth_publickey(user, key)
+            return path
+    transport.auth_publickey(user, last_key)
+    return last
 
 
 def open_channel(transport: paramiko.Transport, pace: Pace) -> paramiko.Channel:
@@ -95,15 +114,29 @@ def open_channel(transport: paramiko.Transport, pace: Pace) -> paramiko.Channel:
     return channel
 
 
-def pinned_host_key(endpoint: Endpoint) -> PublicKey:
-    """The endpoint's host key. Raises HostKeyChanged when the partner's file holds none that can be read."""
+def pinned_host_keys(endpoint: Endpoint, now: float) -> tuple[PublicKey, ...]:
+    """The endpoint's host key, and the one before it until its date.
+
+    Raises HostKeyChanged when the partner's file holds none that can be read, or none that is trusted.
+    """
+    lines = [endpoint.host_key] if endpoint.host_key else []
+    if endpoint.old_host_key is not None and now < endpoint.old_host_key_until:
+        lines.append(endpoint.old_host_key)
+    if not lines:
+        raise HostKeyChanged("the host key of the partner is revoked here; nothing was sent")
     try:
-        return parse_public_key(endpoint.host_key)
+        return tuple(parse_public_key(line) for line in lines)
     except CardRefused as error:
         raise HostKeyChanged("the host key pinned for the partner cannot be read; nothing was sent") from error
 
 
-def _prepared(sock: socket.socket, pinned: PublicKey, pace: Pace, watch: Watch) -> paramiko.Transport:
+def shown_host_key(transport: paramiko.Transport) -> PublicKey:
+    """The host key that the server showed; it is a pinned one, or there would be no connection."""
+    key = transport.get_remote_server_key()
+    return parse_public_key(f"{key.get_name()} {key.get_base64()}")
+
+
+def _prepared(sock: socket.socket, pinned: Sequence[PublicKey], pace: Pace, watch: Watch) -> paramiko.Transport:
     """A transport that will negotiate what is listed above and nothing else."""
     # The stubs know real sockets alone; paramiko's documentation asks for send, recv, close and settimeout.
     transport = paramiko.Transport(cast("socket.socket", PacedSocket(sock, watch)), default_window_size=_WINDOW)
@@ -115,20 +148,20 @@ def _prepared(sock: socket.socket, pinned: PublicKey, pace: Pace, watch: Watch) 
     options.ciphers = CIPHERS
     options.digests = MACS
     options.kex = tuple(name for name in KEY_EXCHANGES if name in options.kex)
-    options.key_types = _host_key_algorithms(pinned.type)
+    options.key_types = tuple(dict.fromkeys(name for key in pinned for name in _host_key_algorithms(key.type)))
     options.compression = ("none",)
     return transport
 
 
 def _host_key_algorithms(kind: str) -> tuple[str, ...]:
-    """Only the pinned type is asked for: a server with several keys then shows the right one."""
+    """Only a pinned type is asked for, the newest first: a server with several keys then shows the right one."""
     return ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
 
 
-def _check_host_key(transport: paramiko.Transport, pinned: PublicKey) -> None:
-    """The signature over the key exchange is verified by then; here the key must be the pinned one, byte for byte."""
+def _check_host_key(transport: paramiko.Transport, pinned: Sequence[PublicKey]) -> None:
+    """The signature over the key exchange is verified by then; here the key must be a pinned one, byte for byte."""
     shown = transport.get_remote_server_key().asbytes()
-    if not hmac.compare_digest(shown, pinned.blob):
+    if not any(hmac.compare_digest(shown, key.blob) for key in pinned):
         raise HostKeyChanged
 
 

@@ -15,13 +15,19 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A partner's SFTP server. `host_key` is one line as in known_hosts without the host: `ssh-ed25519 AAAA...`."""
+    """A partner's SFTP server. `host_key` is one line as in known_hosts without the host: `ssh-ed25519 AAAA...`.
+
+    `old_host_key` is the key before, where the partner is changing it: accepted too until that moment, in seconds since
+    1970. An empty `host_key` is one that is trusted no more: no connection is made.
+    """
 
     host: str
     port: int
     user: str
     path: str
     host_key: str
+    old_host_key: str | None = None
+    old_host_key_until: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,12 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -80,24 +82,71 @@ def parse_public_key(line: str) -> PublicKey:
     return _public(kind, blob)
 
 
-def make_key_pair(path: Path, comment: str = "") -> PublicKey:
-    """Write a new Ed25519 key to `path` (OpenSSH format, no passphrase, mode 0600) and its line to `path`.pub.
+class Kind(StrEnum):
+    """The kinds of key that are made here, by OpenSSH's names."""
+
+    ED25519 = "ssh-ed25519"
+    ECDSA = "ecdsa-sha2-nistp256"
+
+
+def make_key_pair(path: Path, comment: str = "", kind: Kind = Kind.ED25519) -> PublicKey:
+    """Write a new key to `path` (OpenSSH format, no passphrase, mode 0600) and its line to `path`.pub.
 
     The private key must not exist yet: a key in use is never replaced by accident. Raises DiskFailed.
     """
     if not _COMMENT.fullmatch(comment):
         raise ValueError("a comment is printable ASCII")
-    private = Ed25519PrivateKey.generate()
+    private: Ed25519PrivateKey | EllipticCurvePrivateKey
+    private = Ed25519PrivateKey.generate() if kind is Kind.ED25519 else generate_private_key(SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
     public = parse_public_key(line)
     try:
         _write_new(path, pem, 0o600)
-        _write_new(path.with_name(path.name + ".pub"), f"{line} {comment}".strip().encode("ascii") + b"\n", 0o644)
+        _write_new(_line_of(path), f"{line} {comment}".strip().encode("ascii") + b"\n", 0o644)
         sync_directory(path.parent)
     except OSError as error:
         raise own_file_fault(error) from error
     return public
+
+
+def copy_private_key(path: Path, copy: Path) -> None:
+    """A second copy of a private key, in the place of one that may be there. Raises DiskFailed."""
+    try:
+        copy.unlink(missing_ok=True)
+        _write_new(copy, path.read_bytes(), 0o600)
+        sync_directory(copy.parent)
+    except OSError as error:
+        raise own_file_fault(error) from error
+
+
+def replace_key_pair(path: Path, comment: str = "", kind: Kind = Kind.ED25519) -> PublicKey:
+    """Put a new key in the place of the one at `path`; there is a whole key there throughout. Raises DiskFailed."""
+    fresh = path.with_name(path.name + ".next")
+    remove_key_pair(fresh)
+    public = make_key_pair(fresh, comment, kind)
+    try:
+        fresh.replace(path)
+        _line_of(fresh).replace(_line_of(path))
+        sync_directory(path.parent)
+    except OSError as error:
+        raise own_file_fault(error) from error
+    return public
+
+
+def remove_key_pair(path: Path) -> None:
+    """Remove a private key, and its line where there is one. Raises DiskFailed."""
+    try:
+        for gone in (path, _line_of(path)):
+            gone.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise own_file_fault(error) from error
+
+
+def _line_of(path: Path) -> Path:
+    """Where the public line of a private key lies."""
+    return path.with_name(path.name + ".pub")
 
 
 def read_public_key(path: Path) -> PublicKey:

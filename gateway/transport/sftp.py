@@ -46,8 +46,9 @@ class SftpTransport:
     """Makes sessions towards one partner's SFTP server.
 
     `endpoint.path` is where we put files, `collect_path` where the partner holds out files for us; both relative to the
-    directory that the partner's server shows after login. `clock` counts seconds and never goes back. All sessions share
-    the `bandwidth`.
+    directory that the partner's server shows after login. `old_client_key` is tried where the partner does not know
+    `client_key` yet. `clock` counts seconds and never goes back, `wall` gives seconds since 1970. All sessions share the
+    `bandwidth`.
     """
 
     def __init__(
@@ -58,9 +59,12 @@ class SftpTransport:
         clock: Callable[[], float] = time.monotonic,
         collect_path: str = "out",
         bandwidth: Bandwidth | None = None,
+        old_client_key: Path | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.endpoint = endpoint
-        self._client_key = client_key
+        self._client_keys = [client_key] if old_client_key is None else [client_key, old_client_key]
+        self._wall = wall
         self._pace = pace
         self._clock = clock
         self._collect_path = collect_path
@@ -69,7 +73,9 @@ class SftpTransport:
     def connect(self) -> SftpSession:
         """A live session, or the Defer or Hold that says why not."""
         watch = Watch(self._pace, self._clock)
-        connection = open_connection(self.endpoint, self._client_key, self._pace, watch)
+        connection, used = open_connection(self.endpoint, self._client_keys, self._pace, watch, self._wall())
+        # Next time the accepted one first: a key that is refused at every login would look like an attack over there.
+        self._client_keys = sorted(self._client_keys, key=lambda path: path != used)
         try:
             channel = SftpChannel(open_channel(connection, self._pace), watch)
         except GatewayError:

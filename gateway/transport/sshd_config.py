@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -75,12 +76,17 @@ class Chroot(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """One partner's way in: its code, its SSH key (one line), whether it collects, its own operating-system account."""
+    """One partner's way in: its code, its SSH key (one line), whether it collects, its own operating-system account.
+
+    `old_key` is its key before, which sshd lets in until that moment, in seconds since 1970.
+    """
 
     partner: str
     public_key: str
     may_collect: bool = False
     os_account: str | None = None
+    old_key: str | None = None
+    old_until: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class ServerSpec:
     """The managed server: where it listens, its host key, its generated files, the landing, who may come in.
 
     `account` is the user that runs the gateway; partners without an account of their own log in as that user.
+    `old_host_key` is the host key before, of another kind, for partners that do not know the new one yet.
     """
 
     host: str
@@ -98,6 +105,7 @@ class ServerSpec:
     account: str
     accounts: tuple[Account, ...] = ()
     chroot: Chroot = Chroot.AUTO
+    old_host_key: Path | None = None
 
     @property
     def config_file(self) -> Path:
@@ -140,10 +148,10 @@ def check_spec(spec: ServerSpec, *, as_root: bool) -> None:
     owner: dict[str, str] = {}
     for account in spec.accounts:
         _check_account(account, as_root=as_root)
-        blob = _key(account).base64
-        if blob in owner:
-            raise ServerFailed(f"partners {owner[blob]} and {account.partner} have the same SSH key: which is which?")
-        owner[blob] = account.partner
+        for key in _keys(account):
+            other = owner.setdefault(key.base64, account.partner)
+            if other != account.partner:
+                raise ServerFailed(f"partners {other} and {account.partner} have the same SSH key: which is which?")
 
 
 def _check_account(account: Account, *, as_root: bool) -> None:
@@ -168,7 +176,7 @@ def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: st
     lines = [
         "# Written by the gateway at every start and reload: changes here are lost.",
         f"ListenAddress {_bracketed(spec.host)}:{spec.port}",
-        f"HostKey {_quoted(spec.host_key)}",
+        *(f"HostKey {_quoted(path)}" for path in (spec.host_key, spec.old_host_key) if path is not None),
         "PidFile none",
         f"AuthorizedKeysFile {_quoted(spec.authorized_keys)}",
         # The files lie in a directory of mode 0700 that the gateway made; StrictModes would refuse them for any parent
@@ -221,12 +229,24 @@ def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: st
 
 
 def render_authorized_keys(accounts: Sequence[Account], landing: Path | None) -> str:
-    """One line a partner: its key, bound to its directory and its requests.
+    """A line for each key of a partner, bound to its directory and its requests; the key before with its last moment.
 
     `landing` is the landing as the session sees it (`/` in the chroot), or None for a partner whose own chroot is its
     directory.
     """
-    return "".join(f"{_bound(account, landing)} {_key(account).line} {account.partner}\n" for account in accounts)
+    lines = []
+    for account in accounts:
+        bound = _bound(account, landing)
+        current, *old = _keys(account)
+        lines.append(f"{bound} {current.line} {account.partner}\n")
+        end = datetime.fromtimestamp(account.old_until, UTC).strftime("%Y%m%d%H%M%SZ")
+        lines += [f'{bound},expiry-time="{end}" {key.line} {account.partner}\n' for key in old]
+    return "".join(lines)
+
+
+def logins(spec: ServerSpec) -> frozenset[tuple[str, str]]:
+    """Who may come in by which key: partners and their keys' fingerprints."""
+    return frozenset((account.partner, key.fingerprint) for account in spec.accounts for key in _keys(account))
 
 
 def _bound(account: Account, landing: Path | None) -> str:
@@ -235,9 +255,10 @@ def _bound(account: Account, landing: Path | None) -> str:
     return f'restrict,command="internal-sftp -u 0077 {start}-p {requests}"'
 
 
-def _key(account: Account) -> PublicKey:
+def _keys(account: Account) -> list[PublicKey]:
+    """The partner's key, and the one before where there is one."""
     try:
-        return parse_public_key(account.public_key)
+        return [parse_public_key(line) for line in (account.public_key, account.old_key) if line is not None]
     except CardRefused as error:
         raise ServerFailed(f"partner {account.partner}: {error.reason}") from error
 

@@ -148,7 +148,7 @@ def test_events_in_the_documentation_exist_and_the_night_s_page_knows_every_alar
         unknown = set(shape.findall(prose(page))) - {event.value for event in Event}
         assert not unknown, f"{page.name}: {unknown}"
     night = (DOCS / "operators" / "logs.md").read_text("utf-8")
-    never_said = {"transfer.ingested", "transfer.quarantined", "chain.broken", "partner.added", "key.expiring"}
+    never_said = {"transfer.ingested", "transfer.quarantined", "chain.broken"}
     never_said |= {"receipt.held", "consignment.held", "log.event-unknown", "consignment.receipted"}
     missing = {event.value for event in Event if f"`{event.value}`" not in night} - never_said
     assert missing == set()

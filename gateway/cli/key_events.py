@@ -1,0 +1,88 @@
+"""What the audit chain is told of keys: who changed which, and that a partner has changed its own.
+
+Raises what the ledger raises. Each event is about one key: `own/FINGERPRINT`, or `CODE/FINGERPRINT` of a partner's.
+"""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli import acting
+from gateway.cli.rotation import Changed
+from gateway.errors import HostKeyChanged, PartnerKeyRevoked
+from gateway.settings.model import Partner
+from gateway.stages.decisions import Decision, hold_lane
+from gateway.stages.signing import OWN, subject
+from gateway.stages.workplace import Workplace
+from gateway.transport.keys import parse_public_key
+
+
+def changed(place: Workplace, event: str, changed: Changed, decision: Decision) -> None:
+    """Record that a key of ours took the place of another."""
+    with place.ledger.write() as transaction:
+        transaction.record(
+            event,
+            "key",
+            subject(OWN, changed.fingerprint),
+            fingerprint=changed.fingerprint,
+            until=None if changed.until is None else changed.until.isoformat(),
+            actor=decision.actor,
+            reason=decision.reason,
+            old=[changed.old],
+        )
+
+
+def ended(place: Workplace, event: str, owner: str, fingerprint: str, decision: Decision) -> None:
+    """Record that a key, ours or a partner's, is used no more."""
+    with place.ledger.write() as transaction:
+        transaction.record(
+            event,
+            "key",
+            subject(owner, fingerprint),
+            None if owner == OWN else owner,
+            fingerprint=fingerprint,
+            actor=decision.actor,
+            reason=decision.reason,
+        )
+
+
+def lost(place: Workplace, partner: Partner, fingerprint: str, decision: Decision) -> None:
+    """Record that a partner's key is trusted no more, and hold its lane where nothing may go there without a new one."""
+    there = partner.endpoint
+    with place.ledger.write() as transaction:
+        transaction.record(
+            "key.revoked",
+            "key",
+            subject(partner.code, fingerprint),
+            partner.code,
+            fingerprint=fingerprint,
+            actor=decision.actor,
+            reason=decision.reason,
+        )
+        if fingerprint == partner.fingerprint:
+            hold_lane(transaction, partner.code, PartnerKeyRevoked(), decision)
+        elif there is not None and fingerprint == parse_public_key(there.host_key).fingerprint:
+            hold_lane(transaction, partner.code, HostKeyChanged("the host key is revoked here"), decision)
+
+
+def introduced(ctx: click.Context, before: Partner | None, new: Partner) -> None:
+    """Record a partner that is new here, or whose keys its card has changed."""
+    changed = before is None or _pins(before) != _pins(new)
+    if not changed:
+        return
+    with acting.workplace(ctx) as place, place.ledger.write() as transaction:
+        transaction.record(
+            "partner.added" if before is None else "key.rotated",
+            "key",
+            subject(new.code, new.fingerprint),
+            new.code,
+            fingerprint=new.fingerprint,
+            until=None if new.old_fingerprint_until is None else new.old_fingerprint_until.isoformat(),
+            actor=acting.actor(),
+        )
+
+
+def _pins(partner: Partner) -> tuple[str | None, ...]:
+    """Everything that a partner is recognised by."""
+    host_key = None if partner.endpoint is None else partner.endpoint.host_key
+    return partner.fingerprint, partner.ssh_key, host_key

@@ -1,0 +1,160 @@
+"""Ends of keys are told at 30, 14, 7 and 1 days and when they come: each once, by this site's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from gateway.crypto.contract import Certificate, OpenPgp
+from gateway.errors import PartnerKeyUnusable
+from gateway.ledger import queries
+from gateway.settings.model import KeySettings
+from gateway.stages.foresee import Foresee, stage_of
+from gateway.stages.signing import note_use
+from gateway.stages.workplace import Workplace
+from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
+
+LA = "E09000030"
+DAY = 86_400.0
+FAR = 1000 * DAY
+
+
+@dataclass
+class Ends:
+    """What the stage asks an engine for: when keys end. A key that is None here is missing."""
+
+    own: float
+    theirs: float | None
+    asked: list[str] = field(default_factory=list)
+
+    def own_certificate(self) -> Certificate:
+        return self._certificate(FINGERPRINTS["DWP"], self.own)
+
+    def partner_certificate(self, partner: str) -> Certificate:
+        self.asked.append(partner)
+        if self.theirs is None:
+            raise PartnerKeyUnusable
+        return self._certificate(FINGERPRINTS[LA], self.theirs)
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def _certificate(fingerprint: str, expires: float) -> Certificate:
+        return Certificate(fingerprint, "", 0.0, expires, revoked=False, can_sign=True, can_encrypt=True, algorithm="x")
+
+
+class Clock:
+    """A clock that stands."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def clock(pair: Pair) -> Clock:
+    return Clock(float(int(pair.dwp.now)))
+
+
+@pytest.fixture
+def place(pair: Pair, clock: Clock) -> Workplace:
+    return replace(pair.dwp.place, clock=clock)
+
+
+def told(place: Workplace) -> list[tuple[str, str, Any]]:
+    """What the chain has about the ends of keys: event, whose, days."""
+    with place.ledger.read() as connection:
+        return [
+            (entry.event, entry.subject.partition("/")[0], orjson.loads(entry.detail).get("days"))
+            for entry in queries.chain(connection)
+            if entry.kind == "key"
+        ]
+
+
+def foresee(place: Workplace, ends: Ends) -> Foresee:
+    return Foresee(place, cast("OpenPgp", ends))
+
+
+@pytest.mark.parametrize(
+    ("left", "days"),
+    [
+        (30 * DAY + 1, None),
+        (30 * DAY, 30),
+        (14 * DAY + 1, 30),
+        (14 * DAY, 14),
+        (7 * DAY + 1, 14),
+        (7 * DAY, 7),
+        (DAY + 1, 7),
+        (DAY, 1),
+        (1, 1),
+        (0, 0),
+        (-FAR, 0),
+    ],
+)
+def test_warnings_are_due_at_exactly_30_14_7_and_1_days_and_at_the_end(left: float, days: int | None) -> None:
+    assert stage_of(left) == days
+
+
+def test_each_warning_is_told_once_at_its_moment(place: Workplace, clock: Clock) -> None:
+    end = clock.now + 31 * DAY
+    stage = foresee(place, Ends(own=end, theirs=end + FAR))
+    for days in (30, 14, 7, 1, 0):
+        before = len(told(place))
+        clock.now = end - days * DAY - 1
+        due = stage.step().due
+        assert len(told(place)) == before
+        assert due == end - days * DAY, "it comes back at the moment, and not an hour later"
+        clock.now = due
+        for _ in range(3):
+            stage.step()
+        foresee(place, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
+        assert told(place)[before:] == [("key.expired" if days == 0 else "key.expiring", "own", days)]
+
+
+def test_gateway_that_was_stopped_tells_only_what_holds_now(place: Workplace, clock: Clock) -> None:
+    foresee(place, Ends(own=clock.now + 5 * DAY, theirs=clock.now - 1)).step()
+    assert told(place) == [("key.expiring", "own", 7), ("key.expired", LA, 0)]
+
+
+def test_key_that_was_extended_is_told_as_renewed_once(place: Workplace, clock: Clock) -> None:
+    foresee(place, Ends(own=clock.now + DAY, theirs=clock.now + FAR)).step()
+    for _ in range(2):
+        foresee(place, Ends(own=clock.now + FAR, theirs=clock.now + FAR)).step()
+    assert [event for event, _, _ in told(place)] == ["key.expiring", "key.renewed"]
+    foresee(place, Ends(own=clock.now + 2 * DAY, theirs=clock.now + FAR)).step()
+    assert told(place)[-1] == ("key.expiring", "own", 7)
+
+
+def test_key_that_is_missing_has_no_end(place: Workplace, clock: Clock) -> None:
+    ends = Ends(own=clock.now + FAR, theirs=None)
+    foresee(place, ends).step()
+    assert (told(place), ends.asked) == ([], [LA])
+
+
+def test_end_of_an_overlap_is_told_while_a_partner_has_not_confirmed(place: Workplace, clock: Clock) -> None:
+    until = datetime.fromtimestamp(clock.now + 14 * DAY, UTC)
+    keys = KeySettings(old_openpgp="C" * 40, old_openpgp_until=until)
+    place = replace(place, settings=replace(place.settings, keys=keys))
+    stage = foresee(place, Ends(own=clock.now + FAR, theirs=clock.now + FAR))
+    stage.step()
+    assert told(place) == [("key.expiring", "own", 14)]
+    with place.ledger.write() as transaction:
+        note_use(transaction, place.settings, LA, place.settings.openpgp.fingerprint)
+    clock.now += 13.5 * DAY
+    stage.step()
+    assert [event for event, _, _ in told(place)] == ["key.expiring", "key.confirmed"]
