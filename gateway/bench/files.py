@@ -22,13 +22,15 @@ DAY: Final[Mapping[str, int]] = {"claim": 60, "laid": 20, "etd": 15, "referral":
 _ROW_BYTES: Final = 430
 
 
-def make(shares: Mapping[str, int], count: int, seed: int, today: date, directory: Path) -> list[BenchFile]:
-    """`count` files from DWP to the authority, of the flows in `shares` by their weights, in random order."""
+def make(
+    shares: Mapping[str, int], count: int, seed: int, today: date, directory: Path, recipient: str = AUTHORITY
+) -> list[BenchFile]:
+    """`count` files from DWP to an authority, of the flows in `shares` by their weights, in random order."""
     whole = sum(shares.values())
     makers, files = samplers(), []
     for flow, share in shares.items():
         number = max(1, round(count * share / whole))
-        made = series(makers[flow], sender=DWP, recipient=AUTHORITY, count=number, seed=seed, today=today)
+        made = series(makers[flow], sender=DWP, recipient=recipient, count=number, seed=seed, today=today)
         for sample in made:
             path = directory / sample.name
             path.write_bytes(sample.content)
@@ -40,6 +42,11 @@ def make(shares: Mapping[str, int], count: int, seed: int, today: date, director
 def claims(count: int, seed: int, today: date, directory: Path) -> list[BenchFile]:
     """`count` claims of 4 to 8 KB."""
     return make({"claim": 1}, count, seed, today, directory)
+
+
+def claims_for(recipient: str, count: int, seed: int, today: date, directory: Path) -> list[BenchFile]:
+    """`count` claims to an authority of that code."""
+    return make({"claim": 1}, count, seed, today, directory, recipient)
 
 
 def make_extract(size: int, seed: int, today: date, directory: Path) -> list[BenchFile]:

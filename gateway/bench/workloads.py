@@ -13,9 +13,11 @@ from typing import Final
 
 from gateway.bench.contest import contest
 from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compare
+from gateway.bench.endurance import backlog, soak
 from gateway.bench.files import DAY, claims, make, make_extract
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, Outcome, quantile
+from gateway.bench.partners import partners
 
 MIB: Final = 1 << 20
 _RECEIPT_PATIENCE: Final = 60.0
@@ -121,5 +123,15 @@ def _one(receipt: Path, staged: Path, place: Path) -> float:
 
 
 WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType(
-    {"claims": claims_, "laids": laids, "day": day, "extract": extract, "counts": counts, "idle": idle}
+    {
+        "claims": claims_,
+        "laids": laids,
+        "day": day,
+        "extract": extract,
+        "counts": counts,
+        "idle": idle,
+        "backlog": backlog,
+        "partners": partners,
+        "soak": soak,
+    }
 )
