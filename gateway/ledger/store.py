@@ -94,6 +94,8 @@ class Ledger:
                 transaction = Transaction(connection, self.clock(), self.role)
                 yield transaction
                 transaction.flush()
+                for action in transaction.beforehand.values():
+                    action()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise translate(error) from error
         if self._witness is not None and transaction.announcements:
@@ -111,7 +113,8 @@ class Ledger:
 class Transaction:
     """Changes that become true together. `now` is one moment for all of them.
 
-    `afterwards` are called once the commit is durable: removing bytes that are no longer needed, and that a restart
+    `beforehand` are called before the commit, once each: making durable what the rows will speak of, where many of them
+    speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable: removing bytes that are no longer needed, and that a restart
     removes as well where the process dies in between.
     """
 
@@ -120,6 +123,7 @@ class Transaction:
         self.now = now
         self.role = role
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
+        self.beforehand: dict[str, Callable[[], None]] = {}
         self.afterwards: list[Callable[[], None]] = []
         self._events: list[Entry] = []
         self._head: Head | None = None

@@ -16,7 +16,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
-from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened
+from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened, partner_directory
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.settling import Readiness, Settling
@@ -73,8 +73,11 @@ class Drop:
 
     @property
     def fingerprint(self) -> str:
-        """Tells, with the digest, whether a file still in the spool after a crash is the one taken before it."""
-        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}"
+        """Tells, with the digest, whether a file still in the spool after a crash is the one taken before it.
+
+        The device is not in it: after a restart of the machine the same disk may have another number.
+        """
+        return fingerprint_of(self.inode, self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ class Intake:
     def take(self, drop: Drop, custody: Path, transfer: str, max_bytes: int, group: Group) -> Taken:
         """Copy a dropped file into custody under the transfer's id.
 
-        The dropped file stays. Commit the group, write the ledger's rows, and only then `release`.
+        The dropped file stays. Commit the group, write the ledger's rows, and only then `release`, and `keep_released`.
         """
         target = custody_file(custody, transfer)
         try:
@@ -287,6 +290,17 @@ class Intake:
         self._settling.forget((drop.flow, drop.partner, drop.name))
         return same
 
+    def keep_released(self, drops: Iterable[Drop]) -> None:
+        """Make it durable that these were released: before that, a power cut may bring them back."""
+        for flow, partner in {(drop.flow, drop.partner) for drop in drops}:
+            try:
+                with partner_directory(self._root, flow, partner) as directory:
+                    self._disk.fsync(directory)
+            except FileNotFoundError:
+                continue  # somebody has removed the directory, and the files with it
+            except OSError as error:
+                raise disk_error(error, "removing files from spool/outbound") from error
+
     def _copy(self, source: int, target: int, drop: Drop) -> str:
         digest = hashlib.sha256()
         left = drop.size
@@ -309,6 +323,11 @@ class Intake:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def fingerprint_of(inode: int, size: int, mtime_ns: int) -> str:
+    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file."""
+    return f"{inode}:{size}:{mtime_ns}"
 
 
 def _is_same(status: os.stat_result, drop: Drop) -> bool:

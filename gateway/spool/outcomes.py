@@ -19,7 +19,7 @@ from typing import Final
 from gateway.errors import FileUnsafe, FlowNotPermitted, GatewayError, OutcomeName, StillBeingWritten
 from gateway.spool.descent import FILE, is_plain, names, opened, partner_directory
 from gateway.spool.durable import DISK, Disk, disk_error
-from gateway.spool.intake import Refusal
+from gateway.spool.intake import Refusal, fingerprint_of
 from gateway.spool.names import is_temporary
 from gateway.spool.settling import Readiness, Settling
 from gateway.transfer.word import MAX_BYTES, Word, spoken_about
@@ -46,7 +46,7 @@ class Spoken:
     @property
     def fingerprint(self) -> str:
         """Tells whether a file that still lies there after a crash is the one that was heard before it."""
-        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}"
+        return fingerprint_of(self.inode, self.size, self.mtime_ns)
 
 
 class Outcomes:

@@ -19,8 +19,8 @@ from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import orphans
-from gateway.spool.durable import Group
-from gateway.spool.intake import Drop, Intake, Refusal, Taken
+from gateway.spool.durable import Group, fsync_directory
+from gateway.spool.intake import Drop, Intake, Refusal, Taken, fingerprint_of
 from gateway.stages.giving_back import give_back
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import Direction, State
@@ -82,6 +82,9 @@ class Admit:
             dropped = place.home.outbound / row.flow / row.partner / row.name
             if _is_the_same(dropped, row.origin, row.sha256):
                 dropped.unlink()
+        for directory in {place.home.outbound / row.flow / row.partner for row in unreleased}:
+            if directory.is_dir():
+                fsync_directory(directory)
         if unreleased:
             with place.ledger.write() as transaction:
                 transaction.set(TRANSFERS, [row.key for row in unreleased], origin=None)
@@ -139,6 +142,8 @@ class Admit:
                 record_admitted(place, transaction, admitted)
         for drop, _, _ in taken:
             self._intake.release(drop)
+        # Validation forgets what was to be removed.
+        self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
 
     def _has_room(self) -> bool:
@@ -160,7 +165,7 @@ def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
     """Whether the file in the spool is the one that was admitted: the fingerprint is a hint, the digest the proof."""
     try:
         about = path.lstat()
-        if f"{about.st_dev}:{about.st_ino}:{about.st_size}:{about.st_mtime_ns}" != fingerprint:
+        if fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) != fingerprint:
             return False
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256

@@ -1,6 +1,6 @@
 """Locking away: what should not exist goes to the quarantine, whole, with its row and its event in one transaction.
 
-The file gets its second name in the quarantine before the row is written, and loses its first one after the commit. A
+The file gets its second name in the quarantine, durably, before the row is written, and loses its first one after the commit. A
 crash in between leaves a name without a row, which is removed when the vault starts, or a name too many, and then the
 file is locked away once more. A folder is moved as it is; of links, pipes and devices nothing can be kept but the note.
 """
@@ -18,6 +18,7 @@ from sqlalchemy import insert
 from gateway.errors import DiskFailed, GatewayError
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import QUARANTINE
+from gateway.spool.durable import fsync_directory
 from gateway.stages.workplace import Workplace
 from gateway.transfer.identity import is_id
 
@@ -39,6 +40,7 @@ def lock_away(
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 size = os.fstat(file.fileno()).st_size
             (place.home.quarantine / f"{identity}.sealed").hardlink_to(path)
+            transaction.beforehand["quarantine"] = partial(fsync_directory, place.home.quarantine)
         if stat.S_ISDIR(mode):
             transaction.afterwards.append(partial(os.rename, path, place.home.quarantine / f"{identity}.folder"))
         else:

@@ -218,6 +218,7 @@ def admit(root: Path, ledger: Ledger, disk: Disk) -> None:
             ledger.rows[transfer] = (drop.fingerprint, sha256)
         for drop, _, _ in fresh:
             intake.release(drop)
+        intake.keep_released(drop for drop, _, _ in fresh)
 
 
 def spool(root: Path) -> Path:

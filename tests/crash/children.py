@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +18,7 @@ from gateway.settings.model import Settings
 from gateway.validation.sandbox import Job, Sandbox
 from tests.acceptance.sites import claim
 
-_KEPT_IN_PLACE: Final = frozenset({"keyrings", "ssh", "run", "lost+found"})
+_KEPT_IN_PLACE: Final = frozenset({"keyrings", "ssh", "run"})
 
 
 class Lent(Sandbox):
@@ -74,12 +76,17 @@ def forked(work: Callable[[], str]) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), said
 
 
-def renew(target: Path, source: Path) -> None:
-    """Make a site's files what they are in the copy. Directories that are in both stay: a server may be bound to them."""
+def renew(target: Path, source: Path, kept: AbstractSet[str] = _KEPT_IN_PLACE) -> None:
+    """Make a site's files what they are in the copy. Directories that are in both stay: a server may be bound to them.
+
+    What has one of the names in `kept` stays as it is, and is not copied.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    wanted = {entry.name: entry for entry in os.scandir(source) if entry.name not in _KEPT_IN_PLACE}
+    kept = kept | {"lost+found"}
+    entries = [entry for entry in os.scandir(source) if entry.is_dir(follow_symlinks=False) or not _is_special(entry)]
+    wanted = {entry.name: entry for entry in entries if entry.name not in kept}
     for entry in list(os.scandir(target)):
-        if entry.name in wanted or entry.name in _KEPT_IN_PLACE:
+        if entry.name in wanted or entry.name in kept:
             continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
@@ -87,8 +94,14 @@ def renew(target: Path, source: Path) -> None:
             Path(entry.path).unlink()
     for name, entry in wanted.items():
         if entry.is_dir(follow_symlinks=False):
-            renew(target / name, source / name)
+            renew(target / name, source / name, kept)
             shutil.copystat(entry.path, target / name)
         else:
             (target / name).unlink(missing_ok=True)
             shutil.copy2(entry.path, target / name, follow_symlinks=False)
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """A socket or a bell: of processes that have ended."""
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)

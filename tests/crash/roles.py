@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,17 +150,21 @@ def unfinished(pair: Pair) -> list[Any]:
 
 
 def by_hand(pair: Pair) -> int:
-    """Carry what waits in either site's `out` to the other's `in`, as a person with a stick would."""
+    """Carry what waits in either site's `out` to the other's `in`, as a person with a stick would; how many files."""
     count = 0
     for site, other in (pair, pair[::-1]):
         for path in sorted(site.home.landing_out(other.code).glob("*.pgp")):
             target = other.home.landing_in(site.code) / path.name
             part = target.with_name(f"{target.name}.part")
-            part.write_bytes(path.read_bytes())
+            with part.open("wb") as file:
+                file.write(path.read_bytes())
+                file.flush()
+                # As far as a partner's upload goes: the bytes are durable, their name is not.
+                os.fsync(file.fileno())
             part.rename(target)
             kept = carried(other)
             kept.mkdir(exist_ok=True)
-            path.rename(kept / path.name)
+            shutil.move(path, kept / path.name)
             count += 1
     return count
 

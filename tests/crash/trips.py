@@ -92,6 +92,14 @@ def _mixed(book: Book) -> None:
     (spool / "link.xml").symlink_to("/etc/hostname")
 
 
+def both_ways(book: Book) -> None:
+    """Good files in both directions, and one that breaks its rules."""
+    _claims(book, 0, 1)
+    _claims(book, 2, defect="wrong-authority")
+    _laid(book)
+    _extract(book)
+
+
 def _claim_and_laid(book: Book) -> None:
     _claims(book, 0)
     _laid(book)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import (
+    DiskFailed,
     DiskFull,
     ImpossibleMove,
     LedgerBusy,
@@ -62,6 +63,23 @@ def admit(transaction: Transaction, identity: str = ID) -> int:
     }
     transaction.insert(TRANSFERS, [row])
     return event
+
+
+def test_what_has_to_be_durable_before_a_commit_is_asked_for_once_and_its_failure_commits_nothing(book: Book) -> None:
+    asked: list[str] = []
+
+    def fail() -> None:
+        asked.append("directory")
+        raise DiskFailed("making a directory durable")
+
+    with pytest.raises(DiskFailed), book.ledger.write() as transaction:  # noqa: PT012 - the failure comes at its end
+        admit(transaction)
+        transaction.beforehand["directory"] = fail
+        transaction.beforehand["directory"] = fail
+    assert asked == ["directory"]
+    assert book.said == []
+    with book.ledger.read() as connection:
+        assert list(queries.transfers(connection)) == []
 
 
 def test_rows_and_events_are_committed_together_and_then_announced(book: Book) -> None:

@@ -21,7 +21,7 @@ from gateway.errors import (
     PartnerUnknown,
     StillBeingWritten,
 )
-from gateway.spool.durable import DISK, Group
+from gateway.spool.durable import DISK, Disk, Group
 from gateway.spool.intake import Drop, Intake, Refusal, Rule, Taken
 from gateway.spool.settling import Readiness, Settling
 from gateway.transfer.identity import new_id
@@ -84,6 +84,33 @@ def test_a_dropped_file_is_found_taken_and_released(site: Site) -> None:
     assert site.intake.release(drop)
     assert not path.exists()
     assert site.intake.release(drop)
+
+
+def test_a_fingerprint_is_the_same_on_a_disk_that_has_another_number_since_the_restart(site: Site) -> None:
+    site.drop()
+    drop = site.found()
+    assert replace(drop, device=drop.device + 1).fingerprint == drop.fingerprint
+    assert replace(drop, inode=drop.inode + 1).fingerprint != drop.fingerprint
+
+
+def test_what_was_released_is_made_durable_once_for_each_directory(site: Site) -> None:
+    synced: list[tuple[int, int]] = []
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        synced.append((status.st_dev, status.st_ino))
+
+    paths = [site.drop("a.xml"), site.drop("b.xml")]
+    with Intake(site.outbound, RULES, {"E09000030"}, Settling(time.time, time.monotonic), Disk(fsync=fsync)) as intake:
+        drops = [drop for drop in intake.scan() if isinstance(drop, Drop)]
+        for drop in drops:
+            assert intake.release(drop)
+        assert not any(path.exists() for path in paths)
+        intake.keep_released(drops)
+        about = site.directory.stat()
+        assert synced == [(about.st_dev, about.st_ino)]
+        site.directory.rmdir()
+        intake.keep_released(drops)  # and who has removed the directory has removed the files
 
 
 def test_unfinished_names_and_explanations_are_passed_over(site: Site) -> None:

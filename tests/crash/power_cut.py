@@ -1,0 +1,215 @@
+"""Power cuts at one of two sites, at points drawn from seeds: a process with everything loaded, a child for each.
+
+    python -m tests.crash.power_cut ROOT FIRST COUNT
+
+ROOT holds the two sites. Files of several flows travel both ways. For each seed, one of the sites lies on a disk of its own (`image`),
+whose power goes before or after some operation of that site's; every process of it ends in that moment. The other site
+stays as it was. Then the disk comes back with what had reached it, all roles start again, and what was dropped has to come
+to its end. A line of JSON says what was tried and what was lost.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.settings.read import load
+from gateway.validation.sandbox import Sandbox
+from tests.acceptance.copies import CODES
+from tests.acceptance.promises import Book, Dropped
+from tests.acceptance.sites import Site
+from tests.crash.children import forked, lend, renew, warm
+from tests.crash.ends import check, ends
+from tests.crash.image import Disk, Impossible, disk
+from tests.crash.points import Points, killed
+from tests.crash.roles import Pair, by_hand, drive
+from tests.crash.trips import both_ways
+
+IMPOSSIBLE: Final = 77
+_MOUNTED: Final = ("defaults", "data=writeback", "nodelalloc", "commit=1")
+_LIVES: Final = 5
+
+
+@dataclass
+class Outcome:
+    """What was tried, and what was lost and where; seconds of the longest recovery; operations that the power went at."""
+
+    tried: int = 0
+    lost: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+    operations: Counter[str] = field(default_factory=Counter)
+
+
+class Cuts:
+    """The power cuts of some seeds."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pair: Pair = (Site(root / CODES[0], CODES[0], 0), Site(root / CODES[1], CODES[1], 0))
+        self._carry = partial(by_hand, self._pair)
+        self._dropped: tuple[Dropped, ...] = ()
+        self._met: dict[str, list[str]] = {}
+        self._expected: Any = None
+        self.outcome = Outcome()
+
+    def run(self, first: int, count: int) -> None:
+        with ExitStack() as stack:
+            readers = stack.enter_context(warm(self._root, load(self._pair[1].home)))
+            self._as_it_is()
+            gc.freeze()
+            disks: dict[str, Disk] = {}
+            for site in self._pair:
+                made = stack.enter_context(disk(self._root / f"{site.code}.image", site.home.root))
+                made.mount()
+                renew(site.home.root, self._copy(site), frozenset())
+                made.unmount()
+                made.detach()
+                made.image.rename(made.image.with_suffix(".new"))
+                disks[site.code] = made
+            for seed in range(first, first + count):
+                self._try(seed, disks, readers)
+
+    def _copy(self, site: Site) -> Path:
+        return self._root / "copies" / site.code
+
+    def _as_it_is(self) -> None:
+        """Both trips without a cut: what operations there are, and what the end is."""
+        book = Book(self._pair)
+        both_ways(book)
+        self._dropped = tuple(book.dropped)
+        for site in self._pair:
+            renew(self._copy(site), site.home.root, frozenset())
+        for site in self._pair:
+            for each in self._pair:
+                renew(each.home.root, self._copy(each))
+            status, said = forked(partial(self._travel, site, Points()))
+            assert status == 0, said
+            found = json.loads(said)
+            self._met[site.code] = found["met"]
+            for module in found["modules"]:
+                importlib.import_module(module)
+        self._expected = ends(self._pair)
+
+    def _travel(self, site: Site, points: Points) -> str:
+        """Everything to its end; only what is done for `site` counts."""
+        points.install()
+        points.counting = False
+
+        def whose_turn(whose: Site | None) -> None:
+            points.counting = whose is site
+
+        drive(self._pair, self._carry, whose_turn)
+        points.counting = False
+        modules = [name for name, module in sys.modules.items() if getattr(module, "__spec__", None)]
+        return json.dumps({"met": points.met, "modules": modules})
+
+    def _try(self, seed: int, disks: dict[str, Disk], readers: Sandbox) -> None:
+        chance = random.Random(seed)
+        while not self._one(seed, chance, disks, readers):
+            pass  # threads took another order, and there was no such operation this time: another one is drawn
+
+    def _one(self, seed: int, chance: random.Random, disks: dict[str, Disk], readers: Sandbox) -> bool:
+        """Whether there was a cut."""
+        site = chance.choice(self._pair)
+        met = self._met[site.code]
+        point = chance.randrange(2 * len(met))
+        operation = met[point // 2]
+        journal, options = chance.random() < 0.5, chance.choice(_MOUNTED)
+        where = f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, {journal}"
+        lost = disks[site.code]
+        _copy(lost.image.with_suffix(".new"), lost.image)
+        lost.mount(options)
+        try:
+            for each in self._pair:
+                if each is not site:
+                    renew(each.home.root, self._copy(each))
+            status, said = forked(partial(self._cut, site, point, lost, journal))
+            _end_agents(self._pair)
+            if status == 0:
+                return False
+            if status == -signal.SIGKILL:
+                lost.restore_power()
+                status, said = forked(partial(self._recover, readers))
+                self.outcome.tried += 1
+                self.outcome.operations[operation] += 1
+            if status != 0:
+                self.outcome.lost.append(f"{where}: {said}")
+            elif (found := ends(self._pair)) != self._expected:
+                self.outcome.lost.append(f"{where}: {found} instead of {self._expected}")
+            else:
+                self.outcome.slowest = max(self.outcome.slowest, float(said))
+            return True
+        finally:
+            _end_agents(self._pair)
+            lost.unmount()
+            lost.detach()
+
+    def _cut(self, site: Site, point: int, lost: Disk, journal: bool) -> str:  # noqa: FBT001 - called through partial
+        power = lost.cut(journal=journal)
+
+        def die() -> None:
+            power()
+            killed()
+
+        return self._travel(site, Points(point, die))
+
+    def _recover(self, readers: Sandbox) -> str:
+        lend(readers)
+        begun = time.monotonic()
+        drive(self._pair, self._carry, lives=_LIVES)
+        seconds = time.monotonic() - begun
+        check(Book(self._pair, list(self._dropped)))
+        return str(seconds)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A sparse copy."""
+    with source.open("rb") as reading, target.open("wb") as writing:
+        size = os.fstat(reading.fileno()).st_size
+        writing.truncate(size)
+        at = 0
+        while at < size:
+            try:
+                start = os.lseek(reading.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break
+            at = os.lseek(reading.fileno(), start, os.SEEK_HOLE)
+            os.copy_file_range(reading.fileno(), writing.fileno(), at - start, start, start)
+
+
+def _end_agents(pair: Pair) -> None:
+    """The key agents of both sites end, as everything that runs does without power."""
+    homes = {os.fsencode(site.home.keyrings / "own") for site in pair}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                if command[0].endswith(b"gpg-agent") and homes & set(command):
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def main(root: str, first: str, count: str) -> int:
+    cuts = Cuts(Path(root))
+    try:
+        cuts.run(int(first), int(count))
+    except Impossible as error:
+        print(f"no disk of its own can be made here: {error}", file=sys.stderr)  # noqa: T201 - what it is run for
+        return IMPOSSIBLE
+    print(json.dumps(vars(cuts.outcome)))  # noqa: T201 - what it is run for
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
