@@ -20,14 +20,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol, cast
 
 import orjson
 
 from gateway.errors import GatewayError
 
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
 Format = Literal["auto", "json", "lines"]
-_Render = Callable[[Mapping[str, Any]], bytes]
 
 MAX_TEXT: Final = 1000
 """Characters of one value at most; longer ones end in an ellipsis."""
@@ -202,7 +204,7 @@ class _Writer:
         self._stream = stream
         self.lost = 0
 
-    def write(self, line: bytes) -> None:
+    def msg(self, line: bytes) -> None:
         try:
             self._stream.write(line)
             self._stream.flush()
@@ -211,36 +213,17 @@ class _Writer:
         else:
             self.lost = 0
 
+    debug = info = warning = error = critical = exception = msg
 
-class Logger:
-    """Says lines: `log.info("transfer.admitted", flow="claim", bytes=5120)`. Made by `configure`."""
 
-    def __init__(self, line: _Line, render: _Render, writer: _Writer, least: int, always: Mapping[str, Any]) -> None:
-        self._line = line
-        self._render = render
-        self._writer = writer
-        self._least = least
-        self._always = always
+class Logger(Protocol):
+    """What the gateway asks of a structlog logger: `log.info("transfer.admitted", flow="claim", bytes=5120)`."""
 
-    def debug(self, event: str, /, **said: Any) -> None:
-        self._say("debug", event, said)
-
-    def info(self, event: str, /, **said: Any) -> None:
-        self._say("info", event, said)
-
-    def warning(self, event: str, /, **said: Any) -> None:
-        self._say("warning", event, said)
-
-    def error(self, event: str, /, **said: Any) -> None:
-        self._say("error", event, said)
-
-    def exception(self, event: str, /, **said: Any) -> None:
-        """An error, with the class and the places of the exception that is being handled."""
-        self._say("error", event, {"exc_info": True, **said})
-
-    def _say(self, level: str, event: str, said: Mapping[str, Any]) -> None:
-        if _LEVELS[level] >= self._least:
-            self._writer.write(self._render(self._line.make(level, event, {**self._always, **said})))
+    def debug(self, event: str, **said: Any) -> Any: ...
+    def info(self, event: str, **said: Any) -> Any: ...
+    def warning(self, event: str, **said: Any) -> Any: ...
+    def error(self, event: str, **said: Any) -> Any: ...
+    def exception(self, event: str, **said: Any) -> Any: ...
 
 
 def configure(
@@ -261,19 +244,28 @@ def configure(
     readable = format == "lines" or (format == "auto" and stream.isatty())
     writer = _Writer(stream)
     render = _Lines(colour=stream.isatty() and "NO_COLOR" not in os.environ) if readable else _render_json
-    line = _Line(strict=strict, clock=clock, writer=writer)
-    return Logger(line, render, writer, _LEVELS[level], {"site": site, "role": role})
+    import structlog  # noqa: PLC0415 - it loads rich as well: a command that only masks a text does not wait for that
+
+    logger = structlog.wrap_logger(
+        writer,
+        processors=[_Line(strict=strict, clock=clock, writer=writer), render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+    return cast("Logger", logger.bind(site=site, role=role))
 
 
 class _Line:
-    """Turns what a caller said into what may be written."""
+    """The processor that turns what a caller said into what may be written."""
 
     def __init__(self, *, strict: bool, clock: Callable[[], float], writer: _Writer) -> None:
         self._strict = strict
         self._clock = clock
         self._writer = writer
 
-    def make(self, level: str, event: str, said: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, _logger: object, method: str, said: EventDict) -> dict[str, Any]:
+        event = said.pop("event", "")
         if event not in _EVENTS:
             if self._strict:
                 raise LogLineRefused(f"{event!r} is not an event")
@@ -281,7 +273,7 @@ class _Line:
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {
             "timestamp": f"{moment[:-6]}Z",
-            "level": level,
+            "level": "error" if method in ("exception", "critical") else method,
             "event": str(event),
         }
         failure = said.pop("exc_info", None)
@@ -336,17 +328,17 @@ def _failure(exc_info: object) -> dict[str, Any]:
     return said
 
 
-def _render_json(line: Mapping[str, Any]) -> bytes:
+def _render_json(_logger: object, _method: str, line: EventDict) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class _Lines:
-    """Writes a line for people: time, level, role, event, then what else there is."""
+    """The processor that writes a line for people: time, level, role, event, then what else there is."""
 
     def __init__(self, *, colour: bool) -> None:
         self._colours = _COLOURS if colour else {}
 
-    def __call__(self, line: Mapping[str, Any]) -> bytes:
+    def __call__(self, _logger: object, _method: str, line: EventDict) -> bytes:
         start = self._colours.get(line["level"], "")
         end = self._colours.get("end", "")
         rest = " ".join(f"{key}={_word(value)}" for key, value in line.items() if key not in _FIRST)
