@@ -24,7 +24,7 @@ from gateway.errors import (
     SuspectedDuplicate,
     VolumeUnusual,
 )
-from gateway.ledger import queries, turns
+from gateway.ledger import earlier, queries, turns
 from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -101,8 +101,8 @@ class Validate:
         told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
         messages = {key: message for key, message in told.items() if message is not None}
         return _Before(
-            queries.earlier_copies(transaction.connection, rows, since),
-            queries.earlier_messages(transaction.connection, rows, messages),
+            earlier.copies(transaction.connection, rows, since),
+            earlier.messages(transaction.connection, rows, messages),
         )
 
     def _judge(
@@ -159,8 +159,8 @@ class Validate:
         self, transaction: Transaction, row: Row[Any], told: Mapping[str, str] | None, before: _Before
     ) -> Hold | None:
         """Why a person has to look at a file with which nothing is wrong."""
-        if (earlier := before.copies.get(row.key)) is not None:
-            return SuspectedDuplicate(f"the same bytes as transfer {earlier}")
+        if (copy := before.copies.get(row.key)) is not None:
+            return SuspectedDuplicate(f"the same bytes as transfer {copy}")
         flow = self._place.settings.flows[row.flow]
         if isinstance(flow, ExtractSettings) and told is not None:
             last = last_volume(transaction.connection, row.flow, row.partner, row.key)

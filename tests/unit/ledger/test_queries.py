@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gateway.ledger import queries
+from gateway.ledger import earlier, queries
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.transfer.states import Direction, State
@@ -87,11 +87,11 @@ def test_same_bytes_to_the_same_partner_are_found_once_they_did_not_come_back(bo
     with books.dwp.ledger.read() as connection:
         rows = {row.name: row for row in queries.transfers(connection, direction="out")}
         every = list(rows.values())
-        found = queries.earlier_copies(connection, every, dict.fromkeys((row.key for row in every), 0.0))
-        later = queries.earlier_copies(
+        found = earlier.copies(connection, every, dict.fromkeys((row.key for row in every), 0.0))
+        later = earlier.copies(
             connection, every, dict.fromkeys((row.key for row in every), rows["a.xml"].created + 0.0001)
         )
-        unasked = queries.earlier_copies(connection, every, {})
+        unasked = earlier.copies(connection, every, {})
     assert found == {rows["again.xml"].key: rows["a.xml"].id}
     assert later == unasked == {}
 
