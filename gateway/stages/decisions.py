@@ -94,6 +94,11 @@ def return_to_operator(place: Workplace, identity: str, decision: Decision) -> D
         _, row = find(transaction.connection, identity, ("transfer",))
         # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
         custody = row.direction == Direction.OUT
+        if custody and row.consignment is not None:
+            # The itinerary has that move for the partner's word. A person's would give back what the partner may have.
+            raise UsageWrong(
+                f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
+            )
         return _decide(
             transaction,
             "transfer",

@@ -166,6 +166,23 @@ def test_returned_transfer_comes_back_with_the_reason(pair: Pair, run: Run) -> N
     assert "because of the test" in (back / "a.xml.why.txt").read_text()
 
 
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_transfer_that_the_partner_may_have_is_not_given_back(pair: Pair, run: Run, steps: int) -> None:
+    """Packed, sealed, sent: it would lie with its operator and be delivered as well."""
+    identity = pair.dwp.submit("a.xml", b"claim a")
+    for stage in pair.stages_of(pair.dwp)[:steps]:
+        stage.step()
+    while pair.dwp.send.busy:
+        pair.dwp.rung.wait(5)
+        pair.dwp.send.step()
+    said = run(pair.dwp, "return", identity, *WHY)
+    assert said.status == 64
+    assert "on its way" in said.err
+    pair.work()
+    assert state(pair, identity) == "receipted"
+    assert not list((pair.dwp.home.returned / "claim" / "E09000030").iterdir())
+
+
 @pytest.mark.parametrize("command", ["hold", "release", "retry", "return"])
 def test_what_is_past_deciding_is_told_and_left(pair: Pair, run: Run, command: str) -> None:
     identity = pair.dwp.submit("a.xml", b"claim a")
