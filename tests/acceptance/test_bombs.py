@@ -2,7 +2,7 @@
 
 Each goes through the real engine, the real unpacking and the real readers of one site, and is watched from outside:
 processor time of this process and of everything that it started, the largest resident memory of each, and the bytes that
-lie in the vault. What was measured is printed: `make torture PYTEST_ARGS="-rP -n0 tests/acceptance/test_bombs.py"`.
+lie in the vault. What was measured is printed: `.venv/bin/pytest -n0 -rP tests/acceptance/test_bombs.py`.
 """
 
 from __future__ import annotations

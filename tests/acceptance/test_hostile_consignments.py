@@ -248,6 +248,12 @@ def unencrypted(bench: Bench, payloads: list[Payload]) -> Parcel:
     return Parcel(document["consignment"], signed, document)
 
 
+def signed_in_clear(bench: Bench, payloads: list[Payload]) -> Parcel:
+    document, _ = packed_for(bench, payloads)
+    text = json.dumps(document).encode()
+    return Parcel(document["consignment"], bench.dwp.gpg.run("--clear-sign", feed=text), document)
+
+
 def signed_by(who: str) -> Maker:
     """Sealed by somebody else, whose manifest claims to be the Department's."""
 
@@ -325,6 +331,7 @@ CASES: dict[str, tuple[str, Maker]] = {
         sealed_with("--symmetric", "--pinentry-mode", "loopback", "--passphrase", "x"),
     ),
     "armoured": ("envelope-armoured", sealed_with("--armor")),
+    "a text signed in clear": ("envelope-clear-signed", signed_in_clear),
     "no OpenPGP at all": ("envelope-not-openpgp", with_sealed_bytes(lambda _sealed: b"Dear Sir or Madam" * 100)),
     "empty": ("envelope-not-openpgp", with_sealed_bytes(lambda _sealed: b"")),
     "truncated": ("envelope-truncated", with_sealed_bytes(lambda sealed: sealed[:-100])),
@@ -365,6 +372,7 @@ CASES: dict[str, tuple[str, Maker]] = {
         "archive-member-extra",
         holding_members(lambda members: members.append(member("payload/0003", b"stowaway"))),
     ),
+    "member twice": ("archive-member-repeated", holding_members(lambda members: members.insert(2, members[1]))),
     "member less": ("archive-member-missing", holding_members(lambda members: members.__delitem__(-1))),
     "members in another order": ("archive-member-order", holding_members(exchange_payloads)),
     "member with a path for a name": (

@@ -150,6 +150,10 @@ STRANGE: dict[str, tuple[str, Callable[[Bench], Parcel]]] = {
         "envelope-unsupported",
         lambda bench: resealed(bench, lambda key: packet(1, b"\x02" + key[3:])),
     ),
+    "content altered under its signature": (
+        "signature-bad",
+        lambda bench: bench.wrapped(lambda it: altered(it, len(it) // 2, 0)),
+    ),
     "literal unsigned": ("signature-missing", lambda bench: bench.wrapped(lambda _signed: literal(WORDS))),
     "content before the signed": ("envelope-trailing", lambda bench: bench.wrapped(lambda it: literal(b"x") + it)),
     "content after the signed": ("envelope-trailing", lambda bench: bench.wrapped(lambda it: it + literal(b"x"))),

@@ -320,6 +320,50 @@ def test_receipt_of_a_duplicate_counts_as_delivered(bench: Bench) -> None:
     assert [item["outcome"] for item in is_answered(bench, sent)["items"]] == ["duplicate"]
 
 
+AS_STOCK_TOOLS_WRITE_THEM: dict[str, tuple[Callable[[dict[str, Any]], bytes], tuple[str, ...]]] = {
+    "on one line": (lambda document: json.dumps(document, separators=(",", ":")).encode(), ()),
+    "with a line feed and in order of the alphabet": (
+        lambda document: json.dumps(document, indent=4, sort_keys=True).encode() + b"\n",
+        (),
+    ),
+    "compressed, with a file name": (
+        lambda document: json.dumps(document).encode(),
+        ("-z", "6", "--set-filename", "receipt.json"),
+    ),
+    "signed over SHA-512": (lambda document: json.dumps(document).encode(), ("--digest-algo", "SHA512")),
+    "without codes and reasons": (
+        lambda document: json.dumps(
+            document
+            | {"items": [{key: item[key] for key in ("transfer", "sha256", "outcome")} for item in document["items"]]}
+        ).encode(),
+        (),
+    ),
+    "with fields of a later version": (lambda document: json.dumps(document | {"colour": "blue"}).encode(), ()),
+}
+
+
+@pytest.mark.parametrize("kind", AS_STOCK_TOOLS_WRITE_THEM)
+def test_receipt_as_stock_tools_write_it_counts(bench: Bench, kind: str) -> None:
+    write, options = AS_STOCK_TOOLS_WRITE_THEM[kind]
+    sent = send(bench)
+    content = write(bench.la.receipt(sent.manifest, sent.sealed).document)
+    leave_receipt(bench.dwp, bench.la, Parcel(sent.id, bench.la.seal(content, "DWP", *options), {}))
+    assert [item["outcome"] for item in is_answered(bench, sent)["items"]] == ["delivered"]
+
+
+def test_word_of_the_back_office_that_denies_the_one_before_is_quarantined(bench: Bench) -> None:
+    sent = send(bench)
+    leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed))
+    is_answered(bench, sent)
+    taken = bench.la.receipt(sent.manifest, sent.sealed, "ingested", level="ingested")
+    leave_receipt(bench.dwp, bench.la, taken)
+    wait_until(lambda: states(bench, sent) == {"ingested"}, 90, "the word")
+    denied = bench.la.receipt(sent.manifest, sent.sealed, "refused", level="ingested")
+    leave_receipt(bench.dwp, bench.la, denied)
+    assert quarantined(bench.dwp, sha256(denied.sealed))["code"] == "receipt-contrary"
+    assert states(bench, sent) == {"ingested"}
+
+
 # -- sites of their own: these tests stop the gateway, or change its patience
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from gateway.cli import COMMANDS
+from gateway.errors import Quarantine, documented_errors
 from gateway.flows.catalog import FLOWS
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
@@ -127,7 +128,12 @@ def test_the_readme_lists_the_flows_that_there_are() -> None:
 
 def test_error_codes_in_the_documentation_exist() -> None:
     known = set(re.findall(r"^\| `([a-z0-9-]+)` \|", (DOCS / "errors.md").read_text("utf-8"), re.MULTILINE))
-    for page in (DOCS / "wire-format.md", *(DOCS / "operators").glob("*.md"), *(DOCS / "adr").glob("*.md")):
+    for page in (
+        DOCS / "wire-format.md",
+        DOCS / "limits.md",
+        *(DOCS / "operators").glob("*.md"),
+        *(DOCS / "adr").glob("*.md"),
+    ):
         for word in re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", prose(page)):
             if word.partition("-")[0] in (
                 "envelope",
@@ -164,6 +170,18 @@ def test_tests_that_the_promises_name_exist() -> None:
     }
     assert len(named) >= 15
     assert named - known == set()
+
+
+def test_every_reason_to_lock_something_away_is_provoked_by_a_test_on_real_engines() -> None:
+    text = "".join(
+        path.read_text("utf-8")
+        for level in ("acceptance", "integration")
+        for path in (ROOT / "tests" / level).glob("*.py")
+    )
+    refusals = [error for error in documented_errors() if issubclass(error, Quarantine)]
+    assert len(refusals) > 40
+    for error in refusals:
+        assert f'"{error.code}"' in text or f"errors.{error.__name__}" in text, error.code
 
 
 # -- dependencies, decisions, fields
