@@ -163,10 +163,11 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     ]
 
 
-def vault_stages(place: Workplace) -> Sequence[Stage]:
+def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
     from gateway.stages.accept import Accept
     from gateway.stages.acknowledge import Acknowledge
+    from gateway.stages.beside import Beside
     from gateway.stages.foresee import Foresee
     from gateway.stages.open import Open
     from gateway.stages.overdue import Overdue
@@ -178,9 +179,14 @@ def vault_stages(place: Workplace) -> Sequence[Stage]:
         Overdue(place),
         Foresee(place, engine),
         Accept(place, engine),
-        Open(place, engine, partial(_unpack, place.settings.limits.receive_bytes)),
+        Open(
+            place,
+            engine,
+            partial(_unpack, place.settings.limits.receive_bytes),
+            Beside(open_pgp(place.settings), wake),
+        ),
         Pack(place),
-        Seal(place, engine, partial(_archive, place)),
+        Seal(place, engine, partial(_archive, place), Beside(open_pgp(place.settings), wake)),
         Acknowledge(place, engine),
     ]
 

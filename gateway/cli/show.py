@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Row
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.cli.waiting import Waiting
 from gateway.cli.words import describe
 from gateway.ledger import queries
 from gateway.ledger.tables import CONSIGNMENTS
@@ -24,7 +26,7 @@ from gateway.transfer.states import Direction
 _COLUMNS: Final = (Column("TIME (UTC)"), Column("BY"), Column("WHAT"))
 _TRANSFER: Final = (
     *("id", "flow", "partner", "name", "size", "sha256", "schema", "reference", "redirected_from"),
-    *("consignment", "state", "code", "next_try", "expires"),
+    *("consignment", "state", "code", "waits", "next_try", "expires"),
 )
 _ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "held_by")
 _CONSIGNMENT: Final = (
@@ -46,9 +48,12 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway show 019ab5f0-1c2d
     """
-    with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
+    settings = settings_of(ctx)
+    with reading.opened(settings) as ledger, ledger.read() as connection:
         kind, row = find(connection, identity)
         story = _transfer(connection, row) if kind == "transfer" else _consignment(connection, row)
+        if kind == "transfer":
+            story["waits"] = Waiting(settings, time.time()).of_transfer(row)
     if as_json:
         output.show_json(story)
     else:

@@ -13,14 +13,17 @@ from sqlalchemy import Connection
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.cli.waiting import Waiting, phrase
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
 from gateway.ledger import facts, queries
+from gateway.ledger.waiting import due_now
 from gateway.settings.model import Settings
 from gateway.stages.foresee import RENEWED, TOLD, stage_of
 from gateway.stages.signing import OWN, subject, unconfirmed
 from gateway.transfer.identity import from_text
 from gateway.transfer.states import Direction
+from gateway.transfer.timetable import Timetable
 
 _UNAVAILABLE: Final = 69
 _SHOWN: Final = 10
@@ -67,13 +70,17 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
     }
     for (kind, direction, state), number in sorted(queries.counts(connection).items()):
         counts[kind][direction][state] = number
-    lanes = queries.lanes(connection)
+    lanes, waiting = queries.lanes(connection), Waiting(settings, now)
     health: dict[str, Any] = {
         "site": settings.site.code,
         "processes": {name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
         "counts": counts,
-        "due": queries.due_now(connection, now),
-        "lanes": [_lane(code, lanes.get(code, {}), now) for code in settings.partners],
+        "due": due_now(connection, now, Timetable.of(settings).closed),
+        "lanes": [
+            _lane(code, lanes.get(code, {}), now)
+            | {"waits": waiting.of_lane(connection, code), "limit": waiting.limit(code)}
+            for code in settings.partners
+        ],
         "held": [
             {
                 "kind": kind,
@@ -187,7 +194,7 @@ def _tell_lanes(lanes: Sequence[Mapping[str, Any]]) -> None:
             lane["state"],
             str(lane["failures"] or ""),
             tables.brief(lane["next_try"]),
-            lane["reason"] or "",
+            phrase([lane["reason"], *lane["waits"], lane["limit"]]),
         )
         for lane in lanes
     ]

@@ -12,6 +12,7 @@ import click
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.cli.waiting import Waiting
 from gateway.errors import UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.ledger import queries
@@ -74,7 +75,8 @@ def transfers(
         total = len(rows)
         if bound is not None and total == bound:
             total = queries.count_transfers(connection, **wanted, since=earliest)
-    found = [reading.transfer(row) for row in reversed(rows)]
+    waiting = Waiting(settings, time.time())
+    found = [{**reading.transfer(row), "waits": waiting.of_transfer(row)} for row in reversed(rows)]
     if as_json:
         output.show_json(found)
         return
@@ -91,7 +93,7 @@ def transfers(
                     tables.bytes_of(row["size"]),
                     row["state"],
                     tables.brief(row["updated"]),
-                    row["code"] or "",
+                    row["code"] or row["waits"] or "",
                 )
                 for row in found
             ],

@@ -28,6 +28,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.spool.names import is_temporary
+from gateway.transfer.timetable import Timetable
 from gateway.transport.sshd import Account, Chroot, ManagedServer, ServerSpec
 from gateway.transport.sshd_config import check_spec, logins
 
@@ -222,8 +223,8 @@ class Supervisor:
 
 def is_idle(settings: Settings) -> bool:
     """Whether no role of the site has anything to do now: what waits for a partner or for a later time does not count."""
-    from gateway.ledger import queries  # noqa: PLC0415 - a supervisor that runs on does not need the database's library
-    from gateway.ledger.store import Ledger  # noqa: PLC0415 - as above
+    from gateway.ledger.store import Ledger  # noqa: PLC0415 - a supervisor that runs on needs no database's library
+    from gateway.ledger.waiting import due_now  # noqa: PLC0415 - as above
 
     home = settings.home
     if any(True for _ in _files(home)):
@@ -231,7 +232,7 @@ def is_idle(settings: Settings) -> bool:
     ledger = Ledger(home.ledger, clock=time.time, role=NAME)
     try:
         with ledger.read() as connection:
-            return queries.due_now(connection, time.time()) == 0
+            return due_now(connection, time.time(), Timetable.of(settings).closed) == 0
     finally:
         ledger.close()
 

@@ -111,7 +111,7 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
             stack.enter_context(Watcher([home.outbound, home.outcomes], on_spool, without_events))
             return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
-            return assembly.vault_stages(place)
+            return assembly.vault_stages(place, bell.ring)
         case Role.LINK:
             stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
             return assembly.link_stages(place, bell.ring)

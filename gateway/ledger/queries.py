@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, or_, select
+from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, select
 
-from gateway.ledger.answers import behind_another, untold
 from gateway.ledger.chain import Entry
 from gateway.ledger.store import TABLES
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
@@ -266,30 +265,6 @@ def quarantined(connection: Connection, *, discarded: bool = False) -> list[Row[
     """What is locked away, the newest first."""
     query = select(QUARANTINE).order_by(QUARANTINE.c.received.desc())
     return list(connection.execute(query if discarded else query.where(QUARANTINE.c.discarded.is_(None))))
-
-
-def due_now(connection: Connection, now: float) -> int:
-    """How many units some role could work on at this moment: nothing means idle."""
-    total = 0
-    work = {
-        TRANSFERS: {Direction.OUT: [State.ADMITTED, State.VALIDATED, State.PACKED], Direction.IN: [State.OPENED]},
-        CONSIGNMENTS: {Direction.OUT: [State.PACKED, State.SEALED], Direction.IN: [State.LANDED, State.OPENED]},
-        RECEIPTS: {Direction.OUT: [State.ISSUED, State.SEALED], Direction.IN: [State.LANDED]},
-    }
-    blocked = select(LANES.c.partner).where(or_(LANES.c.held.is_(True), LANES.c.due > now))
-    for table, states_of in work.items():
-        for direction, states in states_of.items():
-            query = select(func.count()).where(
-                table.c.direction == str(direction), table.c.state.in_(map(str, states)), table.c.due <= now
-            )
-            if direction is Direction.OUT:
-                # A unit towards a lane that is held, or that waits after a failure, is not due.
-                waiting = [str(state) for state in states if state is not State.ADMITTED and state is not State.ISSUED]
-                query = query.where(~and_(table.c.state.in_(waiting), table.c.partner.in_(blocked)))
-            if table is RECEIPTS:
-                query = query.where(~behind_another())
-            total += connection.execute(query).scalar_one()
-    return total + len(finished_but_kept(connection, 1)) + len(untold(connection, 1))
 
 
 def receipts_about(connection: Connection, partner: str, consignment: str) -> list[Row[Any]]:

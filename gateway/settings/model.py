@@ -335,9 +335,9 @@ class Partner(Table):
     flows_in: Annotated[
         tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["extract"]')
     ] = None
-    max_bytes_per_second: (
-        Annotated[int, Field(ge=1024, description="a whole number of bytes, at least 1024")] | None
-    ) = None
+    max_bytes_per_second: Annotated[
+        Annotated[int, Field(ge=1024)] | None, Field(description="a whole number of bytes, at least 1024")
+    ] = None
     windows: Windows = ()
     endpoint: EndpointSettings | None = None
 

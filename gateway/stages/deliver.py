@@ -30,7 +30,7 @@ from gateway.spool.marking import mark
 from gateway.spool.names import check_name, safe_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.acknowledge import issue, pass_on, spoken
-from gateway.stages.inspection import inspect, invalid, record_crash, record_move, wrong_authority
+from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, isolate, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_IN, Direction, State, advance
@@ -50,11 +50,13 @@ class Deliver:
         self._sandbox = sandbox
         self._scanner = scanner
         self._survived: set[int] = set()
+        self._batches = Batches(place.settings.daemon.workers)
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = turns.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+            waiting = turns.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+            rows = self._batches.next(waiting)
             complete = [] if rows else queries.completed_consignments(connection, BATCH)
             due = queries.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
         if not rows and not complete:

@@ -24,6 +24,27 @@ MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
 
 
+_LARGE: Final = 16 * 1024 * 1024
+"""Bytes from which on a file is read apart from the small ones: an extract takes seconds, and a batch ends as one."""
+
+
+class Batches:
+    """Small files together, and large ones together, in turns where both wait: neither kind waits for more than one turn
+    of the other.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._small_last = False
+
+    def next(self, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+        """What of these is read now; of the large ones only as many as are read side by side."""
+        small = [row for row in rows if row.size <= _LARGE]
+        large = [row for row in rows if row.size > _LARGE][: self._workers]
+        self._small_last = bool(small) and not (large and self._small_last)
+        return small if self._small_last else large
+
+
 def invalid(report: Report) -> ContentInvalid:
     """The error for a report with findings; its text names them all, as far as there is room."""
     return ContentInvalid(describe(report), report.findings[0].code)

@@ -11,11 +11,12 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
 from gateway.crypto.contract import Opened, OpenPgp
 from gateway.errors import (
@@ -38,6 +39,7 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.acknowledge import issue
 from gateway.stages.attempts import claim, failed, pass_halt_on
+from gateway.stages.beside import LARGE_SEALED, Beside
 from gateway.stages.locking_away import lock_away
 from gateway.stages.signing import note_use
 from gateway.stages.workplace import Step, Workplace
@@ -73,46 +75,100 @@ class _Attempt:
     duplicates: list[dict[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Done:
+    """How the reading of a landed consignment went; its files lie in the vault where there is no error."""
+
+    row: Row[Any]
+    attempt: _Attempt
+    error: GatewayError | None
+
+
 class Open:
-    """Landed to opened, one consignment a step."""
+    """Landed to opened, one consignment a step; with `beside`, large ones meanwhile, one at a time."""
 
     name = "open"
 
-    def __init__(self, place: Workplace, engine: OpenPgp, unpack: Unpack) -> None:
+    def __init__(self, place: Workplace, engine: OpenPgp, unpack: Unpack, beside: Beside[_Done] | None = None) -> None:
         self._place = place
         self._engine = engine
         self._unpack = unpack
-        self._after = ""
+        self._beside = beside
+        self._after = {True: "", False: ""}  # by whether large
         self._claimed: set[int] = set()
 
     def step(self) -> Step:
-        place = self._place
-        with place.ledger.read() as connection:
-            row = turns.next_in_turn(connection, CONSIGNMENTS, Direction.IN, State.LANDED, place.clock(), self._after)
+        done = self._look_beside()
+        with self._place.ledger.read() as connection:
+            row = self._next(connection, large=False if self._beside else None)
             due = queries.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED])
-        if row is None:
-            return Step(due=due)
-        self._after = row.partner
-        poison = claim(place, "consignment", row, self._claimed)
+        if row is not None:
+            self._after[False] = row.partner
+            poison = claim(self._place, "consignment", row, self._claimed)
+            self._note(_Done(row, _Attempt(), poison) if poison else self._tried(row, self._engine))
+            done += 1
+        # The one beside counts as due until it is written down: nobody is to look for it again and again.
+        return Step(done=done, due=None if self._beside and self._beside.busy else due)
+
+    def close(self) -> None:
+        self._engine.close()
+        if self._beside is not None:
+            self._beside.close()
+
+    def _look_beside(self) -> int:
+        """Write down what was opened beside, and begin the next large one; how many were done."""
+        beside, done = self._beside, 0
+        if beside is None:
+            return 0
+        if (ended := beside.take()) is not None:
+            self._note(ended)
+            done = 1
+        if not beside.busy:
+            with self._place.ledger.read() as connection:
+                row = self._next(connection, large=True)
+            if row is not None:
+                self._after[True] = row.partner
+                if (poison := claim(self._place, "consignment", row, self._claimed)) is not None:
+                    self._note(_Done(row, _Attempt(), poison))
+                else:
+                    beside.start(partial(self._tried, row))
+        return done
+
+    def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
+        """The partners in turn; only large ones, or only others."""
+
+        def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+            return () if large is None else ((rows.c.sealed_size > LARGE_SEALED) == large,)
+
+        now = self._place.clock()
+        return turns.next_in_turn(
+            connection, CONSIGNMENTS, Direction.IN, State.LANDED, now, self._after[bool(large)], fitting
+        )
+
+    def _tried(self, row: Row[Any], engine: OpenPgp) -> _Done:
+        """Read it. May run in a thread: no ledger here."""
         attempt = _Attempt()
         try:
-            if poison is not None:
-                raise poison
-            self._read(row, attempt)
-            with place.ledger.write() as transaction:
+            self._read(row, attempt, engine)
+        except GatewayError as error:
+            return _Done(row, attempt, error)
+        return _Done(row, attempt, None)
+
+    def _note(self, done: _Done) -> None:
+        row, attempt = done.row, done.attempt
+        try:
+            if done.error is not None:
+                raise done.error
+            with self._place.ledger.write() as transaction:
                 self._accepted(transaction, row, attempt)
         except GatewayError as error:
             self._refused(row, attempt, error)
         self._claimed.discard(row.key)
-        return Step(done=1)
-
-    def close(self) -> None:
-        self._engine.close()
 
     def _sealed(self, row: Row[Any]) -> Path:
         return self._place.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
 
-    def _read(self, row: Row[Any], attempt: _Attempt) -> None:
+    def _read(self, row: Row[Any], attempt: _Attempt, engine: OpenPgp) -> None:
         """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
         place = self._place
         target = place.home.opened / row.id
@@ -125,7 +181,7 @@ class Open:
         except OSError as error:
             raise DiskFailed(f"the vault: {error.strerror}") from error
         try:
-            opened = self._engine.open(self._sealed(row), row.partner, plain, place.settings.limits.receive_bytes)
+            opened = engine.open(self._sealed(row), row.partner, plain, place.settings.limits.receive_bytes)
             if opened.sealed_sha256 != row.sealed_sha256:
                 raise ConsignmentAltered("the sealed file changed after it had landed")
             attempt.opened = opened

@@ -29,7 +29,7 @@ from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import ExtractSettings, SiteKind
-from gateway.stages.inspection import inspect, invalid, record_crash, record_move, wrong_authority
+from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
@@ -62,12 +62,14 @@ class Validate:
         self._sandbox = sandbox
         self._scanner = scanner
         self._survived: set[int] = set()
+        self._batches = Batches(place.settings.daemon.workers)
         self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            rows = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, place.clock(), BATCH)
+            waiting = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, place.clock(), BATCH)
+            rows = self._batches.next(waiting)
             due = queries.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED])
         if not rows:
             return Step(due=due)

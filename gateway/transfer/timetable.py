@@ -109,4 +109,5 @@ class Timetable:
         return opening(sets, self.zone, now) if any(sets) else now
 
     def closed(self, partner: str, flow: str | None, now: float) -> bool:
+        """Whether a file of that flow waits for a window."""
         return self.opening(partner, flow, now) != now

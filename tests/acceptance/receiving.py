@@ -80,7 +80,7 @@ def receiver(root: Path, code: str, forgers: Sequence[Forger], *, deliver: bool 
     with ExitStack() as stack:
         place = assembly.workplace(settings, "test", logs.configure(code, "test", stream=log, strict=True), _never)
         stack.callback(place.ledger.close)
-        stages: list[Stage] = [Collect(place), *assembly.vault_stages(place)]
+        stages: list[Stage] = [Collect(place), *assembly.vault_stages(place, lambda: None)]
         readers = stack.enter_context(assembly.sandbox(settings, 1)) if deliver else None
         if readers is not None:
             stages.append(Deliver(place, readers))

@@ -7,7 +7,9 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from gateway.errors import (
     RemoteRefused,
     UploadIncomplete,
 )
+from gateway.transport.bandwidth import Bandwidth
 from gateway.transport.check import check_link
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import make_key_pair
@@ -313,3 +316,21 @@ def test_paramiko_says_nothing_on_stderr(site: SshdSite, capfd: pytest.CaptureFi
     with spoiling_proxy(site.port, Faults(flip_at=100_000)) as proxy, pytest.raises(GatewayError):
         list(site.transport(port=proxy.port).connect().send([parcel(tmp_path, "a.pgp", os.urandom(MEGABYTE))]))
     assert capfd.readouterr().err == ""
+
+
+def test_limit_holds_on_all_connections_together_and_loses_no_byte(site: SshdSite, tmp_path: Path) -> None:
+    """2 MB at 1 MB/s over two connections: at least 1.8 s, whatever the machine does; and the least throughput is higher."""
+    limit = Bandwidth(MEGABYTE, time.monotonic, time.sleep)
+    pace = Pace(connect_timeout=5, auth_timeout=15, answer_timeout=15, grace=1, least_bytes_per_second=10 * MEGABYTE)
+    transport = SftpTransport(site.endpoint(), site.client_key(), pace, bandwidth=limit)
+    contents = {f"{number}.pgp": os.urandom(MEGABYTE) for number in range(2)}
+    sessions = [transport.connect() for _ in contents]
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        for session, (name, content) in zip(sessions, contents.items(), strict=True):
+            pool.submit(list, session.send([parcel(tmp_path, name, content)]))
+    took = time.monotonic() - began
+    for session in sessions:
+        session.close()
+    assert {path.name: path.read_bytes() for path in site.drop().iterdir()} == contents
+    assert sum(map(len, contents.values())) <= MEGABYTE * took + limit.burst

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gateway.ledger import earlier, queries
+from gateway.ledger import earlier, queries, waiting
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.transfer.states import Direction, State
@@ -73,13 +73,13 @@ def test_rows_by_ids_come_in_the_order_they_were_made(books: BothBooks) -> None:
 
 def test_nothing_is_due_where_all_is_done_and_something_once_it_is_submitted(pair: Pair) -> None:
     with pair.dwp.ledger.read() as connection:
-        assert queries.due_now(connection, pair.dwp.now) == 0
+        assert waiting.due_now(connection, pair.dwp.now) == 0
     pair.dwp.submit("a.xml", b"claim")
     with pair.dwp.ledger.read() as connection:
-        assert queries.due_now(connection, pair.dwp.now) == 1
+        assert waiting.due_now(connection, pair.dwp.now) == 1
     pair.work()
     with pair.dwp.ledger.read() as connection:
-        assert queries.due_now(connection, pair.dwp.now) == 0
+        assert waiting.due_now(connection, pair.dwp.now) == 0
         assert read_head(connection).sequence > 0
 
 

@@ -101,6 +101,9 @@ def test_every_fault_of_every_file_is_reported_at_once_with_its_line(home: Home)
         ('[flows.claim]\ndone_marker = "yes"', "done_marker: must be true or false"),
         ("[flows]\nclaim = 3", "must be a table (got 3)"),
         ("[limit]\nx = 1", "[limit]: is not known here; did you mean `limits`?"),
+        ('[flows.extract]\nwindows = ["20:00-06:00", "8pm-6am"]', 'such as ["20:00-06:00"]'),
+        ('[flows.extract]\nwindows = ["20:00-20:00"]', 'such as ["20:00-06:00"]'),
+        ('[flows.extract]\nwindows = "20:00-06:00"', 'such as ["20:00-06:00"]'),
         ("[validation]\ntest_numbers = 1", "true or false, without quotes (got 1)"),
     ],
 )
@@ -116,6 +119,12 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(home: Home) -> None:
     found = faults(home, MAIN.replace(FPR, pasted), E09000030=PARTNER + f'ssh_key = "{pasted}"\n')
     assert len(found) == 2
     assert all(pasted not in fault and "(got other text)" in fault for fault in found)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Londn", "", "../../etc/passwd", "/etc/localtime"])
+def test_time_zone_that_is_none_is_refused(home: Home, zone: str) -> None:
+    (found,) = faults(home, MAIN.replace("[site]\n", f'[site]\ntime_zone = "{zone}"\n'))
+    assert 'must be the name of a time zone, such as "Europe/London"' in found
 
 
 def test_flow_settings_override_single_keys(home: Home) -> None:
@@ -138,6 +147,8 @@ def test_flow_settings_override_single_keys(home: Home) -> None:
         (PARTNER.replace(OTHER, OTHER.lower()), "fingerprint: must be 40 hexadecimal digits in capitals"),
         (PARTNER + "endpoint = 3\n", "[endpoint]: must be a table (got 3)"),
         (PARTNER + '[endpoint]\nhost = "h"\n', "[endpoint] user: is missing; it must be the name of an account"),
+        (PARTNER + "max_bytes_per_second = 100\n", "whole number of bytes, at least 1024 (got 100)"),
+        (PARTNER + 'windows = ["24:00-06:00"]\n', 'such as ["20:00-06:00"]'),
         (PARTNER + 'os_account = "Root!"\n', "os_account: must be the name of an account"),
     ],
 )

@@ -1,0 +1,61 @@
+"""Why a file that is ready has not gone: the window that is closed, the limit on the partner's link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row
+
+from gateway.cli import tables
+from gateway.ledger import waiting
+from gateway.settings.model import Settings
+from gateway.transfer.states import Direction, State
+from gateway.transfer.timetable import Timetable
+
+_READY: Final = (State.VALIDATED, State.PACKED, State.SEALED)
+_DAY: Final = 86400.0
+
+
+class Waiting:
+    """The reasons as they stand at one moment, as people read them."""
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self._settings = settings
+        self._timetable = Timetable.of(settings)
+        self._now = now
+
+    def of_transfer(self, row: Row[Any]) -> str | None:
+        """Why a transfer has not gone yet; None where nothing but its turn holds it up."""
+        if row.direction != Direction.OUT or row.state not in _READY:
+            return None
+        return self._window(row.partner, row.flow) or (self.limit(row.partner) if row.state == State.SEALED else None)
+
+    def of_lane(self, connection: Connection, partner: str) -> list[str]:
+        """What waits for a window towards a partner, a phrase for each flow."""
+        said = []
+        for flow, count in sorted(waiting.ready(connection, partner).items()):
+            if (why := self._window(partner, flow)) is not None:
+                said.append(f"{count} {flow}: {why}")
+        return said
+
+    def limit(self, partner: str) -> str | None:
+        """The limit on what goes to a partner and is fetched from it."""
+        known = self._settings.partners.get(partner)
+        most = None if known is None else known.max_bytes_per_second
+        return None if most is None else f"limited to {tables.bytes_of(most)} a second"
+
+    def _window(self, partner: str, flow: str) -> str | None:
+        opens = self._timetable.opening(partner, flow, self._now)
+        if opens is None:
+            return "the windows of flow and partner never meet"
+        if opens == self._now:
+            return None
+        local = datetime.fromtimestamp(opens, self._timetable.zone)
+        return f"window opens {'at' if opens - self._now < _DAY else local.strftime('on %d %b at')} {local:%H:%M} {local:%Z}"
+
+
+def phrase(reasons: Sequence[str | None]) -> str:
+    """Reasons in one line."""
+    return "; ".join(reason for reason in reasons if reason)
