@@ -195,7 +195,7 @@ class Send:
         try:
             session = self._sessions.take(lane.partner)
             for underway in parcels:
-                self._results.put(self._sent(session, underway))
+                self._results.put(self._send(session, underway))
                 self._wake()
             underway = None
             fetched, more = self._fetch(lane, session) if collect else (0, False)
@@ -212,7 +212,7 @@ class Send:
             self._results.put(ended)
             self._wake()
 
-    def _sent(self, session: Session, waiting: _Waiting) -> _Sent | _Deferred:
+    def _send(self, session: Session, waiting: _Waiting) -> _Sent | _Deferred:
         kind, row = waiting.kind, waiting.row
         if kind == "consignment":
             here = name = f"{row.id}.pgp"
