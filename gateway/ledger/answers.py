@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Table, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Row,
+    Table,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from gateway.ledger.tables import RECEIPTS, TRANSFERS
 from gateway.transfer.receipt import Level
@@ -126,7 +139,9 @@ def unanswered(connection: Connection, before: float) -> list[Row[Any]]:
 
 def untold(connection: Connection, limit: int) -> list[Row[Any]]:
     """Submitted transfers that the partner's back office spoke about, and whose operator has not been told."""
-    query = select(TRANSFERS).where(TRANSFERS.c.untold.is_(True), TRANSFERS.c.custody.is_(False))
+    # The sum keeps SQLite from taking the index of what is in custody: nearly everything is not.
+    settled = type_coerce(TRANSFERS.c.custody, Integer) + 0 == 0
+    query = select(TRANSFERS).where(TRANSFERS.c.untold.is_(True), settled)
     return list(connection.execute(query.order_by(TRANSFERS.c.key).limit(limit)))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, select
+from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, or_, select
 
 from gateway.ledger.chain import Entry
 from gateway.ledger.store import TABLES
@@ -107,8 +108,12 @@ def past(connection: Connection, table: Table, states: Sequence[State], moment: 
     )
 
 
-def gaps(connection: Connection, before: float) -> list[tuple[str, int]]:
-    """Sequence numbers of partners that never came, though the next one did before a moment; not yet reported ones."""
+def gaps(connection: Connection, before: float, after: int = 0) -> tuple[list[tuple[str, int]], int]:
+    """Sequence numbers of partners that never came, though the next one did before a moment; not yet reported ones.
+
+    Only consignments with keys above `after` are looked at. With them comes the key up to which nothing more can be found:
+    the next question starts there, and so does not cost more the older the ledger is.
+    """
     later, missing = CONSIGNMENTS.alias("later"), CONSIGNMENTS.alias("missing")
     known = exists().where(
         missing.c.direction == later.c.direction,
@@ -119,10 +124,17 @@ def gaps(connection: Connection, before: float) -> list[tuple[str, int]]:
         EVENTS.c.subject == later.c.partner + "/" + cast(later.c.sequence - 1, String),
         EVENTS.c.event == "sequence.gap-found",
     )
+    # Joined to nothing, the direction keeps SQLite from reading all of it by its index, whatever the key.
+    inbound = (later.c.direction + "" == str(Direction.IN), later.c.key > after)
     query = select(later.c.partner, later.c.sequence - 1).where(
-        later.c.direction == str(Direction.IN), later.c.sequence > 1, later.c.updated < before, ~known, ~reported
+        *inbound, later.c.sequence > 1, later.c.updated < before, ~known, ~reported
     )
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    # What is not opened yet has no number yet.
+    undecided = or_(later.c.updated >= before, later.c.state.in_([str(State.LANDED), str(State.HELD)]))
+    first = connection.execute(select(func.min(later.c.key)).where(*inbound, undecided)).scalar()
+    last = connection.execute(select(func.max(CONSIGNMENTS.c.key))).scalar()
+    decided = after if last is None else max(after, last if first is None else first - 1)
+    return [(row[0], row[1]) for row in connection.execute(query)], decided
 
 
 def carried(connection: Connection, direction: Direction, partner: str, consignment: str) -> list[Row[Any]]:
@@ -145,14 +157,15 @@ def lanes(connection: Connection) -> dict[str, Record]:
     return {row["partner"]: dict(row) for row in connection.execute(select(LANES)).mappings()}
 
 
-def unsent(connection: Connection) -> dict[tuple[str, str | None], int]:
+def unsent(connection: Connection) -> Counter[tuple[str, str | None]]:
     """How many consignments are packed or sealed, and not sent: by partner, and the flow of their most urgent file."""
+    # They are few, and counted here: SQLite would group them by reading all consignments there ever were in that order.
     rows = connection.execute(
-        select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.flow, func.count())
-        .where(CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.state.in_([State.PACKED, State.SEALED]))
-        .group_by(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.flow)
+        select(CONSIGNMENTS.c.partner, CONSIGNMENTS.c.flow).where(
+            CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.state.in_([State.PACKED, State.SEALED])
+        )
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return Counter((row[0], row[1]) for row in rows)
 
 
 def finished_but_kept(connection: Connection, limit: int) -> list[Row[Any]]:
@@ -187,8 +200,9 @@ def ids_in_custody(connection: Connection) -> set[str]:
 
 def unreleased(connection: Connection, direction: Direction = Direction.OUT) -> list[Row[Any]]:
     """Admitted transfers whose dropped file may still lie in the spool; inbound, redirected ones whose delivered file may."""
-    query = select(TRANSFERS).where(TRANSFERS.c.origin.is_not(None), TRANSFERS.c.direction == str(direction))
-    return list(connection.execute(query))
+    # Those of the other direction are few, and naming the direction would make SQLite read all of this one.
+    query = select(TRANSFERS).where(TRANSFERS.c.origin.is_not(None)).order_by(TRANSFERS.c.key)
+    return [row for row in connection.execute(query) if row.direction == direction]
 
 
 def completed_consignments(connection: Connection, limit: int) -> list[Row[Any]]:

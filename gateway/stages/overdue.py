@@ -33,6 +33,7 @@ class Overdue:
     def __init__(self, place: Workplace) -> None:
         self._place = place
         self._next = 0.0
+        self._decided = 0
 
     def step(self) -> Step:
         now = self._place.clock()
@@ -112,9 +113,10 @@ class Overdue:
 
     def _find_gaps(self, now: float) -> int:
         with self._place.ledger.read() as connection:
-            gaps = queries.gaps(connection, now - _GAP_SECONDS)
+            gaps, decided = queries.gaps(connection, now - _GAP_SECONDS, self._decided)
         if gaps:
             with self._place.ledger.write() as transaction:
                 for partner, missing in gaps:
                     transaction.record("sequence.gap-found", "lane", f"{partner}/{missing}", partner, sequence=missing)
+        self._decided = decided
         return 0

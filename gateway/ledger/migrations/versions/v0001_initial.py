@@ -160,4 +160,7 @@ def upgrade() -> None:
     op.create_index("transfers_by_state", "transfers", ["state", "direction", "due"], unique=False)
     op.create_index("transfers_by_lane", "transfers", ["state", "direction", "partner", "flow", "claims"], unique=False)
     op.create_index("transfers_in_custody", "transfers", ["custody", "state"], unique=False)
-    op.create_index("transfers_untold", "transfers", ["key"], unique=False, sqlite_where=sa.text("untold"))
+    op.create_index("transfers_untold", "transfers", ["key"], unique=False, sqlite_where=sa.text("untold IS 1"))
+    op.create_index(
+        "transfers_with_origin", "transfers", ["key"], unique=False, sqlite_where=sa.text("origin IS NOT NULL")
+    )

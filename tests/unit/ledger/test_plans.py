@@ -1,0 +1,113 @@
+"""No question that is asked at work reads the whole ledger: each finds its rows by an index that fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import event
+
+from gateway.ledger import queries, waiting
+from gateway.stages.overdue import Overdue
+from gateway.stages.settle import Settle
+from gateway.transfer.states import Direction
+from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
+
+HOUR: Final = 3600.0
+WHOLE: Final = re.compile(
+    r"SCAN (?:transfers|consignments|receipts|events|later|missing)(?! USING (?:COVERING )?INDEX transfers_(?:untold|with_origin))"
+    # One side of all traffic, or all that ever left custody, is as good as everything.
+    r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
+)
+FEW: Final = re.compile(r"transfers\.custody IS 1|FROM events ORDER BY events\.sequence DESC\s+LIMIT")
+"""What is still in custody; and the chain's last event, which is the table's last row."""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path) as sites:
+        yield sites
+
+
+class Listener:
+    """Collects what a ledger is asked."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._engine = bench.ledger._engine
+        self._asked: dict[str, Any] = {}
+        event.listen(self._engine, "before_cursor_execute", self._note)
+
+    def _note(self, _c: object, _cursor: object, statement: str, parameters: Any, _x: object, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+        if re.match(r"\s*(?:SELECT|UPDATE|DELETE|WITH)", statement):
+            self._asked.setdefault(statement, parameters[0] if many else parameters)
+
+    def whole(self) -> list[tuple[str, str]]:
+        """The statements that read a whole table, each with that line of its plan."""
+        event.remove(self._engine, "before_cursor_execute", self._note)
+        found = []
+        with self._engine.connect() as connection:
+            for statement, parameters in self._asked.items():
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                found += [(line[3], statement) for line in plan if WHOLE.search(line[3]) and not FEW.search(statement)]
+        assert self._asked
+        return found
+
+
+def test_work_from_drop_to_settlement_reads_no_whole_table(pair: Pair) -> None:
+    listeners = [Listener(pair.dwp), Listener(pair.la)]
+    for number in range(3):
+        pair.dwp.submit(f"{number}.xml", f"claim {number}".encode())
+    pair.dwp.submit("w.xml", b"wrong")
+    pair.work()
+    for listener in listeners:
+        assert listener.whole() == []
+
+
+def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim")
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        queries.ids_in_custody(connection)
+        queries.unreleased(connection)
+        queries.unreleased(connection, Direction.IN)
+        waiting.due_now(connection, pair.dwp.now)
+    Settle(pair.dwp.place).step()
+    assert listener.whole() == []
+
+
+def test_a_question_for_everything_is_noticed(pair: Pair) -> None:
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        queries.counts(connection)
+        connection.exec_driver_sql("SELECT count(*) FROM transfers WHERE name = ?", ("x",)).scalar_one()
+    assert any("SCAN transfers" in line for line, _ in listener.whole())
+
+
+def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair: Pair) -> None:
+    """Numbers 1, 3 and 6 come; 2, and 5 alone of what lies before 6, are told, each once, however often one looks."""
+
+    def told() -> list[str]:
+        with pair.la.ledger.read() as connection:
+            rows = connection.exec_driver_sql("SELECT subject FROM events WHERE event = 'sequence.gap-found'")
+            return [row[0] for row in rows]
+
+    overdue = Overdue(pair.la.place)
+    for number in (1, 3, 6):
+        pair.dwp.sql("UPDATE lanes SET sequence = ?", number - 1)
+        pair.dwp.submit(f"{number}.xml", f"claim {number}".encode())
+        pair.work()
+        for _ in range(2):
+            overdue.step()
+            pair.la.now += 2 * HOUR
+            overdue.step()
+    assert told() == ["DWP/2", "DWP/5"]
+    listener = Listener(pair.la)
+    pair.la.now += HOUR
+    overdue.step()
+    assert listener.whole() == []
+    with pair.la.ledger.read() as connection:
+        last = connection.exec_driver_sql("SELECT max(key) FROM consignments").scalar_one()
+        assert queries.gaps(connection, pair.la.now, 0)[1] == last
