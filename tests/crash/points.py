@@ -39,10 +39,14 @@ def killed() -> None:
 
 @dataclass
 class Points:
-    """`at` counts sides: 2n is before the nth operation, 2n + 1 after it; None never dies, and `met` lists what was met."""
+    """`at` counts sides: 2n is before the nth operation, 2n + 1 after it; None never dies, and `met` lists what was met.
+
+    `afterwards` hears of each operation that was done, before anybody dies of it; what it does itself is not counted.
+    """
 
     at: int | None = None
     die: Callable[[], None] = killed
+    afterwards: Callable[[str], None] = lambda _name: None
     met: list[str] = field(default_factory=list)
     counting: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,11 +72,19 @@ class Points:
             number = self._next(name)
             self._reached(2 * number)
             result = call(*arguments, **named)
+            if number >= 0:
+                self.counting = False
+                self.afterwards(name)
+                self.counting = True
             self._reached(2 * number + 1)
             return result
 
         operation.counted = True  # type: ignore[attr-defined]  # so that nothing is counted twice
         return operation
+
+    def done(self) -> list[str]:
+        """What had been done when it came to die."""
+        return self.met[: ((self.at or 0) + 1) // 2]
 
     def _next(self, name: str) -> int:
         with self._lock:

@@ -15,10 +15,12 @@ import importlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +31,7 @@ from gateway.settings.read import load
 from gateway.validation.sandbox import Sandbox
 from tests.acceptance.copies import CODES
 from tests.acceptance.promises import Book, Dropped
+from tests.acceptance.reading import files_below
 from tests.acceptance.sites import Site
 from tests.crash.children import forked, lend, renew, warm
 from tests.crash.ends import check, ends
@@ -40,6 +43,7 @@ from tests.crash.trips import both_ways
 IMPOSSIBLE: Final = 77
 _MOUNTED: Final = ("defaults", "data=writeback", "nodelalloc", "commit=1")
 _LIVES: Final = 5
+_SYNCS: Final = frozenset({"fsync", "fdatasync", "syncfs"})
 
 
 @dataclass
@@ -50,6 +54,55 @@ class Outcome:
     lost: list[str] = field(default_factory=list)
     slowest: float = 0.0
     operations: Counter[str] = field(default_factory=Counter)
+
+
+class Office:
+    """A back office that takes every file in the moment in which it appears, to another machine."""
+
+    def __init__(self, pair: Pair, place: Path) -> None:
+        self._pair = pair
+        self._place = place
+        self._door = place / "at-the-door"
+
+    def open(self) -> None:
+        """Nothing was taken yet."""
+        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.mkdir()
+
+    def hear(self, operation: str) -> None:
+        """Something was done: a file appears by a rename that overwrites nothing, and no other operation shows one."""
+        if operation == "renameat2":
+            for site, path in self._before():
+                taken = self._place / site.code / path.relative_to(site.home.inbound)
+                taken.parent.mkdir(parents=True, exist_ok=True)
+                taken.write_bytes(path.read_bytes())
+                path.unlink()
+
+    def note(self, done: Sequence[str]) -> None:
+        """The power goes now: was a file shown whose rename nobody has synced? Then it may be shown once more."""
+        shown = [number for number, operation in enumerate(done) if operation == "renameat2"]
+        if shown and not _SYNCS & set(done[shown[-1] :]):
+            self._door.touch()
+
+    def settle(self) -> int:
+        """Put back what was taken, and say how often a file was shown twice without an excuse."""
+        shown = {(site.code, path.relative_to(site.home.inbound), path.read_bytes()) for site, path in self._before()}
+        twice = 0
+        for site in self._pair:
+            below = self._place / site.code
+            for path in files_below(below):
+                name = path.relative_to(below)
+                if (site.code, name, path.read_bytes()) in shown:
+                    twice += not self._door.exists()
+                else:
+                    (site.home.inbound / name).write_bytes(path.read_bytes())
+        return twice
+
+    def _before(self) -> Iterator[tuple[Site, Path]]:
+        for site in self._pair:
+            for path in files_below(site.home.inbound):
+                if not path.name.startswith((".", "README")):
+                    yield site, path
 
 
 class Cuts:
@@ -127,7 +180,10 @@ class Cuts:
         point = chance.randrange(2 * len(met))
         operation = met[point // 2]
         journal, options = chance.random() < 0.5, chance.choice(_MOUNTED)
-        where = f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, {journal}"
+        office = Office(self._pair, self._root / "office")
+        office.open()
+        eager = chance.random() < 0.5
+        where = f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, {journal}, {eager}"
         lost = disks[site.code]
         _copy(lost.image.with_suffix(".new"), lost.image)
         lost.mount(options)
@@ -135,13 +191,15 @@ class Cuts:
             for each in self._pair:
                 if each is not site:
                     renew(each.home.root, self._copy(each))
-            status, said = forked(partial(self._cut, site, point, lost, journal))
+            status, said = forked(
+                partial(self._cut, site, point, partial(lost.cut, journal=journal), office if eager else None)
+            )
             _end_agents(self._pair)
             if status == 0:
                 return False
             if status == -signal.SIGKILL:
                 lost.restore_power()
-                status, said = forked(partial(self._recover, readers))
+                status, said = forked(partial(self._recover, readers, office))
                 self.outcome.tried += 1
                 self.outcome.operations[operation] += 1
             if status != 0:
@@ -156,20 +214,26 @@ class Cuts:
             lost.unmount()
             lost.detach()
 
-    def _cut(self, site: Site, point: int, lost: Disk, journal: bool) -> str:  # noqa: FBT001 - called through partial
-        power = lost.cut(journal=journal)
+    def _cut(self, site: Site, point: int, cut: Callable[[], Callable[[], None]], office: Office | None) -> str:
+        points, power = Points(point), cut()
 
         def die() -> None:
             power()
+            if office is not None:
+                office.note(points.done())
             killed()
 
-        return self._travel(site, Points(point, die))
+        points.die = die
+        if office is not None:
+            points.afterwards = office.hear
+        return self._travel(site, points)
 
-    def _recover(self, readers: Sandbox) -> str:
+    def _recover(self, readers: Sandbox, office: Office) -> str:
         lend(readers)
         begun = time.monotonic()
         drive(self._pair, self._carry, lives=_LIVES)
         seconds = time.monotonic() - begun
+        assert office.settle() == 0, "a file was shown twice"
         check(Book(self._pair, list(self._dropped)))
         return str(seconds)
 

@@ -53,4 +53,4 @@ def test_a_site_that_loses_its_power_comes_back_and_nothing_is_lost_or_doubled(
 def test_a_site_that_loses_its_power_a_few_times_comes_back_and_nothing_is_lost_or_doubled(
     founded: Path, ground: Path, tally: Tally
 ) -> None:
-    cut(founded, ground, 1, 5, tally)
+    cut(founded, ground, 1, 4, tally)

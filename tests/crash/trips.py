@@ -61,6 +61,10 @@ class Trip:
         return self.sender if side == "sender" else receiver
 
 
+def _nothing(_book: Book) -> None:
+    """Nobody does anything; what was begun goes on."""
+
+
 def _site(book: Book, code: str) -> Site:
     return next(site for site in book.pair if site.code == code)
 
@@ -148,14 +152,18 @@ TRIPS: Final[Mapping[str, Trip]] = {
     "mixed": Trip((Leg(_mixed, OUT + IN + BACK),)),
     "wire": Trip((Leg(_extract, OUT + IN + BACK),), sender=LA, wire="sftp"),
     "refused": Trip(
-        (Leg(_claim_and_laid, OUT + IN + BACK),),
+        (
+            Leg(_claim_and_laid, OUT + IN[:2], swept=False),
+            Leg(_nothing, IN[2:] + BACK),
+        ),
         settings={"validation": {"test_numbers": False}},
     ),
     "held": Trip(
         (
             Leg(lambda book: _claims(book, 0), OUT + IN + BACK, swept=False),
             Leg(_same_again, _of("sender", INSPECT)),
-            Leg(_release, OUT + IN + BACK),
+            Leg(_release, OUT),
+            Leg(_nothing, IN + BACK, swept=False),
         ),
     ),
     "repeated": Trip(
