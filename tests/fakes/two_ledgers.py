@@ -217,6 +217,15 @@ class Bench:
             record_admitted(self.place, transaction, [row])
         return identity
 
+    def let_send_end(self) -> int:
+        """Wait for what is under way to the partner; how much came of it."""
+        done = 0
+        while self.send.busy:
+            self.rung.wait(5)
+            self.rung.clear()
+            done += self.send.step().done
+        return done
+
     def sql(self, statement: str, *values: object) -> int:
         """Change the ledger behind the program's back; how many rows that touched."""
         return change(self.ledger, statement, *values)
@@ -258,10 +267,7 @@ class Pair:
         while quiet < 2:
             done = sum(stage.step().done for owner, stage in self._stages if owner in benches)
             for bench in benches:
-                while bench.send.busy:
-                    bench.rung.wait(5)
-                    bench.rung.clear()
-                    done += bench.send.step().done
+                done += bench.let_send_end()
             quiet = 0 if done else quiet + 1
 
 

@@ -172,9 +172,7 @@ def test_transfer_that_the_partner_may_have_is_not_given_back(pair: Pair, run: R
     identity = pair.dwp.submit("a.xml", b"claim a")
     for stage in pair.stages_of(pair.dwp)[:steps]:
         stage.step()
-    while pair.dwp.send.busy:
-        pair.dwp.rung.wait(5)
-        pair.dwp.send.step()
+    pair.dwp.let_send_end()
     said = run(pair.dwp, "return", identity, *WHY)
     assert said.status == 64
     assert "on its way" in said.err
