@@ -1,4 +1,4 @@
-"""What a row speaks of is durable before the row is, and what a row forgets is durably gone."""
+"""What a crash or a power cut between two steps of a stage leaves, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from gateway.errors import DiskFailed
 from gateway.ledger import queries
 from gateway.stages import locking_away
+from gateway.stages.accept import Accept
 from gateway.stages.collect import Collect
-from tests.fakes.two_ledgers import Pair, two_ledgers
+from gateway.stages.workplace import Stage
+from gateway.transfer.states import Direction
+from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 
 @pytest.fixture
@@ -20,11 +23,16 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield made
 
 
+def stage(pair: Pair, bench: Bench, kind: type[Stage]) -> Stage:
+    (found,) = [each for each in pair.stages_of(bench) if isinstance(each, kind)]
+    return found
+
+
 def test_what_is_not_durable_in_the_quarantine_is_not_recorded_and_keeps_its_first_name(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = pair.la
-    (collect,) = [stage for stage in pair.stages_of(bench) if isinstance(stage, Collect)]
+    collect = stage(pair, bench, Collect)
     landing = bench.home.landing_in("DWP")
     landing.mkdir(parents=True, exist_ok=True)
     for name in ("one.txt", "two.txt"):
@@ -45,3 +53,21 @@ def test_what_is_not_durable_in_the_quarantine_is_not_recorded_and_keeps_its_fir
     collect.step()
     with bench.ledger.read() as connection:
         assert len(queries.quarantined(connection)) == 2
+
+
+def test_a_receipt_that_was_accepted_before_it_lost_its_first_name_leaves_none_behind(pair: Pair) -> None:
+    bench = pair.dwp
+    bench.submit("a.xml", b"claim a")
+    pair.work_alone(bench)
+    pair.work_alone(pair.la)
+    collect, accept = stage(pair, bench, Collect), stage(pair, bench, Accept)
+    collect.step()
+    (landed,) = (bench.home.sealed_in / "E09000030").glob("*.receipt.pgp")
+    # Killed after the commit: the arrival is still there, and the vault is quicker than the link's next life.
+    (landed.parent / "arrivals" / landed.name).hardlink_to(landed)
+    for _ in range(2):
+        accept.step()
+        collect.step()
+    assert [path for path in (bench.home.sealed_in / "E09000030").rglob("*") if path.is_file()] == []
+    with bench.ledger.read() as connection:
+        assert [row.state for row in queries.transfers(connection) if row.direction == Direction.OUT] == ["receipted"]
