@@ -20,6 +20,7 @@ from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
 from tests.fakes.proxy import Faults, spoiling_proxy
 
+pytestmark = pytest.mark.timeout(400)
 SECONDS = 90.0
 LIMIT = 40_000
 """Bytes a second: the large document would take minutes."""
