@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.errors import GatewayError, LinkBroken
+from gateway.errors import GatewayError, LinkBroken, PartnerUnreachable
 from gateway.transport.contract import Parcel, Remote
 
 
 @dataclass
 class Post:
-    """What all partners together have got. `stalls` says of which parcels the sending does not end before `close`."""
+    """What all partners together have got. `stalls` says of which parcels the sending does not end before `close`, `away`
+    whether nobody can be reached, and `clock` when it is.
+    """
 
     stalls: Callable[[str, Parcel], bool] = lambda _partner, _parcel: False
     refuses: Callable[[str, Parcel], GatewayError | None] = lambda _partner, _parcel: None
     sent: list[tuple[str, str]] = field(default_factory=list)
     connections: dict[str, int] = field(default_factory=dict)
     stalled: threading.Event = field(default_factory=threading.Event)
+    away: bool = False
+    clock: Callable[[], float] = lambda: 0.0
+    tries: list[tuple[str, float]] = field(default_factory=list)
 
     def to(self, partner: str) -> CountingTransport:
         return CountingTransport(self, partner)
@@ -33,6 +38,9 @@ class CountingTransport:
     partner: str
 
     def connect(self) -> CountingSession:
+        self.post.tries.append((self.partner, self.post.clock()))
+        if self.post.away:
+            raise PartnerUnreachable
         self.post.connections[self.partner] = self.post.connections.get(self.partner, 0) + 1
         return CountingSession(self.post, self.partner)
 

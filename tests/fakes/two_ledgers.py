@@ -64,6 +64,8 @@ from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox import Job, Sandbox
 
+_LIMITS = Limits()
+
 FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
 
 
@@ -128,7 +130,13 @@ class Bench:
     """One site with all its stages. `now` is its clock."""
 
     def __init__(
-        self, root: Path, code: str, other: str, stack: ExitStack, flows_set: Mapping[str, FlowSettings] = DEFAULT_FLOWS
+        self,
+        root: Path,
+        code: str,
+        other: str,
+        stack: ExitStack,
+        flows_set: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
+        limits: Limits = _LIMITS,
     ) -> None:
         self.code, self.other = code, other
         self.now = 1_795_000_000.0
@@ -136,7 +144,7 @@ class Bench:
         self.home.root.mkdir(parents=True)
         make(site_directories(self.home))
         migrate(self.home.ledger)
-        self.settings = _settings(self.home, code, other, flows_set)
+        self.settings = _settings(self.home, code, other, flows_set, limits)
         flows = routes(self.settings)
         out = [flow for flow, partners in flows.outgoing.items() if partners]
         into = [flow for flow, partners in flows.incoming.items() if partners]
@@ -277,13 +285,14 @@ def two_ledgers(
     flows: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
     scanners: tuple[Scanner | None, Scanner | None] = (None, None),
     line: Transport | None = None,
+    limits: Limits = _LIMITS,
 ) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
     is DWP's way to the authority, where it is not straight into its landing.
     """
     with ExitStack() as stack:
-        dwp = Bench(root, "DWP", "E09000030", stack, flows)
-        la = Bench(root, "E09000030", "DWP", stack, flows)
+        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits)
+        la = Bench(root, "E09000030", "DWP", stack, flows, limits)
         la.now += 0.5
         there = line or FolderTransport(la.home.landing_in(dwp.code))
         stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0])]
@@ -292,14 +301,14 @@ def two_ledgers(
         yield Pair(dwp, la, stages)
 
 
-def _settings(home: Home, code: str, other: str, flows: Mapping[str, FlowSettings]) -> Settings:
+def _settings(home: Home, code: str, other: str, flows: Mapping[str, FlowSettings], limits: Limits) -> Settings:
     partner = Partner(code=other, name=other, fingerprint=FINGERPRINTS[other], link="none", envelope="gateway")
     return Settings(
         home=home,
         site=Site(code=code, name=code),
         openpgp=OpenPgpSettings(fingerprint=FINGERPRINTS[code]),
         sftp_server=SftpServer(),
-        limits=Limits(),
+        limits=limits,
         link=LinkSettings(),
         daemon=Daemon(),
         logs=LogSettings(),
