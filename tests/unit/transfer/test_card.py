@@ -38,6 +38,20 @@ def test_a_card_reads_back_as_it_was_written() -> None:
     assert json.loads(card.to_json()) == GOOD
 
 
+@given(
+    name=st.from_regex(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,120}", fullmatch=True),
+    host=st.from_regex(r"[A-Za-z0-9:._-]{1,253}", fullmatch=True),
+    port=st.integers(1, 65535),
+    has_server=st.booleans(),
+)
+def test_any_card_that_is_written_is_read_back_the_same(name: str, host: str, port: int, has_server: bool) -> None:  # noqa: FBT001 - drawn
+    endpoint = GOOD["endpoint"] | {"host": host, "port": port} if has_server else None
+    card = parse(encoded(name=name, endpoint=endpoint, host_key=KEY if has_server else None))
+    assert card.name == name
+    assert parse(card.to_json()) == card
+    assert json.loads(card.to_json())["endpoint"] == endpoint
+
+
 def test_fields_of_later_versions_are_ignored() -> None:
     assert parse(encoded(colour="pink", endpoint=GOOD["endpoint"] | {"fast": True})) == parse(encoded())
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import (
     GatewayError,
@@ -15,6 +17,7 @@ from gateway.errors import (
     ReceiptMalformed,
     ReceiptVersion,
 )
+from gateway.transfer.identity import to_text
 from gateway.transfer.receipt import MAX_BYTES, SENDERS_STATE, Level, Outcome, Receipt, accept
 from gateway.transfer.states import TRANSFER_OUT, State
 
@@ -127,6 +130,37 @@ def test_receipt_without_a_seen_head_is_read_and_written_back() -> None:
     assert receipt.seen_head is None
     assert receipt.level is Level.DELIVERED
     assert Receipt.parse(receipt.to_bytes()) == receipt
+
+
+HEADS = st.builds(
+    lambda number, digest: {"sequence": number, "sha256": digest.hex()},
+    st.integers(0, 2**53 - 1),
+    st.binary(min_size=32, max_size=32),
+)
+ANSWERS = st.builds(
+    lambda outcome, code, reason: answer(outcome=outcome, code=code, reason=reason),
+    st.sampled_from([str(outcome) for outcome in Outcome]),
+    st.none() | st.from_regex(r"[a-z0-9-]{1,60}", fullmatch=True),
+    st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+)
+
+
+@given(
+    st.lists(ANSWERS, min_size=1, max_size=4),
+    HEADS,
+    st.none() | HEADS,
+    st.floats(0, 4_000_000_000),
+    st.sampled_from([str(level) for level in Level]),
+)
+def test_any_receipt_that_is_written_is_read_back_the_same(
+    items: list[dict[str, Any]], head: dict[str, Any], seen: dict[str, Any] | None, issued: float, level: str
+) -> None:
+    receipt = parse(items=items, audit_head=head, seen_head=seen, issued=to_text(issued), level=level)
+    again = Receipt.parse(receipt.to_bytes())
+    assert again == receipt
+    assert [(each.outcome, each.code, each.reason) for each in again.items] == [
+        (each["outcome"], each["code"], each["reason"]) for each in items
+    ]
 
 
 def test_every_outcome_of_the_gateway_leads_on_from_sent_to_a_state_of_the_sender() -> None:
