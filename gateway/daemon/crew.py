@@ -40,6 +40,7 @@ NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
         "acknowledge": (Role.LINK,),
         "collect": (Role.VAULT,),
         "send": (Role.VAULT,),
+        "foresee": (),
     }
 )
 """Which other roles a stage's results are for. Whoever is woken asks the ledger a dozen questions, so nobody is in vain."""

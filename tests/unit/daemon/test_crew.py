@@ -21,6 +21,7 @@ from gateway.stages.admit import Admit
 from gateway.stages.collect import Collect
 from gateway.stages.deliver import Deliver
 from gateway.stages.expect import Expect
+from gateway.stages.foresee import Foresee
 from gateway.stages.hear import Hear
 from gateway.stages.open import Open
 from gateway.stages.overdue import Overdue
@@ -140,7 +141,7 @@ def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> N
     """A stage that is not listed wakes everybody, which costs processor time for nothing."""
     stages: dict[Role, tuple[type[Any], ...]] = {
         Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect),
-        Role.VAULT: (Overdue, Accept, Open, Pack, Seal, Acknowledge),
+        Role.VAULT: (Overdue, Foresee, Accept, Open, Pack, Seal, Acknowledge),
         Role.LINK: (Collect, Send),
     }
     assert {stage.name for each in stages.values() for stage in each} == set(NEXT)
