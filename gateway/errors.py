@@ -848,6 +848,16 @@ class SecretExposed(Halt):
     remedy = "Close what is named: files `chmod 600`, directories `chmod 700`, owner the account that runs the role. Think about whether somebody has read it: if so, make a new key."
 
 
+class WrongAccount(Halt):
+    """A role was started under another account than its own."""
+
+    code = "wrong-account"
+    exit_status = 78
+    remedy = (
+        "Start it by its unit (`systemctl start gateway.target`), or with `setpriv` under the account that is named."
+    )
+
+
 class RoleUnconfined(Halt):
     """A role could not give up what it must not have."""
 

@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "init": Entry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
         "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
         "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
+        "rights": Entry("gateway.cli.rights:rights", "Who may do what below HOME, with an account for each role."),
         "keys": Entry("gateway.cli.keys:keys", "Show the keys, and change those of this site."),
         "config": Entry("gateway.cli.config:config", "Check the configuration."),
         "run": Entry("gateway.cli.run:run", "Run the gateway."),
@@ -89,7 +90,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     envvar="GATEWAY_HOME",
     show_envvar=True,
     metavar="HOME",

@@ -29,7 +29,8 @@ from gateway.ledger.audit_rows import check_rows
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.witness import Witness
 from gateway.settings.home import Home
-from gateway.settings.model import SITE_CODE, Settings
+from gateway.settings.model import Settings
+from gateway.settings.values import SITE_CODE
 from gateway.transfer.manifest import Digest
 
 _LOOKS: Final = 5

@@ -25,6 +25,7 @@ from gateway.crypto.contract import KeyStore
 from gateway.errors import DiskFailed, DiskFull, NotPermitted, UsageWrong
 from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
+from gateway.settings.model import Accounts
 from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, sync_directory, write_text
 from gateway.transport.keys import make_key_pair
@@ -44,6 +45,7 @@ class Charter:
     host: str
     port: int
     key_days: int
+    split: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def _build(
             fingerprint=fingerprint,
             host=charter.host,
             port=charter.port,
-            user=own_account(),
+            user=Accounts().sshd if charter.split else own_account(),
+            split=charter.split,
         ),
     )
     for path in home.state.rglob("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,8 @@ from typing import Final
 import click
 
 from gateway.cli.output import in_fours, say
-from gateway.errors import UsageWrong
+from gateway.cli.site import share_out
+from gateway.errors import NotPermitted, UsageWrong
 
 _CODE: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{1,15}")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
@@ -33,7 +35,8 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
     metavar="N",
     help="How long the OpenPGP key is valid; its expiry can be extended.",
 )
-def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: int) -> None:
+@click.option("--split", is_flag=True, help="An account for each role (as root; the accounts must be there).")
+def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool) -> None:
     """Make a complete site in the directory HOME: configuration, spool, keys and ledger.
 
     HOME must be new or empty. If anything fails, nothing is left of it.
@@ -44,6 +47,8 @@ def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: in
     """
     if not _CODE.fullmatch(code):
         raise UsageWrong("A site's code is 2 to 16 capital letters, digits and `-`, not starting with `-`.")
+    if split and os.geteuid() != 0:
+        raise NotPermitted("Only root can give directories to the accounts of the roles.")
     if name is not None and not _NAME.fullmatch(name):
         raise UsageWrong("A site's name is 1 to 120 characters on one line.")
     from gateway import assembly  # noqa: PLC0415  # slow to import
@@ -56,8 +61,10 @@ def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: in
         host=host,
         port=port or founding.free_port(host),
         key_days=key_days,
+        split=split,
     )
     founded = founding.found(home, charter, key_store=assembly.key_store, create_ledger=assembly.create_ledger)
+    share_out(founded.home)
     say(f"The site {code} is in {founded.home.root}.")
     say(f"Its OpenPGP key: {in_fours(founded.fingerprint)}, valid for {key_days} days.")
     say(f"Its SFTP server will listen on {host} port {charter.port} (config/gateway.toml, [sftp_server]).")

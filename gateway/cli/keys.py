@@ -13,7 +13,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.acting import because
-from gateway.cli.site import settings_of
+from gateway.cli.site import require_all_rights, settings_of
 from gateway.errors import KeyStillNeeded, NotFound, UsageWrong
 from gateway.transfer.card import MOST_DAYS
 
@@ -143,6 +143,7 @@ def rotate(ctx: click.Context, kind: str, overlap: int, key_days: int, reason: s
       gateway --home /srv/gateway keys rotate --overlap 30 --reason "yearly change"
     """
     settings = settings_of(ctx)
+    require_all_rights(settings)
     from gateway.assembly import key_store
     from gateway.cli import acting, key_events, rotation
     from gateway.cli.key_table import Use
@@ -206,6 +207,7 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
       gateway --home /srv/gateway keys retire --reason "all partners have the new card" --dry-run
     """
     settings = settings_of(ctx)
+    require_all_rights(settings)
     from gateway.assembly import key_store
     from gateway.cli import acting, key_events, rotation
     from gateway.cli.key_table import Use
@@ -252,6 +254,7 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
       gateway --home /srv/gateway keys revoke --reason "backup tape lost, incident 4711"
     """
     settings = settings_of(ctx)
+    require_all_rights(settings)
     from gateway.assembly import key_store
     from gateway.cli import acting, key_events, rotation
     from gateway.cli.key_table import Use

@@ -13,7 +13,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.acting import because
-from gateway.cli.site import settings_of
+from gateway.cli.site import require_all_rights, settings_of, share_out
 from gateway.errors import CardRefused, NotFound, UsageWrong
 from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
@@ -67,6 +67,7 @@ def add(
       gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
     """
     settings = settings_of(ctx)
+    require_all_rights(settings)
     data = _read(card)
     offered = parse(data)
     from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
@@ -94,6 +95,7 @@ def add(
         _confirm(offered, from_stdin=card == "-")
     introduction.keep(offered, new, settings, keys, overlaps)
     key_events.introduced(ctx, before, new)
+    share_out(settings.home)
     outgoing, incoming = flows_of(settings, new)
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
     output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")

@@ -11,10 +11,10 @@ from typing import Final
 import click
 
 from gateway.cli import output
-from gateway.cli.site import settings_of
+from gateway.cli.site import settings_of, share_out
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
-from gateway.errors import NotPermitted, NotRunning, StillReloading
+from gateway.errors import NotPermitted, NotRunning, StillReloading, UsageWrong
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import load
@@ -46,6 +46,8 @@ def take_over(settings: Settings) -> None:
 
     Raises NotRunning, NotPermitted, StillReloading.
     """
+    if settings.accounts.split:
+        raise UsageWrong("Each role is a service of its own here: `systemctl restart gateway.target` takes it over.")
     home = settings.home
     supervisor = holder(home.run, "gateway")
     if supervisor is None:
@@ -67,9 +69,17 @@ def take_over(settings: Settings) -> None:
 
 
 def take_over_where_running(home: Home) -> None:
-    """Let a running gateway take over what a command has changed; without one there is nothing to do."""
+    """Let a running gateway take over what a command has changed; without one there is nothing to do.
+
+    Where each role is a service of its own, the change is given to their accounts, and a person restarts them.
+    """
+    settings = load(home)
+    if settings.accounts.split:
+        share_out(home)
+        output.say("Now: `systemctl restart gateway.target`.")
+        return
     try:
-        take_over(load(home))
+        take_over(settings)
     except NotRunning:
         alone = [role.value for role in Role if holder(home.run, role) is not None]
         if alone:

@@ -11,7 +11,7 @@ from gateway.errors import Halt, UsageWrong
 
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), help="Run this role alone, unsupervised.")
+@click.option("--role", type=click.Choice([*map(str, Role), "sshd"]), help="Run this role alone, unsupervised.")
 @click.option("--supervised-by", type=int, hidden=True)
 @click.pass_context
 def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by: int | None) -> None:
@@ -19,7 +19,8 @@ def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by
 
     It watches the spool and the landing, sends, receives and answers. Three processes do the work (inspect, vault and
     link), and with `[sftp_server] managed = true` a private OpenSSH server takes what partners bring. SIGHUP makes it
-    take over a changed configuration, once that is found without fault.
+    take over a changed configuration, once that is found without fault. Where each role has an account of its own
+    ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too.
 
     \b
     Example:
@@ -30,6 +31,11 @@ def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by
     if role is not None:
         if until_idle:
             raise UsageWrong("--until-idle is for the whole gateway, not for one role")
+        if role == "sshd":
+            from gateway.daemon.serve import serve  # noqa: PLC0415 - each process loads what it needs
+
+            serve(settings)
+            return
         from gateway.daemon.work import work  # noqa: PLC0415 - each process loads what it needs
 
         try:

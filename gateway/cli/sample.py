@@ -18,7 +18,8 @@ from gateway.errors import SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.sample.catalog import samplers, series
 from gateway.sample.contract import Sample, Sampler
-from gateway.settings.model import SITE_CODE, SiteKind
+from gateway.settings.model import SiteKind
+from gateway.settings.values import SITE_CODE
 from gateway.spool.durable import disk_error
 
 _DWP: Final = "DWP"

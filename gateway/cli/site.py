@@ -5,11 +5,12 @@ Raises SiteMissing where none is named or none is there, ConfigurationInvalid wh
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from gateway.errors import SiteMissing
+from gateway.errors import NotPermitted, SiteMissing
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import load
@@ -24,5 +25,22 @@ def home_of(ctx: click.Context) -> Home:
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """The settings of the site that was named."""
-    return load(home_of(ctx))
+    """The settings of the site that was named; from here on, new files are closed as that site's are."""
+    settings = load(home_of(ctx))
+    os.umask(settings.umask)
+    return settings
+
+
+def require_all_rights(settings: Settings) -> None:
+    """NotPermitted for a command that concerns every role, where each has an account of its own and this is not root."""
+    if settings.accounts.split and os.geteuid() != 0:
+        raise NotPermitted("This concerns every role, and each has an account of its own here: run it as root.")
+
+
+def share_out(home: Home) -> None:
+    """Give what a command has made to the accounts of the roles, where they have any."""
+    settings = load(home)
+    if settings.accounts.split:
+        from gateway.settings.rights import apply  # noqa: PLC0415  # most sites do without
+
+        apply(settings)

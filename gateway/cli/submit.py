@@ -133,7 +133,7 @@ def _take(
     with reading.permitted():
         if shutil.disk_usage(home.vault).free < needed:
             raise DiskFull(f"{needed} bytes are needed to take these files in")
-        with Draft(home.vault / "submitted", place.new_id()) as draft:
+        with Draft(home.submitted, place.new_id()) as draft:
             copied = [draft.copy(submission, place.new_id()) for submission in submissions]
             draft.commit()
             with place.ledger.write() as transaction:

@@ -3,7 +3,7 @@
 gpg's output is written here and not by gpg, so that bytes are counted while they come, a full disk is an error number
 and not a sentence of gpg's, and the file has a name only after the verdict.
 
-Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because a draft is made new, with mode 0600, follows no link, never
+Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because a draft is made new, closed as the umask says, follows no link, never
 takes the place of another file, and is removed on every way out but `publish`. A draft that a killed process left is
 replaced by the next attempt at the same output.
 """
@@ -52,7 +52,7 @@ class Draft:
         try:
             self._draft.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(self._draft, flags, 0o600)
+            self._descriptor = os.open(self._draft, flags, 0o640)
         except OSError as error:
             raise disk_fault(error, f"{self._output.name} cannot be written") from error
         return self

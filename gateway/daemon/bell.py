@@ -35,9 +35,9 @@ class Bell:
     def __init__(self, run: Path, role: str) -> None:
         path = _path(run, role)
         try:
-            run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            run.mkdir(mode=0o770, parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                os.mkfifo(path, 0o600)
+                os.mkfifo(path, 0o660)
             # Open for writing too, so that the pipe never reads as ended between two ringers.
             self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

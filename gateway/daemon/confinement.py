@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import resource
 import signal
 from dataclasses import dataclass
@@ -20,13 +21,15 @@ from typing import Final
 
 from gateway.daemon.role import Role
 from gateway.daemon.seccomp import refuse_network
-from gateway.errors import RoleUnconfined
-from gateway.settings.model import GIB, Settings
+from gateway.errors import RoleUnconfined, WrongAccount
+from gateway.settings.model import Settings
+from gateway.settings.values import GIB
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
+_SILENT: Final = (Role.INSPECT, Role.VAULT)
 _FILES: Final = 8192
 _FILE_BYTES: Final = 64 * GIB
 """Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full of it."""
@@ -44,15 +47,28 @@ class Bounds:
 DEFAULT_BOUNDS: Final = Bounds()
 
 
-def may_talk(settings: Settings, role: Role) -> bool:
-    """Whether the role has business on the network: link always, inspect with a virus scanner at a TCP address."""
+def require_account(settings: Settings, role: str) -> None:
+    """WrongAccount where each role has an account of its own, and this process is not of that one."""
+    if not settings.accounts.split:
+        return
+    name = settings.accounts.of(role)
+    try:
+        wanted = pwd.getpwnam(name).pw_uid
+    except KeyError as error:
+        raise WrongAccount(f"there is no account {name}, which [accounts] gives to {role}") from error
+    if wanted not in (os.getuid(), os.geteuid()) or os.getuid() != os.geteuid():
+        raise WrongAccount(f"{role} runs as {name} and as nobody else, by [accounts] in gateway.toml")
+
+
+def may_talk(settings: Settings, role: str) -> bool:
+    """Whether the role has business on the network; of inspect and vault only inspect may, for a scanner at an address."""
     scans = any(flow.scan for flow in settings.flows.values())
-    return role is Role.LINK or (role is Role.INSPECT and scans and settings.antivirus.host != "")
+    return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 
 
-def confine(settings: Settings, role: Role, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[str, ...]:
+def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[str, ...]:
     """Give it all up, for good and for every child; what is in force, in words for the log."""
-    os.umask(0o077)
+    os.umask(settings.umask)
     try:
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_AS, bounds.memory)

@@ -24,8 +24,8 @@ def held(run: Path, name: str, patience: float = _PROBE) -> Iterator[None]:
     """
     path = run / f"{name}.lock"
     try:
-        run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        run.mkdir(mode=0o770, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     except OSError as error:
         raise DiskFailed(f"cannot make {path}: {error.strerror}") from error
     try:

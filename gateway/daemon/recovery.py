@@ -40,7 +40,6 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
                     purge_left(home, transaction)
                     _opened(home, connection)
                     _infected(home, connection)
-                    _read_consignments(home, connection)
                 case Role.VAULT:
                     _opened(home, connection)
                     _quarantine(home, connection)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from gateway import assembly
 from gateway.daemon.bell import Bell
-from gateway.daemon.confinement import confine, die_with
+from gateway.daemon.confinement import confine, die_with, require_account
 from gateway.daemon.crew import Crew
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role import Role
+from gateway.daemon.signals import noted
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
@@ -40,6 +41,7 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
         settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
     )
     try:
+        require_account(settings, role)
         log.info("role.confined", measures=list(confine(settings, role)))
         _insist_on_secrecy(secrets_of(settings.home, os.environ), role)
         _work(settings, role, log, supervised=supervised_by is not None)
@@ -58,7 +60,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stack.enter_context(held(home.run, role, patience))
         bell = stack.enter_context(Bell(home.run, role))
         stack.enter_context(library_lines(log))
-        stopping = stack.enter_context(_stop_signals(bell))
+        stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), bell))
         place = assembly.workplace(settings, role, log, lambda: bool(stopping))
         stack.callback(place.ledger.close)
         if not supervised:
@@ -115,20 +117,3 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
         case Role.LINK:
             stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
             return assembly.link_stages(place, bell.ring)
-
-
-@contextmanager
-def _stop_signals(bell: Bell) -> Iterator[list[int]]:
-    """A list that is no longer empty once SIGTERM or SIGINT has come."""
-    seen: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        seen.append(number)
-        bell.ring()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -29,7 +29,7 @@ class Witness:
     def remember(self, head: Head) -> None:
         """Let the record say that the chain has come as far as this."""
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
             try:
                 os.pwrite(descriptor, _record(head), 0)
             finally:

@@ -111,6 +111,11 @@ class Home:
         return self.ssh / "host_key.old"
 
     @cached_property
+    def sshd(self) -> Path:
+        """What the managed SFTP server reads, written at every start, and its process id."""
+        return self.state / "sshd"
+
+    @cached_property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory and nowhere else (promise I3)."""
         return self.state / "vault"
@@ -129,6 +134,11 @@ class Home:
     def infected(self) -> Path:
         """Files that the virus scanner objects to, each named by its id in the quarantine: plaintext, so in the vault."""
         return self.vault / "infected"
+
+    @cached_property
+    def submitted(self) -> Path:
+        """Files that a command hands over, until their transfers are recorded."""
+        return self.vault / "submitted"
 
     @cached_property
     def sealed_out(self) -> Path:

@@ -13,73 +13,36 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
-from gateway.settings.values import Windows, check_zone
-
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
-GIB: Final = 1024 * MIB
-
-SITE_CODE: Final = r"[A-Z0-9][A-Z0-9-]{1,15}"
-"""A site's code: `DWP`, or an authority's (`E09000030`, `4220`). Safe as the name of a file and of a directory."""
-
-FINGERPRINT: Final = r"[0-9A-F]{40}"
-"""The fingerprint of an OpenPGP version 4 primary key, as the gateway writes it everywhere."""
-
-_TEXT_LINE: Final = r"^[^\x00-\x1f\x7f]{1,120}$"
-_SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
-_HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
-_ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"
-
-Code = Annotated[
-    str,
-    Field(
-        pattern=f"^{SITE_CODE}$",
-        description="2 to 16 capital letters, digits and `-`, not starting with `-`, in quotes",
-    ),
-]
-Line = Annotated[str, Field(pattern=_TEXT_LINE, description="text on one line, 1 to 120 characters, in quotes")]
-Fingerprint = Annotated[
-    str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
-]
-HostName = Annotated[str, Field(pattern=_HOST, description="a host name or an address, in quotes")]
-Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
-Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
-Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
-Bytes = Annotated[int, Field(ge=1, description="a whole number of bytes, at least 1")]
-Amount = Annotated[int, Field(ge=0, description="a whole number of at least 0")]
-Seconds = Annotated[
-    float, Field(gt=0, allow_inf_nan=False, le=7 * 86400, description="a number of seconds above 0, at most a week")
-]
-Hours = Annotated[
-    float, Field(gt=0, allow_inf_nan=False, le=24 * 366, description="a number of hours above 0, at most a year")
-]
-Switch = Annotated[bool, Field(description="true or false, without quotes")]
-SshKey = Annotated[
-    str,
-    Field(pattern=_SSH_KEY, max_length=4096, description="one line such as `ssh-ed25519 AAAA...`, in quotes"),
-]
-RemotePath = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9._/-]{1,200}$", description="a path of letters, digits, `.`, `_`, `-` and `/`, in quotes"
-    ),
-]
-
-
-MaybeMoment = Annotated[
-    AwareDatetime | None, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")
-]
-MaybeFingerprint = Annotated[
-    Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
-]
-MaybeSshKey = Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")]
-Fingerprints = Annotated[
-    tuple[Fingerprint, ...], Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, in quotes")
-]
+from gateway.settings.values import (
+    FINGERPRINT,
+    GIB,
+    MIB,
+    Account,
+    Amount,
+    Bytes,
+    Code,
+    Count,
+    Fingerprint,
+    Fingerprints,
+    HostName,
+    Hours,
+    Line,
+    MaybeFingerprint,
+    MaybeMoment,
+    MaybeSshKey,
+    Port,
+    RemotePath,
+    Seconds,
+    SshKey,
+    Switch,
+    Table,
+    TimeZone,
+    Windows,
+)
 
 
 class SiteKind(StrEnum):
@@ -94,22 +57,12 @@ def kind_of(code: str) -> SiteKind:
     return SiteKind.DWP if code == "DWP" else SiteKind.LA
 
 
-class Table(BaseModel):
-    """One table of a configuration file: unknown keys and wrong types are faults, values never change."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
-
-
 class Site(Table):
     """`[site]`: who we are, and the time zone in which windows are stated."""
 
     code: Code
     name: Line
-    time_zone: Annotated[
-        str,
-        AfterValidator(check_zone),
-        Field(max_length=64, description='the name of a time zone, such as "Europe/London", in quotes'),
-    ] = "Europe/London"
+    time_zone: TimeZone = "Europe/London"
 
     @property
     def kind(self) -> SiteKind:
@@ -135,6 +88,30 @@ class KeySettings(Table):
     old_client_key_until: MaybeMoment = None
     old_host_key_until: MaybeMoment = None
     revoked_openpgp: Fingerprints = ()
+
+
+class Accounts(Table):
+    """`[accounts]`: with `split`, each role runs under an account of its own, and groups say who shares what.
+
+    `ledger` is of inspect, vault and link; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
+    sshd; `roles` of all four; `operators` of inspect and of the people and programs that work in the spool.
+    """
+
+    split: Switch = False
+    inspect: Account = "gateway-inspect"
+    vault: Account = "gateway-vault"
+    link: Account = "gateway-link"
+    sshd: Account = "gateway-sshd"
+    roles: Account = "gateway-roles"
+    ledger: Account = "gateway-ledger"
+    plain: Account = "gateway-plain"
+    sealed: Account = "gateway-sealed"
+    landing: Account = "gateway-landing"
+    operators: Account = "gateway"
+
+    def of(self, role: str) -> str:
+        """The account of a role: inspect, vault, link or sshd."""
+        return {"inspect": self.inspect, "vault": self.vault, "link": self.link, "sshd": self.sshd}[role]
 
 
 class SftpServer(Table):
@@ -352,6 +329,7 @@ class GatewayFile(Table):
     site: Site
     openpgp: OpenPgpSettings
     keys: KeySettings = KeySettings()
+    accounts: Accounts = Accounts()
     sftp_server: SftpServer = SftpServer()
     limits: Limits = Limits()
     link: LinkSettings = LinkSettings()
@@ -360,7 +338,7 @@ class GatewayFile(Table):
     validation: Validation = Validation()
     calendar: Calendar = Calendar()
     antivirus: Antivirus = Antivirus()
-    flows: Annotated[dict[str, dict[str, object]], Field(description="a table for each flow")] = {}
+    flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
 @dataclass(frozen=True)
@@ -381,3 +359,9 @@ class Settings:
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
     keys: KeySettings = field(default_factory=KeySettings)
+    accounts: Accounts = field(default_factory=Accounts)
+
+    @property
+    def umask(self) -> int:
+        """What the gateway's processes keep from others: everything, or everything but what a directory's group shares."""
+        return 0o007 if self.accounts.split else 0o077

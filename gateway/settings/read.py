@@ -22,8 +22,9 @@ from gateway.settings.faults import Fault, nearest, shown, translate
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Table
+from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings
 from gateway.settings.secrets import Secrets
+from gateway.settings.values import Table
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
@@ -46,7 +47,8 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     settings, faults = examine(home)
     known = secrets or Secrets(home)
     needed = [known.client_key, known.host_key] if settings and settings.sftp_server.managed else [known.client_key]
-    return tuple(sorted([*faults, *_directories(home), *_keys(known, needed)]))
+    split = settings is not None and settings.accounts.split
+    return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed)]))
 
 
 def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
@@ -76,6 +78,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             flows=flows,
             partners={each.partner.code: each.partner for each in found},
             keys=gateway.keys,
+            accounts=gateway.accounts,
         ),
         (),
     )
@@ -255,8 +258,11 @@ def _bare(ssh_key: str) -> str:
     return " ".join(ssh_key.split()[:2])
 
 
-def _directories(home: Home) -> Iterator[Fault]:
-    """Directories that must be there for us to read and write; those of the gateway's own, for nobody else."""
+def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
+    """Directories that must be there for us to read and write; those of the gateway's own, for nobody else.
+
+    Where each role has an account of its own, no account has them all: `gateway rights` looks at that.
+    """
     for path in (
         home.partners_d,
         home.outbound,
@@ -273,7 +279,10 @@ def _directories(home: Home) -> Iterator[Fault]:
     ):
         file = str(path.relative_to(home.root))
         if not path.is_dir():
-            yield Fault(file, 0, "", "is missing, or is not a directory: make it, or restore it from the backup")
+            if not split or os.access(path.parent, os.X_OK):
+                yield Fault(file, 0, "", "is missing, or is not a directory: make it, or restore it from the backup")
+        elif split:
+            continue
         elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             yield Fault(file, 0, "", "cannot be read and written by this user: correct its owner or mode")
         elif home.state in (path, *path.parents) and path.stat().st_mode & _PRIVATE:

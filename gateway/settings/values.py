@@ -1,14 +1,15 @@
-"""Kinds of values in configuration files that need more than a pattern: windows of the day, time zones.
+"""What a value in a configuration file may be: the kinds of text, number, moment and switch that tables are made of.
 
-Raises ValueError alone, which pydantic takes for a fault of the value.
+Raises ValueError alone, which pydantic takes for a fault of the value. The `description` of a kind completes the
+sentence "must be ..." in a fault.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 
 def _window(text: str) -> str:
@@ -36,3 +37,77 @@ Windows = Annotated[
     ],
     Field(strict=False, description='a list of windows from opening to closing, such as ["20:00-06:00"]'),
 ]
+
+TimeZone = Annotated[
+    str,
+    AfterValidator(check_zone),
+    Field(max_length=64, description='the name of a time zone, such as "Europe/London", in quotes'),
+]
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+SITE_CODE: Final = r"[A-Z0-9][A-Z0-9-]{1,15}"
+"""A site's code: `DWP`, or an authority's (`E09000030`, `4220`). Safe as the name of a file and of a directory."""
+
+FINGERPRINT: Final = r"[0-9A-F]{40}"
+"""The fingerprint of an OpenPGP version 4 primary key, as the gateway writes it everywhere."""
+
+_TEXT_LINE: Final = r"^[^\x00-\x1f\x7f]{1,120}$"
+_SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
+_HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
+_ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"
+
+Code = Annotated[
+    str,
+    Field(
+        pattern=f"^{SITE_CODE}$",
+        description="2 to 16 capital letters, digits and `-`, not starting with `-`, in quotes",
+    ),
+]
+Line = Annotated[str, Field(pattern=_TEXT_LINE, description="text on one line, 1 to 120 characters, in quotes")]
+Fingerprint = Annotated[
+    str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
+]
+HostName = Annotated[str, Field(pattern=_HOST, description="a host name or an address, in quotes")]
+Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
+Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
+Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
+Bytes = Annotated[int, Field(ge=1, description="a whole number of bytes, at least 1")]
+Amount = Annotated[int, Field(ge=0, description="a whole number of at least 0")]
+Seconds = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, le=7 * 86400, description="a number of seconds above 0, at most a week")
+]
+Hours = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, le=24 * 366, description="a number of hours above 0, at most a year")
+]
+Switch = Annotated[bool, Field(description="true or false, without quotes")]
+SshKey = Annotated[
+    str,
+    Field(pattern=_SSH_KEY, max_length=4096, description="one line such as `ssh-ed25519 AAAA...`, in quotes"),
+]
+RemotePath = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._/-]{1,200}$", description="a path of letters, digits, `.`, `_`, `-` and `/`, in quotes"
+    ),
+]
+
+
+MaybeMoment = Annotated[
+    AwareDatetime | None, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")
+]
+MaybeFingerprint = Annotated[
+    Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")
+]
+MaybeSshKey = Annotated[SshKey | None, Field(description="one line such as `ssh-ed25519 AAAA...`, in quotes")]
+Fingerprints = Annotated[
+    tuple[Fingerprint, ...], Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, in quotes")
+]
+
+
+class Table(BaseModel):
+    """One table of a configuration file: unknown keys and wrong types are faults, values never change."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)

@@ -62,7 +62,9 @@ def _toml(value: str | int | datetime | tuple[str, ...]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def render_gateway_toml(*, code: str, name: str, fingerprint: str, host: str, port: int, user: str) -> str:
+def render_gateway_toml(
+    *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False
+) -> str:
     """The text of a new site's gateway.toml, every other setting shown as a comment with its default."""
     return fill(
         (resource("config") / "gateway.toml").read_text(encoding="utf-8"),
@@ -73,6 +75,7 @@ def render_gateway_toml(*, code: str, name: str, fingerprint: str, host: str, po
             ("sftp_server", "host"): host,
             ("sftp_server", "port"): port,
             ("sftp_server", "user"): user,
+            ("accounts", "split"): split,
         },
     )
 

@@ -242,7 +242,7 @@ def _payload(stream: _Stream, path: Path, size: int, item: Expected, group: Grou
     if size != item.size:
         raise ArchiveSizeMismatch
     digest = hashlib.sha256()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
     try:
         for piece in stream.pieces(size):
             digest.update(piece)

@@ -253,7 +253,7 @@ class Intake:
         try:
             with self._file(drop) as source:
                 _insist(source, drop, max_bytes)
-                descriptor = os.open(target, _NEW_FILE, 0o600)
+                descriptor = os.open(target, _NEW_FILE, 0o640)
                 try:
                     sha256 = self._copy(source, descriptor, drop)
                 except BaseException:

@@ -17,7 +17,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -97,7 +96,8 @@ def _at_once(placement: Placement, disk: Disk) -> Published | None:
     if status.st_nlink > 1 and (linked := _other_name(placement, status)) is not None:
         disk.unlink(placement.source)
         return Published(linked, Moment.EARLIER)
-    _open_to_readers(placement.source, placement)
+    if not _open_to_readers(placement.source, placement) and stat.S_ISREG(status.st_mode):
+        return None
     try:
         return _rename(placement.source, placement, disk)
     except OSError as error:
@@ -192,16 +192,18 @@ def _copy_name(placement: Placement) -> Path:
     return placement.directory / f".gateway-{placement.tag}.part"
 
 
-def _open_to_readers(path: Path, placement: Placement) -> None:
+def _open_to_readers(path: Path, placement: Placement) -> bool:
+    """Give a file the mode and the group that its readers need; False where it is not ours to give."""
     if placement.mode is None:
-        return
+        return True
     group = placement.directory.stat().st_gid
-    if path.stat().st_gid != group:
-        # Where we are no member of that group, the directory's owner decides who reads there.
-        with suppress(PermissionError):
+    try:
+        if path.stat().st_gid != group:
             os.chown(path, -1, group)
-    with suppress(PermissionError):  # somebody else's file, given back as it is: its owner decides who reads it
         path.chmod(placement.mode)
+    except PermissionError:
+        return False
+    return True
 
 
 def _digest(path: Path) -> str | None:

@@ -21,7 +21,7 @@ WHY: Final = ".why.txt"
 UNDELIVERED: Final = ".undelivered.txt"
 LETTERS: Final = (WHY, UNDELIVERED)
 _MODE: Final = 0o640
-_DIRECTORY_MODE: Final = 0o2770
+_DIRECTORY_MODE: Final = 0o770  # the set-group-ID bit comes from the directory above
 
 
 def return_file(

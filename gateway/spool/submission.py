@@ -67,11 +67,12 @@ class Draft:
 
     def __init__(self, directory: Path, run: str) -> None:
         _clear(directory)
+        made = not directory.is_dir()
         self._copies = directory / run
-        make_directory(self._copies)
-        self._owner = directory.parent.stat() if os.geteuid() == 0 else None
-        if self._owner is not None:
-            # Root may submit; what it leaves here has to be the gateway's own.
+        make_directory(self._copies, 0o770)
+        # Root may submit; what it leaves here has to be the gateway's own.
+        self._owner = (directory.parent if made else directory).stat() if os.geteuid() == 0 else None
+        if self._owner is not None and made:
             os.chown(directory, self._owner.st_uid, self._owner.st_gid)
         self._lock = os.open(self._copies, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -92,7 +93,7 @@ class Draft:
         target = custody_file(self._copies, transfer)
         try:
             with _opened(submission.path) as source:
-                descriptor = os.open(target, _COPY, 0o600)
+                descriptor = os.open(target, _COPY, 0o640)
                 try:
                     if self._owner is not None:
                         os.fchown(descriptor, self._owner.st_uid, self._owner.st_gid)
@@ -110,7 +111,7 @@ class Draft:
         """A file of these bytes under the transfer's id, and where it lies until `move_in`; durable as a copy is."""
         target = custody_file(self._copies, transfer)
         try:
-            descriptor = os.open(target, _COPY, 0o600)
+            descriptor = os.open(target, _COPY, 0o640)
             try:
                 if self._owner is not None:
                     os.fchown(descriptor, self._owner.st_uid, self._owner.st_gid)

@@ -85,7 +85,7 @@ class Accept:
         place = self._place
         plain = place.home.opened / f"{row.consignment}.receipt.json"
         try:
-            place.home.opened.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             plain.unlink(missing_ok=True)
             opened = self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
             return Receipt.parse(plain.read_bytes()), opened.encrypted_to

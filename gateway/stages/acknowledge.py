@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -158,7 +159,7 @@ class Acknowledge:
         claim(place, "receipt", row, self._claimed)
         output = place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
         try:
-            output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             body = self._body(row)
             sealed = self._sealed(row, body, output)
         except GatewayError as error:
@@ -168,6 +169,9 @@ class Acknowledge:
         with place.ledger.write() as transaction:
             if asked.text_of(transaction.connection, row.key) != row.body:
                 return  # the back office said more meanwhile: it is written anew, with that
+            # The message that it answers has served, whatever became of it.
+            answered = place.home.sealed_in / row.partner / f"{row.consignment}.pgp"
+            transaction.afterwards.append(partial(answered.unlink, missing_ok=True))
             event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
             transaction.move(
                 RECEIPTS,

@@ -68,7 +68,7 @@ class Collect:
         if not landing.is_dir():
             return 0
         for path in islice(self._complete(landing, arrivals), BATCH):
-            arrivals.mkdir(mode=0o700, parents=True, exist_ok=True)
+            arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
             _take(path, arrivals / path.name, arrivals.with_name(COPYING))
         if not arrivals.is_dir():
             return 0

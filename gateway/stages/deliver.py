@@ -182,5 +182,3 @@ class Deliver:
         if words := [spoken(row) for row in carried if row.word is not None]:
             pass_on(transaction, consignment, words)  # the back office was quicker than the last file
         transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
-        sealed = home.sealed_in / consignment.partner / f"{consignment.id}.pgp"
-        transaction.afterwards.append(partial(sealed.unlink, missing_ok=True))

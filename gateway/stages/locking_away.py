@@ -33,7 +33,7 @@ def lock_away(
     identity = place.new_id()
     size, sha256 = 0, hashlib.sha256().hexdigest()
     try:
-        place.home.quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISREG(mode):
             with path.open("rb") as file:

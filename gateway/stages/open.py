@@ -174,10 +174,10 @@ class Open:
         target = place.home.opened / row.id
         plain = place.home.opened / f"{row.id}.tar.zst"
         try:
-            place.home.opened.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             _clear(target)
             plain.unlink(missing_ok=True)
-            target.mkdir(mode=0o700)
+            target.mkdir(mode=0o770)
         except OSError as error:
             raise DiskFailed(f"the vault: {error.strerror}") from error
         try:

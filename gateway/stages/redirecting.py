@@ -104,7 +104,7 @@ def redirect(place: Workplace, identity: str, order: Order, readers: Sandbox, *,
     if len(text := write(document)) > limit:
         raise FileTooLarge(f"The document would have {len(text)} bytes; its flow allows {limit}.")
     name = f"redirect-{now:%Y%m%d}-{passed_as}.xml"
-    with Draft(place.home.vault / "submitted", place.new_id()) as draft:
+    with Draft(place.home.submitted, place.new_id()) as draft:
         path, copy = draft.write(text, passed_as)
         draft.commit()
         _validate(readers, path, order.to)

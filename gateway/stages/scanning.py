@@ -7,6 +7,7 @@ again and again is held. Deferrals go to the log and into the rows and are no ev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -113,7 +114,8 @@ def isolate(place: Workplace, transaction: Transaction, row: Row[Any], path: Pat
     try:
         make_directory(kept.parent)
         kept.hardlink_to(path)
-        kept.chmod(0o400)
+        with suppress(PermissionError):  # the vault's file, where the roles have accounts: the directory closes it
+            kept.chmod(0o400)
         fsync_directory(kept.parent)
     except OSError as error:
         raise DiskFailed(f"cannot lock a file away: {error.strerror}") from error

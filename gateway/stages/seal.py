@@ -136,7 +136,7 @@ class Seal:
     def _sealed(self, job: _Job, engine: OpenPgp) -> _Done:
         """Make the file. May run in a thread: no ledger here."""
         try:
-            job.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            job.output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             job.output.unlink(missing_ok=True)
             sealed = engine.seal(self._archive(job.manifest, job.items), job.row.partner, job.output, job.signer)
         except GatewayError as error:

@@ -81,7 +81,9 @@ class ManagedServer:
         config = render_config(spec, chrooted=chrooted, pam=_needs_pam(spec), key_reader=_program("cat"))
         changed = _replace(spec.config_file, config)
         landing = Path("/") if chrooted else spec.landing.resolve()
-        _replace(spec.authorized_keys, render_authorized_keys(spec.shared, landing))
+        _replace(
+            spec.authorized_keys, render_authorized_keys(spec.together, landing, "0027" if spec.shared else "0077")
+        )
         for account in spec.separate:
             _replace(spec.account_keys(account), render_authorized_keys([account], None))
         return changed

@@ -93,7 +93,8 @@ class Account:
 class ServerSpec:
     """The managed server: where it listens, its host key, its generated files, the landing, who may come in.
 
-    `account` is the user that runs the gateway; partners without an account of their own log in as that user.
+    `account` is the user that runs the gateway; partners without an account of their own log in as that user. With
+    `shared`, the group of the landing's directories may read what they bring: another account collects it.
     `old_host_key` is the host key before, of another kind, for partners that do not know the new one yet.
     """
 
@@ -106,6 +107,7 @@ class ServerSpec:
     accounts: tuple[Account, ...] = ()
     chroot: Chroot = Chroot.AUTO
     old_host_key: Path | None = None
+    shared: bool = False
 
     @property
     def config_file(self) -> Path:
@@ -124,7 +126,8 @@ class ServerSpec:
         return self.directory / f"authorized_keys.{account.partner}"
 
     @property
-    def shared(self) -> tuple[Account, ...]:
+    def together(self) -> tuple[Account, ...]:
+        """Partners that log in as the gateway's user."""
         return tuple(account for account in self.accounts if account.os_account is None)
 
     @property
@@ -139,7 +142,7 @@ def check_spec(spec: ServerSpec, *, as_root: bool) -> None:
     for path in (spec.host_key, spec.directory, spec.landing):
         if _PATH_REFUSED.search(str(path)) or not path.is_absolute():
             raise ServerFailed(f"the SFTP server cannot work with the path {str(path)!r}")
-    if spec.shared and " " in str(spec.landing):
+    if spec.together and " " in str(spec.landing):
         # internal-sftp takes its arguments apart at every blank, and knows no quotes.
         raise ServerFailed(f"the landing's path must hold no blank: {str(spec.landing)!r}; move the site")
     names = [account.os_account for account in spec.separate]
@@ -228,7 +231,7 @@ def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: st
     return "\n".join(lines) + "\n"
 
 
-def render_authorized_keys(accounts: Sequence[Account], landing: Path | None) -> str:
+def render_authorized_keys(accounts: Sequence[Account], landing: Path | None, umask: str = "0077") -> str:
     """A line for each key of a partner, bound to its directory and its requests; the key before with its last moment.
 
     `landing` is the landing as the session sees it (`/` in the chroot), or None for a partner whose own chroot is its
@@ -236,7 +239,7 @@ def render_authorized_keys(accounts: Sequence[Account], landing: Path | None) ->
     """
     lines = []
     for account in accounts:
-        bound = _bound(account, landing)
+        bound = _bound(account, landing, umask)
         current, *old = _keys(account)
         lines.append(f"{bound} {current.line} {account.partner}\n")
         end = datetime.fromtimestamp(account.old_until, UTC).strftime("%Y%m%d%H%M%SZ")
@@ -249,10 +252,10 @@ def logins(spec: ServerSpec) -> frozenset[tuple[str, str]]:
     return frozenset((account.partner, key.fingerprint) for account in spec.accounts for key in _keys(account))
 
 
-def _bound(account: Account, landing: Path | None) -> str:
+def _bound(account: Account, landing: Path | None, umask: str) -> str:
     requests = ",".join(COLLECT_REQUESTS if account.may_collect else PUSH_REQUESTS)
     start = "" if landing is None else f"-d {_escaped(landing / account.partner)} "
-    return f'restrict,command="internal-sftp -u 0077 {start}-p {requests}"'
+    return f'restrict,command="internal-sftp -u {umask} {start}-p {requests}"'
 
 
 def _keys(account: Account) -> list[PublicKey]:

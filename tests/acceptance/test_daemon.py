@@ -78,7 +78,7 @@ def test_sigterm_and_sigint_end_everything_within_ten_seconds_and_with_status_0(
         assert {str(event["role"]) for event in site.events("role.stopped")} == set(ROLES)
         assert [event["signal"] for event in site.events("gateway.stopped")] == [number.name]
         assert [site.role(role) for role in (*ROLES, "gateway")] == [None] * 4
-        assert not (site.home.ssh / "sshd.pid").exists()
+        assert not (site.home.sshd / "sshd.pid").exists()
         site.gateway("audit", "verify")
     # What was in hand is finished by the next run.
     for site in pair:
@@ -97,7 +97,7 @@ def test_killed_supervisor_leaves_neither_roles_nor_server_nor_key_agent_behind(
     wait_until(lambda: count_of(dwp, "sealed"), 90, "a sealed claim")
     assert dwp.daemon is not None
     roles = [pid for pid in map(dwp.role, ROLES) if pid is not None]
-    server = int((dwp.home.ssh / "sshd.pid").read_text())
+    server = int((dwp.home.sshd / "sshd.pid").read_text())
     dwp.daemon.kill()
     dwp.daemon.wait()
     dwp.daemon = None

@@ -390,7 +390,7 @@ def test_killed_key_agents_and_sftp_servers_come_back_and_nothing_is_lost(pair: 
 def server_of(site: Site) -> int | None:
     """The site's sshd, while it runs."""
     try:
-        pid = int((site.home.ssh / "sshd.pid").read_text())
+        pid = int((site.home.sshd / "sshd.pid").read_text())
     except (OSError, ValueError):
         return None
     return pid if Path(f"/proc/{pid}").exists() else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gateway.daemon.supervisor import _server_spec
+from gateway.daemon.server import server_spec
 from gateway.settings.read import load
 from gateway.transport.sshd import ManagedServer
 from tests.acceptance.copies import copied_pair
@@ -24,7 +24,7 @@ def prepared(founded: Path, root: Path, wire: str) -> Iterator[Pair]:
             if wire == "folder":
                 _carried_by_hand(site, other)
             else:
-                server = ManagedServer(_server_spec(load(site.home)))
+                server = ManagedServer(server_spec(load(site.home)))
                 server.start()
                 stack.callback(server.stop)
         yield pair

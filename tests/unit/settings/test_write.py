@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.settings.directories import PRIVATE, SHARED, make, partner_directories, site_directories
 from gateway.settings.home import Home
-from gateway.settings.model import DEFAULT_FLOWS, EndpointSettings, GatewayFile, Partner, Table
+from gateway.settings.model import DEFAULT_FLOWS, EndpointSettings, GatewayFile, Partner
 from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
+from gateway.settings.values import Table
 from gateway.settings.write import EXAMPLE_PARTNER, render_gateway_toml, render_partner, write_partner, write_text
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"

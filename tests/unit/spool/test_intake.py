@@ -76,7 +76,11 @@ def test_a_dropped_file_is_found_taken_and_released(site: Site) -> None:
     path = site.drop()
     drop = site.found()
     assert (drop.flow, drop.partner, drop.name, drop.size) == ("claim", "E09000030", "a.xml", 8)
-    taken = site.take(drop)
+    mask = os.umask(0o077)  # the roles'
+    try:
+        taken = site.take(drop)
+    finally:
+        os.umask(mask)
     assert taken.path.read_bytes() == b"<claim/>"
     assert taken.path.stat().st_mode & 0o777 == 0o600
     assert taken.sha256 == hashlib.sha256(b"<claim/>").hexdigest()

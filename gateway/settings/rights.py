@@ -1,0 +1,197 @@
+"""Who may do what below HOME where each role has an account of its own: one table, compared with the disk or applied.
+
+The directories are the walls: new files take a directory's group (set-group-ID) and are open to it as far as the roles'
+umask lets them; what is no role's business is closed by the directory above it. `apply` takes root. It opens every entry
+without following links and changes what it has opened, so that no account can turn it against a file elsewhere.
+
+Raises ConfigurationInvalid for an account or group that does not exist, DiskFailed for the disk.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.settings.model import Settings
+
+_ROOT: Final = "root"
+
+
+@dataclass(frozen=True)
+class Right:
+    """A directory's owner, group and mode, and the mode of files in it; those below it follow it, unless they have a
+    right of their own. Without `files`, files are left as they are; without `deep`, so is everything below.
+    """
+
+    path: Path
+    owner: str
+    group: str
+    mode: int
+    files: int | None = None
+    deep: bool = True
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One entry that is not as the table has it: `was` and `wanted` read `owner:group mode`."""
+
+    path: Path
+    was: str
+    wanted: str
+
+
+def table(settings: Settings) -> tuple[Right, ...]:
+    """The rights of a site whose roles have accounts of their own. docs/operators/split.md shows the same to people."""
+    home, us = settings.home, settings.accounts
+    rights = [
+        Right(home.root, _ROOT, _ROOT, 0o711, deep=False),
+        Right(home.config, _ROOT, us.roles, 0o2750, 0o640),
+        Right(home.spool, us.inspect, us.operators, 0o2770),
+        Right(home.landing, _ROOT, _ROOT, 0o711, deep=False),
+        Right(home.state, _ROOT, us.roles, 0o750, deep=False),
+        Right(home.ledger.parent, _ROOT, us.ledger, 0o2770, 0o660),
+        Right(home.ledger_witness, _ROOT, us.ledger, 0o660),
+        Right(home.run, _ROOT, us.ledger, 0o2770, 0o660),
+        Right(home.keyrings, us.vault, us.vault, 0o700, 0o600),
+        Right(home.evidence, us.vault, us.vault, 0o700, 0o600),
+        Right(home.ssh, _ROOT, us.roles, 0o750),
+        *_ssh_keys(home.client_key, us.link),
+        *_ssh_keys(home.host_key, us.sshd),
+        Right(home.sshd, us.sshd, us.sshd, 0o700, 0o600),
+        Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
+        Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
+        Right(home.submitted, us.inspect, us.plain, 0o2750, 0o640),
+        Right(home.opened, us.vault, us.plain, 0o2770, 0o660),
+        Right(home.infected, us.inspect, us.inspect, 0o700, 0o400),
+        Right(home.sealed_out.parent, _ROOT, us.sealed, 0o750, deep=False),
+        Right(home.sealed_out, us.vault, us.sealed, 0o2770, 0o640),
+        Right(home.sealed_in, us.link, us.sealed, 0o2770, 0o660),
+        Right(home.quarantine, _ROOT, us.sealed, 0o2770, 0o660),
+    ]
+    for code, partner in settings.partners.items():
+        if partner.os_account is None:
+            rights += [
+                Right(home.landing / code, _ROOT, us.landing, 0o750, deep=False),
+                Right(home.landing_in(code), us.sshd, us.landing, 0o2770, 0o640),
+                Right(home.landing_out(code), us.link, us.landing, 0o2750, 0o640),
+            ]
+    return tuple(rights)
+
+
+def _ssh_keys(key: Path, owner: str) -> Iterator[Right]:
+    """A key and those that lie beside it while it is being changed; public lines are anybody's who gets there."""
+    for path in sorted(key.parent.glob(f"{key.name}*")):
+        yield Right(path, _ROOT, _ROOT, 0o644) if path.suffix == ".pub" else Right(path, owner, owner, 0o600)
+
+
+def differences(settings: Settings) -> Iterator[Difference]:
+    """What is not as the table has it; what this account cannot look into is left out."""
+    yield from _walk(settings, fix=False)
+
+
+def apply(settings: Settings) -> list[Difference]:
+    """Make everything as the table has it; what was changed."""
+    # No role may make files in state/ itself; this one they all write to.
+    settings.home.ledger_witness.touch(mode=0o600)
+    return list(_walk(settings, fix=True))
+
+
+def _walk(settings: Settings, *, fix: bool) -> Iterator[Difference]:
+    rights = {right.path: right for right in table(settings)}
+    root = rights[settings.home.root]
+    try:
+        descriptor = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield from _entry(descriptor, root, root.mode, root.path, fix=fix)
+            yield from _below(descriptor, root, rights, root.path, fix=fix)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DiskFailed(f"rights below {settings.home.root}: {error.strerror}") from error
+
+
+def _below(directory: int, above: Right, rights: dict[Path, Right], where: Path, *, fix: bool) -> Iterator[Difference]:
+    for name in sorted(os.listdir(directory)):
+        path = where / name
+        right = rights.get(path) or (above if above.deep else None)
+        if right is None:
+            continue
+        try:
+            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            continue  # a role at work has taken it
+        try:
+            kind = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(kind):
+                yield from _entry(descriptor, right, right.mode, path, fix=fix)
+                yield from _into(descriptor, right, rights, path, fix=fix)
+            elif right.path == path:
+                yield from _entry(descriptor, right, right.mode, path, fix=fix)
+            elif right.files is not None and (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+                yield from _entry(descriptor, right, right.files, path, fix=fix)
+        finally:
+            os.close(descriptor)
+
+
+def _into(directory: int, right: Right, rights: dict[Path, Right], where: Path, *, fix: bool) -> Iterator[Difference]:
+    try:
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except PermissionError:
+        return
+    try:
+        yield from _below(descriptor, right, rights, where, fix=fix)
+    finally:
+        os.close(descriptor)
+
+
+def _entry(descriptor: int, right: Right, mode: int, path: Path, *, fix: bool) -> Iterator[Difference]:
+    about = os.fstat(descriptor)
+    owner, group = _account(right.owner), _group(right.group)
+    if _is_shared(right, about):
+        owner = about.st_uid
+    found = stat.S_IMODE(about.st_mode)
+    if (about.st_uid, about.st_gid, found) == (owner, group, mode):
+        return
+    yield Difference(path, _shown(about.st_uid, about.st_gid, found), _shown(owner, group, mode))
+    if fix:
+        opened = Path(f"/proc/self/fd/{descriptor}")  # the entry itself, whatever has its name by now
+        os.chown(opened, owner, group)
+        opened.chmod(mode)  # after chown, which clears the set-group-ID bit
+
+
+def _is_shared(right: Right, about: os.stat_result) -> bool:
+    """Files and directories that whoever made them keeps: their group counts, and the directory that they lie in."""
+    return right.owner == _ROOT and right.files == 0o660 and stat.S_ISREG(about.st_mode)
+
+
+def _account(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError as error:
+        raise ConfigurationInvalid(f"config/gateway.toml, [accounts]: there is no account {name}") from error
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise ConfigurationInvalid(f"config/gateway.toml, [accounts]: there is no group {name}") from error
+
+
+def _shown(owner: int, group: int, mode: int) -> str:
+    try:
+        user = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        user = str(owner)
+    try:
+        shared = grp.getgrgid(group).gr_name
+    except KeyError:
+        shared = str(group)
+    return f"{user}:{shared} {mode:04o}"

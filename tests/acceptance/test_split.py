@@ -1,0 +1,287 @@
+"""Each role under an account of its own: the work gets done, and the kernel keeps them apart. Takes root to try.
+
+The accounts are some that every Debian has and nobody uses; nothing is changed about them.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.settings.read import load
+from gateway.settings.rights import differences
+from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
+from tests.fakes.anybodys_python import anybodys_python
+
+ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy"}
+GROUPS = {
+    "roles": "fax",
+    "ledger": "voice",
+    "plain": "floppy",
+    "sealed": "tape",
+    "landing": "cdrom",
+    "operators": "dip",
+}
+MEMBERS = {
+    "inspect": ("roles", "ledger", "plain", "operators"),
+    "vault": ("roles", "ledger", "plain", "sealed"),
+    "link": ("roles", "ledger", "sealed", "landing"),
+    "sshd": ("roles", "landing"),
+}
+"""As systemd/gateway.sysusers.conf has it; a test there compares."""
+
+
+def _as(role: str) -> dict[str, Any]:
+    """What makes a child process that role's account, with its groups and no others."""
+    entry = pwd.getpwnam(ACCOUNTS[role])
+    groups = [grp.getgrnam(GROUPS[name]).gr_gid for name in MEMBERS[role]]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other accounts, which takes root")
+
+
+class SplitSite(Site):
+    """A site whose roles are started one by one, each as its own account."""
+
+    def __init__(self, root: Path, code: str, port: int, python: Path) -> None:
+        super().__init__(root, code, port)
+        self.python = python
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def begin(self, role: str) -> None:
+        with self.log.open("ab") as log:
+            self.processes[role] = subprocess.Popen(
+                [self.python, "-P", "-m", "gateway", "--home", str(self.home.root), "run", "--role", role],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+                cwd="/",
+                **_as(role),
+            )
+
+    def begin_all(self) -> None:
+        for role in ACCOUNTS:
+            self.begin(role)
+        wait_until(lambda: len(self.events("role.started")) >= 4 or self._any_ended(), 90, "the start of four roles")
+
+    def _any_ended(self) -> bool:
+        ended = {role: process.poll() for role, process in self.processes.items() if process.poll() is not None}
+        assert not ended, f"{ended}\n{self.log_text()[-3000:]}"
+        return False
+
+    def end_all(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        statuses = {role: process.wait(60) for role, process in self.processes.items()}
+        self.processes.clear()
+        assert not any(statuses.values()), f"{statuses}\n{self.log_text()[-3000:]}"
+
+    def can(self, role: str, actions: list[str]) -> list[bool]:
+        """Which of these lines of Python over `home` a process with that role's account and groups can do."""
+        script = _ATTEMPTS.format(home=str(self.home.root), actions=actions)
+        done = subprocess.run(
+            [self.python, "-c", script], capture_output=True, text=True, check=False, cwd="/", **_as(role)
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert isinstance(found, list)
+        return found
+
+
+_ATTEMPTS = """
+import json, os
+from pathlib import Path
+home = Path({home!r})
+found = []
+for action in {actions!r}:
+    try:
+        exec(action)
+    except PermissionError:
+        found.append(False)
+    else:
+        found.append(True)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[SplitSite, Site]]:
+    """DWP, split among accounts, and an authority under one account."""
+    root = Path(tempfile.mkdtemp(prefix="split-", dir="/var/tmp"))  # where other accounts may pass, unlike pytest's own
+    root.chmod(0o711)
+    try:
+        entry = pwd.getpwnam(ACCOUNTS["inspect"])
+        python = anybodys_python(root, entry.pw_uid, entry.pw_gid)
+        if python is None:
+            pytest.skip("there is no Python of this version that other accounts may run")
+        dwp, la = make_site(root, "DWP"), make_site(root, "E09000030")
+        split = SplitSite(dwp.home.root, dwp.code, dwp.port, python)
+        split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
+        split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
+        for site in (split, la):
+            site.edit_config("daemon", rescan_seconds=1.0, workers=1)
+            site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
+        introduce(split, la)
+        introduce(la, split)
+        try:
+            split.begin_all()
+            la.start()
+            yield split, la
+        finally:
+            la.stop()
+            split.end_all()
+    finally:
+        shutil.rmtree(root)
+
+
+def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_account(
+    pair: tuple[SplitSite, Site],
+) -> None:
+    dwp, la = pair
+    name, content = claim(0, seed=61)
+    dropped = dwp.drop("claim", la.code, name, content)
+    os.chown(dropped, 1, grp.getgrnam(GROUPS["operators"]).gr_gid)  # an operator's, open to the group alone
+    dropped.chmod(0o640)
+    dwp.wait_for(name, "receipted", 90)
+    assert la.inbound("claim", "DWP")[name] == content
+    receipt = dwp.home.receipts / "claim" / la.code / f"{name}.receipt.json"
+    wait_until(receipt.exists, 60, "the receipt in the spool")
+    about = receipt.stat()
+    assert grp.getgrgid(about.st_gid).gr_name == GROUPS["operators"]
+    assert about.st_mode & stat.S_IRGRP
+    assert json.loads(dwp.gateway("audit", "verify", "--json").stdout)
+    assert dwp.home.ledger_witness.read_text(encoding="ascii")  # whichever role was the last to write
+    for role, process in dwp.processes.items():
+        assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        assert f"Uid:\t{pwd.getpwnam(ACCOUNTS[role]).pw_uid}\t" in status
+
+
+def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    la.gateway("sample", "outcome", "--to", "DWP", "--count", "1", "--out", la.home.root.parent / "out")
+    (made,) = (la.home.root.parent / "out").iterdir()
+    la.drop("outcome", "DWP", made.name, made.read_bytes())
+    la.wait_for(made.name, "receipted", 90)
+    delivered = dwp.home.inbound / "outcome" / la.code / made.name
+    about = delivered.stat()
+    assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], 0o640)
+    wait_until(lambda: not any(dwp.home.opened.iterdir()), 60, "an empty vault")
+    wait_until(lambda: not any((dwp.home.sealed_in / la.code).glob("*.pgp")), 60, "nothing sealed left over")
+
+
+def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    name, content = claim(1, seed=61)
+    broken = content.replace(b"</", b"<", 1)
+    dwp.drop("claim", la.code, f"broken-{name}", broken)
+    returned = dwp.home.returned / "claim" / la.code / f"broken-{name}"
+    wait_until(lambda: returned.with_name(returned.name + ".why.txt").exists(), 90, "the file with its reason")
+    for path in (returned, returned.with_name(returned.name + ".why.txt")):
+        about = path.stat()
+        assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], 0o640)
+    assert returned.read_bytes() == broken
+
+
+def test_stranger_in_the_landing_is_quarantined_by_link_and_a_forgery_by_vault(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    landing = dwp.home.landing_in(la.code)
+    identity = "01a200db-25a7-7293-8e54-d4bb0a1b0002"
+    for name, mode in (("notes.txt", 0o640), (f"{identity}.pgp", 0o600)):
+        path = landing / f".{name}"
+        path.write_bytes(b"not a consignment")
+        owner = pwd.getpwnam(ACCOUNTS["sshd"])
+        os.chown(path, owner.pw_uid, grp.getgrnam(GROUPS["landing"]).gr_gid)
+        path.chmod(mode)
+        path.rename(landing / name)
+    wait_until(lambda: len(dwp.json("quarantine", "list")) >= 2, 90, "two things in quarantine")
+    assert {row["code"] for row in dwp.json("quarantine", "list")} == {"landing-unexpected", "envelope-not-openpgp"}
+
+
+WALLS = [
+    # who, what, whether it can
+    ("inspect", "os.listdir(home / 'state/keyrings')", False),
+    ("inspect", "(home / 'state/keyrings/own/pubring.kbx').read_bytes()", False),
+    ("inspect", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("inspect", "os.listdir(home / 'state/sealed/out')", False),
+    ("inspect", "os.listdir(home / 'state/quarantine')", False),
+    ("inspect", "os.listdir(home / 'landing')", False),
+    ("inspect", "os.listdir(home / 'state/vault/custody')", True),
+    ("vault", "os.listdir(home / 'spool/inbound')", False),
+    ("vault", "(home / 'spool/outbound/x').write_bytes(b'x')", False),
+    ("vault", "(home / 'state/vault/custody/x').write_bytes(b'x')", False),
+    ("vault", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("vault", "os.listdir(home / 'landing/E09000030/in')", False),
+    ("vault", "os.listdir(home / 'state/keyrings/own/private-keys-v1.d')", True),
+    ("link", "os.listdir(home / 'state/keyrings')", False),
+    ("link", "os.listdir(home / 'state/vault')", False),
+    ("link", "os.listdir(home / 'spool/inbound')", False),
+    ("link", "(home / 'state/ssh/host_key').read_bytes()", False),
+    ("link", "(home / 'state/sealed/out/x').write_bytes(b'x'); os.unlink(home / 'state/sealed/out/x')", True),
+    ("link", "(home / 'state/ssh/client_key').read_bytes()", True),
+    ("sshd", "os.listdir(home / 'state/ledger')", False),
+    ("sshd", "os.listdir(home / 'state/vault')", False),
+    ("sshd", "os.listdir(home / 'state/keyrings')", False),
+    ("sshd", "os.listdir(home / 'state/sealed')", False),
+    ("sshd", "os.listdir(home / 'state/run')", False),
+    ("sshd", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("sshd", "(home / 'state/ssh/x').write_bytes(b'x')", False),
+    ("sshd", "(home / 'state/ssh/host_key').read_bytes()", True),
+    *((role, "(home / 'config/gateway.toml').write_bytes(b'x')", False) for role in ACCOUNTS),
+    *((role, "(home / 'config/gateway.toml').read_bytes()", True) for role in ACCOUNTS),
+]
+
+
+@pytest.mark.parametrize("role", ACCOUNTS)
+def test_account_can_do_what_its_role_needs_and_the_kernel_refuses_the_rest(
+    pair: tuple[SplitSite, Site], role: str
+) -> None:
+    expected = {action: can for who, action, can in WALLS if who == role}
+    found = pair[0].can(role, list(expected))
+    assert dict(zip(expected, found, strict=True)) == expected
+
+
+def test_role_does_not_start_under_another_account_and_the_whole_gateway_not_at_all(
+    pair: tuple[SplitSite, Site],
+) -> None:
+    dwp, _ = pair
+    for role in ACCOUNTS:
+        done = dwp.gateway("run", "--role", role, check=False)  # as root
+        assert (done.returncode, "wrong-account" in done.stderr) == (78, True), done.stderr
+    done = dwp.gateway("run", check=False)
+    assert done.returncode == 78
+    assert "accounts of their own" in done.stderr
+
+
+def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_found_and_mended(
+    pair: tuple[SplitSite, Site],
+) -> None:
+    dwp, _ = pair
+    settings = load(dwp.home)
+    walls = {row.path for row in differences(settings) if row.path.is_dir()}
+    assert not walls
+    dwp.home.keyrings.chmod(0o755)
+    os.chown(dwp.home.client_key, 0, 0)
+    done = dwp.gateway("rights", check=False)
+    assert done.returncode == 69
+    assert "state/keyrings " in done.stdout
+    assert "state/ssh/client_key " in done.stdout
+    dwp.gateway("rights", "--apply")
+    dwp.gateway("rights")
+    assert stat.S_IMODE(dwp.home.keyrings.stat().st_mode) == 0o700
+    assert dwp.home.client_key.stat().st_uid == pwd.getpwnam(ACCOUNTS["link"]).pw_uid

@@ -1,0 +1,120 @@
+"""The systemd units: they parse, each role's sandbox is as tight as is promised, and they agree with the program.
+
+`systemd-analyze` judges files, so no systemd needs to run here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.settings.home import Home
+from gateway.settings.model import Accounts
+from tests.acceptance.test_split import MEMBERS
+
+UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
+HOME: Final = Home(Path("/var/lib/gateway/site"))
+MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5}
+FORBIDDEN: Final = {
+    "inspect": {
+        HOME.keyrings,
+        HOME.ssh,
+        HOME.sshd,
+        HOME.sealed_out.parent,
+        HOME.evidence,
+        HOME.quarantine,
+        HOME.landing,
+    },
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.sshd},
+    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd},
+    "sshd": {
+        *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
+        *(HOME.evidence, HOME.quarantine, HOME.run),
+    },
+}
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="takes systemd-analyze")
+
+
+def lines(role: str, key: str) -> list[str]:
+    """The values of a key of a role's unit."""
+    text = (UNITS / f"gateway-{role}.service").read_text(encoding="utf-8")
+    return re.findall(rf"(?m)^{key}=(.*)$", text)
+
+
+def exposure(unit: Path) -> float:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True, check=False, cwd=UNITS
+    )
+    found = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    return float(found[1])
+
+
+@needs_systemd
+@pytest.mark.parametrize("role", MOST_EXPOSURE)
+def test_exposure_of_a_roles_unit_is_as_low_as_promised(role: str) -> None:
+    assert exposure(UNITS / f"gateway-{role}.service") <= MOST_EXPOSURE[role]
+
+
+@needs_systemd
+def test_a_unit_without_its_sandbox_would_be_noticed(tmp_path: Path) -> None:
+    loose = tmp_path / "gateway-inspect.service"
+    text = (UNITS / loose.name).read_text(encoding="utf-8")
+    loose.write_text(text.replace("PrivateNetwork=yes\n", "").replace("IPAddressDeny=any\n", ""), encoding="utf-8")
+    assert exposure(loose) > MOST_EXPOSURE["inspect"]
+
+
+@needs_systemd
+def test_systemd_finds_no_fault_with_any_unit(tmp_path: Path) -> None:
+    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
+        text = unit.read_text(encoding="utf-8").replace("/usr/bin/gateway", "/bin/true")  # it need not be installed
+        (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    units = sorted(map(str, tmp_path.iterdir()))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if "gateway" in line]
+    assert (done.returncode, complaints) == (0, [])
+
+
+@pytest.mark.parametrize("role", MOST_EXPOSURE)
+def test_unit_runs_its_role_under_the_account_that_the_configuration_names_by_default(role: str) -> None:
+    account = Accounts().of(role)
+    assert (lines(role, "User"), lines(role, "Group")) == ([account], [account])
+    assert lines(role, "ExecStart") == [f"/usr/bin/gateway run --role {role}"]
+    assert lines(role, "Environment") == [f"GATEWAY_HOME={HOME.root}"]
+
+
+@pytest.mark.parametrize("role", MOST_EXPOSURE)
+def test_unit_hides_from_its_role_what_is_another_roles(role: str) -> None:
+    assert set(lines(role, "InaccessiblePaths")) == {f"-{path}" for path in FORBIDDEN[role]}
+
+
+def test_sysusers_make_the_accounts_and_groups_that_the_configuration_names_by_default() -> None:
+    text = (UNITS / "gateway.sysusers.conf").read_text(encoding="utf-8")
+    us = Accounts()
+    assert set(re.findall(r"(?m)^u (\S+) ", text)) == {us.of(role) for role in MEMBERS}
+    memberships = set(re.findall(r"(?m)^m (\S+) (\S+)$", text))
+    assert memberships == {(us.of(role), getattr(us, name)) for role, names in MEMBERS.items() for name in names}
+    assert set(re.findall(r"(?m)^g (\S+) ", text)) == {group for _, group in memberships}
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="takes systemd-sysusers")
+def test_systemd_takes_the_sysusers_file(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", UNITS / "gateway.sysusers.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    groups = (tmp_path / "etc" / "group").read_text(encoding="utf-8")
+    assert re.search(r"(?m)^gateway-sealed:x:\d+:(gateway-vault,gateway-link|gateway-link,gateway-vault)$", groups)
+    assert "gateway-inspect:x:" in (tmp_path / "etc" / "passwd").read_text(encoding="utf-8")
