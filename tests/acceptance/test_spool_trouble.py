@@ -23,15 +23,17 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import FlowNotPermitted, PartnerUnknown
+from gateway.errors import FileNameRefused, FlowNotPermitted, PartnerUnknown
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
+from gateway.spool.names import check_name, is_temporary
 from gateway.spool.returning import LETTERS, WHY
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.promises import Book, Dropped, sha256
 from tests.acceptance.reading import holding, rows
 from tests.acceptance.sites import Site, claim, wait_until
+from tests.fakes.evil_names import EVIL_NAMES
 
 SECONDS = 90.0
 """How long anything may take here: a busy machine is slow, and a good one never waits."""
@@ -281,6 +283,42 @@ def test_empty_files_come_back_and_names_that_cannot_be_carried_come_back_under_
     assert "QQ123456C" not in text
     assert sites.la.inbound("claim", "DWP").keys().isdisjoint(names)
     sites.still_works()
+
+
+def test_every_evil_name_is_delivered_as_it_is_or_comes_back_under_a_safe_one(sites: Sites) -> None:
+    outbound, returned = sites.outbound(), sites.returned()
+    before = len(sites.refusals())
+    names = [name for name in EVIL_NAMES if not is_temporary(name)]
+    files = {}
+    for name in names:
+        files[name] = sites.book.note(sites.dwp, "claim", sites.la.code, name, sites.claim()[1])
+        (outbound / name).write_bytes(files[name].content)
+    wait_until(lambda: not {path.name for path in outbound.iterdir()} & set(names), SECONDS, "an empty spool")
+    carried = [name for name in names if _is_carried(name)]
+    told = sites.refused_since(before, len(names) - len(carried))
+    assert [line["code"] for line in told] == ["file-name"] * (len(names) - len(carried))
+    sites.still_works()
+    for name in carried:
+        sites.wait_for(name, "receipted")
+        assert sites.delivered(files[name].sha256) == [name]
+    back = {path.read_bytes(): path for path in _files(returned)}
+    for name in set(names) - set(carried):
+        path = back[files[name].content]
+        check_name(path.name)
+        why = path.with_name(path.name + WHY).read_text(encoding="utf-8")
+        assert "What to do:" in why
+        assert sites.delivered(files[name].sha256) == []
+    for line in sites.dwp.log.read_text(encoding="utf-8").splitlines():
+        assert line.isprintable(), "a line of the log that moves a cursor"
+        json.loads(line)
+
+
+def _is_carried(name: str) -> bool:
+    try:
+        check_name(name)
+    except FileNameRefused:
+        return False
+    return True
 
 
 def test_what_lies_under_no_flow_or_no_partner_comes_back(sites: Sites) -> None:
