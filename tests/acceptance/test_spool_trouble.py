@@ -31,8 +31,9 @@ from gateway.spool.names import check_name, is_temporary
 from gateway.spool.returning import LETTERS, WHY
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.promises import Book, Dropped, sha256
-from tests.acceptance.reading import holding, rows
+from tests.acceptance.reading import files_below, holding, rows
 from tests.acceptance.sites import Site, claim, wait_until
+from tests.conftest import Tally
 from tests.fakes.evil_names import EVIL_NAMES
 
 SECONDS = 90.0
@@ -242,6 +243,77 @@ def test_what_is_no_plain_file_comes_back_with_the_reason_and_its_content_is_not
     sites.still_works()
     # Returned entries that are no files have no place in the book of files.
     sites.book.note(sites.dwp, "claim", sites.la.code, "second-name.xml", content)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(600)
+def test_entries_that_are_swapped_while_they_are_read_give_nothing_away(
+    sites: Sites, tmp_path: Path, tally: Tally
+) -> None:
+    before = len(sites.refusals())
+    _, content = sites.claim()
+    secret = tmp_path / "secret.xml"
+    secret.write_bytes(content)
+    swapper = _Swapper(sites.outbound(), secret, [sites.claim()[1] for _ in range(4)])
+    for _ in range(3000):
+        swapper.swap()
+        time.sleep(0.002)
+    swapper.clear()
+    sites.still_works()
+    assert sites.delivered(sha256(content)) == []
+    assert rows(sites.dwp, "SELECT id FROM transfers WHERE sha256 = ?", sha256(content)) == []
+    assert secret.read_bytes() == content
+    copies = [path for path in files_below(sites.dwp.home.root) if path.is_file() and not path.is_symlink()]
+    assert [path for path in copies if path.read_bytes() == content and not path.samefile(secret)] == []
+    assert len(sites.refusals()) > before
+    assert rows(sites.dwp, "SELECT id FROM transfers WHERE name LIKE 'swapped-%'")
+    tally("spool entries swapped while read", tried=swapper.swaps, lost=0)
+
+
+class _Swapper:
+    """Puts one kind of entry in the place of another, under a few names, by renames alone."""
+
+    def __init__(self, directory: Path, secret: Path, contents: list[bytes]) -> None:
+        self._directory, self._secret, self._contents = directory, secret, contents
+        self._random = random.Random(5)
+        self._names = [f"swapped-{number}.xml" for number in range(6)]
+        self.swaps = 0
+
+    def swap(self) -> None:
+        name = self._random.choice(self._names)
+        made = self._directory / f".{name}.{self.swaps}"
+        self._random.choice([self._file, self._file, self._link, self._second_name, self._folder, os.mkfifo])(made)
+        try:
+            made.rename(self._directory / name)
+        except OSError:  # a folder and what is none do not take each other's place
+            self._remove(self._directory / name)
+            self._remove(made)
+        self.swaps += 1
+
+    def clear(self) -> None:
+        for path in self._directory.iterdir():
+            if "swapped-" in path.name:
+                self._remove(path)
+
+    def _file(self, path: Path) -> None:
+        path.write_bytes(self._random.choice(self._contents))
+
+    def _link(self, path: Path) -> None:
+        path.symlink_to(self._secret)
+
+    def _second_name(self, path: Path) -> None:
+        path.hardlink_to(self._secret)
+
+    def _folder(self, path: Path) -> None:
+        path.mkdir()
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        with suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
 
 
 def test_empty_files_come_back_and_names_that_cannot_be_carried_come_back_under_ones_that_can(sites: Sites) -> None:
