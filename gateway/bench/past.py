@@ -92,7 +92,7 @@ def _sent(transaction: Transaction, partner: str, consignment: _Consignment) -> 
     for transfer in consignment.transfers:
         transaction.record("transfer.admitted", "transfer", transfer, partner, flow="claim", bytes=_SIZE)
         transaction.record("transfer.validated", "transfer", transfer, partner, flow="claim")
-    _carried(transaction, partner, consignment, "packed")
+    _carried(transaction, partner, consignment, "consignment.packed")
     transaction.record("consignment.sealed", "consignment", consignment.id, partner, sequence=consignment.sequence)
     transaction.record("consignment.sent", "consignment", consignment.id, partner)
     events = _each(transaction, partner, consignment, "transfer.receipted")
@@ -103,7 +103,7 @@ def _sent(transaction: Transaction, partner: str, consignment: _Consignment) -> 
 
 def _received(transaction: Transaction, partner: str, consignment: _Consignment) -> None:
     transaction.record("consignment.landed", "consignment", consignment.id, partner)
-    _carried(transaction, partner, consignment, "opened", head=list(consignment.head))
+    _carried(transaction, partner, consignment, "consignment.opened", head=list(consignment.head))
     events = _each(transaction, partner, consignment, "transfer.delivered")
     event = transaction.record("consignment.delivered", "consignment", consignment.id, partner)
     transaction.lane(partner)
@@ -115,15 +115,15 @@ def _each(transaction: Transaction, partner: str, consignment: _Consignment, nam
     return [transaction.record(name, "transfer", each, partner, flow="claim") for each in consignment.transfers]
 
 
-def _carried(transaction: Transaction, partner: str, consignment: _Consignment, done: str, **detail: Any) -> None:
+def _carried(transaction: Transaction, partner: str, consignment: _Consignment, name: str, **detail: Any) -> None:
     transaction.record(
-        f"consignment.{done}",
+        name,
         "consignment",
         consignment.id,
         partner,
         sequence=consignment.sequence,
         count=len(consignment.transfers),
-        transfers=list(consignment.transfers),
+        transfers=[*consignment.transfers],
         **detail,
     )
 
