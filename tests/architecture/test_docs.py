@@ -160,8 +160,9 @@ def test_events_in_the_documentation_exist_and_the_night_s_page_knows_every_alar
     assert missing == set()
 
 
-def test_tests_that_the_promises_name_exist() -> None:
-    named = set(re.findall(r"`(test_[a-z0-9_]+)`", (DOCS / "promises.md").read_text("utf-8")))
+@pytest.mark.parametrize("page", ["promises.md", "threat-model.md"])
+def test_tests_that_a_page_of_promises_names_exist(page: str) -> None:
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", (DOCS / page).read_text("utf-8")))
     known = {
         node.name
         for path in (ROOT / "tests").rglob("test_*.py")
