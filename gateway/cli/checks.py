@@ -20,6 +20,7 @@ from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import check as faults_of
+from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
 
 _PROGRAMS: Final = (
@@ -59,8 +60,12 @@ def examine_machine(home: Home, settings: Settings | None, now: Callable[[], flo
     """The files and the machine. Without settings, only what can be told without them."""
     yield from _configuration(home)
     yield from _programs(settings)
-    yield from _permissions(home)
-    yield from _spool(home)
+    if settings is None or not settings.accounts.split:
+        yield from _permissions(home)
+        yield from _spool(home)
+    elif os.geteuid() == 0:  # no role alone may look everywhere
+        yield _rights(settings)
+        yield from _spool(home)
     yield from _sockets(home)
     yield from _clock(home, now)
     if settings is None:
@@ -125,6 +130,19 @@ def _permissions(home: Home) -> Iterator[Check]:
         yield Check("permissions", Outcome.FAIL, f"open to others, or not ours: {', '.join(wrong[:3])}{more}", remedy)
     else:
         yield Check("permissions", Outcome.OK, "state/ is the gateway's own")
+
+
+def _rights(settings: Settings) -> Check:
+    """Where each role has an account of its own: owners, groups and modes are as the table has them."""
+    try:
+        found = [str(each.path.relative_to(settings.home.root)) for each in differences(settings)]
+    except GatewayError as error:
+        return Check.failed("permissions", error)
+    if not found:
+        return Check("permissions", Outcome.OK, "each role has what is its own, and no more")
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    remedy = "As root: `gateway rights` shows them, `gateway rights --apply` sets them."
+    return Check("permissions", Outcome.FAIL, f"not as they should be: {', '.join(found[:3])}{more}", remedy)
 
 
 def _spool(home: Home) -> Iterator[Check]:

@@ -30,12 +30,16 @@ _FAILS_FROM: Final = 7
 
 def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
     """Every engine of the site, without the network."""
-    engine = open_pgp(settings)
-    try:
-        yield from _keys(settings, engine, now)
-        yield from _sealing(settings, engine)
-    finally:
-        engine.close()
+    if trials.holds_keys(settings):
+        engine = open_pgp(settings)
+        try:
+            yield from _keys(settings, engine, now)
+            yield from _sealing(settings, engine)
+        finally:
+            engine.close()
+    else:
+        how = f"`runuser -u {settings.accounts.vault} -- gateway doctor`"
+        yield Check("keys", Outcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}.")
     yield _tried("schemas", "all compile", lambda: trials.build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: trials.check_ledger(settings.home))
     yield from _server(settings)

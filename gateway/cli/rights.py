@@ -13,11 +13,11 @@ from gateway.errors import NotPermitted, UsageWrong
 
 
 @click.command()
-@click.option("--apply", "applied", is_flag=True, help="Make it so; takes root.")
+@click.option("--apply", "applied", is_flag=True, help="Make it so.")
 @output.as_json
 @click.pass_context
 def rights(ctx: click.Context, *, applied: bool, as_json: bool) -> None:
-    """Compare owners, groups and modes below HOME with what the split installation wants, or set them.
+    """Compare owners, groups and modes below HOME with what the split installation wants, or set them; takes root.
 
     Exit status 0 if nothing differs or everything was set, else 69. docs/operators/split.md has the table.
 
@@ -30,8 +30,8 @@ def rights(ctx: click.Context, *, applied: bool, as_json: bool) -> None:
         raise UsageWrong("One account runs everything here ([accounts] split = false): there is nothing to share out.")
     from gateway.settings import rights as table  # noqa: PLC0415  # most sites do without
 
-    if applied and os.geteuid() != 0:
-        raise NotPermitted("Only root can give directories to the accounts of the roles.")
+    if os.geteuid() != 0:
+        raise NotPermitted("Only root may look everywhere, and give directories to the accounts of the roles.")
     found = table.apply(settings) if applied else list(table.differences(settings))
     if as_json:
         output.show_json([{**asdict(each), "path": str(each.path)} for each in found])

@@ -7,6 +7,7 @@ Raises what the contracts name. Each engine is imported when it is tried: most c
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -54,6 +55,16 @@ def check_ledger(home: Home) -> None:
         ledger.check_pages()
     finally:
         ledger.close()
+
+
+def holds_keys(settings: Settings) -> bool:
+    """Whether this account is the one that works with the OpenPGP keys; root's gpg would leave files that are root's."""
+    if not settings.accounts.split:
+        return True
+    try:
+        return pwd.getpwnam(settings.accounts.vault).pw_uid == os.geteuid()
+    except KeyError:
+        return False
 
 
 def has_landlock() -> bool:

@@ -1,7 +1,7 @@
 """Who may do what below HOME where each role has an account of its own: one table, compared with the disk or applied.
 
 The directories are the walls: new files take a directory's group (set-group-ID) and are open to it as far as the roles'
-umask lets them; what is no role's business is closed by the directory above it. `apply` takes root. It opens every entry
+umask lets them; what is no role's business is closed by the directory above it. It takes root, and opens every entry
 without following links and changes what it has opened, so that no account can turn it against a file elsewhere.
 
 Raises ConfigurationInvalid for an account or group that does not exist, DiskFailed for the disk.
@@ -92,7 +92,7 @@ def _ssh_keys(key: Path, owner: str) -> Iterator[Right]:
 
 
 def differences(settings: Settings) -> Iterator[Difference]:
-    """What is not as the table has it; what this account cannot look into is left out."""
+    """What is not as the table has it. Takes root, since nobody else may look everywhere."""
     yield from _walk(settings, fix=False)
 
 
@@ -128,23 +128,23 @@ def _below(directory: int, above: Right, rights: dict[Path, Right], where: Path,
         except FileNotFoundError:
             continue  # a role at work has taken it
         try:
-            kind = os.fstat(descriptor).st_mode
+            about = os.fstat(descriptor)
+            kind = about.st_mode
             if stat.S_ISDIR(kind):
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
                 yield from _into(descriptor, right, rights, path, fix=fix)
             elif right.path == path:
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
-            elif right.files is not None and (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            elif right.files is None or about.st_nlink > 1:
+                continue  # a second name may be one that a role gave to another directory's file
+            elif stat.S_ISREG(kind) or stat.S_ISFIFO(kind):
                 yield from _entry(descriptor, right, right.files, path, fix=fix)
         finally:
             os.close(descriptor)
 
 
 def _into(directory: int, right: Right, rights: dict[Path, Right], where: Path, *, fix: bool) -> Iterator[Difference]:
-    try:
-        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    except PermissionError:
-        return
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     try:
         yield from _below(descriptor, right, rights, where, fix=fix)
     finally:

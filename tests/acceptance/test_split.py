@@ -285,3 +285,29 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
     dwp.gateway("rights")
     assert stat.S_IMODE(dwp.home.keyrings.stat().st_mode) == 0o700
     assert dwp.home.client_key.stat().st_uid == pwd.getpwnam(ACCOUNTS["link"]).pw_uid
+
+
+def test_doctor_asks_the_vaults_account_about_keys_and_finds_changed_rights(pair: tuple[SplitSite, Site]) -> None:
+    dwp, _ = pair
+    dwp.gateway("rights", "--apply")
+    found = {check["name"]: check for check in json.loads(dwp.gateway("doctor", "--json").stdout)}
+    assert found["permissions"]["outcome"] == "ok"
+    assert "runuser -u news" in found["keys"]["remedy"]
+    done = subprocess.run(
+        [dwp.python, "-P", "-m", "gateway", "--home", str(dwp.home.root), "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        cwd="/",
+        **_as("vault"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {check["name"]: check for check in json.loads(done.stdout)}
+    assert (found["own key"]["outcome"], found["sealing"]["outcome"]) == ("ok", "ok")
+    dwp.home.evidence.chmod(0o755)
+    done = dwp.gateway("doctor", "--json", check=False)
+    assert done.returncode == 69
+    found = {check["name"]: check for check in json.loads(done.stdout)}
+    assert "state/evidence" in found["permissions"]["message"]
+    dwp.gateway("rights", "--apply")
