@@ -9,10 +9,11 @@ import click
 
 from gateway.cli import acting
 from gateway.cli.rotation import Changed
-from gateway.errors import HostKeyChanged, PartnerKeyRevoked
+from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.settings.model import Partner
+from gateway.stages.attempts import try_again
 from gateway.stages.decisions import Decision, hold_lane
-from gateway.stages.signing import OWN, subject
+from gateway.stages.signing import CONFIRMED, OWN, subject
 from gateway.stages.workplace import Workplace
 from gateway.transport.keys import parse_public_key
 
@@ -30,6 +31,22 @@ def changed(place: Workplace, event: str, changed: Changed, decision: Decision) 
             reason=decision.reason,
             old=[changed.old],
         )
+
+
+def confirmed(place: Workplace, partner: str, decision: Decision) -> None:
+    """Record a person's word that a partner knows our new key; what waited for that is due at once."""
+    own = place.settings.openpgp.fingerprint
+    with place.ledger.write() as transaction:
+        transaction.record(
+            CONFIRMED,
+            "key",
+            subject(partner, own),
+            partner,
+            fingerprint=own,
+            actor=decision.actor,
+            reason=decision.reason,
+        )
+        try_again(transaction, partner, KeyUnconfirmed)
 
 
 def ended(place: Workplace, event: str, owner: str, fingerprint: str, decision: Decision) -> None:

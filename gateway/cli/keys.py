@@ -177,7 +177,6 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
       gateway --home /srv/gateway keys confirm E09000030 --reason "they took the card, by telephone"
     """
     from gateway.cli import acting, key_events
-    from gateway.stages.signing import CONFIRMED
 
     because_of = acting.decision(reason)
     with acting.workplace(ctx) as place:
@@ -186,7 +185,7 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
             raise NotFound(f"There is no partner {partner}: `gateway partner list` shows those that there are.")
         if settings.keys.old_openpgp is None:
             raise NotFound("There is no old openpgp key: nothing is being changed.")
-        key_events.ended(place, CONFIRMED, partner, settings.openpgp.fingerprint, because_of)
+        key_events.confirmed(place, partner, because_of)
     output.say(f"The new key signs towards {partner} from now on.")
 
 

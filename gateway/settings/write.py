@@ -41,13 +41,16 @@ def change(text: str, table: str, values: Mapping[str, Value]) -> str:
     out. Everything else stays as it is, comments and all.
     """
     found = places(text)
-    gone = {found.keys[path] for path in ((table, key) for key in values) if path in found.keys}
-    added = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
+    there = {found.keys[table, key]: key for key in values if (table, key) in found.keys}
+    said = {key: f"{key} = {_toml(value)}" for key, value in values.items() if value is not None}
+    added = [line for key, line in said.items() if key not in there.values()]
     header = found.tables.get((table,))
     lines: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        if number not in gone:
+        if number not in there:
             lines.append(line)
+        elif there[number] in said:
+            lines.append(said[there[number]])
         if number == header:
             lines += added
     if header is None and added:

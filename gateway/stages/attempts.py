@@ -9,10 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, update
 
 from gateway.errors import Disposition, GatewayError, PoisonFile
 from gateway.ledger.store import TABLES, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.stages.workplace import Workplace
 from gateway.transfer.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
 
@@ -72,6 +73,21 @@ def failed(place: Workplace, transaction: Transaction, kind: str, row: Row[Any],
         ],
     )
     return move
+
+
+def try_again(transaction: Transaction, partner: str, error: type[GatewayError]) -> None:
+    """Make due now what could not be sealed for a partner because of that error, since its cause is gone."""
+    for table, state in ((CONSIGNMENTS, State.PACKED), (RECEIPTS, State.ISSUED)):
+        transaction.connection.execute(
+            update(table)
+            .where(
+                table.c.state == str(state),
+                table.c.direction == str(Direction.OUT),
+                table.c.partner == partner,
+                table.c.code == error.code,
+            )
+            .values(due=0.0)
+        )
 
 
 def _expired(place: Workplace, row: Row[Any]) -> bool:

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, update
 
-from gateway.errors import GatewayError, HeldByPerson, NotFound, ReturnedByPerson, UsageWrong
+from gateway.errors import GatewayError, HeldByPerson, NotFound, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
 from gateway.ledger import queries
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
 from gateway.settings.home import Home
+from gateway.stages.attempts import try_again
 from gateway.stages.workplace import Workplace
 from gateway.transfer.identity import is_id
 from gateway.transfer.states import ITINERARIES, Direction, State
@@ -203,6 +204,7 @@ def _release_lane(transaction: Transaction, partner: str, decision: Decision) ->
         raise UsageWrong(f"the lane to {partner} is not held")
     transaction.record("lane.released", "lane", partner, partner, actor=decision.actor, reason=decision.reason)
     transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
+    try_again(transaction, partner, PartnerKeyRevoked)
     return Decided("lane", partner, partner, "open")
 
 

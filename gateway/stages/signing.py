@@ -16,6 +16,7 @@ from gateway.errors import KeyUnconfirmed
 from gateway.ledger import facts
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
+from gateway.stages.attempts import try_again
 from gateway.stages.workplace import Workplace
 from gateway.transfer.identity import from_text
 
@@ -83,3 +84,4 @@ def note_use(transaction: Transaction, settings: Settings, partner: str, encrypt
     about = subject(partner, encrypted_to)
     if not facts.said_about(transaction.connection, [CONFIRMED], [about]):
         transaction.record(CONFIRMED, "key", about, partner, fingerprint=encrypted_to)
+        try_again(transaction, partner, KeyUnconfirmed)

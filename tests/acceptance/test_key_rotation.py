@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.settings.resources import resource
 from gateway.stages.signing import unconfirmed
+from gateway.transport.keys import read_public_key
 from tests.acceptance.sites import Site, claim, two_sites, wait_until
 
 pytestmark = pytest.mark.timeout(900)  # a dozen commands and as many restarts of roles: minutes on a busy machine
@@ -131,3 +133,63 @@ def test_both_ends_change_their_keys_under_traffic_and_nothing_is_lost_or_locked
         site.gateway("audit", "verify")
         told = [event["event"] for event in site.events() if event["event"].startswith("key.")]
         assert told.count("key.confirmed") == 1
+
+
+def test_ssh_keys_change_between_running_sites_before_and_after_the_partner_has_the_card(
+    pair: tuple[Site, Site],
+) -> None:
+    dwp, la = pair
+    traffic = Traffic(dwp, la)
+    for site in pair:
+        site.start()
+    # Both of DWP's: it logs in with one, and the authority knows its server by the other.
+    for use in ("--ssh-client", "--ssh-host"):
+        dwp.gateway("keys", "rotate", use)
+    traffic.drop()
+    traffic.arrived()
+    assert "signed by the key" in take_card(la, dwp)
+    traffic.drop()
+    traffic.arrived()
+    # Now without the old ones: no login and no server key but the new.
+    for use in ("--ssh-client", "--ssh-host"):
+        dwp.gateway("keys", "retire", use, "--now")
+    assert not dwp.home.old_client_key.exists()
+    assert dwp.home.ssh.joinpath("sshd_config").read_text().count("HostKey ") == 1
+    traffic.drop()
+    traffic.arrived()
+    shown = la.json("partner", "test", "DWP")
+    assert shown["host_key"] == read_public_key(dwp.home.host_key).fingerprint
+    assert not [event for site in pair for event in site.events("lane.held")]
+
+
+def test_revoked_key_is_worth_nothing_at_once_and_a_new_card_brings_back_the_work(pair: tuple[Site, Site]) -> None:
+    dwp, la = pair
+    traffic = Traffic(dwp, la)
+    for site in pair:
+        site.start()
+    traffic.drop()
+    traffic.arrived()
+    # The telephone rings at the authority: DWP's key was stolen.
+    la.gateway("partner", "revoke", "DWP", "--reason", "their incident 12")
+    traffic.drop()
+    _, back = traffic.sent[-1]
+    wait_until(lambda: locked_away(la) == ["signer-revoked"], 120, "the refusal of what the stolen key signed")
+    la.wait_for(back, "validated", 120)  # as far as it gets: nothing is packed for a lane that is held
+    (lane,) = json.loads(la.gateway("status", "--json", check=False).stdout)["lanes"]
+    assert (lane["state"], lane["code"]) == ("held", "crypto-partner-revoked")
+    assert len(la.inbound("claim", "DWP")) == 1
+    # And DWP makes itself another one; towards a partner that does not know it, nothing is signed.
+    dwp.gateway("keys", "revoke", "--reason", "incident 12")
+    name, content = claim(99, seed=77)
+    dwp.drop("claim", LA, name, content)
+    wait_until(
+        lambda: "crypto-key-unconfirmed" in {event["code"] for event in dwp.events("work.deferred")},
+        120,
+        "the wait for the partner to know the new key",
+    )
+    take_card(la, dwp, "--fingerprint", settings(dwp).openpgp.fingerprint)
+    la.gateway("release", "DWP", "--reason", "new key confirmed by telephone")
+    la.wait_for(back, "receipted", 240)
+    dwp.wait_for(name, "receipted", 240)
+    assert locked_away(la) == ["signer-revoked"]
+    assert locked_away(dwp) == []

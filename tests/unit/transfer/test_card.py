@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import CardRefused
 from gateway.settings.resources import resource
-from gateway.transfer.card import MAX_BYTES, Card, json_schema, parse
+from gateway.transfer.card import MAX_BYTES, Card, json_schema, parse, signed_text
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9IsG3CW+wK1L9oAq77MqOfikOezj2XeB2osiHEoghX"
 GOOD: dict[str, Any] = {
@@ -59,6 +59,54 @@ def test_fields_of_later_versions_are_ignored() -> None:
 def test_a_site_without_a_server_has_no_endpoint() -> None:
     card = parse(encoded(host_key=None, endpoint=None))
     assert (card.host_key, card.endpoint) == (None, None)
+
+
+FULL: dict[str, Any] = GOOD | {
+    "issued": "2026-11-25T10:00:00.000Z",
+    "before": {
+        "openpgp": {"fingerprint": "A" * 40, "openpgp": GOOD["openpgp"], "until": "2026-12-25T10:00:00.000Z"},
+        "ssh_key": {"key": KEY, "until": "2026-12-25T10:00:00.000Z"},
+    },
+    "revoked": [GOOD["openpgp"]],
+    "signatures": {"A" * 40: "-----BEGIN PGP SIGNATURE-----"},
+}
+
+
+def test_a_card_of_a_site_that_changes_its_keys_reads_back_too() -> None:
+    card = parse(json.dumps(FULL).encode())
+    assert json.loads(card.to_json()) == FULL
+    jsonschema.validate(FULL, json_schema())
+
+
+def test_the_signed_text_is_the_card_without_signatures_in_canonical_form_fields_of_later_versions_included() -> None:
+    data = json.dumps(FULL | {"colour": "pink é"}, indent=7).encode()
+    first, _, rest = signed_text(data).partition(b"\n")
+    assert first == b"gateway-card-1"
+    values = {name: value for name, value in FULL.items() if name != "signatures"} | {"colour": "pink é"}
+    # RFC 8785 of what has no numbers but small whole ones: sorted, no white space, UTF-8.
+    assert rest == json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    made = parse(json.dumps(FULL).encode())
+    assert made.signed_text() == signed_text(made.to_json()) == made.signed_by({}).signed_text()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("issued", "yesterday"),
+        ("issued", "2026-11-25T10:00:00"),
+        ("before", {"openpgp": {"fingerprint": "A" * 40, "openpgp": "x", "until": "2026-12-25T10:00:00Z"}}),
+        ("before", {"ssh_key": {"key": KEY}}),
+        ("before", {"host_key": {"key": "no key", "until": "2026-12-25T10:00:00Z"}}),
+        ("revoked", [GOOD["openpgp"]] * 17),
+        ("revoked", "all"),
+        ("signatures", {"A" * 39: "x"}),
+        ("signatures", {f"{number:040d}": "x" for number in range(5)}),
+        ("signatures", {"A" * 40: "x" * 9000}),
+    ],
+)
+def test_what_a_card_says_of_other_keys_has_a_form_and_a_limit(field: str, value: object) -> None:
+    with pytest.raises(CardRefused, match=field):
+        parse(encoded(**{field: value}))
 
 
 @pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.0, 10**30])
