@@ -1,4 +1,5 @@
-"""Writes docs/errors.md and docs/states.md out of the code, or with --check says whether they are stale.
+"""Writes docs/errors.md and docs/states.md out of the code, and what `make bench` measured into README.md and
+docs/performance.md; or with --check says whether they are stale.
 
 Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import json
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,11 +18,15 @@ from pathlib import Path
 from typing import Final
 
 import gateway
+from gateway.bench.outcome import from_data
+from gateway.bench.report import summary, tables
 from gateway.errors import Disposition, GatewayError, documented_errors
 from gateway.transfer.states import ITINERARIES, Direction, Itinerary, State
 
 DOCS: Final = Path(__file__).resolve().parent
 _MARK: Final = "<!-- Written by docs/generate.py from the code: change it there. -->"
+_MEASURED: Final = "<!-- Measured, and written here by `make bench`. -->"
+_MEASURED_END: Final = "<!-- The end of what was measured. -->"
 _SCRIPTS: Final = frozenset({"gateway.__main__", "gateway.ledger.migrations.env"})
 """Modules that do something when they are imported."""
 
@@ -160,7 +166,41 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """The generated pages by name, as they should read."""
-    return {"errors.md": errors_page(), "states.md": states_page()}
+    return {"errors.md": errors_page(), "states.md": states_page(), **measured_pages()}
+
+
+# -- what was measured
+
+
+def measured_pages() -> dict[str, str]:
+    """README.md and performance.md with the last bench's tables between their marks; nothing where there was no bench."""
+    source = DOCS / "measured" / "measured.json"
+    if not source.exists():
+        return {}
+    data = json.loads(source.read_bytes())
+    outcomes = [from_data(outcome) for outcome in data["outcomes"]]
+    machine = data["machine"]
+    where = (
+        f"Measured on {machine['measured'][:10]} by `make bench`: {machine['processors']} processors, "
+        f"{machine['memory_bytes'] >> 30} GiB, {machine['system']}, both sites and all others on the one machine."
+    )
+    texts = {
+        "../README.md": [where, summary(outcomes), *_plots("docs/measured")],
+        "performance.md": [where, tables(outcomes).rstrip("\n"), *_plots("measured")],
+    }
+    return {name: _between_marks((DOCS / name).read_text("utf-8"), "\n\n".join(text)) for name, text in texts.items()}
+
+
+def _plots(directory: str) -> Iterator[str]:
+    for name, what in (("throughput", "Files a second, by how many are dropped at once"), ("latency", "Single files")):
+        if (DOCS / "measured" / f"{name}.svg").exists():
+            yield f"![{what}]({directory}/{name}.svg)"
+
+
+def _between_marks(page: str, text: str) -> str:
+    before, _, rest = page.partition(_MEASURED)
+    after = rest.partition(_MEASURED_END)[2]
+    return f"{before}{_MEASURED}\n\n{text}\n\n{_MEASURED_END}{after}"
 
 
 # -- errors

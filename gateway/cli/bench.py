@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.option("--workload", "wanted", multiple=True, metavar="NAME", help="Only this one; may be given again.")
 @click.option("--list", "list_only", is_flag=True, help="List the workloads.")
 @click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Keep everything here.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write tables, data and plots there.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write data and plots there, over those of the same workloads.",
+)
 @output.as_json
 @click.pass_context
 def bench(
@@ -68,7 +72,7 @@ def bench(
         for name in wanted or WORKLOADS:
             output.say(f"{name}: {WORKLOADS[name].__doc__}")
             outcomes.append(WORKLOADS[name](ground))
-    data = {"machine": _machine(), "quick": quick, "outcomes": [outcome.as_data() for outcome in outcomes]}
+    data = {"machine": _machine(), "outcomes": [outcome.as_data() | {"quick": quick} for outcome in outcomes]}
     if out is not None:
         _write(out, data, outcomes)
     if as_json:
@@ -109,15 +113,17 @@ def _machine() -> dict[str, Any]:
 
 
 def _write(out: Path, data: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """The data, the tables, and the plots for which there is something to draw."""
+    """The data, with what other runs measured of other workloads, and the plots for which there is something to draw."""
     import orjson  # noqa: PLC0415 - only here
 
     from gateway.bench import plot  # noqa: PLC0415 - as above
-    from gateway.bench.report import summary, tables  # noqa: PLC0415 - as above
 
     out.mkdir(parents=True, exist_ok=True)
-    (out / "measured.json").write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    (out / "tables.md").write_text(f"{summary(outcomes)}\n\n{tables(outcomes)}", encoding="utf-8")
+    target = out / "measured.json"
+    before = orjson.loads(target.read_bytes())["outcomes"] if target.exists() else []
+    merged = {outcome["workload"]: outcome for outcome in (*before, *data["outcomes"])}
+    kept = data | {"outcomes": list(merged.values())}
+    target.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     for outcome in outcomes:
         if outcome.workload == "counts":
             (out / "throughput.svg").write_text(plot.throughput(outcome), encoding="utf-8")
