@@ -1,7 +1,8 @@
 """What runs in the bench: files, whoever carries them, and what one run of one of them cost.
 
 A contestant is made ready outside the time that counts, carries under the clock, and then shows what arrived. BenchVoid is
-raised where anything did not arrive as it was: a run that lost a byte has no figures.
+raised where anything did not arrive as it was: a run that lost a byte has no figures; BenchUnavailable where the machine
+lacks something, so that what would be measured is that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ class BenchVoid(GatewayError):
     code = "bench-void"
     exit_status = 70
     remedy = "Run it again with --dir, and look at what lies there."
+
+
+class BenchUnavailable(GatewayError):
+    """The machine lacks what the bench measures with."""
+
+    code = "bench-unavailable"
+    exit_status = 69
+    remedy = "Read the message, and provide what is missing; then run it again."
 
 
 @dataclass(frozen=True)

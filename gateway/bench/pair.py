@@ -2,7 +2,8 @@
 
 The clock runs from the first rename into the spool until the last file's verified receipt lies before its operator: then
 the file is validated twice, delivered durably, and in the ledger and the audit chain of both sites. Raises DemoFailed where
-a site cannot be made or ends, BenchVoid where receipts do not come.
+a site cannot be made or ends, BenchVoid where receipts do not come,
+BenchUnavailable where the machine gives no file-system events.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.bench.contract import BenchFile, BenchVoid
+from gateway.bench.contract import BenchFile, BenchUnavailable, BenchVoid
 from gateway.bench.files import AUTHORITY, DWP, names_of
 from gateway.demo.sites import DemoSite, check_alive, make_sites, start, stop, wait_until_ready
 from gateway.flows.catalog import FLOWS
@@ -42,6 +43,12 @@ class Pair:
         self._sites = start(self._sites)
         try:
             wait_until_ready(self._sites)
+            for site in self._sites:
+                if '"no-events"' in site.log.read_text(errors="replace"):
+                    raise BenchUnavailable(
+                        "too many programs on this machine watch directories (fs.inotify.max_user_instances): the "
+                        "gateways look every ten seconds instead of at once, and that would be all there is to measure"
+                    )
             yield
         finally:
             stop(self._sites)

@@ -1,7 +1,8 @@
 """An sshd for the scripts and for rclone: the gateway's own server's configuration, with every request of SFTP allowed.
 
 Partners of a gateway may only add files; rclone lists, renames and sets times. Everything else (program, ciphers, key
-exchange, host key's kind) is the same text. Raises BenchVoid where it does not start.
+exchange, host key's kind) is the same text. Raises BenchVoid where it does not start,
+BenchUnavailable where there is none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.bench.contract import BenchVoid
+from gateway.bench.contract import BenchUnavailable, BenchVoid
 from gateway.transport.keys import make_key_pair
 from gateway.transport.sshd_config import ServerSpec, render_config
 
@@ -56,7 +57,7 @@ def start_server(root: Path) -> Server:
         _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if sshd is None:
-        raise BenchVoid("there is no sshd on this machine")
+        raise BenchUnavailable("there is no sshd on this machine")
     log = (ssh / "log").open("wb")
     command = [sshd, "-D", "-e", "-f", str(spec.config_file)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
