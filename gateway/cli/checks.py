@@ -115,7 +115,8 @@ def _first_line(program: str, option: str) -> str:
 def _permissions(home: Home) -> Iterator[Check]:
     """The directories of state/ and the secrets in them are ours, and open to nobody else."""
     private = [path for path, mode in site_directories(home) if mode == PRIVATE]
-    secrets = (home.client_key, home.host_key, home.ledger, *home.keyrings.glob("own/private-keys-v1.d/*"))
+    ssh = (home.client_key, home.old_client_key, home.host_key, home.old_host_key)
+    secrets = (*ssh, home.ledger, *home.keyrings.glob("own/private-keys-v1.d/*"))
     wrong = []
     for path in (*private, *secrets):
         try:

@@ -58,8 +58,11 @@ def _certificates(home: Home) -> Iterator[Fault]:
 
     settings, _ = examine(home)
     keyrings = Keyrings(home.keyrings)
-    for code in settings.partners if settings else ():
-        if not keyrings.partner_ring(code).is_file():
+    for code, partner in settings.partners.items() if settings else ():
+        rings = [keyrings.partner_ring(code)]
+        if partner.old_fingerprint is not None:
+            rings.append(keyrings.old_ring(code, partner.old_fingerprint))
+        if not all(ring.is_file() for ring in rings):
             file = str((home.partners_d / f"{code}.toml").relative_to(home.root))
             message = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
             yield Fault(file, 0, "", message)

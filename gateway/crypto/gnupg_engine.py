@@ -162,8 +162,13 @@ class GnuPgEngine:
         pins = [(ring, Pin(keys, revoked=keys.primary.fingerprint in revoked))]
         old = self._rotations.partners.get(partner)
         if old is not None:
-            ring, keys = self._kept(partner, old.fingerprint)
-            pins.append((ring, Pin(keys, old.until, old.fingerprint in revoked)))
+            try:
+                ring, keys = self._kept(partner, old.fingerprint)
+            except PartnerKeyUnusable:
+                if old.until > self._clock():
+                    raise  # what it signed may be underway: that is to wait, and not to be taken for a stranger's
+            else:
+                pins.append((ring, Pin(keys, old.until, old.fingerprint in revoked)))
         return tuple(pins)
 
     def _kept(self, partner: str, fingerprint: str) -> tuple[Path, KeySet]:

@@ -80,7 +80,7 @@ def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
         case Role.VAULT:
             secrets.insist(secrets.openpgp)
         case Role.LINK:
-            secrets.insist([secrets.client_key])
+            secrets.insist([secrets.client_key, secrets.old_client_key])
 
 
 def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:

@@ -46,11 +46,23 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     """Every fault of the files, and of the directories and keys that they rely on: further than `load` looks."""
     settings, faults = examine(home)
     known = secrets or Secrets(home)
-    needed = [known.client_key, known.host_key] if settings and settings.sftp_server.managed else [known.client_key]
     split = settings is not None and settings.accounts.split
-    if split:
-        needed = []  # each is another account's: `gateway rights` looks at them, and so does their role at its start
+    # In a split installation each is another account's: `gateway rights` looks at them, and so does their role at its start.
+    needed = [] if split else list(_needed(settings, known))
     return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed)]))
+
+
+def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
+    """The SSH keys that have to be there, those that are being replaced among them."""
+    yield secrets.client_key
+    if settings is None:
+        return
+    if settings.keys.old_client_key_until is not None:
+        yield secrets.old_client_key
+    if settings.sftp_server.managed:
+        yield secrets.host_key
+        if settings.keys.old_host_key_until is not None:
+            yield secrets.old_host_key
 
 
 def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:

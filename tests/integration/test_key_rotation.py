@@ -130,6 +130,20 @@ def test_old_key_is_refused_from_its_end_date_on_and_the_new_one_is_not(pair: Pa
     assert pair.la.open(new, lambda: pair.until + DAY).signer == pair.after.own
 
 
+def test_old_certificate_that_is_missing_makes_work_wait_before_its_date_and_matters_no_more_after(
+    pair: Pair, tmp_path: Path
+) -> None:
+    new = pair.after.seal(tmp_path / "new.pgp")
+    ring = pair.la.root / "partners" / f"DWP.{pair.before.own}.kbx"
+    kept = ring.rename(tmp_path / "kept.kbx")
+    try:
+        with pytest.raises(errors.PartnerKeyUnusable):
+            pair.la.open(new)
+        assert pair.la.open(new, lambda: pair.until).signer == pair.after.own
+    finally:
+        kept.rename(ring)
+
+
 def test_fingerprint_that_was_revoked_signs_nothing_and_is_encrypted_to_by_nobody(pair: Pair, tmp_path: Path) -> None:
     old, new = pair.before.own, pair.after.own
     for revoked in (old, new):
