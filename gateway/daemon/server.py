@@ -28,7 +28,7 @@ class Server:
         if not self._settings.sftp_server.managed:
             return
         secrets = secrets_of(self._settings.home, os.environ)
-        secrets.insist([secrets.host_key])
+        secrets.insist([secrets.host_key, secrets.old_host_key])
         server = ManagedServer(server_spec(self._settings), self._said)
         server.start()
         self._server = server
@@ -97,10 +97,19 @@ def server_spec(settings: Settings) -> ServerSpec:
         if partner.ssh_key is not None and partner.link != "none"
     )
     account = pwd.getpwuid(os.getuid()).pw_name
-    host_key = secrets_of(home, os.environ).host_key
+    secrets = secrets_of(home, os.environ)
     shared = settings.accounts.split
     chroot = Chroot(server.chroot)
-    old = None if settings.keys.old_host_key_until is None else home.old_host_key
+    old = None if settings.keys.old_host_key_until is None else secrets.old_host_key
     return ServerSpec(
-        server.host, server.port, host_key, home.sshd, home.landing, account, accounts, chroot, old, shared=shared
+        server.host,
+        server.port,
+        secrets.host_key,
+        home.sshd,
+        home.landing,
+        account,
+        accounts,
+        chroot,
+        old,
+        shared=shared,
     )

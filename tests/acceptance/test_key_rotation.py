@@ -154,7 +154,7 @@ def test_ssh_keys_change_between_running_sites_before_and_after_the_partner_has_
     for use in ("--ssh-client", "--ssh-host"):
         dwp.gateway("keys", "retire", use, "--now")
     assert not dwp.home.old_client_key.exists()
-    assert dwp.home.ssh.joinpath("sshd_config").read_text().count("HostKey ") == 1
+    assert dwp.home.sshd.joinpath("sshd_config").read_text().count("HostKey ") == 1
     traffic.drop()
     traffic.arrived()
     shown = la.json("partner", "test", "DWP")
