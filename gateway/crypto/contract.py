@@ -161,9 +161,9 @@ class KeyStore(Protocol):
         ...
 
     def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
-        """Keep exactly this certificate for the partner, replacing the one before, and `old` as its key before.
+        """Keep exactly this certificate for the partner, and `old` as its key before.
 
-        A certificate that was kept and is neither of them is removed.
+        A certificate of another key that was kept stays, set aside: receipts that it signed are evidence.
         """
         ...
 

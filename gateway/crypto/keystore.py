@@ -169,21 +169,26 @@ class GnuPgKeyStore:
     def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
         _check_code(partner)
         self._make_directories()
-        kept = set()
         if old is not None:
-            # The old one first: a running gateway goes by the old configuration until it has reloaded, and finds it there.
             with self._imported(old) as (keys, ring):
-                kept.add(self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint)))
+                self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
         with self._imported(armoured) as (keys, ring):
+            self._set_aside(partner, keys.primary.fingerprint)
             self._place(ring, self._keyrings.partner_ring(partner))
-            certificate = keys.certificate()
-        try:
-            for ring in self._keyrings.old_rings(partner):
-                if ring not in kept:
-                    ring.unlink(missing_ok=True)
-        except OSError as error:
-            raise disk_fault(error, "The partner's old certificate cannot be removed") from error
-        return certificate
+            return keys.certificate()
+
+    def _set_aside(self, partner: str, successor: str) -> None:
+        """Keep the certificate that is replaced by that of another key, in a keyring of its own.
+
+        A running gateway goes by the old configuration until it has reloaded, and receipts that the key signed are
+        evidence for years. What is accepted is the configuration's to say.
+        """
+        ring = self._keyrings.partner_ring(partner)
+        if not ring.is_file():
+            return
+        for keys in read_keys(ConfinedGpg(self._keyrings.own), ring):
+            if keys.primary.fingerprint != successor:
+                ring.rename(self._keyrings.old_ring(partner, keys.primary.fingerprint))
 
     def export_partner(self, partner: str, fingerprint: str) -> str:
         _check_code(partner)

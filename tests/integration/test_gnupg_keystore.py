@@ -111,15 +111,17 @@ def test_without_a_key_there_is_nothing_to_export(store: GnuPgKeyStore) -> None:
         store.export_own()
 
 
-def test_pinning_replaces_the_certificate_before(store: GnuPgKeyStore, foreign: StockGpg, tmp_path: Path) -> None:
+def test_a_certificate_that_another_one_follows_is_set_aside_and_forgotten_with_it(
+    store: GnuPgKeyStore, foreign: StockGpg, tmp_path: Path
+) -> None:
     own = store.create_own(USER_ID, 30)
     first = store.pin("LA", foreign.certificate("One <one@la.invalid>"))
     pinned = {"LA": first.fingerprint}
     with GnuPgEngine(tmp_path / "keyrings", own.fingerprint, pinned, time.time) as engine:
         assert engine.partner_certificate("LA") == first
         second = store.pin("LA", foreign.certificate("Two <two@la.invalid>"))
-        with pytest.raises(errors.PartnerKeyUnusable):
-            engine.partner_certificate("LA")
+        # The configuration decides, and not what was put there last.
+        assert engine.partner_certificate("LA") == first
         pinned["LA"] = second.fingerprint
         assert engine.partner_certificate("LA") == second
         store.forget("LA")
