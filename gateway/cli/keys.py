@@ -214,6 +214,10 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     from gateway.stages.signing import OWN
 
     use, because_of = Use(kind), acting.decision(reason)
+    store = key_store(settings.home.keyrings)
+    if rotation.until_of(settings, use) is None and not dry_run and (left := rotation.sweep(settings, store)):
+        output.say(f"An earlier command was broken off; what it left is deleted: {', '.join(left)}.")
+        return
     old = rotation.old_fingerprint(settings, use)
     if not at_once:
         _require_spare(settings, use)
@@ -222,7 +226,7 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
         return
     rotation.retire(settings, use)
     take_over_where_running(settings.home)
-    rotation.sweep(settings_of(ctx), key_store(settings.home.keyrings))
+    rotation.sweep(settings_of(ctx), store)
     with acting.workplace(ctx) as place:
         key_events.ended(place, "key.retired", OWN, old, because_of)
     output.say(f"The old {use} key {old} is deleted.")

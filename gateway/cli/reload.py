@@ -20,7 +20,7 @@ from gateway.settings.model import Settings
 from gateway.settings.read import load
 
 _LOOK_EVERY: Final = 0.1
-_TO_START: Final = 20.0
+_TO_START: Final = 60.0
 """Seconds that the roles may take to start again, after they have stopped."""
 
 

@@ -103,14 +103,16 @@ def retire(settings: Settings, use: Use) -> None:
 
 
 def sweep(settings: Settings, store: KeyStore) -> list[str]:
-    """Delete every secret key of ours that the configuration does not name; the fingerprints of the OpenPGP ones."""
+    """Delete every secret key of ours that the configuration does not name; the fingerprints of those that were there."""
     named = {settings.openpgp.fingerprint, settings.keys.old_openpgp}
     gone = [fingerprint for fingerprint in store.own_secrets() if fingerprint not in named]
     for fingerprint in gone:
         store.delete_own(fingerprint)
     for use in (Use.SSH_CLIENT, Use.SSH_HOST):
-        if until_of(settings, use) is None:
-            remove_key_pair(_files(settings.home, use)[1])
+        old = _files(settings.home, use)[1]
+        if until_of(settings, use) is None and old.is_file():
+            gone.append(read_public_key(old).fingerprint)
+            remove_key_pair(old)
     return gone
 
 

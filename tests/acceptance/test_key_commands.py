@@ -16,8 +16,9 @@ from gateway.cli import main
 from gateway.cli.reading import opened
 from gateway.ledger import queries
 from gateway.settings.home import Home
-from gateway.settings.model import Partner
+from gateway.settings.model import KeySettings, Partner
 from gateway.settings.read import check, load
+from gateway.settings.write import write_keys
 from gateway.transport.keys import read_public_key
 
 LA = "E09000030"
@@ -205,6 +206,20 @@ def test_old_key_is_retired_only_when_nobody_needs_it_and_then_it_is_gone(desk: 
     assert key_store(desk.dwp.keyrings).own_secrets() == (load(desk.dwp).openpgp.fingerprint,)
     assert load(desk.dwp).keys.old_openpgp is None
     assert desk.events(desk.dwp, "key.retired") == [f"own/{old}"]
+
+
+def test_retiring_that_was_broken_off_is_finished_by_the_next_one(desk: Desk) -> None:
+    desk(desk.dwp, "keys", "rotate", *WHY)
+    desk(desk.dwp, "keys", "rotate", "--ssh-client", *WHY)
+    old = load(desk.dwp).keys.old_openpgp
+    # As a power cut leaves it, between the configuration's last word about a key and the end of the key.
+    write_keys(desk.dwp, load(desk.dwp).openpgp.fingerprint, KeySettings())
+    assert len(key_store(desk.dwp.keyrings).own_secrets()) == 2
+    said = desk(desk.dwp, "keys", "retire", *WHY)
+    assert f"{old}, SHA256:" in said
+    assert key_store(desk.dwp.keyrings).own_secrets() == (load(desk.dwp).openpgp.fingerprint,)
+    assert not desk.dwp.old_client_key.exists()
+    desk(desk.dwp, "keys", "retire", *WHY, status=65)
 
 
 # -- revoking
