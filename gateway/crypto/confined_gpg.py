@@ -27,6 +27,7 @@ from typing import IO, Any, ClassVar, Final
 
 import gnupg
 
+from gateway.crypto.keyrings import not_started
 from gateway.crypto.leash import Bounds, Ended, Feed, Leash, Run
 from gateway.errors import EngineMissing
 
@@ -121,7 +122,9 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
                 env=child_environment(),
                 encoding="ascii",
             )
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise not_started(error, "GnuPG (gpg)") from error
+        except ValueError as error:
             raise EngineMissing("GnuPG (gpg) does not run here.") from error
 
     @contextmanager

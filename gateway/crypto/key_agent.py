@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.crypto.confined_gpg import child_environment
-from gateway.crypto.keyrings import disk_fault
+from gateway.crypto.keyrings import disk_fault, not_started
 from gateway.errors import EngineMissing, KeyAgentAway
 
 _SOCKETS: Final = ("S.gpg-agent", "S.gpg-agent.ssh")
@@ -218,5 +218,5 @@ def _run(*command: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise KeyAgentAway(f"{command[0]} does not answer.") from error
     except OSError as error:
-        raise EngineMissing(f"{command[0]} does not run here.") from error
+        raise not_started(error, command[0]) from error
     return done.stdout

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import Defer, DiskFailed, DiskFull
+from gateway.errors import Defer, DiskFailed, DiskFull, EngineMissing, GatewayError
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
@@ -71,6 +71,13 @@ def disk_fault(error: OSError, doing: str) -> Defer:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(reason)
     return DiskFailed(reason)
+
+
+def not_started(error: OSError, program: str) -> GatewayError:
+    """Why a program did not start: it is not there, or the system had no room for it and may have later."""
+    if isinstance(error, FileNotFoundError | PermissionError) or error.errno == errno.ENOEXEC:
+        return EngineMissing(f"{program} does not run here.")
+    return disk_fault(error, f"{program} cannot be started now")
 
 
 def sync_directory(directory: Path) -> None:

@@ -279,10 +279,11 @@ class Intake:
             status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
             same = _is_same(status, drop)
             if same:
-                self._disk.unlink(drop.name, dir_fd=directory)
+                # The marker goes first: alone, it would call the next file of the name complete before it is.
                 if drop.marked:
                     with suppress(FileNotFoundError):
                         self._disk.unlink(drop.name + READY, dir_fd=directory)
+                self._disk.unlink(drop.name, dir_fd=directory)
         except FileNotFoundError:
             same = True
         except OSError as error:

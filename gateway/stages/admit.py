@@ -1,7 +1,7 @@
 """Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
 
-The dropped file goes only after its copy and its row are durable; a crash in between leaves a row whose `origin` tells
-which file is still to be removed. What cannot be a submission at all (a link, a directory, a name that cannot be
+The dropped file goes only after its copy and its row are durable; a crash in between, or a disk that refuses, leaves a row
+whose `origin` tells which file is still to be removed: it is not taken a second time. What cannot be a submission at all (a link, a directory, a name that cannot be
 carried) goes back with the reason and is an event of the chain, but no transfer.
 """
 
@@ -14,19 +14,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.errors import DiskFailed, Reject, StillBeingWritten
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import orphans
 from gateway.spool.durable import Group, fsync_directory
 from gateway.spool.intake import Drop, Intake, Refusal, Taken, fingerprint_of
+from gateway.spool.names import READY
 from gateway.stages.giving_back import give_back
 from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.retry import has_come
 from gateway.transfer.states import Direction, State
 
 _LOOK_AGAIN: Final = 0.25
 _HOUR: Final = 3600.0
+_TRY_AGAIN: Final = 30.0
 
 
 def record_admitted(place: Workplace, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
@@ -68,6 +71,10 @@ class Admit:
         self._place = place
         self._intake = intake
         self._stopped = False
+        self._unreleased: set[str] = set()
+        """Fingerprints of dropped files that are admitted and could not be removed."""
+        self._later: dict[str, float] = {}
+        """Until when dropped files are left alone that the disk would not let us read or remove."""
 
     def recover(self) -> None:
         """After a restart: finish what a crash cut short. To be called before the first step."""
@@ -78,28 +85,29 @@ class Admit:
             unreleased = queries.unreleased(transaction.connection)
             for path in orphans(place.home.custody, known):
                 path.unlink(missing_ok=True)
+        gone = []
         for row in unreleased:
             dropped = place.home.outbound / row.flow / row.partner / row.name
-            if _is_the_same(dropped, row.origin, row.sha256):
-                dropped.unlink()
+            if not _is_the_same(dropped, row.origin, row.sha256) or self._removed(dropped, row.origin):
+                gone.append(row.origin)
         for directory in {place.home.outbound / row.flow / row.partner for row in unreleased}:
             if directory.is_dir():
                 fsync_directory(directory)
-        if unreleased:
-            with place.ledger.write() as transaction:
-                transaction.set(TRANSFERS, [row.key for row in unreleased], origin=None)
+        self._forget_origins(gone)
 
     def step(self) -> Step:
         place = self._place
         if not self._has_room():
             return Step(due=place.clock() + 5.0)
-        found = list(islice(self._intake.scan(), BATCH))
+        found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
         drops = [drop for drop in found if isinstance(drop, Drop)]
         for refusal in found:
             if isinstance(refusal, Refusal):
                 give_back(place, place.home.outbound, refusal)
-        done = self._take(drops)
-        again = self._intake.unsettled > 0 or done < len(drops)
+        fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
+        self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
+        done = self._take(fresh)
+        again = self._intake.unsettled > 0 or done < len(fresh)
         return Step(done=done, due=place.clock() + _LOOK_AGAIN if again else None)
 
     def close(self) -> None:
@@ -118,12 +126,16 @@ class Admit:
                     copy = self._intake.take(drop, place.home.custody, identity, limit, group)
                 except StillBeingWritten:
                     continue
+                except DiskFailed as error:
+                    # One file that the disk cannot read must not stop the others; the next round looks again.
+                    self._leave(drop, error)
+                    continue
                 except Reject as error:
                     give_back(place, place.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
                     continue
                 taken.append((drop, identity, copy))
             group.commit()
-        # From here on a failure leaves copies without rows: the next start removes them, the dropped files are still there.
+        # A process that ends here leaves copies without rows: the next start removes them, the dropped files are still there.
         admitted = [
             {
                 "id": identity,
@@ -138,13 +150,66 @@ class Admit:
             for drop, identity, copy in taken
         ]
         if admitted:
-            with place.ledger.write() as transaction:
-                record_admitted(place, transaction, admitted)
-        for drop, _, _ in taken:
-            self._intake.release(drop)
+            try:
+                with place.ledger.write() as transaction:
+                    record_admitted(place, transaction, admitted)
+            except (LedgerBusy, DiskFull):
+                # No row has come of it, for certain: copies without end would fill the disk.
+                for _, _, copy in taken:
+                    copy.path.unlink(missing_ok=True)
+                raise
+        self._release([drop for drop, _, _ in taken])
         # Validation forgets what was to be removed.
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
+
+    def _removed(self, dropped: Path, fingerprint: str) -> bool:
+        """Remove what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
+        try:
+            dropped.with_name(dropped.name + READY).unlink(missing_ok=True)
+            dropped.unlink()
+        except OSError:
+            self._unreleased.add(fingerprint)
+            return False
+        return True
+
+    def _is_stuck(self, found: Drop | Refusal) -> bool:
+        return isinstance(found, Drop) and not has_come(
+            self._later.get(found.fingerprint, 0.0), self._place.clock(), _TRY_AGAIN
+        )
+
+    def _leave(self, drop: Drop, error: DiskFailed) -> None:
+        """Say what is wrong with one file, and leave it alone for a while."""
+        self._later[drop.fingerprint] = self._place.clock() + _TRY_AGAIN
+        self._place.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
+
+    def _release_again(self, drops: list[Drop]) -> None:
+        gone = self._release(drops)
+        if gone:
+            self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
+            self._forget_origins(gone)
+
+    def _release(self, drops: Iterable[Drop]) -> list[str]:
+        """Remove dropped files that are admitted; the fingerprints of those that are gone. What stays is not taken again."""
+        gone: list[str] = []
+        for drop in drops:
+            try:
+                self._intake.release(drop)
+            except DiskFailed as error:
+                self._unreleased.add(drop.fingerprint)
+                self._leave(drop, error)
+            else:
+                self._unreleased.discard(drop.fingerprint)
+                gone.append(drop.fingerprint)
+        return gone
+
+    def _forget_origins(self, fingerprints: list[str]) -> None:
+        """Nothing is left to be removed for the transfers of these dropped files."""
+        if fingerprints:
+            with self._place.ledger.write() as transaction:
+                rows = queries.unreleased(transaction.connection)
+                keys = [row.key for row in rows if row.origin in fingerprints]
+                transaction.set(TRANSFERS, keys, origin=None)
 
     def _has_room(self) -> bool:
         """Whether intake may go on; says so when that changes."""

@@ -29,6 +29,7 @@ from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import ExtractSettings, SiteKind
+from gateway.spool.intake import fingerprint_of
 from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
@@ -140,11 +141,21 @@ class Validate:
             "schema": schema,
             "message_id": None if facts is None else facts.get("message_id"),
             "facts": None if facts is None else orjson.dumps(dict(facts)).decode(),
-            "origin": None,
+            "origin": row.origin if self._still_lies_there(row) else None,
             "code": code,
             "reason": move.reason,
             "event": event,
         }
+
+    def _still_lies_there(self, row: Row[Any]) -> bool:
+        """Whether the dropped file could not be removed when its copy was taken."""
+        if row.origin is None:
+            return False
+        try:
+            about = (self._place.home.outbound / row.flow / row.partner / row.name).lstat()
+            return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.origin)
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
 
     def _message_used(self, row: Row[Any], report: Report, before: _Before) -> str | None:
         """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""

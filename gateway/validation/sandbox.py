@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from gateway.errors import ConfigurationInvalid, ReadersFailed
+from gateway.errors import ConfigurationInvalid, DiskFailed, ReadersFailed
 from gateway.validation.confinement import WorkerLimits
 from gateway.validation.contract import Report
 from gateway.validation.plan import Plan
@@ -95,8 +95,11 @@ class Sandbox:
         while len(self._readers) < self._workers:
             try:
                 reader = Reader(self._plans, self._limits)
-            except OSError as error:
+            except (FileNotFoundError, PermissionError) as error:
                 raise ReadersFailed(f"a reader cannot be started: {error.strerror}") from error
+            except OSError as error:
+                # No process, memory or descriptor left for one: there may be later.
+                raise DiskFailed(f"a reader cannot be started now: {error.strerror}") from error
             self._readers.append(reader)
             self._selector.register(reader.outlet, selectors.EVENT_READ, reader)
             self._selector.register(reader.stderr_outlet, selectors.EVENT_READ, reader)

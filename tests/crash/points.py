@@ -1,4 +1,5 @@
-"""Every operation that decides what survives a crash, counted; the process is killed before or after the nth of them.
+"""Every operation that decides what survives a crash, counted; the process is killed before or after the nth of them, or
+the system says that the nth has failed.
 
 Counted are fsync and fdatasync of a file, syncfs, rename (all three of them), link, unlink, mkdir, rmdir, the commit of a
 ledger's transaction, and the start of another process (gpg, its agent, a reader). `Points.install` puts the counting in
@@ -7,8 +8,10 @@ the place of the functions of this process, for good: it belongs into a forked c
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
@@ -32,9 +35,22 @@ _OF_DISK = {
 }
 
 
-def killed() -> None:
+def killed(_operation: str) -> None:
     """End this process as kill -9 does: nothing is caught, flushed or tidied."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def failing(number: int) -> Callable[[str], None]:
+    """Say that an operation failed: with the error of that number, or, for a commit, what SQLite makes of it."""
+
+    def fail(operation: str) -> None:
+        if operation != "commit":
+            raise OSError(number, os.strerror(number))
+        error = sqlite3.OperationalError("the disk, says the test")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL if number == errno.ENOSPC else sqlite3.SQLITE_IOERR
+        raise error
+
+    return fail
 
 
 @dataclass
@@ -45,10 +61,11 @@ class Points:
     """
 
     at: int | None = None
-    die: Callable[[], None] = killed
+    die: Callable[[str], None] = killed
     afterwards: Callable[[str], None] = lambda _name: None
     met: list[str] = field(default_factory=list)
     counting: bool = True
+    hit: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def install(self) -> None:
@@ -70,13 +87,13 @@ class Points:
 
         def operation(*arguments: Any, **named: Any) -> Any:
             number = self._next(name)
-            self._reached(2 * number)
+            self._reached(2 * number, name)
             result = call(*arguments, **named)
             if number >= 0:
                 self.counting = False
                 self.afterwards(name)
                 self.counting = True
-            self._reached(2 * number + 1)
+            self._reached(2 * number + 1, name)
             return result
 
         operation.counted = True  # type: ignore[attr-defined]  # so that nothing is counted twice
@@ -93,6 +110,7 @@ class Points:
             self.met.append(name)
             return len(self.met) - 1
 
-    def _reached(self, point: int) -> None:
+    def _reached(self, point: int, name: str) -> None:
         if point == self.at:
-            self.die()
+            self.hit = True
+            self.die(name)

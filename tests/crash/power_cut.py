@@ -217,11 +217,11 @@ class Cuts:
     def _cut(self, site: Site, point: int, cut: Callable[[], Callable[[], None]], office: Office | None) -> str:
         points, power = Points(point), cut()
 
-        def die() -> None:
+        def die(operation: str) -> None:
             power()
             if office is not None:
                 office.note(points.done())
-            killed()
+            killed(operation)
 
         points.die = die
         if office is not None:

@@ -1,15 +1,19 @@
 """One trip, killed at every point: a process with everything loaded, which forks a child for each.
 
-    python -m tests.crash.sweep ROOT TRIP PART PARTS
+    python -m tests.crash.sweep ROOT TRIP PART PARTS [ERROR]
 
 ROOT holds the two sites. The trip is made once as it is, with a copy of both sites kept before each turn. Then, for every
 turn and every point of it that falls to PART: the copy is put back, a child does the turn and is killed there, another one
 starts all roles again, makes the rest of the trip, and holds the promises against what it finds. A line of JSON says what
 was tried, what was lost, and how long the longest recovery took.
+
+With ERROR (`EIO`, `ENOSPC`) nobody is killed: the operation fails with that error, before it has done anything, and the role
+has to carry on, or to end in an orderly way.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import json
@@ -27,6 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.crypto.key_agent import KeyAgent
+from gateway.errors import Defer
 from gateway.settings.read import load
 from gateway.validation.sandbox import Sandbox
 from tests.acceptance.copies import CODES, LA
@@ -34,7 +39,7 @@ from tests.acceptance.promises import Book, Dropped
 from tests.acceptance.sites import Site
 from tests.crash.children import forked, lend, renew, warm
 from tests.crash.ends import check, ends
-from tests.crash.points import Points
+from tests.crash.points import Points, failing
 from tests.crash.roles import CARRIERS, Pair, drive, run_until_idle
 from tests.crash.trips import TRIPS, Leg, Trip, Turn
 
@@ -78,7 +83,7 @@ class Sweep:
         self._carry = partial(CARRIERS[trip.wire], self._pair)
         self.outcome = Outcome()
 
-    def run(self, part: int, parts: int) -> None:
+    def run(self, part: int, parts: int, error: int | None) -> None:
         with ExitStack() as stack:
             if not self._trip.own_agent:
                 for site in self._pair:
@@ -90,9 +95,10 @@ class Sweep:
             expected = ends(self._pair)
             gc.freeze()
             for number, moment in enumerate(moments):
-                for point in range(2 * len(moment.operations)):
-                    if (point + number) % parts == part:
-                        self._try(moment, point, readers, expected)
+                for point in range(0, 2 * len(moment.operations), 1 if error is None else 2):
+                    at = point if error is None else point // 2
+                    if (at + number) % parts == part:
+                        self._try(moment, point, readers, expected, error)
 
     # -- the trip as it is
 
@@ -130,21 +136,33 @@ class Sweep:
         log = os.open(site.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.dup2(log, 2)
         points.install()
-        run_until_idle(self._settings[site.code], role)
+        try:
+            run_until_idle(self._settings[site.code], role)
+        except Defer:
+            if not points.hit:
+                raise  # else it ended before it had begun, and its supervisor starts it again
         points.counting = False
         return json.dumps(points.met)
+
+    def _failing_turn(self, turn: Turn, points: Points) -> str:
+        """The same, and whether the operation that was to fail was met at all: threads may take another order."""
+        self._turn(turn, points)
+        return "met" if points.hit else ""
 
     def _site(self, side: str) -> Site:
         return next(site for site in self._pair if site.code == self._trip.site(side))
 
     # -- a trip that is cut short
 
-    def _try(self, moment: Moment, point: int, readers: Sandbox, expected: Any) -> None:
+    def _try(self, moment: Moment, point: int, readers: Sandbox, expected: Any, error: int | None) -> None:
         side, role = moment.turn
         operation = moment.operations[point // 2]
         where = f"{side}'s {role}, {'after' if point % 2 else 'before'} {operation} {point // 2}"
         for site in self._pair:
             renew(site.home.root, moment.copies / site.code)
+        if error is not None:
+            self._turn_that_fails(moment, point, where, readers, expected, error)
+            return
         status, said = forked(partial(self._turn, moment.turn, Points(point)))
         if status == 0:
             self.outcome.missed += 1  # threads took another order, and there was one operation fewer this time
@@ -158,6 +176,23 @@ class Sweep:
         if status != -signal.SIGKILL:
             self.outcome.lost.append(f"{where}: {said}")
             return
+        self._hold(moment, operation, where, readers, expected)
+
+    def _turn_that_fails(
+        self, moment: Moment, point: int, where: str, readers: Sandbox, expected: Any, error: int
+    ) -> None:
+        """One operation fails, and nobody dies of it."""
+        status, said = forked(partial(self._failing_turn, moment.turn, Points(point, failing(error))))
+        if said == "":
+            self.outcome.missed += 1
+        elif status != 0:
+            self.outcome.lost.append(f"{where}: {said}")
+        else:
+            self._hold(moment, moment.operations[point // 2], where, readers, expected)
+
+    def _hold(self, moment: Moment, operation: str, where: str, readers: Sandbox, expected: Any) -> None:
+        """Start everything again, and look whether all comes to the end that it has anyhow."""
+        side, _ = moment.turn
         self.outcome.tried[side] += 1
         self.outcome.operations[operation] += 1
         status, said = forked(partial(self._recover, moment, readers))
@@ -181,9 +216,9 @@ class Sweep:
         return str(seconds)
 
 
-def main(root: str, trip: str, part: str, parts: str) -> int:
+def main(root: str, trip: str, part: str, parts: str, error: str = "") -> int:
     sweep = Sweep(Path(root), TRIPS[trip])
-    sweep.run(int(part), int(parts))
+    sweep.run(int(part), int(parts), getattr(errno, error) if error else None)
     print(json.dumps(vars(sweep.outcome)))  # noqa: T201 - what it is run for
     return 0
 

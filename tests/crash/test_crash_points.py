@@ -24,11 +24,12 @@ PARTS = {"claim": 3, "mixed": 4, "wire": 4, "refused": 2, "held": 2, "repeated":
 RECOVERY_SECONDS = 30.0
 
 
-def swept(founded: Path, root: Path, trip: str, part: int, parts: int) -> dict[str, Any]:
+def swept(founded: Path, root: Path, trip: str, part: int, parts: int, error: str = "") -> dict[str, Any]:
     with prepared(founded, root, TRIPS[trip].wire) as pair:
         for table, values in TRIPS[trip].settings.items():
             pair[1].edit_config(table, **values)
-        command = [sys.executable, "-P", "-m", "tests.crash.sweep", str(root), trip, str(part), str(parts)]
+        told = (str(root), trip, str(part), str(parts), error)
+        command = [sys.executable, "-P", "-m", "tests.crash.sweep", *told]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=sites.ENVIRONMENT)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

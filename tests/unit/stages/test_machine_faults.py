@@ -16,7 +16,11 @@ from gateway.errors import DiskFailed, LedgerBusy
 from gateway.ledger import queries
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
+from gateway.spool.durable import DISK, Disk
+from gateway.spool.intake import Intake, Rule
+from gateway.spool.settling import Settling
 from gateway.stages.accept import Accept
+from gateway.stages.admit import Admit
 from gateway.stages.collect import Collect
 from gateway.stages.open import Open
 from gateway.stages.overdue import Overdue
@@ -179,6 +183,67 @@ def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_bein
     assert done == ["before", "after"]
     with pair.dwp.ledger.read() as connection:
         assert [entry.event for entry in queries.chain(connection)] == ["lane.recovered"]
+
+
+# -- the spool
+
+
+def admitting(bench: Bench, disk: Disk = DISK) -> Admit:
+    """The stage as it is after a start."""
+    rules = {"claim": Rule(0.0, 1000, {bench.other})}
+    settling = Settling(lambda: bench.now, lambda: bench.now)
+    admit = Admit(bench.place, Intake(bench.home.outbound, rules, {bench.other}, settling, disk))
+    admit.recover()
+    return admit
+
+
+def test_a_dropped_file_that_cannot_be_removed_is_taken_once_and_removed_as_soon_as_it_can_be(pair: Pair) -> None:
+    dwp = pair.dwp
+    directory = dwp.home.outbound / "claim" / dwp.other
+    dropped, marker = directory / "a.xml", directory / "a.xml.ready"
+    dropped.write_bytes(b"claim a")
+    marker.touch()
+
+    def refusing(path: object, **_: object) -> None:
+        raise OSError(errno.EIO, f"{path}")
+
+    for _ in range(2):  # two lives of the process
+        admit = admitting(dwp, Disk(unlink=refusing))
+        for _ in range(3):
+            admit.step()
+            stage(pair, dwp, Validate).step()
+            dwp.now += 40.0
+        admit.close()
+        assert len(states(dwp)) == 1
+        assert dropped.exists()
+    admit = admitting(dwp)
+    admit.step()
+    assert not dropped.exists()
+    assert not marker.exists(), "it would call the next file of that name complete before it is"
+    pair.la.now = dwp.now
+    pair.work()
+    admit.step()
+    admit.close()
+    assert states(dwp) == ["receipted"]
+    assert list(dwp.home.custody.iterdir()) == []
+    receipt = dwp.home.receipts / "claim" / dwp.other / "a.xml.receipt.json"
+    assert receipt.exists()
+
+
+def test_a_ledger_that_takes_no_row_leaves_no_copies_behind(pair: Pair) -> None:
+    dwp = pair.dwp
+    (dwp.home.outbound / "claim" / dwp.other / "a.xml").write_bytes(b"claim a")
+    admit = admitting(dwp)
+    for _ in range(3):
+        with pytest.MonkeyPatch.context() as patch:
+            refuse(patch, dwp.ledger)
+            dwp.now += 10.0
+            with pytest.raises(LedgerBusy):
+                admit.step()
+        assert list(dwp.home.custody.iterdir()) == []
+    admit.step()
+    admit.close()
+    assert states(dwp) == ["admitted"]
 
 
 # -- the clock
