@@ -208,7 +208,9 @@ def test_a_dropped_file_that_cannot_be_removed_is_taken_once_and_removed_as_soon
         raise OSError(errno.EIO, f"{path}")
 
     for _ in range(2):  # two lives of the process
-        admit = admitting(dwp, Disk(unlink=refusing))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "unlink", refusing)
+            admit = admitting(dwp, Disk(unlink=refusing))
         for _ in range(3):
             admit.step()
             stage(pair, dwp, Validate).step()
