@@ -3,7 +3,7 @@
 `cut` is what a power cut is to a file system (the ioctl that the file systems' own crash tests use): from that moment on
 nothing reaches the device any more. What was written and not synced is in memory alone, and gone. `restore_power` takes
 what the device then holds, as a new disk, and mounts that, which replays the journal. Needs root, a loop device and
-mkfs.ext4; `possible` says whether they are there.
+mkfs.ext4; `disk` raises Impossible without them.
 """
 
 from __future__ import annotations
@@ -107,3 +107,18 @@ def disk(image: Path, place: Path) -> Iterator[Disk]:
             made.unmount()
         with suppress(Impossible):
             made.detach()
+
+
+def let_go(root: Path) -> None:
+    """Whatever is mounted below a directory is no longer, and no device is held by an image in it: after a process that
+    was killed in the middle of its work.
+    """
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    with suppress(Impossible):
+        for place in mounts:
+            if Path(place).is_relative_to(root):
+                _run("umount", "--lazy", place)
+        for line in _run("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE").splitlines():
+            device, _, image = line.partition(" ")
+            if Path(image.strip()).is_relative_to(root):
+                _run("losetup", "--detach", device)

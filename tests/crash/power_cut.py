@@ -265,12 +265,16 @@ def _end_agents(pair: Pair) -> None:
 
 
 def main(root: str, first: str, count: str) -> int:
-    cuts = Cuts(Path(root))
+    probe = Path(root) / "probe"
+    probe.mkdir()
     try:
-        cuts.run(int(first), int(count))
+        with disk(probe.with_suffix(".image"), probe):
+            pass
     except Impossible as error:
         print(f"no disk of its own can be made here: {error}", file=sys.stderr)  # noqa: T201 - what it is run for
         return IMPOSSIBLE
+    cuts = Cuts(Path(root))
+    cuts.run(int(first), int(count))
     print(json.dumps(vars(cuts.outcome)))  # noqa: T201 - what it is run for
     return 0
 

@@ -119,10 +119,11 @@ def _work(
 ) -> None:
     """Until everything is at its end, or nothing has moved for a while."""
     sends = [stage for _, stages in crews for stage in stages if isinstance(stage, Send)]
-    moved, rests = time.monotonic(), 0
-    while rests < 2 and time.monotonic() < moved + _QUIET:
-        done = 0
-        for site, stages in crews:
+    moved, ended, there = time.monotonic(), False, False
+    while not ended and time.monotonic() < moved + _QUIET:
+        done, there = 0, not there
+        # One round there, the next one back: what goes out passes inspect first, what comes in passes link first.
+        for site, stages in crews if there else reversed(crews):
             during(site)
             for stage in stages:
                 with suppress(Defer):
@@ -132,8 +133,8 @@ def _work(
         busy = any(send.busy for send in sends)
         if done or busy:
             moved = time.monotonic()
-        rests = rests + 1 if not (done or busy or unfinished(pair)) else 0
-        if not done and not rests:
+        ended = not (done or busy or unfinished(pair))
+        if not (done or ended):
             time.sleep(0.03)
 
 

@@ -13,6 +13,7 @@ from tests.acceptance import sites
 from tests.acceptance.sites import ROOT
 from tests.conftest import Tally
 from tests.crash.ground import prepared
+from tests.crash.image import let_go
 from tests.crash.power_cut import IMPOSSIBLE
 
 SEEDS = 200
@@ -28,7 +29,10 @@ def cut(founded: Path, root: Path, first: int, count: int, tally: Tally) -> None
             site.edit_config("limits", min_free_bytes=1)
             site.edit_config("link", receipt_overdue_hours=OVERDUE_HOURS, retry_base_seconds=0.2, retry_cap_seconds=1.0)
         command = [sys.executable, "-P", "-m", "tests.crash.power_cut", str(root), str(first), str(count)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=sites.ENVIRONMENT)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=sites.ENVIRONMENT)
+        finally:
+            let_go(root)
     if done.returncode == IMPOSSIBLE:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr[-3000:]
