@@ -34,7 +34,7 @@ def section(outcome: Outcome) -> Iterator[str]:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """One line for each ratio and figure: the table for the front page."""
-    lines = ["| work | gateway | beside it |", "| --- | --- | --- |"]
+    lines = ["| work | gateway | that is, so many times as fast as |", "| --- | --- | --- |"]
     for outcome in outcomes:
         mine = [run for run in outcome.runs if run.contestant == "gateway"]
         if outcome.workload == "counts":
@@ -43,7 +43,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             rate = statistics.median(run.files_per_second for run in mine)
             size = statistics.median(run.megabytes_per_second for run in mine)
             said = f"{size:,.0f} MB/s" if mine[0].files == 1 else f"{rate:,.0f} files/s"
-            beside = ", ".join(f"{ratio.median:.1f} times the {ratio.against}" for ratio in outcome.ratios)
+            beside = ", ".join(f"{ratio.median:.1f} × {ratio.against}" for ratio in outcome.ratios)
             lines.append(f"| {outcome.what} | {said} | {beside} |")
         else:
             said = ", ".join(f"{f.what}: {f.value:,.{_digits(f.value)}f} {f.unit}" for f in outcome.figures)

@@ -88,7 +88,7 @@ def test_tables_tell_rates_ratios_and_memory() -> None:
     text = tables([outcome])
     assert re.search(r"\| script \| 100 \| 10\.0 \|.*\| 20\.0 \(20\.0 to 20\.0\) \|", text)
     assert "gateway process 50" in text
-    assert "| 100 claims | 200 files/s | 20.0 times the script |" in summary([outcome])
+    assert "| 100 claims | 200 files/s | 20.0 × script |" in summary([outcome])
 
 
 def test_plots_show_every_point_and_every_name() -> None:
