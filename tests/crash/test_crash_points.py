@@ -48,7 +48,7 @@ def hold(found: dict[str, Any], tally: Tally) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3000)  # a machine that is busy with other things takes ten times as long
 @pytest.mark.parametrize(("trip", "part"), [(trip, part) for trip, parts in PARTS.items() for part in range(parts)])
 def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
     founded: Path, ground: Path, trip: str, part: int, tally: Tally
@@ -56,7 +56,7 @@ def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
     hold(swept(founded, ground, trip, part, PARTS[trip]), tally)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("trip", ["claim", "mixed"])
 def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(
     founded: Path, ground: Path, trip: str, tally: Tally

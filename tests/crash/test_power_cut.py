@@ -44,7 +44,7 @@ def cut(founded: Path, root: Path, first: int, count: int, tally: Tally) -> None
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3000)  # a machine that is busy with other things takes ten times as long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_site_that_loses_its_power_comes_back_and_nothing_is_lost_or_doubled(
     founded: Path, ground: Path, part: int, tally: Tally
@@ -53,7 +53,7 @@ def test_a_site_that_loses_its_power_comes_back_and_nothing_is_lost_or_doubled(
     cut(founded, ground, 1000 + part * count, count, tally)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_a_site_that_loses_its_power_a_few_times_comes_back_and_nothing_is_lost_or_doubled(
     founded: Path, ground: Path, tally: Tally
 ) -> None:
