@@ -68,7 +68,7 @@ def claims(number: int = 1) -> list[Payload]:
 
 def is_delivered(site: Receiver, forger: Forger, payloads: list[Payload], parcel: Parcel) -> None:
     (told,) = site.receive(forger, [parcel])
-    assert told["state"] == "delivered", told
+    assert told["state"] == "delivered", (told, site.lines()[-9:])
     lying = site.delivered(payloads[0].flow, forger.code)
     assert {payload.name: lying.get(payload.name) for payload in payloads} == {
         payload.name: payload.content for payload in payloads
