@@ -329,6 +329,7 @@ def _run(examples: int, steps: int, *, always_the_same: bool) -> tuple[int, int]
     return Machine.steps, Machine.alterations
 
 
+@pytest.mark.timeout(600)  # a quarter of a minute of work, which takes long on a busy machine
 def test_laws_of_transfers_and_ledger_hold_in_any_sequence() -> None:
     steps, altered = _run(examples=4, steps=15, always_the_same=True)
     assert steps > 30
