@@ -23,7 +23,7 @@ from gateway.flows.catalog import FLOWS
 from gateway.settings.model import SiteKind
 
 _SITES: Final = ((DWP, "Department for Work and Pensions"), (AUTHORITY, "Tower Hamlets"))
-_PATIENCE: Final = 120.0
+_PATIENCE: Final = 600.0
 """Seconds without one receipt more after which a run is given up."""
 _LOOK_EVERY: Final = 0.02
 _SHARE: Final = 20

@@ -7,6 +7,7 @@ is found by a seek from lane to lane in an index, so the cost grows with lanes a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Table, func, select, tuple_
@@ -108,6 +109,7 @@ def _here(rows: FromClause, direction: Direction, state: State) -> Sequence[Colu
     return (rows.c.state == str(state), rows.c.direction == str(direction))
 
 
+@cache  # putting this part of a question together takes ten times as long as the answer
 def _lanes(table: Table, direction: Direction, state: State) -> CTE:
     """The key of one row of every lane: a seek for each, from one lane to the next. The last row is NULL."""
     names = _LANE[table.name]
