@@ -50,7 +50,10 @@ def _as(role: str) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other accounts, which takes root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="becomes other accounts, which takes root"),
+    pytest.mark.timeout(400),  # the first one waits for two sites to be made and to start
+]
 
 
 class SplitSite(Site):
@@ -191,8 +194,9 @@ def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> 
     broken = content.replace(b"</", b"<", 1)
     dwp.drop("claim", la.code, f"broken-{name}", broken)
     returned = dwp.home.returned / "claim" / la.code / f"broken-{name}"
-    wait_until(lambda: returned.with_name(returned.name + ".why.txt").exists(), 90, "the file with its reason")
-    for path in (returned, returned.with_name(returned.name + ".why.txt")):
+    letter = returned.with_name(returned.name + ".why.txt")
+    wait_until(lambda: letter.exists() and returned.exists(), 120, "the file with its reason")
+    for path in (returned, letter):
         about = path.stat()
         assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], 0o640)
     assert returned.read_bytes() == broken
