@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -113,13 +114,9 @@ def _children() -> Iterator[int]:
 
 def _reap(sshd: subprocess.Popen[bytes]) -> None:
     """Collect adopted children that have ended; sshd itself is left to `sshd.poll`."""
-    for pid in _children():
-        if pid == sshd.pid:
-            continue
-        try:
-            os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            continue
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != sshd.pid:
+            os.waitpid(ended.si_pid, 0)
 
 
 def _prepare(confine_to: Sequence[Path], guard: int) -> None:
