@@ -9,6 +9,7 @@ Nothing is raised, and no schema or file is fetched: xmlschema gets the whole sc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import xmlschema
@@ -84,7 +85,7 @@ class Explanation:
         self.total += len(found)
 
     def _findings(self, root: etree._Element, numbers: Mapping[etree._Element, int]) -> Iterator[Finding]:
-        for error in self._schema.iter_errors(root, use_location_hints=False):
+        for error in self._errors(root):
             element = error.elem if etree.iselement(error.elem) else root
             if element in self._flagged:
                 continue
@@ -96,6 +97,11 @@ class Explanation:
                 self._told.add((element, code))
                 name = local_name(element, self._ruleset.names)
                 yield Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
+
+    def _errors(self, root: etree._Element) -> Iterator[XMLSchemaValidationError]:
+        """What xmlschema finds, as far as it comes: it cannot count to some years, and libxml2 has refused those before."""
+        with suppress(ArithmeticError):
+            yield from self._schema.iter_errors(root, use_location_hints=False)
 
     def _children(
         self, error: XMLSchemaChildrenValidationError, parent: etree._Element

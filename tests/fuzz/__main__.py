@@ -17,6 +17,7 @@ def main(arguments: list[str]) -> None:
     with atheris.instrument_imports(include=["gateway", "tests.fuzz"]):
         from tests.fuzz.oracle import Fence, judge  # noqa: PLC0415 - instrumented while it is imported
         from tests.fuzz.planted import PLANTED  # noqa: PLC0415 - as above
+        from tests.fuzz.seeds import CORPUS  # noqa: PLC0415 - as above
         from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - as above
     target = {**TARGETS, PLANTED.name: PLANTED}[name]
     with tempfile.TemporaryDirectory(prefix="gateway-fuzz-", dir=_memory()) as scratch:
@@ -26,6 +27,8 @@ def main(arguments: list[str]) -> None:
         def one(data: bytes) -> None:
             judge(target, check, fence, data)
 
+        for seed in sorted((CORPUS / name).glob("*")):
+            one(seed.read_bytes())  # what is loaded at its first use does not count against an input's time
         atheris.Setup([sys.argv[0], *options], one)
         atheris.Fuzz()
 

@@ -136,6 +136,7 @@ VECTORS: dict[str, str | bytes] = {
     "nino--arabic-digits": XML + BODY.replace("QQ123456A", "QQ١٢٣٤٥٦A"),
     "date--no-such-day": XML + BODY.replace("1961-05-04", "1961-02-29"),
     "date--with-time-zone": XML + BODY.replace("1961-05-04", "1961-05-04Z"),
+    "date--year-beyond-counting": XML + BODY.replace("1961-05-04", f"{'9' * 60}-05-04"),
     "date--year-nought": XML + BODY.replace("1961-05-04", "0000-05-04"),
     "amount--exponent": XML + BODY.replace("<WeeklyDifference>81.50", "<WeeklyDifference>8.15E1"),
     "amount--negative": XML + BODY.replace("<WeeklyDifference>81.50", "<WeeklyDifference>-81.50"),
