@@ -17,7 +17,9 @@ from tests.acceptance.reading import transfer_states
 from tests.acceptance.sites import Site, claim, wait_until
 from tests.conftest import Tally
 
-SECONDS = 120.0
+pytestmark = pytest.mark.timeout(600)
+
+SECONDS = 180.0
 MIB = 1 << 20
 Pair = tuple[Site, Site]
 

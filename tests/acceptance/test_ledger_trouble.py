@@ -20,7 +20,9 @@ from tests.acceptance.sites import Site, claim, wait_until
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import two_ledgers
 
-SECONDS = 90.0
+pytestmark = pytest.mark.timeout(600)
+
+SECONDS = 180.0
 PAGE = 4096
 
 
