@@ -28,6 +28,7 @@ from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
 from gateway.spool.watching import Watcher
+from gateway.stages.collect import UNFINISHED
 from gateway.stages.workplace import Stage, Workplace
 
 _DEFECT: Final = 70
@@ -115,5 +116,10 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
         case Role.LINK:
-            stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
+
+            def on_landing(path: Path, _moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
+                if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
+                    bell.ring()
+
+            stack.enter_context(Watcher([home.landing], on_landing, without_events))
             return assembly.link_stages(place, bell.ring)

@@ -34,6 +34,9 @@ from gateway.transfer.states import Direction, State
 COPYING: Final = "copying"
 """The file in `sealed/in/PARTNER` that is being copied; no partner chooses that name."""
 
+UNFINISHED: Final = ".part"
+"""How names end in a landing while somebody still writes there."""
+
 _PART_DAYS: Final = 1.0
 _PIECE: Final = 1 << 20
 
@@ -87,7 +90,7 @@ class Collect:
                 about = path.lstat()
             except FileNotFoundError:
                 continue  # the partner has just given it its final name, which rings the bell again
-            if path.name.endswith(".part"):
+            if path.name.endswith(UNFINISHED):
                 if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
                     path.unlink()
             elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
