@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from gateway import assembly
 from gateway.settings.model import Settings
 from gateway.validation.sandbox import Job, Sandbox
 from tests.acceptance.sites import claim
+from tests.crash.roles import Pair
 
 _KEPT_IN_PLACE: Final = frozenset({"keyrings", "ssh", "run"})
 
@@ -105,3 +107,14 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
     """A socket or a bell: of processes that have ended."""
     mode = entry.stat(follow_symlinks=False).st_mode
     return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
+
+
+def end_agents(pair: Pair) -> None:
+    """The key agents of both sites end, as if nothing had ever run."""
+    homes = {os.fsencode(site.home.keyrings / "own") for site in pair}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                if command[0].endswith(b"gpg-agent") and homes & set(command):
+                    os.kill(int(entry.name), signal.SIGKILL)

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from tests.acceptance.copies import CODES
 from tests.acceptance.promises import Book, Dropped
 from tests.acceptance.reading import files_below
 from tests.acceptance.sites import Site
-from tests.crash.children import forked, lend, renew, warm
+from tests.crash.children import end_agents, forked, lend, renew, warm
 from tests.crash.ends import check, ends
 from tests.crash.image import Disk, Impossible, disk
 from tests.crash.points import Points, killed
@@ -194,7 +194,7 @@ class Cuts:
             status, said = forked(
                 partial(self._cut, site, point, partial(lost.cut, journal=journal), office if eager else None)
             )
-            _end_agents(self._pair)
+            end_agents(self._pair)
             if status == 0:
                 return False
             if status == -signal.SIGKILL:
@@ -210,7 +210,7 @@ class Cuts:
                 self.outcome.slowest = max(self.outcome.slowest, float(said))
             return True
         finally:
-            _end_agents(self._pair)
+            end_agents(self._pair)
             lost.unmount()
             lost.detach()
 
@@ -251,17 +251,6 @@ def _copy(source: Path, target: Path) -> None:
                 break
             at = os.lseek(reading.fileno(), start, os.SEEK_HOLE)
             os.copy_file_range(reading.fileno(), writing.fileno(), at - start, start, start)
-
-
-def _end_agents(pair: Pair) -> None:
-    """The key agents of both sites end, as everything that runs does without power."""
-    homes = {os.fsencode(site.home.keyrings / "own") for site in pair}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                command = (entry / "cmdline").read_bytes().split(b"\0")
-                if command[0].endswith(b"gpg-agent") and homes & set(command):
-                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def main(root: str, first: str, count: str) -> int:

@@ -43,7 +43,9 @@ def hold(found: dict[str, Any], tally: Tally) -> None:
     for side, what in (("sender", "crash points, outbound"), ("receiver", "crash points, inbound")):
         tally(what, tried=found["tried"].get(side, 0), lost=sum(line.startswith(side) for line in lost))
     assert lost == []
-    assert sum(found["tried"].values()) > 10 * found["missed"]
+    tried = sum(found["tried"].values())
+    assert tried > 0
+    assert found["missed"] <= 3 + tried // 3  # not counted as tried; what a role does last depends on what others do
     assert found["slowest"] < RECOVERY_SECONDS
 
 
