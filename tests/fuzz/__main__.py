@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
         from tests.fuzz.seeds import CORPUS  # noqa: PLC0415 - as above
         from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - as above
     target = {**TARGETS, PLANTED.name: PLANTED}[name]
-    with tempfile.TemporaryDirectory(prefix="gateway-fuzz-", dir=_memory()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="gateway-fuzz-") as scratch:
         fence = Fence(Path(scratch))
         check = target.make(Path(scratch))
 
@@ -31,11 +31,6 @@ def main(arguments: list[str]) -> None:
             one(seed.read_bytes())  # what is loaded at its first use does not count against an input's time
         atheris.Setup([sys.argv[0], *options], one)
         atheris.Fuzz()
-
-
-def _memory() -> str | None:
-    """Where scratch files cost no disk: a fuzzer writes some thousands a second."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ reached something new are kept there too: the next run goes on from them.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ KEPT: Final = ROOT / ".fuzz"
 _ALL: Final = {**TARGETS, PLANTED.name: PLANTED}
 _TIME_LIMIT: Final = 20
 """Seconds by the clock that one input may take: a hang, on a busy machine too."""
+_IN_MEMORY: Final = Path("/dev/shm")
 _MEMORY: Final = 2048
 """MiB that a target may use."""
 _EXECUTED: Final = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
@@ -55,7 +57,11 @@ def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> Outcome:
     corpus = directory / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     seeds = [str(path / target.name) for path in (CORPUS, FOUND) if (path / target.name).is_dir()]
-    with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="ascii") as words:
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="ascii") as words,
+        # atheris ends its process without clearing up, and a fuzzer writes some thousands of files a second.
+        tempfile.TemporaryDirectory(prefix="gateway-fuzz-", dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as scratch,
+    ):
         words.writelines(f'"{_escaped(word)}"\n' for word in target.words)
         words.flush()
         options = [
@@ -71,7 +77,13 @@ def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> Outcome:
         command = [sys.executable, "-m", "tests.fuzz", target.name, *options, str(corpus), *seeds]
         try:
             done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=seconds + _GRACE
+                command,
+                env={**os.environ, "TMPDIR": scratch},
+                cwd=ROOT,
+                capture_output=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=seconds + _GRACE,
             )
         except subprocess.TimeoutExpired:
             return Outcome(target.name, 0, (), "it did not end")
