@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,7 @@ def bench(
         if name not in WORKLOADS:
             raise UsageWrong(f"There is no workload {name!r}: there are {', '.join(WORKLOADS)}.")
     become_reaper()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the sites would go on without us
     outcomes = []
     with _place(directory) as root, ExitStack() as stack:
         ground = _ground(root, stack, quick=quick)
