@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _SHUTDOWN: Final = 0x8004587D
 _LOG_FLUSHED: Final = (1).to_bytes(4, "little")
 _NOTHING_FLUSHED: Final = (2).to_bytes(4, "little")
 _MEGABYTES: Final = 24
+_PATIENCE: Final = 60.0
 
 
 class Impossible(Exception):
@@ -61,7 +63,15 @@ class Disk:
             raise
 
     def unmount(self) -> None:
-        _run("umount", self.place)
+        """Also while those who were killed there are still on their way out."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.place.is_mount():
+            try:
+                _run("umount", self.place)
+            except Impossible:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def detach(self) -> None:
         device, self.device = self.device, None

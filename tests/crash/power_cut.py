@@ -18,6 +18,7 @@ import random
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -44,13 +45,19 @@ IMPOSSIBLE: Final = 77
 _MOUNTED: Final = ("defaults", "data=writeback", "nodelalloc", "commit=1")
 _LIVES: Final = 5
 _SYNCS: Final = frozenset({"fsync", "fdatasync", "syncfs"})
+_SWITCHED_OFF: Final = 1.5
+"""Seconds that a site goes on without its disk."""
 
 
 @dataclass
 class Outcome:
-    """What was tried, and what was lost and where; seconds of the longest recovery; operations that the power went at."""
+    """What was tried, and what was lost and where; seconds of the longest recovery; operations that the power went at.
+
+    `outlived` are those of `tried` where the site went on without its disk.
+    """
 
     tried: int = 0
+    outlived: int = 0
     lost: list[str] = field(default_factory=list)
     slowest: float = 0.0
     operations: Counter[str] = field(default_factory=Counter)
@@ -182,8 +189,11 @@ class Cuts:
         journal, options = chance.random() < 0.5, chance.choice(_MOUNTED)
         office = Office(self._pair, self._root / "office")
         office.open()
-        eager = chance.random() < 0.5
-        where = f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, {journal}, {eager}"
+        eager, outlives = chance.random() < 0.5, chance.random() < 0.3
+        where = (
+            f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, "
+            f"journal {journal}, eager {eager}, outlives {outlives}"
+        )
         lost = disks[site.code]
         _copy(lost.image.with_suffix(".new"), lost.image)
         lost.mount(options)
@@ -191,9 +201,8 @@ class Cuts:
             for each in self._pair:
                 if each is not site:
                     renew(each.home.root, self._copy(each))
-            status, said = forked(
-                partial(self._cut, site, point, partial(lost.cut, journal=journal), office if eager else None)
-            )
+            cut = partial(lost.cut, journal=journal)
+            status, said = forked(partial(self._cut, site, point, cut, office if eager else None, outlives=outlives))
             end_agents(self._pair)
             if status == 0:
                 return False
@@ -201,6 +210,7 @@ class Cuts:
                 lost.restore_power()
                 status, said = forked(partial(self._recover, readers, office))
                 self.outcome.tried += 1
+                self.outcome.outlived += outlives
                 self.outcome.operations[operation] += 1
             if status != 0:
                 self.outcome.lost.append(f"{where}: {said}")
@@ -214,19 +224,34 @@ class Cuts:
             lost.unmount()
             lost.detach()
 
-    def _cut(self, site: Site, point: int, cut: Callable[[], Callable[[], None]], office: Office | None) -> str:
+    def _cut(
+        self,
+        site: Site,
+        point: int,
+        cut: Callable[[], Callable[[], None]],
+        office: Office | None,
+        *,
+        outlives: bool,
+    ) -> str:
         points, power = Points(point), cut()
 
         def die(operation: str) -> None:
             power()
             if office is not None:
                 office.note(points.done())
-            killed(operation)
+            if outlives:
+                threading.Timer(_SWITCHED_OFF, killed, ("",)).start()
+            else:
+                killed(operation)
 
         points.die = die
         if office is not None:
             points.afterwards = office.hear
-        return self._travel(site, points)
+        try:
+            return self._travel(site, points)
+        finally:
+            if points.hit:
+                killed("")  # whatever the roles made of it: they gave up before they were switched off
 
     def _recover(self, readers: Sandbox, office: Office) -> str:
         lend(readers)
