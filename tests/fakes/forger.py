@@ -15,16 +15,17 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from tests.fakes.openpgp import Recipe, StockGpg
 
 DEFAULT_RECIPE = Recipe()
-NOBODYS_HEAD = {"sequence": 7, "sha256": "7" * 64}
+NOBODYS_HEAD: Final[Mapping[str, Any]] = MappingProxyType({"sequence": 7, "sha256": "7" * 64})
 
 
 def sha256(content: bytes) -> str:
@@ -146,7 +147,7 @@ class Forger:
             "sequence": self.next_sequence() if "sequence" not in changes else 0,
             "created": moment(),
             "expires": moment(7 * 86400),
-            "audit_head": NOBODYS_HEAD,
+            "audit_head": {**NOBODYS_HEAD},
             "items": [payload.item() for payload in payloads],
         } | changes
 
@@ -198,7 +199,7 @@ class Forger:
             "recipient": manifest["sender"],
             "level": "delivered",
             "issued": moment(),
-            "audit_head": NOBODYS_HEAD,
+            "audit_head": {**NOBODYS_HEAD},
             "items": [
                 {
                     "transfer": item["transfer"],
