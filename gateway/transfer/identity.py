@@ -8,6 +8,9 @@ from typing import Final
 
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_END: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
 RANDOM_BYTES: Final = 10
 """How many random bytes `new_id` takes."""
 
@@ -32,8 +35,10 @@ def to_text(moment: float) -> str:
 
 
 def from_text(text: str) -> float:
-    """An RFC 3339 time as seconds since 1970; ValueError where it names no offset."""
+    """An RFC 3339 time as seconds since 1970; ValueError where it names no offset, or where `to_text` could not write it."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without an offset")
+    if not _FIRST <= moment < _END:
+        raise ValueError("a time before 1970 or after 9998")
     return moment.timestamp()

@@ -62,3 +62,11 @@ def test_time_as_text_is_rfc_3339_in_utc() -> None:
 def test_time_without_an_offset_is_refused() -> None:
     with pytest.raises(ValueError, match="offset"):
         from_text("2026-11-21T10:00:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"]
+)
+def test_a_time_that_could_not_be_written_again_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="1970"):
+        from_text(text)
