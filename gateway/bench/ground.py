@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gateway.bench.contest import Say, once
 from gateway.bench.contract import BenchFile, Contestant
@@ -43,7 +44,9 @@ class Ground:
 
     @cached_property
     def keys(self) -> Keys:
-        keys = make_keys(self.root / "keys")
+        # Not below root: the path of a key agent's socket has to be short.
+        home = self.stack.enter_context(TemporaryDirectory(prefix="bench-keys-", ignore_cleanup_errors=True))
+        keys = make_keys(Path(home))
         self.stack.callback(end_agents, keys)
         return keys
 

@@ -23,7 +23,7 @@ def rights(ctx: click.Context, *, applied: bool, as_json: bool) -> None:
 
     \b
     Example:
-      gateway --home /var/lib/gateway/site rights --apply
+      gateway --home /srv/gateway rights --apply
     """
     settings = settings_of(ctx)
     if not settings.accounts.split:

@@ -75,6 +75,8 @@ def disk_fault(error: OSError, doing: str) -> Defer:
 
 def not_started(error: OSError, program: str) -> GatewayError:
     """Why a program did not start: it is not there, or the system had no room for it and may have later."""
+    if error.errno is None and isinstance(error.__context__, OSError):
+        error = error.__context__  # python-gnupg raises another, which has no number
     if isinstance(error, FileNotFoundError | PermissionError) or error.errno == errno.ENOEXEC:
         return EngineMissing(f"{program} does not run here.")
     return disk_fault(error, f"{program} cannot be started now")
