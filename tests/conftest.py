@@ -5,6 +5,7 @@ A sweep (`@pytest.mark.torture`) runs with `make torture` alone; `make test` run
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,15 @@ import pytest
 
 Tally = Callable[..., None]
 _KEY = "torture"
+
+
+@pytest.fixture(autouse=True)
+def umask_of_its_own() -> Iterator[None]:
+    """Commands that a test runs within its process set the process's umask: that ends with the test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture

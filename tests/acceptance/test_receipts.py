@@ -292,7 +292,7 @@ def test_file_that_the_partner_refuses_comes_back_with_the_partners_reason(bench
     leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed, outcome))
     home = bench.dwp.home
     returned = home.returned / "claim" / LA / sent.names[0]
-    wait_until(lambda: returned.with_name(f"{returned.name}.why.txt").exists(), 90, "the reason")
+    wait_until(returned.exists, 90, "the file, whose letter is there before it")
     assert returned.read_bytes() == sent.contents[0]
     assert "The forger does not like it." in returned.with_name(f"{returned.name}.why.txt").read_text()
     assert states(bench, sent) == {outcome}

@@ -474,13 +474,19 @@ def _second(name: str, transfer: str) -> str:
 
 def _why(sites: Sites, returned: Path, name: str) -> str:
     reason = returned / f"{name}{WHY}"
-    wait_until(reason.exists, SECONDS, f"the reason of {name}")
+    # The letter is there before the file that it is about.
+    wait_until(lambda: reason.exists() and os.path.lexists(returned / name), SECONDS, f"the reason of {name}")
     return reason.read_text(encoding="utf-8")
 
 
 def _wait_for_reasons(sites: Sites, returned: Path, names: list[str]) -> None:
     def missing() -> list[str]:
-        return [name for name in names if not (returned / f"{name}{WHY}").exists()]
+        there = (returned / f"{name}{WHY}" for name in names)
+        return [
+            name
+            for name, reason in zip(names, there, strict=True)
+            if not (reason.exists() and os.path.lexists(returned / name))
+        ]
 
     with suppress(AssertionError):
         wait_until(lambda: not missing(), SECONDS, "the reasons")

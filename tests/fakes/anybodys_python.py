@@ -38,7 +38,9 @@ def anybodys_python(where: Path, uid: int, gid: int) -> Path | None:
         )
         project = where / "checkout"
         for name in ("gateway", "schemas", "config", "spool"):
-            shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, project / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
         (packages / "checkout.pth").write_text(f"{project}\n", encoding="utf-8")
         if _works(made / "bin" / "python", uid, gid):
             return made / "bin" / "python"
