@@ -174,7 +174,9 @@ class Processes:
             return
         self._seen.add(data)
         if command:
-            self.programs.add(Path(data.partition(b"\0")[0].decode(errors="replace")).name)
+            # sshd writes what it is doing over its arguments: "sshd: root [net]".
+            words = data.replace(b"\0", b" ").split()
+            self.programs |= {Path(word.decode(errors="replace")).name.rstrip(":") for word in words[:1]}
         if here := self._search.found(data):
             self.found[where] = here
 
