@@ -47,14 +47,19 @@ def confine(memory: int, open_files: int, written: int, parent: int) -> None:
     _isolate_network(libc)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     _prctl(libc, _PR_SET_DUMPABLE, 0)
-    _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise ProcessLookupError("the parent is gone")
+    die_with(parent)
     os.umask(0o077)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_NOFILE, open_files)
     _limit(resource.RLIMIT_FSIZE, written)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent, which must be there, ends."""
+    _prctl(ctypes.CDLL(None, use_errno=True), _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise ProcessLookupError("the parent is gone")
 
 
 def allow_cpu(seconds: int) -> None:

@@ -1,7 +1,8 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
 The first row decides between the 314-column and the 316-column variant; every other row is judged by its record type, and at the end
-by whether the claim or change it belongs to came. Findings name row and field number, never a value. The extract names no
+by whether the claim or change it belongs to came. A long file is first read in parts by several processes; where anything is
+wrong with one of them, or between two, nothing of that counts and it is read in order. Findings name row and field number, never a value. The extract names no
 authority in its rows as far as is publicly known (its file name does), so none is checked here.
 
 Raises DiskFailed where the file cannot be read, ConfigurationInvalid where the layout cannot, and nothing for what a file
@@ -13,7 +14,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,6 +28,7 @@ from gateway.validation.extract_layout import VERSION, load_variants
 from gateway.validation.extract_links import Links
 from gateway.validation.extract_matches import MATCHED, RMS_NUMBER, RULE, Matches
 from gateway.validation.extract_rows import RowRules
+from gateway.validation.forked import Forked
 
 SCHEMA: Final = f"extract/{VERSION}"
 _READ_AHEAD: Final = 1024 * 1024
@@ -32,13 +37,17 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class ExtractLimits:
-    """How much extract is too much. Sizes are in bytes; `max_faults` ends the reading of a file that is wrong all over."""
+    """How much extract is too much. Sizes are in bytes; `max_faults` ends the reading of a file that is wrong all over.
+
+    `part` is as much as is worth a process of its own: a tenth of a second's reading.
+    """
 
     max_bytes: int = 1024 * 1024 * 1024
     max_line: int = 64 * 1024
     max_rows: int = 2_000_000
     max_findings: int = 50
     max_faults: int = 10_000
+    part: int = 8 * 1024 * 1024
 
 
 class _GiveUp(ValueError):
@@ -67,17 +76,47 @@ class _Log:
         return _GiveUp(code)
 
 
+@dataclass
+class _Tally:
+    """What the rows of a file, or of a part of it, come to as long as they are right."""
+
+    rows: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    links: Links = field(default_factory=Links)
+    matches: Matches = field(default_factory=Matches)
+
+    def plain(self) -> bytes:
+        """For the process that joins the parts."""
+        parts = {"links": self.links.plain(), "matches": self.matches.plain()}
+        return json.dumps({"rows": self.rows, "counts": self.counts, **parts}).encode()
+
+    def join(self, later: bytes) -> bool:
+        """Take in the part that comes next; False where a claim came in both."""
+        plain = json.loads(later)
+        self.rows += plain["rows"]
+        self.counts.update(plain["counts"])
+        self.matches.join(plain["matches"])
+        return self.links.join(plain["links"])
+
+
 class ExtractValidator:
     """A `Validator` for extracts. `schema_root` is the directory that holds `extract/1.0/layout.tsv`.
 
-    `allow_test_numbers` accepts National Insurance numbers of the specimen prefix QQ, as samples have them.
+    `allow_test_numbers` accepts National Insurance numbers of the specimen prefix QQ, as samples have them. With more
+    `processors` than one, a long file is read by as many processes, copies of this one, which then may have no threads.
     """
 
     def __init__(
-        self, schema_root: Path, limits: ExtractLimits = ExtractLimits(), *, allow_test_numbers: bool = False
+        self,
+        schema_root: Path,
+        limits: ExtractLimits = ExtractLimits(),
+        *,
+        allow_test_numbers: bool = False,
+        processors: int = 1,
     ) -> None:
         self._limits = limits
         self._allow_test_numbers = allow_test_numbers
+        self._processors = processors
         self._variants = {variant.header: variant for variant in load_variants(schema_root)}
         self._rules: dict[tuple[str, ...], RowRules] = {}
 
@@ -87,27 +126,69 @@ class ExtractValidator:
         Facts: `records` counts the rows after the first, `counts` those of each type (JSON), `rms` lists what R records
         resolve.
         """
-        log = _Log(self._limits)
-        rows = _Rows(self._limits, log)
-        matches = Matches()
-        counts: Counter[str] = Counter()
         try:
-            with path.open("rb", buffering=_READ_AHEAD) as file:
-                self._read(rows.of(file), log, matches, counts)
-        except _GiveUp:
-            pass
+            size = path.stat().st_size
+            parts = min(self._processors, size // self._limits.part)
+            tally = self._read_in_parts(path, size, parts) if parts > 1 else None
+            if tally is not None:
+                return _report(_Log(self._limits), tally)
+            return self._read_in_order(path)
         except OSError as error:
             raise DiskFailed("The file to validate cannot be read.") from error
-        facts = {"records": str(max(0, rows.number - 1))}
-        if not log.total:
-            facts |= {"counts": json.dumps(dict(sorted(counts.items())), separators=(",", ":"))} | matches.facts()
-        return Report(SCHEMA, tuple(log.findings), log.total, facts)
 
-    def _read(self, lines: Iterator[tuple[int, bytes]], log: _Log, matches: Matches, counts: Counter[str]) -> None:
-        rules = self._choose(next(lines, (1, b""))[1], log)
-        links = Links()
-        row = 1
-        for row, line in lines:
+    def _read_in_order(self, path: Path) -> Report:
+        log, tally = _Log(self._limits), _Tally()
+        try:
+            with path.open("rb", buffering=_READ_AHEAD) as file:
+                rows = _Rows(file, self._limits, log, tally)
+                rules = self._choose(rows.first(), log)
+                self._judge(rows, rules, log, tally)
+            if tally.rows == 0:
+                log.add("extract-no-records", 1)
+            for loose_end in tally.links.loose_ends():
+                log.add(*loose_end)
+        except _GiveUp:
+            pass
+        return _report(log, tally)
+
+    def _read_in_parts(self, path: Path, size: int, parts: int) -> _Tally | None:
+        """The tally of a file that is right from end to end; None for any other, and where that could not be found out."""
+        bounds = [size * part // parts for part in range(parts)] + [size]
+        try:
+            with path.open("rb") as file:
+                # Before the processes part, so that the rules are made once.
+                log = _Log(self._limits)
+                self._choose(_Rows(file, self._limits, log, _Tally()).first(), log)
+            with ExitStack() as stack:
+                others = [
+                    stack.enter_context(Forked(partial(self._part_as_bytes, path, *bound)))
+                    for bound in list(pairwise(bounds))[1:]
+                ]
+                tally = self._part(path, bounds[0], bounds[1])
+                for other in others:
+                    if (answer := other.answer()) is None or not tally.join(answer):
+                        return None
+        except (_GiveUp, OSError):
+            return None
+        right = 0 < tally.rows <= self._limits.max_rows and next(tally.links.loose_ends(), None) is None
+        return tally if right else None
+
+    def _part_as_bytes(self, path: Path, start: int, end: int) -> bytes:
+        return self._part(path, start, end).plain()
+
+    def _part(self, path: Path, start: int, end: int) -> _Tally:
+        """The tally of the rows that begin from `start` on and before `end`; _GiveUp where one of them is not right."""
+        log, tally = _Log(replace(self._limits, max_faults=1)), _Tally()
+        with path.open("rb", buffering=_READ_AHEAD) as file:
+            rows = _Rows(file, self._limits, log, tally)
+            rules = self._choose(rows.first(), log)
+            rows.confine(start, end)
+            self._judge(rows, rules, log, tally)
+        return tally
+
+    def _judge(self, rows: _Rows, rules: RowRules, log: _Log, tally: _Tally) -> None:
+        links, counts, matches = tally.links, tally.counts, tally.matches
+        for row, line in rows:
             record = rules.accept(line)
             if record is None:
                 record, faults = rules.explain(line)
@@ -121,10 +202,6 @@ class ExtractValidator:
             clash = links.add(record, row)
             if clash is not None:
                 log.add(*clash)
-        if row == 1:
-            log.add("extract-no-records", 1)
-        for loose_end in links.loose_ends():
-            log.add(*loose_end)
 
     def _choose(self, first: bytes, log: _Log) -> RowRules:
         """The rules of the variant that the first row announces."""
@@ -142,22 +219,51 @@ class ExtractValidator:
 
 
 class _Rows:
-    """The lines of a file with their numbers, none longer than the limit, and how many there were."""
+    """The lines of a file after its first, with their numbers, none longer than the limit, each counted in the tally."""
 
-    def __init__(self, limits: ExtractLimits, log: _Log) -> None:
+    def __init__(self, file: BinaryIO, limits: ExtractLimits, log: _Log, tally: _Tally) -> None:
+        self._file = file
         self._limits = limits
         self._log = log
-        self.number = 0
+        self._tally = tally
+        self._end: int | None = None
 
-    def of(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-        if file.seek(0, 2) > self._limits.max_bytes:
+    def first(self) -> bytes:
+        """The first line; to be asked for once, before the others."""
+        if self._file.seek(0, 2) > self._limits.max_bytes:
             raise self._log.end("extract-too-large", 1)
-        file.seek(0)
+        self._file.seek(0)
+        return self._line(1)
+
+    def confine(self, start: int, end: int) -> None:
+        """Go on with the first line that begins from `start` on, and not beyond `end`."""
+        self._end = end
+        if start:
+            self._file.seek(start - 1)
+            self._line(1)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        place = self._file.tell()
+        row = 1
+        while (self._end is None or place < self._end) and (line := self._line(row + 1)):
+            place += len(line)
+            row += 1
+            if row - 1 > self._limits.max_rows:
+                raise self._log.end("extract-too-many-rows", row)
+            self._tally.rows += 1
+            yield row, line
+
+    def _line(self, row: int) -> bytes:
         longest = self._limits.max_line
-        while line := file.readline(longest + 1):
-            self.number += 1
-            if len(line) > longest:
-                raise self._log.end("extract-line-too-long", self.number)
-            if self.number - 1 > self._limits.max_rows:
-                raise self._log.end("extract-too-many-rows", self.number)
-            yield self.number, line
+        line = self._file.readline(longest + 1)
+        if len(line) > longest:
+            raise self._log.end("extract-line-too-long", row)
+        return line
+
+
+def _report(log: _Log, tally: _Tally) -> Report:
+    facts = {"records": str(tally.rows)}
+    if not log.total:
+        counts = json.dumps(dict(sorted(tally.counts.items())), separators=(",", ":"))
+        facts |= {"counts": counts} | tally.matches.facts()
+    return Report(SCHEMA, tuple(log.findings), log.total, facts)

@@ -6,7 +6,7 @@ kept, of bounded length: about 100 bytes a claim. Raises nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from gateway.validation.extract_rows import Record
@@ -61,6 +61,34 @@ class Links:
                 self._housing.add(housing)
         return LinkFault("extract-duplicate-claim", row, field) if field else None
 
+    def plain(self) -> dict[str, list[str]]:
+        """For another process that reads the rows before these: references as text, one character a byte; no rows."""
+        pairs = [(housing, keys[len(housing) + 1 :]) for keys, (_row, housing) in self._unclaimed.items()]
+        return {
+            "housing": _texts(self._housing),
+            "council_tax": _texts(self._council_tax),
+            "changes": _texts(self._changes),
+            "unchanged": _texts(self._unchanged),
+            "unclaimed_housing": _texts(housing for housing, _ in pairs),
+            "unclaimed_council_tax": _texts(council_tax for _, council_tax in pairs),
+        }
+
+    def join(self, later: Mapping[str, Sequence[str]]) -> bool:
+        """Take in the `plain` form of the rows that come after these; False where a claim came in both.
+
+        From then on a row that `loose_ends` names means nothing; that there is one does.
+        """
+        refs = {name: [text.encode("latin-1") for text in texts] for name, texts in later.items()}
+        if not (self._housing.isdisjoint(refs["housing"]) and self._council_tax.isdisjoint(refs["council_tax"])):
+            return False
+        self._housing.update(refs["housing"])
+        self._council_tax.update(refs["council_tax"])
+        self._changes.update(refs["changes"])
+        self._unchanged |= dict.fromkeys(refs["unchanged"], 0)
+        for housing, council_tax in zip(refs["unclaimed_housing"], refs["unclaimed_council_tax"], strict=True):
+            self._unclaimed[b"%b,%b" % (housing, council_tax)] = (0, housing)
+        return True
+
     def loose_ends(self) -> Iterator[LinkFault]:
         """After the last row: the first record of each claim or change that never came, in the order of rows."""
         faults = [
@@ -77,3 +105,7 @@ class Links:
 
     def _claimed(self, housing: bytes, council_tax: bytes) -> bool:
         return housing in self._housing or council_tax in self._council_tax
+
+
+def _texts(references: Iterable[bytes]) -> list[str]:
+    return [reference.decode("latin-1") for reference in references]

@@ -7,7 +7,8 @@ free text, and anything else that somebody wrote there is counted and forgotten.
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from gateway.validation.govtypes import rms_number_fault, rule_id_fault
 
@@ -37,6 +38,16 @@ class Matches:
         self._total += 1
         if len(self._listed) < MOST_LISTED:
             self._listed.append({"rms": number, "rule": _rule(rule), "matched": _iso(matched.strip(" "))})
+
+    def plain(self) -> dict[str, Any]:
+        """For another process that reads the rows before these."""
+        return {"listed": self._listed, "total": self._total, "other": self._other}
+
+    def join(self, later: Mapping[str, Any]) -> None:
+        """Take in the `plain` form of the rows that come after these."""
+        self._listed = [*self._listed, *later["listed"]][:MOST_LISTED]
+        self._total += later["total"]
+        self._other += later["other"]
 
     def facts(self) -> dict[str, str]:
         """`rms`: a JSON list of {rms, rule, matched}; how many there were; and how many had no number of that form."""

@@ -7,13 +7,17 @@ Each engine is imported only where a plan asks for it, so that a kind costs noth
 # ruff: noqa: PLC0415 - see above
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.errors import ConfigurationInvalid
 from gateway.validation.contract import Validator
 from gateway.validation.plan import Kind, Plan
+
+MOST_PROCESSES: Final = 4
+"""That one extract is read by, each of which may use the memory that a reader may."""
 
 
 def build(plan: Plan) -> Validator:
@@ -36,7 +40,8 @@ def build(plan: Plan) -> Validator:
             case Kind.EXTRACT:
                 from gateway.validation.extract import ExtractLimits, ExtractValidator
 
-                return ExtractValidator(limits=ExtractLimits(**limits), **arguments)
+                processors = min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+                return ExtractValidator(limits=ExtractLimits(**limits), processors=processors, **arguments)
             case Kind.REDIRECT:
                 return _redirect(**arguments)
     except TypeError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import random
 import re
+import signal
 import tracemalloc
 from collections.abc import Callable
 from datetime import date
@@ -23,12 +25,17 @@ from gateway.validation.extract_fields import MESSAGES, field_fault, field_patte
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_variants
 from gateway.validation.extract_rows import RowRules
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*use of fork.*:DeprecationWarning"
+)  # readers have one thread, tests more
+
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 TODAY = date(2026, 11, 21)
 VARIANTS = load_variants(SCHEMAS)
 WIDE = VARIANTS[-1]
 COLUMN = {field.number: column for column, field in enumerate(WIDE.fields)}
 VALIDATOR = ExtractValidator(SCHEMAS, allow_test_numbers=True)
+IN_PARTS = ExtractValidator(SCHEMAS, ExtractLimits(part=200), allow_test_numbers=True, processors=3)
 HEADER = ",".join(WIDE.header).encode()
 Check = Callable[[bytes], Report]
 
@@ -50,7 +57,9 @@ def check(tmp_path: Path) -> Check:
     def checked(content: bytes) -> Report:
         path = tmp_path / "extract.csv"
         path.write_bytes(content)
-        return VALIDATOR.validate(path)
+        report = VALIDATOR.validate(path)
+        assert IN_PARTS.validate(path) == report
+        return report
 
     return checked
 
@@ -225,13 +234,14 @@ def test_limits_end_the_reading(tmp_path: Path, limits: ExtractLimits, code: str
     assert places(ExtractValidator(SCHEMAS, limits).validate(path))[-1][0] == code
 
 
-def test_findings_never_carry_a_value(check: Check) -> None:
-    value = "Unmistakable"
+def test_findings_never_carry_a_value(tmp_path: Path) -> None:
+    value, path = "Unmistakable", tmp_path / "extract.csv"
     for column in COLUMN.values():
         for kind in RECORD_TYPES:
             values = row(kind, _320="T1", _308="1").split(b",")
             values[column] = value.encode()
-            assert value not in repr(check(extract(row("D"), row("T", _320="T1"), b",".join(values))))
+            path.write_bytes(extract(row("D"), row("T", _320="T1"), b",".join(values)))
+            assert value not in repr(VALIDATOR.validate(path))
 
 
 def test_file_that_cannot_be_read_is_the_disks_fault(tmp_path: Path) -> None:
@@ -255,6 +265,42 @@ def test_memory_follows_the_claims_and_not_the_bytes(tmp_path: Path) -> None:
 
 def test_every_message_has_a_code_of_the_extract() -> None:
     assert all(code == "file-empty" or code.startswith("extract-") for code in MESSAGES)
+
+
+# -- a long file is read in parts; `check` asks both ways everywhere above
+
+
+def test_right_file_is_read_in_parts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "extract.csv"
+    with path.open("wb") as file:
+        ExtractSampler(SCHEMAS).write(file, 300, random=random.Random(2), today=TODAY)
+    report = VALIDATOR.validate(path)
+    monkeypatch.setattr(ExtractValidator, "_read_in_order", lambda *_: pytest.fail("it was not read in parts"))
+    for processors in (2, 3, 4):
+        validator = ExtractValidator(SCHEMAS, ExtractLimits(part=1000), allow_test_numbers=True, processors=processors)
+        assert validator.validate(path) == report
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_belongs_together_is_found_across_parts(data: st.DataObject, tmp_path: Path) -> None:
+    """Claims that come twice, records without a claim, errors without their change, in any order and cut anywhere."""
+    rows = [
+        row(data.draw(st.sampled_from("DACSTE")), data.draw(st.sampled_from("1234")), _320=data.draw(change), _308="1")
+        for change in [st.sampled_from(["T1", "T2", ""])] * data.draw(st.integers(1, 12))
+    ]
+    path = tmp_path / "extract.csv"
+    path.write_bytes(extract(*rows))
+    limits = ExtractLimits(part=data.draw(st.integers(60, 3000)))
+    validator = ExtractValidator(SCHEMAS, limits, allow_test_numbers=True, processors=data.draw(st.integers(2, 4)))
+    assert validator.validate(path) == VALIDATOR.validate(path)
+
+
+def test_part_whose_reader_dies_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "extract.csv"
+    path.write_bytes(extract(*(row("D", str(number)) for number in range(9))))
+    monkeypatch.setattr(ExtractValidator, "_part_as_bytes", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert IN_PARTS.validate(path) == VALIDATOR.validate(path)
 
 
 # -- the fast path accepts nothing that the slow one refuses

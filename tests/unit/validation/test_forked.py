@@ -1,0 +1,49 @@
+"""A copy of this process that does a part of its work: what it says, what it dies of, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from gateway.validation.forked import Forked
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*use of fork.*:DeprecationWarning"
+)  # readers have one thread, tests more
+
+
+def test_answer_may_be_longer_than_a_pipe_holds() -> None:
+    with Forked(lambda: b"x" * 3_000_000) as copy:
+        assert copy.answer() == b"x" * 3_000_000
+
+
+def test_copy_that_fails_has_no_answer() -> None:
+    def fail() -> bytes:
+        raise MemoryError
+
+    with Forked(fail) as copy:
+        assert copy.answer() is None
+
+
+def test_copy_that_is_killed_in_its_answer_has_none() -> None:
+    with Forked(lambda: os.kill(os.getpid(), signal.SIGKILL) or b"") as copy:  # type: ignore[func-returns-value]
+        assert copy.answer() is None
+
+
+def test_copy_that_still_works_is_ended_on_leaving() -> None:
+    outlet, inlet = os.pipe()
+
+    def work() -> bytes:
+        os.write(inlet, os.getpid().to_bytes(8))
+        time.sleep(60)
+        return b""
+
+    with Forked(work):
+        pid = int.from_bytes(os.read(outlet, 8))
+    os.close(outlet)
+    os.close(inlet)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
