@@ -1,4 +1,4 @@
-"""Signals as a list that the work looks at when it can, with a bell that wakes it."""
+"""Signals as a list that the work looks at when it can, with a bell that wakes it; and the one that ends what hangs."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ def noted(numbers: Sequence[int], bell: Bell) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself gave back
+
+
+@contextmanager
+def ended_after(seconds: int) -> Iterator[None]:
+    """Have the kernel end this process (SIGALRM) where the block takes longer. For the main thread, and not within another.
+
+    For the start of threads: where the first step of a new one fails for want of memory, whoever starts it waits for
+    ever, in a place that no signal handler of ours can interrupt.
+    """
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)

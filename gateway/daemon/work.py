@@ -21,7 +21,7 @@ from gateway.daemon.crew import Crew
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role import Role
-from gateway.daemon.signals import noted
+from gateway.daemon.signals import ended_after, noted
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
@@ -32,6 +32,8 @@ from gateway.stages.collect import UNFINISHED
 from gateway.stages.workplace import Stage, Workplace
 
 _DEFECT: Final = 70
+_START_SECONDS: Final = 60
+"""That a watcher may take to start: 3,000 directories need a tenth of one."""
 
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
@@ -111,7 +113,8 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 bell.ring()
 
             readers = stack.enter_context(assembly.sandbox(place.settings))
-            stack.enter_context(Watcher([home.outbound, home.outcomes], on_spool, without_events))
+            with ended_after(_START_SECONDS):
+                stack.enter_context(Watcher([home.outbound, home.outcomes], on_spool, without_events))
             return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
@@ -121,5 +124,6 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 
-            stack.enter_context(Watcher([home.landing], on_landing, without_events))
+            with ended_after(_START_SECONDS):
+                stack.enter_context(Watcher([home.landing], on_landing, without_events))
             return assembly.link_stages(place, bell.ring)

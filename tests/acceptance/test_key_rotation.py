@@ -135,6 +135,7 @@ def test_both_ends_change_their_keys_under_traffic_and_nothing_is_lost_or_locked
         assert told.count("key.confirmed") == 1
 
 
+@pytest.mark.torture
 def test_ssh_keys_change_between_running_sites_before_and_after_the_partner_has_the_card(
     pair: tuple[Site, Site],
 ) -> None:

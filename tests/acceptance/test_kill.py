@@ -189,6 +189,7 @@ def process_with(*words: str) -> int | None:
 # -- the roles, under their supervisor
 
 
+@pytest.mark.torture
 def test_roles_killed_at_random_moments_at_both_sites_come_to_the_same_end(pair: Pair) -> None:
     chance = random.Random(1)
     traffic = Traffic(pair, seed=1, claims=90)
@@ -210,7 +211,7 @@ def test_roles_killed_at_random_moments_at_both_sites_come_to_the_same_end(pair:
         assert site.stop() == 0
 
 
-@pytest.mark.parametrize(("role", "places"), [("inspect", 2), ("vault", 1)])
+@pytest.mark.parametrize(("role", "places"), [("inspect", 2), pytest.param("vault", 1, marks=pytest.mark.torture)])
 def test_role_killed_three_times_in_the_same_batch_holds_no_innocent_file(pair: Pair, role: str, places: int) -> None:
     traffic = Traffic(pair, seed=7, claims=60, others=0)
     while traffic.drop(60):
@@ -324,6 +325,7 @@ def carry_all(pair: Pair) -> None:
             path.unlink()
 
 
+@pytest.mark.torture
 def test_roles_run_one_by_one_are_killed_and_started_again_while_files_are_carried_by_hand(pair: Pair) -> None:
     for site, other in (pair, pair[::-1]):
         path = site.home.partners_d / f"{other.code}.toml"

@@ -2,13 +2,15 @@
 the system says that the nth has failed.
 
 Counted are fsync and fdatasync of a file, syncfs, rename (all three of them), link, unlink, mkdir, rmdir, the commit of a
-ledger's transaction, and the start of another process (gpg, its agent, a reader). `Points.install` puts the counting in
+ledger's transaction, and the start of another process (gpg, its agent, a reader); with `is_data`, also each opening, read and
+write of a file whose path it knows. `Points.install` puts the counting in
 the place of the functions of this process, for good: it belongs into a forked child that ends afterwards.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sqlite3
@@ -16,6 +18,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
@@ -33,6 +36,7 @@ _OF_DISK = {
     "unlink": "unlink",
     "mkdir": "mkdir",
 }
+_OF_DATA = ("open", "read", "write")
 
 
 def killed(_operation: str) -> None:
@@ -62,6 +66,7 @@ class Points:
 
     at: int | None = None
     die: Callable[[str], None] = killed
+    is_data: Callable[[str], bool] | None = None
     afterwards: Callable[[str], None] = lambda _name: None
     met: list[str] = field(default_factory=list)
     counting: bool = True
@@ -76,6 +81,11 @@ class Points:
         for name, said in _OF_DISK.items():
             # The record is frozen, and holds the functions themselves: whoever imported it holds this very record.
             object.__setattr__(DISK, name, self._counted(said, getattr(DISK, name)))
+        if self.is_data is not None:
+            for name in _OF_DATA:
+                setattr(os, name, self._counted_on_files(name, getattr(os, name), self.is_data))
+            io.open = self._counted_on_files("open", io.open, self.is_data)  # how paths are opened
+            object.__setattr__(DISK, "write", self._counted_on_files("write", DISK.write, self.is_data))
         start: Any = subprocess.Popen.__init__
         subprocess.Popen.__init__ = self._counted("start", start)  # type: ignore[method-assign]  # that is the point
         commit: Any = DefaultDialect.do_commit
@@ -99,6 +109,17 @@ class Points:
         operation.counted = True  # type: ignore[attr-defined]  # so that nothing is counted twice
         return operation
 
+    def _counted_on_files(
+        self, name: str, call: Callable[..., Any], is_data: Callable[[str], bool]
+    ) -> Callable[..., Any]:
+        counted = self._counted(name, call)
+
+        def operation(what: Any, *arguments: Any, **named: Any) -> Any:
+            path = _path(named.get("dir_fd")) / _path(what)
+            return (counted if is_data(str(path)) else call)(what, *arguments, **named)
+
+        return operation
+
     def done(self) -> list[str]:
         """What had been done when it came to die."""
         return self.met[: ((self.at or 0) + 1) // 2]
@@ -114,3 +135,13 @@ class Points:
         if point == self.at:
             self.hit = True
             self.die(name)
+
+
+def _path(what: Any) -> Path:
+    """Of a file that is named, or open."""
+    if isinstance(what, int):
+        try:
+            return Path(f"/proc/self/fd/{what}").readlink()
+        except OSError:
+            return Path()
+    return Path() if what is None else Path(os.fsdecode(what))

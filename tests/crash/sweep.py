@@ -23,7 +23,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -91,7 +91,7 @@ class Sweep:
                     stack.callback(agent.close)
                     agent.ensure()
             readers = stack.enter_context(warm(self._root, self._settings[LA]))
-            moments = list(self._as_it_is())
+            moments = list(self._as_it_is(error))
             expected = ends(self._pair)
             gc.freeze()
             for number, moment in enumerate(moments):
@@ -102,7 +102,7 @@ class Sweep:
 
     # -- the trip as it is
 
-    def _as_it_is(self) -> Iterator[Moment]:
+    def _as_it_is(self, error: int | None) -> Iterator[Moment]:
         book = Book(self._pair)
         for number, leg in enumerate(self._trip.legs):
             leg.act(book)
@@ -112,7 +112,7 @@ class Sweep:
                 if leg.swept:
                     for site in self._pair:
                         renew(copies / site.code, site.home.root)
-                points = Points()
+                points = Points(is_data=self._data(turn, error))
                 status, said = forked(partial(self._turn, turn, points))
                 assert status == 0, f"{turn}: {said}"
                 if leg.swept:
@@ -149,6 +149,13 @@ class Sweep:
         self._turn(turn, points)
         return "met" if points.hit else ""
 
+    def _data(self, turn: Turn, error: int | None) -> Callable[[str], bool] | None:
+        """Which files' reading and writing can fail: not locks and bells, which lie on no disk in production."""
+        home = self._site(turn[0]).home
+        if error is None:
+            return None
+        return lambda path: path.startswith(f"{home.root}/") and not path.startswith(f"{home.run}/")
+
     def _site(self, side: str) -> Site:
         return next(site for site in self._pair if site.code == self._trip.site(side))
 
@@ -182,7 +189,8 @@ class Sweep:
         self, moment: Moment, point: int, where: str, readers: Sandbox, expected: Any, error: int
     ) -> None:
         """One operation fails, and nobody dies of it."""
-        status, said = forked(partial(self._failing_turn, moment.turn, Points(point, failing(error))))
+        points = Points(point, failing(error), self._data(moment.turn, error))
+        status, said = forked(partial(self._failing_turn, moment.turn, points))
         if said == "":
             self.outcome.missed += 1
         elif status != 0:

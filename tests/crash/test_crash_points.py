@@ -59,8 +59,7 @@ def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("trip", ["claim", "mixed"])
 def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(
-    founded: Path, ground: Path, trip: str, tally: Tally
+    founded: Path, ground: Path, tally: Tally
 ) -> None:
-    hold(swept(founded, ground, trip, 5, 37), tally)
+    hold(swept(founded, ground, "mixed", 5, 37), tally)

@@ -1,7 +1,7 @@
 """Every operation that the disk can refuse, refused once: the role carries on or ends in order, and nothing is lost.
 
-As in `test_crash_points`, but nobody is killed: the nth fsync, rename, link, unlink, mkdir or commit says that it has failed
-and has done nothing. The role puts its work off and goes on, or ends before it has begun; no failure passes for a success,
+As in `test_crash_points`, but nobody is killed: the nth fsync, rename, link, unlink, mkdir or commit, or the nth opening,
+read or write of a file, says that it has failed and has done nothing. The role puts its work off and goes on, or ends before it has begun; no failure passes for a success,
 so the trip comes to the very end that it has without it, and promises I1 to I5 hold.
 """
 
@@ -26,7 +26,7 @@ def hold(found: dict[str, Any], error: str, tally: Tally) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("error", "trip", "part", "parts"),
-    [("EIO", "claim", 0, 2), ("EIO", "claim", 1, 2), ("EIO", "words", 1, 3), ("ENOSPC", "mixed", 1, 3)],
+    [("EIO", "claim", 0, 3), ("EIO", "claim", 1, 3), ("EIO", "words", 1, 5), ("ENOSPC", "mixed", 1, 5)],
 )
 def test_an_operation_that_fails_anywhere_loses_and_doubles_nothing(
     founded: Path, ground: Path, error: str, trip: str, part: int, parts: int, tally: Tally
