@@ -7,15 +7,18 @@ not unpacked, since the number of their points is bounded elsewhere.
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import pikepdf
+
 _PIECE: Final = 1 << 16
-_SPACES: Final = re.compile(rb"[\x00\t\n\f\r ]+")
+_SPACES: Final = b"\x00\t\n\f\r "
+_BASE85: Final = re.compile(rb"(?:z|[!-u]{5})*+[!-u]{0,4}")
+_HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f]*")
 _CLEAR, _END, _FIRST, _WIDEST = 256, 257, 258, 12
 
 
@@ -37,10 +40,7 @@ def unpacked_size(packed: bytes, filters: Sequence[str], most: int) -> int:
             break
         if name not in _WRITTEN:
             break
-        try:
-            packed = _WRITTEN[name](_SPACES.sub(b"", packed))
-        except ValueError:
-            break
+        packed = _WRITTEN[name](packed.translate(None, _SPACES))
     return size
 
 
@@ -88,12 +88,18 @@ def _lempel_ziv(packed: bytes) -> Iterator[int]:
 
 
 def _base85(packed: bytes) -> bytes:
-    return base64.a85decode(packed.partition(b"~")[0])
+    """As far as it is right. By qpdf, at 20 times the speed of the standard library: half the LAIDs are written so."""
+    right = _BASE85.match(packed)
+    with pikepdf.new() as scratch:
+        stream = scratch.make_stream((right[0] if right else b"") + b"~>", Filter=pikepdf.Name.ASCII85Decode)
+        return stream.read_bytes()
 
 
 def _hexadecimal(packed: bytes) -> bytes:
-    digits = packed.partition(b">")[0]
-    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("latin-1"))
+    """As far as it is right."""
+    right = _HEXADECIMAL.match(packed)
+    digits = right[0] if right else b""
+    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
 
 
 _PACKERS: Final[Mapping[str, Callable[[bytes], Iterator[int]]]] = MappingProxyType(

@@ -93,6 +93,14 @@ def test_any_bytes_have_a_weight(content: bytes, name: str) -> None:
     assert unpacked_size(content, [name, after], MOST) >= 0
 
 
+@pytest.mark.parametrize("after", [b"~>", b"", b"\xff", b"v", b"az", b"!!~"])
+def test_text_that_is_damaged_weighs_what_came_before(after: bytes) -> None:
+    deflated = zlib.compress(bytes(900_000), wbits=15)
+    text = base64.a85encode(deflated + bytes(-len(deflated) % 4)) + after
+    assert unpacked_size(text, ["/A85", "/Fl"], MOST) == 900_000
+    assert unpacked_size(deflated.hex().encode() + b"g", ["/AHx", "/Fl"], MOST) == 900_000
+
+
 @pytest.mark.parametrize(
     ("name", "pack"),
     [("/FlateDecode", zlib.compress), ("/LZWDecode", lempel_ziv), ("/RunLengthDecode", run_lengths)],
