@@ -49,7 +49,7 @@ check: $(STAMP) ## Lint, format, types, layers.
 	$(BIN)/lint-imports
 
 unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not torture" $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not torture" $(PYTEST_ARGS)
 
 torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.
 	$(BIN)/pytest -n $(JOBS) -m torture $(PYTEST_ARGS)

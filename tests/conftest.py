@@ -7,21 +7,50 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 Tally = Callable[..., None]
 _KEY = "torture"
+_LONG = frozenset({"acceptance", "crash", "integration"})
 
 
-@pytest.fixture(autouse=True)
-def umask_of_its_own() -> Iterator[None]:
-    """Commands that a test runs within its process set the process's umask: that ends with the test."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts whole sites comes first, in random order: no worker is alone with a long file at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, Any, Any]:
+    with _umask_of_its_own():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    with _umask_of_its_own():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, Any, Any]:
+    with _umask_of_its_own():
+        return (yield)
+
+
+@contextmanager
+def _umask_of_its_own() -> Iterator[None]:
+    """Commands that are run within this process set the process's umask: that ends with the fixture or the test."""
     before = os.umask(0o022)
     os.umask(before)
-    yield
-    os.umask(before)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from gateway.bench.contract import Run
-from gateway.bench.outcome import Outcome
+from gateway.bench.outcome import Figure, Outcome
 
 _MIB = 1 << 20
 
@@ -28,7 +28,7 @@ def section(outcome: Outcome) -> Iterator[str]:
         yield "| figure | |"
         yield "| --- | ---: |"
         for figure in outcome.figures:
-            yield f"| {figure.what} | {figure.value:,.{_digits(figure.value)}f} {figure.unit} |"
+            yield f"| {figure.what} | {_number(figure)} |"
         yield ""
 
 
@@ -46,7 +46,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             beside = ", ".join(f"{ratio.median:.1f} × {ratio.against}" for ratio in outcome.ratios)
             lines.append(f"| {outcome.what} | {said} | {beside} |")
         else:
-            said = ", ".join(f"{f.what}: {f.value:,.{_digits(f.value)}f} {f.unit}" for f in outcome.figures)
+            said = "<br>".join(f"{figure.what}: {_number(figure)}" for figure in outcome.figures)
             lines.append(f"| {outcome.what} | {said} | |")
     return "\n".join(lines)
 
@@ -93,5 +93,6 @@ def _by_contestant(outcome: Outcome) -> dict[str, list[Run]]:
     return found
 
 
-def _digits(value: float) -> int:
-    return 0 if abs(value) >= 100 or value == int(value) else 2
+def _number(figure: Figure) -> str:
+    digits = 0 if abs(figure.value) >= 100 or figure.value == int(figure.value) else 2
+    return f"{figure.value:,.{digits}f} {figure.unit}".rstrip()

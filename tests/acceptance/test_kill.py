@@ -211,7 +211,8 @@ def test_roles_killed_at_random_moments_at_both_sites_come_to_the_same_end(pair:
         assert site.stop() == 0
 
 
-@pytest.mark.parametrize(("role", "places"), [("inspect", 2), pytest.param("vault", 1, marks=pytest.mark.torture)])
+@pytest.mark.torture
+@pytest.mark.parametrize(("role", "places"), [("inspect", 2), ("vault", 1)])
 def test_role_killed_three_times_in_the_same_batch_holds_no_innocent_file(pair: Pair, role: str, places: int) -> None:
     traffic = Traffic(pair, seed=7, claims=60, others=0)
     while traffic.drop(60):

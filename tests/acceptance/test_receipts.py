@@ -407,7 +407,10 @@ def ends(site: Site) -> int:
     return status
 
 
-@pytest.mark.parametrize(("head", "starts"), [("later than the chain's end", 3), ("of another chain", 0)])
+@pytest.mark.parametrize(
+    ("head", "starts"),
+    [pytest.param("later than the chain's end", 3, marks=pytest.mark.torture), ("of another chain", 0)],
+)
 def test_receipt_that_remembers_more_than_the_ledger_halts_the_gateway_for_good(
     tmp_path: Path, head: str, starts: int
 ) -> None:

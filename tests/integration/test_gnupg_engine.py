@@ -158,7 +158,7 @@ def test_round_trip_between_two_engines_names_signer_and_recipient(
     assert report.encrypted_to == town.own
     assert report.signed_at < report_before + YEAR
     assert (tmp_path / "out").read_bytes() == CONTENT
-    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "out").stat().st_mode & 0o137 == 0
 
 
 def test_a_failing_reader_surfaces_as_itself_and_leaves_no_file(engine: GnuPgEngine, tmp_path: Path) -> None:
