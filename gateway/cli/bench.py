@@ -104,7 +104,7 @@ def _machine() -> dict[str, Any]:
     """What a reader has to know of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "system": f"{platform.system()} {platform.release().partition("-")[0]}",
+        "system": " ".join((platform.system(), platform.release().partition("-")[0])),
         "processors": os.cpu_count(),
         "memory_bytes": memory,
         "python": platform.python_version(),
