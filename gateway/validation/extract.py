@@ -1,9 +1,10 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
-The first row decides between the 314-column and the 316-column variant; every other row is judged by its record type, and at the end
-by whether the claim or change it belongs to came. A long file is first read in parts by several processes; where anything is
-wrong with one of them, or between two, nothing of that counts and it is read in order. Findings name row and field number, never a value. The extract names no
-authority in its rows as far as is publicly known (its file name does), so none is checked here.
+The first row decides between the 314-column and the 316-column variant; every other row is judged by its record type,
+and at the end by whether the claim or change it belongs to came. A long file is first read in parts by several
+processes; where anything is wrong with one of them, or between two, nothing of that counts and it is read in order.
+Findings name row and field number, never a value. The extract names no authority in its rows as far as is publicly
+known (its file name does), so none is checked here.
 
 Raises DiskFailed where the file cannot be read, ConfigurationInvalid where the layout cannot, and nothing for what a file
 holds: length of a row, length of a reference, number of rows and number of faults are all bounded.

@@ -1,8 +1,9 @@
 """Every operation that the disk can refuse, refused once: the role carries on or ends in order, and nothing is lost.
 
 As in `test_crash_points`, but nobody is killed: the nth fsync, rename, link, unlink, mkdir or commit, or the nth opening,
-read or write of a file, says that it has failed and has done nothing. The role puts its work off and goes on, or ends before it has begun; no failure passes for a success,
-so the trip comes to the very end that it has without it, and promises I1 to I5 hold.
+read or write of a file, says that it has failed and has done nothing. The role puts its work off and goes on, or ends
+before it has begun; no failure passes for a success, so the trip comes to the very end that it has without it, and
+promises I1 to I5 hold.
 """
 
 from __future__ import annotations
