@@ -21,13 +21,13 @@ _MIB: Final = 1 << 20
 
 def backlog(ground: Ground) -> Outcome:
     """A backlog, and a ledger that is years old."""
-    few, many, past = (200, 1000, 20_000) if ground.quick else (1000, 50_000, 1_000_000)
+    few, many, past, rounds = (100, 1000, 5_000, 1) if ground.quick else (1000, 50_000, 1_000_000, 2)
     runs: list[Run] = []
     young, old = Pair(ground.root / "young"), Pair(ground.root / "old")
     ground.say(f"  writing a past of {past:,} transfers")
     story = Past(DWP, AUTHORITY, past, time.time() - _HOUR, ground.next_seed())
     write_past(story, old.site(DWP).home, old.site(AUTHORITY).home)
-    for number, count in ((1, few), (2, few), (3, many)):
+    for number, count in enumerate([few] * rounds + [many], 1):
         for pair, name in ((young, "new ledger"), (old, f"{past:,} transfers")):
             if count == many and pair is young:
                 continue

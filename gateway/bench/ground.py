@@ -57,7 +57,8 @@ class Ground:
 
     def single(self) -> Script:
         """The script of one connection a file."""
-        return Script("connection per file", SINGLE, self.root / "single", self.server, self.keys)
+        most = 4 if self.quick else 40
+        return Script("connection per file", SINGLE, self.root / "single", self.server, self.keys, most_files=most)
 
     def rclone(self) -> Sequence[Contestant]:
         """rclone, or nobody where it is not installed: no figure is better than one that nobody measured."""

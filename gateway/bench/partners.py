@@ -36,7 +36,7 @@ _PAUSE: Final = 0.3
 
 def partners(ground: Ground) -> Outcome:
     """Many partners, of whom one stalls and one has a backlog."""
-    count, single, heap = (20, 20, 300) if ground.quick else (380, 100, 5000)
+    count, single, heap = (12, 10, 300) if ground.quick else (380, 100, 5000)
     (site,) = make_sites(ground.root / "many", [(DWP, "Department for Work and Pensions")])
     codes = [f"E0700{number:04d}" for number in range(1, count + 1)]
     stalled, behind, others = codes[0], codes[1], codes[2:]

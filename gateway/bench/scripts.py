@@ -46,8 +46,6 @@ for file in "$OUT"/*; do
 done
 """
 
-_SINGLE_FILES: Final = 40
-
 
 @dataclass(frozen=True)
 class Keys:
@@ -95,9 +93,19 @@ def _gpg(home: Path, *arguments: str, stdin: bytes = b"") -> bytes:
 class Script:
     """One of the scripts, as a contestant."""
 
-    def __init__(self, name: str, text: str, root: Path, server: Server, keys: Keys, *, gpg_options: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        root: Path,
+        server: Server,
+        keys: Keys,
+        *,
+        gpg_options: str = "",
+        most_files: int | None = None,
+    ) -> None:
         self.name = name
-        self.most_files = _SINGLE_FILES if text == SINGLE else None
+        self.most_files = most_files
         self._text = text
         self._server = server
         self._directories = {key: root / key.lower() for key in ("OUT", "SEALED", "IN", "WORK")}

@@ -40,19 +40,19 @@ def _mixed(ground: Ground, shares: Mapping[str, int], count: int, rounds: int) -
 
 def claims_(ground: Ground) -> Outcome:
     """Many small files."""
-    count, rounds = (300, 2) if ground.quick else (2000, 3)
+    count, rounds = (200, 1) if ground.quick else (2000, 3)
     return Outcome("claims", f"{count:,} claims of 4 to 8 KB", _mixed(ground, {"claim": 1}, count, rounds))
 
 
 def laids(ground: Ground) -> Outcome:
     """PDF documents."""
-    count, rounds = (60, 2) if ground.quick else (500, 3)
+    count, rounds = (60, 1) if ground.quick else (500, 3)
     return Outcome("laids", f"{count:,} LAIDs of 20 to 200 KB", _mixed(ground, {"laid": 1}, count, rounds))
 
 
 def day(ground: Ground) -> Outcome:
     """What goes to an authority on a working day."""
-    count, rounds = (100, 1) if ground.quick else (1000, 3)
+    count, rounds = (60, 1) if ground.quick else (1000, 3)
     return Outcome("day", f"{count:,} files, mixed as on a working day", _mixed(ground, DAY, count, rounds))
 
 
@@ -77,7 +77,7 @@ def extract(ground: Ground) -> Outcome:
 
 def counts(ground: Ground) -> Outcome:
     """How the rate depends on how many files there are."""
-    numbers = (1, 10, 100, 300) if ground.quick else (1, 3, 10, 30, 100, 300, 1000, 2000)
+    numbers = (1, 30, 300) if ground.quick else (1, 3, 10, 30, 100, 300, 1000, 2000)
     runs: list[Run] = []
     with ground.gateway() as gateway:
         contestants: list[Contestant] = [ground.batch(), *ground.rclone(), gateway]
@@ -90,7 +90,7 @@ def counts(ground: Ground) -> Outcome:
 
 def idle(ground: Ground) -> Outcome:
     """One small file at a time, on a system with nothing else to do."""
-    count = 40 if ground.quick else 200
+    count = 12 if ground.quick else 200
     pauses = random.Random(ground.next_seed())
     seconds: list[float] = []
     with (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fewer and smaller files: under three minutes.")
+@click.option("--quick", is_flag=True, help="Fewer and smaller files: about three minutes.")
 @click.option("--workload", "wanted", multiple=True, metavar="NAME", help="Only this one; may be given again.")
 @click.option("--list", "list_only", is_flag=True, help="List the workloads.")
 @click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Keep everything here.")
