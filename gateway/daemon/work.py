@@ -27,7 +27,7 @@ from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
-from gateway.spool.watching import Watcher
+from gateway.spool.watching import OnHint, Watcher
 from gateway.stages.collect import UNFINISHED
 from gateway.stages.workplace import Stage, Workplace
 
@@ -100,6 +100,10 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
     def without_events(why: str) -> None:
         log.warning("work.deferred", code="no-events", reason=why)
 
+    def watch(roots: Sequence[Path], on_hint: OnHint) -> None:
+        with ended_after(_START_SECONDS):
+            stack.enter_context(Watcher(roots, on_hint, without_events))
+
     tidy(home, place.ledger, role)
     match role:
         case Role.INSPECT:
@@ -113,8 +117,7 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 bell.ring()
 
             readers = stack.enter_context(assembly.sandbox(place.settings))
-            with ended_after(_START_SECONDS):
-                stack.enter_context(Watcher([home.outbound, home.outcomes], on_spool, without_events))
+            watch([home.outbound, home.outcomes], on_spool)
             return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
@@ -124,6 +127,5 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 
-            with ended_after(_START_SECONDS):
-                stack.enter_context(Watcher([home.landing], on_landing, without_events))
+            watch([home.landing], on_landing)
             return assembly.link_stages(place, bell.ring)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -154,35 +154,35 @@ class ExtractValidator:
 
     def _read_in_parts(self, path: Path, size: int, parts: int) -> _Tally | None:
         """The tally of a file that is right from end to end; None for any other, and where that could not be found out."""
-        bounds = [size * part // parts for part in range(parts)] + [size]
         try:
             with path.open("rb") as file:
-                # Before the processes part, so that the rules are made once.
                 log = _Log(self._limits)
-                self._choose(_Rows(file, self._limits, log, _Tally()).first(), log)
+                rules = self._choose(_Rows(file, self._limits, log, _Tally()).first(), log)
+                begin = file.tell()
+            cuts = [begin + (size - begin) * part // parts for part in range(parts + 1)]
+            own, *others = pairwise(cuts)
             with ExitStack() as stack:
-                others = [
-                    stack.enter_context(Forked(partial(self._part_as_bytes, path, *bound)))
-                    for bound in list(pairwise(bounds))[1:]
+                copies = [
+                    stack.enter_context(closing(Forked(partial(self._part_as_bytes, path, rules, *part))))
+                    for part in others
                 ]
-                tally = self._part(path, bounds[0], bounds[1])
-                for other in others:
-                    if (answer := other.answer()) is None or not tally.join(answer):
+                tally = self._part(path, rules, *own)
+                for copy in copies:
+                    if (answer := copy.answer()) is None or not tally.join(answer):
                         return None
         except (_GiveUp, OSError):
             return None
         right = 0 < tally.rows <= self._limits.max_rows and next(tally.links.loose_ends(), None) is None
         return tally if right else None
 
-    def _part_as_bytes(self, path: Path, start: int, end: int) -> bytes:
-        return self._part(path, start, end).plain()
+    def _part_as_bytes(self, path: Path, rules: RowRules, start: int, end: int) -> bytes:
+        return self._part(path, rules, start, end).plain()
 
-    def _part(self, path: Path, start: int, end: int) -> _Tally:
+    def _part(self, path: Path, rules: RowRules, start: int, end: int) -> _Tally:
         """The tally of the rows that begin from `start` on and before `end`; _GiveUp where one of them is not right."""
         log, tally = _Log(replace(self._limits, max_faults=1)), _Tally()
         with path.open("rb", buffering=_READ_AHEAD) as file:
             rows = _Rows(file, self._limits, log, tally)
-            rules = self._choose(rows.first(), log)
             rows.confine(start, end)
             self._judge(rows, rules, log, tally)
         return tally
@@ -237,11 +237,10 @@ class _Rows:
         return self._line(1)
 
     def confine(self, start: int, end: int) -> None:
-        """Go on with the first line that begins from `start` on, and not beyond `end`."""
+        """Go on with the first line that begins from `start` on, which is not the file's first, and not beyond `end`."""
         self._end = end
-        if start:
-            self._file.seek(start - 1)
-            self._line(1)
+        self._file.seek(start - 1)
+        self._line(1)
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         place = self._file.tell()

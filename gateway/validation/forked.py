@@ -10,8 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 
 from gateway.validation.confinement import die_with
 
@@ -20,7 +19,7 @@ _ENDED_BROKEN: Final = 3
 
 
 class Forked:
-    """The copy at work, from the moment this is made. OSError is raised where there is no room for one."""
+    """The copy at work, from the moment this is made until it is closed. OSError is raised where there is no room for one."""
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         outlet, inlet = os.pipe()
@@ -35,14 +34,6 @@ class Forked:
             _be_the_copy(work, inlet, parent)
         os.close(inlet)
         self._pipe = os.fdopen(outlet, "rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def answer(self) -> bytes | None:
         """What it found, once it has; None where it died of it. To be asked once."""

@@ -92,8 +92,7 @@ def _base85(packed: bytes) -> bytes:
     try:
         return _by_qpdf(packed.partition(b"~")[0])
     except pikepdf.PdfError:
-        right = _BASE85.match(packed)
-        return _by_qpdf(right[0]) if right else b""
+        return _by_qpdf(_right(_BASE85, packed))
 
 
 def _by_qpdf(text: bytes) -> bytes:
@@ -103,9 +102,14 @@ def _by_qpdf(text: bytes) -> bytes:
 
 def _hexadecimal(packed: bytes) -> bytes:
     """As far as it is right."""
-    right = _HEXADECIMAL.match(packed)
-    digits = right[0] if right else b""
+    digits = _right(_HEXADECIMAL, packed)
     return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+
+
+def _right(form: re.Pattern[bytes], packed: bytes) -> bytes:
+    """As much of its beginning as has that form."""
+    found = form.match(packed)
+    return found[0] if found else b""
 
 
 _PACKERS: Final[Mapping[str, Callable[[bytes], Iterator[int]]]] = MappingProxyType(

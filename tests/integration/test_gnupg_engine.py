@@ -152,13 +152,14 @@ def test_round_trip_between_two_engines_names_signer_and_recipient(
     town: Town, engine: GnuPgEngine, tmp_path: Path
 ) -> None:
     report_before = time.time() - 2
+    os.umask(0o077)  # the roles'
     (tmp_path / "m.pgp").write_bytes(town.good)
     report = engine.open(tmp_path / "m.pgp", "DWP", tmp_path / "out", MEGABYTE)
     assert report.signer == town.pinned["DWP"]
     assert report.encrypted_to == town.own
     assert report.signed_at < report_before + YEAR
     assert (tmp_path / "out").read_bytes() == CONTENT
-    assert (tmp_path / "out").stat().st_mode & 0o137 == 0
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failing_reader_surfaces_as_itself_and_leaves_no_file(engine: GnuPgEngine, tmp_path: Path) -> None:

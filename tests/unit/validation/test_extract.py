@@ -25,9 +25,8 @@ from gateway.validation.extract_fields import MESSAGES, field_fault, field_patte
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_variants
 from gateway.validation.extract_rows import RowRules
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*use of fork.*:DeprecationWarning"
-)  # readers have one thread, tests more
+# Readers have one thread, tests more.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 TODAY = date(2026, 11, 21)
