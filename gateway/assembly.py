@@ -45,6 +45,7 @@ _ERRORS = (
     "disk.full",
     "intake.stopped",
     ".missing",
+    ".written-late",
     "key.expired",
 )
 _WARNINGS = (
@@ -62,6 +63,7 @@ _WARNINGS = (
     ".expiring",
     "key.revoked",
     ".returned",
+    ".held-open",
 )
 
 
@@ -134,6 +136,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.intake import Intake, Rule
     from gateway.spool.outcomes import Outcomes
+    from gateway.spool.set_aside import SetAside
     from gateway.stages.admit import Admit
     from gateway.stages.deliver import Deliver
     from gateway.stages.expect import Expect
@@ -146,13 +149,12 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in place.routes.outgoing.items()
     }
-    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
-    admit = Admit(place, intake)
+    settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
+    aside = SetAside(place.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
+    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, aside)
+    admit = Admit(place, intake, aside)
     admit.recover()
-    hear = Hear(
-        place,
-        Outcomes(place.home.outcomes, {name: flow.settle_seconds for name, flow in settings.flows.items()}, words),
-    )
+    hear = Hear(place, Outcomes(place.home.outcomes, settle, words))
     return [
         admit,
         Validate(place, readers, viruses),

@@ -223,7 +223,7 @@ class LedgerUnavailable(Defer):
 
 
 class StillBeingWritten(Defer):
-    """The file is still changing."""
+    """The file is still changing, or somebody has it open for writing."""
 
     code = "file-unsettled"
     remedy = "Nothing: it is taken once it has been quiet for the flow's settle time."
@@ -791,6 +791,16 @@ class SuspectedDuplicate(Hold):
 
     code = "suspected-duplicate"
     remedy = "If it is meant: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`."
+
+
+class WrittenLate(Hold):
+    """Something wrote to the dropped file after it was taken: what was taken may be half a file."""
+
+    code = "written-late"
+    remedy = (
+        "The whole file lies in spool/returned, with a letter. Give this transfer back with `gateway return ID --reason ...`, "
+        "and drop the whole file again. If it has gone already, tell the partner not to use it."
+    )
 
 
 class PoisonFile(Hold):

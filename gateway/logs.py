@@ -72,6 +72,8 @@ class Event(StrEnum):
     EXTRACT_LATE = "extract.late"
     EXTRACT_MISSING = "extract.missing"
     SPOOL_REFUSED = "spool.refused"
+    SPOOL_WRITTEN_LATE = "spool.written-late"
+    SPOOL_HELD_OPEN = "spool.held-open"
     CONSIGNMENT_PACKED = "consignment.packed"
     CONSIGNMENT_SEALED = "consignment.sealed"
     CONSIGNMENT_SENT = "consignment.sent"

@@ -1,7 +1,8 @@
 """What a role gives up before it opens anything: limits, new rights, core dumps, being looked into, and the network.
 
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
-reads its memory (root's can), private files, and bounds on memory, open files and the size of a file. A role that must
+reads its memory (root's can), private files, and bounds on memory, open files and the size of a file. The right to ask
+who has a file open (CAP_LEASE), which a unit may give, stays with inspect alone. A role that must
 not talk to anybody (inspect, vault) moreover loses every socket but Unix ones, where the kernel has seccomp; inspect
 keeps the network where the configuration gives it a virus scanner at a TCP address.
 
@@ -16,6 +17,7 @@ import os
 import pwd
 import resource
 import signal
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +30,11 @@ from gateway.settings.values import GIB
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_CAP_AMBIENT: Final = 47
+_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+_CAPABILITY_VERSION: Final = 0x20080522
+_CAPABILITY_BYTES: Final = 24
+_LEASE: Final = 1 << 28
 
 _SILENT: Final = (Role.INSPECT, Role.VAULT)
 _FILES: Final = 8192
@@ -76,6 +83,8 @@ def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> t
         _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)
+        if os.geteuid() != 0:
+            _give_up_capabilities(keep=_LEASE if role == Role.INSPECT else 0)
         closed = not may_talk(settings, role) and refuse_network()
     except OSError as error:
         raise RoleUnconfined(f"{role} cannot be confined: {error.strerror}") from error
@@ -100,6 +109,24 @@ def _limit(which: int, value: int) -> None:
     _, hard = resource.getrlimit(which)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
+
+
+def _give_up_capabilities(keep: int) -> None:
+    """Keep of this process's capabilities those in the bit set `keep`, and let no program that it starts have any."""
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    held = ctypes.create_string_buffer(_CAPABILITY_BYTES)
+    _syscall("capget", ctypes.c_char_p(header), held)
+    words = struct.unpack("=6I", held.raw)
+    permitted = (words[1] | words[4] << 32) & keep
+    low, high = permitted & 0xFFFF_FFFF, permitted >> 32
+    _syscall("capset", ctypes.c_char_p(header), ctypes.c_char_p(struct.pack("=6I", low, low, 0, high, high, 0)))
+
+
+def _syscall(name: str, *arguments: object) -> None:
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _prctl(option: int, value: int) -> None:

@@ -27,7 +27,8 @@ from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
-from gateway.spool.watching import OnHint, Watcher
+from gateway.spool.watching import Hint, OnHint, Watcher
+from gateway.spool.writers import may_ask_of_any_file
 from gateway.stages.collect import UNFINISHED
 from gateway.stages.workplace import Stage, Workplace
 
@@ -100,30 +101,36 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
     def without_events(why: str) -> None:
         log.warning("work.deferred", code="no-events", reason=why)
 
-    def watch(roots: Sequence[Path], on_hint: OnHint) -> None:
+    def watch(roots: Sequence[Path], on_hint: OnHint, *, every_write: bool = False) -> None:
         with ended_after(_START_SECONDS):
-            stack.enter_context(Watcher(roots, on_hint, without_events))
+            stack.enter_context(Watcher(roots, on_hint, without_events, every_write=every_write))
 
     tidy(home, place.ledger, role)
     match role:
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
 
-            settling, words = Settling(time.time, time.monotonic), Settling(time.time, time.monotonic)
+            settling, words = Settling(time.monotonic), Settling(time.monotonic)
 
-            def on_spool(path: Path, moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
+            def on_spool(path: Path, hint: Hint) -> None:
                 tree = words if path.is_relative_to(home.outcomes) else settling
-                tree.note_moved(path) if moved else tree.note_written(path)
+                if hint is Hint.MOVED:
+                    tree.note_moved(path)
+                else:
+                    tree.note_written(path, writing=hint is Hint.WRITING)
                 bell.ring()
 
             readers = stack.enter_context(assembly.sandbox(place.settings))
-            watch([home.outbound, home.outcomes], on_spool)
+            # The kernel sends it to whoever asks about a file's writers in the moment in which one comes.
+            signal.signal(signal.SIGIO, signal.SIG_IGN)
+            asks = may_ask_of_any_file()
+            watch([home.outbound, home.outcomes], on_spool, every_write=not asks)
             return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
         case Role.LINK:
 
-            def on_landing(path: Path, _moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
+            def on_landing(path: Path, _hint: Hint) -> None:
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 

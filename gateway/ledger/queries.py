@@ -49,12 +49,12 @@ def consignment_in(connection: Connection, partner: str, identity: str) -> Row[A
     return one(connection, CONSIGNMENTS, Direction.IN, partner, identity)
 
 
-def digests_in(connection: Connection, partner: str, ids: Sequence[str]) -> dict[str, str]:
-    """The SHA-256 of those of these transfers that came from a partner, by their ids."""
+def digests(connection: Connection, direction: Direction, partner: str, ids: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of those of these transfers from or to a partner, by their ids."""
     found: dict[str, str] = {}
     for start in range(0, len(ids), _LIST):
         query = select(TRANSFERS.c.id, TRANSFERS.c.sha256).where(
-            TRANSFERS.c.direction == str(Direction.IN),
+            TRANSFERS.c.direction == str(direction),
             TRANSFERS.c.partner == partner,
             TRANSFERS.c.id.in_(ids[start : start + _LIST]),
         )

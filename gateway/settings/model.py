@@ -188,6 +188,12 @@ class Validation(Table):
     test_numbers: Switch = True
 
 
+class SpoolSettings(Table):
+    """`[spool]`: what was taken is kept beside so long where the system cannot tell whether somebody writes on."""
+
+    keep_taken_seconds: Seconds = 3600.0
+
+
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
@@ -336,6 +342,7 @@ class GatewayFile(Table):
     daemon: Daemon = Daemon()
     logs: LogSettings = LogSettings()
     validation: Validation = Validation()
+    spool: SpoolSettings = SpoolSettings()
     calendar: Calendar = Calendar()
     antivirus: Antivirus = Antivirus()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
@@ -360,6 +367,7 @@ class Settings:
     partners: Mapping[str, Partner]
     keys: KeySettings = field(default_factory=KeySettings)
     accounts: Accounts = field(default_factory=Accounts)
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
 
     @property
     def umask(self) -> int:

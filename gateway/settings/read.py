@@ -87,6 +87,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             daemon=gateway.daemon,
             logs=gateway.logs,
             validation=gateway.validation,
+            spool=gateway.spool,
             calendar=gateway.calendar,
             antivirus=gateway.antivirus,
             flows=flows,

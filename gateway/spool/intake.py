@@ -5,9 +5,11 @@ StillBeingWritten where the file changes under the reader, FileUnsafe, FileEmpty
 opening, DiskFull and DiskFailed for the disk. After an error no copy is left.
 
 The spool is hostile ground. Every step down is taken relative to the directory opened before it, without following
-links, and everything is judged again on the open file. The bytes are *copied*, never moved: whoever still holds the
-dropped file open could write to it after we had measured it. The digest is that of the bytes that were written to
-custody. Reading the file once more is left to files that are admitted only because nothing happened to them for long.
+links, and everything is judged again on the open file. A file that somebody has open for writing is not taken, where
+the kernel can tell (`writers`). The bytes are *copied*, never moved: whoever opens the dropped file later could write
+to it after we had measured it. The digest is that of the bytes that were written to custody. Where the kernel cannot
+tell, a file that is admitted only because nothing happened to it for long is read once more. What was taken is set
+aside, and removed once it is certain that nobody wrote on (`set_aside`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -39,7 +41,9 @@ from gateway.spool.custody import custody_file
 from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened, partner_directory
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
-from gateway.spool.settling import Readiness, Settling
+from gateway.spool.set_aside import SetAside
+from gateway.spool.settling import Key, Readiness, Settling, mark_of
+from gateway.spool.writers import Writers, keeps_others_out, writers_of
 
 _PIECE: Final = 1 << 20
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,6 +70,7 @@ class Drop:
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     device: int
     inode: int
     readiness: Readiness
@@ -106,7 +111,7 @@ class Taken:
 class Intake:
     """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
 
-    `rules` says which flows there are, `partners` which partners are configured at all.
+    `rules` says which flows there are, `partners` which partners are configured at all; what was taken goes to `aside`.
     """
 
     def __init__(
@@ -115,14 +120,20 @@ class Intake:
         rules: Mapping[str, Rule],
         partners: AbstractSet[str],
         settling: Settling,
+        aside: SetAside,
         disk: Disk = DISK,
+        writers: Callable[[int], Writers] = writers_of,
     ) -> None:
         self._rules = rules
         self._partners = partners
         self._settling = settling
+        self._aside = aside
         self._disk = disk
+        self._writers = writers
         self.unsettled = 0
         """How many files the last scan passed over because they are not finished yet."""
+        self.held_open: dict[Key, float] = {}
+        """Those of them that would be taken but that somebody has open for writing, and the seconds since that was seen."""
         self._entered: tuple[str, str] | None = None
         self._below = -1
         try:
@@ -149,6 +160,7 @@ class Intake:
     def scan(self) -> Iterator[Drop | Refusal]:
         """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
         self.unsettled = 0
+        self.held_open = {}
         self._leave()
         try:
             for flow in names(self._root):
@@ -202,7 +214,10 @@ class Intake:
         rule = self._rules.get(flow)
         settle = rule.settle_seconds if rule is not None else _STRAY_SETTLE
         plain = is_plain(status)
-        readiness = self._settling.look(key, status.st_size, status.st_mtime_ns, settle, marked=marked and plain)
+        readiness = self._settling.look(key, mark_of(status), settle, marked=marked and plain)
+        if readiness is not Readiness.GROWING and plain and self._is_open(directory, name):
+            readiness = Readiness.GROWING
+            self.held_open[key] = self._settling.held_open(key)
         if readiness is Readiness.GROWING:
             self.unsettled += 1
             return None
@@ -210,8 +225,28 @@ class Intake:
         if error is not None:
             return Refusal(flow, partner, name, error)
         return Drop(
-            flow, partner, name, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, readiness, marked
+            flow,
+            partner,
+            name,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_dev,
+            status.st_ino,
+            readiness,
+            marked,
         )
+
+    def _is_open(self, directory: int, name: str) -> bool:
+        """Whether somebody has the file open for writing; no, where that cannot be told."""
+        try:
+            descriptor = os.open(name, FILE, dir_fd=directory)
+        except OSError as error:
+            return keeps_others_out(error)
+        try:
+            return self._writers(descriptor) is Writers.SOME
+        finally:
+            os.close(descriptor)
 
     def _stray(self, directory: int, flow: str, partner: str, name: str) -> Iterator[Refusal]:
         """What lies where only directories belong."""
@@ -220,7 +255,7 @@ class Intake:
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             key = (flow, partner, name)
-            if self._settling.look(key, status.st_size, status.st_mtime_ns, _STRAY_SETTLE) is not Readiness.GROWING:
+            if self._settling.look(key, mark_of(status), _STRAY_SETTLE) is not Readiness.GROWING:
                 error = (
                     FlowNotPermitted("It does not lie in a directory FLOW/PARTNER.")
                     if is_plain(status)
@@ -272,8 +307,11 @@ class Intake:
         group.add_directory(custody)
         return Taken(target, drop.size, sha256)
 
-    def release(self, drop: Drop) -> bool:
-        """Remove the dropped file and its marker; False where another file has taken its name, and that one stays."""
+    def release(self, drop: Drop, transfer: str) -> bool:
+        """Set the dropped file aside under the transfer's id, and remove its marker.
+
+        False where another file has taken its name, and that one stays.
+        """
         try:
             directory = self._enter(drop)
             status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
@@ -283,11 +321,11 @@ class Intake:
                 if drop.marked:
                     with suppress(FileNotFoundError):
                         self._disk.unlink(drop.name + READY, dir_fd=directory)
-                self._disk.unlink(drop.name, dir_fd=directory)
+                same = self._aside.put(directory, (drop.flow, drop.partner, drop.name), transfer, drop.inode)
         except FileNotFoundError:
             same = True
         except OSError as error:
-            raise disk_error(error, "removing a file from spool/outbound") from error
+            raise disk_error(error, "setting a file aside in spool/outbound") from error
         self._settling.forget((drop.flow, drop.partner, drop.name))
         return same
 
@@ -312,8 +350,14 @@ class Intake:
             digest.update(piece)
             write_all(target, piece, self._disk)
         sha256 = digest.hexdigest()
-        changed = left != 0 or not _is_same(os.fstat(source), drop)
-        if changed or (drop.readiness is Readiness.QUIET and _read_again(source) != sha256):
+        if left != 0:
+            raise StillBeingWritten
+        # Nobody writes now, and the file is as it was judged: so nobody wrote meanwhile.
+        writers = self._writers(source)
+        if writers is Writers.SOME or not _is_same(os.fstat(source), drop):
+            raise StillBeingWritten
+        unsure = writers is Writers.UNKNOWN and drop.readiness is Readiness.QUIET
+        if unsure and _read_again(source) != sha256:
             raise StillBeingWritten
         return sha256
 
@@ -327,16 +371,17 @@ class Intake:
 
 
 def fingerprint_of(inode: int, size: int, mtime_ns: int) -> str:
-    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file."""
+    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file; a change of its times alone makes no other file."""
     return f"{inode}:{size}:{mtime_ns}"
 
 
 def _is_same(status: os.stat_result, drop: Drop) -> bool:
-    return is_plain(status) and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) == (
+    return is_plain(status) and (status.st_dev, *mark_of(status)) == (
         drop.device,
         drop.inode,
         drop.size,
         drop.mtime_ns,
+        drop.ctime_ns,
     )
 
 

@@ -1,4 +1,4 @@
-"""Linux calls that Python's `os` lacks: commit a whole file system, start write-back, rename without overwriting.
+"""Linux calls that Python's `os` lacks: commit a whole file system, tell its kind, start write-back, rename without overwriting.
 
 Each raises OSError with the call's errno, as the functions of `os` do; a C library without the call counts as ENOSYS.
 It is safe because nothing but numbers and NUL-terminated paths crosses into C.
@@ -67,10 +67,14 @@ def reports_errors(descriptor: int) -> bool:
     version = re.match(r"(\d+)\.(\d+)", os.uname().release)
     if version is None or (int(version[1]), int(version[2])) < _REPORTING_KERNEL:
         return False
+    return file_system(descriptor) in _REPORTING_FILE_SYSTEMS
+
+
+def file_system(descriptor: int) -> int:
+    """fstatfs(2): the number of the kind of file system that the descriptor's file lies on, as in linux/magic.h."""
     answer = ctypes.create_string_buffer(_STATFS_BYTES)
     _call("fstatfs", ctypes.c_int(descriptor), answer)
-    kind = ctypes.c_long.from_buffer_copy(answer).value & 0xFFFF_FFFF
-    return kind in _REPORTING_FILE_SYSTEMS
+    return ctypes.c_long.from_buffer_copy(answer).value & 0xFFFF_FFFF
 
 
 def unwritten_bytes() -> int:

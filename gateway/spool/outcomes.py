@@ -21,7 +21,8 @@ from gateway.spool.descent import FILE, is_plain, names, opened, partner_directo
 from gateway.spool.durable import DISK, Disk, disk_error
 from gateway.spool.intake import Refusal, fingerprint_of
 from gateway.spool.names import is_temporary
-from gateway.spool.settling import Readiness, Settling
+from gateway.spool.settling import Readiness, Settling, mark_of
+from gateway.spool.writers import Writers, writers_of
 from gateway.transfer.word import MAX_BYTES, Word, spoken_about
 
 _LONGEST_SETTLE: Final = 5.0
@@ -126,7 +127,7 @@ class Outcomes:
 
     def _is_quiet(self, key: tuple[str, str, str], status: os.stat_result) -> bool:
         settle = min(self._settle.get(key[0], _LONGEST_SETTLE), _LONGEST_SETTLE)
-        quiet = self._settling.look(key, status.st_size, status.st_mtime_ns, settle) is not Readiness.GROWING
+        quiet = self._settling.look(key, mark_of(status), settle) is not Readiness.GROWING
         self.unsettled += not quiet
         return quiet
 
@@ -139,7 +140,7 @@ class Outcomes:
                 if not is_plain(os.fstat(descriptor)):
                     raise FileUnsafe
                 content = os.read(descriptor, MAX_BYTES)
-                if not _is_same(os.fstat(descriptor), spoken):
+                if writers_of(descriptor) is Writers.SOME or not _is_same(os.fstat(descriptor), spoken):
                     raise StillBeingWritten
                 return content
             finally:

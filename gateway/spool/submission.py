@@ -24,6 +24,8 @@ from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, NotFound, NotPer
 from gateway.spool.custody import custody_file
 from gateway.spool.durable import Group, disk_error, fsync_directory, make_directory, write_all
 from gateway.spool.names import check_name
+from gateway.spool.settling import Mark, mark_of
+from gateway.spool.writers import Writers, writers_of
 
 _SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _COPY: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,7 +38,7 @@ class Submission:
 
     path: Path
     size: int
-    mark: tuple[int, int, int]
+    mark: Mark
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,8 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _mark(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_dev, status.st_ino, status.st_mtime_ns
+def _mark(status: os.stat_result) -> Mark:
+    return status.st_dev, *mark_of(status)
 
 
 def _copy(source: int, target: int, submission: Submission) -> str:
@@ -170,7 +172,7 @@ def _copy(source: int, target: int, submission: Submission) -> str:
             raise StillBeingWritten
         digest.update(piece)
         write_all(target, piece)
-    if left or _mark(os.fstat(source)) != submission.mark:
+    if left or writers_of(source) is Writers.SOME or _mark(os.fstat(source)) != submission.mark:
         raise StillBeingWritten
     return digest.hexdigest()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,6 +20,7 @@ from watchdog.events import (
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
@@ -27,11 +29,24 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyFullEmitter, InotifyObserver
 from watchdog.observers.inotify_c import InotifyConstants, Mask
 
-OnHint = Callable[[Path, bool], None]
-"""Told of a path, and whether a rename put it there. Called in the watcher's thread: it must return at once, raise nothing."""
+
+class Hint(StrEnum):
+    """What happened to a path."""
+
+    MOVED = "moved"
+    """A rename put a file there."""
+    WRITING = "writing"
+    """Somebody wrote to the file, and may not have closed it."""
+    CHANGED = "changed"
+    """A file was created, or closed by one who could write to it; or a directory came."""
+
+
+OnHint = Callable[[Path, Hint], None]
+"""Told of a path and what happened. Called in the watcher's thread: it must return at once, raise nothing."""
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileCreatedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
     FileClosedEvent,
     DirCreatedEvent,
@@ -40,10 +55,22 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
 
 
 class Watcher:
-    """Watches directory trees while it is entered; directories that are made later are watched too."""
+    """Watches directory trees while it is entered; directories that are made later are watched too.
 
-    def __init__(self, roots: Sequence[Path], on_hint: OnHint, on_fallback: Callable[[str], None]) -> None:
+    `every_write` asks for `Hint.WRITING` as well: each write costs an event, so it is for those who cannot ask the kernel
+    who has a file open.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        on_hint: OnHint,
+        on_fallback: Callable[[str], None],
+        *,
+        every_write: bool = False,
+    ) -> None:
         self._roots = roots
+        self._emitter = _EveryWriteEmitter if every_write else _Emitter
         self._events = _Events(on_hint)
         self._on_fallback = on_fallback
         self._observer: BaseObserver | None = None
@@ -71,7 +98,7 @@ class Watcher:
     def _start(self) -> BaseObserver:
         # A directory that is made while its parent is being walked is registered twice, which does no harm.
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-        observer = _Observer()
+        observer = _Observer(self._emitter)
         try:
             observer.start()
             for root in self._roots:
@@ -98,10 +125,15 @@ class _Emitter(InotifyFullEmitter):
         )
 
 
+class _EveryWriteEmitter(_Emitter):
+    def get_event_mask_from_filter(self) -> Mask:
+        return Mask(super().get_event_mask_from_filter() | InotifyConstants.IN_MODIFY)
+
+
 class _Observer(InotifyObserver):
-    def __init__(self) -> None:
+    def __init__(self, emitter: type[InotifyFullEmitter]) -> None:
         super().__init__(generate_full_events=True)
-        self._emitter_class = _Emitter
+        self._emitter_class = emitter
 
 
 class _Events(FileSystemEventHandler):
@@ -109,10 +141,15 @@ class _Events(FileSystemEventHandler):
         self._on_hint = on_hint
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        moved = isinstance(event, FileMovedEvent | DirMovedEvent)
-        path = event.dest_path if moved else event.src_path
+        hint, path = Hint.CHANGED, event.src_path
+        if isinstance(event, FileMovedEvent):
+            hint, path = Hint.MOVED, event.dest_path
+        elif isinstance(event, DirMovedEvent):
+            path = event.dest_path
+        elif isinstance(event, FileModifiedEvent):
+            hint = Hint.WRITING
         if path:
-            self._on_hint(Path(os.fsdecode(path)), moved and not event.is_directory)
+            self._on_hint(Path(os.fsdecode(path)), hint)
 
 
 def _stop(observer: BaseObserver) -> None:

@@ -1,8 +1,10 @@
 """Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
 
-The dropped file goes only after its copy and its row are durable; a crash in between, or a disk that refuses, leaves a row
-whose `origin` tells which file is still to be removed: it is not taken a second time. What cannot be a submission at all (a link, a directory, a name that cannot be
-carried) goes back with the reason and is an event of the chain, but no transfer.
+The dropped file is set aside only after its copy and its row are durable; a crash in between, or a disk that refuses,
+leaves a row whose `origin` tells which file is still to be set aside: it is not taken a second time. What cannot be a
+submission at all (a link, a directory, a name that cannot be carried) goes back with the reason and is an event of the
+chain, but no transfer. Where somebody wrote to a file after it was taken, its transfer is held if it has not left
+custody, the alarm is raised, and the whole file comes back to its operator.
 """
 
 from __future__ import annotations
@@ -10,18 +12,25 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten
+from sqlalchemy import Row
+
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
 from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import orphans
+from gateway.spool.descent import DIRECTORY
 from gateway.spool.durable import Group, fsync_directory
 from gateway.spool.intake import Drop, Intake, Refusal, Taken, fingerprint_of
 from gateway.spool.names import READY
+from gateway.spool.returning import return_file
+from gateway.spool.set_aside import LateWrite, SetAside
+from gateway.spool.settling import Key
 from gateway.stages.giving_back import give_back
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.retry import has_come
@@ -30,6 +39,8 @@ from gateway.transfer.states import Direction, State
 _LOOK_AGAIN: Final = 0.25
 _HOUR: Final = 3600.0
 _TRY_AGAIN: Final = 30.0
+_LOOK_AT_OPEN: Final = 1.0
+_OPEN_LONG: Final = 900.0
 
 
 def record_admitted(place: Workplace, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
@@ -67,12 +78,17 @@ class Admit:
 
     name = "admit"
 
-    def __init__(self, place: Workplace, intake: Intake) -> None:
+    def __init__(self, place: Workplace, intake: Intake, aside: SetAside) -> None:
         self._place = place
         self._intake = intake
+        self._aside = aside
         self._stopped = False
-        self._unreleased: set[str] = set()
-        """Fingerprints of dropped files that are admitted and could not be removed."""
+        self._unreleased: dict[str, str] = {}
+        """The transfers of dropped files that are admitted and could not be set aside, by the files' fingerprints."""
+        self._late: set[str] = set()
+        """Transfers of files that were written to after they were taken, and of which that was said."""
+        self._open_long: set[Key] = set()
+        """Files of which it was said that somebody has them open."""
         self._later: dict[str, float] = {}
         """Until when dropped files are left alone that the disk would not let us read or remove."""
 
@@ -88,15 +104,18 @@ class Admit:
         gone = []
         for row in unreleased:
             dropped = place.home.outbound / row.flow / row.partner / row.name
-            if not _is_the_same(dropped, row.origin, row.sha256) or self._removed(dropped, row.origin):
+            if not _is_the_same(dropped, row.origin, row.sha256) or self._set_aside(dropped, row):
                 gone.append(row.origin)
         for directory in {place.home.outbound / row.flow / row.partner for row in unreleased}:
             if directory.is_dir():
                 fsync_directory(directory)
         self._forget_origins(gone)
+        with place.ledger.read() as connection:
+            self._aside.recover(partial(queries.digests, connection, Direction.OUT))
 
     def step(self) -> Step:
         place = self._place
+        self._look_back()
         if not self._has_room():
             return Step(due=place.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
@@ -107,11 +126,82 @@ class Admit:
         fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
         self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
         done = self._take(fresh)
+        self._say_open()
         again = self._intake.unsettled > 0 or done < len(fresh)
-        return Step(done=done, due=place.clock() + _LOOK_AGAIN if again else None)
+        waits = [_LOOK_AGAIN if again else None, self._aside.due]
+        wait = min((each for each in waits if each is not None), default=None)
+        return Step(done=done, due=None if wait is None else place.clock() + wait)
 
     def close(self) -> None:
+        self._look_back(ending=True)
         self._intake.close()
+
+    def _look_back(self, *, ending: bool = False) -> None:
+        """Remove what was taken and is certainly complete; deal with what was written to since."""
+        for late in self._aside.look(ending=ending):
+            if late.transfer not in self._late:
+                self._report(late)
+                self._late.add(late.transfer)
+            if late.whole:
+                self._give_back_whole(late)
+        for fault in self._aside.faults:
+            self._place.say_deferred(fault, stage=self.name)
+
+    def _report(self, late: LateWrite) -> None:
+        """Raise the alarm, and hold the transfer where it has not left custody."""
+        error = WrittenLate()
+        with self._place.ledger.write() as transaction:
+            row = queries.one(transaction.connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+            transaction.record(
+                "spool.written-late",
+                "spool",
+                late.transfer,
+                late.partner,
+                flow=late.flow,
+                code=error.code,
+                reason=error.reason,
+                state=None if row is None else row.state,
+                log={"remedy": error.remedy},
+            )
+            if row is None or row.state not in (State.ADMITTED, State.VALIDATED):
+                return
+            event = transaction.record(
+                "transfer.held",
+                "transfer",
+                row.id,
+                row.partner,
+                code=error.code,
+                reason=error.reason,
+                state=str(State.HELD),
+            )
+            change = {"key": row.key, "state": State.HELD, "resume": row.state, "code": error.code}
+            change |= {"reason": error.reason, "event": event}
+            transaction.move(TRANSFERS, Direction.OUT, State(row.state), [change])
+
+    def _give_back_whole(self, late: LateWrite) -> None:
+        """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
+        place = self._place
+        with place.ledger.read() as connection:
+            row = queries.one(connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+        name, size = (late.transfer, None) if row is None else (row.name, row.size)
+        why = _late_letter(late.transfer, size)
+        directory = place.home.returned / late.flow / late.partner
+        try:
+            return_file(late.path, directory, name, why, tag=place.new_id())
+        except DiskFailed as error:
+            place.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
+            return
+        self._aside.given_back(late)
+
+    def _say_open(self) -> None:
+        """Once for each file that is not taken because somebody keeps it open."""
+        held_open = self._intake.held_open
+        self._open_long &= held_open.keys()
+        for key, seconds in held_open.items():
+            if seconds >= _OPEN_LONG and key not in self._open_long:
+                self._open_long.add(key)
+                flow, partner, name = key
+                self._place.log("spool.held-open", flow=flow, partner=partner, name=name, seconds=round(seconds))
 
     def _take(self, drops: list[Drop]) -> int:
         place = self._place
@@ -125,6 +215,7 @@ class Admit:
                 try:
                     copy = self._intake.take(drop, place.home.custody, identity, limit, group)
                 except StillBeingWritten:
+                    self._later[drop.fingerprint] = place.clock() + _LOOK_AT_OPEN
                     continue
                 except DiskFailed as error:
                     # One file that the disk cannot read must not stop the others; the next round looks again.
@@ -158,18 +249,25 @@ class Admit:
                 for _, _, copy in taken:
                     copy.path.unlink(missing_ok=True)
                 raise
-        self._release([drop for drop, _, _ in taken])
+        self._release([(drop, identity) for drop, identity, _ in taken])
         # Validation forgets what was to be removed.
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
 
-    def _removed(self, dropped: Path, fingerprint: str) -> bool:
-        """Remove what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
+    def _set_aside(self, dropped: Path, row: Row[Any]) -> bool:
+        """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
         try:
             dropped.with_name(dropped.name + READY).unlink(missing_ok=True)
-            dropped.unlink()
+            directory = os.open(dropped.parent, DIRECTORY)
+            try:
+                inode = os.stat(dropped.name, dir_fd=directory, follow_symlinks=False).st_ino
+                self._aside.put(directory, (row.flow, row.partner, row.name), row.id, inode)
+            finally:
+                os.close(directory)
+        except FileNotFoundError:
+            return True
         except OSError:
-            self._unreleased.add(fingerprint)
+            self._unreleased[row.origin] = row.id
             return False
         return True
 
@@ -178,28 +276,28 @@ class Admit:
             self._later.get(found.fingerprint, 0.0), self._place.clock(), _TRY_AGAIN
         )
 
-    def _leave(self, drop: Drop, error: DiskFailed) -> None:
+    def _leave(self, drop: Drop, error: DiskFailed | DiskFull) -> None:
         """Say what is wrong with one file, and leave it alone for a while."""
         self._later[drop.fingerprint] = self._place.clock() + _TRY_AGAIN
         self._place.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
     def _release_again(self, drops: list[Drop]) -> None:
-        gone = self._release(drops)
+        gone = self._release([(drop, self._unreleased[drop.fingerprint]) for drop in drops])
         if gone:
             self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
             self._forget_origins(gone)
 
-    def _release(self, drops: Iterable[Drop]) -> list[str]:
-        """Remove dropped files that are admitted; the fingerprints of those that are gone. What stays is not taken again."""
+    def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
+        """Set dropped files aside that are admitted; the fingerprints of those that are. What stays is not taken again."""
         gone: list[str] = []
-        for drop in drops:
+        for drop, transfer in drops:
             try:
-                self._intake.release(drop)
-            except DiskFailed as error:
-                self._unreleased.add(drop.fingerprint)
+                self._intake.release(drop, transfer)
+            except (DiskFailed, DiskFull) as error:
+                self._unreleased[drop.fingerprint] = transfer
                 self._leave(drop, error)
             else:
-                self._unreleased.discard(drop.fingerprint)
+                self._unreleased.pop(drop.fingerprint, None)
                 gone.append(drop.fingerprint)
         return gone
 
@@ -238,3 +336,14 @@ def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
         return False
     except OSError as error:
         raise DiskFailed(f"cannot look at a dropped file: {error.strerror}") from error
+
+
+def _late_letter(transfer: str, size: int | None) -> str:
+    """What an operator is told who wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
+    taken = "What was taken of it" if size is None else f"Its first state, of {size:,} bytes,"
+    return (
+        f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "
+        f"file, as it is now.\n\nWhat to do: see what became of the transfer with `gateway show {transfer}`. Where it is "
+        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it. Then drop this file "
+        "again, written under a name that ends in .part and renamed when it is complete.\n"
+    )

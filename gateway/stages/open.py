@@ -221,7 +221,7 @@ class Open:
         if queries.sequence_taken(connection, row.partner, manifest.sequence):
             raise SequenceReused(f"sequence {manifest.sequence}")
         fresh, doubles = [], []
-        digests = queries.digests_in(connection, row.partner, [item.transfer for item in manifest.items])
+        digests = queries.digests(connection, Direction.IN, row.partner, [item.transfer for item in manifest.items])
         for position, item in enumerate(manifest.items, 1):
             known = digests.get(item.transfer)
             if known is None:

@@ -88,7 +88,7 @@ def test_the_unit_gives_the_daemon_no_more_than_it_needs() -> None:
         "ProtectSystem=strict",
         "ProtectHome=yes",
         "PrivateTmp=yes",
-        "CapabilityBoundingSet=",
+        "CapabilityBoundingSet=CAP_LEASE",
         "LimitCORE=0",
         "SystemCallArchitectures=native",
     ):

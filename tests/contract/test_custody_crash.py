@@ -23,6 +23,7 @@ from gateway.spool.durable import DISK, Disk, Group
 from gateway.spool.intake import Drop, Intake, Rule
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.spool.returning import return_file
+from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Settling
 from gateway.transfer.identity import new_id
 
@@ -199,26 +200,29 @@ def admit(root: Path, ledger: Ledger, disk: Disk) -> None:
     """The admit stage's order of things, with the ledger reduced to a dictionary."""
     for orphan in orphans(root / "custody", ledger.rows.keys()):
         orphan.unlink()
-    settling = Settling(time.time, time.monotonic)
     rules = {"claim": Rule(0.0, 1000, {"DWP"})}
+    aside = SetAside(root / "outbound", {}, 60.0, time.monotonic, disk)
+    aside.recover(lambda _, ids: {each: ledger.rows[each][1] for each in ids if each in ledger.rows})
     with (
-        Intake(root / "outbound", rules, {"DWP"}, settling, disk) as intake,
+        Intake(root / "outbound", rules, {"DWP"}, Settling(time.monotonic), aside, disk) as intake,
         Group(root / "custody", disk) as group,
     ):
         fresh: list[tuple[Drop, str, str]] = []
         for drop in list(intake.scan()):
             assert isinstance(drop, Drop)
-            if drop.fingerprint in {fingerprint for fingerprint, _ in ledger.rows.values()}:
-                intake.release(drop)
+            known = [name for name, (fingerprint, _) in ledger.rows.items() if fingerprint == drop.fingerprint]
+            if known:
+                intake.release(drop, known[0])
                 continue
             transfer = new_id(time.time(), os.urandom(10))
             fresh.append((drop, transfer, intake.take(drop, root / "custody", transfer, 1000, group).sha256))
         group.commit()
         for drop, transfer, sha256 in fresh:
             ledger.rows[transfer] = (drop.fingerprint, sha256)
-        for drop, _, _ in fresh:
-            intake.release(drop)
+        for drop, transfer, _ in fresh:
+            intake.release(drop, transfer)
         intake.keep_released(drop for drop, _, _ in fresh)
+    assert aside.look(ending=True) == []
 
 
 def spool(root: Path) -> Path:
@@ -240,7 +244,7 @@ def test_an_admission_that_dies_anywhere_takes_every_file_exactly_once(tmp_path:
         for name in ledger.rows:
             assert (root / "custody" / name).exists()
         admit(root, ledger, DISK)
-        assert list((root / "outbound" / "claim" / "DWP").iterdir()) == []
+        assert [path for path in (root / "outbound").rglob("*") if path.is_file()] == []
         assert {entry.name for entry in (root / "custody").iterdir()} == set(ledger.rows)
         kept = sorted((root / "custody" / transfer).read_bytes() for transfer in ledger.rows)
         assert kept == [b"claim 0", b"claim 1", b"claim 2"]

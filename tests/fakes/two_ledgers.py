@@ -198,7 +198,7 @@ class Bench:
             Deliver(place, readers, scanner),
             Acknowledge(place, engine),
             Accept(place, engine),
-            Hear(place, Outcomes(self.home.outcomes, {}, Settling(lambda: self.now, lambda: self.now))),
+            Hear(place, Outcomes(self.home.outcomes, {}, Settling(lambda: self.now))),
             Settle(place),
             Overdue(place),
         ]

@@ -1,12 +1,15 @@
 """Taking in what operators drop."""
 
 import hashlib
+import mmap
 import os
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -23,7 +26,9 @@ from gateway.errors import (
 )
 from gateway.spool.durable import DISK, Disk, Group
 from gateway.spool.intake import Drop, Intake, Refusal, Rule, Taken
+from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Readiness, Settling
+from gateway.spool.writers import Writers, writers_of
 from gateway.transfer.identity import new_id
 
 LIMIT = 1000
@@ -40,8 +45,14 @@ class Site:
         self.directory.mkdir(parents=True)
         self.custody = root / "custody"
         self.custody.mkdir()
-        self.settling = Settling(time.time, time.monotonic)
-        self.intake = Intake(self.outbound, RULES, {"E09000030", "E08000004"}, self.settling)
+        self.settling = Settling(time.monotonic)
+        self.aside = SetAside(self.outbound, {}, 60.0, time.monotonic)
+        self.intake = self.open()
+
+    def open(self, disk: Disk = DISK, writers: Callable[[int], Writers] = writers_of) -> Intake:
+        return Intake(
+            self.outbound, RULES, {"E09000030", "E08000004"}, self.settling, self.aside, disk=disk, writers=writers
+        )
 
     def drop(self, name: str = "a.xml", content: bytes = b"<claim/>") -> Path:
         path = self.directory / name
@@ -85,9 +96,9 @@ def test_a_dropped_file_is_found_taken_and_released(site: Site) -> None:
     assert taken.path.stat().st_mode & 0o777 == 0o600
     assert taken.sha256 == hashlib.sha256(b"<claim/>").hexdigest()
     assert path.exists()
-    assert site.intake.release(drop)
+    assert site.intake.release(drop, TRANSFER)
     assert not path.exists()
-    assert site.intake.release(drop)
+    assert site.intake.release(drop, TRANSFER)
 
 
 def test_a_fingerprint_is_the_same_on_a_disk_that_has_another_number_since_the_restart(site: Site) -> None:
@@ -105,15 +116,15 @@ def test_what_was_released_is_made_durable_once_for_each_directory(site: Site) -
         synced.append((status.st_dev, status.st_ino))
 
     paths = [site.drop("a.xml"), site.drop("b.xml")]
-    with Intake(site.outbound, RULES, {"E09000030"}, Settling(time.time, time.monotonic), Disk(fsync=fsync)) as intake:
+    with site.open(Disk(fsync=fsync)) as intake:
         drops = [drop for drop in intake.scan() if isinstance(drop, Drop)]
-        for drop in drops:
-            assert intake.release(drop)
+        for number, drop in enumerate(drops):
+            assert intake.release(drop, new_id(number, b"0123456789"))
         assert not any(path.exists() for path in paths)
         intake.keep_released(drops)
         about = site.directory.stat()
         assert synced == [(about.st_dev, about.st_ino)]
-        site.directory.rmdir()
+        shutil.rmtree(site.directory)
         intake.keep_released(drops)  # and who has removed the directory has removed the files
 
 
@@ -139,8 +150,9 @@ def test_a_marker_lets_a_file_in_at_once_and_goes_with_it(site: Site) -> None:
     drop = site.found()
     assert drop.readiness is Readiness.WHOLE
     site.take(drop)
-    site.intake.release(drop)
-    assert list(directory.iterdir()) == []
+    site.intake.release(drop, TRANSFER)
+    assert site.aside.look(ending=True) == []
+    assert [path for path in directory.rglob("*") if path.is_file()] == []
 
 
 def test_a_rename_into_place_lets_a_file_in_at_once(site: Site) -> None:
@@ -283,7 +295,7 @@ def test_a_file_written_to_while_it_is_copied_is_left_for_later(content: bytes, 
         return os.write(descriptor, data)
 
     with (
-        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        site.open(replace(DISK, write=write)) as intake,
         Group(site.custody) as group,
         pytest.raises(StillBeingWritten),
     ):
@@ -291,7 +303,7 @@ def test_a_file_written_to_while_it_is_copied_is_left_for_later(content: bytes, 
     assert list(site.custody.iterdir()) == []
 
 
-def test_bytes_altered_under_an_unchanged_date_are_found_by_the_second_read(site: Site) -> None:
+def test_bytes_altered_under_an_unchanged_date_are_found(site: Site) -> None:
     path = site.drop()
     drop = site.found()
 
@@ -301,11 +313,89 @@ def test_bytes_altered_under_an_unchanged_date_are_found_by_the_second_read(site
         return os.write(descriptor, data)
 
     with (
-        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        site.open(replace(DISK, write=write)) as intake,
         Group(site.custody) as group,
         pytest.raises(StillBeingWritten),
     ):
         intake.take(drop, site.custody, TRANSFER, LIMIT, group)
+
+
+def test_where_writers_cannot_be_told_bytes_altered_under_all_the_same_times_are_found_by_the_second_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site.drop()
+    before = site.found()
+    monkeypatch.setattr("gateway.spool.intake._is_same", lambda *_: True)  # as a server's coarse clock would have it
+
+    def write(descriptor: int, data: bytes) -> int:
+        path.write_bytes(b"<CLAIM/>")
+        return os.write(descriptor, data)
+
+    with (
+        site.open(replace(DISK, write=write), writers=lambda _: Writers.UNKNOWN) as intake,
+        Group(site.custody) as group,
+        pytest.raises(StillBeingWritten),
+    ):
+        intake.take(before, site.custody, TRANSFER, LIMIT, group)
+
+
+@pytest.mark.parametrize("mode", ["ab", "r+b"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_file_that_somebody_has_open_for_writing_is_not_taken(mode: str, *, marked: bool, site: Site) -> None:
+    path = site.drop()
+    if marked:
+        (site.directory / "a.xml.ready").touch()
+    with path.open(mode):
+        assert list(site.intake.scan()) == []
+        assert site.intake.unsettled == 1
+        assert list(site.intake.held_open) == [("claim", "E09000030", "a.xml")]
+    assert site.found().name == "a.xml"
+    assert site.intake.held_open == {}
+
+
+def test_a_file_that_is_renamed_into_place_by_a_writer_who_keeps_it_open_is_not_taken(site: Site) -> None:
+    path = site.directory / "a.xml.part"
+    with path.open("wb") as file:
+        file.write(b"<cla")
+        file.flush()
+        path.rename(site.directory / "a.xml")
+        site.settling.note_moved(site.directory / "a.xml")
+        assert list(site.intake.scan()) == []
+
+
+def test_a_file_that_is_mapped_for_writing_is_not_taken_though_its_descriptor_is_closed(site: Site) -> None:
+    path = site.drop(content=b"<claim/>" * 100)
+    with path.open("r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 0)
+    with mapped:
+        assert list(site.intake.scan()) == []
+    assert site.found().size == 800
+
+
+def test_an_empty_file_that_somebody_is_about_to_write_is_not_given_back(site: Site) -> None:
+    path = site.directory / "a.xml"
+    with path.open("wb"):
+        assert list(site.intake.scan()) == []
+    assert isinstance(site.refused().error, FileEmpty)
+
+
+def test_a_file_that_is_opened_for_writing_while_it_is_copied_is_left_for_later(site: Site) -> None:
+    path = site.drop()
+    drop = site.found()
+    opened: list[BinaryIO] = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        opened.append(path.open("ab"))
+        return os.write(descriptor, data)
+
+    with (
+        site.open(replace(DISK, write=write)) as intake,
+        Group(site.custody) as group,
+        pytest.raises(StillBeingWritten),
+    ):
+        intake.take(drop, site.custody, TRANSFER, LIMIT, group)
+    opened[0].close()
+    assert list(site.custody.iterdir()) == []
 
 
 def test_a_file_taken_away_before_the_copy_is_left_for_later(site: Site) -> None:
@@ -324,7 +414,7 @@ def test_a_full_disk_leaves_the_file_in_the_spool_and_nothing_in_custody(site: S
         raise OSError(28, "No space left on device")
 
     with (
-        Intake(site.outbound, RULES, {"E09000030"}, site.settling, replace(DISK, write=write)) as intake,
+        site.open(replace(DISK, write=write)) as intake,
         Group(site.custody) as group,
         pytest.raises(DiskFull),
     ):
@@ -339,7 +429,7 @@ def test_a_new_file_of_the_same_name_is_not_removed_with_the_old_one(site: Site)
     site.take(drop)
     (site.directory / ".new").write_bytes(b"<claim>new</claim>")
     (site.directory / ".new").rename(path)
-    assert not site.intake.release(drop)
+    assert not site.intake.release(drop, TRANSFER)
     assert path.read_bytes() == b"<claim>new</claim>"
 
 

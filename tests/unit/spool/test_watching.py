@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify import InotifyObserver
 
-from gateway.spool.watching import Watcher
+from gateway.spool.watching import Hint, Watcher
 
 
 class Hints:
     def __init__(self) -> None:
-        self.seen: list[tuple[Path, bool]] = []
+        self.seen: list[tuple[Path, Hint]] = []
         self.fallbacks: list[str] = []
 
-    def note(self, path: Path, moved: bool) -> None:  # noqa: FBT001 - the callback's shape
-        self.seen.append((path, moved))
+    def note(self, path: Path, hint: Hint) -> None:
+        self.seen.append((path, hint))
 
-    def watch(self, *roots: Path) -> Watcher:
-        return Watcher(roots, self.note, self.fallbacks.append)
+    def watch(self, *roots: Path, every_write: bool = False) -> Watcher:
+        return Watcher(roots, self.note, self.fallbacks.append, every_write=every_write)
 
-    def come(self, path: Path, *, moved: bool) -> None:
-        poll(lambda: (path, moved) in self.seen)
+    def come(self, path: Path, hint: Hint) -> None:
+        poll(lambda: (path, hint) in self.seen)
 
 
 def poll(true: Callable[[], bool]) -> None:
@@ -38,8 +38,18 @@ def test_a_plain_copy_is_a_hint(tmp_path: Path) -> None:
     with hints.watch(tmp_path) as watcher:
         assert watcher.live
         (tmp_path / "a.xml").write_bytes(b"x")
-        hints.come(tmp_path / "a.xml", moved=False)
+        hints.come(tmp_path / "a.xml", Hint.CHANGED)
     assert hints.fallbacks == []
+
+
+def test_a_write_is_a_hint_of_its_own_where_it_is_asked_for(tmp_path: Path) -> None:
+    hints = Hints()
+    with hints.watch(tmp_path, every_write=True), (tmp_path / "a.xml").open("wb", buffering=0) as file:
+        file.write(b"x")
+        hints.come(tmp_path / "a.xml", Hint.WRITING)
+        assert [hint for path, hint in hints.seen if path == tmp_path / "a.xml"][-1] is Hint.WRITING
+        file.close()
+        poll(lambda: hints.seen[-1] == (tmp_path / "a.xml", Hint.CHANGED))
 
 
 def test_a_watcher_that_is_left_gives_no_more_hints(tmp_path: Path) -> None:
@@ -57,7 +67,7 @@ def test_a_rename_within_the_tree_says_so_at_once(tmp_path: Path) -> None:
             (tmp_path / "a.part").write_bytes(b"x")
             renamed = time.monotonic()
             (tmp_path / "a.part").rename(tmp_path / name)
-            hints.come(tmp_path / name, moved=True)
+            hints.come(tmp_path / name, Hint.MOVED)
             waits.append(time.monotonic() - renamed)
     assert min(waits) < 0.4  # watchdog's own pairing of renames would hold each back for half a second
 
@@ -69,7 +79,7 @@ def test_a_directory_that_is_renamed_goes_on_being_watched(tmp_path: Path) -> No
         (tmp_path / "old").rename(tmp_path / "new")
         poll(lambda: any(path == tmp_path / "new" for path, _ in hints.seen))
         (tmp_path / "new" / "a.xml").write_bytes(b"x")
-        hints.come(tmp_path / "new" / "a.xml", moved=False)
+        hints.come(tmp_path / "new" / "a.xml", Hint.CHANGED)
 
 
 def test_a_rename_from_outside_the_tree_says_so(tmp_path: Path) -> None:
@@ -78,7 +88,7 @@ def test_a_rename_from_outside_the_tree_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.part").write_bytes(b"x")
     with hints.watch(tmp_path / "watched"):
         (tmp_path / "a.part").rename(tmp_path / "watched" / "a.xml")
-        hints.come(tmp_path / "watched" / "a.xml", moved=True)
+        hints.come(tmp_path / "watched" / "a.xml", Hint.MOVED)
 
 
 def test_directories_made_later_are_watched_too(tmp_path: Path) -> None:
@@ -86,7 +96,7 @@ def test_directories_made_later_are_watched_too(tmp_path: Path) -> None:
     with hints.watch(tmp_path):
         directory = tmp_path / "claim" / "E09000030"
         directory.mkdir(parents=True)
-        hints.come(directory, moved=False)
+        hints.come(directory, Hint.CHANGED)
         (directory / ".a").write_bytes(b"x")
         (directory / ".a").rename(directory / "a.xml")
         poll(lambda: any(path == directory / "a.xml" for path, _ in hints.seen))
@@ -100,7 +110,7 @@ def test_several_trees_are_watched(tmp_path: Path) -> None:
     with hints.watch(*roots):
         for root in roots:
             (root / "a").write_bytes(b"x")
-            hints.come(root / "a", moved=False)
+            hints.come(root / "a", Hint.CHANGED)
 
 
 def test_a_name_that_is_no_utf8_is_a_hint_like_any_other(tmp_path: Path) -> None:
@@ -108,7 +118,7 @@ def test_a_name_that_is_no_utf8_is_a_hint_like_any_other(tmp_path: Path) -> None
     with hints.watch(tmp_path):
         path = tmp_path / os.fsdecode(b"\xff.xml")
         path.write_bytes(b"x")
-        hints.come(path, moved=False)
+        hints.come(path, Hint.CHANGED)
 
 
 def test_a_root_that_is_missing_falls_back_and_says_why(tmp_path: Path) -> None:

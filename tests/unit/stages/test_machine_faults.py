@@ -18,6 +18,7 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.spool.durable import DISK, Disk
 from gateway.spool.intake import Intake, Rule
+from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Settling
 from gateway.stages.accept import Accept
 from gateway.stages.admit import Admit
@@ -191,8 +192,8 @@ def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_bein
 def admitting(bench: Bench, disk: Disk = DISK) -> Admit:
     """The stage as it is after a start."""
     rules = {"claim": Rule(0.0, 1000, {bench.other})}
-    settling = Settling(lambda: bench.now, lambda: bench.now)
-    admit = Admit(bench.place, Intake(bench.home.outbound, rules, {bench.other}, settling, disk))
+    settling, aside = Settling(lambda: bench.now), SetAside(bench.home.outbound, {}, 60.0, lambda: bench.now, disk)
+    admit = Admit(bench.place, Intake(bench.home.outbound, rules, {bench.other}, settling, aside, disk), aside)
     admit.recover()
     return admit
 
@@ -210,7 +211,7 @@ def test_a_dropped_file_that_cannot_be_removed_is_taken_once_and_removed_as_soon
     for _ in range(2):  # two lives of the process
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "unlink", refusing)
-            admit = admitting(dwp, Disk(unlink=refusing))
+            admit = admitting(dwp, Disk(unlink=refusing, rename=refusing))
         for _ in range(3):
             admit.step()
             stage(pair, dwp, Validate).step()
