@@ -20,6 +20,7 @@ from gateway.spool.durable import DISK, Disk
 from gateway.spool.intake import Intake, Rule
 from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Settling
+from gateway.spool.writers import Writers, writers_of
 from gateway.stages.accept import Accept
 from gateway.stages.admit import Admit
 from gateway.stages.collect import Collect
@@ -61,6 +62,16 @@ def upload(pair: Pair) -> Send:
 def states(bench: Bench, direction: Direction = Direction.OUT) -> list[str]:
     with bench.ledger.read() as connection:
         return [row.state for row in queries.transfers(connection) if row.direction == str(direction)]
+
+
+def transfers(bench: Bench) -> list[Any]:
+    with bench.ledger.read() as connection:
+        return list(queries.transfers(connection, direction=Direction.OUT))
+
+
+def events(bench: Bench) -> list[str]:
+    with bench.ledger.read() as connection:
+        return [entry.event for entry in queries.chain(connection)]
 
 
 def refuse(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
@@ -189,11 +200,16 @@ def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_bein
 # -- the spool
 
 
-def admitting(bench: Bench, disk: Disk = DISK) -> Admit:
+def admitting(bench: Bench, disk: Disk = DISK, writers: Callable[[int], Writers] = writers_of) -> Admit:
     """The stage as it is after a start."""
     rules = {"claim": Rule(0.0, 1000, {bench.other})}
-    settling, aside = Settling(lambda: bench.now), SetAside(bench.home.outbound, {}, 60.0, lambda: bench.now, disk)
-    admit = Admit(bench.place, Intake(bench.home.outbound, rules, {bench.other}, settling, aside, disk), aside)
+
+    def now() -> float:
+        return bench.now
+
+    aside = SetAside(bench.home.outbound, {}, 60.0, now, disk, writers)
+    intake = Intake(bench.home.outbound, rules, {bench.other}, Settling(now), aside, disk, writers)
+    admit = Admit(bench.place, intake, aside)
     admit.recover()
     return admit
 
@@ -231,6 +247,31 @@ def test_a_dropped_file_that_cannot_be_removed_is_taken_once_and_removed_as_soon
     assert list(dwp.home.custody.iterdir()) == []
     receipt = dwp.home.receipts / "claim" / dwp.other / "a.xml.receipt.json"
     assert receipt.exists()
+
+
+def test_a_write_after_the_taking_holds_what_has_not_left_and_gives_the_whole_file_back(pair: Pair) -> None:
+    dwp = pair.dwp
+    dropped = dwp.home.outbound / "claim" / dwp.other / "a.xml"
+    with dropped.open("wb", buffering=0) as file:
+        file.write(b"claim a, first half")
+        admit = admitting(dwp, writers=lambda _: Writers.UNKNOWN)
+        admit.step()
+        assert states(dwp) == ["admitted"]
+        file.write(b", and second half")
+        dwp.now += 2.0
+        admit.step()
+        (row,) = transfers(dwp)
+        assert (row.state, row.resume, row.code) == ("held", "admitted", "written-late")
+        assert events(dwp) == ["transfer.admitted", "spool.written-late", "transfer.held"]
+    dwp.now += 2.0
+    admit.step()
+    admit.step()
+    admit.close()
+    returned = dwp.home.returned / "claim" / dwp.other / "a.xml"
+    assert returned.read_bytes() == b"claim a, first half, and second half"
+    assert row.id in returned.with_name("a.xml.why.txt").read_text(encoding="utf-8")
+    assert (dwp.home.custody / row.id).read_bytes() == b"claim a, first half"
+    assert len(events(dwp)) == 3, "it is said once"
 
 
 def test_a_ledger_that_takes_no_row_leaves_no_copies_behind(pair: Pair) -> None:
