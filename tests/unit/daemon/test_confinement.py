@@ -149,3 +149,30 @@ for confined in (False, True):
 
 def test_architecture_whose_calls_are_not_known_is_said_and_not_guessed() -> None:
     assert refuse_network("ppc64le") is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an account with one capability")
+@pytest.mark.parametrize(("role", "kept"), [("inspect", "lease"), ("vault", "none"), ("link", "none")])
+def test_inspect_alone_keeps_the_right_to_ask_who_has_a_file_open_and_no_program_inherits_it(
+    role: str, kept: str
+) -> None:
+    """As the units start them: an account of its own, with CAP_LEASE in the ambient set."""
+    said = tried(f"""
+import ctypes, struct
+from gateway.spool.writers import may_ask_of_any_file
+libc = ctypes.CDLL(None, use_errno=True)
+lease = 1 << 28
+may_ask_of_any_file()  # loads what this Python may not read any more as another account
+assert libc.prctl(8, 1, 0, 0, 0) == 0  # keep capabilities
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+header = ctypes.c_char_p(struct.pack("=Ii", 0x20080522, 0))
+assert libc.capset(header, ctypes.c_char_p(struct.pack("=6I", lease, lease, lease, 0, 0, 0))) == 0
+assert libc.prctl(47, 2, 28, 0, 0) == 0  # raise it in the ambient set
+assert may_ask_of_any_file()
+confine(settings(), Role({role!r}))
+print("lease" if may_ask_of_any_file() else "none")
+status = subprocess.run(["/bin/cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
+print([line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff", "CapAmb"))])
+""")
+    assert said.splitlines() == [kept, str(["0" * 16] * 3)]
