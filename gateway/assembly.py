@@ -8,6 +8,7 @@ database's library.
 from __future__ import annotations
 
 import os
+import pwd
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.stages.workplace import Stage, Workplace
     from gateway.transfer.manifest import Item, Manifest
     from gateway.transport.contract import Transport
+    from gateway.transport.sshd_config import ServerSpec
     from gateway.validation.antivirus import Clamd
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox import Sandbox
@@ -260,6 +262,42 @@ def transport(settings: Settings, partner: Partner) -> Transport:
     old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
     return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old)
+
+
+def server_spec(settings: Settings) -> ServerSpec:
+    """What the managed SFTP server is to serve, to whom, under the account of this process."""
+    from gateway.transport.sshd_config import Account, Chroot, ServerSpec
+
+    home, server = settings.home, settings.sftp_server
+    accounts = tuple(
+        Account(
+            partner.code,
+            partner.ssh_key,
+            partner.link == "collect" and partner.endpoint is None,
+            partner.os_account,
+            partner.old_ssh_key,
+            0.0 if partner.old_ssh_key_until is None else partner.old_ssh_key_until.timestamp(),
+        )
+        for partner in settings.partners.values()
+        if partner.ssh_key is not None and partner.link != "none"
+    )
+    account = pwd.getpwuid(os.getuid()).pw_name
+    secrets = secrets_of(home, os.environ)
+    shared = settings.accounts.split
+    chroot = Chroot(server.chroot)
+    old = None if settings.keys.old_host_key_until is None else secrets.old_host_key
+    return ServerSpec(
+        server.host,
+        server.port,
+        secrets.host_key,
+        home.sshd,
+        home.landing,
+        account,
+        accounts,
+        chroot,
+        old,
+        shared=shared,
+    )
 
 
 def _unless_revoked(line: str | None, partner: Partner) -> str | None:

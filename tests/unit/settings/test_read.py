@@ -169,10 +169,13 @@ def test_partners_that_could_not_be_told_apart_are_refused(home: Home) -> None:
         AC=PARTNER.replace("E09000030", "AC") + f'{key} two"\nos_account = "x"\n',
     )
     assert found == [
-        "config/partners.d/AC.toml:3: fingerprint: is the same as in config/partners.d/AB.toml",
-        "config/partners.d/AC.toml:5: ssh_key: is the same as in config/partners.d/AB.toml",
-        "config/partners.d/AC.toml:6: os_account: is the same as in config/partners.d/AB.toml",
+        f"config/partners.d/{code}.toml:{line}: {key}: is the same as in config/partners.d/{other}.toml"
+        for code, other in (("AB", "AC"), ("AC", "AB"))
+        for line, key in ((3, "fingerprint"), (5, "ssh_key"), (6, "os_account"))
     ]
+    settings = load(home)
+    assert settings.partners == {}
+    assert sorted(settings.stopped) == ["AB", "AC"], "nothing says whose key it is"
 
 
 def test_a_file_that_is_no_text_is_refused_with_the_line(home: Home) -> None:
