@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.errors import ServerFailed
 from gateway.flows.catalog import FLOWS, routes
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
@@ -44,6 +45,7 @@ _ERRORS = (
     "chain.",
     "lane.held",
     "role.halted",
+    "partner.stopped",
     "disk.full",
     "intake.stopped",
     ".missing",
@@ -148,7 +150,8 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in place.routes.outgoing.items()
     }
-    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
+    stopped = frozenset(settings.stopped)
+    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, stopped=stopped)
     admit = Admit(place, intake)
     admit.recover()
     hear = Hear(
@@ -265,7 +268,7 @@ def transport(settings: Settings, partner: Partner) -> Transport:
 
 
 def server_spec(settings: Settings) -> ServerSpec:
-    """What the managed SFTP server is to serve, to whom, under the account of this process."""
+    """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
     from gateway.transport.sshd_config import Account, Chroot, ServerSpec
 
     home, server = settings.home, settings.sftp_server
@@ -281,7 +284,10 @@ def server_spec(settings: Settings) -> ServerSpec:
         for partner in settings.partners.values()
         if partner.ssh_key is not None and partner.link != "none"
     )
-    account = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError as error:
+        raise ServerFailed(f"the user id {os.getuid()}, which the gateway runs under, has no account here") from error
     secrets = secrets_of(home, os.environ)
     shared = settings.accounts.split
     chroot = Chroot(server.chroot)

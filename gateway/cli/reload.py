@@ -15,9 +15,9 @@ from gateway.cli.site import settings_of, share_out
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
 from gateway.errors import NotPermitted, NotRunning, StillReloading, UsageWrong
+from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.read import load
 
 _LOOK_EVERY: Final = 0.1
 _TO_START: Final = 60.0

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from gateway.errors import NotPermitted, SiteMissing
+from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.read import load
 
 
 def home_of(ctx: click.Context) -> Home:

@@ -106,7 +106,8 @@ class Taken:
 class Intake:
     """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
 
-    `rules` says which flows there are, `partners` which partners are configured at all.
+    `rules` says which flows there are, `partners` which partners are configured at all. What lies there for the partners
+    in `stopped` is left alone.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class Intake:
         partners: AbstractSet[str],
         settling: Settling,
         disk: Disk = DISK,
+        stopped: AbstractSet[str] = frozenset(),
     ) -> None:
         self._rules = rules
+        self._stopped = stopped
         self._partners = partners
         self._settling = settling
         self._disk = disk
@@ -163,6 +166,8 @@ class Intake:
                 yield from self._stray(self._root, "", "", flow)
                 return
             for partner in names(directory):
+                if partner in self._stopped:
+                    continue
                 try:
                     yield from self._scan_partner(directory, flow, partner)
                 except OSError as error:
