@@ -22,7 +22,7 @@ from gateway.daemon.confinement import confine, require_account
 from gateway.daemon.lock import held
 from gateway.daemon.server import Server
 from gateway.daemon.signals import noted
-from gateway.daemon.stopped import say_stopped
+from gateway.daemon.stopped import require_going, say_stopped
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure
 from gateway.preflight import load
@@ -78,6 +78,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
             try:
                 changed = load(home)
                 server.check(changed)
+                require_going(settings, changed)
             except GatewayError as error:
                 log.exception("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
                 continue

@@ -45,16 +45,23 @@ def noted_stopped(home: Home) -> frozenset[str]:
         return frozenset()
 
 
-def newly_stopped(settings: Settings, known: Collection[str]) -> dict[str, str]:
-    """The partners that a change of the configuration would stop, and that are not stopped already, with their faults."""
-    return {
-        code: "\n".join(str(fault) for fault in stopped.faults)
-        for code, stopped in settings.stopped.items()
-        if code not in known
-    }
+def newly_stopped(settings: Settings, known: Collection[str]) -> list[str]:
+    """The faults of partners that a change of the configuration would stop, and that are not among the `known` already."""
+    fresh = {fault for code, each in settings.stopped.items() if code not in known for fault in each.faults}
+    return [str(fault) for fault in sorted(fresh)]
 
 
-def takes_trust_away(before: Settings, after: Settings) -> bool:
+def require_going(before: Settings, after: Settings) -> None:
+    """ConfigurationInvalid where a running gateway must not take over `after`: it would stop a partner that is worked with.
+
+    Where a key is trusted no more it takes it over all the same.
+    """
+    faults = newly_stopped(after, before.stopped)
+    if faults and not _takes_trust_away(before, after):
+        raise ConfigurationInvalid("\n".join(faults))
+
+
+def _takes_trust_away(before: Settings, after: Settings) -> bool:
     """Whether a key is trusted no more, ours or a partner's: that counts at once, whatever else is wrong."""
     if set(after.keys.revoked_openpgp) - set(before.keys.revoked_openpgp):
         return True

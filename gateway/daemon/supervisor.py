@@ -21,7 +21,7 @@ from gateway.daemon.lock import held
 from gateway.daemon.role import HALTED, Role
 from gateway.daemon.server import Server
 from gateway.daemon.signals import noted
-from gateway.daemon.stopped import newly_stopped, note_stopped, say_stopped, takes_trust_away
+from gateway.daemon.stopped import note_stopped, require_going, say_stopped
 from gateway.errors import ConfigurationInvalid, GatewayError
 from gateway.ledger.soundness import check, check_pages
 from gateway.ledger.witness import Witness
@@ -153,9 +153,7 @@ class Supervisor:
         try:
             settings = load(before.home)
             self._server.check(settings)
-            faulty = newly_stopped(settings, before.stopped)
-            if faulty and not takes_trust_away(before, settings):
-                raise ConfigurationInvalid("\n".join(faulty.values()))
+            require_going(before, settings)
             note_stopped(before.home, settings.stopped)
         except GatewayError as error:
             self._log.error("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
