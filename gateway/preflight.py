@@ -85,13 +85,14 @@ def server_faults(settings: Settings) -> Iterator[Fault]:
 
 def broken_rules(settings: Settings, now: float) -> Mapping[str, list[Broken]]:
     """What keeps partners, whose files are right by themselves, from being worked with; by their codes."""
-    found: defaultdict[str, list[Broken]] = defaultdict(list)
-    for code, partner in settings.partners.items():
-        found[code] += _keys(partner)
-        found[code] += _certificates(Keyrings(settings.home.keyrings), partner, now)
-    for code, rule in _server(settings):
+    rings = Keyrings(settings.home.keyrings)
+    alone = {code: [*_keys(each), *_certificates(rings, each, now)] for code, each in settings.partners.items()}
+    found = defaultdict(list, {code: rules for code, rules in alone.items() if rules})
+    # Only now: whatever is a poor copy of another partner is stopped by itself, and not that other one with it.
+    rest = {code: each for code, each in settings.partners.items() if code not in found}
+    for code, rule in (*between(rest.values()), *_server(replace(settings, partners=rest))):
         found[code].append(rule)
-    return {code: list(dict.fromkeys(rules)) for code, rules in found.items() if rules}
+    return {code: list(dict.fromkeys(rules)) for code, rules in found.items()}
 
 
 def would_break(settings: Settings, partner: Partner) -> list[str]:

@@ -160,9 +160,9 @@ def _without_endpoint(card: Card, partner: Partner, settings: Settings) -> Chose
         raise ConfigurationInvalid("\n".join(f"partner {partner.code}: {fault}" for fault in faults))
     return Chosen(
         carried,
-        f"{_lacking(card)}, so nothing can be pushed, and the partner cannot collect here ({hindrance}). Sealed files for "
-        f"it wait in landing/{partner.code}/out, and theirs are put into landing/{partner.code}/in, by hand. For another "
-        "link: a card with an endpoint and a host key, or what stands in brackets and --link collect.",
+        f"{_lacking(card)}, so nothing can be pushed; and the partner cannot collect from here ({hindrance}). Sealed files "
+        f"for it wait in landing/{partner.code}/out, to be carried by hand, and its own are put into "
+        f"landing/{partner.code}/in.",
     )
 
 

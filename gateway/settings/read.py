@@ -3,7 +3,7 @@
 `load` raises SiteMissing where there is no site, and ConfigurationInvalid, whose reason holds one fault a line, where
 gateway.toml has a fault. A fault of a partner's file stops that partner alone. `examine` and `check` raise nothing and
 give the faults. Nothing is guessed: an unknown key is a fault, since a misspelt limit would otherwise silently not hold.
-What takes the partners' keys to find out is `preflight`'s.
+What takes the partners' keys, or more than one partner, to find out is `preflight`'s.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import re
 import stat
 import tomllib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
 from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Stopped
-from gateway.settings.rules import Broken, between, within
+from gateway.settings.rules import Broken, within
 from gateway.settings.secrets import Secrets
 from gateway.settings.values import Table
 
@@ -239,21 +238,14 @@ def _partner_files(home: Home, faults: list[Fault]) -> list[Path]:
 def _partners(home: Home, main: _Source | None, faults: list[Fault]) -> tuple[dict[str, Partner], dict[str, Stopped]]:
     """The partners that can be worked with, and those whose files have faults."""
     own_code = _own_code(main)
-    read: dict[str, _PartnerRead] = {}
     partners: dict[str, Partner] = {}
     stopped: dict[str, Stopped] = {}
     for path in _partner_files(home, faults):
         each = _partner(home, path, own_code)
-        read[each.stem] = each
         if each.partner is None or each.faults:
             stopped[each.stem] = Stopped(tuple(each.faults), each.partner)
         else:
             partners[each.stem] = each.partner
-    broken: defaultdict[str, list[Fault]] = defaultdict(list)
-    for code, rule in between(partners.values()):
-        broken[code].append(read[code].fault(rule))
-    for code, found in broken.items():
-        stopped[code] = Stopped(tuple(found), partners.pop(code))
     # A file that was given another name still says whose it is: what belongs to that partner waits as well.
     for misnamed in [*stopped.values()]:
         code = "" if misnamed.partner is None else misnamed.partner.code

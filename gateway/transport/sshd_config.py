@@ -195,9 +195,8 @@ def _faults_of(account: Account, *, as_root: bool) -> Iterator[AccountFault]:
             yield AccountFault(
                 name,
                 "link",
-                'is "collect" without an [endpoint]: the partner would fetch from this server, which takes an account of its '
-                "own on this machine. Name one as os_account and run the gateway as root, give the partner's server as "
-                '[endpoint], or set "none"',
+                '"collect" without an [endpoint] takes an account of its own on this machine: name it as os_account, and run '
+                'the gateway as root; or use "none"',
             )
         return
     if not _ACCOUNT.fullmatch(account.os_account):
