@@ -13,7 +13,7 @@ import pytest
 from gateway.crypto.keyrings import Keyrings
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, introduce, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
@@ -152,7 +152,10 @@ def test_fault_of_one_partner_stops_its_lane_alone_until_it_is_mended(
         assert said.returncode == status, text
         assert f"config/partners.d/{NEWCOMER}.toml" in text, command
         assert word in text, command
-    introduce(dwp, la)
+    card = dwp.home.root.parent / f"{la.code}.card.json"
+    card.write_text(la.gateway("card").stdout, encoding="utf-8")
+    added = dwp.gateway("partner", "add", card, "--fingerprint", json.loads(card.read_text())["fingerprint"])
+    assert f"config/partners.d/{NEWCOMER}.toml" in added.stderr
 
     # What belongs to it waits, and is neither returned nor locked away.
     assert [path for path in waiting if not path.exists()] == []
@@ -209,6 +212,7 @@ def test_partner_that_is_stopped_when_work_is_under_way_keeps_it_and_the_site_is
     dwp.run_until_idle(SECONDS)
     assert [row["state"] for row in dwp.rows()] == ["admitted"]
     assert rows(dwp, "SELECT 1 FROM events WHERE event = 'work.deferred'") == []
+    assert "the partner is stopped" in dwp.json("transfers")[0]["waits"]
     file_of(dwp).write_text(good, "utf-8")
     dwp.run_until_idle(SECONDS)
     assert [row["state"] for row in dwp.rows()] == ["sent"]
