@@ -1,5 +1,6 @@
 """Why a file that is ready has not gone: the window that is closed, the limit on the partner's link, the partner that
-is stopped."""
+is stopped.
+"""
 
 from __future__ import annotations
 
