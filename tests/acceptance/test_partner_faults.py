@@ -115,7 +115,7 @@ KINDS: dict[str, tuple[Callable[[Site], None], str]] = {
     "a file that is no TOML": (_rewritten(r"(?m)^name = .*$", 'name = "'), "is not TOML"),
     "a card without an endpoint and a link that cannot work": (_rewritten(LINK, 'link = "collect"'), "os_account"),
     "a missing keyring": (_without_keyring, "has no certificate"),
-    "a login key that cannot be read": (_rewritten(r'(?m)^ssh_key = "(\S+) \S+', r'ssh_key = "\1 AAAA'), "ssh_key"),
+    "a login key that cannot be read": (_rewritten(r'(?m)^ssh_key = "(\S+) [^"]+"', r'ssh_key = "\1 AAAA"'), "ssh_key"),
 }
 
 
