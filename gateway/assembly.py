@@ -8,6 +8,7 @@ database's library.
 from __future__ import annotations
 
 import os
+import pwd
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.errors import ServerFailed
 from gateway.flows.catalog import FLOWS, routes
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.stages.workplace import Stage, Workplace
     from gateway.transfer.manifest import Item, Manifest
     from gateway.transport.contract import Transport
+    from gateway.transport.sshd_config import ServerSpec
     from gateway.validation.antivirus import Clamd
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox import Sandbox
@@ -42,6 +45,7 @@ _ERRORS = (
     "chain.",
     "lane.held",
     "role.halted",
+    "partner.stopped",
     "disk.full",
     "intake.stopped",
     ".missing",
@@ -151,7 +155,8 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     }
     settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
     aside = SetAside(place.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
-    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, aside)
+    stopped = frozenset(settings.stopped)
+    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, aside, stopped=stopped)
     admit = Admit(place, intake, aside)
     admit.recover()
     hear = Hear(place, Outcomes(place.home.outcomes, settle, words))
@@ -262,6 +267,45 @@ def transport(settings: Settings, partner: Partner) -> Transport:
     old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
     return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old)
+
+
+def server_spec(settings: Settings) -> ServerSpec:
+    """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
+    from gateway.transport.sshd_config import Account, Chroot, ServerSpec
+
+    home, server = settings.home, settings.sftp_server
+    accounts = tuple(
+        Account(
+            partner.code,
+            partner.ssh_key,
+            partner.link == "collect" and partner.endpoint is None,
+            partner.os_account,
+            partner.old_ssh_key,
+            0.0 if partner.old_ssh_key_until is None else partner.old_ssh_key_until.timestamp(),
+        )
+        for partner in settings.partners.values()
+        if partner.ssh_key is not None and partner.link != "none"
+    )
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError as error:
+        raise ServerFailed(f"the user id {os.getuid()}, which the gateway runs under, has no account here") from error
+    secrets = secrets_of(home, os.environ)
+    shared = settings.accounts.split
+    chroot = Chroot(server.chroot)
+    old = None if settings.keys.old_host_key_until is None else secrets.old_host_key
+    return ServerSpec(
+        server.host,
+        server.port,
+        secrets.host_key,
+        home.sshd,
+        home.landing,
+        account,
+        accounts,
+        chroot,
+        old,
+        shared=shared,
+    )
 
 
 def _unless_revoked(line: str | None, partner: Partner) -> str | None:

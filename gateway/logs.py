@@ -112,6 +112,8 @@ class Event(StrEnum):
     CHAIN_BROKEN = "chain.broken"
     QUARANTINE_DISCARDED = "quarantine.discarded"
     PARTNER_ADDED = "partner.added"
+    PARTNER_STOPPED = "partner.stopped"
+    PARTNER_RESUMED = "partner.resumed"
     KEY_ROTATED = "key.rotated"
     KEY_CONFIRMED = "key.confirmed"
     KEY_RETIRED = "key.retired"

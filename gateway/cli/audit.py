@@ -134,7 +134,7 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
       gateway --home /srv/gateway audit heads E09000030 --json > for-tower-hamlets.json
     """
     settings = settings_of(ctx)
-    if partner not in settings.partners:
+    if partner not in settings.codes:
         raise NotFound(f"There is no partner {partner[:40]!r}: `gateway partner list` shows those that there are.")
     with reading.opened(settings) as ledger, ledger.read() as connection:
         known = {(head.sequence, head.sha256): source for _, head, source in heads_of(connection, partner)}

@@ -16,10 +16,10 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.errors import GatewayError
+from gateway.preflight import check as faults_of
 from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.read import check as faults_of
 from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
 

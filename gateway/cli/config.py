@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
 
 from gateway.cli import output
 from gateway.cli.site import home_of
-from gateway.crypto.keyrings import Keyrings
 from gateway.errors import ConfigurationInvalid, SiteMissing
-from gateway.settings.faults import Fault
-from gateway.settings.home import Home
 from gateway.settings.secrets import secrets_of
 
 
@@ -28,7 +24,8 @@ def config() -> None:
 def check(ctx: click.Context, *, as_json: bool) -> None:
     """Check the configuration, its directories and its certificates; all faults at once, with file and line.
 
-    Exit status 0 if there is none, else 78.
+    A fault of a partner's file stops that partner alone, one of gateway.toml the whole site. Exit status 0 if there is
+    none, else 78.
 
     \b
     Example:
@@ -37,9 +34,9 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     home = home_of(ctx)
     if not home.gateway_toml.exists():
         raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")
-    from gateway.settings.read import check as check_home  # noqa: PLC0415  # slow to import
+    from gateway import preflight  # noqa: PLC0415  # slow to import
 
-    faults = [*check_home(home, secrets_of(home, os.environ)), *_certificates(home)]
+    faults = preflight.check(home, secrets_of(home, os.environ))
     if as_json:
         output.show_json([asdict(fault) for fault in faults])
     elif faults:
@@ -50,19 +47,3 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
         output.say("The configuration has no faults.")
     if faults:
         ctx.exit(ConfigurationInvalid.exit_status)
-
-
-def _certificates(home: Home) -> Iterator[Fault]:
-    """Partners whose certificate is not there; whether it is the right one, `gateway doctor` asks GnuPG."""
-    from gateway.settings.read import examine  # noqa: PLC0415  # slow to import
-
-    settings, _ = examine(home)
-    keyrings = Keyrings(home.keyrings)
-    for code, partner in settings.partners.items() if settings else ():
-        rings = [keyrings.partner_ring(code)]
-        if partner.old_fingerprint is not None:
-            rings.append(keyrings.old_ring(code, partner.old_fingerprint))
-        if not all(ring.is_file() for ring in rings):
-            file = str((home.partners_d / f"{code}.toml").relative_to(home.root))
-            message = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
-            yield Fault(file, 0, "", message)

@@ -53,9 +53,11 @@ def doctor(ctx: click.Context, *, links: bool, as_json: bool) -> None:
 def _examine(home: Home, *, links: bool) -> Iterator[Check]:
     from gateway.cli.checks import examine_machine  # noqa: PLC0415  # slow to import
     from gateway.cli.checks_engines import examine_engines, examine_links  # noqa: PLC0415  # slow to import
+    from gateway.preflight import fit  # noqa: PLC0415  # slow to import
     from gateway.settings.read import examine  # noqa: PLC0415  # slow to import
 
     settings, _ = examine(home)
+    settings = None if settings is None else fit(settings)
     yield from examine_machine(home, settings)
     if settings is not None:
         yield from examine_engines(settings)

@@ -1,6 +1,7 @@
 """Take a partner's card: hold it against what was confirmed, and make the partner's settings out of it.
 
-Raises CardRefused for a card that must not be believed, UsageWrong for wishes that it cannot fulfil. Nothing is written
+Raises CardRefused for a card that must not be believed, UsageWrong for wishes that it cannot fulfil,
+ConfigurationInvalid for what the gateway would stop the partner for. Nothing is written
 here but by `keep`, in the order certificates, directories, file: the file makes the partner known, and comes last. Whether
 a card is signed by a key that is known already is `succession`'s to find out.
 """
@@ -12,10 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pydantic import ValidationError
+
 from gateway.cli.succession import Overlaps
 from gateway.crypto.contract import Certificate, KeyStore
-from gateway.errors import CardRefused, UsageWrong
+from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong
 from gateway.flows.catalog import flows_of, permitted
+from gateway.preflight import would_break
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
@@ -63,11 +67,12 @@ def believable(card: Card, settings: Settings, keys: KeyStore, now: float) -> Ce
         raise CardRefused("The card's certificate cannot both sign and be encrypted to.")
     if card.fingerprint == settings.openpgp.fingerprint:
         raise CardRefused("The card's certificate is this site's own.")
-    known = settings.partners.get(card.site)
-    if known is not None:
-        _newer_than(card, known)
+    before = known(card, settings)
+    if before is not None:
+        _newer_than(card, before)
     login = parse_public_key(card.ssh_key)
-    for other in settings.partners.values():
+    read = [each.partner for each in settings.stopped.values() if each.partner is not None]
+    for other in (*settings.partners.values(), *map(_readable, read)):
         if other.code == card.site:
             continue
         if other.fingerprint == card.fingerprint:
@@ -88,20 +93,32 @@ def _newer_than(card: Card, known: Partner) -> None:
             raise CardRefused(f"The card is older than the one that was taken last, of {to_text(taken)}.")
 
 
-def introduce(card: Card, settings: Settings, wishes: Wishes, overlaps: Overlaps) -> Partner:
-    """The partner's settings: keys and endpoint from the card, the rest as wished, or as it was, or by default."""
-    before = settings.partners.get(card.site)
+@dataclass(frozen=True)
+class Chosen:
+    """A partner's settings, and in a sentence why it has that link."""
+
+    partner: Partner
+    why: str
+
+
+def introduce(card: Card, settings: Settings, wishes: Wishes, overlaps: Overlaps) -> Chosen:
+    """The partner's settings: keys and endpoint from the card, the rest as wished, or as it was, or by default.
+
+    By default files are pushed where the card has an endpoint and its host key; else the link is one that works at this
+    site. UsageWrong for a link that the card has nothing for, ConfigurationInvalid for settings that the gateway would
+    stop the partner for.
+    """
+    before = known(card, settings)
     endpoint = _endpoint(card, overlaps)
-    link = wishes.link or (before.link if before else None) or ("push" if endpoint else "collect")
-    if link == "push" and endpoint is None:
-        lacking = "no endpoint" if card.endpoint is None else "no host key"
-        raise UsageWrong(f"The card has {lacking}, so nothing can be pushed: use --link collect or --link none.")
+    link = wishes.link or (before.link if before else None) or "push"
+    if link == "push" and endpoint is None and (wishes.link or before):
+        raise UsageWrong(f"{_lacking(card)}, so nothing can be pushed: use --link collect or --link none.")
     if wishes.os_account is not None and not _ACCOUNT.fullmatch(wishes.os_account):
         raise UsageWrong("--os-account is no name of an account.")
     flows_out, flows_in = (before.flows_out, before.flows_in) if before else (None, None)
     if wishes.flows is not None:
         flows_out, flows_in = _divided(wishes.flows, settings, card.site)
-    return Partner(
+    partner = Partner(
         code=card.site,
         name=card.name,
         fingerprint=card.fingerprint,
@@ -121,6 +138,78 @@ def introduce(card: Card, settings: Settings, wishes: Wishes, overlaps: Overlaps
         windows=before.windows if before else (),
         endpoint=endpoint,
     )
+    if link == "push" and endpoint is None:
+        return _without_endpoint(card, partner, settings)
+    if faults := would_break(settings, partner):
+        raise ConfigurationInvalid("\n".join(f"partner {partner.code}: {fault}" for fault in faults))
+    return Chosen(partner, _why(partner, before, wishes))
+
+
+def _without_endpoint(card: Card, partner: Partner, settings: Settings) -> Chosen:
+    """The link that works here with a partner that cannot be connected to: it fetches from us, or a person carries."""
+    collects = partner.model_copy(update={"link": "collect"})
+    server = settings.sftp_server
+    if not server.managed and server.public_host is None:
+        hindrance = "this site has no SFTP server ([sftp_server] in config/gateway.toml)"
+    elif faults := would_break(settings, collects):
+        hindrance = "; ".join(faults)
+    else:
+        return Chosen(collects, f"{_lacking(card)}, so the partner collects from landing/{partner.code}/out.")
+    carried = partner.model_copy(update={"link": "none"})
+    if faults := would_break(settings, carried):
+        raise ConfigurationInvalid("\n".join(f"partner {partner.code}: {fault}" for fault in faults))
+    return Chosen(
+        carried,
+        f"{_lacking(card)}, so nothing can be pushed; and the partner cannot collect from here ({hindrance}). Sealed files "
+        f"for it wait in landing/{partner.code}/out, to be carried by hand, and its own are put into "
+        f"landing/{partner.code}/in.",
+    )
+
+
+def _lacking(card: Card) -> str:
+    return f"The card has {'no endpoint' if card.endpoint is None else 'no host key'}"
+
+
+def _why(partner: Partner, before: Partner | None, wishes: Wishes) -> str:
+    """Why the partner has this link."""
+    if wishes.link is not None:
+        return "It was asked for."
+    if before is not None:
+        may = ""
+        if partner.link == "none" and partner.endpoint is not None:
+            may = " The card has an endpoint: with --link push files go there by themselves."
+        return f"It stays as it was.{may}"
+    return "The card has an endpoint and its host key."
+
+
+def known(card: Card, settings: Settings) -> Partner | None:
+    """The partner as its file has it, though it is stopped; ConfigurationInvalid where the file cannot be read."""
+    stopped = settings.stopped.get(card.site)
+    if stopped is None:
+        return settings.partners.get(card.site)
+    if stopped.partner is None or stopped.partner.code != card.site:
+        # What the file says of revoked keys must not be lost with it.
+        raise ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
+    return _readable(stopped.partner)
+
+
+def _readable(partner: Partner) -> Partner:
+    """The partner without SSH keys that no server takes: there is nothing to hold a new card against in them."""
+    change: dict[str, object] = {}
+    for key in ("ssh_key", "old_ssh_key"):
+        if not _usable(getattr(partner, key)):
+            change |= {"old_ssh_key": None, "old_ssh_key_until": None, key: None}
+    there = partner.endpoint
+    if there is not None and not (_usable(there.host_key) and _usable(there.old_host_key)):
+        change["endpoint"] = None
+    return partner.model_copy(update=change)
+
+
+def _usable(line: str | None) -> bool:
+    try:
+        return line is None or bool(parse_public_key(line))
+    except CardRefused:
+        return False
 
 
 def keep(card: Card, partner: Partner, settings: Settings, keys: KeyStore, overlaps: Overlaps) -> None:
@@ -136,15 +225,19 @@ def _endpoint(card: Card, overlaps: Overlaps) -> EndpointSettings | None:
     there = card.endpoint
     host_key = parse_public_key(card.host_key).line
     old = overlaps.host_key
-    return EndpointSettings(
-        host=there.host,
-        port=there.port,
-        user=there.user,
-        path=there.path,
-        host_key=host_key,
-        old_host_key=old.key if old else None,
-        old_host_key_until=old.until if old else None,
-    )
+    try:
+        return EndpointSettings(
+            host=there.host,
+            port=there.port,
+            user=there.user,
+            path=there.path,
+            host_key=host_key,
+            old_host_key=old.key if old else None,
+            old_host_key_until=old.until if old else None,
+        )
+    except ValidationError as error:
+        keys = ", ".join(str(detail["loc"][0]) for detail in error.errors(include_url=False, include_context=False))
+        raise CardRefused(f"The card's endpoint cannot be used: {keys}.") from error
 
 
 def _divided(flows: Iterable[str], settings: Settings, code: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

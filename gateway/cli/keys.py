@@ -181,7 +181,7 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
     because_of = acting.decision(reason)
     with acting.workplace(ctx) as place:
         settings = place.settings
-        if partner not in settings.partners:
+        if partner not in settings.codes:
             raise NotFound(f"There is no partner {partner}: `gateway partner list` shows those that there are.")
         if settings.keys.old_openpgp is None:
             raise NotFound("There is no old openpgp key: nothing is being changed.")
@@ -284,7 +284,7 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
             key_events.changed(place, "key.rotated", changed, because_of)
             output.say(f"The new {use} key: {changed.fingerprint}")
     output.say(f"The {use} key {lost} is revoked.")
-    take_over_where_running(settings.home)
+    take_over_where_running(settings.home, regardless=use is Use.OPENPGP)
     if use is not Use.OPENPGP:
         rotation.sweep(settings_of(ctx), store)
     output.say("Next: call every partner, send the new card (`gateway card`), and let them confirm its fingerprint.")

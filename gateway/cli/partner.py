@@ -13,13 +13,14 @@ import click
 
 from gateway.cli import output
 from gateway.cli.acting import because
-from gateway.cli.site import require_all_rights, settings_of, share_out
-from gateway.errors import CardRefused, NotFound, UsageWrong
+from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
+from gateway.errors import CardRefused, UsageWrong
+from gateway.preflight import load
 from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
 if TYPE_CHECKING:
     from gateway.cli.introduction import Link
-    from gateway.settings.model import Partner
+    from gateway.settings.model import Partner, Settings
 
 
 @click.group()
@@ -33,7 +34,7 @@ def partner() -> None:
 @click.option(
     "--link",
     type=click.Choice(["push", "collect", "none"]),
-    help="How files travel.  [default: push where the card has an endpoint, else collect]",
+    help="How files travel.  [default: push where the card has an endpoint, else what works here]",
 )
 @click.option(
     "--flows", metavar="FLOW,...", help="The only flows to exchange.  [default: all that the catalog permits]"
@@ -62,6 +63,10 @@ def add(
     replaces its keys and endpoint, and leaves your own decisions about it as they are. If it is signed by the key that
     was confirmed before, nobody is asked, and the keys that it replaces are accepted until the date that it names.
 
+    Without an endpoint in the card, the partner collects from here where this site lets it (an account of its own on the
+    managed server, or a server of the site's own), and else files are carried by hand; which it is, is said. Settings with
+    which the gateway could not work are refused with exit status 78, and nothing is changed.
+
     \b
     Example:
       gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
@@ -75,7 +80,7 @@ def add(
     from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
     keys, now = key_store(settings.home.keyrings), time.time()
-    before = settings.partners.get(offered.site)
+    before = introduction.known(offered, settings)
     introduction.believable(offered, settings, keys, now)
     confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
     if confirmed is not None and confirmed != offered.fingerprint:
@@ -87,7 +92,8 @@ def add(
     )
     vouched = succession.vouched(offered, signed_text(data), before, keys, now, confirmed=confirmed is not None)
     overlaps = succession.overlaps(offered, before, keys, now, trusted=vouched.card, days=overlap)
-    new = introduction.introduce(offered, settings, wishes, overlaps)
+    chosen = introduction.introduce(offered, settings, wishes, overlaps)
+    new = chosen.partner
     _show_change(before, new)
     if before is not None and vouched.by_partner:
         output.say(f"The card is signed by the key of {before.code} that is pinned here; nobody needs to confirm it.")
@@ -98,8 +104,10 @@ def add(
     share_out(settings.home)
     outgoing, incoming = flows_of(settings, new)
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
+    output.say(f"Why this link: {chosen.why}")
     output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
     output.say("A gateway that runs takes it over at `gateway reload`.")
+    _say_stopped(load(settings.home), new.code)
 
 
 @partner.command()
@@ -128,9 +136,9 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
     from gateway.settings.write import write_partner  # noqa: PLC0415  # slow to import
 
     because_of = acting.decision(reason)
-    known = settings.partners.get(code)
-    if known is None:
-        raise NotFound(f"There is no partner {code}: `gateway partner list` shows those that there are.")
+    # A key is revoked for a partner that is stopped too, as long as its file can be read.
+    stopped = settings.stopped.get(code)
+    known = stopped.partner if stopped and stopped.partner else partner_of(settings, code)
     lost = succession.named_key(known, fingerprint)
     new = succession.without(known, lost)
     if dry_run:
@@ -139,7 +147,7 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
     with acting.workplace(ctx) as place:
         key_events.lost(place, known, lost, because_of)
     write_partner(settings.home, new)
-    take_over_where_running(settings.home)
+    take_over_where_running(settings.home, regardless=code in settings.partners)
     output.say(f"The key {lost} of {code} is trusted no more.")
     output.say("Next: their new card, its fingerprint by telephone, `gateway partner add`, then `gateway release`.")
 
@@ -148,7 +156,7 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
 @output.as_json
 @click.pass_context
 def list_partners(ctx: click.Context, *, as_json: bool) -> None:
-    """List the partners: code, name, link, flows, fingerprint.
+    """List the partners: code, name, link, flows, fingerprint; and of those that are stopped, the faults.
 
     \b
     Example:
@@ -157,12 +165,13 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
     settings = settings_of(ctx)
     from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
-    rows = []
-    for each in settings.partners.values():
+    rows: list[dict[str, object]] = []
+    read = {code: stopped.partner for code, stopped in settings.stopped.items() if stopped.partner is not None}
+    for code, each in sorted({**settings.partners, **read}.items()):
         outgoing, incoming = flows_of(settings, each)
         rows.append(
             {
-                "code": each.code,
+                "code": code,
                 "name": each.name,
                 "kind": each.kind.value,
                 "link": each.link,
@@ -171,8 +180,16 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
                 "flows_out": list(outgoing),
                 "flows_in": list(incoming),
                 "endpoint": each.endpoint.model_dump(exclude={"host_key"}) if each.endpoint else None,
+                "faults": [str(fault) for fault in settings.stopped[code].faults] if code in settings.stopped else [],
             }
         )
+    unread = {
+        code: [str(fault) for fault in each.faults] for code, each in settings.stopped.items() if code not in read
+    }
+    unknown = dict.fromkeys(("name", "kind", "link", "envelope", "fingerprint", "endpoint"))
+    rows += [
+        {"code": code, **unknown, "flows_out": [], "flows_in": [], "faults": faults} for code, faults in unread.items()
+    ]
     if as_json:
         output.show_json(rows)
     elif not rows:
@@ -183,15 +200,18 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
             [
                 (
                     str(row["code"]),
-                    str(row["name"]),
-                    str(row["link"]),
+                    str(row["name"] or ""),
+                    "stopped" if row["faults"] else str(row["link"]),
                     ",".join(cast("list[str]", row["flows_out"])) or "-",
                     ",".join(cast("list[str]", row["flows_in"])) or "-",
-                    output.in_fours(str(row["fingerprint"])),
+                    output.in_fours(str(row["fingerprint"] or "")),
                 )
                 for row in rows
             ],
         )
+    for row in rows if not as_json else ():
+        for fault in cast("list[str]", row["faults"]):
+            output.say(f"{row['code']} is stopped: {fault}")
 
 
 @partner.command()
@@ -206,9 +226,7 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
       gateway --home /srv/gateway partner test E09000030
     """
     settings = settings_of(ctx)
-    known = settings.partners.get(code)
-    if known is None:
-        raise NotFound(f"There is no partner {code}: `gateway partner list` shows those that there are.")
+    known = partner_of(settings, code)
     from gateway.cli.trials import try_link  # noqa: PLC0415  # slow to import
 
     report = try_link(settings, known)
@@ -230,6 +248,15 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     if not report.usable:
         output.say("The link is there, but an upload would fail.")
         ctx.exit(69)
+
+
+def _say_stopped(settings: Settings, added: str) -> None:
+    """Name the other partners that the gateway will not work with; a fault of this one is an error."""
+    if added in settings.stopped:
+        raise stopped_fault(settings.stopped[added])
+    for code, stopped in settings.stopped.items():
+        for fault in stopped.faults:
+            output.say(f"Partner {code} is stopped: {fault}")
 
 
 def _read(card: str) -> bytes:

@@ -14,10 +14,11 @@ from gateway.cli import output
 from gateway.cli.site import settings_of, share_out
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
-from gateway.errors import NotPermitted, NotRunning, StillReloading, UsageWrong
+from gateway.daemon.stopped import REMEDY, newly_stopped, noted_stopped
+from gateway.errors import ConfigurationInvalid, NotPermitted, NotRunning, StillReloading, UsageWrong
+from gateway.preflight import faults_of_partners, load, server_faults
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.read import load
 
 _LOOK_EVERY: Final = 0.1
 _TO_START: Final = 60.0
@@ -29,8 +30,10 @@ _TO_START: Final = 60.0
 def reload(ctx: click.Context) -> None:
     """Check the configuration, and make the running gateway take it over.
 
-    With a fault in the configuration nothing happens, and the exit status is 78; with no gateway running it is 69.
-    Partners that were added or changed are known once this command has ended.
+    With a fault in gateway.toml, or a new one in a partner's file, nothing happens: the running gateway goes on as it was.
+    A partner whose file had a fault when the gateway started is left out, and all the rest is taken over. The exit status
+    is 78 as long as there is any fault; with no gateway running it is 69. Partners that were added or changed are known
+    once this command has ended.
 
     \b
     Example:
@@ -39,17 +42,29 @@ def reload(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     take_over(settings)
     output.say(f"The gateway has reloaded; its partners: {', '.join(settings.partners) or 'none'}.")
+    if settings.stopped:
+        output.say(f"Stopped, and left as they are: {', '.join(settings.stopped)}.")
+        for fault in faults_of_partners(settings):
+            output.say(str(fault))
+        output.say(f"what to do: {REMEDY}")
+        ctx.exit(ConfigurationInvalid.exit_status)
 
 
-def take_over(settings: Settings) -> None:
+def take_over(settings: Settings, *, regardless: bool = False) -> None:
     """Make the running gateway take over these settings, which are on disk, and wait until all its roles have.
 
-    Raises NotRunning, NotPermitted, StillReloading.
+    Raises NotRunning, NotPermitted, StillReloading; ConfigurationInvalid for what the gateway would refuse. `regardless`:
+    a key is trusted no more, which it takes over although that stops a partner.
     """
     if settings.accounts.split:
         raise UsageWrong("Each role is a service of its own here: `systemctl restart gateway.target` takes it over.")
     home = settings.home
     supervisor = holder(home.run, "gateway")
+    faults = [*map(str, server_faults(settings))]
+    if not regardless:
+        faults += newly_stopped(settings, frozenset() if supervisor is None else noted_stopped(home))
+    if faults:
+        raise ConfigurationInvalid("\n".join(faults))
     if supervisor is None:
         raise NotRunning
     before = _processes(home)
@@ -68,7 +83,7 @@ def take_over(settings: Settings) -> None:
         time.sleep(_LOOK_EVERY)
 
 
-def take_over_where_running(home: Home) -> None:
+def take_over_where_running(home: Home, *, regardless: bool = False) -> None:
     """Let a running gateway take over what a command has changed; without one there is nothing to do.
 
     Where each role is a service of its own, the change is given to their accounts, and a person restarts them.
@@ -79,7 +94,7 @@ def take_over_where_running(home: Home) -> None:
         output.say("Now: `systemctl restart gateway.target`.")
         return
     try:
-        take_over(settings)
+        take_over(settings, regardless=regardless)
     except NotRunning:
         alone = [role.value for role in Role if holder(home.run, role) is not None]
         if alone:

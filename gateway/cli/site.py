@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from gateway.errors import NotPermitted, SiteMissing
+from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted, SiteMissing
+from gateway.preflight import load
 from gateway.settings.home import Home
-from gateway.settings.model import Settings
-from gateway.settings.read import load
+from gateway.settings.model import Partner, Settings, Stopped
 
 
 def home_of(ctx: click.Context) -> Home:
@@ -29,6 +29,20 @@ def settings_of(ctx: click.Context) -> Settings:
     settings = load(home_of(ctx))
     os.umask(settings.umask)
     return settings
+
+
+def partner_of(settings: Settings, code: str) -> Partner:
+    """The partner of that code, NotFound without one; ConfigurationInvalid, with its faults, for one that is stopped."""
+    if code in settings.stopped:
+        raise stopped_fault(settings.stopped[code])
+    if code not in settings.partners:
+        raise NotFound(f"There is no partner {code[:40]}: `gateway partner list` shows those that there are.")
+    return settings.partners[code]
+
+
+def stopped_fault(stopped: Stopped) -> ConfigurationInvalid:
+    """The error for whoever wants something of a partner that is stopped."""
+    return ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
 
 
 def require_all_rights(settings: Settings) -> None:

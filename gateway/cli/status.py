@@ -16,9 +16,11 @@ from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting, phrase
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
+from gateway.daemon.stopped import noted_stopped
+from gateway.errors import ConfigurationInvalid
 from gateway.ledger import facts, queries
 from gateway.ledger.waiting import due_now
-from gateway.settings.model import Settings
+from gateway.settings.model import Settings, Stopped
 from gateway.stages.foresee import RENEWED, TOLD, stage_of
 from gateway.stages.signing import OWN, subject, unconfirmed
 from gateway.transfer.identity import from_text
@@ -75,12 +77,13 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "site": settings.site.code,
         "processes": {name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
         "counts": counts,
-        "due": due_now(connection, now, Timetable.of(settings).closed),
+        "due": due_now(connection, now, Timetable.of(settings).closed, settings.stopped),
         "lanes": [
             _lane(code, lanes.get(code, {}), now)
             | {"waits": waiting.of_lane(connection, code), "limit": waiting.limit(code)}
             for code in settings.partners
-        ],
+        ]
+        + [_stopped_lane(code, stopped) for code, stopped in settings.stopped.items()],
         "held": [
             {
                 "kind": kind,
@@ -93,6 +96,8 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
             for kind in ("transfer", "consignment", "receipt")
             for row in queries.held(connection, kind)
         ],
+        "stopped": [_stopped(code, stopped) for code, stopped in settings.stopped.items()],
+        "not_reloaded": sorted(noted_stopped(home) & settings.partners.keys()) if holder(home.run, "gateway") else [],
         "quarantined": len(queries.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
         "keys": _ending(settings, connection, now),
@@ -138,8 +143,23 @@ def _lane(partner: str, lane: Mapping[str, Any], now: float) -> dict[str, Any]:
     }
 
 
+def _stopped(code: str, stopped: Stopped) -> dict[str, Any]:
+    return {"partner": code, "code": ConfigurationInvalid.code, "faults": [str(fault) for fault in stopped.faults]}
+
+
+def _stopped_lane(code: str, stopped: Stopped) -> dict[str, Any]:
+    """The lane of a partner that the gateway does not work with."""
+    reasons = {"code": ConfigurationInvalid.code, "reason": "; ".join(str(fault) for fault in stopped.faults)}
+    return {"partner": code, "state": "stopped", "failures": 0, "next_try": None, **reasons, "waits": [], "limit": None}
+
+
 def _needs(health: Mapping[str, Any]) -> Iterator[str]:
     """Whatever does not go on without a person, a sentence each."""
+    for partner in health["stopped"]:
+        for fault in partner["faults"]:
+            yield f"partner {partner['partner']} is stopped: {fault}; correct it, then `gateway reload`"
+    for code in health["not_reloaded"]:
+        yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
     missing = [name for name in (role.value for role in Role) if health["processes"][name] is None]
     if missing and health["due"]:
         yield f"{health['due']} units of work are due, and {', '.join(missing)} does not run: `gateway run`"

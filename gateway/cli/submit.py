@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.cli import acting, output, reading
+from gateway.cli.site import stopped_fault
 from gateway.cli.words import with_code
 from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
@@ -95,6 +96,8 @@ def submit(
 def _require_route(place: Workplace, flow: str, partner: str) -> None:
     if flow not in FLOWS:
         raise FlowNotPermitted(f"There is no flow {flow[:40]!r}: there are {', '.join(FLOWS)}.")
+    if partner in place.settings.stopped:
+        raise stopped_fault(place.settings.stopped[partner])
     if partner not in place.settings.partners:
         raise PartnerUnknown(f"There is no partner {partner[:40]!r}.")
     if partner not in place.routes.outgoing.get(flow, frozenset()):

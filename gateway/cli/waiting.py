@@ -1,4 +1,6 @@
-"""Why a file that is ready has not gone: the window that is closed, the limit on the partner's link."""
+"""Why a file that is ready has not gone: the window that is closed, the limit on the partner's link, the partner that
+is stopped.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ class Waiting:
 
     def of_transfer(self, row: Row[Any]) -> str | None:
         """Why a transfer has not gone yet; None where nothing but its turn holds it up."""
-        if row.direction != Direction.OUT or row.state not in _READY:
+        if row.direction != Direction.OUT:
+            return None
+        if row.partner in self._settings.stopped and row.state in (State.ADMITTED, *_READY):
+            return "the partner is stopped: `gateway config check` says why"
+        if row.state not in _READY:
             return None
         return self._window(row.partner, row.flow) or (self.limit(row.partner) if row.state == State.SEALED else None)
 

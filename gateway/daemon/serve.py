@@ -22,10 +22,11 @@ from gateway.daemon.confinement import confine, require_account
 from gateway.daemon.lock import held
 from gateway.daemon.server import Server
 from gateway.daemon.signals import noted
+from gateway.daemon.stopped import require_going, say_stopped
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure
+from gateway.preflight import load
 from gateway.settings.model import Settings
-from gateway.settings.read import load
 from gateway.spool.watching import Watcher
 
 NAME: Final = "sshd"
@@ -56,6 +57,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
     stack.enter_context(held(home.sshd, NAME))
     bell = stack.enter_context(Bell(home.sshd, NAME))
     signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), bell))
+    say_stopped(log, settings)
     server = Server(settings, log)
     stack.callback(server.stop)
     server.start()
@@ -76,10 +78,12 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
             try:
                 changed = load(home)
                 server.check(changed)
+                require_going(settings, changed)
             except GatewayError as error:
                 log.exception("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
                 continue
             settings = changed
+            say_stopped(log, settings)
             server.reload(settings)
             log.info("gateway.reloaded", count=len(settings.partners))
         server.look_after()

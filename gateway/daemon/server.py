@@ -6,14 +6,14 @@ Raises ServerFailed where sshd does not start, SecretExposed for a host key that
 from __future__ import annotations
 
 import os
-import pwd
 
+from gateway.assembly import server_spec
 from gateway.errors import Defer
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
-from gateway.transport.sshd import Account, Chroot, ManagedServer, ServerSpec
-from gateway.transport.sshd_config import check_spec, logins
+from gateway.transport.sshd import ManagedServer, check_server
+from gateway.transport.sshd_config import logins
 
 
 class Server:
@@ -49,7 +49,7 @@ class Server:
     def check(self, settings: Settings) -> None:
         """ServerFailed where it could not serve these settings."""
         if settings.sftp_server.managed:
-            check_spec(server_spec(settings), as_root=os.geteuid() == 0)
+            check_server(server_spec(settings))
 
     def reload(self, settings: Settings) -> None:
         """Take over other settings, which `check` found good."""
@@ -79,37 +79,3 @@ class Server:
         elif "Failed publickey" in line or "Invalid user" in line or "Connection closed by authenticating" in line:
             event = "logon.refused"
         (self._log.warning if event == "logon.refused" else self._log.info)(event, reason=line)
-
-
-def server_spec(settings: Settings) -> ServerSpec:
-    """What is to be served, to whom, under the account of this process."""
-    home, server = settings.home, settings.sftp_server
-    accounts = tuple(
-        Account(
-            partner.code,
-            partner.ssh_key,
-            partner.link == "collect" and partner.endpoint is None,
-            partner.os_account,
-            partner.old_ssh_key,
-            0.0 if partner.old_ssh_key_until is None else partner.old_ssh_key_until.timestamp(),
-        )
-        for partner in settings.partners.values()
-        if partner.ssh_key is not None and partner.link != "none"
-    )
-    account = pwd.getpwuid(os.getuid()).pw_name
-    secrets = secrets_of(home, os.environ)
-    shared = settings.accounts.split
-    chroot = Chroot(server.chroot)
-    old = None if settings.keys.old_host_key_until is None else secrets.old_host_key
-    return ServerSpec(
-        server.host,
-        server.port,
-        secrets.host_key,
-        home.sshd,
-        home.landing,
-        account,
-        accounts,
-        chroot,
-        old,
-        shared=shared,
-    )

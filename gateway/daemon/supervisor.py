@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,13 +21,14 @@ from gateway.daemon.lock import held
 from gateway.daemon.role import HALTED, Role
 from gateway.daemon.server import Server
 from gateway.daemon.signals import noted
+from gateway.daemon.stopped import note_stopped, require_going, say_stopped
 from gateway.errors import ConfigurationInvalid, GatewayError
 from gateway.ledger.soundness import check, check_pages
 from gateway.ledger.witness import Witness
 from gateway.logs import Logger, configure
+from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.read import load
 from gateway.spool.names import is_temporary
 from gateway.transfer.timetable import Timetable
 
@@ -78,6 +79,8 @@ class Supervisor:
             # The Halt that says why nothing could work, before three roles say it three times.
             check(home.ledger, Witness(home.ledger_witness))
             check_pages(home.ledger)
+            say_stopped(self._log, self._settings)
+            note_stopped(home, self._settings.stopped)
             self._server.start()
             for child in self._children.values():
                 self._start(child)
@@ -142,14 +145,23 @@ class Supervisor:
         self._log.error("role.died", reason=reason, seconds=wait, **keys)
 
     def _reload(self) -> None:
-        """Take over the configuration where it has no fault: the server at once, the roles by starting them anew."""
+        """Take over the configuration: the server at once, the roles by starting them anew.
+
+        Not where it has a fault, or would stop a partner that is worked with; unless a key is trusted no more.
+        """
+        before = self._settings
         try:
-            settings = load(self._settings.home)
+            settings = load(before.home)
             self._server.check(settings)
+            require_going(before, settings)
+            note_stopped(before.home, settings.stopped)
         except GatewayError as error:
             self._log.error("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
             return
         self._settings = settings
+        say_stopped(self._log, settings)
+        for code in sorted(before.stopped.keys() & settings.partners.keys()):
+            self._log.info("partner.resumed", partner=code)
         self._stop_roles()
         self._server.reload(settings)
         for child in self._children.values():
@@ -184,23 +196,24 @@ def is_idle(settings: Settings) -> bool:
     from gateway.ledger.waiting import due_now  # noqa: PLC0415 - as above
 
     home = settings.home
-    if any(True for _ in _files(home)):
+    if any(True for _ in _files(home, settings.stopped)):
         return False
     ledger = Ledger(home.ledger, clock=time.time, role=NAME)
     try:
         with ledger.read() as connection:
-            return due_now(connection, time.time(), Timetable.of(settings).closed) == 0
+            return due_now(connection, time.time(), Timetable.of(settings).closed, settings.stopped) == 0
     finally:
         ledger.close()
 
 
-def _files(home: Home) -> Iterator[str]:
-    """What lies in the spool and in the landing and has not been looked at yet."""
+def _files(home: Home, stopped: Container[str]) -> Iterator[str]:
+    """What lies in the spool and in the landing and has not been looked at yet; but what waits for a stopped partner."""
     for directory in (*home.outbound.glob("*/*"), *home.outcomes.glob("*/*")):
-        if directory.is_dir():
+        if directory.is_dir() and directory.name not in stopped:
             yield from (entry.name for entry in os.scandir(directory) if not is_temporary(entry.name))
     for directory in home.landing.glob("*/in"):
-        yield from (entry.name for entry in os.scandir(directory) if not entry.name.endswith(".part"))
+        if directory.parent.name not in stopped:
+            yield from (entry.name for entry in os.scandir(directory) if not entry.name.endswith(".part"))
 
 
 def _logger(settings: Settings) -> Logger:

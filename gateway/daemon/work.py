@@ -22,6 +22,7 @@ from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role import Role
 from gateway.daemon.signals import ended_after, noted
+from gateway.daemon.stopped import say_stopped
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
@@ -67,8 +68,9 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), bell))
         place = assembly.workplace(settings, role, log, lambda: bool(stopping))
         stack.callback(place.ledger.close)
-        if not supervised:
-            place.ledger.check_pages()  # else the supervisor did, for all of them
+        if not supervised:  # else the supervisor did, for all of them
+            say_stopped(log, settings)
+            place.ledger.check_pages()
         stages = _stages(stack, place, role, bell, log)
         crew = Crew(role, place, stages, bell)
         stack.callback(crew.close)

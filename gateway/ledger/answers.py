@@ -5,7 +5,7 @@ Reads only. Several receipts about one consignment follow each other, since on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -54,10 +54,13 @@ def not_behind_another(_rows: FromClause) -> tuple[ColumnElement[bool]]:
     return (~behind_another(),)
 
 
-def next_receipt_to_seal(connection: Connection) -> float | None:
-    """When the first deferred receipt that was issued and has its turn may be tried again."""
+def next_receipt_to_seal(connection: Connection, but: Iterable[str] = ()) -> float | None:
+    """When the first deferred receipt that was issued and has its turn may be tried again; those to `but` wait."""
     here = (RECEIPTS.c.state == str(State.ISSUED), RECEIPTS.c.direction == str(Direction.OUT), ~behind_another())
-    return connection.execute(select(func.min(RECEIPTS.c.due)).where(*here)).scalar()
+    query = select(func.min(RECEIPTS.c.due)).where(*here)
+    if codes := tuple(but):
+        query = query.where(RECEIPTS.c.partner.not_in(codes))
+    return connection.execute(query).scalar()
 
 
 def sealed_sizes(connection: Connection, partner: str, consignment: str, but: int) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, String, Table, and_, cast, exists, func, or_, select
@@ -20,11 +20,16 @@ _LIST: Final = 500
 """Values in one list of a question: SQLite bounds them."""
 
 
-def next_due(connection: Connection, table: Table, direction: Direction, states: Sequence[State]) -> float | None:
-    """When the first deferred unit in one of these states may be tried again."""
-    return connection.execute(
-        select(func.min(table.c.due)).where(table.c.state.in_(map(str, states)), table.c.direction == str(direction))
-    ).scalar()
+def next_due(
+    connection: Connection, table: Table, direction: Direction, states: Sequence[State], but: Iterable[str] = ()
+) -> float | None:
+    """When the first deferred unit in one of these states may be tried again; what belongs to the partners `but` waits."""
+    query = select(func.min(table.c.due)).where(
+        table.c.state.in_(map(str, states)), table.c.direction == str(direction)
+    )
+    if codes := tuple(but):
+        query = query.where(table.c.partner.not_in(codes))
+    return connection.execute(query).scalar()
 
 
 def due_after(connection: Connection, table: Table, states: Sequence[State], moment: float) -> list[int]:

@@ -6,7 +6,7 @@ is found by a seek from lane to lane in an index, so the cost grows with lanes a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -27,14 +27,26 @@ Where = Callable[[FromClause], Sequence[ColumnElement[bool]]]
 """Conditions on rows of a table, or of an alias of it."""
 
 
+def but(partners: Iterable[str]) -> Where:
+    """The condition that leaves out what belongs to these partners."""
+    codes = tuple(partners)
+    return lambda rows: (rows.c.partner.not_in(codes),) if codes else ()
+
+
 def due(
-    connection: Connection, table: Table, direction: Direction, state: State, now: float, limit: int
+    connection: Connection,
+    table: Table,
+    direction: Direction,
+    state: State,
+    now: float,
+    limit: int,
+    where: Where = lambda _rows: (),
 ) -> list[Row[Any]]:
-    """At most `limit` of what waits in a state and may be worked on now, of each lane its share.
+    """At most `limit` of what waits in a state and may be worked on now, of each lane its share; `where` says what counts.
 
     What one lane does not need, the others get. In order: what broke off an earlier attempt last, then the oldest first.
     """
-    heads, free = _lanes(table, direction, state), _free(direction, state, now)
+    heads, free = _lanes(table, direction, state), _free(direction, state, now, where)
     count = connection.execute(select(func.count(heads.c.key))).scalar_one()
     found: dict[int, Row[Any]] = {}
     share = max(limit // max(count, 1), 1)

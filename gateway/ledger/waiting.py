@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, and_, func, or_, select, tuple_
 
@@ -24,11 +24,15 @@ def ready(connection: Connection, partner: str) -> dict[str, int]:
 
 
 def due_now(
-    connection: Connection, now: float, closed: Callable[[str, str, float], bool] = lambda _partner, _flow, _now: False
+    connection: Connection,
+    now: float,
+    closed: Callable[[str, str, float], bool] = lambda _partner, _flow, _now: False,
+    stopped: Iterable[str] = (),
 ) -> int:
     """How many units some role could work on at this moment: nothing means idle.
 
-    `closed` says whether the window of a partner and flow is closed: what waits for it is not due.
+    `closed` says whether the window of a partner and flow is closed: what waits for it is not due, and neither is what
+    waits for a partner that is stopped.
     """
     total = 0
     lanes = {
@@ -43,6 +47,7 @@ def due_now(
         RECEIPTS: {Direction.OUT: [State.ISSUED, State.SEALED], Direction.IN: [State.LANDED]},
     }
     blocked = select(LANES.c.partner).where(or_(LANES.c.held.is_(True), LANES.c.due > now))
+    idle = tuple(stopped)
     for table, states_of in work.items():
         for direction, states in states_of.items():
             query = select(func.count()).where(
@@ -52,6 +57,9 @@ def due_now(
                 # A unit towards a lane that is held, or that waits after a failure, is not due.
                 waiting = [str(state) for state in states if state is not State.ADMITTED and state is not State.ISSUED]
                 query = query.where(~and_(table.c.state.in_(waiting), table.c.partner.in_(blocked)))
+            if idle:
+                # What was opened is delivered: it takes nothing of the partner's settings.
+                query = query.where(~and_(table.c.partner.in_(idle), table.c.state != str(State.OPENED)))
             if table is RECEIPTS:
                 query = query.where(~behind_another())
             elif shut and direction is Direction.OUT:

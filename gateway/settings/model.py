@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.faults import Fault
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
 from gateway.settings.values import (
@@ -271,6 +272,10 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
 """The flows that exist, and their settings where a file says nothing else."""
 
 
+_MOST_BYTES_PER_SECOND: Final = 1 << 50
+"""Beyond any link, and within what can be divided as a float."""
+
+
 class EndpointSettings(Table):
     """`[endpoint]` of a partner's file: the partner's SFTP server and its pinned host key."""
 
@@ -319,7 +324,8 @@ class Partner(Table):
         tuple[str, ...] | None, Field(strict=False, description='a list of flows, such as ["extract"]')
     ] = None
     max_bytes_per_second: Annotated[
-        Annotated[int, Field(ge=1024)] | None, Field(description="a whole number of bytes, at least 1024")
+        Annotated[int, Field(ge=1024, le=_MOST_BYTES_PER_SECOND)] | None,
+        Field(description="a whole number of bytes, at least 1024"),
     ] = None
     windows: Windows = ()
     endpoint: EndpointSettings | None = None
@@ -349,8 +355,20 @@ class GatewayFile(Table):
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A partner whose lane is stopped, for the faults of its file or of its keys. `partner` is what the file says, None
+    where it cannot be read.
+    """
+
+    faults: tuple[Fault, ...]
+    partner: Partner | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
-    """All of a site's configuration, read and found free of faults."""
+    """All of a site's configuration. `partners` are free of faults; those in `stopped`, by their codes, have some, and what
+    belongs to them waits.
+    """
 
     home: Home
     site: Site
@@ -368,6 +386,12 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     accounts: Accounts = field(default_factory=Accounts)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
+    stopped: Mapping[str, Stopped] = field(default_factory=dict)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every partner that there is a file of, with faults or without."""
+        return tuple(sorted({*self.partners, *self.stopped}))
 
     @property
     def umask(self) -> int:

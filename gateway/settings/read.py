@@ -1,14 +1,17 @@
 """Read a site's configuration: strict TOML, every fault of every file reported at once.
 
-`load` raises SiteMissing where there is no site, and ConfigurationInvalid whose reason holds one fault a line.
-`examine` and `check` raise nothing and give the faults. Nothing is guessed: an unknown key is a fault, since a
-misspelt limit would otherwise silently not hold.
+`load` raises SiteMissing where there is no site, and ConfigurationInvalid, whose reason holds one fault a line, where
+gateway.toml has a fault. A fault of a partner's file stops that partner alone. `examine` and `check` raise nothing and
+give the faults. Nothing is guessed: an unknown key is a fault, since a misspelt limit would otherwise silently not hold.
+What takes the partners' keys, or more than one partner, to find out is `preflight`'s.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +21,12 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
-from gateway.settings.faults import Fault, nearest, shown, translate
+from gateway.settings.faults import Fault, nearest, translate
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings
+from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Stopped
+from gateway.settings.rules import Broken, within
 from gateway.settings.secrets import Secrets
 from gateway.settings.values import Table
 
@@ -33,7 +37,10 @@ _Model = TypeVar("_Model", bound=Table)
 
 
 def load(home: Home) -> Settings:
-    """The site's settings; SiteMissing, or ConfigurationInvalid with every fault, one a line."""
+    """The site's settings, with the partners stopped whose files have faults.
+
+    Raises SiteMissing, or ConfigurationInvalid with every fault, one a line, where gateway.toml has any.
+    """
     if not home.gateway_toml.exists():
         raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")
     settings, faults = examine(home)
@@ -66,16 +73,20 @@ def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
 
 
 def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
-    """The settings, or None and every fault of all files, in the order of files and lines."""
+    """The settings, None where gateway.toml has a fault, and every fault of all files, in the order of files and lines.
+
+    A partner whose file has a fault is stopped (`Settings.stopped`), and nobody else with it.
+    """
     faults: list[Fault] = []
     main = _source(home, home.gateway_toml, faults)
     gateway = _validated(main, GatewayFile, faults) if main else None
     flows = _flows(main, faults) if main else {}
     faults.extend(_within_keys(main, gateway))
-    found = [partner for path in _partner_files(home, faults) if (partner := _partner(home, path, faults))]
-    faults.extend(_between_partners(_own_code(main), found))
+    partners, stopped = _partners(home, main, faults)
+    of_partners = [fault for each in stopped.values() for fault in each.faults]
+    every = tuple(sorted({*faults, *of_partners}))
     if faults or gateway is None:
-        return None, tuple(sorted(set(faults)))
+        return None, every
     return (
         Settings(
             home=home,
@@ -91,11 +102,12 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             calendar=gateway.calendar,
             antivirus=gateway.antivirus,
             flows=flows,
-            partners={each.partner.code: each.partner for each in found},
+            partners=partners,
             keys=gateway.keys,
             accounts=gateway.accounts,
+            stopped=stopped,
         ),
-        (),
+        every,
     )
 
 
@@ -110,16 +122,23 @@ class _Source:
 
 @dataclass(frozen=True)
 class _PartnerRead:
-    source: _Source
-    partner: Partner
+    """One partner's file: its name without the ending, what it says, and what is wrong with it."""
+
+    stem: str
+    source: _Source | None
+    partner: Partner | None
+    faults: list[Fault]
+
+    def fault(self, rule: Broken) -> Fault:
+        file, line = ("", 0) if self.source is None else (self.source.file, self.source.places.line(rule.path))
+        return Fault(file, line, rule.path[-1], rule.message)
 
 
 def _source(home: Home, path: Path, faults: list[Fault]) -> _Source | None:
     """Read one file as TOML, or say why it cannot be."""
-    file = str(path.relative_to(home.root))
+    file = _text(path.relative_to(home.root))
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+        data = _bytes_of(path)
     except OSError as error:
         faults.append(Fault(file, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}"))
         return None
@@ -136,9 +155,28 @@ def _source(home: Home, path: Path, faults: list[Fault]) -> _Source | None:
         place = _TOML_PLACE.search(str(error))
         line = int(place["line"]) if place and place["line"] else text.count("\n") + 1
         faults.append(Fault(file, line, "", f"is not TOML: {_TOML_PLACE.sub('', str(error))}"))
+    except ValueError:
+        # Not of TOML's grammar: a number of more digits than Python reads.
+        faults.append(Fault(file, 0, "", "is not TOML: a number in it has too many digits"))
     except RecursionError:
         faults.append(Fault(file, 0, "", "is not TOML: nested too deeply"))
     return None
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The file's beginning. Anything but a plain file is refused without waiting: a pipe would never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL if not stat.S_ISDIR(kind) else errno.EISDIR, "no plain file")
+        return stream.read(MAX_FILE_BYTES + 1)
+
+
+def _text(path: Path | str) -> str:
+    """A path as it can be shown and logged: a file's name may hold any byte."""
+    shown = os.fsencode(path).decode("utf-8", errors="replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
 def _validated(source: _Source, model: type[_Model], faults: list[Fault]) -> _Model | None:
@@ -198,79 +236,41 @@ def _partner_files(home: Home, faults: list[Fault]) -> list[Path]:
         return []
 
 
-def _partner(home: Home, path: Path, faults: list[Fault]) -> _PartnerRead | None:
+def _partners(home: Home, main: _Source | None, faults: list[Fault]) -> tuple[dict[str, Partner], dict[str, Stopped]]:
+    """The partners that can be worked with, and those whose files have faults."""
+    own_code = _own_code(main)
+    partners: dict[str, Partner] = {}
+    stopped: dict[str, Stopped] = {}
+    for path in _partner_files(home, faults):
+        each = _partner(home, path, own_code)
+        if each.partner is None or each.faults:
+            stopped[each.stem] = Stopped(tuple(each.faults), each.partner)
+        else:
+            partners[each.stem] = each.partner
+    # A file that was given another name still says whose it is: what belongs to that partner waits as well.
+    for misnamed in [*stopped.values()]:
+        code = "" if misnamed.partner is None else misnamed.partner.code
+        if code not in ("", own_code, *partners):
+            stopped.setdefault(code, misnamed)
+    return partners, stopped
+
+
+def _partner(home: Home, path: Path, own_code: object) -> _PartnerRead:
+    faults: list[Fault] = []
     source = _source(home, path, faults)
     partner = _validated(source, Partner, faults) if source else None
-    if source is None or partner is None:
-        return None
-    faults.extend(_within_partner(source, partner))
-    return _PartnerRead(source, partner)
+    each = _PartnerRead(_text(path.stem), source, partner, faults)
+    if partner is not None:
+        faults.extend(each.fault(rule) for rule in within(partner, each.stem, own_code))
+    return each
 
 
-def _within_partner(source: _Source, partner: Partner) -> Iterator[Fault]:
-    """What the types of one partner's settings cannot say."""
-
-    def fault(key: str, message: str) -> Fault:
-        return Fault(source.file, source.places.line((key,)), key, message)
-
-    stem = Path(source.file).stem
-    if partner.code != stem:
-        yield fault("code", f"is {shown(partner.code)}, but the file is {stem}.toml: they must be the same")
-    if partner.link == "push" and partner.endpoint is None:
-        yield fault("link", '"push" needs an [endpoint] table with host, user and host_key')
-    if partner.envelope == "plain":
-        yield fault("envelope", '"plain" is not available in this version: use "gateway"')
-    yield from _within_rotation(source, partner)
-    for key, flows in (("flows_out", partner.flows_out), ("flows_in", partner.flows_in)):
-        for flow in flows or ():
-            if flow not in DEFAULT_FLOWS:
-                yield fault(key, f"{shown(flow)} is not a flow{nearest(flow, DEFAULT_FLOWS)}")
-
-
-def _within_rotation(source: _Source, partner: Partner) -> Iterator[Fault]:
-    """A key before needs its end date, and is another than the current one."""
-    there = partner.endpoint
-    pairs: list[tuple[KeyPath, object, object, object]] = [
-        (("old_fingerprint",), partner.old_fingerprint, partner.old_fingerprint_until, partner.fingerprint),
-        (("old_ssh_key",), partner.old_ssh_key, partner.old_ssh_key_until, partner.ssh_key),
-    ]
-    if there is not None:
-        pairs.append((("endpoint", "old_host_key"), there.old_host_key, there.old_host_key_until, there.host_key))
-    for path, old, until, current in pairs:
-        name, line = path[-1], source.places.line(path)
-        if (old is None) is not (until is None):
-            yield Fault(
-                source.file, line, name, f"needs {name}_until, and only with it: the key is accepted until then"
-            )
-        if old is not None and old == current:
-            yield Fault(source.file, line, name, f"is {name.removeprefix('old_')}: the current key is not the old one")
-
-
-def _between_partners(own_code: object, found: list[_PartnerRead]) -> Iterator[Fault]:
-    """Two sites that could not be told apart: the same code, certificate or login key."""
-    owners: dict[tuple[str, str], str] = {}
-    for each in found:
-        file, partner = each.source.file, each.partner
-        if partner.code == own_code:
-            yield Fault(file, each.source.places.line(("code",)), "code", "is this site's own code")
-        identities = {"code": partner.code, "fingerprint": partner.fingerprint}
-        if partner.old_fingerprint is not None:
-            identities["old_fingerprint"] = partner.old_fingerprint
-        if partner.ssh_key is not None:
-            identities["ssh_key"] = _bare(partner.ssh_key)
-        if partner.old_ssh_key is not None:
-            identities["old_ssh_key"] = _bare(partner.old_ssh_key)
-        if partner.os_account is not None:
-            identities["os_account"] = partner.os_account
-        for key, value in identities.items():
-            other = owners.setdefault((key.removeprefix("old_"), value), file)
-            if other != file:
-                yield Fault(file, each.source.places.line((key,)), key, f"is the same as in {other}")
-
-
-def _bare(ssh_key: str) -> str:
-    """A key's line without its comment."""
-    return " ".join(ssh_key.split()[:2])
+def line_of(home: Home, code: str, path: KeyPath) -> int:
+    """The line of a key in a partner's file, for what is found wrong with it later than here; 0 where there is none."""
+    try:
+        return places((home.partners_d / f"{code}.toml").read_text(encoding="utf-8")).line(path)
+    except (OSError, UnicodeDecodeError):
+        return 0
 
 
 def _directories(home: Home, *, split: bool) -> Iterator[Fault]:

@@ -6,6 +6,8 @@ sentence "must be ..." in a fault.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +18,23 @@ def _window(text: str) -> str:
     if text[:5] == text[6:]:
         raise ValueError("a window that closes when it opens")
     return text
+
+
+def _host(name: str) -> str:
+    """What the system's resolver takes without an error of another kind than "no such host" (RFC 1035, section 2.3.4)."""
+    try:
+        ip_address(name)
+    except ValueError:
+        if ":" in name or not all(1 <= len(label) <= _LONGEST_LABEL for label in name.removesuffix(".").split(".")):
+            raise
+    return name
+
+
+def _moment(moment: datetime) -> datetime:
+    """A moment that can be told in UTC, in whole seconds since 1970 and in sshd's notation of four digits for the year."""
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("a year that nobody means")
+    return moment
 
 
 def check_zone(name: str) -> str:
@@ -57,6 +76,9 @@ FINGERPRINT: Final = r"[0-9A-F]{40}"
 _TEXT_LINE: Final = r"^[^\x00-\x1f\x7f]{1,120}$"
 _SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
 _HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
+_LONGEST_LABEL: Final = 63
+_EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"
 
 Code = Annotated[
@@ -70,7 +92,9 @@ Line = Annotated[str, Field(pattern=_TEXT_LINE, description="text on one line, 1
 Fingerprint = Annotated[
     str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
 ]
-HostName = Annotated[str, Field(pattern=_HOST, description="a host name or an address, in quotes")]
+HostName = Annotated[
+    str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(_host)
+]
 Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
 Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
@@ -96,7 +120,8 @@ RemotePath = Annotated[
 
 
 MaybeMoment = Annotated[
-    AwareDatetime | None, Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes")
+    Annotated[AwareDatetime, AfterValidator(_moment)] | None,
+    Field(description="a moment such as 2026-12-31T12:00:00Z, without quotes"),
 ]
 MaybeFingerprint = Annotated[
     Fingerprint | None, Field(description="40 hexadecimal digits in capitals without spaces, in quotes")

@@ -111,7 +111,8 @@ class Taken:
 class Intake:
     """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
 
-    `rules` says which flows there are, `partners` which partners are configured at all; what was taken goes to `aside`.
+    `rules` says which flows there are, `partners` which partners are configured at all. What lies there for the partners
+    in `stopped` is left alone; what was taken goes to `aside`.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Intake:
         aside: SetAside,
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,
+        stopped: AbstractSet[str] = frozenset(),
     ) -> None:
         self._rules = rules
+        self._stopped = stopped
         self._partners = partners
         self._settling = settling
         self._aside = aside
@@ -175,6 +178,8 @@ class Intake:
                 yield from self._stray(self._root, "", "", flow)
                 return
             for partner in names(directory):
+                if partner in self._stopped:
+                    continue
                 try:
                     yield from self._scan_partner(directory, flow, partner)
                 except OSError as error:

@@ -50,8 +50,11 @@ class Accept:
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            row = turns.next_in_turn(connection, RECEIPTS, Direction.IN, State.LANDED, place.clock(), self._after)
-            due = queries.next_due(connection, RECEIPTS, Direction.IN, [State.LANDED])
+            now, stopped = place.clock(), place.settings.stopped
+            row = turns.next_in_turn(
+                connection, RECEIPTS, Direction.IN, State.LANDED, now, self._after, turns.but(stopped)
+            )
+            due = queries.next_due(connection, RECEIPTS, Direction.IN, [State.LANDED], but=stopped)
         if row is None:
             return Step(due=due)
         self._after = row.partner

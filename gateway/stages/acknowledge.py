@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, FromClause, Row
 
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.errors import GatewayError, ImpossibleMove
@@ -139,11 +139,15 @@ class Acknowledge:
 
     def step(self) -> Step:
         place = self._place
+        going = turns.but(place.settings.stopped)
+
+        def ready(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+            return (*asked.not_behind_another(rows), *going(rows))
+
         with place.ledger.read() as connection:
-            row = turns.next_in_turn(
-                connection, RECEIPTS, Direction.OUT, State.ISSUED, place.clock(), self._after, asked.not_behind_another
-            )
-            due = asked.next_receipt_to_seal(connection)
+            now = place.clock()
+            row = turns.next_in_turn(connection, RECEIPTS, Direction.OUT, State.ISSUED, now, self._after, ready)
+            due = asked.next_receipt_to_seal(connection, but=place.settings.stopped)
         if row is None:
             return Step(due=due)
         self._after = row.partner

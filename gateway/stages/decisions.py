@@ -81,7 +81,7 @@ def release(place: Workplace, identity: str, decision: Decision) -> Decided:
     For a consignment of ours whose receipt is held, it is the receipt that goes on.
     """
     with place.ledger.write() as transaction:
-        if identity in place.settings.partners:
+        if identity in place.settings.codes:
             return _release_lane(transaction, identity, decision)
         kind, row = find(transaction.connection, identity)
         if row.state != State.HELD:
@@ -115,7 +115,7 @@ def return_to_operator(place: Workplace, identity: str, decision: Decision) -> D
 def retry(place: Workplace, identity: str, decision: Decision) -> Decided:
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
     with place.ledger.write() as transaction:
-        if identity in place.settings.partners:
+        if identity in place.settings.codes:
             if transaction.lane(identity)["held"]:
                 raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
             transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.crypto.contract import Certificate, OpenPgp
-from gateway.errors import OwnKeyUnusable, PartnerKeyUnusable
+from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger import facts
 from gateway.ledger.store import Transaction
 from gateway.stages.signing import OWN, subject, unconfirmed
@@ -93,7 +93,7 @@ class Foresee:
             else:
                 meaning = "nothing is sealed to it or accepted from it then"
                 yield from _end(owner, self._engine.partner_certificate(owner), meaning)
-        except (OwnKeyUnusable, PartnerKeyUnusable):
+        except (OwnKeyUnusable, PartnerKeyUnusable, CryptoFailed):
             return  # a key that is not there has no end; whoever needs it says so
 
     def _overlap(self) -> Iterator[End]:

@@ -30,7 +30,7 @@ def give_back(place: Workplace, tree: Path, refusal: Refusal) -> None:
         # One entry that cannot be moved must not stop the others; the next scan looks at it again.
         place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=failure.reason)
         return
-    partner = refusal.partner if refusal.partner in place.settings.partners else None
+    partner = refusal.partner if refusal.partner in place.settings.codes else None
     with place.ledger.write() as transaction:
         transaction.record(
             "spool.refused",

@@ -66,7 +66,9 @@ class Hear:
             return Step(due=self._rest_until)
         words: list[tuple[Spoken, str | None]] = []
         refused: list[Refusal] = []
-        for found in islice(self._outcomes.scan(), BATCH):
+        # The words about a partner that is stopped stay where they are, as do the files for it.
+        going = (found for found in self._outcomes.scan() if found.partner not in place.settings.stopped)
+        for found in islice(going, BATCH):
             if isinstance(found, Refusal):
                 refused.append(found)
             elif found.partner not in place.settings.partners:

@@ -101,7 +101,8 @@ class Open:
         done = self._look_beside()
         with self._place.ledger.read() as connection:
             row = self._next(connection, large=False if self._beside else None)
-            due = queries.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED])
+            stopped = self._place.settings.stopped
+            due = queries.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED], but=stopped)
         if row is not None:
             self._after[False] = row.partner
             poison = claim(self._place, "consignment", row, self._claimed)
@@ -135,10 +136,11 @@ class Open:
         return done
 
     def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
-        """The partners in turn; only large ones, or only others."""
+        """The partners in turn, but for those that are stopped; only large ones, or only others."""
+        going = turns.but(self._place.settings.stopped)
 
         def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return () if large is None else ((rows.c.sealed_size > LARGE_SEALED) == large,)
+            return (*going(rows), *(() if large is None else ((rows.c.sealed_size > LARGE_SEALED) == large,)))
 
         now = self._place.clock()
         return turns.next_in_turn(

@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from gateway.errors import (
+    ConfigurationInvalid,
     ContentInvalid,
     FileTooLarge,
     FlowNotPermitted,
@@ -148,6 +149,8 @@ def _require(place: Workplace, row: Row[Any], order: Order) -> None:
     partner = place.settings.partners.get(order.to)
     if order.to == place.site:
         raise UsageWrong(f"{order.to} is this site.")
+    if order.to in place.settings.stopped:
+        raise ConfigurationInvalid("\n".join(str(fault) for fault in place.settings.stopped[order.to].faults))
     if partner is None:
         raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
     if partner.kind is not SiteKind.LA:

@@ -71,7 +71,8 @@ class Seal:
     def step(self) -> Step:
         done = self._look_beside()
         with self._place.ledger.read() as connection:
-            due = queries.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED])
+            stopped = self._place.settings.stopped
+            due = queries.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED], but=stopped)
             row = self._next(connection, large=False if self._beside else None)
         if row is not None:
             self._after[False] = row.partner
@@ -104,11 +105,14 @@ class Seal:
         return done
 
     def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
-        """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others."""
+        """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others. Not those that are
+        stopped.
+        """
         now, bulk = self._place.clock(), [name for name, flow in self._place.settings.flows.items() if flow.bulk]
+        going = turns.but(self._place.settings.stopped)
 
         def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return () if large is None else ((rows.c.bytes > LARGE_PLAIN) == large,)
+            return (*going(rows), *(() if large is None else ((rows.c.bytes > LARGE_PLAIN) == large,)))
 
         def urgent(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
             return (rows.c.flow.not_in(bulk), *fitting(rows))

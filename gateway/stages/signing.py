@@ -34,14 +34,14 @@ def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
     """The partners that have not shown yet that they know our new key; nobody, where none is being changed."""
     if settings.keys.old_openpgp is None:
         return []
-    about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.partners}
+    about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.codes}
     said = facts.said_about(connection, [CONFIRMED], list(about.values()))
     return [code for code, each in about.items() if (CONFIRMED, each) not in said]
 
 
 def confirmed_since(connection: Connection, settings: Settings) -> float | None:
     """When the last partner showed that it knows our new key; None where not all have."""
-    about = [subject(code, settings.openpgp.fingerprint) for code in settings.partners]
+    about = [subject(code, settings.openpgp.fingerprint) for code in settings.codes]
     said = facts.said_about(connection, [CONFIRMED], about)
     if len(said) < len(about):
         return None

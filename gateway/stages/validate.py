@@ -69,9 +69,10 @@ class Validate:
     def step(self) -> Step:
         place = self._place
         with place.ledger.read() as connection:
-            waiting = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, place.clock(), BATCH)
+            now, stopped = place.clock(), place.settings.stopped
+            waiting = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, now, BATCH, turns.but(stopped))
             rows = self._batches.next(waiting)
-            due = queries.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED])
+            due = queries.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
         custody = place.home.custody

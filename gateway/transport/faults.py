@@ -98,6 +98,7 @@ MEANING: Final[Mapping[type[BaseException], type[GatewayError]]] = MappingProxyT
         paramiko.ProxyCommandFailure: PartnerUnreachable,
         paramiko.ConfigParseError: PartnerUnreachable,
         socket.gaierror: PartnerUnreachable,
+        UnicodeError: PartnerUnreachable,  # a host's name that cannot be asked for
         ConnectionRefusedError: PartnerUnreachable,
         # in mid-work
         paramiko.ChannelException: RemoteRefused,

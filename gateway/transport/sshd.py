@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -27,6 +27,7 @@ from gateway.errors import ServerFailed
 from gateway.transport.names import own_file_fault, sync_directory
 from gateway.transport.sshd_config import (
     Account,
+    AccountFault,
     Chroot,
     ServerSpec,
     check_spec,
@@ -69,8 +70,7 @@ class ManagedServer:
         """Write sshd_config, the key files and the partners' directories; whether sshd_config changed."""
         spec = self.spec
         as_root = os.geteuid() == 0
-        check_spec(spec, as_root=as_root)
-        _check_account(spec.account)
+        check_server(spec)
         try:
             spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             spec.directory.chmod(0o700)
@@ -195,6 +195,36 @@ class ManagedServer:
     def _last_words(self) -> str:
         said = "; ".join(line for line in self._said if line)
         return f"the SFTP server does not start: {said or 'sshd said nothing'}"[:600]
+
+
+def check_server(spec: ServerSpec) -> None:
+    """Raise ServerFailed for whatever this server could not be started with by this process."""
+    as_root = os.geteuid() == 0
+    check_spec(spec, as_root=as_root)
+    _check_account(spec.account)
+    for fault in machine_faults(spec):
+        raise ServerFailed(f"partner {fault.partner}, {fault.setting}: {fault.message}")
+    if spec.landing.is_dir():
+        _is_chrooted(spec, as_root=as_root)
+
+
+def machine_faults(spec: ServerSpec) -> Iterator[AccountFault]:
+    """What is not on this machine as a partner's account needs it: its directories; where it has one, its own account."""
+    for account in spec.accounts:
+        top = spec.landing / account.partner
+        for path in (top, top / "in", top / "out"):
+            if os.path.lexists(path) and not path.is_dir():
+                message = f"{path.relative_to(spec.landing.parent)} is no directory: move it away"
+                yield AccountFault(account.partner, "code", message)
+    for account in spec.separate if os.geteuid() == 0 else ():
+        try:
+            pwd.getpwnam(account.os_account or "")
+        except KeyError:
+            message = f"there is no account {account.os_account} on this machine"
+            yield AccountFault(account.partner, "os_account", message)
+        if spec.landing.is_dir() and (fault := chroot_fault(spec.landing)) is not None:
+            message = f"the partner cannot be shut into its directory in the landing: {fault}"
+            yield AccountFault(account.partner, "os_account", message)
 
 
 def chroot_fault(path: Path) -> str | None:

@@ -22,7 +22,9 @@ be a copy that the gateway made, never the landed file itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -90,6 +92,15 @@ class Account:
 
 
 @dataclass(frozen=True)
+class AccountFault:
+    """Why a partner could not be let in: its code, the setting of its file, and what is wrong there."""
+
+    partner: str
+    setting: str
+    message: str
+
+
+@dataclass(frozen=True)
 class ServerSpec:
     """The managed server: where it listens, its host key, its generated files, the landing, who may come in.
 
@@ -145,32 +156,55 @@ def check_spec(spec: ServerSpec, *, as_root: bool) -> None:
     if spec.together and " " in str(spec.landing):
         # internal-sftp takes its arguments apart at every blank, and knows no quotes.
         raise ServerFailed(f"the landing's path must hold no blank: {str(spec.landing)!r}; move the site")
-    names = [account.os_account for account in spec.separate]
-    if len(set(names)) != len(names) or spec.account in names:
-        raise ServerFailed("two partners cannot use one account of their own")
-    owner: dict[str, str] = {}
+    for fault in account_faults(spec, as_root=as_root):
+        raise ServerFailed(f"partner {fault.partner}, {fault.setting}: {fault.message}")
+
+
+def account_faults(spec: ServerSpec, *, as_root: bool) -> Iterator[AccountFault]:
+    """Every reason for which a partner could not be let in as its account says; where two are alike, of both."""
+    accounts = Counter(account.os_account for account in spec.separate)
+    owners: defaultdict[str, set[str]] = defaultdict(set)
     for account in spec.accounts:
-        _check_account(account, as_root=as_root)
-        for key in _keys(account):
-            other = owner.setdefault(key.base64, account.partner)
-            if other != account.partner:
-                raise ServerFailed(f"partners {other} and {account.partner} have the same SSH key: which is which?")
+        name = account.partner
+        yield from _faults_of(account, as_root=as_root)
+        if account.os_account is not None and account.os_account == spec.account:
+            yield AccountFault(name, "os_account", "is the gateway's own account, which no partner can use")
+        elif account.os_account is not None and accounts[account.os_account] > 1:
+            yield AccountFault(name, "os_account", "is another partner's too: each needs one of its own")
+        for setting, line in _lines(account):
+            try:
+                owners[parse_public_key(line).base64].add(name)
+            except CardRefused as error:
+                yield AccountFault(name, setting, f"cannot be used: {error.reason}")
+    for account in spec.accounts:
+        for setting, line in _lines(account):
+            with suppress(CardRefused):
+                others = sorted(owners[parse_public_key(line).base64] - {account.partner})
+                if others:
+                    yield AccountFault(
+                        account.partner, setting, f"is the same SSH key as that of {' and '.join(others)}"
+                    )
 
 
-def _check_account(account: Account, *, as_root: bool) -> None:
-    if not _CODE.fullmatch(account.partner):
-        raise ServerFailed("a partner's code holds letters, digits, - and _ only")
+def _faults_of(account: Account, *, as_root: bool) -> Iterator[AccountFault]:
+    name = account.partner
+    if not _CODE.fullmatch(name):
+        yield AccountFault(name, "code", "must hold letters, digits, - and _ only")
     if account.os_account is None:
         if account.may_collect:
-            raise ServerFailed(
-                f"partner {account.partner} is to collect, which takes an operating-system account of its own: "
-                "name one as os_account, and run the SFTP server as root"
+            yield AccountFault(
+                name,
+                "link",
+                '"collect" without an [endpoint] takes an account of its own on this machine: name it as os_account, and run '
+                'the gateway as root; or use "none"',
             )
         return
     if not _ACCOUNT.fullmatch(account.os_account):
-        raise ServerFailed(f"os_account of partner {account.partner} is no account name")
+        yield AccountFault(name, "os_account", "is no account name")
     if not as_root:
-        raise ServerFailed(f"os_account of partner {account.partner} needs the SFTP server to run as root")
+        yield AccountFault(
+            name, "os_account", "needs the SFTP server to run as root: take it out, or run the gateway as root"
+        )
 
 
 def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: str) -> str:
@@ -258,10 +292,17 @@ def _bound(account: Account, landing: Path | None, umask: str) -> str:
     return f'restrict,command="internal-sftp -u {umask} {start}-p {requests}"'
 
 
+def _lines(account: Account) -> Iterator[tuple[str, str]]:
+    """The lines of the partner's key, and of the one before where there is one, each with its setting's name."""
+    yield "ssh_key", account.public_key
+    if account.old_key is not None:
+        yield "old_ssh_key", account.old_key
+
+
 def _keys(account: Account) -> list[PublicKey]:
     """The partner's key, and the one before where there is one."""
     try:
-        return [parse_public_key(line) for line in (account.public_key, account.old_key) if line is not None]
+        return [parse_public_key(line) for _, line in _lines(account)]
     except CardRefused as error:
         raise ServerFailed(f"partner {account.partner}: {error.reason}") from error
 

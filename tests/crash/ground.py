@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gateway.daemon.server import server_spec
+from gateway.assembly import server_spec
 from gateway.settings.read import load
 from gateway.transport.sshd import ManagedServer
 from tests.acceptance.copies import copied_pair

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from gateway import assembly
 from gateway.crypto.contract import ByteReader, Certificate, Opened, Sealed
+from gateway.crypto.keyrings import Keyrings
 from gateway.errors import SignatureBad
 from gateway.flows.catalog import routes
 from gateway.ledger.migrate import migrate
@@ -63,6 +64,7 @@ from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox import Job, Sandbox
+from tests.fakes.keybox import write_keybox
 
 _LIMITS = Limits()
 
@@ -178,6 +180,7 @@ class Bench:
         write_partner(self.home, self.settings.partners[self.other])
         for path in (self.home.client_key, self.home.host_key):
             write_text(path, "", mode=0o600)
+        write_keybox(Keyrings(self.home.keyrings).partner_ring(self.other), FINGERPRINTS[self.other])
 
     def _clock(self) -> float:
         self.now += 0.001

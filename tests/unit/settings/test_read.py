@@ -161,20 +161,6 @@ def test_a_code_that_is_unsafe_as_a_directory_is_refused(home: Home, code: str) 
     assert faults(home, MAIN.replace('"DWP"', f'"{code}"')) != []
 
 
-def test_partners_that_could_not_be_told_apart_are_refused(home: Home) -> None:
-    key = 'ssh_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA'
-    found = faults(
-        home,
-        AB=PARTNER.replace("E09000030", "AB") + f'{key} one"\nos_account = "x"\n',
-        AC=PARTNER.replace("E09000030", "AC") + f'{key} two"\nos_account = "x"\n',
-    )
-    assert found == [
-        "config/partners.d/AC.toml:3: fingerprint: is the same as in config/partners.d/AB.toml",
-        "config/partners.d/AC.toml:5: ssh_key: is the same as in config/partners.d/AB.toml",
-        "config/partners.d/AC.toml:6: os_account: is the same as in config/partners.d/AB.toml",
-    ]
-
-
 def test_a_file_that_is_no_text_is_refused_with_the_line(home: Home) -> None:
     home.gateway_toml.write_bytes(b'[site]\ncode = "\xff"\n')
     assert [str(fault) for fault in examine(home)[1]] == ["config/gateway.toml:2: is not UTF-8 text: save it as UTF-8"]

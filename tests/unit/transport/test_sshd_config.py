@@ -150,7 +150,7 @@ def test_a_description_that_cannot_be_served_is_refused(
         ({"may_collect": True}, True, "account of its own"),
         ({"os_account": "la-tower"}, False, "as root"),
         ({"os_account": "la tower"}, True, "account name"),
-        ({"os_account": "gateway"}, True, "one account"),
+        ({"os_account": "gateway"}, True, "own account"),
         ({"public_key": "ssh-ed25519 AAAA"}, True, "partner DWP"),
     ],
 )

@@ -1,0 +1,76 @@
+"""Partners that the running gateway works without: told in the log, and kept for commands that ask what it runs with.
+
+Raises DiskFailed for the file. What is on disk may have changed since the gateway took it over: only its own word says
+whether a partner whose file has a fault is being worked with, by what the file said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.logs import Logger
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.settings.write import write_text
+
+_FILE: Final = "stopped-partners"
+REMEDY: Final = (
+    "Correct it, then `gateway config check` and `gateway reload`. What belongs to the partner waits until then."
+)
+
+
+def say_stopped(log: Logger, settings: Settings) -> None:
+    """A line for each fault of each partner that is stopped."""
+    for code, stopped in settings.stopped.items():
+        for fault in stopped.faults:
+            log.error("partner.stopped", partner=code, code=ConfigurationInvalid.code, reason=str(fault), remedy=REMEDY)
+
+
+def note_stopped(home: Home, codes: Collection[str]) -> None:
+    """Keep which partners this gateway runs without."""
+    try:
+        write_text(_file(home), "".join(f"{code}\n" for code in sorted(codes)), mode=0o640)
+    except OSError as error:
+        raise DiskFailed(f"state/run cannot be written: {error.strerror}") from error
+
+
+def noted_stopped(home: Home) -> frozenset[str]:
+    """Which partners the running gateway runs without; worth something only while one runs."""
+    try:
+        return frozenset(_file(home).read_text(encoding="utf-8").split("\n")) - {""}
+    except OSError:
+        return frozenset()
+
+
+def newly_stopped(settings: Settings, known: Collection[str]) -> list[str]:
+    """The faults of partners that a change of the configuration would stop, and that are not among the `known` already."""
+    fresh = {fault for code, each in settings.stopped.items() if code not in known for fault in each.faults}
+    return [str(fault) for fault in sorted(fresh)]
+
+
+def require_going(before: Settings, after: Settings) -> None:
+    """ConfigurationInvalid where a running gateway must not take over `after`: it would stop a partner that is worked with.
+
+    Where a key is trusted no more it takes it over all the same.
+    """
+    faults = newly_stopped(after, before.stopped)
+    if faults and not _takes_trust_away(before, after):
+        raise ConfigurationInvalid("\n".join(faults))
+
+
+def _takes_trust_away(before: Settings, after: Settings) -> bool:
+    """Whether a key is trusted no more, ours or a partner's: that counts at once, whatever else is wrong."""
+    if set(after.keys.revoked_openpgp) - set(before.keys.revoked_openpgp):
+        return True
+    return any(
+        set(partner.revoked) - set(before.partners[code].revoked)
+        for code, partner in after.partners.items()
+        if code in before.partners
+    )
+
+
+def _file(home: Home) -> Path:
+    return home.run / _FILE

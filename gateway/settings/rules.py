@@ -1,0 +1,94 @@
+"""What the types of a partner's settings cannot say: rules within one file, and between the files of two partners.
+
+Raises nothing and reads nothing: each rule that is broken is a `Broken`, which `read` turns into a fault with its line.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.settings.faults import nearest, shown
+from gateway.settings.locate import Path
+from gateway.settings.model import DEFAULT_FLOWS, Partner
+
+NEEDS_ENDPOINT: Final = '"push" needs an [endpoint] table with host, user and host_key'
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule that a partner's settings break: where in its file, and what is wrong."""
+
+    path: Path
+    message: str
+
+
+def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
+    """The rules of one partner, whose file is `stem`.toml, at the site `own_code`."""
+    if partner.code == own_code:
+        yield Broken(("code",), "is this site's own code")
+    if partner.code != stem:
+        yield Broken(("code",), f"is {shown(partner.code)}, but the file is {stem}.toml: they must be the same")
+    if partner.link == "push" and partner.endpoint is None:
+        yield Broken(("link",), NEEDS_ENDPOINT)
+    if partner.envelope == "plain":
+        yield Broken(("envelope",), '"plain" is not available in this version: use "gateway"')
+    yield from _rotation(partner)
+    for key, flows in (("flows_out", partner.flows_out), ("flows_in", partner.flows_in)):
+        for flow in flows or ():
+            if flow not in DEFAULT_FLOWS:
+                yield Broken((key,), f"{shown(flow)} is not a flow{nearest(flow, DEFAULT_FLOWS)}")
+
+
+def _rotation(partner: Partner) -> Iterator[Broken]:
+    """A key before needs its end date, and is another than the current one."""
+    there = partner.endpoint
+    pairs: list[tuple[Path, object, object, object]] = [
+        (("old_fingerprint",), partner.old_fingerprint, partner.old_fingerprint_until, partner.fingerprint),
+        (("old_ssh_key",), partner.old_ssh_key, partner.old_ssh_key_until, partner.ssh_key),
+    ]
+    if there is not None:
+        pairs.append((("endpoint", "old_host_key"), there.old_host_key, there.old_host_key_until, there.host_key))
+    for path, old, until, current in pairs:
+        name = path[-1]
+        if (old is None) is not (until is None):
+            yield Broken(path, f"needs {name}_until, and only with it: the key is accepted until then")
+        if old is not None and old == current:
+            yield Broken(path, f"is {name.removeprefix('old_')}: the current key is not the old one")
+
+
+def between(partners: Iterable[Partner]) -> Iterator[tuple[str, Broken]]:
+    """Partners that could not be told apart, by certificate, login key or account: the code of each, and the rule.
+
+    Both of two partners break the rule: nothing here says whose key it is, and a new file must not take an older
+    partner's place by a name that sorts before it.
+    """
+    owners: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for partner in partners:
+        for key, value in _identities(partner):
+            owners[key.removeprefix("old_"), value].append((partner.code, key))
+    for same in owners.values():
+        for code, key in same:
+            others = sorted({other for other, _ in same} - {code})
+            if others:
+                files = " and ".join(f"config/partners.d/{other}.toml" for other in others)
+                yield code, Broken((key,), f"is the same as in {files}")
+
+
+def _identities(partner: Partner) -> Iterator[tuple[str, str]]:
+    yield "fingerprint", partner.fingerprint
+    if partner.old_fingerprint is not None:
+        yield "old_fingerprint", partner.old_fingerprint
+    if partner.ssh_key is not None:
+        yield "ssh_key", _bare(partner.ssh_key)
+    if partner.old_ssh_key is not None:
+        yield "old_ssh_key", _bare(partner.old_ssh_key)
+    if partner.os_account is not None:
+        yield "os_account", partner.os_account
+
+
+def _bare(ssh_key: str) -> str:
+    """A key's line without its comment."""
+    return " ".join(ssh_key.split()[:2])
