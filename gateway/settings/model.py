@@ -151,7 +151,7 @@ class LinkSettings(Table):
     """`[link]`: how patient connections to partners are, and how retries are spaced."""
 
     connect_timeout: Seconds = 10.0
-    auth_timeout: Seconds = 20.0
+    auth_timeout: Seconds = 45.0
     answer_timeout: Seconds = 30.0
     least_bytes_per_second: Count = 4096
     grace: Seconds = 60.0
