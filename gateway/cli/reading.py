@@ -6,14 +6,15 @@ Raises NotPermitted where this user may not read the site's state, and what the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
+from gateway.ledger.failing import alarm
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
 from gateway.transfer.identity import to_text
@@ -42,6 +43,30 @@ def permitted() -> Iterator[None]:
         yield
     except PermissionError as error:
         raise NotPermitted("You may not look into the state of this site.") from error
+
+
+def trouble(connection: Connection, partner: str, most: int) -> dict[str, Any] | None:
+    """What keeps failing in the lane to a partner, where that is an alarm."""
+    found = alarm(connection, partner, most)
+    if found is None:
+        return None
+    remedy = next((error.remedy for error in documented_errors() if error.code == found.code), "")
+    return {
+        "failures": found.times,
+        "since": found.since,
+        "code": found.code,
+        "reason": found.reason,
+        "remedy": remedy,
+        "whole_lane": found.subject == partner,
+    }
+
+
+def trouble_in_words(partner: str, told: Mapping[str, Any]) -> str:
+    """The same as a sentence."""
+    what = "has failed" if told["whole_lane"] else "has a file that failed"
+    return (
+        f"the lane to {partner} {what} {told['failures']} times in a row, since {told['since'][:16]}Z: {told['reason']}"
+    )
 
 
 def moment(seconds: float | None) -> str | None:

@@ -79,6 +79,7 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "lanes": [
             _lane(code, lanes.get(code, {}), now)
             | {"waits": waiting.of_lane(connection, code), "limit": waiting.limit(code)}
+            | {"alarm": reading.trouble(connection, code, settings.link.alarm_failures)}
             for code in settings.partners
         ],
         "held": [
@@ -148,6 +149,8 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
     for lane in health["lanes"]:
         if lane["state"] == "held":
             yield f"the lane to {lane['partner']} is held: {lane['reason']}; `gateway release {lane['partner']}`"
+        elif alarm := lane["alarm"]:
+            yield f"{reading.trouble_in_words(lane['partner'], alarm)}; `gateway partner test {lane['partner']}`"
     if number := len(health["held"]):
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
     if number := health["quarantined"]:

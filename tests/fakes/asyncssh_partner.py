@@ -107,6 +107,7 @@ class _Server(asyncssh.SSHServer):
         self._partner.connections.append(conn)
 
     def begin_auth(self, username: str) -> bool:
+        self._partner.seen.append(f"login {username}")
         if Quirk.LONG_BANNER in self._partner.quirks and self._connection is not None:
             self._connection.send_auth_banner("*** authorised use only ***\r\n" * BANNER_LINES)
         return True
@@ -148,15 +149,15 @@ class _Sftp(asyncssh.SFTPServer):
             raise
         return self._attributes(found, sized=not self._has(quirk))
 
-    async def stat(self, path: bytes) -> asyncssh.SFTPAttrs:  # type: ignore[override]  # may be awaited, as documented
+    async def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
         await self._asked("stat")
         return self._look(path, Quirk.NO_SIZE_IN_STAT)
 
-    async def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:  # type: ignore[override]  # the same
+    async def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         await self._asked("lstat")
         return self._look(path, Quirk.NO_SIZE_IN_LSTAT)
 
-    async def fstat(self, file_obj: Any) -> asyncssh.SFTPAttrs:  # type: ignore[override]  # the same
+    async def fstat(self, file_obj: Any) -> asyncssh.SFTPAttrs:
         await self._asked("fstat")
         return self._attributes(os.fstat(file_obj.fileno()), sized=not self._has(Quirk.NO_SIZE_IN_FSTAT))
 
@@ -168,7 +169,7 @@ class _Sftp(asyncssh.SFTPServer):
         for each in sorted(self._path(path).iterdir()):
             yield SFTPName(os.fsencode(each.name), attrs=self._attributes(each.lstat(), sized=sized))
 
-    async def realpath(self, path: bytes) -> bytes:  # type: ignore[override]  # the same
+    async def realpath(self, path: bytes) -> bytes:
         await self._asked("realpath")
         if self._has(Quirk.REALPATH_FAILS):
             raise SFTPFailure("no")
@@ -192,11 +193,8 @@ class _Sftp(asyncssh.SFTPServer):
         await self._asked("close")
         name = os.fsdecode(file_obj.name)
         super().close(file_obj)
-        if name.endswith(".part") and Path(name).exists():
-            if self._has(Quirk.SCANNER_TAKES_PARTS):
-                self._take(Path(name), "scanned")
-            elif self._has(Quirk.NAMES_BY_ITSELF):
-                Path(name).rename(name.removesuffix(".part"))
+        if name.endswith(".part"):
+            self._look_into(Path(name))
 
     async def fsync(self, file_obj: object) -> None:
         await self._asked("fsync")
@@ -207,7 +205,7 @@ class _Sftp(asyncssh.SFTPServer):
         if self._has(Quirk.FSYNC_HANGS_UP):
             self.connection.abort()
         if self._has(Quirk.FSYNC_SILENT):
-            await asyncio.sleep(3600)
+            await self.connection.wait_closed()
         super().fsync(file_obj)
 
     async def statvfs(self, path: bytes) -> Any:
@@ -242,6 +240,13 @@ class _Sftp(asyncssh.SFTPServer):
         if self._has(Quirk.RENAME_ANSWER_LOST):
             self.connection.abort()
 
+    def _look_into(self, path: Path) -> None:
+        """What jobs of the partner do with a file that was closed."""
+        if path.exists() and self._has(Quirk.SCANNER_TAKES_PARTS):
+            self._take(path, "scanned")
+        elif path.exists() and self._has(Quirk.NAMES_BY_ITSELF):
+            path.rename(path.with_name(path.name.removesuffix(".part")))
+
     def _take(self, path: Path, where: str) -> None:
         directory = self._partner.login / where
         directory.mkdir(exist_ok=True)
@@ -262,7 +267,8 @@ def asyncssh_partner(
     for name in ("in", "out"):
         (login / name).mkdir(parents=True)
     client = make_key_pair(directory / "client")
-    key = asyncssh.generate_private_key(host_key, **({"key_size": 3072} if host_key == "ssh-rsa" else {}))
+    bits: dict[str, Any] = {"key_size": 3072} if host_key == "ssh-rsa" else {}
+    key = asyncssh.generate_private_key(host_key, **bits)
     line = " ".join(key.export_public_key().decode("ascii").split()[:2])
     partner = AsyncsshPartner(login, line, directory / "client", set(quirks))
     loop = asyncio.new_event_loop()

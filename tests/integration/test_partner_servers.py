@@ -210,9 +210,7 @@ def test_lost_answer_to_a_rename_is_looked_up(tmp_path: Path, quirks: list[Quirk
 
 
 @pytest.mark.parametrize("code", [[], [Quirk.TAKEN_DENIED]], ids=["failure", "permission denied"])
-def test_name_that_is_taken_between_looking_and_renaming_is_not_overwritten(
-    tmp_path: Path, code: list[Quirk]
-) -> None:
+def test_name_that_is_taken_between_looking_and_renaming_is_not_overwritten(tmp_path: Path, code: list[Quirk]) -> None:
     with asyncssh_partner(tmp_path / "partner", code) as partner:
         session = partner.transport().connect()
         rename = session.channel.rename
@@ -273,7 +271,12 @@ def test_read_only_directory_and_one_that_is_missing_are_refusals(tmp_path: Path
 
 @pytest.mark.parametrize(
     "text",
-    ["echo Welcome to the file service", "printf '\\n'", "printf '\\033[1mhello'", "echo This account is not available; exit"],
+    [
+        "echo Welcome to the file service",
+        "printf '\\n'",
+        "printf '\\033[1mhello'",
+        "echo This account is not available; exit",
+    ],
 )
 def test_text_before_sftp_has_a_reason_of_its_own(tmp_path: Path, text: str) -> None:
     login = tmp_path / "partner" / "login"
@@ -302,9 +305,7 @@ def test_account_without_sftp_is_a_refusal(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_waiting_files_are_fetched_whole_whatever_the_server_tells_of_them(
-    tmp_path: Path, quirks: list[Quirk]
-) -> None:
+def test_waiting_files_are_fetched_whole_whatever_the_server_tells_of_them(tmp_path: Path, quirks: list[Quirk]) -> None:
     contents = {f"019aa6f2-7c1e-7b3a-9d55-{size:012x}.pgp": os.urandom(size) for size in (0, 1, 2, 3, 4096, 300_001)}
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
         for name, content in contents.items():
