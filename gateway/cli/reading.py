@@ -6,7 +6,7 @@ Raises NotPermitted where this user may not read the site's state, and what the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ def trouble(connection: Connection, partner: str, most: int) -> dict[str, Any] |
     found = alarm(connection, partner, most)
     if found is None:
         return None
+    what = "has failed" if found.subject == partner else "has a file that failed"
     remedy = next((error.remedy for error in documented_errors() if error.code == found.code), "")
     return {
         "failures": found.times,
@@ -57,16 +58,8 @@ def trouble(connection: Connection, partner: str, most: int) -> dict[str, Any] |
         "code": found.code,
         "reason": found.reason,
         "remedy": remedy,
-        "whole_lane": found.subject == partner,
+        "words": f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {found.reason}",
     }
-
-
-def trouble_in_words(partner: str, told: Mapping[str, Any]) -> str:
-    """The same as a sentence."""
-    what = "has failed" if told["whole_lane"] else "has a file that failed"
-    return (
-        f"the lane to {partner} {what} {told['failures']} times in a row, since {told['since'][:16]}Z: {told['reason']}"
-    )
 
 
 def moment(seconds: float | None) -> str | None:

@@ -150,7 +150,7 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
         if lane["state"] == "held":
             yield f"the lane to {lane['partner']} is held: {lane['reason']}; `gateway release {lane['partner']}`"
         elif alarm := lane["alarm"]:
-            yield f"{reading.trouble_in_words(lane['partner'], alarm)}; `gateway partner test {lane['partner']}`"
+            yield f"{alarm['words']}; `gateway partner test {lane['partner']}`"
     if number := len(health["held"]):
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
     if number := health["quarantined"]:

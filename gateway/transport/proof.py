@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.transport.faults import SftpStatus, StatusCode
+from gateway.transport.faults import SftpStatus
 from gateway.transport.habits import Habit, Habits
 from gateway.transport.names import PART
 from gateway.transport.sftp_channel import Mode, SftpChannel
@@ -128,8 +128,3 @@ class Proof:
     def _listed(self, path: str) -> int | None:
         directory, _, name = path.rpartition("/")
         return next((each.attributes.size for each in self._channel.list(directory or ".") if each.name == name), None)
-
-
-def says_missing(code: StatusCode) -> bool:
-    """Whether a refusal to remove may mean that the name is free already; FAILURE is what some say of anything."""
-    return code in (StatusCode.NO_SUCH_FILE, StatusCode.FAILURE)
