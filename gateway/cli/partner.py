@@ -14,7 +14,7 @@ import click
 from gateway.cli import output
 from gateway.cli.acting import because
 from gateway.cli.site import require_all_rights, settings_of, share_out
-from gateway.errors import CardRefused, NotFound, UsageWrong
+from gateway.errors import CardRefused, GatewayError, NotFound, UsageWrong
 from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
 if TYPE_CHECKING:
@@ -249,8 +249,12 @@ def _alarm(settings: Settings, known: Partner) -> dict[str, Any] | None:
     """What keeps failing in the lane to the partner, whatever the trial shows."""
     from gateway.cli import reading  # noqa: PLC0415  # slow to import
 
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        return reading.trouble(connection, known.code, settings.link.alarm_failures)
+    try:
+        with reading.opened(settings) as ledger, ledger.read() as connection:
+            return reading.trouble(connection, known.code, settings.link.alarm_failures)
+    except GatewayError as error:
+        output.say(f"What the lane did so far is not known: {error.reason}")
+        return None
 
 
 def _read(card: str) -> bytes:

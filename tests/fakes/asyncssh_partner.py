@@ -48,6 +48,7 @@ class Quirk(StrEnum):
     LIST_DENIED = "list-denied"
     WRITE_DENIED = "write-denied"
     REMOVE_DENIED = "remove-denied"
+    REMOVE_DENIED_OF_FILES = "remove-denied-of-files"
     RENAME_DENIED = "rename-denied"
     RENAME_ANSWER_LOST = "rename-answer-lost"
     TAKEN_DENIED = "taken-denied"
@@ -78,6 +79,8 @@ class AsyncsshPartner:
     seen: list[str] = field(default_factory=list)
     delay: float = 0.5
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+    channels: list[asyncssh.SSHServerChannel[bytes]] = field(default_factory=list)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     @property
     def drop(self) -> Path:
@@ -87,6 +90,11 @@ class AsyncsshPartner:
         """What a scanner or a sorting job has moved there."""
         found = self.login / directory
         return sorted(path.name for path in found.iterdir()) if found.is_dir() else []
+
+    def close_channels(self) -> None:
+        """End SFTP and leave the connections, as some servers do with those that rest."""
+        for channel in self.channels:
+            self.loop.call_soon_threadsafe(channel.close)
 
     def count(self, request: str) -> int:
         return self.seen.count(request)
@@ -118,6 +126,7 @@ class _Sftp(asyncssh.SFTPServer):
 
     def __init__(self, chan: asyncssh.SSHServerChannel[bytes], partner: AsyncsshPartner) -> None:
         super().__init__(chan, chroot=os.fsencode(partner.login))
+        partner.channels.append(chan)
         self._partner = partner
 
     def _has(self, quirk: Quirk) -> bool:
@@ -180,6 +189,7 @@ class _Sftp(asyncssh.SFTPServer):
         await self._asked("write-open" if writes else "open")
         if self._has(Quirk.WRITE_DENIED if writes else Quirk.READ_DENIED):
             raise SFTPPermissionDenied("no")
+        attrs.permissions = 0o600
         return super().open(path, pflags, attrs)
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
@@ -220,6 +230,8 @@ class _Sftp(asyncssh.SFTPServer):
         await self._asked("remove")
         if self._has(Quirk.REMOVE_DENIED):
             raise SFTPPermissionDenied("no")
+        if self._has(Quirk.REMOVE_DENIED_OF_FILES) and self._path(path).exists():
+            raise SFTPFailure("no")
         self._path(path).unlink()
 
     async def rename(self, oldpath: bytes, newpath: bytes) -> None:
@@ -271,7 +283,7 @@ def asyncssh_partner(
     key = asyncssh.generate_private_key(host_key, **bits)
     line = " ".join(key.export_public_key().decode("ascii").split()[:2])
     partner = AsyncsshPartner(login, line, directory / "client", set(quirks))
-    loop = asyncio.new_event_loop()
+    loop = partner.loop
     ready, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:

@@ -13,6 +13,7 @@ from gateway.errors import (
     LinkBroken,
     LinkTimeout,
     NameTaken,
+    PartnerUnreachable,
     RemoteRefused,
     SizeUntold,
     UploadIncomplete,
@@ -22,7 +23,8 @@ from gateway.transport.contract import Pace
 from gateway.transport.habits import Habit
 from gateway.transport.sftp import SftpTransport
 from tests.fakes.asyncssh_partner import NEVER_A_SIZE, AsyncsshPartner, Quirk, asyncssh_partner
-from tests.fakes.sshd_site import HASTY, parcel
+from tests.fakes.proxy import spoiling_proxy
+from tests.fakes.sshd_site import HASTY, parcel, wait_until
 from tests.fakes.sshd_stock import stock_sshd
 
 ID = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
@@ -229,6 +231,36 @@ def test_name_that_is_taken_between_looking_and_renaming_is_not_overwritten(tmp_
 def test_banner_of_two_hundred_lines_at_login_is_read_past(tmp_path: Path) -> None:
     with asyncssh_partner(tmp_path / "partner", [Quirk.LONG_BANNER]) as partner:
         _arrives_whole(partner, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "preface",
+    [b"a notice\r\n" * 200, b"\xfc\xdf not of UTF-8\n" * 3, b"\n", b"x" * 5000 + b"\r\n", b"SSH is what comes now\r\n"],
+    ids=["200 lines", "another encoding", "an empty line", "a long line", "almost a version"],
+)
+def test_lines_before_the_version_are_read_past(tmp_path: Path, preface: bytes) -> None:
+    with asyncssh_partner(tmp_path / "partner") as partner, spoiling_proxy(partner.port) as proxy:
+        proxy.preface = preface
+        _send(partner.transport(port=proxy.port), tmp_path)
+        assert [path.name for path in partner.drop.iterdir()] == [NAME]
+
+
+def test_lines_without_end_before_the_version_are_given_up(tmp_path: Path) -> None:
+    with asyncssh_partner(tmp_path / "partner") as partner, spoiling_proxy(partner.port) as proxy:
+        proxy.preface = b"a notice\r\n" * 60_000
+        with pytest.raises(PartnerUnreachable):
+            _send(partner.transport(port=proxy.port), tmp_path)
+
+
+def test_session_whose_channel_the_server_closed_while_it_rested_is_not_alive(tmp_path: Path) -> None:
+    with asyncssh_partner(tmp_path / "partner") as partner:
+        session = partner.transport().connect()
+        list(session.send([parcel(tmp_path, NAME, b"x")]))
+        assert session.alive
+        partner.close_channels()
+        assert wait_until(lambda: not session.alive)
+        assert session.connection.is_active()
+        session.close()
 
 
 def test_rekeying_in_mid_transfer_loses_nothing(tmp_path: Path) -> None:
