@@ -25,6 +25,7 @@ from tests.fakes.sshd_site import PATIENT
 
 ACCOUNT: Final = "gateway"
 BANNER_LINES: Final = 200
+LARGE: Final = 2 << 20
 
 
 class Quirk(StrEnum):
@@ -57,6 +58,8 @@ class Quirk(StrEnum):
     MOVER_IS_EARLY = "mover-is-early"
     NAMES_BY_ITSELF = "names-by-itself"
     DISK_FULL_FAILS = "disk-full-fails"
+    LARGE_FAILS = "large-fails"
+    GREETS = "greets"
     REALPATH_FAILS = "realpath-fails"
     LONG_BANNER = "long-banner"
     REKEYS_OFTEN = "rekeys-often"
@@ -127,6 +130,8 @@ class _Sftp(asyncssh.SFTPServer):
     def __init__(self, chan: asyncssh.SSHServerChannel[bytes], partner: AsyncsshPartner) -> None:
         super().__init__(chan, chroot=os.fsencode(partner.login))
         partner.channels.append(chan)
+        if Quirk.GREETS in partner.quirks:
+            chan.write(b"Welcome to the file service.\n")
         self._partner = partner
 
     def _has(self, quirk: Quirk) -> bool:
@@ -193,7 +198,7 @@ class _Sftp(asyncssh.SFTPServer):
         return super().open(path, pflags, attrs)
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        if self._has(Quirk.DISK_FULL_FAILS):
+        if self._has(Quirk.DISK_FULL_FAILS) or (self._has(Quirk.LARGE_FAILS) and offset > LARGE):
             raise SFTPFailure("write failed")
         written = super().write(file_obj, offset, data)
         assert isinstance(written, int)
