@@ -57,7 +57,10 @@ def _key_of(site: Site) -> str:
 def _over_asyncssh(pair: Pair, directory: Path, quirks: Sequence[Quirk]) -> Iterator[AsyncsshPartner]:
     with asyncssh_partner(directory / "server", quirks, authorized=_key_of(pair[0])) as server:
         _reach_by(pair, server, ACCOUNT, server.host_key)
-        yield server
+        try:
+            yield server
+        finally:
+            pair[0].stop()  # before its partner's server
 
 
 def _arrive_once(pair: Pair, number: int = 3) -> None:

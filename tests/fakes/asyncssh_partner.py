@@ -308,6 +308,8 @@ def asyncssh_partner(
         ready.set()
         await stop.wait()
         acceptor.close()
+        await acceptor.wait_closed()
+        await asyncio.sleep(0.1)  # who was accepted just now is made a connection first
         for connection in partner.connections:
             connection.abort()
             await connection.wait_closed()
@@ -315,7 +317,7 @@ def asyncssh_partner(
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.05)  # asyncio closes a socket one turn of its loop after it was told to
+        await asyncio.sleep(0.1)  # asyncio closes a socket one turn of its loop after it was told to
 
     thread = threading.Thread(target=lambda: _run(loop, serve()), name="asyncssh partner", daemon=True)
     thread.start()
