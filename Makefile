@@ -17,9 +17,10 @@ FUZZ_TARGETS ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
-# What some tests try besides, and are skipped without: nobody needs a virus scanner to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze
-TEST_PACKAGES := clamav-daemon systemd
+# What some tests try besides, and are skipped without: nobody needs a virus scanner, or a
+# partner's server of another make, to run a gateway.
+TEST_PROGRAMS := clamd systemd-analyze proftpd
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
@@ -82,6 +83,7 @@ system:
 	fi
 
 # A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
+# Debian starts a server as soon as it is installed: tests start ProFTPD themselves, so its unit is masked first.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -90,6 +92,9 @@ extras:
 	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        export DEBIAN_FRONTEND=noninteractive; \
+	        if command -v systemctl >/dev/null && ! command -v proftpd >/dev/null; then \
+	            systemctl --quiet mask proftpd.service </dev/null || true; \
+	        fi; \
 	        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); } </dev/null \
 	            || echo "not installed: what needs it is left out" >&2; \
 	    else \

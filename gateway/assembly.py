@@ -44,6 +44,7 @@ _ERRORS = (
     ".refused",
     "chain.",
     "lane.held",
+    "lane.stuck",
     "role.halted",
     "partner.stopped",
     "disk.full",
@@ -203,7 +204,12 @@ def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     from gateway.stages.collect import Collect
     from gateway.stages.send import Send
 
-    transports = {code: transport(place.settings, partner) for code, partner in place.settings.partners.items()}
+    def noting(code: str) -> Callable[[str], None]:
+        return lambda habit: place.log("lane.adapted", partner=code, reason=str(habit))
+
+    transports = {
+        code: transport(place.settings, partner, noting(code)) for code, partner in place.settings.partners.items()
+    }
     return [Collect(place), Send(place, transports, wake)]
 
 
@@ -240,8 +246,11 @@ def create_ledger(home: Home) -> None:
     migrate(home.ledger)
 
 
-def transport(settings: Settings, partner: Partner) -> Transport:
-    """How sealed files get to a partner: to its server, or into the directory that it collects from."""
+def transport(settings: Settings, partner: Partner, note: Callable[[str], None] = lambda _habit: None) -> Transport:
+    """How sealed files get to a partner: to its server, or into the directory that it collects from.
+
+    `note` is told what its server does otherwise than the protocol has it, and what is done instead.
+    """
     from gateway.transport.contract import Endpoint, Pace
 
     if partner.endpoint is None or partner.link == "none":
@@ -266,7 +275,7 @@ def transport(settings: Settings, partner: Partner) -> Transport:
     secrets = secrets_of(settings.home, os.environ)
     old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
-    return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old)
+    return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old, note=note)
 
 
 def server_spec(settings: Settings) -> ServerSpec:

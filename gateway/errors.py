@@ -137,6 +137,45 @@ class NameTaken(UploadIncomplete):
     remedy = "Nothing at once: it goes when the partner's gateway has taken the other one away. If it lasts, call the partner."
 
 
+class SizeUntold(NameTaken):
+    """A file of that name lies at the partner already, and its server does not say how long it is."""
+
+    code = "link-size-untold"
+    remedy = (
+        "Ask the partner to let our account see sizes in that directory (stat, or reading what we wrote), or to take the "
+        "file away: then it is sent again."
+    )
+
+
+class UploadVanished(Defer):
+    """The partner's server takes files away before they are renamed."""
+
+    code = "link-upload-vanished"
+    remedy = (
+        "Ask the partner to let whatever looks into that directory (a virus scanner, a sorting job) pass over names that "
+        "end in .part. It is tried again, seldom, since each try leaves a copy with them."
+    )
+
+
+class GreetingPrinted(Defer):
+    """The partner's account prints text where SFTP should begin."""
+
+    code = "link-greeting"
+    remedy = (
+        "Ask the partner to keep the account's start-up files (.bashrc, a login script) silent where nobody is at a "
+        "terminal, or to give the account SFTP alone (`ForceCommand internal-sftp`)."
+    )
+
+
+class ExtensionUnserved(Defer):
+    """The partner's server ends the connection over an extension of SFTP that it offers itself."""
+
+    code = "link-extension"
+    remedy = (
+        "Nothing: the next try does not ask for it. Tell the partner; a newer version of their server may be right."
+    )
+
+
 class ReceiptEarly(Defer):
     """The back office's word came before the receipt of the partner's gateway."""
 

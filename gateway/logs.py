@@ -101,6 +101,8 @@ class Event(StrEnum):
     LANE_RELEASED = "lane.released"
     LANE_RETRIED = "lane.retried"
     LANE_RECOVERED = "lane.recovered"
+    LANE_STUCK = "lane.stuck"
+    LANE_ADAPTED = "lane.adapted"
     SEQUENCE_GAP_FOUND = "sequence.gap-found"
     WORK_DEFERRED = "work.deferred"
     WORK_RESUMED = "work.resumed"

@@ -12,10 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.assembly import open_pgp, scanner
-from gateway.cli import trials
+from gateway.cli import reading, trials
 from gateway.cli.checks import Check, Outcome
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.confinement import may_talk
@@ -23,6 +23,9 @@ from gateway.daemon.role import Role
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.settings.model import Settings
 from gateway.stages.foresee import stage_of
+
+if TYPE_CHECKING:
+    from gateway.transport.check import LinkReport
 
 _FAILS_FROM: Final = 7
 """Days before a key's end from which on that is a failure, so that monitoring wakes somebody."""
@@ -59,11 +62,36 @@ def examine_links(settings: Settings) -> Iterator[Check]:
         except GatewayError as error:
             yield Check.failed(name, error)
             continue
-        if report.usable:
-            yield Check(name, Outcome.OK, f"logged in within {report.connect_seconds:.2f} s")
-        else:
-            remedy = "Check `path` in the partner's file, and ask the partner about space on their disk."
-            yield Check(name, Outcome.FAIL, "logged in, but an upload would fail", remedy)
+        yield _link(name, report)
+        yield from _lane(settings, partner.code)
+
+
+def _link(name: str, report: LinkReport) -> Check:
+    """What the trial of a link found, in a line."""
+    if report.failed is not None:
+        message = f"logged in, but an upload would fail: {report.failed.name}: {report.failed.reason}"
+        return Check(name, Outcome.FAIL, message, report.failed.remedy or "Ask the partner to remove it.")
+    if not report.usable:
+        remedy = "Check `path` in the partner's file, and ask the partner about space on their disk."
+        return Check(name, Outcome.FAIL, "logged in, but an upload would fail", remedy)
+    message = f"logged in within {report.connect_seconds:.2f} s"
+    if report.worked:
+        message += f"; worked: {', '.join(step.name for step in report.worked)}"
+    if report.untried:
+        message += f"; not tried: {', '.join(step.name for step in report.untried)} ({report.untried[0].reason})"
+    return Check(name, Outcome.OK, message)
+
+
+def _lane(settings: Settings, code: str) -> Iterator[Check]:
+    """What keeps failing in the lane to a partner, whatever a trial shows."""
+    try:
+        with reading.opened(settings) as ledger, ledger.read() as connection:
+            alarm = reading.trouble(connection, code, settings.link.alarm_failures)
+    except GatewayError as error:
+        yield Check.failed(f"lane to {code}", error)
+        return
+    if alarm is not None:
+        yield Check(f"lane to {code}", Outcome.FAIL, alarm["words"], alarm["remedy"])
 
 
 def _tried(name: str, good: str, attempt: Callable[[], None]) -> Check:

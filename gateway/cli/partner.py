@@ -7,14 +7,14 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from gateway.cli import output
 from gateway.cli.acting import because
 from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
-from gateway.errors import CardRefused, UsageWrong
+from gateway.errors import CardRefused, GatewayError, UsageWrong
 from gateway.preflight import load
 from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
@@ -219,7 +219,11 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
 @output.as_json
 @click.pass_context
 def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
-    """Test the link to the partner CODE: log in, look at the directory, leave nothing there.
+    """Test the link to the partner CODE: log in, look at the directory, try the whole round of an upload.
+
+    That round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
+    anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
+    the table says so. Exit status 69 where an upload would fail, or where uploads have failed again and again.
 
     \b
     Example:
@@ -229,9 +233,9 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     known = partner_of(settings, code)
     from gateway.cli.trials import try_link  # noqa: PLC0415  # slow to import
 
-    report = try_link(settings, known)
+    report, alarm = try_link(settings, known), _alarm(settings, known)
     if as_json:
-        output.show_json({"partner": code, **asdict(report), "usable": report.usable})
+        output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
     else:
         output.show_table(
             ("WHAT", "FOUND"),
@@ -243,10 +247,19 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
                 ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
                 ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
                 ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
+                *(
+                    (step.name, f"{step.outcome}: {step.reason}" if step.reason else step.outcome)
+                    for step in report.steps
+                ),
             ],
         )
     if not report.usable:
         output.say("The link is there, but an upload would fail.")
+    if report.failed is not None and report.failed.remedy:
+        output.say(f"{report.failed.code}: {report.failed.remedy}")
+    if alarm is not None:
+        output.say(f"{alarm['words']}. {alarm['remedy']}")
+    if not report.usable or alarm is not None:
         ctx.exit(69)
 
 
@@ -257,6 +270,18 @@ def _say_stopped(settings: Settings, added: str) -> None:
     for code, stopped in settings.stopped.items():
         for fault in stopped.faults:
             output.say(f"Partner {code} is stopped: {fault}")
+
+
+def _alarm(settings: Settings, known: Partner) -> dict[str, Any] | None:
+    """What keeps failing in the lane to the partner, whatever the trial shows."""
+    from gateway.cli import reading  # noqa: PLC0415  # slow to import
+
+    try:
+        with reading.opened(settings) as ledger, ledger.read() as connection:
+            return reading.trouble(connection, known.code, settings.link.alarm_failures)
+    except GatewayError as error:
+        output.say(f"What the lane did so far is not known: {error.reason}")
+        return None
 
 
 def _read(card: str) -> bytes:

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
+from gateway.ledger.failing import alarm
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
 from gateway.transfer.identity import to_text
@@ -42,6 +43,23 @@ def permitted() -> Iterator[None]:
         yield
     except PermissionError as error:
         raise NotPermitted("You may not look into the state of this site.") from error
+
+
+def trouble(connection: Connection, partner: str, most: int) -> dict[str, Any] | None:
+    """What keeps failing in the lane to a partner, where that is an alarm."""
+    found = alarm(connection, partner, most)
+    if found is None:
+        return None
+    what = "has failed" if found.subject == partner else "has a file that failed"
+    remedy = next((error.remedy for error in documented_errors() if error.code == found.code), "")
+    return {
+        "failures": found.times,
+        "since": found.since,
+        "code": found.code,
+        "reason": found.reason,
+        "remedy": remedy,
+        "words": f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {found.reason}",
+    }
 
 
 def moment(seconds: float | None) -> str | None:

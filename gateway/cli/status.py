@@ -81,6 +81,7 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "lanes": [
             _lane(code, lanes.get(code, {}), now)
             | {"waits": waiting.of_lane(connection, code), "limit": waiting.limit(code)}
+            | {"alarm": reading.trouble(connection, code, settings.link.alarm_failures)}
             for code in settings.partners
         ]
         + [_stopped_lane(code, stopped) for code, stopped in settings.stopped.items()],
@@ -168,6 +169,8 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
     for lane in health["lanes"]:
         if lane["state"] == "held":
             yield f"the lane to {lane['partner']} is held: {lane['reason']}; `gateway release {lane['partner']}`"
+        elif alarm := lane["alarm"]:
+            yield f"{alarm['words']}; `gateway partner test {lane['partner']}`"
     if number := len(health["held"]):
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
     if number := health["quarantined"]:

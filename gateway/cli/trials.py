@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import subprocess
 import sys
 import time
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def try_link(settings: Settings, partner: Partner) -> LinkReport:
-    """What a trial of the link to the partner's server shows; the Defer or Hold that says why there is none."""
+    """What a trial of the link to the partner's server shows; the Defer or Hold that says why there is none.
+
+    The trial leaves nothing there.
+    """
     from gateway.assembly import transport
     from gateway.transport.check import check_link
     from gateway.transport.sftp import SftpTransport
@@ -32,7 +36,7 @@ def try_link(settings: Settings, partner: Partner) -> LinkReport:
     there = transport(settings, partner)
     if not isinstance(there, SftpTransport):
         raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
-    return check_link(there)
+    return check_link(there, secrets.token_hex(8), collects=partner.link == "collect")
 
 
 def build_validators(settings: Settings) -> None:

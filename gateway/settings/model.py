@@ -149,15 +149,18 @@ class Limits(Table):
 
 
 class LinkSettings(Table):
-    """`[link]`: how patient connections to partners are, and how retries are spaced."""
+    """`[link]`: how patient connections to partners are, how retries are spaced, and how many equal failures in a row of a
+    lane are an alarm.
+    """
 
     connect_timeout: Seconds = 10.0
-    auth_timeout: Seconds = 20.0
+    auth_timeout: Seconds = 45.0
     answer_timeout: Seconds = 30.0
     least_bytes_per_second: Count = 4096
     grace: Seconds = 60.0
     retry_base_seconds: Seconds = 1.0
     retry_cap_seconds: Seconds = 900.0
+    alarm_failures: Count = 5
     receipt_overdue_hours: Hours = 4.0
     collect_seconds: Seconds = 60.0
 

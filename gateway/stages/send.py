@@ -26,6 +26,7 @@ from gateway.ledger import queries, turns
 from gateway.ledger.answers import next_deferred
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.stages import stuck
 from gateway.stages.pausing import receipt_wait
 from gateway.stages.sessions import Sessions
 from gateway.stages.workplace import Step, Workplace
@@ -301,12 +302,13 @@ class Send:
         if queries.state_of(transaction.connection, table, row.key) != State.SEALED:
             return
         attempts = row.attempts + 1
-        due = self._place.retry_at(attempts)
+        due = stuck.next_try(self._place, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
         # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
         keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
         say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(say)
+        stuck.tell(self._place, transaction, row.partner)
 
     def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
         partner, error = end.lane.partner, end.error
@@ -318,7 +320,8 @@ class Send:
         if error.disposition is Disposition.HALT:
             raise error
         held = error.disposition is not Disposition.DEFER
-        due = 0.0 if held else self._place.retry_at(failures + 1)
+        times = stuck.times_in_a_row(transaction, partner, error)
+        due = 0.0 if held else stuck.next_try(self._place, error, failures + 1, times)
         transaction.record(
             "lane.held" if held else "lane.deferred",
             "lane",
@@ -329,6 +332,7 @@ class Send:
             log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
         )
         transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
+        stuck.tell(self._place, transaction, partner)
 
 
 def _in_one_go(parcels: Sequence[_Waiting]) -> list[_Waiting]:

@@ -1,6 +1,6 @@
-"""Try a partner's link without leaving anything there: log in, look at the drop directory, ask for room.
+"""Try a partner's link without leaving anything there: log in, look at the drop directory, ask for room, try the whole round.
 
-Raises what a connection raises. No probe file is uploaded: everything that lands at a partner is looked at by its gateway.
+Raises what a connection raises.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.transport.connection import shown_host_key
 from gateway.transport.sftp import SftpTransport
+from gateway.transport.trial import Outcome, Step, whole_round
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,33 @@ class LinkReport:
     directory: str
     directory_found: bool
     free_bytes: int | None
+    steps: tuple[Step, ...]
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that failed first."""
+        return next((step for step in self.steps if step.outcome is Outcome.FAILED), None)
+
+    @property
+    def worked(self) -> list[Step]:
+        return [step for step in self.steps if step.outcome in (Outcome.WORKED, Outcome.ADAPTED)]
+
+    @property
+    def untried(self) -> list[Step]:
+        return [step for step in self.steps if step.outcome is Outcome.UNTRIED]
 
     @property
     def usable(self) -> bool:
         """Whether an upload may be expected to succeed."""
-        return self.directory_found and self.free_bytes != 0
+        return self.directory_found and self.free_bytes != 0 and self.failed is None
 
 
-def check_link(transport: SftpTransport, clock: Callable[[], float] = time.monotonic) -> LinkReport:
-    """Connect, ask, disconnect. Raises the Defer or Hold that says why not."""
+def check_link(
+    transport: SftpTransport, token: str, *, collects: bool = False, clock: Callable[[], float] = time.monotonic
+) -> LinkReport:
+    """Connect, ask, try, disconnect. `token` makes names that nobody else has; `collects` is for a partner that holds out
+    files to us. Raises the Defer or Hold that says why there is no connection.
+    """
     begun = clock()
     session = transport.connect()
     try:
@@ -41,15 +60,17 @@ def check_link(transport: SftpTransport, clock: Callable[[], float] = time.monot
         look = session.look()
         answered = clock()
         connection = session.connection
+        version, host_key, cipher = connection.remote_version, shown_host_key(connection).fingerprint, session.cipher
         return LinkReport(
-            server_version=_printable(connection.remote_version),
-            host_key=shown_host_key(connection).fingerprint,
-            cipher=session.cipher,
+            server_version=_printable(version),
+            host_key=host_key,
+            cipher=cipher,
             connect_seconds=connected - begun,
             answer_seconds=(answered - connected) / look.answers,
             directory=_printable(look.directory),
             directory_found=look.found,
             free_bytes=look.free_bytes,
+            steps=whole_round(transport, session, token, collects=collects),
         )
     finally:
         session.close()

@@ -14,13 +14,20 @@ import contextlib
 import hmac
 import logging
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
 import paramiko
 
-from gateway.errors import AuthenticationRefused, CardRefused, GatewayError, HostKeyChanged, LinkTimeout
+from gateway.errors import (
+    AuthenticationRefused,
+    CardRefused,
+    GatewayError,
+    HostKeyChanged,
+    LinkTimeout,
+    PartnerUnreachable,
+)
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.faults import LINK_FAULTS, translate
 from gateway.transport.keys import PublicKey, parse_public_key
@@ -57,14 +64,15 @@ _CLIENT_KEYS: Final = (
 )
 _KEEPALIVE_SECONDS: Final = 15
 _WINDOW: Final = 8 * 1024 * 1024
+_MOST_PREFACE: Final = 256 * 1024
 
 
 def open_connection(
-    endpoint: Endpoint, client_keys: Sequence[Path], pace: Pace, watch: Watch, now: float
+    endpoint: Endpoint, client_keys: Sequence[Path], pace: Pace, watch: Watch, now: float, clock: Callable[[], float]
 ) -> tuple[paramiko.Transport, Path]:
     """A connection on which channels can be opened, and the client key that it was opened with. The caller closes it.
 
-    `client_keys` are tried in their order; `now` decides which host keys are accepted.
+    `client_keys` are tried in their order; `now` decides which host keys are accepted; `clock` counts seconds.
     """
     pinned = pinned_host_keys(endpoint, now)
     keys = [(path, _client_key(path)) for path in client_keys]
@@ -74,7 +82,8 @@ def open_connection(
     try:
         with _meaning():
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = _prepared(sock, pinned, pace, watch)
+            first = _identification(sock, clock() + pace.auth_timeout, clock)
+            transport = _prepared(PacedSocket(sock, watch, first), pinned, pace)
             transport.start_client(timeout=pace.auth_timeout)
             if not transport.initial_kex_done:
                 raise LinkTimeout("the partner's server did not finish the key exchange in time")
@@ -136,10 +145,37 @@ def shown_host_key(transport: paramiko.Transport) -> PublicKey:
     return parse_public_key(f"{key.get_name()} {key.get_base64()}")
 
 
-def _prepared(sock: socket.socket, pinned: Sequence[PublicKey], pace: Pace, watch: Watch) -> paramiko.Transport:
+def _identification(sock: socket.socket, deadline: float, clock: Callable[[], float]) -> bytes:
+    """Read past the lines that a server may send before its version (RFC 4253, section 4.2), in whatever encoding and however
+    many: what was read from the version on. paramiko takes a hundred, of UTF-8, each within two seconds.
+
+    Raises PartnerUnreachable where no version comes within `_MOST_PREFACE` bytes, TimeoutError at the deadline.
+    """
+    read, passed = b"", 0
+    while not read.startswith(b"SSH-"):
+        line, end, rest = read.partition(b"\n")
+        if end:
+            read, passed = rest, passed + len(line) + 1
+            continue
+        if passed + len(read) > _MOST_PREFACE:
+            raise PartnerUnreachable("what listens at the partner's address is no SSH server")
+        left = deadline - clock()
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        data = sock.recv(4096)
+        if not data:
+            raise PartnerUnreachable(
+                "what listens at the partner's address hangs up, and shows itself as no SSH server"
+            )
+        read += data
+    return read
+
+
+def _prepared(sock: PacedSocket, pinned: Sequence[PublicKey], pace: Pace) -> paramiko.Transport:
     """A transport that will negotiate what is listed above and nothing else."""
     # The stubs know real sockets alone; paramiko's documentation asks for send, recv, close and settimeout.
-    transport = paramiko.Transport(cast("socket.socket", PacedSocket(sock, watch)), default_window_size=_WINDOW)
+    transport = paramiko.Transport(cast("socket.socket", sock), default_window_size=_WINDOW)
     _quiet(transport)
     transport.banner_timeout = transport.handshake_timeout = pace.auth_timeout
     transport.auth_timeout = pace.auth_timeout

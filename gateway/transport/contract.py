@@ -37,7 +37,7 @@ class Pace:
     """
 
     connect_timeout: float = 10.0
-    auth_timeout: float = 20.0
+    auth_timeout: float = 45.0
     answer_timeout: float = 30.0
     least_bytes_per_second: int = 4096
     grace: float = 60.0

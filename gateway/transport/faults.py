@@ -41,6 +41,7 @@ from gateway.errors import (
     LinkTimeout,
     NoCommonAlgorithm,
     PartnerUnreachable,
+    RemoteDiskFull,
     RemoteRefused,
 )
 from gateway.transport.names import own_file_fault
@@ -58,11 +59,15 @@ class StatusCode(IntEnum):
     NO_CONNECTION = 6
     CONNECTION_LOST = 7
     OP_UNSUPPORTED = 8
+    NO_SPACE = 14
+    QUOTA_EXCEEDED = 15
 
     @classmethod
     def of(cls, number: int) -> StatusCode:
-        """The code, or FAILURE for numbers of later drafts."""
-        return cls(number) if number in cls._value2member_map_ else cls.FAILURE
+        """The code. Of those of later drafts (filexfer-13, section 9.1) what has a meaning here, or FAILURE."""
+        if number in cls._value2member_map_:
+            return cls(number)
+        return {10: cls.NO_SUCH_FILE, 12: cls.PERMISSION_DENIED}.get(number, cls.FAILURE)
 
 
 class SftpStatus(Exception):
@@ -139,6 +144,8 @@ _STATUS: Final[Mapping[StatusCode, tuple[type[GatewayError], str]]] = MappingPro
         StatusCode.NO_SUCH_FILE: (RemoteRefused, "the partner's server finds no such file or directory"),
         StatusCode.PERMISSION_DENIED: (RemoteRefused, "the partner's server does not permit it"),
         StatusCode.OP_UNSUPPORTED: (RemoteRefused, "the partner's server does not know the operation"),
+        StatusCode.NO_SPACE: (RemoteDiskFull, "the partner's disk is full"),
+        StatusCode.QUOTA_EXCEEDED: (RemoteDiskFull, "our account's share of the partner's disk is used up"),
         StatusCode.BAD_MESSAGE: (LinkBroken, "the partner's server did not understand us"),
         StatusCode.NO_CONNECTION: (LinkBroken, "the partner's server lost its own connection"),
         StatusCode.CONNECTION_LOST: (LinkBroken, "the partner's server lost its own connection"),

@@ -26,11 +26,15 @@ class Watch:
         self._begun: float | None = None
         self._heard = 0.0
         self._done = 0
+        self._silence = pace.answer_timeout
 
-    def begin(self) -> None:
-        """A file or another piece of work starts now."""
+    def begin(self, *, heavy: bool = False) -> None:
+        """A file, or a step of it that moves no bytes, starts now. One that is `heavy` may take as long as the grace for
+        its one answer: making a long file durable, or handing it on to where the server really keeps it.
+        """
         self._begun = self._heard = self._clock()
         self._done = 0
+        self._silence = max(self._pace.answer_timeout, self._pace.grace) if heavy else self._pace.answer_timeout
 
     def end(self) -> None:
         """Nothing is under way: an idle connection may stay silent."""
@@ -56,7 +60,7 @@ class Watch:
         if begun is None:
             return None
         now = self._clock()
-        silence = self._heard + self._pace.answer_timeout - now
+        silence = self._heard + self._silence - now
         slowness = begun + self._pace.grace + self._done / self._pace.least_bytes_per_second - now
         return min(silence, slowness)
 
@@ -75,11 +79,12 @@ class Watch:
 
 
 class PacedSocket:
-    """A connected socket as paramiko wants one, whose writes end when the watch says so."""
+    """A connected socket as paramiko wants one, whose writes end when the watch says so; `first` was read from it already."""
 
-    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+    def __init__(self, sock: socket.socket, watch: Watch, first: bytes = b"") -> None:
         self._sock = sock
         self._watch = watch
+        self._first = first
         self._closed = False  # paramiko's Transport asks for this name, as real sockets have it
 
     def send(self, data: bytes) -> int:
@@ -92,6 +97,9 @@ class PacedSocket:
             raise
 
     def recv(self, size: int) -> bytes:
+        if self._first:
+            first, self._first = self._first[:size], self._first[size:]
+            return first
         return self._sock.recv(size)
 
     def settimeout(self, seconds: float | None) -> None:

@@ -1,9 +1,10 @@
 """Sealed files to and from a partner's SFTP server.
 
 Raises, by `faults.translate`, PartnerUnreachable, LinkTimeout, LinkBroken, AuthenticationRefused, NoCommonAlgorithm,
-HostKeyChanged, RemoteDiskFull, RemoteRefused, UploadIncomplete, NameTaken, and DiskFull or DiskFailed for our own files. Safe to call
-again after any of them: an upload goes under `NAME.part` and gets its name by a rename that never overwrites, once every
-write was answered, the file is durable where the server can make it so, and its size is right.
+HostKeyChanged, RemoteDiskFull, RemoteRefused, UploadIncomplete, UploadVanished, NameTaken, SizeUntold, GreetingPrinted,
+ExtensionUnserved, and DiskFull or DiskFailed for our own files. Safe to call again after any of them: an upload goes under
+`NAME.part` and gets its name by a rename that never overwrites, once every write was answered, the file is durable where
+the server can make it so, and its size is right, as far as the server tells it in any way (`proof`).
 """
 
 from __future__ import annotations
@@ -15,26 +16,35 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import paramiko
 
-from gateway.errors import DiskFailed, GatewayError, LinkTimeout, NameTaken, RemoteDiskFull, UploadIncomplete
+from gateway.errors import (
+    GatewayError,
+    LinkTimeout,
+    NameTaken,
+    RemoteRefused,
+    UploadIncomplete,
+)
 from gateway.transport.bandwidth import Bandwidth
 from gateway.transport.connection import open_channel, open_connection
 from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
-from gateway.transport.names import PART, is_sealed_name, new_file, plain_name, sealed_name, sync_directory
+from gateway.transport.habits import Habit, Habits
+from gateway.transport.names import PART, is_sealed_name, new_file, sealed_name, sync_directory
 from gateway.transport.patience import Watch
+from gateway.transport.proof import Proof
 from gateway.transport.sftp_channel import Mode, SftpChannel
-
-_BYTES_UNDER_WAY: Final = 8 * 1024 * 1024
-_ENOUGH_ROOM: Final = 1024 * 1024
+from gateway.transport.sftp_packets import Entry
+from gateway.transport.upload import Quota, Uploads
 
 
 @dataclass(frozen=True)
 class Look:
-    """The drop directory as the server sees it; `free_bytes` None where it does not say."""
+    """The drop directory as the server sees it; `free_bytes` None where it does not say. `found` is what the server says,
+    and true where it says nothing of that kind.
+    """
 
     directory: str
     found: bool
@@ -48,7 +58,7 @@ class SftpTransport:
     `endpoint.path` is where we put files, `collect_path` where the partner holds out files for us; both relative to the
     directory that the partner's server shows after login. `old_client_key` is tried where the partner does not know
     `client_key` yet. `clock` counts seconds and never goes back, `wall` gives seconds since 1970. All sessions share the
-    `bandwidth`.
+    `bandwidth`. `note` is told, from the thread of the session, what is worked round.
     """
 
     def __init__(
@@ -61,8 +71,10 @@ class SftpTransport:
         bandwidth: Bandwidth | None = None,
         old_client_key: Path | None = None,
         wall: Callable[[], float] = time.time,
+        note: Callable[[Habit], None] = lambda _habit: None,
     ) -> None:
         self.endpoint = endpoint
+        self.habits = Habits(note, wall)
         self._client_keys = [client_key] if old_client_key is None else [client_key, old_client_key]
         self._wall = wall
         self._pace = pace
@@ -73,18 +85,24 @@ class SftpTransport:
     def connect(self) -> SftpSession:
         """A live session, or the Defer or Hold that says why not."""
         watch = Watch(self._pace, self._clock)
-        connection, used = open_connection(self.endpoint, self._client_keys, self._pace, watch, self._wall())
+        connection, used = open_connection(
+            self.endpoint, self._client_keys, self._pace, watch, self._wall(), self._clock
+        )
         # Next time the accepted one first: a key that is refused at every login would look like an attack over there.
         self._client_keys = sorted(self._client_keys, key=lambda path: path != used)
         try:
-            channel = SftpChannel(open_channel(connection, self._pace), watch)
+            channel = SftpChannel(open_channel(connection, self._pace), watch, self.habits)
         except GatewayError:
             connection.close()
             raise
         except LINK_FAULTS as error:
+            stands = connection.is_active()
             connection.close()
+            if isinstance(error, EOFError) and stands:
+                raise RemoteRefused("the partner's server closes SFTP at once for our account") from error
             raise translate(error) from error
-        return SftpSession(connection, channel, watch, self.endpoint.path, self._collect_path, self._bandwidth)
+        paths = (self.endpoint.path, self._collect_path)
+        return SftpSession(connection, channel, watch, paths, Proof(channel, self.habits), self.habits, self._bandwidth)
 
 
 class SftpSession:
@@ -97,21 +115,33 @@ class SftpSession:
         connection: paramiko.Transport,
         channel: SftpChannel,
         watch: Watch,
-        drop: str,
-        collect: str,
+        paths: tuple[str, str],
+        proof: Proof,
+        habits: Habits,
         bandwidth: Bandwidth | None = None,
     ) -> None:
         self.connection = connection
         self.channel = channel
+        self.proof = proof
         self._watch = watch
-        self._drop = drop
-        self._collect = collect
-        self._bandwidth = bandwidth
+        self._drop, self._collect = paths
+        self._quota = Quota(channel, watch, bandwidth)
+        self._uploads = Uploads(channel, watch, proof, habits, self._quota, self._drop)
 
     @property
     def alive(self) -> bool:
         """Whether the connection still stands, as far as this end can tell without asking."""
-        return self.connection.is_active()
+        return self.connection.is_active() and self.channel.alive
+
+    @property
+    def drop(self) -> str:
+        """The directory that we put files into, as the server is asked for it."""
+        return self._drop
+
+    @property
+    def collect(self) -> str:
+        """The directory that the partner holds out files in."""
+        return self._collect
 
     @property
     def cipher(self) -> str:
@@ -124,109 +154,30 @@ class SftpSession:
         """Upload each parcel, and yield it once it lies at the partner under its final name."""
         for parcel in parcels:
             with self._work():
-                self._send(parcel)
+                self._uploads.send(parcel)
             yield parcel
-
-    def _send(self, parcel: Parcel) -> None:
-        final = f"{self._drop}/{plain_name(parcel.name)}"
-        # Asked before anything is opened: after a crash of the server between link and unlink, NAME.part *is* the
-        # published file, and truncating it would empty what the partner may be reading.
-        if self._is_there(final, parcel):
-            self._remove_if_permitted(final + PART)
-            return
-        self._upload(parcel, final + PART)
-        try:
-            self.channel.rename(final + PART, final)
-        except SftpStatus as status:
-            if status.code is not StatusCode.FAILURE or not self._is_there(final, parcel):
-                raise
-            self._remove_if_permitted(final + PART)
-
-    def _is_there(self, final: str, parcel: Parcel) -> bool:
-        """Whether an earlier attempt published the parcel. Raises NameTaken for a file of another size there.
-
-        It is not overwritten: the partner's gateway takes it away and judges it, and then the name is free again.
-        """
-        found = self.channel.stat(final)
-        if found is None:
-            return False
-        if found.size != parcel.size:
-            raise NameTaken
-        return True
-
-    def _upload(self, parcel: Parcel, part: str) -> None:
-        with parcel.path.open("rb", buffering=0) as source:
-            if os.fstat(source.fileno()).st_size != parcel.size:
-                raise DiskFailed("a sealed file of ours is not as long as it was when it was sealed")
-            handle = self.channel.open(part, Mode.WRITE | Mode.CREATE | Mode.TRUNCATE)
-            try:
-                self._write(source, handle)
-                synced = self.channel.submit_fsync(handle)
-                if synced is not None:
-                    self.channel.done(synced, "fsync")
-                self.channel.close_handle(handle)
-            except SftpStatus as status:
-                raise self._why_not_written(status, parcel, part) from status
-        landed = self.channel.stat(part)
-        if landed is None or landed.size != parcel.size:
-            raise self._why_not_written(None, parcel, part)
-
-    def _write(self, source: BinaryIO, handle: bytes) -> None:
-        """Write the whole file, several requests under way, each answer checked."""
-        size = self._piece(self.channel.largest_write)
-        depth = max(2, _BYTES_UNDER_WAY // size)
-        under_way: deque[tuple[int, int]] = deque()
-        offset = 0
-        while data := source.read(size):
-            self._hold_back(len(data))
-            under_way.append((self.channel.submit_write(handle, offset, data), len(data)))
-            offset += len(data)
-            while under_way and (len(under_way) >= depth or self.channel.has_answers):
-                self._written(under_way.popleft())
-        while under_way:
-            self._written(under_way.popleft())
-
-    def _written(self, request: tuple[int, int]) -> None:
-        number, size = request
-        self.channel.done(number, "write")
-        self._watch.heard(size)
-
-    def _why_not_written(self, status: SftpStatus | None, parcel: Parcel, part: str) -> GatewayError:
-        """A full disk looks like any failure to SFTP version 3: ask the server how much room it has."""
-        if status is not None and status.code is not StatusCode.FAILURE:
-            return translate(status)
-        try:
-            free = self.channel.free_bytes(self._drop)
-        except SftpStatus:
-            free = None
-        if free is not None and free < min(parcel.size, _ENOUGH_ROOM):
-            self._give_back_room(part)
-            return RemoteDiskFull()
-        return UploadIncomplete()
-
-    def _remove_if_permitted(self, path: str) -> None:
-        """Tidy up where the partner lets us; most do not, and the partner's gateway clears old parts itself."""
-        with contextlib.suppress(SftpStatus):
-            self.channel.remove(path)
-
-    def _give_back_room(self, part: str) -> None:
-        """Empty our half of a file on a full disk: the partner's gateway needs room for what it has already."""
-        with contextlib.suppress(SftpStatus):
-            self.channel.close_handle(self.channel.open(part, Mode.WRITE | Mode.TRUNCATE))
 
     # -- from the partner
 
     def waiting(self) -> list[Remote]:
         """Sealed files that the partner holds out to us, oldest name first; other names are nobody's business."""
         with self._work():
-            return sorted(
-                (
-                    Remote(entry.name, entry.attributes.size)
-                    for entry in self.channel.list(self._collect)
-                    if is_sealed_name(entry.name) and entry.attributes.is_file and entry.attributes.size is not None
-                ),
-                key=lambda remote: remote.name,
-            )
+            names = [entry for entry in self.channel.list(self._collect) if is_sealed_name(entry.name)]
+            sized = ((entry.name, self._size_of(entry)) for entry in names if entry.attributes.is_file)
+            return sorted((Remote(name, size) for name, size in sized if size is not None), key=lambda each: each.name)
+
+    def _size_of(self, entry: Entry) -> int | None:
+        """An entry's size, also where the list does not have it; None where nothing that can be read lies there."""
+        if entry.attributes.size is not None:
+            return entry.attributes.size
+        path = f"{self._collect}/{entry.name}"
+        try:
+            found = self.proof.find(path)
+        except SftpStatus:
+            return None
+        if found.there is False or (found.attributes is not None and not found.attributes.is_file):
+            return None
+        return self.proof.length(path) if found.size is None else found.size
 
     def fetch(self, remote: Remote, target: Path) -> None:
         """Download to `target`, which must not exist. Raises UploadIncomplete when the file is not as long as listed."""
@@ -244,16 +195,16 @@ class SftpSession:
 
     def _read(self, source: str, size: int, sink: BinaryIO) -> None:
         handle = self.channel.open(source, Mode.READ)
-        if self.channel.stat_handle(handle).size != size:
-            raise UploadIncomplete("the partner's file is not as long as listed")
-        step = self._piece(self.channel.largest_read)
-        depth = max(2, _BYTES_UNDER_WAY // step)
+        with contextlib.suppress(SftpStatus):  # reading to the end and no further is the proof
+            if self.channel.stat_handle(handle).size not in (size, None):
+                raise UploadIncomplete("the partner's file is not as long as listed")
+        step, depth = self._quota.shares(self.channel.largest_read)
         under_way: deque[tuple[int, int, int]] = deque()
         asked = 0
         while asked < size or under_way:
             while asked < size and len(under_way) < depth:
                 count = min(step, size - asked)
-                self._hold_back(count)
+                self._quota.hold_back(count)
                 under_way.append((self.channel.submit_read(handle, asked, count), asked, count))
                 asked += count
             number, offset, count = under_way.popleft()
@@ -270,31 +221,41 @@ class SftpSession:
             raise UploadIncomplete("the partner's file grew while it was fetched")
         self.channel.close_handle(handle)
 
-    def _piece(self, largest: int) -> int:
-        return largest if self._bandwidth is None else min(largest, self._bandwidth.piece)
-
-    def _hold_back(self, size: int) -> None:
-        """Wait until so many bytes are within the partner's limit; our own waiting is no slowness of the partner's."""
-        if self._bandwidth is not None:
-            self._watch.excuse(self._bandwidth.take(size))
-
     def remove(self, remote: Remote) -> None:
         """Remove a fetched file at the partner; one that is gone already counts as removed."""
+        path = f"{self._collect}/{sealed_name(remote.name)}"
         with self._work():
             try:
-                self.channel.remove(f"{self._collect}/{sealed_name(remote.name)}")
+                self.channel.remove(path)
             except SftpStatus as status:
-                if status.code is not StatusCode.NO_SUCH_FILE:
+                if status.code is not StatusCode.NO_SUCH_FILE and self.proof.find(path).there is not False:
                     raise
 
     def look(self) -> Look:
         """What the drop directory is, and how much room it has; nothing is changed."""
         with self._work():
-            directory = self.channel.real_path(self._drop)
-            found = self.channel.stat(self._drop)
-            is_directory = found is not None and found.is_directory
-            free = self.channel.free_bytes(self._drop) if is_directory else None
-            return Look(directory, is_directory, free, answers=3 if is_directory else 2)
+            directory, answers = self._drop, 2
+            with contextlib.suppress(SftpStatus, paramiko.SFTPError):  # some answer with no name, or with several
+                directory = self.channel.real_path(self._drop)
+            found = self.proof.find(self._drop)
+            attributes = found.attributes
+            is_directory = found.there is not False and (attributes is None or attributes.may_be_directory)
+            free = None
+            if is_directory:
+                free, answers = self.channel.free_bytes(self._drop), 3
+            return Look(directory, is_directory, free, answers)
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[None]:
+        """For a trial's steps, which ask over `channel`: a server's no is the trial's own to judge, and ends no session."""
+        refused: SftpStatus | None = None
+        with self._work():
+            try:
+                yield
+            except SftpStatus as status:
+                refused = status
+        if refused is not None:
+            raise refused
 
     def close(self) -> None:
         self.connection.close()

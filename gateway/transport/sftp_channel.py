@@ -1,7 +1,8 @@
 """SFTP version 3 on an open SSH channel: requests out, answers in, as many under way as the caller likes.
 
-Raises SftpStatus for an answer that is not OK, SFTPError for one that makes no sense, LinkTimeout when the watch's patience
-ends, and what paramiko's channel raises. Why not paramiko's SFTPClient: its pipelined writes swallow a full remote disk, its
+Raises SftpStatus for an answer that is not OK, SFTPError for one that makes no sense, GreetingPrinted for text before the
+first, ExtensionUnserved for a server that ends the session over what it offered, LinkTimeout when the watch's patience ends,
+and what paramiko's channel raises. Why not paramiko's SFTPClient: its pipelined writes swallow a full remote disk, its
 close swallows every error, it does not say which extensions the server offers, and its waits have no end. Here every
 single answer is checked, an answer that nobody asked for ends the session, and nothing from the server is trusted beyond
 `_LARGEST_ANSWER` bytes.
@@ -11,24 +12,27 @@ The protocol: draft-ietf-secsh-filexfer-02; the extensions: OpenSSH's PROTOCOL, 
 
 from __future__ import annotations
 
-import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, cast
 
 import paramiko
 from paramiko.sftp import SFTPError
 
-from gateway.transport.faults import SftpStatus, StatusCode
+from gateway.errors import ExtensionUnserved, GreetingPrinted, LinkTimeout
+from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode
+from gateway.transport.habits import OFFERS, Habits
 from gateway.transport.patience import Watch
+from gateway.transport.sftp_packets import Attributes, Entry, Reader, string, text
 
 VERSION: Final = 3
 _LARGEST_ANSWER: Final = 1 << 20
 _SAFE_REQUEST: Final = 32 * 1024
 _LARGEST_REQUEST: Final = 128 * 1024
 _MOST_ENTRIES: Final = 200_000
+_OVERHEAD: Final = 1024
+_ENDINGS: Final[tuple[type[BaseException], ...]] = (LinkTimeout, *LINK_FAULTS)
 
 
 class Request(IntEnum):
@@ -39,6 +43,7 @@ class Request(IntEnum):
     CLOSE = 4
     READ = 5
     WRITE = 6
+    LSTAT = 7
     FSTAT = 8
     OPENDIR = 11
     READDIR = 12
@@ -70,83 +75,18 @@ class Mode(IntFlag):
     TRUNCATE = 0x10
 
 
-@dataclass(frozen=True)
-class Attributes:
-    """What the server says of a file; None where it keeps silent."""
-
-    size: int | None
-    mode: int | None
-
-    @property
-    def is_file(self) -> bool:
-        return self.mode is None or stat.S_ISREG(self.mode)
-
-    @property
-    def is_directory(self) -> bool:
-        return self.mode is not None and stat.S_ISDIR(self.mode)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a directory."""
-
-    name: str
-    attributes: Attributes
-
-
-class _Reader:
-    """Takes an answer apart; a short one is an SFTPError."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    @property
-    def more(self) -> bool:
-        return self._at < len(self._data)
-
-    def take(self, size: int) -> bytes:
-        end = self._at + size
-        if end > len(self._data):
-            raise SFTPError("answer too short")
-        piece = self._data[self._at : end]
-        self._at = end
-        return piece
-
-    def number(self) -> int:
-        return int.from_bytes(self.take(4), "big")
-
-    def long(self) -> int:
-        return int.from_bytes(self.take(8), "big")
-
-    def string(self) -> bytes:
-        return self.take(self.number())
-
-    def attributes(self) -> Attributes:
-        flags = self.number()
-        size = self.long() if flags & 0x1 else None
-        if flags & 0x2:
-            self.take(8)
-        mode = self.number() if flags & 0x4 else None
-        if flags & 0x8:
-            self.take(8)
-        if flags & 0x8000_0000:
-            for _ in range(self.number()):
-                self.string()
-                self.string()
-        return Attributes(size, mode)
-
-
 class SftpChannel:
     """One SFTP session. Requests are numbered; `submit` sends one, `answer` waits for the answer to it."""
 
-    def __init__(self, channel: paramiko.Channel, watch: Watch) -> None:
+    def __init__(self, channel: paramiko.Channel, watch: Watch, habits: Habits) -> None:
         self._channel = channel
         self._watch = watch
+        self._habits = habits
         self._last = 0
         self._due: set[int] = set()
-        self._early: dict[int, tuple[int, _Reader]] = {}
+        self._early: dict[int, tuple[int, Reader]] = {}
         self.extensions: Mapping[str, str] = self._hello()
+        self._refused: set[str] = set()
         self.largest_write, self.largest_read = self._limits()
 
     # -- requests and answers
@@ -161,7 +101,7 @@ class SftpChannel:
         self._due.add(self._last)
         return self._last
 
-    def answer(self, number: int) -> tuple[int, _Reader]:
+    def answer(self, number: int) -> tuple[int, Reader]:
         """The answer to request `number`; answers to others that come first are kept for them."""
         while number not in self._early:
             kind, reader = self._receive()
@@ -173,11 +113,16 @@ class SftpChannel:
         return self._early.pop(number)
 
     @property
+    def alive(self) -> bool:
+        """Whether the server has not closed it, as far as this end can tell without asking."""
+        return not (self._channel.closed or self._channel.eof_received)
+
+    @property
     def has_answers(self) -> bool:
         """Whether an answer can be had without waiting."""
         return bool(self._early) or self._channel.recv_ready()
 
-    def expect(self, number: int, wanted: Answer, what: str) -> _Reader:
+    def expect(self, number: int, wanted: Answer, what: str) -> Reader:
         """The answer to `number`, which must be `wanted`; SftpStatus when the server says no."""
         kind, reader = self.answer(number)
         if kind == Answer.STATUS:
@@ -220,16 +165,54 @@ class SftpChannel:
     def close_handle(self, handle: bytes) -> None:
         self.done(self.submit_close(handle), "close")
 
-    def submit_fsync(self, handle: bytes) -> int | None:
-        """Ask for the file to be durable; None where the server does not offer it."""
-        if "fsync@openssh.com" not in self.extensions:
+    def fsync(self, handle: bytes) -> bool:
+        """Make the file durable; whether the server did."""
+        return self.extended("fsync@openssh.com", Answer.STATUS, string(handle)) is not None
+
+    def offers(self, extension: str) -> bool:
+        """Whether the extension may be asked for: offered, and not known as one that is not served."""
+        return extension in self.extensions and extension not in self._refused and not self._habits.avoids(extension)
+
+    def extended(self, extension: str, wanted: Answer, *fields: bytes) -> Reader | None:
+        """What the server answers to an extension; None where it does not offer it, or offers it and says no.
+
+        Nobody needs what these do, so whatever it says instead is no failure: it is noted, and asked for no more in this
+        session. One that hangs up or falls silent over it is found out by the second time: ExtensionUnserved.
+        """
+        if not self.offers(extension):
             return None
-        return self.submit(Request.EXTENDED, string("fsync@openssh.com"), string(handle))
+        try:
+            kind, reader = self.answer(self.submit(Request.EXTENDED, string(extension), *fields))
+        except _ENDINGS as error:
+            if self._habits.ended_over(extension):
+                raise ExtensionUnserved(
+                    f"the partner's server ends the connection over {extension}, which it offers"
+                ) from error
+            raise
+        self._habits.served(extension)
+        good = kind == wanted and (kind != Answer.STATUS or reader.number() == StatusCode.OK)
+        if good:
+            return reader
+        self._unserved(extension)
+        return None
+
+    def _unserved(self, extension: str) -> None:
+        self._refused.add(extension)
+        self._habits.met(OFFERS[extension])
 
     def stat(self, path: str) -> Attributes | None:
         """What lies at `path`; None when nothing does."""
         try:
             return self.expect(self.submit(Request.STAT, string(path)), Answer.ATTRS, "stat").attributes()
+        except SftpStatus as status:
+            if status.code is StatusCode.NO_SUCH_FILE:
+                return None
+            raise
+
+    def lstat(self, path: str) -> Attributes | None:
+        """As `stat`, without following a link."""
+        try:
+            return self.expect(self.submit(Request.LSTAT, string(path)), Answer.ATTRS, "lstat").attributes()
         except SftpStatus as status:
             if status.code is StatusCode.NO_SUCH_FILE:
                 return None
@@ -271,11 +254,14 @@ class SftpChannel:
 
     def free_bytes(self, path: str) -> int | None:
         """Bytes that an unprivileged user may still write at `path`; None where the server does not say."""
-        if "statvfs@openssh.com" not in self.extensions:
+        reader = self.extended("statvfs@openssh.com", Answer.EXTENDED_REPLY, string(path))
+        if reader is None:
             return None
-        number = self.submit(Request.EXTENDED, string("statvfs@openssh.com"), string(path))
-        reader = self.expect(number, Answer.EXTENDED_REPLY, "statvfs")
-        _, fragment, _, _, available = (reader.long() for _ in range(5))
+        try:
+            _, fragment, _, _, available = (reader.long() for _ in range(5))
+        except SFTPError:
+            self._unserved("statvfs@openssh.com")
+            return None
         return fragment * available
 
     def close(self) -> None:
@@ -285,7 +271,7 @@ class SftpChannel:
 
     def _hello(self) -> Mapping[str, str]:
         self._send(struct.pack(">IBI", 5, Request.INIT, VERSION))
-        kind, reader = self._receive()
+        kind, reader = self._receive(first=True)
         if kind != Answer.VERSION or reader.number() < VERSION:
             raise SFTPError("not SFTP version 3")
         extensions: dict[str, str] = {}
@@ -296,16 +282,15 @@ class SftpChannel:
 
     def _limits(self) -> tuple[int, int]:
         """The largest write and read: what the server says it takes, 32 KiB where it does not say."""
-        if "limits@openssh.com" not in self.extensions:
+        reader = self.extended("limits@openssh.com", Answer.EXTENDED_REPLY)
+        if reader is None:
             return _SAFE_REQUEST, _SAFE_REQUEST
-        number = self.submit(Request.EXTENDED, string("limits@openssh.com"))
         try:
-            reader = self.expect(number, Answer.EXTENDED_REPLY, "limits")
-        except SftpStatus:
+            packet, read, write = reader.long(), reader.long(), reader.long()
+        except SFTPError:
+            self._unserved("limits@openssh.com")
             return _SAFE_REQUEST, _SAFE_REQUEST
-        reader.long()
-        read, write = reader.long(), reader.long()
-        return _bounded(write), _bounded(read)
+        return _bounded(write, packet), _bounded(read, packet)
 
     # -- bytes
 
@@ -320,13 +305,17 @@ class SftpChannel:
                 raise EOFError
             rest = rest[sent:]
 
-    def _receive(self) -> tuple[int, _Reader]:
-        size = int.from_bytes(self._take(4), "big")
+    def _receive(self, *, first: bool = False) -> tuple[int, Reader]:
+        head = self._take(4)
+        size = int.from_bytes(head, "big")
+        # Text taken for a length is at least 0x09000000, so it is never a length that could be right.
+        if first and size > _LARGEST_ANSWER and (head[:1].isspace() or head[:1] == b"\x1b" or head[0] >= 0x20):
+            raise GreetingPrinted
         if not 1 <= size <= _LARGEST_ANSWER:
             raise SFTPError("an answer out of all proportion")
         data = self._take(size)
         self._watch.heard()
-        return data[0], _Reader(data[1:])
+        return data[0], Reader(data[1:])
 
     def _take(self, size: int) -> bytes:
         pieces: list[bytes] = []
@@ -340,16 +329,8 @@ class SftpChannel:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def string(value: str | bytes) -> bytes:
-    """A string as the protocol packs it: its length, then its bytes."""
-    data = value.encode("utf-8") if isinstance(value, str) else value
-    return len(data).to_bytes(4, "big") + data
-
-
-def text(data: bytes) -> str:
-    """A name from the server; bytes that are no UTF-8 survive, and match no name of ours."""
-    return data.decode("utf-8", errors="surrogateescape")
-
-
-def _bounded(limit: int) -> int:
+def _bounded(limit: int, packet: int) -> int:
+    """A request's bytes: what the server takes, within its largest packet and within ours; 0 is how it leaves one unsaid."""
+    if packet > 2 * _OVERHEAD:
+        limit = min(limit or _SAFE_REQUEST, packet - _OVERHEAD)
     return min(limit, _LARGEST_REQUEST) if limit else _SAFE_REQUEST

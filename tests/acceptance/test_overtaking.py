@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import random
 import re
 import signal
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
-import pikepdf
 import pytest
 
-from gateway.sample.laid import LaidSampler
 from tests.acceptance.copies import copied_pair, founded_pair, quicken, set_port
+from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
@@ -43,7 +39,7 @@ def test_claim_that_is_dropped_while_a_large_document_is_sent_is_receipted_befor
     _set_limit(dwp, la, LIMIT)
     la.start()
     dwp.start()
-    document, content = _large_document(la.code)
+    document, content = large_laid(la.code)
     book.drop(dwp, "laid", la.code, document, content)
     _told(dwp, lambda: list(la.home.landing_in("DWP").glob("*.part")), "an upload under way")
     name, small = claim()
@@ -107,18 +103,3 @@ def _set_limit(site: Site, partner: Site, most: int | None) -> None:
     text, count = re.subn(r"(?m)^(# )?max_bytes_per_second = .*$", line, path.read_text(encoding="utf-8"))
     assert count == 1
     path.write_text(text, encoding="utf-8")
-
-
-def _large_document(authority: str) -> tuple[str, bytes]:
-    """A LAID with a picture of noise on its first page: 6 MB, which do not shrink."""
-    chance = random.Random(5)
-    sample = LaidSampler().make(sender="DWP", recipient=authority, index=5, random=chance, today=date(2026, 11, 22))
-    with pikepdf.open(io.BytesIO(sample.content)) as document:
-        picture = pikepdf.Stream(document, chance.randbytes(6_000_000))
-        picture.Type, picture.Subtype = pikepdf.Name.XObject, pikepdf.Name.Image
-        picture.Width, picture.Height, picture.BitsPerComponent = 2000, 1000, 8
-        picture.ColorSpace = pikepdf.Name.DeviceRGB
-        document.pages[0].add_resource(picture, pikepdf.Name.XObject)
-        output = io.BytesIO()
-        document.save(output)
-    return sample.name, output.getvalue()

@@ -1,4 +1,4 @@
-"""What every transport promises about sending, on each of them: a real sshd, and a folder."""
+"""What every transport promises about sending, on each of them: a folder, and SFTP to servers of four makes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import pytest
 from gateway.errors import DiskFailed, GatewayError, NameTaken
 from gateway.transport.contract import Parcel, Session, Transport
 from gateway.transport.folder import FolderTransport
+from tests.fakes.asyncssh_partner import asyncssh_partner
+from tests.fakes.proftpd_partner import needs_proftpd, proftpd_partner
 from tests.fakes.sshd_site import parcel, running_site
+from tests.fakes.sshd_stock import stock_sshd
 
 ID = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
 
@@ -33,7 +36,7 @@ class Case:
         return sorted(path.name for path in self.landing.iterdir())
 
 
-@pytest.fixture(params=["sftp", "folder"])
+@pytest.fixture(params=["sftp", "folder", "openssh", "asyncssh", pytest.param("proftpd", marks=needs_proftpd)])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     own = tmp_path / "own"
     own.mkdir()
@@ -41,9 +44,18 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
         landing = tmp_path / "out"
         landing.mkdir()
         yield Case(FolderTransport(landing), landing, own)
-        return
-    with running_site(tmp_path) as site:
-        yield Case(site.transport(), site.drop(), own)
+    elif request.param == "openssh":
+        with stock_sshd(tmp_path / "partner", sftp_options="-u 0077") as stock:
+            yield Case(stock.transport(), stock.login / "in", own)
+    elif request.param == "asyncssh":
+        with asyncssh_partner(tmp_path / "partner") as other:
+            yield Case(other.transport(), other.drop, own)
+    elif request.param == "proftpd":
+        with proftpd_partner(tmp_path / "partner", ["Umask 077"]) as another:
+            yield Case(another.transport(), another.drop, own)
+    else:
+        with running_site(tmp_path) as site:
+            yield Case(site.transport(), site.drop(), own)
 
 
 @pytest.fixture

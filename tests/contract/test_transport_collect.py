@@ -1,37 +1,57 @@
-"""What a transport promises about fetching: only sealed files, whole or not at all, against an ordinary sshd."""
+"""What a transport promises about fetching: only sealed files, whole or not at all, from servers of three makes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from gateway.errors import RemoteRefused, UploadIncomplete
 from gateway.transport.contract import Remote
 from gateway.transport.folder import FolderTransport
-from gateway.transport.sftp import SftpSession
-from tests.fakes.sshd_stock import StockSshd, stock_sshd
+from gateway.transport.sftp import SftpSession, SftpTransport
+from tests.fakes.asyncssh_partner import asyncssh_partner
+from tests.fakes.proftpd_partner import needs_proftpd, proftpd_partner
+from tests.fakes.sshd_stock import stock_sshd
 
 EARLY = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
 LATE = "019aa6f2-7c1f-7000-8000-000000000000"
 
 
-@pytest.fixture
-def partner(tmp_path: Path) -> Iterator[StockSshd]:
-    with stock_sshd(tmp_path / "partner") as partner:
+class Partner(Protocol):
+    """Its server, and the directory that a login sees."""
+
+    @property
+    def login(self) -> Path: ...
+
+    def transport(self) -> SftpTransport: ...
+
+
+MAKES: dict[str, Callable[[Path], AbstractContextManager[Partner]]] = {
+    "openssh": stock_sshd,
+    "asyncssh": asyncssh_partner,
+    "proftpd": proftpd_partner,
+}
+
+
+@pytest.fixture(params=["openssh", "asyncssh", pytest.param("proftpd", marks=needs_proftpd)])
+def partner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Partner]:
+    with MAKES[request.param](tmp_path / "partner") as partner:
         yield partner
 
 
 @pytest.fixture
-def session(partner: StockSshd) -> Iterator[SftpSession]:
+def session(partner: Partner) -> Iterator[SftpSession]:
     session = partner.transport().connect()
     yield session
     session.close()
 
 
-def test_only_sealed_files_are_seen_oldest_first(partner: StockSshd, session: SftpSession) -> None:
+def test_only_sealed_files_are_seen_oldest_first(partner: Partner, session: SftpSession) -> None:
     out = partner.login / "out"
     for name in [f"{LATE}.pgp", f"{EARLY}.pgp", f"{EARLY}.receipt.pgp"]:
         (out / name).write_bytes(b"12345")
@@ -47,7 +67,7 @@ def test_only_sealed_files_are_seen_oldest_first(partner: StockSshd, session: Sf
 
 @pytest.mark.parametrize("size", [0, 1, 131_072, 3_000_001])
 def test_a_fetched_file_is_byte_identical_and_stays_at_the_partner(
-    partner: StockSshd, session: SftpSession, tmp_path: Path, size: int
+    partner: Partner, session: SftpSession, tmp_path: Path, size: int
 ) -> None:
     content = os.urandom(size)
     source = partner.login / "out" / f"{EARLY}.pgp"
@@ -63,7 +83,7 @@ def test_a_fetched_file_is_byte_identical_and_stays_at_the_partner(
 
 @pytest.mark.parametrize("now", [b"short", b"longer than it was when it was listed"])
 def test_a_file_that_changed_since_the_listing_is_not_taken(
-    partner: StockSshd, session: SftpSession, tmp_path: Path, now: bytes
+    partner: Partner, session: SftpSession, tmp_path: Path, now: bytes
 ) -> None:
     source = partner.login / "out" / f"{EARLY}.pgp"
     source.write_bytes(b"as it was listed")
@@ -76,7 +96,7 @@ def test_a_file_that_changed_since_the_listing_is_not_taken(
     assert list(target.iterdir()) == []
 
 
-def test_fetching_never_overwrites(partner: StockSshd, session: SftpSession, tmp_path: Path) -> None:
+def test_fetching_never_overwrites(partner: Partner, session: SftpSession, tmp_path: Path) -> None:
     (partner.login / "out" / f"{EARLY}.pgp").write_bytes(b"new")
     [remote] = session.waiting()
     target = tmp_path / "got.pgp"

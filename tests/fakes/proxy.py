@@ -30,12 +30,13 @@ class Faults:
 
 class Proxy:
     """Connect to `port` to reach the target. `faults` is for what the client says, `faults_back` for what the server says;
-    both count for connections made after they were set.
+    both count for connections made after they were set, as does the `preface` that a client hears before the server.
     """
 
     def __init__(self, target: tuple[str, int], faults: Faults = Faults()) -> None:
         self.faults = faults
         self.faults_back = Faults()
+        self.preface = b""
         self.connections = 0
         self.from_client = 0
         self.from_server = 0
@@ -76,6 +77,8 @@ class Proxy:
     def _serve(self, client: socket.socket, server: socket.socket, faults: Faults, faults_back: Faults) -> None:
         """Both directions of one connection; either end's hang-up, or a cut, ends it."""
         over = threading.Event()
+        with contextlib.suppress(OSError):  # a client that has heard enough
+            client.sendall(self.preface)
         back = threading.Thread(target=self._backward, args=(server, client, faults_back, over), daemon=True)
         back.start()
         try:

@@ -251,7 +251,7 @@ def test_a_drop_directory_that_is_not_there_is_refused(site: SshdSite, tmp_path:
     transport = SftpTransport(endpoint, site.client_key(), HASTY)
     with pytest.raises(RemoteRefused):
         list(transport.connect().send([parcel(tmp_path, "a.pgp", b"x")]))
-    assert not check_link(transport).usable
+    assert not check_link(transport, "a").usable
 
 
 def test_a_full_remote_disk_is_told_from_other_failures(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_fetch_that_stalls_is_given_up_and_leaves_nothing_here(tmp_path: Path)
 
 
 def test_checking_the_link_reports_it_and_leaves_nothing(site: SshdSite) -> None:
-    report = check_link(site.transport())
+    report = check_link(site.transport(), "a")
     assert report.server_version.startswith("SSH-2.0-OpenSSH")
     assert report.host_key == site.host_key.fingerprint
     assert report.usable

@@ -38,7 +38,7 @@ def listenings(site: SshdSite) -> int:
 
 
 def shown(transport: SftpTransport) -> str:
-    return check_link(transport).host_key
+    return check_link(transport, "a").host_key
 
 
 def test_server_shows_each_partner_the_host_key_that_it_knows(site: SshdSite) -> None:

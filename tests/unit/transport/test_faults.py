@@ -23,6 +23,7 @@ from gateway.errors import (
     LinkTimeout,
     NoCommonAlgorithm,
     PartnerUnreachable,
+    RemoteDiskFull,
     RemoteRefused,
 )
 from gateway.transport.connection import CIPHERS, KEY_EXCHANGES, MACS
@@ -83,11 +84,18 @@ def test_before_there_is_a_session_a_broken_line_means_unreachable(error: BaseEx
 
 @pytest.mark.parametrize("code", [code for code in StatusCode if code is not StatusCode.OK])
 def test_every_refusal_of_a_server_defers(code: StatusCode) -> None:
-    assert isinstance(translate(SftpStatus(code, "open")), RemoteRefused | LinkBroken)
+    assert isinstance(translate(SftpStatus(code, "open")), RemoteRefused | LinkBroken | RemoteDiskFull)
 
 
 def test_codes_of_later_drafts_are_failures() -> None:
     assert StatusCode.of(31) is StatusCode.FAILURE
+
+
+def test_codes_of_later_drafts_that_say_more_are_understood() -> None:
+    assert StatusCode.of(10) is StatusCode.NO_SUCH_FILE
+    assert StatusCode.of(12) is StatusCode.PERMISSION_DENIED
+    for full in (14, 15):
+        assert type(translate(SftpStatus(StatusCode.of(full), "write"))) is RemoteDiskFull
 
 
 def test_an_error_of_the_gateway_stays_what_it_is() -> None:
