@@ -25,15 +25,15 @@ from pikepdf import settings
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding, Report
 from gateway.validation.pdf_copy import plain_copy
+from gateway.validation.pdf_links import LINKS
 from gateway.validation.pdf_reading import PdfLimits, Reading, read, unpack, unreadable
 from gateway.validation.pdf_tables import WHITE, TableFault, survey
 from gateway.validation.pdf_words import MESSAGES, Trouble
 
-__all__ = ["LINKS", "PdfLimits", "PdfValidator"]
+__all__ = ["PdfLimits", "PdfValidator"]
 
 SCHEMA: Final = "laid/1.0"
-LINKS: Final = ("https", "mailto")
-"""The kinds of address that a link may lead to where nothing else is set."""
+DEFAULT_LIMITS: Final = PdfLimits()
 _HEAD: Final = re.compile(rb"%PDF-[12]\.[0-9][\t\n\f\r ]")
 _END: Final = b"%%EOF"
 _LONGEST_COMMENT: Final = 0xFFFF
@@ -47,7 +47,7 @@ class PdfValidator:
     `links` are the kinds of address (of `pdf_links.KNOWN`) that a link may lead to which a person has to click.
     """
 
-    def __init__(self, limits: PdfLimits = PdfLimits(), links: Iterable[str] = LINKS) -> None:
+    def __init__(self, limits: PdfLimits = DEFAULT_LIMITS, links: Iterable[str] = LINKS) -> None:
         self._limits = limits
         self._links = frozenset(links)
 

@@ -79,9 +79,7 @@ def _mend(out: bytearray, content: bytes, header: Header, survey: Survey) -> Non
     out[begin.start(1) : begin.end()] = word.rjust(len(begin[1])) + line
 
 
-def _length(
-    content: bytes, dictionary: RawDictionary, survey: Survey
-) -> tuple[int | None, tuple[int, int] | None]:
+def _length(content: bytes, dictionary: RawDictionary, survey: Survey) -> tuple[int | None, tuple[int, int] | None]:
     """A stream's length and the place of its digits, in the dictionary or in an object of its own."""
     length = dictionary.entries.get(b"/Length")
     if isinstance(length, int):
@@ -117,18 +115,21 @@ def _write_stream(out: bytearray, content: bytes, survey: Survey, listed: dict[i
     rows = bytearray()
     for number in numbers:
         it = listed[number]
-        kind, place, last = (1, it.start, it.generation) if isinstance(it, Header) else (2, it.stream, it.index)
+        kind, place, last = (1, it.start, it.generation) if isinstance(it, Header) else (2, it.stream, it.place)
         if last > _WIDE:
             raise TableFault(Trouble.TABLE_SYNTAX)
         rows += b"%c%b%b" % (kind, place.to_bytes(4, "big"), last.to_bytes(2, "big"))
     runs = b" ".join(b"%d %d" % run for run in _runs(numbers))
-    out += b"%d 0 obj\n<< /Type /XRef /Size %d /W [ 1 4 2 ] /Index [ %b ] /Length %d\n%b\n>>\nstream\n%b\nendstream\nendobj" % (
-        numbers[-1] + 1,
-        numbers[-1] + 1,
-        runs,
-        len(rows),
-        _entries(content, survey.trailer),
-        bytes(rows),
+    out += (
+        b"%d 0 obj\n<< /Type /XRef /Size %d /W [ 1 4 2 ] /Index [ %b ] /Length %d\n%b\n>>\nstream\n%b\nendstream\nendobj"
+        % (
+            numbers[-1] + 1,
+            numbers[-1] + 1,
+            runs,
+            len(rows),
+            _entries(content, survey.trailer),
+            bytes(rows),
+        )
     )
 
 

@@ -26,13 +26,17 @@ class Fault(StrEnum):
 
 KNOWN: Final = ("https", "mailto", "http", "tel")
 """The kinds of address that a flow can allow."""
+LINKS: Final = ("https", "mailto")
+"""Those that are allowed where nothing else is set."""
 
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
 _WRITTEN: Final = re.compile(rb"[ !#-;=?-\[\]_a-z~]*+", re.ASCII)
 """Printable ASCII but for quotes, angle brackets, backslash, ^, `, { | }: what may break out of a command line."""
 _CONTROLS: Final = re.compile(rb"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _BREAKS: Final = re.compile(rb"%0[AaDd]")
-_HOST: Final = re.compile(rb"//(?:[A-Za-z0-9._-]*[A-Za-z0-9]\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?(?=[/?#]|$)", re.ASCII)
+_HOST: Final = re.compile(
+    rb"//(?:[A-Za-z0-9._-]*[A-Za-z0-9]\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?(?=[/?#]|$)", re.ASCII
+)
 _NUMBER: Final = re.compile(rb"\+?[0-9().-]+(?:;[a-z0-9;=.+-]*)?", re.ASCII)
 _OF_A_LETTER: Final = frozenset({b"to", b"cc", b"bcc", b"subject", b"body"})
 

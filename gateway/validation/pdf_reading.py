@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -68,9 +68,7 @@ def read(source: Path | io.BytesIO, limits: PdfLimits, links: frozenset[str], la
     """All that is wrong with a document; with `layout`, also where its objects are not those that were surveyed."""
     reading = Reading()
     try:
-        with pikepdf.open(
-            source, attempt_recovery=False, suppress_warnings=True, inherit_page_attributes=False
-        ) as pdf:
+        with pikepdf.open(source, attempt_recovery=False, suppress_warnings=True, inherit_page_attributes=False) as pdf:
             document = _Document(pdf, limits, links, layout)
             reading.findings.extend(document.findings())
             try:
@@ -149,6 +147,8 @@ class _Document:
             text = _text_of(item)
             stream = text.endswith(b" R") and isinstance(item, pikepdf.Stream)
             if stream:
+                if self._layout is not None and item.objgen[0] not in self._layout.objects:
+                    continue  # the copy's own table, whose dictionary is the trailer
                 text = item.stream_dict.unparse(resolved=True)
                 room -= _weigh(item, room)
                 if self._layout is not None:
@@ -181,7 +181,7 @@ class _Document:
         if not isinstance(item, str):
             self._doubts.extend((Reference(*item.objgen), doubt, broken) for doubt, broken in judged.doubts)
 
-    def _settle(self, objects: Sequence[pikepdf.Object]) -> Iterator[Finding]:
+    def _settle(self, objects: Iterable[pikepdf.Object]) -> Iterator[Finding]:
         """Find out whether what was let pass is reached as an action after all."""
         if not self._doubts:
             return
@@ -190,7 +190,7 @@ class _Document:
             if reference in leads.otherwise or (doubt is Doubt.ELEMENT and reference in leads.by_click):
                 yield finding(broken, "object {} {}".format(*reference))
 
-    def _leading(self, objects: Sequence[pikepdf.Object]) -> Iterator[Value]:
+    def _leading(self, objects: Iterable[pikepdf.Object]) -> Iterator[Value]:
         for item in (self._pdf.trailer, *objects):
             text = _text_of(item)
             if text.endswith(b" R") and isinstance(item, pikepdf.Stream):
@@ -231,13 +231,16 @@ def _compare(stream: pikepdf.Object, layout: Survey) -> Iterator[Finding]:
         yield unreadable(Trouble.SEVERAL_ROOTS, where)
     if kind != pikepdf.Name.ObjStm:
         return
-    listed = {it.index: inner for inner, it in layout.objects.items() if isinstance(it, Packed) and it.stream == number}
-    count, first = stream.stream_dict.get("/N"), stream.stream_dict.get("/First")
+    listed = {it.place: inner for inner, it in layout.objects.items() if isinstance(it, Packed) and it.stream == number}
+    count: object = stream.stream_dict.get("/N")  # a number comes as an int, whatever the stubs say
+    first: object = stream.stream_dict.get("/First")
     if not isinstance(count, int) or not isinstance(first, int):
         yield unreadable(Trouble.OBJECT, where)
         return
     head = stream.read_bytes()[: max(0, first)].split()
-    if [b"%d" % listed[at] if at in listed else b"" for at in range(max(count, len(listed)))] != head[0 : 2 * count : 2]:
+    if [b"%d" % listed[at] if at in listed else b"" for at in range(max(count, len(listed)))] != head[
+        0 : 2 * count : 2
+    ]:
         yield unreadable(Trouble.TWICE, where)
 
 

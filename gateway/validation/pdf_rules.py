@@ -77,16 +77,14 @@ _ELEMENT_KEYS: Final = frozenset(
 """What a structure element may have (ISO 32000-2 table 355); no action of a refused kind can do anything with these alone."""
 
 
-def _any_of(names: Iterator[bytes]) -> bytes:
-    spelled_out = b"|".join(re.escape(name) for name in sorted(set(names)))
-    return rb"(?:" + spelled_out + rb")(?![^\x00\t\n\f\r /<>\[\](){}%])"
+def _search_for(*names: bytes) -> re.Pattern[bytes]:
+    """Any of these names, or a kind that is kept in an object of its own."""
+    spelled_out = b"|".join(re.escape(name[1:]) for name in sorted({*_KEYS, *_KINDS, *names}))
+    return re.compile(rb"/(?:(?:" + spelled_out + rb")(?![^\x00\t\n\f\r /<>\[\](){}%])|(?:S|Subtype2?|Type) [0-9])")
 
 
-_KIND_ELSEWHERE: Final = rb"|/(?:S|Subtype2?|Type) [0-9]"
-_SUSPICIOUS = re.compile(_any_of(iter([*_KEYS, *_KINDS, b"/OpenAction", b"/Thread"])) + _KIND_ELSEWHERE)
-_SUSPICIOUS_STREAM = re.compile(
-    _any_of(iter([*_KEYS, *_KINDS, *_OUTSIDE_STREAM_KEYS, b"/OpenAction", b"/Thread", b"/Image"])) + _KIND_ELSEWHERE
-)
+_SUSPICIOUS: Final = _search_for(b"/OpenAction", b"/Thread")
+_SUSPICIOUS_STREAM: Final = _search_for(b"/OpenAction", b"/Thread", b"/Image", *_OUTSIDE_STREAM_KEYS)
 
 
 class Breach(NamedTuple):
@@ -153,11 +151,14 @@ def _judge_dictionary(
         if name in _KEYS and not (is_link and name == b"/URI") and not holds_nothing(name, value, resolve):
             found.breaches.add(breach(_KEYS[name]))
     for name in _KIND_KEYS:
-        value = item.get(name)
-        meant = resolve(value) if isinstance(value, Reference) else value
+        meant = resolve(item.get(name, NULL))
         if isinstance(meant, Reference):
             found.breaches.add(Breach("pdf-unreadable", Trouble.KIND))
-        elif isinstance(meant, Name) and meant in _KINDS and not (name == b"/S" and (is_link or _is_element(item, resolve))):
+        elif (
+            isinstance(meant, Name)
+            and meant in _KINDS
+            and not (name == b"/S" and (is_link or _is_element(item, resolve)))
+        ):
             found.breaches.add(breach(_KINDS[meant]))
     if is_link:
         wrong = _link_fault(item, resolve, links)
@@ -245,7 +246,9 @@ def _acts(action: Value, resolve: Resolve) -> bool:
     """Whether an opening action does more than choose the page to show first."""
     if not isinstance(action, dict) or not action:
         return False
-    return resolve(action.get(b"/S", NULL)) != Name(b"/GoTo") or not holds_nothing(b"/Next", action.get(b"/Next", NULL), resolve)
+    return resolve(action.get(b"/S", NULL)) != Name(b"/GoTo") or not holds_nothing(
+        b"/Next", action.get(b"/Next", NULL), resolve
+    )
 
 
 def _judge_stream(item: dict[bytes, Value], resolve: Resolve, max_pixels: int) -> Iterator[str]:
@@ -255,5 +258,3 @@ def _judge_stream(item: dict[bytes, Value], resolve: Resolve, max_pixels: int) -
         width, height = resolve(item.get(b"/Width", 0)), resolve(item.get(b"/Height", 0))
         if isinstance(width, int) and isinstance(height, int) and width * height > max_pixels:
             yield "pdf-image-too-large"
-
-

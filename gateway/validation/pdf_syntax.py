@@ -24,7 +24,7 @@ class Name(bytes):
 
 
 class Text(bytes):
-    """A string as it is written, in its brackets: `(a\\051)` or `<61>`. Never shown."""
+    """A string as it is written, in its brackets: `(a)` or `<61>`. Never shown."""
 
     __slots__ = ()
 

@@ -58,10 +58,10 @@ class Header(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """An object kept in an object stream, at that index."""
+    """An object kept in an object stream, at that place in it."""
 
     stream: int
-    index: int
+    place: int
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
         hybrid = dictionary.entries.get(b"/XRefStm")
         if isinstance(hybrid, int) and _TABLE.match(content, at):
             hidden, _ = _section(content, _after_space(content, hybrid), chain, most, unpack)
-            section = {**hidden, **{number: it for number, it in section.items() if _counts(it) or number not in hidden}}
+            section = {
+                **hidden,
+                **{number: it for number, it in section.items() if _counts(it) or number not in hidden},
+            }
         chain.listed.update(
             (number, _after_space(content, it.offset)) for number, it in section.items() if isinstance(it, _At)
         )
@@ -168,7 +171,9 @@ def _counts(entry: _Entry) -> bool:
     return not isinstance(entry, _Free)
 
 
-def _section(content: bytes, at: int, chain: _Chain, most: int, unpack: Unpack) -> tuple[dict[int, _Entry], RawDictionary]:
+def _section(
+    content: bytes, at: int, chain: _Chain, most: int, unpack: Unpack
+) -> tuple[dict[int, _Entry], RawDictionary]:
     try:
         table = _TABLE.match(content, at)
         if table is not None:
@@ -237,7 +242,12 @@ def _stream_section(content: bytes, dictionary: RawDictionary, most: int, unpack
     rows: dict[int, _Entry] = {}
     at = 0
     for first, count in zip(index[::2], index[1::2], strict=True):
-        if not isinstance(first, int) or not isinstance(count, int) or min(first, count) < 0 or first + count > _HIGHEST:
+        if (
+            not isinstance(first, int)
+            or not isinstance(count, int)
+            or min(first, count) < 0
+            or first + count > _HIGHEST
+        ):
             raise Malformed
         if at + count * wide > len(data):
             raise Malformed

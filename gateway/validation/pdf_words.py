@@ -49,10 +49,14 @@ class Trouble(StrEnum):
     TABLE_SYNTAX = "The PDF's table of objects is not written as the standard asks." + _AGAIN
     NO_SIZE = "The PDF's table of objects does not say how many objects there are." + _AGAIN
     NO_ROOT = "The PDF does not say which of its objects is its catalog." + _AGAIN
-    SEVERAL_ROOTS = "The PDF says in two ways which objects it begins with: readers may show different documents." + _AGAIN
+    SEVERAL_ROOTS = (
+        "The PDF says in two ways which objects it begins with: readers may show different documents." + _AGAIN
+    )
     TOO_MANY = "The PDF's table of objects has more rows than the limit." + _AGAIN
     LEADS_ELSEWHERE = "The PDF's table of objects leads to a place where this object does not begin." + _AGAIN
-    NOT_LISTED = "The PDF's table is odd, and this object is in the file but not in the table: readers may differ." + _AGAIN
+    NOT_LISTED = (
+        "The PDF's table is odd, and this object is in the file but not in the table: readers may differ." + _AGAIN
+    )
     TWICE = "The PDF's table is odd, and this object is in the file more than once: readers may differ." + _AGAIN
     STREAM_LENGTH = "The PDF gives a wrong length, or none, for the data of this object." + _AGAIN
     STREAM_START = "The PDF does not set off the data of this object with the end of a line." + _AGAIN
