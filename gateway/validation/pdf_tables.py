@@ -24,12 +24,13 @@ _SPACES: Final = re.compile(_W + rb"{0,1024}+")
 _START: Final = re.compile(rb"startxref" + _W + rb"++([0-9]{1,10})" + _W + rb"*+%%EOF" + _W + rb"*+\Z")
 _TABLE: Final = re.compile(rb"xref(?=" + _W + rb")")
 _SECTION: Final = re.compile(_W + rb"*+([0-9]{1,10})" + _W + rb"++([0-9]{1,10})(?=" + _W + rb")")
-_ENTRY: Final = re.compile(_W + rb"*+([0-9]{1,10})" + _W + rb"++([0-9]{1,5})" + _W + rb"++([nf])(?=" + _W + rb")")
-_HEAD_OF_FREE: Final = (b"0000000000", b"65535", b"f")
+_ENTRY: Final = re.compile(_W + rb"*+([0-9]{10})" + _W + rb"++([0-9]{5})" + _W + rb"++([nf])(?=" + _W + rb")")
 _TRAILER: Final = re.compile(_W + rb"*+trailer")
 _ANY_TRAILER: Final = re.compile(rb"trailer" + _W + rb"*+(?=<<|%)")
-_HEADER: Final = re.compile(rb"(?<![0-9])([0-9]++)" + _W + rb"++([0-9]++)" + _W + rb"*+obj")
-_WORD: Final = re.compile(rb"(?<![A-Za-z])obj(?![A-Za-z])")
+_HEADER: Final = re.compile(rb"([0-9]{1,10})" + _W + rb"++([0-9]{1,5})" + _W + rb"*+obj")
+_WORD: Final = re.compile(rb"(?<![A-Za-z])obj")
+_NEAR: Final = 64
+_NUMBERS: Final = re.compile(rb"(?<![0-9])([0-9]++)" + _W + rb"++([0-9]++)" + _W + rb"*+\Z")
 _STREAM: Final = re.compile(_W + rb"*+stream(?:\r\n|\n|\r)")
 _HIGHEST: Final = 8_388_607
 """The largest number of an object that readers have to bear (ISO 32000-1 annex C)."""
@@ -120,7 +121,6 @@ def survey(content: bytes, most: int, unpack: Unpack) -> Survey:
             raise TableFault(Trouble.LEADS_ELSEWHERE, f"object {number} 0")
     for header in headers:
         _account_for(header, objects, chain)
-    _check_words(content, headers)
     root = chain.dictionaries[0].entries.get(b"/Root")
     if not isinstance(root, Reference):
         raise TableFault(Trouble.NO_ROOT)
@@ -151,10 +151,9 @@ def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
         hybrid = dictionary.entries.get(b"/XRefStm")
         if isinstance(hybrid, int) and _TABLE.match(content, at):
             hidden, _ = _section(content, _after_space(content, hybrid), chain, most, unpack)
-            section = {
-                **hidden,
-                **{number: it for number, it in section.items() if _counts(it) or number not in hidden},
-            }
+            if hidden.keys() & section.keys():
+                raise TableFault(Trouble.SEVERAL_TABLES)
+            section.update(hidden)
         chain.listed.update(
             (number, _after_space(content, it.offset)) for number, it in section.items() if isinstance(it, _At)
         )
@@ -165,10 +164,6 @@ def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
         before = dictionary.entries.get(b"/Prev")
         following = before if isinstance(before, int) and before > 0 else None
     return chain
-
-
-def _counts(entry: _Entry) -> bool:
-    return not isinstance(entry, _Free)
 
 
 def _section(
@@ -186,7 +181,7 @@ def _section(
                 raise TableFault(Trouble.NO_TABLE)
             dictionary = dictionary_at(content, header.end())
             section = _stream_section(content, dictionary, most, unpack)
-            chain.streams[at] = _header(header)
+            chain.streams[at] = Header(int(header[1]), int(header[2]), header.start(), header.end())
         chain.dictionaries.append(dictionary)
     except Malformed as fault:
         raise TableFault(Trouble.TABLE_SYNTAX) from fault
@@ -204,9 +199,8 @@ def _plain_section(content: bytes, at: int, most: int) -> tuple[dict[int, _Entry
         if head is None:
             raise Malformed
         first, count, at = int(head[1]), int(head[2]), head.end()
-        row = _ENTRY.match(content, at)
-        if first == 1 and not rows and row is not None and row.groups() == _HEAD_OF_FREE:
-            first = 0  # some makers count from 1 and mean 0: the row that begins the list of free ones gives them away
+        if len(rows) + count > most:
+            raise TableFault(Trouble.TOO_MANY)
         for number in range(first, first + count):
             row = _ENTRY.match(content, at)
             if row is None or number in rows or number > _HIGHEST:
@@ -215,8 +209,6 @@ def _plain_section(content: bytes, at: int, most: int) -> tuple[dict[int, _Entry
             # No object can be at the very beginning: such a row says that there is none.
             used = row[3] == b"n" and int(row[1]) > 0
             rows[number] = _At(int(row[1]), int(row[2])) if used else _Free()
-        if len(rows) > most:
-            raise TableFault(Trouble.TOO_MANY)
     return rows, trailer.end()
 
 
@@ -267,17 +259,24 @@ def _stream_section(content: bytes, dictionary: RawDictionary, most: int, unpack
 
 
 def _headers(content: bytes, most: int) -> Iterator[Header]:
-    """Every place, also within streams and texts, that a reader who looks for objects may take for one."""
-    for count, found in enumerate(_HEADER.finditer(content)):
+    """Every place, also within streams and texts, that a reader who looks for objects may take for one.
+
+    Raises TableFault for an `obj` that only a comment, or white space without end, keeps from being one.
+    """
+    for count, word in enumerate(_WORD.finditer(content)):
         if count > 2 * most:
             raise TableFault(Trouble.TOO_MANY)
-        yield _header(found)
-
-
-def _header(found: re.Match[bytes]) -> Header:
-    if len(found[1]) > 10 or len(found[2]) > 5:
-        raise TableFault(Trouble.TABLE_SYNTAX)
-    return Header(int(found[1]), int(found[2]), found.start(), found.end())
+        start = max(0, word.start() - _NEAR)
+        before = content[start : word.start()]
+        numbers = _NUMBERS.search(before)
+        if numbers is not None and (numbers.start() > 0 or start == 0):
+            yield Header(int(numbers[1]), int(numbers[2]), start + numbers.start(), word.end())
+            continue
+        text = before.rstrip(WHITE)
+        gap = before[len(text) :]
+        alone = not content[word.end() : word.end() + 1].isalpha()
+        if numbers is not None or (alone and (not text or text[-1:].isdigit() or b"\n" in gap or b"\r" in gap)):
+            raise TableFault(Trouble.NOT_LISTED, "document")
 
 
 def _account_for(header: Header, objects: dict[int, Header | Packed], chain: _Chain) -> None:
@@ -289,19 +288,6 @@ def _account_for(header: Header, objects: dict[int, Header | Packed], chain: _Ch
         raise TableFault(Trouble.NOT_LISTED if now is None else Trouble.TWICE, header.where)
     if not isinstance(now, Header) or now.start < header.start or now.generation != header.generation:
         raise TableFault(Trouble.TWICE, header.where)
-
-
-def _check_words(content: bytes, headers: tuple[Header, ...]) -> None:
-    """Raise TableFault for an `obj` that only a comment keeps from being the beginning of an object."""
-    ends = {header.end for header in headers}
-    for found in _WORD.finditer(content):
-        if found.end() in ends:
-            continue
-        before = content[max(0, found.start() - 40) : found.start()]
-        text = before.rstrip(WHITE)
-        gap = before[len(text) :]
-        if not text or text[-1:].isdigit() or b"\n" in gap or b"\r" in gap:
-            raise TableFault(Trouble.NOT_LISTED, "document")
 
 
 def _after_space(content: bytes, at: int) -> int:

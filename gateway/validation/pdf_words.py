@@ -52,6 +52,7 @@ class Trouble(StrEnum):
     SEVERAL_ROOTS = (
         "The PDF says in two ways which objects it begins with: readers may show different documents." + _AGAIN
     )
+    SEVERAL_TABLES = "The PDF lists an object in two tables that contradict each other." + _AGAIN
     TOO_MANY = "The PDF's table of objects has more rows than the limit." + _AGAIN
     LEADS_ELSEWHERE = "The PDF's table of objects leads to a place where this object does not begin." + _AGAIN
     NOT_LISTED = (
