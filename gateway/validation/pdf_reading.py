@@ -99,7 +99,7 @@ def finding(broken: Breach, where: str) -> Finding:
 
 def unreadable(trouble: Trouble, where: str) -> Finding:
     """What keeps the file from being read."""
-    return Finding("pdf-unreadable", where, trouble)
+    return Finding("pdf-unreadable", where, trouble.value)
 
 
 def unpack(packed: bytes, dictionary: RawDictionary) -> bytes:
@@ -264,7 +264,7 @@ def _text_of(item: object) -> bytes:
 
 
 def _of_pages(code: str) -> Breach:
-    return Breach(code, Trouble.PAGES) if code == "pdf-unreadable" else breach(code)
+    return Breach(code, Trouble.PAGES.value) if code == "pdf-unreadable" else breach(code)
 
 
 def _warnings(pdf: pikepdf.Pdf) -> Iterator[Finding]:

@@ -153,7 +153,7 @@ def _judge_dictionary(
     for name in _KIND_KEYS:
         meant = resolve(item.get(name, NULL))
         if isinstance(meant, Reference):
-            found.breaches.add(Breach("pdf-unreadable", Trouble.KIND))
+            found.breaches.add(Breach("pdf-unreadable", Trouble.KIND.value))
         elif (
             isinstance(meant, Name)
             and meant in _KINDS

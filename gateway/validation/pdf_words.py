@@ -79,6 +79,7 @@ _SIGNS: Final = (
     (r"expected endobj", Trouble.OBJECT_END),
     (r"stray #|null character not allowed in name|name with", Trouble.NAME),
     (r"inflate|decod|memory limit|lzw|filter", Trouble.UNPACKING),
+    (r"page tree|/Pages|pages", Trouble.PAGES),
     (r"EOF|end of file", Trouble.CUT),
     (r"can't find startxref|xref not found", Trouble.NO_TABLE),
     (r"unable to find /Root", Trouble.NO_ROOT),

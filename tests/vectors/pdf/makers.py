@@ -104,12 +104,19 @@ def update(before: bytes, objects: Objects, *, style: Style = STYLES["plain"], f
     return bytes(out) + b"startxref\n%d\n%%%%EOF\n%b" % (start, style.after)
 
 
+_SPELLED: Final = re.compile(rb"\((?:\\.|[^\\()])*\)|/([A-Za-z0-9]+)", re.DOTALL)
+
+
 def with_names_in_hex(plain: bytes) -> bytes:
     """Every name of the objects spelled by the numbers of its characters."""
-    objects = {
-        number: re.sub(rb"/([A-Za-z0-9]+)", lambda name: b"/" + b"".join(b"#%02x" % it for it in name[1]), body)
-        for number, body in objects_of(plain).items()
-    }
+
+    def spell(found: re.Match[bytes]) -> bytes:
+        return found[0] if found[1] is None else b"/" + b"".join(b"#%02x" % octet for octet in found[1])
+
+    objects: dict[int, bytes] = {}
+    for number, body in objects_of(plain).items():
+        dictionary, word, data = body.partition(b"stream")
+        objects[number] = _SPELLED.sub(spell, dictionary) + word + data
     root = _ROOT.search(plain)
     assert root is not None
     return write(objects, root=int(root[1]))

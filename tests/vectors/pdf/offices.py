@@ -187,7 +187,13 @@ def _refused_links() -> Iterator[tuple[str, bytes]]:
     yield "pdf-external--link-clicked-and-opened", write(letter(page=clicked, _6=action))
     yield (
         "pdf-external--link-of-a-button",
-        write(letter(page=b"/Annots [ << /Subtype /Widget /FT /Btn /A %b >> ]" % action)),
+        write(
+            letter(
+                b"/AcroForm << /Fields [ 6 0 R ] >>",
+                b"/Annots [ 6 0 R ]",
+                _6=b"<< /Subtype /Widget /FT /Btn /T (a) /A %b >>" % action,
+            )
+        ),
     )
     yield (
         "pdf-external--link-before",
@@ -251,10 +257,9 @@ def _refused_tables() -> Iterator[tuple[str, bytes]]:
     packed = {7: b"<< >>", 9: program}
     mixed = hybrid(unseen, packed, packed=10, table=11, style=odd)
     yield "pdf-javascript--hidden-in-an-object-stream", mixed
-    yield (
-        "pdf-unreadable--object-stream-holds-more",
-        mixed.replace(b"/Index [ 7 1 9 1 ]", b"/Index [ 7 1 8 1 ]").replace(program, b"<< /S /GoTo       /D (1) >>"),
-    )
+    harmless = b"<< /S /GoTo /D (1)".ljust(len(program) - 2) + b">>"
+    more = mixed.replace(b"/Index [ 7 1 9 1 ]", b"/Index [ 7 1 8 1 ]").replace(program, harmless)
+    yield "pdf-unreadable--object-stream-holds-more", more
     yield "pdf-unreadable--shadow", _shadow()
     yield "pdf-unreadable--counted-from-1", write(letter(), _FROM_1)
     yield "pdf-unreadable--length-leaves-out-a-part", write(letter(_4=stream(_TEXT, length=20)))
