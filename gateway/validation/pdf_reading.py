@@ -61,6 +61,8 @@ class _Refused(ValueError):
 
 FAILURES: Final = (pikepdf.PikepdfError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 """What pikepdf raises for what a file holds: its own errors, and C++ exceptions as pybind translates them."""
+_WIDEST: Final = 64
+"""Columns of a table, and more than the number of any predictor."""
 _OBJECT_NAMED = re.compile(r"object (\d{1,10} \d{1,5})\b")
 
 
@@ -113,9 +115,11 @@ def unpack(packed: bytes, dictionary: RawDictionary) -> bytes:
         parameters = parameters[0]
     if named != Name(b"/FlateDecode") or not isinstance(parameters, dict):
         raise Malformed
+    if not all(isinstance(it, int) and 0 <= it <= _WIDEST for it in parameters.values()):
+        raise Malformed
     try:
         with pikepdf.new() as scratch:
-            numbers = {str(key, "latin-1"): it for key, it in parameters.items() if isinstance(it, int)}
+            numbers = {str(key, "latin-1"): it for key, it in parameters.items()}
             stream = scratch.make_stream(packed, Filter=pikepdf.Name.FlateDecode)
             stream.stream_dict["/DecodeParms"] = pikepdf.Dictionary(numbers)
             return stream.read_bytes()
