@@ -55,7 +55,9 @@ class PdfValidator:
         """Every rule the file breaks, each with the number of the object that breaks it; `records` counts the pages."""
         try:
             with path.open("rb") as file:
-                content = file.read(self._limits.max_bytes + 1)
+                size = file.seek(0, 2)
+                file.seek(0)
+                content = file.read(min(size, self._limits.max_bytes) + 1)  # never more room than the file needs
         except OSError as error:
             raise DiskFailed("The file to validate cannot be read.") from error
         return self._validate(content, path)
@@ -105,22 +107,20 @@ def _frame(content: bytes, most: int) -> Finding | None:
         return _plainly("pdf-not-pdf", "first line")
     if len(content) > most:
         return _plainly("pdf-too-large", "document")
-    end = content.rfind(_END)
-    if end < 0:
+    end = content.rfind(_END) + len(_END)
+    if end < len(_END):
         return unreadable(Trouble.NO_END, "end of file")
-    if content[end + len(_END) :].strip(WHITE) or _ends_as_zip(content):
+    if content[end:].strip(WHITE) or _ends_as_zip(content, end):
         return _plainly("pdf-trailing-data", "end of file")
     return None
 
 
-def _ends_as_zip(content: bytes) -> bool:
+def _ends_as_zip(content: bytes, end: int) -> bool:
     """Whether the file can be opened as a ZIP archive too: an end record whose comment runs to the end, or into the padding."""
-    length = len(content.rstrip(WHITE))
-    lowest = max(0, length - _LONGEST_COMMENT - _ZIP_END_BYTES)
+    lowest = max(0, end - _LONGEST_COMMENT - _ZIP_END_BYTES)
     start = content.rfind(_ZIP_END, lowest)
     while start >= 0:
-        end = start + _ZIP_END_BYTES + int.from_bytes(content[start + 20 : start + 22], "little")
-        if end >= length:
+        if start + _ZIP_END_BYTES + int.from_bytes(content[start + 20 : start + 22], "little") >= end:
             return True
         start = content.rfind(_ZIP_END, lowest, start)
     return False
