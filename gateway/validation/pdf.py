@@ -87,11 +87,22 @@ class PdfValidator:
         content = content.rstrip(WHITE)
         try:
             layout = survey(content, self._limits.max_objects, unpack)
+            if layout.revised and not self._is_sound_before(content):
+                raise TableFault(Trouble.EARLIER, "document")
             copy = plain_copy(content, layout)
         except TableFault as fault:
             return self._report([*first.findings, unreadable(fault.trouble, fault.where)], None)
         again = read(io.BytesIO(copy), self._limits, self._links, layout)
         return self._report([*first.findings, *again.findings, *again.tree, *again.troubles], again.pages)
+
+    def _is_sound_before(self, content: bytes) -> bool:
+        """Whether what was there before the last update is a PDF that qpdf reads without a word, and that could pass itself.
+
+        Readers that look through the file for objects come across it.
+        """
+        before = content[: content.rfind(_END, 0, len(content) - len(_END)) + len(_END)]
+        reading = read(io.BytesIO(before), self._limits, self._links)
+        return not (reading.troubles or reading.findings or reading.tree)
 
     def _report(self, findings: Iterable[Finding], pages: int | None) -> Report:
         told = tuple(dict.fromkeys(findings))

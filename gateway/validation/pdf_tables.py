@@ -30,6 +30,7 @@ _ANY_TRAILER: Final = re.compile(rb"trailer" + _W + rb"*+(?=<<|%)")
 _HEADER: Final = re.compile(rb"([0-9]{1,10})" + _W + rb"++([0-9]{1,5})" + _W + rb"*+obj")
 _WORD: Final = re.compile(rb"(?<![A-Za-z])obj")
 _NEAR: Final = 64
+_LINE: Final = re.compile(rb"[\r\n][\x00\t\f ]*+\Z")
 _NUMBERS: Final = re.compile(rb"(?<![0-9])([0-9]++)" + _W + rb"++([0-9]++)" + _W + rb"*+\Z")
 _STREAM: Final = re.compile(_W + rb"*+stream(?:\r\n|\n|\r)")
 _HIGHEST: Final = 8_388_607
@@ -67,12 +68,16 @@ class Packed(NamedTuple):
 
 @dataclass(frozen=True)
 class Survey:
-    """All that the tables list and the file holds, free of doubt: `objects` is the table in effect."""
+    """All that the tables list and the file holds, free of doubt: `objects` is the table in effect.
+
+    `revised` says that an update replaced objects, whose earlier versions are in the file too.
+    """
 
     objects: dict[int, Header | Packed]
     headers: tuple[Header, ...]
     trailer: RawDictionary
     tables: frozenset[int]
+    revised: bool
 
 
 Unpack = Callable[[bytes, RawDictionary], bytes]
@@ -120,7 +125,7 @@ def survey(content: bytes, most: int, unpack: Unpack) -> Survey:
         if isinstance(it, Packed) and not isinstance(objects.get(it.stream), Header):
             raise TableFault(Trouble.LEADS_ELSEWHERE, f"object {number} 0")
     for header in headers:
-        _account_for(header, objects, chain)
+        _account_for(header, objects, chain, content)
     root = chain.dictionaries[0].entries.get(b"/Root")
     if not isinstance(root, Reference):
         raise TableFault(Trouble.NO_ROOT)
@@ -131,7 +136,8 @@ def survey(content: bytes, most: int, unpack: Unpack) -> Survey:
         if found.start() not in chain.trailers:
             raise TableFault(Trouble.SEVERAL_ROOTS)
     tables = frozenset(header.number for header in chain.streams.values())
-    return Survey(objects, headers, chain.dictionaries[0], tables)
+    revised = len({header.number for header in headers}) < len(headers)
+    return Survey(objects, headers, chain.dictionaries[0], tables, revised)
 
 
 def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
@@ -279,8 +285,13 @@ def _headers(content: bytes, most: int) -> Iterator[Header]:
             raise TableFault(Trouble.NOT_LISTED, "document")
 
 
-def _account_for(header: Header, objects: dict[int, Header | Packed], chain: _Chain) -> None:
-    """Raise TableFault unless the header is the object in effect, an earlier version of it, or a table itself."""
+def _account_for(header: Header, objects: dict[int, Header | Packed], chain: _Chain, content: bytes) -> None:
+    """Raise TableFault unless the header is the object in effect, an earlier version of it, or a table itself.
+
+    It has to begin a line: there are readers that look for objects nowhere else.
+    """
+    if _LINE.search(content, max(0, header.start - _NEAR), header.start) is None:
+        raise TableFault(Trouble.WITHIN_A_LINE, header.where)
     now = objects.get(header.number)
     if now == header or chain.streams.get(header.start) == header:
         return

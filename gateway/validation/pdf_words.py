@@ -58,6 +58,8 @@ class Trouble(StrEnum):
     NOT_LISTED = (
         "The PDF's table is odd, and this object is in the file but not in the table: readers may differ." + _AGAIN
     )
+    WITHIN_A_LINE = "The PDF's table is odd, and this object does not begin a line: readers may miss it." + _AGAIN
+    EARLIER = "The PDF's table is odd, and an earlier version of the document in it cannot be read." + _AGAIN
     TWICE = "The PDF's table is odd, and this object is in the file more than once: readers may differ." + _AGAIN
     STREAM_LENGTH = "The PDF gives a wrong length, or none, for the data of this object." + _AGAIN
     STREAM_START = "The PDF does not set off the data of this object with the end of a line." + _AGAIN
