@@ -117,7 +117,7 @@ def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[],
 def plans(settings: Settings) -> Mapping[str, Plan]:
     """How each flow's files are read."""
     schemas = resource("schemas")
-    return {name: flow.plan(schemas, settings.validation.test_numbers) for name, flow in FLOWS.items()}
+    return {name: flow.plan(schemas, settings.validation.test_numbers, settings.links) for name, flow in FLOWS.items()}
 
 
 def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:

@@ -18,7 +18,7 @@ from gateway.daemon.role import Role
 from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.logs import safe_text
-from gateway.settings.model import Settings, Validation
+from gateway.settings.model import LaidSettings, Settings, Validation
 from gateway.settings.resources import resource
 from gateway.spool.durable import make_directory, write_new_file
 from gateway.spool.names import beside, check_name
@@ -185,7 +185,8 @@ def _report(ctx: click.Context, file: Path) -> Report:
     """What a reader in the sandbox says of it, by the rules of the site where one was named."""
     settings = _settings(ctx)
     allowed = (Validation() if settings is None else settings.validation).test_numbers
-    with Sandbox({FLOW: FLOWS[FLOW].plan(resource("schemas"), allowed)}, 1) as readers:
+    links = LaidSettings().links if settings is None else settings.links
+    with Sandbox({FLOW: FLOWS[FLOW].plan(resource("schemas"), allowed, links)}, 1) as readers:
         _, result = next(iter(readers.validate([Job("document", FLOW, file)])))
     if not isinstance(result, Report):
         raise ContentInvalid(f"Reading it ended its reader: {result.reason}")

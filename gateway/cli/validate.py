@@ -15,7 +15,7 @@ from gateway.cli.site import settings_of
 from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
-from gateway.settings.model import Settings, SiteKind, Validation
+from gateway.settings.model import LaidSettings, Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages.inspection import wrong_authority
@@ -67,7 +67,8 @@ def validate(
     if allowed is None:
         allowed = (Validation() if settings is None else settings.validation).test_numbers
     schemas = resource("schemas")
-    plans = {flow: FLOWS[flow].plan(schemas, allowed)}
+    links = LaidSettings().links if settings is None else settings.links
+    plans = {flow: FLOWS[flow].plan(schemas, allowed, links)}
     reports: dict[Path, Report] = {}
     with Sandbox(plans, min(_WORKERS, len(files))) as readers:
         for job, result in readers.validate([Job(str(at), flow, path) for at, path in enumerate(files)]):

@@ -6,14 +6,15 @@ docs/architecture.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.settings.model import Partner, Settings, SiteKind
 from gateway.transfer.routes import Routes
+from gateway.validation.pdf_links import LINKS
 from gateway.validation.plan import Plan, extract_plan, pdf_plan, redirect_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)
@@ -21,20 +22,42 @@ _LA_TO_DWP: Final = (SiteKind.LA, SiteKind.DWP)
 _LA_TO_LA: Final = (SiteKind.LA, SiteKind.LA)
 
 
+class Planner(Protocol):
+    """See `Flow.plan`."""
+
+    def __call__(self, schemas: Path, test_numbers: bool, links: Sequence[str] = LINKS, /) -> Plan: ...  # noqa: FBT001
+
+
 @dataclass(frozen=True)
 class Flow:
     """One kind of file: the kind of site that sends it and the one that receives it, and the plan of its validator.
 
-    `plan` takes the directory of schemas and whether test numbers may pass.
+    `plan` takes the directory of schemas, whether test numbers may pass, and the kinds of address that links of a LAID may
+    lead to.
     """
 
     name: str
     ends: tuple[SiteKind, SiteKind]
-    plan: Callable[[Path, bool], Plan]
+    plan: Planner
 
 
-def _xml(flow: str) -> Callable[[Path, bool], Plan]:
-    return lambda schemas, test_numbers: xml_plan(schemas, flow, allow_test_numbers=test_numbers)
+def _xml(flow: str) -> Planner:
+    def plan(schemas: Path, test_numbers: bool, _links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+        return xml_plan(schemas, flow, allow_test_numbers=test_numbers)
+
+    return plan
+
+
+def _laid(_schemas: Path, _test_numbers: bool, links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+    return pdf_plan(links)
+
+
+def _extract(schemas: Path, test_numbers: bool, _links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+    return extract_plan(schemas, allow_test_numbers=test_numbers)
+
+
+def _redirect(schemas: Path, test_numbers: bool, links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+    return redirect_plan(schemas, links=links, allow_test_numbers=test_numbers)
 
 
 def _catalog(*flows: Flow) -> Mapping[str, Flow]:
@@ -42,22 +65,14 @@ def _catalog(*flows: Flow) -> Mapping[str, Flow]:
 
 
 FLOWS: Final = _catalog(
-    Flow("laid", _DWP_TO_LA, lambda _schemas, _test_numbers: pdf_plan()),
+    Flow("laid", _DWP_TO_LA, _laid),
     Flow("claim", _DWP_TO_LA, _xml("claim")),
     Flow("referral", _DWP_TO_LA, _xml("referral")),
     Flow("scan", _DWP_TO_LA, _xml("scan")),
     Flow("etd", _DWP_TO_LA, _xml("etd")),
     Flow("outcome", _LA_TO_DWP, _xml("outcome")),
-    Flow(
-        "extract",
-        _LA_TO_DWP,
-        lambda schemas, test_numbers: extract_plan(schemas, allow_test_numbers=test_numbers),
-    ),
-    Flow(
-        "redirect",
-        _LA_TO_LA,
-        lambda schemas, test_numbers: redirect_plan(schemas, allow_test_numbers=test_numbers),
-    ),
+    Flow("extract", _LA_TO_DWP, _extract),
+    Flow("redirect", _LA_TO_LA, _redirect),
 )
 """The flows that this version carries."""
 

@@ -260,11 +260,20 @@ class ExtractSettings(FlowSettings):
     volume_band_percent: Amount = 50
 
 
+class LaidSettings(FlowSettings):
+    """`[flows.laid]`: `links` are the kinds of address that a link in a PDF may lead to which a person has to click."""
+
+    links: Annotated[
+        tuple[Literal["https", "mailto", "http", "tel"], ...],
+        Field(strict=False, description='a list of "https", "mailto", "http" and "tel", such as ["mailto"], or []'),
+    ] = ("https", "mailto")
+
+
 DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
     {
         "claim": FlowSettings(priority=10),
         "etd": FlowSettings(priority=10),
-        "laid": FlowSettings(max_bytes=10 * MIB, priority=20),
+        "laid": LaidSettings(max_bytes=10 * MIB, priority=20),
         "referral": FlowSettings(priority=30),
         "outcome": FlowSettings(priority=30),
         "scan": FlowSettings(priority=40),
@@ -395,6 +404,12 @@ class Settings:
     def codes(self) -> tuple[str, ...]:
         """Every partner that there is a file of, with faults or without."""
         return tuple(sorted({*self.partners, *self.stopped}))
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The kinds of address that a link in a LAID may lead to."""
+        laid = self.flows.get("laid", DEFAULT_FLOWS["laid"])
+        return laid.links if isinstance(laid, LaidSettings) else ()
 
     @property
     def umask(self) -> int:

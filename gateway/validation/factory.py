@@ -8,7 +8,7 @@ Each engine is imported only where a plan asks for it, so that a kind costs noth
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ def build(plan: Plan) -> Validator:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
 
 
-def _redirect(*, schema_root: Path, allow_test_numbers: bool) -> Validator:
+def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bool) -> Validator:
     from gateway.transfer.redirect import FLOW
     from gateway.validation.redirect import LIMITS, BytesValidator, RedirectValidator
     from gateway.validation.xml import XmlValidator
@@ -57,7 +57,7 @@ def _redirect(*, schema_root: Path, allow_test_numbers: bool) -> Validator:
         if flow == "laid":
             from gateway.validation.pdf import PdfValidator
 
-            return PdfValidator()
+            return PdfValidator(links=links)
         return XmlValidator(schema_root, flow, allow_test_numbers=allow_test_numbers)
 
     envelope = XmlValidator(schema_root, FLOW, LIMITS, allow_test_numbers=allow_test_numbers)

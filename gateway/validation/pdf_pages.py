@@ -6,7 +6,7 @@ levels deep costs no stack. Raises PageTreeFault, whose code and place are a fin
 
 from __future__ import annotations
 
-from gateway.validation.pdf_rules import Resolve
+from gateway.validation.pdf_actions import Resolve
 from gateway.validation.pdf_syntax import OPAQUE, Reference, Value
 
 

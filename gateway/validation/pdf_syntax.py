@@ -2,8 +2,9 @@
 
 qpdf writes names decoded (`/#4a#53` comes out as `/JS`), strings escaped, indirect objects as `12 0 R`, and no comments:
 so a few token kinds are enough, and a rule that looks for a name cannot be deceived by its spelling. The contents of
-strings are dropped as they are read; nothing of them can reach a finding. Raises `TooDeep` and nothing else: text that is not
-such an object becomes an empty `Opaque`. Nesting is followed with a list, never by recursion.
+strings never show: a `Text` says nothing of itself, and only the rule about addresses of links reads one. Raises `TooDeep`
+and nothing else: text that is not such an object becomes an empty `Opaque`. Nesting is followed with a list, never by
+recursion.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ class Name(bytes):
     __slots__ = ()
 
 
+class Text(bytes):
+    """A string as it is written, in its brackets: `(a)` or `<61>`. Never shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Text(...)"
+
+
 class Reference(NamedTuple):
     """`number generation R`: the object is kept elsewhere in the file."""
 
@@ -29,21 +39,30 @@ class Reference(NamedTuple):
     generation: int
 
 
+class Null(NamedTuple):
+    """`null`: as if it were not there."""
+
+
 class Opaque(NamedTuple):
-    """A string, a number with a fraction, a boolean or null: no rule asks what it says."""
+    """A number with a fraction or a boolean: no rule asks what it says."""
 
 
+NULL: Final = Null()
 OPAQUE: Final = Opaque()
-Value: TypeAlias = "dict[bytes, Value] | list[Value] | Name | Reference | int | Opaque"
+Value: TypeAlias = "dict[bytes, Value] | list[Value] | Name | Text | Reference | int | Null | Opaque"
 
 _TOKEN = re.compile(
     rb"(?P<open><<|\[)|(?P<close>>>|\])"
     rb"|(?P<name>/[^\x00\t\n\f\r /<>\[\](){}%]*+)"
     rb"|(?P<reference>[0-9]{1,10} [0-9]{1,5} R(?![^\x00\t\n\f\r /<>\[\](){}%]))"
     rb"|(?P<integer>-?[0-9]{1,18}(?![^\x00\t\n\f\r /<>\[\](){}%]))"
-    rb"|\([^\\()]*+(?:\\.[^\\()]*+)*+\)|<[0-9A-Fa-f]*+>|[^\x00\t\n\f\r /<>\[\](){}%]++",
+    rb"|(?P<text>\([^\\()]*+(?:\\.[^\\()]*+)*+\)|<[0-9A-Fa-f]*+>)"
+    rb"|(?P<null>null(?![^\x00\t\n\f\r /<>\[\](){}%]))"
+    rb"|[^\x00\t\n\f\r /<>\[\](){}%]++",
     re.DOTALL,
 )
+_ESCAPED: Final = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|.))", re.DOTALL)
+_MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\r\n": b"", b"\n": b"", b"\r": b""}
 
 
 def parse(text: bytes, max_depth: int) -> Value:
@@ -65,6 +84,20 @@ def parse(text: bytes, max_depth: int) -> Value:
     return results[0] if results else OPAQUE
 
 
+def spelled(text: Text) -> bytes:
+    """What a string says (ISO 32000-2 section 7.3.4)."""
+    if text[:1] == b"<":
+        digits = text[1:-1].translate(None, b"\x00\t\n\f\r ")
+        return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+    return _ESCAPED.sub(_meaning, text[1:-1])
+
+
+def _meaning(escape: re.Match[bytes]) -> bytes:
+    if escape[1] is not None:
+        return bytes([int(escape[1], 8) & 0xFF])
+    return _MEANT.get(escape[2], escape[2])
+
+
 def _dictionary(items: list[Value]) -> dict[bytes, Value]:
     pairs = zip(items[::2], items[1::2], strict=False)
     return {key: value for key, value in pairs if isinstance(key, Name)}
@@ -76,4 +109,8 @@ def _atom(kind: str | None, token: bytes) -> Value:
     if kind == "reference":
         number, generation, _ = token.split(b" ")
         return Reference(int(number), int(generation))
+    if kind == "text":
+        return Text(token)
+    if kind == "null":
+        return NULL
     return int(token) if kind == "integer" else OPAQUE

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.validation.pdf_links import LINKS
 from gateway.validation.xml_codes import DEFAULT_LIMITS, XmlLimits
 
-Plain = str | int | bool | Mapping[str, int]
+Plain = str | int | bool | Mapping[str, int] | Sequence[str]
 """What the argument of a plan may be: whatever JSON carries without loss."""
 
 
@@ -43,9 +44,9 @@ def xml_plan(
     return Plan(Kind.XML, arguments)
 
 
-def pdf_plan(**limits: int) -> Plan:
-    """LAIDs; `limits` are fields of `PdfLimits` that differ from its own."""
-    return Plan(Kind.PDF, {"limits": limits})
+def pdf_plan(links: Sequence[str] = LINKS, **limits: int) -> Plan:
+    """LAIDs whose links lead to nothing but such addresses; `limits` are fields of `PdfLimits` that differ from its own."""
+    return Plan(Kind.PDF, {"limits": limits, "links": list(links)})
 
 
 def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limits: int) -> Plan:
@@ -58,6 +59,11 @@ def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limit
     return Plan(Kind.EXTRACT, arguments)
 
 
-def redirect_plan(schema_root: Path, *, allow_test_numbers: bool = False) -> Plan:
-    """Files passed on to the right authority, with what is inside them."""
-    return Plan(Kind.REDIRECT, {"schema_root": str(schema_root.absolute()), "allow_test_numbers": allow_test_numbers})
+def redirect_plan(schema_root: Path, *, links: Sequence[str] = LINKS, allow_test_numbers: bool = False) -> Plan:
+    """Files passed on to the right authority, with what is inside them; `links` are for a LAID."""
+    arguments: dict[str, Plain] = {
+        "schema_root": str(schema_root.absolute()),
+        "links": list(links),
+        "allow_test_numbers": allow_test_numbers,
+    }
+    return Plan(Kind.REDIRECT, arguments)

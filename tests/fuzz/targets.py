@@ -47,7 +47,7 @@ from gateway.validation.contract import Report, Validator
 from gateway.validation.extract import ExtractValidator
 from gateway.validation.extract_fields import MESSAGES as EXTRACT_CODES
 from gateway.validation.pdf import PdfValidator
-from gateway.validation.pdf_rules import MESSAGES as PDF_CODES
+from gateway.validation.pdf_words import MESSAGES as PDF_CODES
 from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
 from gateway.validation.xml import XmlValidator
 from gateway.validation.xml_codes import XmlCode

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import DiskFailed
 from gateway.validation.pdf import PdfLimits, PdfValidator
-from gateway.validation.pdf_rules import MESSAGES
+from gateway.validation.pdf_words import MESSAGES
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pdf"
 FILES = sorted(VECTORS.glob("*.pdf"))

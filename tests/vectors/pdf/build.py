@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pikepdf
 
+from tests.vectors.pdf import offices
+
 HERE = Path(__file__).parent
 CATALOG, PAGES, PAGE, SPARE = 1, 2, 3, 4
 
@@ -76,7 +78,10 @@ def vectors() -> Iterator[tuple[str, bytes]]:
     yield "pdf-javascript--hex-escaped-name", annotation("/A << /S /#4a#61vaScript /J#53 (1) >>")
     yield "pdf-javascript--unreferenced-object", assemble({SPARE: "<< /S /JavaScript /JS (QQ123456C) >>"})
     yield "pdf-javascript--name-in-its-own-object", annotation("/A << /S 4 0 R >>", _4="/JavaScript")
-    yield "pdf-javascript--names-tree", catalog("/Names << /JavaScript 4 0 R >>", _4="<< /Names [] >>")
+    yield (
+        "pdf-javascript--names-tree",
+        catalog("/Names << /JavaScript 4 0 R >>", _4="<< /Names [ (a) 5 0 R ] >>", _5="<<>>"),
+    )
     yield (
         "pdf-javascript--next-of-next",
         annotation("/A << /S /GoTo /Next << /S /Hide /Next [ << /S /JavaScript >> ] >> >>"),
@@ -105,7 +110,7 @@ def vectors() -> Iterator[tuple[str, bytes]]:
     yield "pdf-external--thread-elsewhere", annotation("/A << /S /Thread /F (x) >>")
     yield "pdf-external--stream-in-another-file", assemble({SPARE: stream("/F (x)")})
     yield "pdf-external--reference-xobject", assemble({SPARE: stream("/Subtype /Form /Ref << /F (x) >>")})
-    yield "pdf-embedded-file--names-tree", catalog("/Names << /EmbeddedFiles << /Names [] >> >>")
+    yield "pdf-embedded-file--names-tree", catalog("/Names << /EmbeddedFiles << /Names [ (a) 4 0 R ] >> >>", _4="<< >>")
     yield "pdf-embedded-file--annotation", annotation("/Subtype /FileAttachment")
     yield "pdf-embedded-file--associated", catalog("/AF [ << /Type /Filespec /EF << /F 4 0 R >> >> ]", _4=stream(""))
     yield "pdf-embedded-file--portfolio", catalog("/Collection << /View /H >>")
@@ -145,6 +150,8 @@ def vectors() -> Iterator[tuple[str, bytes]]:
     yield "pdf-too-many-pages--same-page-width", assemble({PAGES: "<< /Type /Pages /Kids [ " + "<< >> " * 300 + "] >>"})
     image = "/Type /XObject /Subtype /Image /Width 4 0 R /Height 60000 /BitsPerComponent 8 /ColorSpace /DeviceGray"
     yield "pdf-image-too-large--width-elsewhere", assemble({4: "60000", 5: stream(image)})
+
+    yield from offices.vectors()
 
 
 def main() -> None:
