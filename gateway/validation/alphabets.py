@@ -41,6 +41,8 @@ class Alphabet:
 
     spans: tuple[Span, ...]
     groups: tuple[str, ...] = ()
+    is_told: bool = True
+    """Whether saying which characters may stand would help anybody."""
 
     def holds(self, character: str) -> bool:
         """Whether it may stand somewhere in a right value."""
@@ -52,7 +54,9 @@ class Alphabet:
     def fault(self, text: str) -> str | None:
         """The end of a sentence that names the first character that may not stand in it, and those that may."""
         stranger = next((character for character in text if not self.holds(character)), None)
-        return None if stranger is None else f"{called(stranger)} may not stand in it; {self.words} may"
+        if stranger is None:
+            return None
+        return f"{called(stranger)} may not stand in it{f'; {self.words} may' if self.is_told else ''}"
 
     @property
     def words(self) -> str:
@@ -88,7 +92,8 @@ def alphabet_of(patterns: Iterable[str]) -> Alphabet:
 
 def alphabet_of_codes(codes: Iterable[str]) -> Alphabet:
     """What these codes are made of, and the rest of ASCII: only what cannot be seen, or not be told apart, is strange."""
-    return Alphabet(tuple(_merged([(_ASCII.start, _ASCII.stop - 1), *((ord(c), ord(c)) for c in "".join(codes))])))
+    used = [(ord(character), ord(character)) for character in "".join(codes)]
+    return Alphabet(tuple(_merged([(_ASCII.start, _ASCII.stop - 1), *used])), is_told=False)
 
 
 def collapsed(text: str) -> str:
