@@ -134,6 +134,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.intake import Intake, Rule
     from gateway.spool.outcomes import Outcomes
+    from gateway.spool.passed_over import PassedOver
     from gateway.stages.admit import Admit
     from gateway.stages.deliver import Deliver
     from gateway.stages.expect import Expect
@@ -142,17 +143,16 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     from gateway.stages.validate import Validate
 
     settings, viruses = place.settings, scanner(place.settings)
+    passed_over = PassedOver(settings.spool.passed_over)
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in place.routes.outgoing.items()
     }
-    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling)
+    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, passed_over=passed_over)
     admit = Admit(place, intake)
     admit.recover()
-    hear = Hear(
-        place,
-        Outcomes(place.home.outcomes, {name: flow.settle_seconds for name, flow in settings.flows.items()}, words),
-    )
+    settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
+    hear = Hear(place, Outcomes(place.home.outcomes, settle, words, passed_over=passed_over))
     return [
         admit,
         Validate(place, readers, viruses),

@@ -28,7 +28,7 @@ from gateway.logs import Logger, configure
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.read import load
-from gateway.spool.names import is_temporary
+from gateway.spool.passed_over import PassedOver
 from gateway.transfer.timetable import Timetable
 
 NAME: Final = "gateway"
@@ -184,7 +184,7 @@ def is_idle(settings: Settings) -> bool:
     from gateway.ledger.waiting import due_now  # noqa: PLC0415 - as above
 
     home = settings.home
-    if any(True for _ in _files(home)):
+    if any(True for _ in _files(home, PassedOver(settings.spool.passed_over))):
         return False
     ledger = Ledger(home.ledger, clock=time.time, role=NAME)
     try:
@@ -194,13 +194,13 @@ def is_idle(settings: Settings) -> bool:
         ledger.close()
 
 
-def _files(home: Home) -> Iterator[str]:
+def _files(home: Home, passed_over: PassedOver) -> Iterator[str]:
     """What lies in the spool and in the landing and has not been looked at yet."""
     for directory in (*home.outbound.glob("*/*"), *home.outcomes.glob("*/*")):
-        if directory.is_dir():
-            yield from (entry.name for entry in os.scandir(directory) if not is_temporary(entry.name))
+        if directory.is_dir() and not any(map(passed_over, directory.parts[-2:])):
+            yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))
     for directory in home.landing.glob("*/in"):
-        yield from (entry.name for entry in os.scandir(directory) if not entry.name.endswith(".part"))
+        yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))
 
 
 def _logger(settings: Settings) -> Logger:

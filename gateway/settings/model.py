@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
 from gateway.settings.values import (
@@ -194,6 +195,18 @@ class Calendar(Table):
     deadline_days: Annotated[int, Field(ge=0, le=60, description="a whole number of days from 0 to 60")] = 7
 
 
+class Spool(Table):
+    """`[spool]`: names of what other programs leave in outbound, outcomes and the landing, which is passed over there."""
+
+    passed_over: Annotated[
+        tuple[Annotated[str, AfterValidator(check_pattern)], ...],
+        Field(
+            strict=False,
+            description='a list of names with * and ?, such as ["Thumbs.db", "*.partial"], none of which fits ordinary files',
+        ),
+    ] = PASSED_OVER
+
+
 class Antivirus(Table):
     """`[antivirus]`: the clamd that files of flows with `scan = true` are shown to: at a socket, or at `host` where given.
 
@@ -338,6 +351,7 @@ class GatewayFile(Table):
     validation: Validation = Validation()
     calendar: Calendar = Calendar()
     antivirus: Antivirus = Antivirus()
+    spool: Spool = Spool()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -359,6 +373,7 @@ class Settings:
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
     keys: KeySettings = field(default_factory=KeySettings)
+    spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
 
     @property

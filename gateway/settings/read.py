@@ -92,6 +92,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             flows=flows,
             partners={each.partner.code: each.partner for each in found},
             keys=gateway.keys,
+            spool=gateway.spool,
             accounts=gateway.accounts,
         ),
         (),

@@ -16,7 +16,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -106,7 +106,8 @@ class Taken:
 class Intake:
     """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
 
-    `rules` says which flows there are, `partners` which partners are configured at all.
+    `rules` says which flows there are, `partners` which partners are configured at all, `passed_over` which names are
+    nobody's submission, at every level.
     """
 
     def __init__(
@@ -116,7 +117,9 @@ class Intake:
         partners: AbstractSet[str],
         settling: Settling,
         disk: Disk = DISK,
+        passed_over: Callable[[str], bool] = is_temporary,
     ) -> None:
+        self._passed_over = passed_over
         self._rules = rules
         self._partners = partners
         self._settling = settling
@@ -152,6 +155,8 @@ class Intake:
         self._leave()
         try:
             for flow in names(self._root):
+                if self._passed_over(flow):
+                    continue
                 yield from self._scan_flow(flow)
         except OSError as error:
             raise disk_error(error, "looking through spool/outbound") from error
@@ -163,6 +168,8 @@ class Intake:
                 yield from self._stray(self._root, "", "", flow)
                 return
             for partner in names(directory):
+                if self._passed_over(partner):
+                    continue
                 try:
                     yield from self._scan_partner(directory, flow, partner)
                 except OSError as error:
@@ -177,7 +184,7 @@ class Intake:
             marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
             denial = self._denial(flow, partner)
             for name in found_names:
-                if is_temporary(name):
+                if self._passed_over(name):
                     continue
                 found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
                 if found is not None:
@@ -215,7 +222,7 @@ class Intake:
 
     def _stray(self, directory: int, flow: str, partner: str, name: str) -> Iterator[Refusal]:
         """What lies where only directories belong."""
-        if is_temporary(name) or name.startswith(_EXPLANATION):
+        if name.startswith(_EXPLANATION):
             return
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)

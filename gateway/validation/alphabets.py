@@ -23,6 +23,8 @@ _CUTS: Final = (0x30, 0x3A, 0x41, 0x5B, 0x61, 0x7B, 0x7F)
 _GROUPS: Final = {"L": "letters of any alphabet", "M": "their accents", "N": "digits of any kind"}
 _LONGEST_RUN: Final = 2
 """Characters that stand side by side and are listed one by one; more are a range."""
+_MOST_TOLD: Final = 12
+"""Characters that a sentence of those that may not stand would have."""
 _TOKEN: Final = re.compile(
     r"\[(?P<not>\^?)(?P<items>(?:\\.|[^\]\\])+)\]|\{[0-9,]+\}|[()|?*+]|(?P<one>\\?[^\[\]{}])", re.DOTALL
 )
@@ -87,7 +89,9 @@ def alphabet_of(patterns: Iterable[str]) -> Alphabet:
             if named and negated:
                 raise ValueError("a negated set of a group of characters")
             groups += named
-    return Alphabet(tuple(_merged(spans)), tuple(sorted(set(groups))))
+    merged = tuple(_merged(spans))
+    excluded = sum(high - low + 1 for low, high in _others(merged)) if merged and merged[-1][1] == _LAST else 0
+    return Alphabet(merged, tuple(sorted(set(groups))), is_told=excluded <= _MOST_TOLD)
 
 
 def alphabet_of_codes(codes: Iterable[str]) -> Alphabet:
