@@ -130,7 +130,7 @@ def read_rules(source: SchemaSource) -> Ruleset:
         alphabets={
             name: alphabet for name, node in simple.items() if (alphabet := _alphabet(node, source)) is not None
         },
-        tokens=frozenset(name for name in simple if _base(_chain(name, simple)[-1], simple) != "xs:string"),
+        tokens=frozenset(name for name in simple if _derived_from(_chain(name, simple)[-1], simple) != "xs:string"),
         relations=relations,
         record=record,
         counted=frozenset(filter(None, [record, *(relation.counts for relation in whole)])),
@@ -171,11 +171,11 @@ def _chain(name: str, simple: Mapping[str, etree._Element]) -> tuple[str, ...]:
     chain: list[str] = []
     while name in simple and name not in chain:
         chain.append(name)
-        name = _base(name, simple)
+        name = _derived_from(name, simple)
     return tuple(chain)
 
 
-def _base(name: str, simple: Mapping[str, etree._Element]) -> str:
+def _derived_from(name: str, simple: Mapping[str, etree._Element]) -> str:
     restriction = simple[name].find(f"{XSD}restriction")
     return restriction.get("base", "") if restriction is not None else ""
 
