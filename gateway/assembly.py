@@ -141,6 +141,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.intake import Intake, Rule
     from gateway.spool.outcomes import Outcomes
+    from gateway.spool.passed_over import PassedOver
     from gateway.spool.set_aside import SetAside
     from gateway.stages.admit import Admit
     from gateway.stages.deliver import Deliver
@@ -150,6 +151,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     from gateway.stages.validate import Validate
 
     settings, viruses = place.settings, scanner(place.settings)
+    passed_over = PassedOver(settings.spool.passed_over)
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in place.routes.outgoing.items()
@@ -157,10 +159,18 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
     aside = SetAside(place.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
     stopped = frozenset(settings.stopped)
-    intake = Intake(place.home.outbound, rules, frozenset(settings.partners), settling, aside, stopped=stopped)
+    intake = Intake(
+        place.home.outbound,
+        rules,
+        frozenset(settings.partners),
+        settling,
+        aside,
+        stopped=stopped,
+        passed_over=passed_over,
+    )
     admit = Admit(place, intake, aside)
     admit.recover()
-    hear = Hear(place, Outcomes(place.home.outcomes, settle, words))
+    hear = Hear(place, Outcomes(place.home.outcomes, settle, words, passed_over=passed_over))
     return [
         admit,
         Validate(place, readers, viruses),

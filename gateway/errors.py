@@ -311,7 +311,10 @@ class FileNameRefused(Reject):
     """The file's name cannot be carried."""
 
     code = "file-name"
-    remedy = "Rename it: letters, digits, space and `-_.()~+,&'`, at most 200 bytes, beginning with a letter or digit."
+    remedy = (
+        "Rename it: no `/` and `\\`, no control characters and none that turn text around, no dot at the beginning, at "
+        "most 255 bytes of UTF-8, and no ending of an unfinished file."
+    )
 
 
 class FileUnsafe(Reject):

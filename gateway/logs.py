@@ -156,16 +156,16 @@ _EVENTS: Final = frozenset(event.value for event in Event)
 # Ids and digests are kept whole: hexadecimal digits would else now and then look like a number. A number is found
 # with or without separators, and also glued to other words of a file name; where it is written apart from its letters
 # these must be a word of their own, so that "than 123456 bytes" stays readable.
-_SEPARATOR: Final = r"(?:[\s._+-]|%20){0,3}"
+_BETWEEN: Final = r"(?:[\s._+\-\u00ad\u200b-\u200d\u2010-\u2015\u2060\u2212\ufeff]|%20)"
+_SEPARATOR: Final = _BETWEEN + r"{0,3}"
 _DIGITS: Final = rf"\d{{2}}{_SEPARATOR}\d{{2}}{_SEPARATOR}\d{{2}}"
 _SENSITIVE: Final = re.compile(
     r"(?P<kept>\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"
     r"|\b[0-9a-f]{64}\b|\b[0-9A-F]{40}\b)"
     rf"|(?:[A-Za-z]{{2}}{_DIGITS}|(?<![A-Za-z])[A-CEGHJ-TW-Za-ceghj-tw-z][A-CEGHJ-NP-TW-Za-ceghj-np-tw-z]"
-    rf"(?:[\s._+-]|%20){{1,3}}{_DIGITS}(?!\d))(?:{_SEPARATOR}[A-Da-d](?![A-Za-z]))?"
+    rf"{_BETWEEN}{{1,3}}{_DIGITS}(?!\d))(?:{_SEPARATOR}[A-Da-d](?![A-Za-z]))?"
 )
 _DIGIT_PAIR: Final = re.compile(r"\d\d")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 class LogLineRefused(ValueError):
@@ -180,10 +180,10 @@ def mask(text: str) -> str:
 
 
 def safe_text(text: str) -> str:
-    """The text masked, with control, direction and unpaired surrogate characters escaped, at most MAX_TEXT long."""
+    """The text masked, with everything escaped that cannot be seen as what it is, at most MAX_TEXT long."""
     cut = mask(text[: 2 * MAX_TEXT])
     if not cut.isprintable():
-        cut = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], cut)
+        cut = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)
     return cut if len(cut) <= MAX_TEXT else cut[: MAX_TEXT - 1] + "…"
 
 

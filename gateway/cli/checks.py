@@ -22,6 +22,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
+from gateway.spool.passed_over import forgotten
 
 _PROGRAMS: Final = (
     ("gpg", "--version", "gnupg"),
@@ -71,6 +72,7 @@ def examine_machine(home: Home, settings: Settings | None, now: Callable[[], flo
     if settings is None:
         return
     yield from _disk(settings)
+    yield from _passed_over(settings, now())
 
 
 def _configuration(home: Home) -> Iterator[Check]:
@@ -159,6 +161,22 @@ def _spool(home: Home) -> Iterator[Check]:
         yield Check("spool", Outcome.FAIL, f"cannot be read and written: {shown}", remedy)
     else:
         yield Check("spool", Outcome.OK, "all directories can be read and written")
+
+
+def _passed_over(settings: Settings, now: float) -> Iterator[Check]:
+    """What lies in the spool, was never finished, and might be a file that somebody waits for."""
+    home, name = settings.home, "passed over"
+    try:
+        found = forgotten((home.outbound, home.outcomes), settings.spool.passed_over, now)
+    except OSError:
+        return  # that a directory cannot be read is said elsewhere
+    if not found:
+        yield Check(name, Outcome.OK, "nothing unfinished lies in the spool for more than a day")
+        return
+    shown = ", ".join(f"{path.relative_to(home.root)} ({number})" for path, number in list(found.items())[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    remedy = "Look there: rename what is finished, remove the rest. [spool] passed_over and docs/operators/dropping-files.md."
+    yield Check(name, Outcome.WARN, f"for more than a day, by their names: {shown}{more}", remedy)
 
 
 def _sockets(home: Home) -> Iterator[Check]:

@@ -21,6 +21,7 @@ from gateway.errors import ConfigurationInvalid
 from gateway.ledger import facts, queries
 from gateway.ledger.waiting import due_now
 from gateway.settings.model import Settings, Stopped
+from gateway.spool.passed_over import forgotten
 from gateway.stages.foresee import RENEWED, TOLD, stage_of
 from gateway.stages.signing import OWN, subject, unconfirmed
 from gateway.transfer.identity import from_text
@@ -101,6 +102,7 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "not_reloaded": sorted(noted_stopped(home) & settings.partners.keys()) if holder(home.run, "gateway") else [],
         "quarantined": len(queries.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
+        "passed_over": _forgotten(settings, now),
         "keys": _ending(settings, connection, now),
         "disk": {
             "free_bytes": shutil.disk_usage(home.state).free,
@@ -109,6 +111,15 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
     }
     needs = list(_needs(health))
     return {"site": health.pop("site"), "healthy": not needs, "needs": needs, **health}
+
+
+def _forgotten(settings: Settings, now: float) -> int | None:
+    """How many files in the spool were passed over for more than a day; None where this user may not look."""
+    home = settings.home
+    try:
+        return sum(forgotten((home.outbound, home.outcomes), settings.spool.passed_over, now).values())
+    except OSError:
+        return None
 
 
 def _ending(settings: Settings, connection: Connection, now: float) -> list[dict[str, Any]]:
@@ -193,6 +204,8 @@ def _tell(health: Mapping[str, Any]) -> None:
         click.echo(f"longest without a receipt: {oldest['id']} to {oldest['partner']}, {oldest['state']}, since {when}")
     free, needed = health["disk"]["free_bytes"], health["disk"]["needed_bytes"]
     click.echo(f"disk: {tables.bytes_of(free)} free, {tables.bytes_of(needed)} needed")
+    if number := health["passed_over"]:
+        click.echo(f"passed over in the spool for more than a day: {number} files (`gateway doctor` says where)")
     _tell_lanes(health["lanes"])
     _tell_held(health["held"])
     click.echo()

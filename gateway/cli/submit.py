@@ -211,7 +211,7 @@ def _judge(place: Workplace, rows: Mapping[str, Any], ids: Sequence[str]) -> int
     for identity in ids:
         row = rows[identity]
         if row.state in _BAD or row.state == State.HELD:
-            output.say(f"{row.name} is {row.state}: {with_code(safe_text(row.reason or ''), row.code)}")
+            output.say(f"{safe_text(row.name)} is {row.state}: {with_code(safe_text(row.reason or ''), row.code)}")
             remedy = reading.remedy(row.code, row.state, row.direction, row.id)
             output.say(f"  what to do: {remedy}")
     if states & _BAD:

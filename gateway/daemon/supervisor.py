@@ -29,7 +29,7 @@ from gateway.logs import Logger, configure
 from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.spool.names import is_temporary
+from gateway.spool.passed_over import PassedOver
 from gateway.transfer.timetable import Timetable
 
 NAME: Final = "gateway"
@@ -196,7 +196,7 @@ def is_idle(settings: Settings) -> bool:
     from gateway.ledger.waiting import due_now  # noqa: PLC0415 - as above
 
     home = settings.home
-    if any(True for _ in _files(home, settings.stopped)):
+    if any(True for _ in _files(home, settings.stopped, PassedOver(settings.spool.passed_over))):
         return False
     ledger = Ledger(home.ledger, clock=time.time, role=NAME)
     try:
@@ -206,14 +206,14 @@ def is_idle(settings: Settings) -> bool:
         ledger.close()
 
 
-def _files(home: Home, stopped: Container[str]) -> Iterator[str]:
+def _files(home: Home, stopped: Container[str], passed_over: PassedOver) -> Iterator[str]:
     """What lies in the spool and in the landing and has not been looked at yet; but what waits for a stopped partner."""
     for directory in (*home.outbound.glob("*/*"), *home.outcomes.glob("*/*")):
-        if directory.is_dir() and directory.name not in stopped:
-            yield from (entry.name for entry in os.scandir(directory) if not is_temporary(entry.name))
+        if directory.is_dir() and directory.name not in stopped and not any(map(passed_over, directory.parts[-2:])):
+            yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))
     for directory in home.landing.glob("*/in"):
         if directory.parent.name not in stopped:
-            yield from (entry.name for entry in os.scandir(directory) if not entry.name.endswith(".part"))
+            yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))
 
 
 def _logger(settings: Settings) -> Logger:

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
@@ -192,16 +193,26 @@ class Validation(Table):
     test_numbers: Switch = True
 
 
-class SpoolSettings(Table):
-    """`[spool]`: what was taken is kept beside so long where the system cannot tell whether somebody writes on."""
-
-    keep_taken_seconds: Seconds = 3600.0
-
-
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
     deadline_days: Annotated[int, Field(ge=0, le=60, description="a whole number of days from 0 to 60")] = 7
+
+
+class Spool(Table):
+    """`[spool]`: `passed_over` are names of what other programs leave in outbound, outcomes and the landing, which is left
+    alone there. What was taken is kept for `keep_taken_seconds` where the system cannot tell who has it open.
+    """
+
+    keep_taken_seconds: Seconds = 3600.0
+
+    passed_over: Annotated[
+        tuple[Annotated[str, AfterValidator(check_pattern)], ...],
+        Field(
+            strict=False,
+            description='a list of names with * and ?, such as ["Thumbs.db", "*.partial"], none of which fits ordinary files',
+        ),
+    ] = PASSED_OVER
 
 
 class Antivirus(Table):
@@ -360,9 +371,9 @@ class GatewayFile(Table):
     daemon: Daemon = Daemon()
     logs: LogSettings = LogSettings()
     validation: Validation = Validation()
-    spool: SpoolSettings = SpoolSettings()
     calendar: Calendar = Calendar()
     antivirus: Antivirus = Antivirus()
+    spool: Spool = Spool()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -396,8 +407,8 @@ class Settings:
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
     keys: KeySettings = field(default_factory=KeySettings)
+    spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
-    spool: SpoolSettings = field(default_factory=SpoolSettings)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -116,7 +116,10 @@ def _pieces(descriptor: int, size: int) -> Iterable[bytes]:
 
 
 def _is_empty(name: str, directory: int) -> bool:
-    with suppress(FileNotFoundError):
+    try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        return stat.S_ISREG(status.st_mode) and status.st_size == 0
-    return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
+            return False  # a name of full length has no marker
+        raise
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0

@@ -112,7 +112,8 @@ class Intake:
     """The tree `outbound/FLOW/PARTNER/`, held open; to be used by one thread.
 
     `rules` says which flows there are, `partners` which partners are configured at all. What lies there for the partners
-    in `stopped` is left alone; what was taken goes to `aside`.
+    in `stopped` is left alone; what was taken goes to `aside`; names that are `passed_over`, at every level, are nobody's
+    submission.
     """
 
     def __init__(
@@ -125,7 +126,9 @@ class Intake:
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,
         stopped: AbstractSet[str] = frozenset(),
+        passed_over: Callable[[str], bool] = is_temporary,
     ) -> None:
+        self._passed_over = passed_over
         self._rules = rules
         self._stopped = stopped
         self._partners = partners
@@ -167,6 +170,8 @@ class Intake:
         self._leave()
         try:
             for flow in names(self._root):
+                if self._passed_over(flow):
+                    continue
                 yield from self._scan_flow(flow)
         except OSError as error:
             raise disk_error(error, "looking through spool/outbound") from error
@@ -178,7 +183,7 @@ class Intake:
                 yield from self._stray(self._root, "", "", flow)
                 return
             for partner in names(directory):
-                if partner in self._stopped:
+                if partner in self._stopped or self._passed_over(partner):
                     continue
                 try:
                     yield from self._scan_partner(directory, flow, partner)
@@ -194,7 +199,7 @@ class Intake:
             marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
             denial = self._denial(flow, partner)
             for name in found_names:
-                if is_temporary(name):
+                if self._passed_over(name):
                     continue
                 found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
                 if found is not None:
@@ -255,7 +260,7 @@ class Intake:
 
     def _stray(self, directory: int, flow: str, partner: str, name: str) -> Iterator[Refusal]:
         """What lies where only directories belong."""
-        if is_temporary(name) or name.startswith(_EXPLANATION):
+        if name.startswith(_EXPLANATION):
             return
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)

@@ -1,28 +1,36 @@
 """Which file names are carried, which are passed over as unfinished, and how any other is shown or given back.
 
-`check_name` raises FileNameRefused; the others raise nothing. It is safe because the rule is a closed list: Latin letters
-in composed form (NFC), digits, space and a few marks, so that no name can be a path, an option, a control sequence, a
-text that runs from right to left, or longer than a file system and our own endings allow.
+`check_name` raises FileNameRefused; the others raise nothing. A name is carried as it is unless it can do harm: it is never
+given to a shell or a template, and whatever shows it escapes what cannot be seen. What can do harm is a separator of paths,
+a character that moves a cursor, ends a line or turns a text around, a name that no JSON or XML can hold, one that is hidden,
+one that is passed over, and one that no file system takes.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from pathlib import PurePath
 from typing import Final
 
 from gateway.errors import FileNameRefused
+from gateway.transfer.characters import called
 
-MAX_BYTES: Final = 200
-"""In UTF-8. `STEM~TRANSFERID.EXT` takes 37 more and `.receipt.json` 13: together within the 255 of Linux."""
+MAX_BYTES: Final = 255
+"""In UTF-8, as Linux has it. What is named after a file, and does not fit, is named after its second name."""
 
-_LETTERS: Final = "A-Za-z0-9À-ÖØ-öø-ɏḀ-ỿ"
-_NAME: Final = re.compile(rf"[{_LETTERS}_(](?:[{_LETTERS} _.()~+,&'-]*[{_LETTERS}_)+'-])?")
-_FOREIGN: Final = re.compile(rf"[^{_LETTERS} _.()~+,&'-]")
+_HARMFUL: Final = re.compile(
+    "["
+    r"/\\"  # separators of paths, here and on Windows
+    r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # control characters, and what ends a line or a paragraph
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # what turns a text around (Bidi_Control), and its deprecated kin
+    r"\ud800-\udfff"  # no UTF-8
+    r"\ufdd0-\ufdef" + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(17)) + "]"  # noncharacters
+)
 _UNFINISHED: Final = (".part", ".filepart", ".tmp", "~")
 READY: Final = ".ready"
 """NAME.ready says that NAME is complete."""
+_LONGEST_ENDING: Final = len(".undelivered.txt")
+"""Of those that the gateway puts behind a name."""
 _LONGEST_EXTENSION: Final = 20
 
 
@@ -32,50 +40,58 @@ def is_temporary(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """FileNameRefused unless the name can be carried from site to site as it is."""
-    if not _is_encodable(name) or len(name.encode()) > MAX_BYTES:
-        raise FileNameRefused("The file's name is longer than 200 bytes, or no valid UTF-8.")
-    if not _is_carried(name):
-        raise FileNameRefused("The file's name holds characters, or a beginning or an ending, that are not carried.")
+    """FileNameRefused unless the name can be carried from site to site as it is; the reason names a character at most."""
+    if not name:
+        raise FileNameRefused("The file has no name.")
+    if name.startswith("."):
+        raise FileNameRefused(f"The file's name begins with {called('.')}.")
+    if harmful := _HARMFUL.search(name):
+        raise FileNameRefused(f"The file's name holds {called(harmful[0])}.")
+    if len(name.encode()) > MAX_BYTES:
+        raise FileNameRefused(f"The file's name is longer than {MAX_BYTES} bytes.")
+    if is_temporary(name):
+        ending = next(each for each in (*_UNFINISHED, READY) if name.lower().endswith(each))
+        raise FileNameRefused(f"The file's name ends in {ending}, as those of unfinished files and of markers do.")
 
 
 def safe_name(name: str) -> str:
     """A name that `check_name` accepts, as near as can be to any string; an accepted name stays as it is."""
-    if _is_encodable(name) and len(name.encode()) <= MAX_BYTES and _is_carried(name):
-        return name
-    plain = _FOREIGN.sub("_", unicodedata.normalize("NFC", name))
-    if not plain or plain[0] in " .-~+,&')":
+    plain = _HARMFUL.sub("_", name)
+    if not plain or plain.startswith("."):
         plain = f"_{plain}"
-    stem, dot, extension = plain.rpartition(".")
-    ending = dot + extension
-    if not stem or len(ending.encode()) > _LONGEST_EXTENSION:
-        stem, ending = plain, ""
-    ending = re.sub(rf"[^{_LETTERS}_)+'-]$", "_", ending)
-    if is_temporary(f"x{ending}"):
-        ending += "_"
-    stem = stem.encode()[: MAX_BYTES - len(ending.encode())].decode(errors="ignore")
-    if not ending:
-        stem = re.sub(rf"[^{_LETTERS}_)+'-]$", "_", stem)
-    return stem + ending
+    if is_temporary(plain):
+        plain += "_"
+    if len(plain.encode()) > MAX_BYTES:
+        plain = _joined(plain, "", MAX_BYTES)
+        if is_temporary(plain):  # the cut has made it so
+            plain = f"{plain[:-1]}_"
+    return plain
 
 
 def beside(name: str, tag: str) -> str:
-    """The second file of a name: `STEM~TAG.EXT`."""
+    """The second file of a name: `STEM~TAG.EXT`, with room for any of our endings; the stem of a long one is cut."""
+    return _joined(name, f"~{tag}", MAX_BYTES - _LONGEST_ENDING)
+
+
+def with_ending(name: str, ending: str, tag: str) -> str:
+    """What is named after a file: NAME and the ending, or where that is too long the second name and the ending."""
+    return (name if has_room(name, len(ending)) else beside(name, tag)) + ending
+
+
+def has_room(name: str, ending: int = _LONGEST_ENDING) -> bool:
+    """Whether so many bytes, by default any ending of ours, can stand behind the name."""
+    return len(name.encode()) + ending <= MAX_BYTES
+
+
+def _joined(name: str, middle: str, most: int) -> str:
+    """The name with something between its stem and its extension, cut between characters to `most` bytes."""
     path = PurePath(name)
-    return f"{path.stem}~{tag}{path.suffix}"
+    stem, extension = path.stem, path.suffix
+    if len(f"{stem}{middle}{extension}".encode()) > most:
+        extension = _cut(extension, _LONGEST_EXTENSION)
+        stem = _cut(stem, most - len(f"{middle}{extension}".encode()))
+    return f"{stem}{middle}{extension}"
 
 
-def _is_carried(name: str) -> bool:
-    return (
-        _NAME.fullmatch(name) is not None
-        and not is_temporary(name)
-        and (name.isascii() or unicodedata.is_normalized("NFC", name))
-    )
-
-
-def _is_encodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")

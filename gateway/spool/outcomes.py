@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,20 @@ class Spoken:
 
 
 class Outcomes:
-    """The tree `outcomes/FLOW/PARTNER/`, held open; to be used by one thread. `settle` is seconds by flow."""
+    """The tree `outcomes/FLOW/PARTNER/`, held open; to be used by one thread.
 
-    def __init__(self, root: Path, settle: Mapping[str, float], settling: Settling, disk: Disk = DISK) -> None:
+    `settle` is seconds by flow, `passed_over` says which names are nobody's word, at every level.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        settle: Mapping[str, float],
+        settling: Settling,
+        disk: Disk = DISK,
+        passed_over: Callable[[str], bool] = is_temporary,
+    ) -> None:
+        self._passed_over = passed_over
         self._settle = settle
         self._settling = settling
         self._disk = disk
@@ -74,11 +85,15 @@ class Outcomes:
         self.unsettled = 0
         try:
             for flow in names(self._root):
+                if self._passed_over(flow):
+                    continue
                 with opened(self._root, flow) as directory:
                     if directory is None:
                         yield from self._stray(self._root, ("", "", flow))
                         continue
                     for partner in names(directory):
+                        if self._passed_over(partner):
+                            continue
                         yield from self._scan_partner(directory, flow, partner)
         except OSError as error:
             raise disk_error(error, "looking through spool/outcomes") from error
@@ -91,7 +106,8 @@ class Outcomes:
                     yield from self._stray(parent, (flow, "", partner))
                     return
                 for name in names(directory):
-                    if not is_temporary(name):
+                    # A word about a file of such a name is a word still.
+                    if not (is_temporary(name) if spoken_about(name) else self._passed_over(name)):
                         yield from self._judge(directory, (flow, partner, name))
         except OSError as error:
             yield Refusal(flow, "", partner, disk_error(error, "looking through a partner's directory"))
@@ -115,7 +131,7 @@ class Outcomes:
     def _stray(self, directory: int, key: tuple[str, str, str]) -> Iterator[Refusal]:
         """What lies where only directories belong."""
         name = key[2]
-        if is_temporary(name) or name.startswith(_EXPLANATION):
+        if name.startswith(_EXPLANATION):
             return
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)

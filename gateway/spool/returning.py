@@ -2,7 +2,8 @@
 or NAME.undelivered.txt where nobody signed for it in time.
 
 Raises DiskFull and DiskFailed; after either, the same call may be made again. Nothing is overwritten, whatever has been
-returned before. Any name will do: one that is not carried comes back under `names.safe_name`. A link, pipe or folder
+returned before. Any name will do: one that is not carried comes back under `names.safe_name`, and one that leaves no room
+for the letter's ending under its second name. A link, pipe or folder
 that was dropped goes back as it is, by a rename, and is never opened.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.spool.durable import DISK, Disk, make_directory, write_file, write_new_file
-from gateway.spool.names import beside, safe_name
+from gateway.spool.names import beside, has_room, safe_name, with_ending
 from gateway.spool.publication import Moment, Placement, publish
 
 WHY: Final = ".why.txt"
@@ -43,6 +44,8 @@ def return_file(
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted, text = safe_name(name), why.encode()
     own = beside(wanted, tag)
+    if not has_room(wanted):
+        wanted = own
     if os.path.lexists(source):
         # The letter comes first: whatever ends this process, no file lies there unexplained.
         chosen = wanted if _is_free(directory / wanted, source, letter, text) else own
@@ -84,7 +87,7 @@ def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -
     """Leave the reason alone, of a file that does not come back, and say where it lies. Done twice, it is there once."""
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
-    reason, text = directory / (wanted + WHY), why.encode()
+    reason, text = directory / with_ending(wanted, WHY, tag), why.encode()
     if not write_new_file(reason, text, mode=_MODE, disk=disk) and reason.read_bytes() != text:
         reason = directory / (beside(wanted, tag) + WHY)
         write_file(reason, text, mode=_MODE, disk=disk)

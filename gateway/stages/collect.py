@@ -4,7 +4,8 @@ A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arriv
 whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
 in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
 or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away, `.part` files left to their writer for a day.
+names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for a
+day.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.durable import disk_error, fsync_directory
 from gateway.spool.names import safe_name
+from gateway.spool.passed_over import PassedOver
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import is_id
@@ -48,6 +50,7 @@ class Collect:
 
     def __init__(self, place: Workplace) -> None:
         self._place = place
+        self._passed_over = PassedOver(place.settings.spool.passed_over)
 
     def step(self) -> Step:
         done = 0
@@ -90,11 +93,15 @@ class Collect:
                 about = path.lstat()
             except FileNotFoundError:
                 continue  # the partner has just given it its final name, which rings the bell again
-            if path.name.endswith(UNFINISHED):
+            if path.name.endswith(UNFINISHED) or self._is_debris(path.name, about):
                 if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
                     path.unlink()
             elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
                 yield path
+
+    def _is_debris(self, name: str, about: os.stat_result) -> bool:
+        """Whether a program left it behind: a link, a pipe or a device is nobody's debris, and locked away."""
+        return (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and self._passed_over(name)
 
     def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
         """Whether the arrival was dealt with; if not, it waits."""

@@ -27,7 +27,7 @@ from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
 from gateway.spool.durable import make_directory
 from gateway.spool.marking import mark
-from gateway.spool.names import check_name, safe_name
+from gateway.spool.names import beside, check_name, has_room, safe_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
@@ -129,7 +129,8 @@ class Deliver:
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
         # The template may have made it too long; and no file may pass for another one's marker.
-        return safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+        name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+        return beside(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
     def _publish(self, rows: list[Row[Any]], names: Mapping[int, str]) -> dict[int, str]:
         """Put the files before the back office; the names that they have there."""

@@ -14,10 +14,11 @@ import orjson
 from sqlalchemy import Row
 
 from gateway.spool.durable import make_directory, write_files
-from gateway.spool.names import beside
+from gateway.spool.names import beside, with_ending
 
 _FORM: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _UNREADABLE: Final = ""
+_ENDING: Final = ".receipt.json"
 
 
 def hand_over(receipts: Path, told: Iterable[tuple[Row[Any], str | None]]) -> None:
@@ -34,9 +35,9 @@ def hand_over(receipts: Path, told: Iterable[tuple[Row[Any], str | None]]) -> No
             directory = receipts / row.flow / row.partner
             make_directory(directory, 0o770)
             directories[row.flow, row.partner] = directory
-        target = directory / f"{row.name}.receipt.json"
+        target = directory / with_ending(row.name, _ENDING, row.id)
         if about.get(target, _about(target)) not in (None, row.id):
-            target = directory / f"{beside(row.name, row.id)}.receipt.json"
+            target = directory / f"{beside(row.name, row.id)}{_ENDING}"
         answer = answers.get(row.id)
         files[target] = orjson.dumps(
             {**head, "items": [] if answer is None else [answer], "name": row.name}, option=_FORM

@@ -26,7 +26,7 @@ from gateway.ledger.answers import untold, word_about
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.durable import write_file
-from gateway.spool.names import beside
+from gateway.spool.names import beside, with_ending
 from gateway.spool.returning import UNDELIVERED, WHY, return_file, tell
 from gateway.stages.handing_over import hand_over
 from gateway.stages.scanning import isolate
@@ -40,6 +40,7 @@ _SAID: Final = {
     State.EXPIRED: "was not delivered in time: no receipt came",
 }
 _NEVER_SENT: Final = "was not sent in time"
+_REFUSED: Final = ".refused.txt"
 _ENDED_WELL: Final = (State.RECEIPTED, State.INGESTED)
 
 
@@ -107,9 +108,9 @@ class Settle:
         became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"
         text = self._letter(row, f"reached the partner, and its back office {became}").encode()
         directory = self._place.home.receipts / row.flow / row.partner
-        target = directory / f"{row.name}.refused.txt"
+        target = directory / with_ending(row.name, _REFUSED, row.id)
         if target.exists() and target.read_bytes() != text:
-            target = directory / f"{beside(row.name, row.id)}.refused.txt"
+            target = directory / f"{beside(row.name, row.id)}{_REFUSED}"
         write_file(target, text, mode=0o640)
 
     def _letter(self, row: Row[Any], said: str) -> str:

@@ -13,8 +13,9 @@ holds: length of a row, length of a reference, number of rows and number of faul
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,7 @@ from typing import BinaryIO, Final
 
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding, Report
+from gateway.validation.extract_bounds import bounds, field_numbers, first_row_fault
 from gateway.validation.extract_fields import MESSAGES
 from gateway.validation.extract_layout import VERSION, load_variants
 from gateway.validation.extract_links import Links
@@ -33,7 +35,8 @@ from gateway.validation.forked import Forked
 
 SCHEMA: Final = f"extract/{VERSION}"
 _READ_AHEAD: Final = 1024 * 1024
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
+"""What is said once of rows that follow each other."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,41 @@ class _Log:
     limits: ExtractLimits
     findings: list[Finding] = field(default_factory=list)
     total: int = 0
+    _empty: tuple[str, int, int] | None = None
 
-    def add(self, code: str, row: int, number: int = 0) -> None:
-        where = f"row {row}, field {number}" if number else f"row {row}"
+    def add(self, code: str, row: int, number: int = 0, detail: str = "") -> None:
+        """Note a fault of a row, or of a field of it; `detail` is a sentence of this case alone."""
+        if code in _EMPTY_ROWS and not detail:
+            self._add_empty(code, row)
+            return
+        self.flush()
+        self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
+
+    def flush(self) -> None:
+        """Note the empty rows that were met, now that it is known how many follow each other."""
+        if self._empty is not None:
+            (code, first, last), self._empty = self._empty, None
+            where = f"row {first}" if first == last else f"rows {first} to {last}"
+            self._note(code, where, last, f"Delete {where}." if code == "extract-commas-alone" else "")
+
+    def _add_empty(self, code: str, row: int) -> None:
+        if self._empty is not None and (self._empty[0], self._empty[2]) == (code, row - 1):
+            self._empty = code, self._empty[1], row
+        else:
+            self.flush()
+            self._empty = code, row, row
+
+    def _note(self, code: str, where: str, row: int, detail: str) -> None:
         self.total += 1
         if len(self.findings) < self.limits.max_findings:
-            self.findings.append(Finding(code, where, MESSAGES[code]))
+            self.findings.append(Finding(code, where, f"{MESSAGES[code]} {detail}".rstrip()))
         if self.total == self.limits.max_faults:
             self.add("extract-gave-up", row)
             raise _GiveUp
 
-    def end(self, code: str, row: int) -> _GiveUp:
-        self.add(code, row)
+    def end(self, code: str, row: int, detail: str = "") -> _GiveUp:
+        self.add(code, row, detail=detail)
+        self.flush()
         return _GiveUp(code)
 
 
@@ -130,7 +156,7 @@ class ExtractValidator:
         try:
             size = path.stat().st_size
             parts = min(self._processors, size // self._limits.part)
-            tally = self._read_in_parts(path, size, parts) if parts > 1 else None
+            tally = self._read_in_parts(path, parts) if parts > 1 else None
             if tally is not None:
                 return _report(_Log(self._limits), tally)
             return self._read_in_order(path)
@@ -142,7 +168,7 @@ class ExtractValidator:
         try:
             with path.open("rb", buffering=_READ_AHEAD) as file:
                 rows = _Rows(file, self._limits, log, tally)
-                rules = self._choose(rows.first(), log)
+                rules = self._choose(rows.first(self._variants), log)
                 self._judge(rows, rules, log, tally)
             if tally.rows == 0:
                 log.add("extract-no-records", 1)
@@ -152,14 +178,15 @@ class ExtractValidator:
             pass
         return _report(log, tally)
 
-    def _read_in_parts(self, path: Path, size: int, parts: int) -> _Tally | None:
+    def _read_in_parts(self, path: Path, parts: int) -> _Tally | None:
         """The tally of a file that is right from end to end; None for any other, and where that could not be found out."""
         try:
             with path.open("rb") as file:
                 log = _Log(self._limits)
-                rules = self._choose(_Rows(file, self._limits, log, _Tally()).first(), log)
-                begin = file.tell()
-            cuts = [begin + (size - begin) * part // parts for part in range(parts + 1)]
+                rows = _Rows(file, self._limits, log, _Tally())
+                rules = self._choose(rows.first(self._variants), log)
+                begin, end = file.tell(), rows.bounds.end
+            cuts = [begin + (end - begin) * part // parts for part in range(parts + 1)]
             own, *others = pairwise(cuts)
             with ExitStack() as stack:
                 copies = [
@@ -194,7 +221,7 @@ class ExtractValidator:
             if record is None:
                 record, faults = rules.explain(line)
                 for fault in faults:
-                    log.add(fault.code, row, fault.field)
+                    log.add(fault.code, row, fault.field, fault.detail)
                 if record is None or any(fault.code == "extract-reference-length" for fault in faults):
                     continue
             counts[record.kind] += 1
@@ -203,17 +230,17 @@ class ExtractValidator:
             clash = links.add(record, row)
             if clash is not None:
                 log.add(*clash)
+        log.flush()
 
     def _choose(self, first: bytes, log: _Log) -> RowRules:
         """The rules of the variant that the first row announces."""
         if not first:
             raise log.end("file-empty", 1)
-        if first.startswith(_BYTE_ORDER_MARK):
-            raise log.end("extract-encoding", 1)
-        header = tuple(first.rstrip(b"\r\n").replace(b'"', b"").decode("ascii", "replace").split(","))
+        header = field_numbers(first)
         variant = self._variants.get(header)
         if variant is None:
-            raise log.end("extract-header", 1)
+            code, detail = first_row_fault(first, self._variants)
+            raise log.end(code, 1, detail)
         if header not in self._rules:
             self._rules[header] = RowRules(variant, allow_test_numbers=self._allow_test_numbers)
         return self._rules[header]
@@ -227,14 +254,20 @@ class _Rows:
         self._limits = limits
         self._log = log
         self._tally = tally
-        self._end: int | None = None
+        self.bounds = bounds(file)
+        self._end = self.bounds.end
 
-    def first(self) -> bytes:
-        """The first line; to be asked for once, before the others."""
-        if self._file.seek(0, 2) > self._limits.max_bytes:
+    def first(self, known: Collection[tuple[str, ...]]) -> bytes:
+        """The first line; to be asked for once, before the others. `known` are the rows of field numbers that there are."""
+        if self._file.seek(0, os.SEEK_END) > self._limits.max_bytes:
             raise self._log.end("extract-too-large", 1)
-        self._file.seek(0)
-        return self._line(1)
+        self._file.seek(self.bounds.begin)
+        line = self._file.readline(self._limits.max_line + 1)
+        if len(line) > self._limits.max_line:
+            code, detail = first_row_fault(line, known)
+            code, detail = ("extract-line-too-long", "") if code == "extract-header" else (code, detail)
+            raise self._log.end(code, 1, detail)
+        return line[: self.bounds.end - self.bounds.begin]
 
     def confine(self, start: int, end: int) -> None:
         """Go on with the first line that begins from `start` on, which is not the file's first, and not beyond `end`."""
@@ -245,8 +278,11 @@ class _Rows:
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         place = self._file.tell()
         row = 1
-        while (self._end is None or place < self._end) and (line := self._line(row + 1)):
+        last = self.bounds.end
+        while place < self._end and (line := self._line(row + 1)):
             place += len(line)
+            if place > last:
+                line = line[: last - place]  # what follows the last row stands on its line
             row += 1
             if row - 1 > self._limits.max_rows:
                 raise self._log.end("extract-too-many-rows", row)

@@ -11,7 +11,8 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
-from gateway.validation.extract_layout import Field, Kind
+from gateway.validation.alphabets import alphabet_of, alphabet_of_codes
+from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind
 from gateway.validation.govtypes import nino_fault
 
 MESSAGES: Final = MappingProxyType(
@@ -21,8 +22,12 @@ MESSAGES: Final = MappingProxyType(
         "extract-too-many-rows": "The file has more rows than the limit; nothing after this row was checked.",
         "extract-line-too-long": "The row is longer than any extract needs; nothing after it was checked.",
         "extract-header": "The first row does not hold the field numbers of the 314-column or the 316-column extract.",
+        "extract-separator": "The columns of an extract are separated by commas.",
+        "extract-line-end": "The rows end with CARRIAGE RETURN (U+000D) alone; a LINE FEED (U+000A) belongs to each end.",
+        "extract-blank-row": "Nothing stands in it: delete it. One empty line at the end of the file does no harm.",
+        "extract-commas-alone": "Commas alone: a spreadsheet has written empty rows.",
         "extract-no-records": "The file has no rows after the first.",
-        "extract-encoding": "The text is not UTF-8 without a byte order mark.",
+        "extract-encoding": "The text is not UTF-8: save the file in that encoding.",
         "extract-control-character": "The row holds a character that cannot be printed, or a line break inside a field.",
         "extract-quotes": "The quotation marks do not fit: a quoted field is not closed, or has text after it.",
         "extract-column-count": "The row does not have as many columns as the first row.",
@@ -54,6 +59,15 @@ _FAULT_OF_KIND: Final = MappingProxyType(
         Kind.INTEGER: "extract-integer",
         Kind.DECIMAL: "extract-decimal",
         Kind.CODE: "extract-code",
+    }
+)
+_ALPHABETS: Final = MappingProxyType(
+    {
+        Kind.RECORD_TYPE: alphabet_of_codes(RECORD_TYPES),
+        Kind.NINO: alphabet_of(["[A-Z0-9 ]"]),
+        Kind.DATE: alphabet_of(["[0-9/]"]),
+        Kind.INTEGER: alphabet_of([r"[0-9\-]"]),
+        Kind.DECIMAL: alphabet_of([r"[0-9.\-]"]),
     }
 )
 _DATE: Final = re.compile(r"([0-9]{2})/([0-9]{2})/((?:18[89]|19[0-9]|20[0-9])[0-9])")
@@ -95,6 +109,13 @@ def field_fault(field: Field, value: str, *, allow_test_numbers: bool) -> str | 
     else:
         right = True
     return None if right else _FAULT_OF_KIND[kind]
+
+
+def character_fault(field: Field, value: str) -> str | None:
+    """The sentence that names a character which may not stand in any value of the field; None where there is none."""
+    alphabet = alphabet_of_codes(field.values) if field.kind is Kind.CODE else _ALPHABETS.get(field.kind)
+    fault = None if alphabet is None else alphabet.fault(value)
+    return None if fault is None else f"{fault}."
 
 
 def field_pattern(field: Field, *, allow_test_numbers: bool) -> bytes:

@@ -16,10 +16,13 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from gateway.validation.extract_fields import TEXT, field_fault, field_pattern
+from gateway.transfer.characters import byte_called, called
+from gateway.validation.extract_fields import TEXT, character_fault, field_fault, field_pattern
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, Variant
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_COMMAS: Final = re.compile(r'[ \t"]*,[ \t",]*')
+"""A row without a value in any of its columns."""
 _NAMELESS: Final = frozenset({"G"})
 """Record types that belong to no claim."""
 _NO_PATTERN: Final[tuple[str, re.Pattern[bytes], tuple[Order, ...]]] = ("", re.compile(rb"(?!)"), ())
@@ -49,10 +52,11 @@ class Record(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A rule broken in a row; `field` is 0 where it is about the whole row."""
+    """A rule broken in a row; `field` is 0 where it is about the whole row, `detail` a sentence of this case alone."""
 
     code: str
     field: int
+    detail: str = ""
 
 
 class Order(NamedTuple):
@@ -77,6 +81,7 @@ class RowRules:
     def __init__(self, variant: Variant, *, allow_test_numbers: bool) -> None:
         self._allow_test_numbers = allow_test_numbers
         self._width = len(variant.fields)
+        self._record_type = variant.fields[0]
         self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
         self._patterns = {
@@ -105,10 +110,14 @@ class RowRules:
         """What is wrong with a row, and the record in it as far as its type and width are right."""
         try:
             text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:
-            return None, [Fault("extract-encoding", 0)]
-        if _CONTROL.search(text):
-            return None, [Fault("extract-control-character", 0)]
+        except UnicodeDecodeError as error:
+            return None, [Fault("extract-encoding", 0, _sentence(byte_called(line[error.start])))]
+        if not text.strip(" \t"):
+            return None, [Fault("extract-blank-row", 0)]
+        if _COMMAS.fullmatch(text):
+            return None, [Fault("extract-commas-alone", 0)]
+        if control := _CONTROL.search(text):
+            return None, [Fault("extract-control-character", 0, _sentence(called(control[0])))]
         values = _split(text)
         if values is None:
             return None, [Fault("extract-quotes", 0)]
@@ -116,7 +125,7 @@ class RowRules:
             return None, [Fault("extract-column-count" if line.endswith(b"\n") else "extract-truncated", 0)]
         checks = self._checks.get(values[0])
         if checks is None:
-            return None, [Fault("extract-record-type", 1)]
+            return None, [Fault("extract-record-type", 1, character_fault(self._record_type, values[0]) or "")]
         faults = list(self._faults(values, checks))
         keys = (values[1], values[2], values[self._columns[320]])
         return Record(values[0], *(key.encode() for key in keys)), faults
@@ -141,7 +150,7 @@ class RowRules:
             if value and value.strip(" "):
                 code = field_fault(field, value, allow_test_numbers=self._allow_test_numbers)
                 if code is not None:
-                    faults.append(Fault(code, field.number))
+                    faults.append(Fault(code, field.number, character_fault(field, value) or ""))
         wrong = {fault.field for fault in faults}
         for order in checks.orders:
             start, end = (values[self._columns[number]].strip(" ").encode() for number in order)
@@ -201,6 +210,10 @@ def _unquote(line: bytes, width: int) -> bytes:
         every = body.startswith(b'"') and body.endswith(b'"') and body.count(b'","') == body.count(b",") == between
         return body[1:-1].replace(b'","', b",") if every else line
     return _PLAIN_QUOTED.sub(rb"\1", body)
+
+
+def _sentence(named: str) -> str:
+    return f"{named[0].upper()}{named[1:]} stands in it."
 
 
 def _form(field: Field, kind: str) -> _Form:

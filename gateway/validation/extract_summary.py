@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from gateway.errors import ContentInvalid, DiskFailed
+from gateway.validation.extract_bounds import bounds, field_numbers
 from gateway.validation.extract_layout import RECORD_TYPES, Variant, load_variants
 from gateway.validation.extract_rows import RowRules
 
@@ -64,7 +65,7 @@ def summarise(schema_root: Path, path: Path) -> Summary:
 
 def _sum(file: BinaryIO, variants: tuple[Variant, ...]) -> Summary:
     lines = _lines(file)
-    header = tuple(next(lines, b"").rstrip(b"\r\n").replace(b'"', b"").decode("ascii", "replace").split(","))
+    header = field_numbers(next(lines, b""))
     variant = next((variant for variant in variants if variant.header == header), None)
     if variant is None:
         raise ContentInvalid("The first row does not hold the field numbers of an extract.")
@@ -90,7 +91,10 @@ def _sum(file: BinaryIO, variants: tuple[Variant, ...]) -> Summary:
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines; one that is longer than any row comes in pieces, which are no rows either."""
-    while line := file.readline(_LONGEST):
+    place, end = bounds(file)
+    file.seek(place)
+    while place < end and (line := file.readline(min(_LONGEST, end - place))):
+        place += len(line)
         yield line
 
 

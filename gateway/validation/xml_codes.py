@@ -15,6 +15,7 @@ class XmlCode(StrEnum):
     TOO_LARGE = "xml-too-large"
     COMPRESSED = "xml-compressed"
     ENCODING = "xml-encoding"
+    DECLARATION = "xml-declaration"
     DOCTYPE = "xml-doctype"
     INSTRUCTION = "xml-instruction"
     TEXT_TOO_LONG = "xml-text-too-long"

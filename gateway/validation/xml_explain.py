@@ -25,6 +25,7 @@ from xmlschema.validators import (
 )
 from xmlschema.validators.exceptions import XMLSchemaChildrenValidationError, XMLSchemaValidationError
 
+from gateway.transfer.characters import called
 from gateway.validation.contract import Finding
 from gateway.validation.xml_catalog import SchemaSource
 from gateway.validation.xml_codes import Complaint, XmlCode
@@ -33,6 +34,8 @@ from gateway.validation.xml_rules import Ruleset
 from gateway.validation.xml_walk import local_name, place
 
 _MOST_NAMES_TOLD: Final = 6
+_SPACES: Final = " \t\r\n"
+"""White space, as XML has it."""
 
 
 class Explainer:
@@ -79,8 +82,12 @@ class Explanation:
             self.total += len(unseen)
             return
         bare = [self._bare(element, numbers) for element in unseen]
+        strange = {element: finding for element in unseen if (finding := self._strange(element, numbers)) is not None}
         _take_out(root, {_below_root(element, root) for element in unseen}, numbers)
-        found = list(self._findings(root, numbers)) or bare
+        found = list(self._findings(root, numbers))
+        # xmlschema takes some characters for white space that XML does not.
+        told = {element for element, _ in self._told}
+        found = found + [finding for element, finding in strange.items() if element not in told] or bare
         self.findings += found[: self._most - len(self.findings)]
         self.total += len(found)
 
@@ -132,26 +139,57 @@ class Explanation:
         if isinstance(rule, XsdAttributeGroup):
             return XmlCode.ATTRIBUTE, "has an attribute that is not allowed"
         if isinstance(rule, XsdGroup):
-            return XmlCode.SCHEMA, "holds text between its elements"
+            return XmlCode.SCHEMA, _between(element)
         if len(element):
             return XmlCode.SCHEMA, "holds elements where only text belongs"
-        if not (element.text or "").strip():
+        if not (element.text or "").strip(_SPACES):
             return XmlCode.VALUE, "empty"
         if isinstance(rule, XsdEnumerationFacets):
             return XmlCode.CODE, "not one of the codes allowed"
         if isinstance(rule, XsdMaxLengthFacet | XsdMinLengthFacet):
             return XmlCode.VALUE, f"{'longer' if isinstance(rule, XsdMaxLengthFacet) else 'shorter'} than is allowed"
+        strange = self._ruleset.character_fault(str(element.tag), element.text or "")
         description = self._ruleset.descriptions.get(simple_type, "").rstrip(".")
+        if strange is not None:
+            return XmlCode.VALUE, f"not of the right form: {strange}" + (
+                f". It should be: {description}" if description else ""
+            )
         if not description:
             return XmlCode.SCHEMA, "breaks the schema's rules"
         kind = "not of the right form" if isinstance(rule, XsdPatternFacets) else "not a right value"
         return XmlCode.VALUE, f"{kind}. It should be: {description}"
+
+    def _strange(self, element: etree._Element, numbers: Mapping[etree._Element, int]) -> Finding | None:
+        """A finding for an element that holds a character which may not stand in it, or text where elements belong."""
+        if len(element):
+            if not any(text.strip(_SPACES) for text in _texts(element)):
+                return None
+            code, message = XmlCode.SCHEMA, _between(element)
+        else:
+            fault = self._ruleset.character_fault(str(element.tag), element.text or "")
+            if fault is None:
+                return None
+            code, message = XmlCode.VALUE, f"not of the right form: {fault}"
+        name = local_name(element, self._ruleset.names)
+        return Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
 
     def _bare(self, element: etree._Element, numbers: Mapping[etree._Element, int]) -> Finding:
         name = local_name(element, self._ruleset.names)
         return Finding(
             XmlCode.SCHEMA.value, place(element, self._ruleset, numbers), f"{name}: breaks the schema's rules."
         )
+
+
+def _texts(element: etree._Element) -> list[str]:
+    """What stands between an element's children."""
+    return [element.text or "", *(child.tail or "" for child in element)]
+
+
+def _between(element: etree._Element) -> str:
+    """That text stands there; and which character, where it is one that cannot be told from nothing, or no letter."""
+    found = "".join(_texts(element)).strip(_SPACES)
+    named = f": {called(found[0])}" if found and not any(character.isalnum() for character in found) else ""
+    return f"holds text between its elements{named}"
 
 
 def _one_of(names: list[str]) -> str:

@@ -3,7 +3,7 @@
 Nothing is raised for anything a file can hold: the answer is a tree or one finding.
 
 Why it is safe. lxml with every strict option still takes a DOCTYPE, UTF-7 and an element with 200,000 attributes, so
-the bytes are looked at first, with a few passes of C code: only UTF-8, no `<!` but comments and CDATA, no `<?` but the
+the bytes are looked at first, with a few passes of C code: only UTF-8 (see `xml_encoding`), no `<!` but comments and CDATA, no `<?` but the
 declaration, no run between two `<` longer than the limit, no more `<` than the limit. Without a DOCTYPE there are no
 entities to expand and nothing to fetch; the parser has no network and is given bytes, never a name to open. Text that
 looks like a DOCTYPE or an instruction inside a comment or CDATA is refused too: nobody needs it.
@@ -19,11 +19,14 @@ from lxml import etree
 
 from gateway.validation.contract import Finding
 from gateway.validation.xml_codes import Complaint, XmlCode, XmlLimits
+from gateway.validation.xml_encoding import (
+    Fault,
+    after_declaration,
+    declaration_fault,
+    encoding_fault,
+    invalid_character,
+)
 
-_UTF8_MARK: Final = b"\xef\xbb\xbf"
-_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n]([^<>?]{0,200})\?>")
-_VERSION: Final = re.compile(rb"""version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')""")
-_ENCODING: Final = re.compile(rb"""encoding[ \t\r\n]*=[ \t\r\n]*["']([^"']*)["']""")
 _MARKUP_DECLARATION: Final = re.compile(rb"<!(?!--|\[CDATA\[)")
 _COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
 
@@ -51,11 +54,13 @@ class XmlGuard:
             return _whole(XmlCode.TOO_LARGE, f"the file is larger than {limits.size} bytes")
         if content.startswith(_COMPRESSED):
             return _whole(XmlCode.COMPRESSED, "the file is compressed; it must be plain XML")
-        if not _is_utf8(content):
-            return _whole(XmlCode.ENCODING, "the file is not in UTF-8, or says that it is in something else")
+        if fault := encoding_fault(content):
+            return _finding(content, fault)
         if found := _MARKUP_DECLARATION.search(content):
             return _at(content, found.start(), XmlCode.DOCTYPE, "the file has a document type declaration (DOCTYPE)")
-        if (start := content.find(b"<?", _after_declaration(content))) >= 0:
+        if (start := content.find(b"<?", after_declaration(content))) >= 0:
+            if fault := declaration_fault(content, start):
+                return _finding(content, fault)
             return _at(content, start, XmlCode.INSTRUCTION, "the file has a processing instruction")
         if content.count(b"<") > limits.nodes:
             return _whole(XmlCode.TOO_MANY_NODES, f"the file has more than {limits.nodes} tags")
@@ -68,7 +73,7 @@ class XmlGuard:
         try:
             root = etree.fromstring(content, parser=_parser())
         except etree.XMLSyntaxError as error:
-            return _syntax_finding(error)
+            return _syntax_finding(error, content)
         if root.getroottree().docinfo.internalDTD is not None:
             return _whole(XmlCode.DOCTYPE, "the file has a document type declaration (DOCTYPE)")
         if self._too_deep(root):
@@ -97,31 +102,10 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _after_declaration(content: bytes) -> int:
-    """Where the document goes on after its byte order mark and XML declaration."""
-    start = len(_UTF8_MARK) if content.startswith(_UTF8_MARK) else 0
-    declaration = _DECLARATION.match(content, start)
-    return declaration.end() if declaration else start
-
-
-def _is_utf8(content: bytes) -> bool:
-    """Whether the bytes are UTF-8, and the declaration, if there is one, says XML 1.0 in UTF-8."""
-    start = len(_UTF8_MARK) if content.startswith(_UTF8_MARK) else 0
-    if declaration := _DECLARATION.match(content, start):
-        if not _VERSION.search(declaration[1]):
-            return False
-        encoding = _ENCODING.search(declaration[1])
-        if encoding and encoding[1].upper() != b"UTF-8":
-            return False
-    elif content.startswith(b"<?xml", start) and content[start + 5 : start + 6].isspace():
-        return False
-    if b"\0" in content:
-        return False
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _finding(content: bytes, fault: Fault) -> Finding:
+    if fault.offset is None:
+        return _whole(fault.code, fault.message)
+    return _at(content, fault.offset, fault.code, fault.message)
 
 
 def _whole(code: XmlCode, message: str) -> Finding:
@@ -137,7 +121,7 @@ def _sentence(message: str) -> str:
     return message[0].upper() + message[1:] + "."
 
 
-def _syntax_finding(error: etree.XMLSyntaxError) -> Finding:
+def _syntax_finding(error: etree.XMLSyntaxError, content: bytes) -> Finding:
     """The parser's own words quote the document, so only its line and the kind of its error are used."""
     where = f"line {error.lineno}" if error.lineno else "the whole file"
     kinds = [entry.type_name for entry in cast("Iterable[Complaint]", error.error_log)]
@@ -148,6 +132,8 @@ def _syntax_finding(error: etree.XMLSyntaxError) -> Finding:
         return Finding(
             XmlCode.TOO_DEEP.value, where, "The file is nested too deep, or has names or texts too long to read."
         )
+    if kind == "ERR_INVALID_CHAR" and (name := invalid_character(content)) is not None:
+        return Finding(XmlCode.NOT_WELLFORMED.value, where, f"{name} stands in the file, which XML does not allow.")
     message = _SYNTAX.get(kind, "The file is not well-formed XML; it may be cut short or damaged.")
     return Finding(XmlCode.NOT_WELLFORMED.value, where, message)
 
@@ -155,6 +141,7 @@ def _syntax_finding(error: etree.XMLSyntaxError) -> Finding:
 _SYNTAX: Final = {
     "ERR_TAG_NAME_MISMATCH": "A closing tag does not fit the element that is open.",
     "ERR_TAG_NOT_FINISHED": "The file ends in the middle of an element; it may be cut short.",
+    "ERR_DOCUMENT_EMPTY": "The file does not begin with an element: something else stands there, or it is no XML.",
     "ERR_DOCUMENT_END": "Something follows the end of the document.",
     "ERR_ATTRIBUTE_REDEFINED": "An element has the same attribute twice.",
     "ERR_UNDECLARED_ENTITY": "An entity is used that XML does not have.",

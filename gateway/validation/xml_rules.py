@@ -27,6 +27,7 @@ from typing import Final
 from lxml import etree
 
 from gateway.errors import ConfigurationInvalid
+from gateway.validation.alphabets import Alphabet, alphabet_of, alphabet_of_codes, collapsed
 from gateway.validation.govtypes import Rule
 from gateway.validation.xml_catalog import XSD, SchemaSource
 
@@ -53,7 +54,8 @@ class Ruleset:
 
     `names` are the local names of elements, `tags` their full ones, `roots` those that a document may start with;
     `types` gives the simple type of each tag, `chains` each type with its bases, nearest first, `codes` the enumerated
-    values of a type, `descriptions` what the schema says about it. `record`, `counted` and `summed` are tags: those that
+    values of a type, `descriptions` what the schema says about it, `alphabets` the characters that it may hold, and
+    `tokens` are the types in whose values white space does not count as it stands. `record`, `counted` and `summed` are tags: those that
     are counted and summed over the whole document.
     """
 
@@ -64,6 +66,8 @@ class Ruleset:
     chains: Mapping[str, tuple[str, ...]]
     codes: Mapping[str, tuple[str, ...]]
     descriptions: Mapping[str, str]
+    alphabets: Mapping[str, Alphabet]
+    tokens: frozenset[str]
     relations: Mapping[str, tuple[Relation, ...]]
     record: str | None
     counted: frozenset[str]
@@ -81,6 +85,16 @@ class Ruleset:
                     checks[tag] = government[base]
                     break
         return checks
+
+    def character_fault(self, tag: str, text: str) -> str | None:
+        """The end of a sentence that names a character which no right value of the element can hold; None without one."""
+        simple_type = self.types.get(tag, "")
+        alphabet = next(
+            (self.alphabets[base] for base in self.chains.get(simple_type, ()) if base in self.alphabets), None
+        )
+        if alphabet is None:
+            return None
+        return alphabet.fault(collapsed(text) if simple_type in self.tokens else text)
 
 
 def read_rules(source: SchemaSource) -> Ruleset:
@@ -113,6 +127,10 @@ def read_rules(source: SchemaSource) -> Ruleset:
         chains={name: _chain(name, simple) for name in simple},
         codes={name: codes for name, node in simple.items() if (codes := _codes(node))},
         descriptions={name: _description(node) for name, node in simple.items()},
+        alphabets={
+            name: alphabet for name, node in simple.items() if (alphabet := _alphabet(node, source)) is not None
+        },
+        tokens=frozenset(name for name in simple if _derived_from(_chain(name, simple)[-1], simple) != "xs:string"),
         relations=relations,
         record=record,
         counted=frozenset(filter(None, [record, *(relation.counts for relation in whole)])),
@@ -153,9 +171,26 @@ def _chain(name: str, simple: Mapping[str, etree._Element]) -> tuple[str, ...]:
     chain: list[str] = []
     while name in simple and name not in chain:
         chain.append(name)
-        restriction = simple[name].find(f"{XSD}restriction")
-        name = restriction.get("base", "") if restriction is not None else ""
+        name = _derived_from(name, simple)
     return tuple(chain)
+
+
+def _derived_from(name: str, simple: Mapping[str, etree._Element]) -> str:
+    restriction = simple[name].find(f"{XSD}restriction")
+    return restriction.get("base", "") if restriction is not None else ""
+
+
+def _alphabet(node: etree._Element, source: SchemaSource) -> Alphabet | None:
+    """The characters of a type's own patterns, or of its codes."""
+    if codes := _codes(node):
+        return alphabet_of_codes(codes)
+    patterns = [value.get("value", "") for value in node.iterfind(f"{XSD}restriction/{XSD}pattern")]
+    try:
+        return alphabet_of(patterns) if patterns else None
+    except ValueError as error:
+        raise ConfigurationInvalid(
+            f"{source.name} has a pattern that is not read here, in {node.get('name')}"
+        ) from error
 
 
 def _codes(node: etree._Element) -> tuple[str, ...]:

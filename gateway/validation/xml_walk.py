@@ -65,7 +65,8 @@ class Walker:
                 continue
             rule, relations, tallied = duty
             if rule is not None and (fault := rule.fault(text or "")):
-                self._add(seen, element, rule.code, fault)
+                strange = self._ruleset.character_fault(element.tag, text or "")
+                self._add(seen, element, rule.code, f"{fault}; {strange}" if strange else fault)
                 if seen.total > self._limits.enough:
                     seen.given_up = True
                     return seen

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import FileNameRefused
+from gateway.settings.debris import PASSED_OVER
 from gateway.spool.names import check_name, is_temporary
+from gateway.spool.passed_over import PassedOver
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.receiving import Receiver, receiver
 from tests.acceptance.sites import claim
@@ -18,7 +20,8 @@ from tests.fakes.evil_names import EVIL_NAMES
 from tests.fakes.forger import Forger, Payload, place, sha256
 
 LA = "E09000030"
-UNPRINTABLE = {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0)), "\u202e", "\u2066", "\u200b", "\ufeff"}
+HARMFUL = {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u202e", "\u2066", "\u061c"}
+UNPRINTABLE = {*HARMFUL, "\u200b", "\ufeff", "\u00a0", "\u00ad"}
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +50,24 @@ def test_files_of_evil_names_in_the_landing_are_locked_away_with_one_line_each(s
     landing = site.site.home.landing_in("DWP")
     before = len(site.lines())
     # The name that an unfinished upload has is its writer's, and a name of full length has no room for that ending.
-    names = [name for name in EVIL_NAMES if not name.endswith(".part") and len(os.fsencode(name)) <= 250]
+    passed_over = PassedOver(PASSED_OVER)
+    left = [name for name in EVIL_NAMES if passed_over(name) and len(os.fsencode(name)) <= 250]
+    names = [name for name in EVIL_NAMES if not passed_over(name) and len(os.fsencode(name)) <= 250]
+    for name in left:
+        place(landing, name, b"debris")
     contents = {name: f"content of {number}".encode() for number, name in enumerate(names)}
     for name, content in contents.items():
         place(landing, name, content)
     site.work()
-    assert list(landing.iterdir()) == []
+    assert {path.name for path in landing.iterdir()} == set(left) >= {"Thumbs.db", "desktop.ini", "...", "~"}
+    for path in landing.iterdir():
+        path.unlink()
     entries = rows(site.site, "SELECT * FROM quarantine WHERE code = 'landing-unexpected'")
     assert sorted(entry["sha256"] for entry in entries) == sorted(map(sha256, contents.values()))
     for entry in entries:
         kept = site.site.home.quarantine / f"{entry['id']}.sealed"
         assert sha256(kept.read_bytes()) == entry["sha256"]
-        assert not UNPRINTABLE & set(entry["consignment"])
+        assert not HARMFUL & set(entry["consignment"])
     told = [line for line in site.lines()[before:] if line["event"] == "consignment.quarantined"]
     assert len(told) == len(names)
     assert {(line["code"], line["level"], line["consignment"]) for line in told} == {

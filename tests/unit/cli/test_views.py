@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 
 import pytest
 
+from gateway.cli.checks import Outcome, examine_machine
 from gateway.daemon.lock import held
 from gateway.transfer.identity import from_text
 from tests.fakes.two_ledgers import Pair
@@ -180,3 +182,23 @@ def test_json_and_nothing_else_is_on_stdout(pair: Pair, run: Run) -> None:
         said = run(pair.dwp, *command, "--json")
         json.loads(said.out)
         assert said.status == 0
+
+
+def test_files_that_are_passed_over_for_more_than_a_day_are_told_and_are_no_fault(
+    pair: Pair, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbound = pair.dwp.home.outbound / "claim" / pair.la.code
+    for name in ("letter.pdf.partial", "~$letter.docx", "Thumbs.db", ".DS_Store"):
+        (outbound / name).write_bytes(b"x")
+    said = run(pair.dwp, "status", "--json")
+    assert (said.status, said.data["passed_over"]) == (0, 0)
+    now = time.time() + 90_000
+    monkeypatch.setattr(time, "time", lambda: now)
+    said = run(pair.dwp, "status", "--json")
+    assert (said.status, said.data["healthy"], said.data["passed_over"]) == (0, True, 2)
+    assert "passed over in the spool for more than a day: 2 files" in run(pair.dwp, "status").out
+    checks = examine_machine(pair.dwp.home, pair.dwp.settings, now=lambda: now)
+    (check,) = [each for each in checks if each.name == "passed over"]
+    assert check.outcome is Outcome.WARN
+    assert f"spool/outbound/claim/{pair.la.code} (2)" in check.message
+    assert "letter" not in check.message

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.returning import return_file
+from gateway.spool.names import beside
+from gateway.spool.returning import LETTERS, return_file, tell
 
 TAG = "0192aaaa-0000-7000-8000-000000000001"
 
@@ -56,6 +57,21 @@ def test_a_hostile_name_comes_back_as_a_harmless_one(name: str, dropped: Path, t
     assert returned.parent == directory
     assert returned.name.isprintable()
     assert len(list(directory.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 240, "x" * 251 + ".xml", "ŵ" * 125 + ".xml", "a." + "x" * 250])
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_name_without_room_for_the_letter_is_cut_and_told_twice_is_there_once(
+    name: str, letter: str, dropped: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "returned"
+    returned = return_file(dropped, directory, name, "reason", tag=TAG, letter=letter)
+    assert returned == directory / beside(name, TAG)
+    assert return_file(dropped, directory, name, "reason", tag=TAG, letter=letter) == returned
+    assert sorted(directory.iterdir()) == sorted([returned, returned.with_name(returned.name + letter)])
+    told = tell(directory, name, "another reason", tag="other")
+    assert tell(directory, name, "another reason", tag="other") == told
+    assert told.read_bytes() == b"another reason"
 
 
 def test_links_pipes_and_folders_come_back_unopened(tmp_path: Path) -> None:

@@ -72,11 +72,13 @@ def test_no_file_passes_for_the_marker_of_another(pair: Pair) -> None:
 
 
 def test_a_name_that_the_template_makes_too_long_is_shortened(pair: Pair) -> None:
-    pair.dwp.submit("n" * 196 + ".xml", b"claim a")
+    transfer = pair.dwp.submit("n" * 251 + ".xml", b"claim a")
     pair.work()
     (name,) = (name for name in inbound(pair.la) if not name.endswith(".done"))
-    assert len(name) == 200
-    assert name.endswith("n.xml")
+    # There is room for the marker, and the name tells which file it is.
+    assert name.startswith("2026-11-18 DWP nnn")
+    assert name.endswith(f"n~{transfer}.xml")
+    assert inbound(pair.la)[f"{name}.done"] == b""
 
 
 def test_after_a_crash_the_name_is_the_one_that_was_chosen_before_it(

@@ -20,12 +20,14 @@ from gateway.sample.catalog import samplers
 from gateway.sample.contract import Sample
 from gateway.sample.redirect import wrap
 from gateway.settings.resources import resource
+from gateway.spool.names import check_name
+from gateway.transfer.characters import called
 from gateway.transfer.redirect import Holding
 from gateway.validation.factory import build
 from gateway.validation.govtypes import rules
 from gateway.validation.pdf import PdfValidator
 from gateway.validation.plan import redirect_plan, xml_plan
-from gateway.validation.redirect import LIMITS, RedirectValidator
+from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
 from gateway.validation.xml import XmlValidator
 from gateway.validation.xml_agreement import MOST_LISTED
 from gateway.validation.xml_catalog import find_versions
@@ -281,6 +283,29 @@ def test_redirect_tells_the_original_and_who_held_it_last() -> None:
     assert report.facts["original_transfer"] == FIRST
     assert re.fullmatch("[0-9a-f]{64}", report.facts["original_sha256"])
     assert not {"rms", "rule"} & set(report.facts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["LAID [1].xml", "O’Neil – Jones & Co <2>.xml", "申請.xml", " {GUID}%.xml ", "e\u0301\u00a0\u200d.xml", "n" * 255],
+)
+def test_original_of_any_name_that_is_carried_comes_out_under_it(name: str) -> None:
+    check_name(name)
+    inside = Sample(name, min((document("referral", n) for n in range(20)), key=len), None)
+    content = redirect(original=inside)
+    assert REDIRECTS.validate_bytes(content).findings == ()
+    assert unwrap(content)[1].name == name
+
+
+@pytest.mark.parametrize(
+    "name", [".x.xml", "a\\b.xml", "a\u202eb.xml", "a\u2028b.xml", "a\x85b", "a\ufdd0b", "n" * 256]
+)
+def test_original_of_a_name_that_is_not_carried_is_refused_and_the_character_named(name: str) -> None:
+    report = REDIRECTS.validate_bytes(redirect(original=Sample(name, document("referral", 1), None)))
+    (finding,) = report.findings
+    assert (finding.code, finding.where.rpartition("/")[2]) == ("xml-value", "OriginalName")
+    strange = next((each for each in name if each not in "nabxml."), None)
+    assert strange is None or called(strange) in finding.message
 
 
 @pytest.mark.parametrize(

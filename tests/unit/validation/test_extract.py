@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
+from gateway.transfer.characters import called
 from gateway.validation.contract import Report
 from gateway.validation.extract import ExtractLimits, ExtractValidator
-from gateway.validation.extract_fields import MESSAGES, field_fault, field_pattern
+from gateway.validation.extract_fields import MESSAGES, character_fault, field_fault, field_pattern
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_variants
 from gateway.validation.extract_rows import RowRules
+from gateway.validation.extract_summary import summarise
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -145,7 +147,7 @@ def test_last_row_needs_no_line_end(check: Check) -> None:
         (row("X"), [("extract-record-type", "row 2, field 1")]),
         (row("d"), [("extract-record-type", "row 2, field 1")]),
         (row("D") + b",", [("extract-column-count", "row 2")]),
-        (b"", [("extract-column-count", "row 2")]),
+        (b",", [("extract-commas-alone", "row 2")]),
         (row("D", _208='"quoted, with a comma"'), []),
         (row("D", _208='"not closed'), [("extract-quotes", "row 2")]),
         (row("D", _208='"closed" too early'), [("extract-quotes", "row 2")]),
@@ -199,8 +201,10 @@ def test_error_names_its_change(check: Check) -> None:
         (HEADER, ("extract-no-records", "row 1")),
         (HEADER.replace(b",33,34,", b",34,33,") + b"\n" + row("D"), ("extract-header", "row 1")),
         (row("D"), ("extract-header", "row 1")),
-        (b"\xef\xbb\xbf" + HEADER, ("extract-encoding", "row 1")),
-        (HEADER.decode().encode("utf-16"), ("extract-header", "row 1")),
+        (b"\xef\xbb\xbf" + HEADER, ("extract-no-records", "row 1")),
+        (b"\xef\xbb\xbf\r\n\x1a", ("extract-blank-row", "row 1")),
+        (b"\xef\xbb\xbf\x1a", ("file-empty", "row 1")),
+        (HEADER.decode().encode("utf-16"), ("extract-encoding", "row 1")),
         (extract(row("D"))[:-40], ("extract-truncated", "row 2")),
         (HEADER + b"\n" + b"D" * 100_000, ("extract-line-too-long", "row 2")),
         (b"\0" * 1_000_000, ("extract-line-too-long", "row 1")),
@@ -208,6 +212,132 @@ def test_error_names_its_change(check: Check) -> None:
 )
 def test_file_is_refused_as_a_whole(check: Check, content: bytes, expected: tuple[str, str]) -> None:
     assert places(check(content)) == [expected]
+
+
+MARK = b"\xef\xbb\xbf"
+QUOTED = b'"' + HEADER.replace(b",", b'","') + b'"'
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b" \t\n", b"\t"])
+@pytest.mark.parametrize("marks", [b"", b"\x1a", b"\x1a\n", b"\x1a\r\n\r\n", b"\x1a" * 100])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("header", [HEADER, MARK + HEADER, MARK + QUOTED])
+def test_mark_at_the_start_and_one_empty_line_and_the_dos_end_at_the_end_pass(
+    check: Check, tmp_path: Path, header: bytes, end: bytes, marks: bytes, rest: bytes
+) -> None:
+    rows = header + end + row("D") + end + row("S", _308="1")
+    plain = check(rows.removeprefix(MARK))
+    assert plain.valid
+    path = tmp_path / "ends.csv"
+    for content in (rows + marks, rows + end + marks, rows + end + rest + marks):
+        assert check(content) == plain
+        path.write_bytes(content)
+        summary = summarise(SCHEMAS, path)
+        assert (summary.records, summary.unread, summary.counts) == (2, 0, {"D": 1, "S": 1})
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([row("D"), b"", b""], [("extract-blank-row", "rows 3 to 4")]),
+        ([row("D"), b"", b"  ", b"", b"\x1a"], [("extract-blank-row", "rows 3 to 5")]),
+        ([row("D"), b"", row("S", _308="1")], [("extract-blank-row", "row 3")]),
+        (
+            [b"", row("D"), b" ", b"\t", row("G"), b""],
+            [("extract-blank-row", "row 2"), ("extract-blank-row", "rows 4 to 5")],
+        ),
+        ([row("D"), *[b"," * 315] * 9], [("extract-commas-alone", "rows 3 to 11")]),
+        ([row("D"), b",,", b'"",""', b", ,", b""], [("extract-commas-alone", "rows 3 to 5")]),
+        (
+            [row("D"), b"," * 315, row("Z"), b"," * 315, b"", b"", row("G")],
+            [
+                ("extract-commas-alone", "row 3"),
+                ("extract-record-type", "row 4, field 1"),
+                ("extract-commas-alone", "row 5"),
+                ("extract-blank-row", "rows 6 to 7"),
+            ],
+        ),
+        ([row("D"), b"\x1a", row("G")], [("extract-control-character", "row 3")]),
+    ],
+)
+def test_empty_rows_are_named_as_what_they_are(
+    check: Check, lines: list[bytes], expected: list[tuple[str, str]]
+) -> None:
+    for end in (b"\n", b"\r\n"):
+        report = check(extract(*lines, end=end))
+        assert places(report) == expected
+        for finding in report.findings:
+            if finding.code == "extract-commas-alone":
+                assert finding.message == f"Commas alone: a spreadsheet has written empty rows. Delete {finding.where}."
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (extract(row("D")).decode().encode("utf-16"), "extract-encoding", "UTF-16"),
+        (extract(row("D")).decode().encode("utf-16-le"), "extract-encoding", "UTF-16"),
+        (extract(row("D")).decode().encode("utf-16-be"), "extract-encoding", "UTF-16"),
+        (extract(row("D")).decode().encode("utf-32"), "extract-encoding", "UTF-16"),
+        (extract(row("D")).replace(b",", b";"), "extract-separator", "SEMICOLON (U+003B)"),
+        (extract(row("D")).replace(b",", b"\t"), "extract-separator", "CHARACTER TABULATION (U+0009)"),
+        (QUOTED.replace(b'"', "“".encode()) + b"\n", "extract-quotes", "LEFT DOUBLE QUOTATION MARK (U+201C)"),
+        (QUOTED.replace(b'"', b"'") + b"\n", "extract-quotes", "APOSTROPHE (U+0027)"),
+        (extract(row("D"), end=b"\r"), "extract-line-end", "CARRIAGE RETURN (U+000D)"),
+        (extract(*(row("D", str(number)) for number in range(300)), end=b"\r"), "extract-line-end", "LINE FEED"),
+        (b"\n" + extract(row("D")), "extract-blank-row", "first row"),
+        (row("D") + b"\n", "extract-header", "row of field numbers is missing"),
+        (HEADER + b",,,\n" + row("D") + b",,,\n", "extract-header", "Commas follow the last number"),
+        (HEADER.replace(b",2,", "\u00a0,2,".encode()) + b"\n", "extract-header", "NO-BREAK SPACE (U+00A0)"),
+        (MARK + MARK + HEADER + b"\n", "extract-header", "ZERO WIDTH NO-BREAK SPACE (U+FEFF)"),
+    ],
+)
+def test_first_row_that_is_none_says_in_words_what_it_is(check: Check, content: bytes, code: str, words: str) -> None:
+    (finding,) = check(content).findings
+    assert (finding.code, finding.where) == (code, "row 1")
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (row("D", _8="14\u00a002/1961"), "NO-BREAK SPACE (U+00A0) may not stand in it; 0 to 9 and / may."),
+        (row("D", _43="12\u201350"), "EN DASH (U+2013) may not stand in it; 0 to 9 and - may."),
+        (row("D", _43="£12"), "POUND SIGN (U+00A3) may not stand in it"),
+        (row("D", _241="37,5".replace(",", "٫")), "ARABIC DECIMAL SEPARATOR (U+066B)"),
+        (row("D", nino="QQ123456\u00a0"), "NO-BREAK SPACE (U+00A0) may not stand in it; 0 to 9, A to Z and space may."),
+        (row("D", _33="1\u200b"), "ZERO WIDTH SPACE (U+200B)"),
+        (row("\ufeffD"), "ZERO WIDTH NO-BREAK SPACE (U+FEFF)"),
+        (row("D", _208="a\tb"), "CHARACTER TABULATION (U+0009) stands in it."),
+        (row("D", _208="a\x1ab"), "SUBSTITUTE (U+001A) stands in it."),
+        (row("D", _208="Caf").replace(b"Caf", b"Caf\xe9"), "LATIN SMALL LETTER E WITH ACUTE (U+00E9)"),
+        (row("D", _208="Caf").replace(b"Caf", b"Caf\x81"), "The byte 81 stands in it."),
+    ],
+)
+def test_finding_about_a_character_names_it(check: Check, line: bytes, words: str) -> None:
+    (finding,) = check(extract(line)).findings
+    assert words in finding.message
+
+
+RULED = [field for field in WIDE.fields if field.kind is not Kind.TEXT and "D" in field.used_by]
+
+
+@given(
+    field=st.sampled_from(RULED),
+    stranger=st.characters(min_codepoint=0x80, exclude_categories=["Cs"]),
+    before=st.text("0123456789", max_size=9),
+    after=st.text("0123456789", max_size=9),
+)
+@settings(deadline=None, max_examples=300)
+def test_one_foreign_character_is_named_and_nothing_around_it(
+    field: Field, stranger: str, before: str, after: str
+) -> None:
+    values = row("D", nino="QQ123456C").decode().split(",")
+    values[COLUMN[field.number]] = before + stranger + after
+    _, faults = RowRules(WIDE, allow_test_numbers=True).explain((",".join(values) + "\n").encode())
+    (fault,) = faults
+    assert fault.detail.startswith(f"{called(stranger)} may not stand in it; ")
+    assert fault.detail == character_fault(field, stranger)
 
 
 def test_findings_are_capped_and_counted_and_reading_ends(tmp_path: Path) -> None:

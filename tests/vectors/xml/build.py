@@ -29,6 +29,7 @@ BODY = """<Referrals xmlns="urn:gateway:referral:1.0">
 <Trailer><RecordCount>1</RecordCount><DiscrepancyCount>1</DiscrepancyCount><WeeklyTotal>81.50</WeeklyTotal></Trailer>
 </Referrals>
 """
+PLAIN = BODY.replace("â", "a").replace("ŵ", "w")
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 HOST = "http://203.0.113.7"  # reserved for documentation, RFC 5737: nothing answers there
@@ -61,6 +62,11 @@ VECTORS: dict[str, str | bytes] = {
     "none--no-declaration": BODY,
     "none--byte-order-mark": b"\xef\xbb\xbf" + (XML + BODY).encode(),
     "none--lower-case-encoding": "<?xml version='1.0' encoding='utf-8' standalone='yes'?>" + BODY,
+    "none--declared-ascii": XML.replace("UTF-8", "ASCII") + PLAIN,
+    "none--declared-us-ascii": XML.replace("UTF-8", "us-ascii") + PLAIN,
+    "none--declared-utf8": XML.replace("UTF-8", "utf8") + BODY,
+    "none--ascii-with-references": XML.replace("UTF-8", "US-ASCII") + PLAIN.replace("Sian", "Si&#xE2;n"),
+    "none--empty-line-and-no-declaration": "\r\n\n" + BODY,
     "none--prefixed": prefixed(),
     "none--comment": XML + "<!-- a remark -->" + BODY.replace("<Header>", "<!-- another --><Header>"),
     "none--cdata": office("<![CDATA[Oldborough & Sons]]>"),
@@ -100,6 +106,22 @@ VECTORS: dict[str, str | bytes] = {
     "xml-encoding--nul": (XML + BODY).encode().replace(b"Oldborough", b"Old\0", 1),
     "xml-encoding--version-1.1": XML.replace("1.0", "1.1") + BODY,
     "xml-encoding--endless-declaration": "<?xml " + 'version="1.0" ' * 100 + "?>" + BODY,
+    "xml-encoding--ascii-with-an-accent": XML.replace("UTF-8", "ASCII") + BODY,
+    "xml-encoding--ascii-with-a-mark": b"\xef\xbb\xbf" + (XML.replace("UTF-8", "ASCII") + PLAIN).encode(),
+    "xml-encoding--ascii-with-latin-1": (XML.replace("UTF-8", "us-ascii") + BODY.replace("ŵ", "w")).encode("latin-1"),
+    "xml-encoding--code-page-1252": (XML + PLAIN.replace("Sian", "Siân")).encode("cp1252"),
+    "xml-encoding--utf-7-in-ascii": XML.replace("UTF-8", "UTF-7") + PLAIN,
+    "xml-encoding--latin-1-in-ascii": XML.replace("UTF-8", "ISO-8859-1") + PLAIN,
+    # -- what stands before the declaration
+    "xml-declaration--empty-line": "\n" + XML + BODY,
+    "xml-declaration--spaces": "  " + XML + BODY,
+    "xml-declaration--mark-after-an-empty-line": b"\r\n\xef\xbb\xbf" + (XML + BODY).encode(),
+    "xml-declaration--two-marks": b"\xef\xbb\xbf" * 2 + (XML + BODY).encode(),
+    "xml-declaration--mark-and-empty-line": b"\xef\xbb\xbf\n" + (XML + BODY).encode(),
+    "xml-declaration--comment": "<!-- a remark -->\n" + XML + BODY,
+    "xml-declaration--no-break-space": "\u00a0" + XML + BODY,
+    "xml-instruction--before-the-declaration": "<?xml-stylesheet href='a.xsl'?>" + XML + BODY,
+    "xml-instruction--declaration-after-an-element": "<a/>" + XML + BODY,
     "xml-compressed--gzip": gzip.compress((XML + BODY).encode(), mtime=0),
     # -- sizes
     "xml-empty--spaces": b" \r\n\t \n",
@@ -134,6 +156,11 @@ VECTORS: dict[str, str | bytes] = {
     "xml-schema--type-swapped": XML + BODY.replace("<Claimant>", f'<Claimant {XSI} xsi:type="AddressType">'),
     "nino--never-issued": XML + BODY.replace("QQ123456A", "ZZ123456A"),
     "nino--arabic-digits": XML + BODY.replace("QQ123456A", "QQ١٢٣٤٥٦A"),
+    "xml-value--no-break-space-in-a-name": XML + BODY.replace("Siân", "Siân\u00a0"),
+    "xml-value--en-dash-in-a-name": XML + BODY.replace("Llŵyd", "Llŵyd\u2013Ab"),
+    "xml-schema--no-break-space-between-elements": XML + BODY.replace("<Priority>", "\u00a0<Priority>"),
+    "postcode--no-break-space": XML + BODY.replace("ZZ1 1AA", "ZZ1\u00a01AA"),
+    "code--zero-width-space": XML + BODY.replace("<Fact>earnings", "<Fact>earnings\u200b"),
     "date--no-such-day": XML + BODY.replace("1961-05-04", "1961-02-29"),
     "date--with-time-zone": XML + BODY.replace("1961-05-04", "1961-05-04Z"),
     "date--year-beyond-counting": XML + BODY.replace("1961-05-04", f"{'9' * 60}-05-04"),

@@ -1,0 +1,81 @@
+"""What is nobody's submission is left where it lies, at every level and in every tree, and told when it lies for long."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.debris import PASSED_OVER
+from gateway.spool.intake import Drop, Intake, Refusal, Rule
+from gateway.spool.outcomes import Outcomes, Spoken
+from gateway.spool.passed_over import PassedOver, forgotten
+from gateway.spool.set_aside import SetAside
+from gateway.spool.settling import Settling
+from gateway.transfer.word import Word
+
+NAMES = ("Thumbs.db", "desktop.ini", "~$letter.docx", ".DS_Store", "._x", "x.partial", "x.crdownload", "x.download")
+DIRECTORIES = ("@eaDir", "$RECYCLE.BIN", ".TemporaryItems", ".Trash-1000", "lost+found")
+PARTNER = "E09000030"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """FLOW/PARTNER with debris at every level, and one file that somebody dropped."""
+    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.outcomes._LONGEST_SETTLE", 0.0)
+    directory = tmp_path / "tree" / "claim" / PARTNER
+    directory.mkdir(parents=True)
+    for level in (directory, directory.parent, directory.parent.parent):
+        for name in NAMES:
+            (level / name).write_bytes(b"x")
+        for name in DIRECTORIES:
+            (level / name).mkdir()
+            (level / name / "inside.xml").write_bytes(b"x")
+    return tmp_path / "tree"
+
+
+def look(tree: Path) -> list[Drop | Refusal]:
+    settling, aside = Settling(time.monotonic), SetAside(tree, {}, 60.0, time.monotonic)
+    passed_over, rules = PassedOver(PASSED_OVER), {"claim": Rule(0.0, 1000, {PARTNER})}
+    with Intake(tree, rules, {PARTNER}, settling, aside, passed_over=passed_over) as intake:
+        return list(intake.scan())
+
+
+def hear(tree: Path) -> list[Spoken | Refusal]:
+    settling = Settling(time.monotonic)
+    outcomes = Outcomes(tree, {}, settling, passed_over=PassedOver(PASSED_OVER))
+    try:
+        return list(outcomes.scan())
+    finally:
+        outcomes.close()
+
+
+@pytest.mark.parametrize("read", [look, hear])
+def test_debris_is_passed_over_at_every_level_of_the_spool(read: Callable[[Path], list[object]], tree: Path) -> None:
+    assert read(tree) == []
+    (tree / "claim" / PARTNER / "a.xml").write_bytes(b"<claim/>")
+    (found,) = read(tree)
+    assert isinstance(found, Drop | Refusal)
+    assert found.name == "a.xml"
+
+
+def test_a_word_about_a_file_of_such_a_name_is_heard(tree: Path) -> None:
+    (tree / "claim" / PARTNER / "~$letter.docx.accepted").touch()
+    (word,) = hear(tree)
+    assert isinstance(word, Spoken)
+    assert (word.subject, word.word) == ("~$letter.docx", Word.ACCEPTED)
+
+
+def test_what_is_not_finished_for_a_day_is_told_by_its_directory(tree: Path) -> None:
+    directory = tree / "claim" / PARTNER
+    (directory / "NAME.ready").touch()
+    os.utime(directory / "x.partial", (0, 0))  # a copy that keeps its source's time came here just now all the same
+    now = time.time()
+    assert forgotten([tree], PASSED_OVER, now + 60) == {}
+    # The lock file of an office program, three unfinished downloads and a marker; no desktop's own files, no directories.
+    assert forgotten([tree], PASSED_OVER, now + 90_000) == {directory: 5}
+    assert forgotten([tree / "absent"], PASSED_OVER, now + 90_000) == {}
