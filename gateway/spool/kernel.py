@@ -1,4 +1,4 @@
-"""Linux calls that Python's `os` lacks: commit a whole file system, start write-back, rename without overwriting.
+"""Linux calls that Python's `os` lacks: commit a whole file system, start write-back, rename without overwriting, leases.
 
 Each raises OSError with the call's errno, as the functions of `os` do; a C library without the call counts as ENOSYS.
 It is safe because nothing but numbers and NUL-terminated paths crosses into C.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,21 @@ def rename_new(source: Path, target: Path) -> None:
         ctypes.c_char_p(os.fsencode(target)),
         ctypes.c_uint(_RENAME_NOREPLACE),
     )
+
+
+def has_writer(descriptor: int) -> bool:
+    """fcntl(2), F_SETLEASE: whether somebody has the file open for writing, asked through a descriptor that only reads.
+
+    False as well where the system cannot tell: a file of another account's, a file system without leases (NFS, FUSE).
+    """
+    try:
+        # Whoever opens the file in this very moment is held up, and we are told by a signal: one that ends nobody.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
 
 
 def reports_errors(descriptor: int) -> bool:

@@ -4,7 +4,8 @@ A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arriv
 whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
 in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
 or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away, `.part` files left to their writer for a day.
+names are locked away, `.part` files left to their writer for a day. A file that somebody still writes to under its last name,
+as clients do that know nothing of `.part`, waits until it is closed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gateway.ledger import queries
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.durable import disk_error, fsync_directory
+from gateway.spool.kernel import has_writer
 from gateway.spool.names import safe_name
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
@@ -91,7 +93,8 @@ class Collect:
             except FileNotFoundError:
                 continue  # the partner has just given it its final name, which rings the bell again
             if path.name.endswith(UNFINISHED):
-                if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
+                # Not the time of modification: a client may set that to the one that the file has at its own end.
+                if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
                     path.unlink()
             elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
                 yield path
@@ -165,9 +168,12 @@ class Collect:
 
 
 def _take(landed: Path, arrival: Path, copy: Path) -> None:
-    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused."""
+    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
+
+    Nothing happens to a file that somebody has open for writing: its end rings the bell.
+    """
     try:
-        source = os.open(landed, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        source = _opened(landed)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
@@ -176,6 +182,9 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
     if not stat.S_ISREG(os.fstat(source).st_mode):
         os.close(source)
         landed.rename(arrival)
+        return
+    if has_writer(source):
+        os.close(source)
         return
     try:
         with os.fdopen(source, "rb") as file, copy.open("wb") as target:
@@ -188,6 +197,21 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
     copy.rename(arrival)
     fsync_directory(arrival.parent)
     landed.unlink()
+
+
+def _opened(landed: Path) -> int:
+    """A descriptor to read from. A partner's client may give a file any mode at its creation, and with it shut us out."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(landed, os.O_RDONLY | flags)
+    except PermissionError:
+        entry = os.open(landed, os.O_PATH | flags)
+        try:
+            if stat.S_ISREG(os.fstat(entry).st_mode):
+                Path(f"/proc/self/fd/{entry}").chmod(0o600)
+        finally:
+            os.close(entry)
+        return os.open(landed, os.O_RDONLY | flags)
 
 
 def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
