@@ -28,7 +28,7 @@ from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
 from gateway.spool.watching import OnHint, Watcher
-from gateway.stages.collect import UNFINISHED
+from gateway.stages.collect import UNFINISHED, Uploads
 from gateway.stages.workplace import Stage, Workplace
 
 _DEFECT: Final = 70
@@ -122,10 +122,12 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
         case Role.LINK:
+            uploads = Uploads()
 
             def on_landing(path: Path, _moved: bool) -> None:  # noqa: FBT001 - the watcher's callback
+                uploads.note(path)
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 
             watch([home.landing], on_landing)
-            return assembly.link_stages(place, bell.ring)
+            return assembly.link_stages(place, bell.ring, uploads)

@@ -4,8 +4,11 @@ A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arriv
 whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
 in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
 or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away, `.part` files left to their writer for a day. A file that somebody still writes to under its last name,
-as clients do that know nothing of `.part`, waits until it is closed.
+names are locked away, `.part` files left to their writer for a day.
+
+What got its name from NAME.part is taken at once. Most clients know nothing of that: they write under the last name, and ask
+for the file once more when they have written it. So such a file waits until nobody has it open for writing, and for three
+seconds without a change.
 """
 
 from __future__ import annotations
@@ -40,7 +43,41 @@ UNFINISHED: Final = ".part"
 """How names end in a landing while somebody still writes there."""
 
 _PART_DAYS: Final = 1.0
+_QUIET_SECONDS: Final = 3.0
+"""How long a client may take, after its last byte, to set times and to ask whether the file is there: some round trips."""
+
+_MOST_NAMES: Final = 10_000
 _PIECE: Final = 1 << 20
+
+
+class Uploads:
+    """Which files were not seen to get their names from NAME.part: told by the watcher's thread, asked by Collect.
+
+    It may forget, and knows nothing of the time before it was made: then a file is taken at once.
+    """
+
+    def __init__(self) -> None:
+        self._parts: set[Path] = set()
+        self._direct: set[Path] = set()
+
+    def note(self, path: Path) -> None:
+        """A file was made, closed or renamed."""
+        for names in (self._parts, self._direct):
+            if len(names) >= _MOST_NAMES:
+                names.clear()
+        if path.name.endswith(UNFINISHED):
+            self._parts.add(path.with_name(path.name.removesuffix(UNFINISHED)))
+        elif path in self._parts:
+            self._parts.discard(path)
+        else:
+            self._direct.add(path)
+
+    def is_direct(self, path: Path) -> bool:
+        return path in self._direct
+
+    def forget(self, path: Path) -> None:
+        """It was taken."""
+        self._direct.discard(path)
 
 
 class Collect:
@@ -48,11 +85,13 @@ class Collect:
 
     name = "collect"
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, place: Workplace, uploads: Uploads | None = None) -> None:
         self._place = place
+        self._uploads = uploads or Uploads()
+        self._due: float | None = None
 
     def step(self) -> Step:
-        done = 0
+        done, self._due = 0, None
         for partner in self._place.settings.partners:
             try:
                 done += self._collect(partner)
@@ -61,7 +100,7 @@ class Collect:
                 self._place.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
             except (DiskFull, DiskFailed) as error:
                 self._place.say_deferred(error, partner=partner)
-        return Step(done=done)
+        return Step(done=done, due=self._due)
 
     def close(self) -> None:
         pass
@@ -74,7 +113,8 @@ class Collect:
             return 0
         for path in islice(self._complete(landing, arrivals), BATCH):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
-            _take(path, arrivals / path.name, arrivals.with_name(COPYING))
+            if _take(path, arrivals / path.name, arrivals.with_name(COPYING)):
+                self._uploads.forget(path)
         if not arrivals.is_dir():
             return 0
         found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
@@ -96,8 +136,20 @@ class Collect:
                 # Not the time of modification: a client may set that to the one that the file has at its own end.
                 if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
                     path.unlink()
-            elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
+            # What is among the arrivals already comes first; this one's turn is after it.
+            elif not os.path.lexists(arrivals / path.name) and not self._may_change(path, about):
                 yield path
+
+    def _may_change(self, path: Path, about: os.stat_result) -> bool:
+        """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
+        now = self._place.clock()
+        if not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
+            return False
+        if abs(now - about.st_ctime) >= _QUIET_SECONDS:  # a clock that was put back holds nothing up
+            return False
+        due = about.st_ctime + _QUIET_SECONDS
+        self._due = due if self._due is None else min(self._due, due)
+        return True
 
     def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
         """Whether the arrival was dealt with; if not, it waits."""
@@ -167,10 +219,10 @@ class Collect:
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
 
 
-def _take(landed: Path, arrival: Path, copy: Path) -> None:
+def _take(landed: Path, arrival: Path, copy: Path) -> bool:
     """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
 
-    Nothing happens to a file that somebody has open for writing: its end rings the bell.
+    False for a file that somebody has open for writing, which stays where it is: its end rings the bell.
     """
     try:
         source = _opened(landed)
@@ -178,14 +230,14 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
         landed.rename(arrival)
-        return
+        return True
     if not stat.S_ISREG(os.fstat(source).st_mode):
         os.close(source)
         landed.rename(arrival)
-        return
+        return True
     if has_writer(source):
         os.close(source)
-        return
+        return False
     try:
         with os.fdopen(source, "rb") as file, copy.open("wb") as target:
             shutil.copyfileobj(file, target, _PIECE)
@@ -197,6 +249,7 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
     copy.rename(arrival)
     fsync_directory(arrival.parent)
     landed.unlink()
+    return True
 
 
 def _opened(landed: Path) -> int:
