@@ -17,9 +17,9 @@ FUZZ_TARGETS ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
-# What some tests try besides, and are skipped without: nobody needs a virus scanner to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze
-TEST_PACKAGES := clamav-daemon systemd
+# What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' clients, to run a gateway.
+TEST_PROGRAMS := clamd systemd-analyze curl lftp psftp rclone
+TEST_PACKAGES := clamav-daemon systemd curl lftp putty-tools rclone
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
