@@ -20,7 +20,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -111,10 +110,14 @@ class Collect:
         landing = place.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        for path in islice(self._complete(landing, arrivals), BATCH):
+        taken = 0  # what is still being written counts for nothing, however much of it there is
+        for path in self._complete(landing, arrivals):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
             if _take(path, arrivals / path.name, arrivals.with_name(COPYING)):
                 self._uploads.forget(path)
+                taken += 1
+            if taken == BATCH:
+                break
         if not arrivals.is_dir():
             return 0
         found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]

@@ -7,7 +7,9 @@ is in docs/operators/clients.md. A client that is not installed is skipped, and 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -50,6 +52,12 @@ class Bench:
     @property
     def known_hosts(self) -> Path:
         return self.directory / "known_hosts"
+
+    @property
+    def host_fingerprint(self) -> str:
+        """As `ssh-keygen -l` prints it, without `SHA256:`."""
+        blob = base64.b64decode(self.known_hosts.read_text(encoding="ascii").split()[2])
+        return base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
 
     @property
     def landing(self) -> Path:
@@ -153,7 +161,8 @@ def curl(bench: Bench, path: Path) -> None:
     options: list[str | Path] = [
         "--silent",
         "--show-error",
-        "--insecure",
+        "--hostpubsha256",
+        bench.host_fingerprint,
         "--key",
         bench.key,
         "--pubkey",
@@ -225,11 +234,15 @@ def _putty(bench: Bench, program: str, *arguments: str | Path, feed: str = "") -
         _installed(each)
     key = bench.directory / "key.ppk"
     bench.run("puttygen", bench.key, "-O", "private", "-o", key)
-    (host_key,) = [line.split(maxsplit=1)[1] for line in bench.known_hosts.read_text("ascii").splitlines()]
-    public = bench.directory / "host.pub"
-    public.write_text(f"{host_key}\n", encoding="ascii")
-    fingerprint = bench.run("ssh-keygen", "-l", "-f", public).stdout.split()[1]
-    options: list[str | Path] = ["-batch", "-P", str(bench.la.port), "-i", key, "-hostkey", fingerprint]
+    options: list[str | Path] = [
+        "-batch",
+        "-P",
+        str(bench.la.port),
+        "-i",
+        key,
+        "-hostkey",
+        f"SHA256:{bench.host_fingerprint}",
+    ]
     bench.run(program, *options, *arguments, feed=feed)
 
 

@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from gateway.stages.collect import Collect, Uploads
-from gateway.stages.workplace import Step
+from gateway.stages.workplace import BATCH, Step
 from tests.fakes.two_ledgers import two_ledgers
 
 ROOT = Path(__file__).parents[3]
@@ -88,6 +89,17 @@ def test_file_that_is_written_under_its_last_name_waits_until_it_is_closed(bench
         upload.write(bench.sealed[20:])
     assert bench.collect.step().done == 1
     assert not bench.final.exists()
+
+
+def test_files_that_somebody_keeps_open_do_not_keep_others_from_their_turn(bench: Bench) -> None:
+    """In a shared account, another partner can put them there, under names that come first."""
+    with ExitStack() as stack:
+        for number in range(BATCH + 10):
+            early = bench.final.with_name(f"00000000-0000-7000-8000-{number:012d}.pgp")
+            stack.enter_context(early.open("wb"))
+        bench.final.write_bytes(bench.sealed)
+        assert bench.collect.step().done == 1
+        assert not bench.final.exists()
 
 
 def test_file_that_is_mapped_into_memory_for_writing_counts_as_open(bench: Bench) -> None:
