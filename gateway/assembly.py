@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.logs import Logger
     from gateway.spool.archive import ArchiveWriter
     from gateway.spool.settling import Settling
+    from gateway.stages.collect import Uploads
     from gateway.stages.workplace import Stage, Workplace
     from gateway.transfer.manifest import Item, Manifest
     from gateway.transport.contract import Transport
@@ -209,8 +210,8 @@ def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     ]
 
 
-def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
-    """Talks to the network, and sees sealed bytes only."""
+def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+    """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.collect import Collect
     from gateway.stages.send import Send
 
@@ -220,7 +221,7 @@ def link_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     transports = {
         code: transport(place.settings, partner, noting(code)) for code, partner in place.settings.partners.items()
     }
-    return [Collect(place), Send(place, transports, wake)]
+    return [Collect(place, uploads), Send(place, transports, wake)]
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

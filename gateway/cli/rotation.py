@@ -23,7 +23,7 @@ from gateway.settings.write import write_keys
 from gateway.transport.keys import Kind, copy_private_key, read_public_key, remove_key_pair, replace_key_pair
 
 _DAY: Final = 86_400.0
-_OTHER_KIND: Final[Mapping[str, Kind]] = {Kind.ED25519: Kind.ECDSA}
+_OTHER_KIND: Final[Mapping[str, Kind]] = {Kind.ED25519: Kind.RSA}
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,6 @@ architecture's calls are not known here. Source: the kernel's Documentation/user
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import os
 import platform
 import socket
 from collections.abc import Mapping
@@ -20,21 +17,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_SET_SECCOMP: Final = 22
-_MODE_FILTER: Final = 2
+from gateway.transport.seccomp import (
+    ALLOW,
+    ARCHITECTURE,
+    IF_AT_LEAST,
+    IF_EQUAL,
+    LOAD,
+    NUMBER,
+    REFUSE,
+    RETURN,
+    X32,
+    Line,
+    load,
+)
 
-_LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
-_IF_EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
-_IF_AT_LEAST: Final = 0x35  # BPF_JMP | BPF_JGE | BPF_K
-_RETURN: Final = 0x06  # BPF_RET | BPF_K
-_ALLOW: Final = 0x7FFF_0000
-_REFUSE: Final = 0x0005_0000 | errno.EPERM
-
-_NUMBER: Final = 0  # where struct seccomp_data has what is looked at
-_ARCHITECTURE: Final = 4
 _FIRST_ARGUMENT: Final = 16  # its low half: both architectures below are little-endian
-_X32: Final = 0x4000_0000
 _IO_URING_SETUP: Final = 425  # the same number on every architecture
 
 
@@ -51,49 +48,24 @@ _KNOWN: Final[Mapping[str, _Calls]] = MappingProxyType(
 )
 
 
-class _Instruction(ctypes.Structure):
-    _fields_ = (("code", ctypes.c_uint16), ("yes", ctypes.c_uint8), ("no", ctypes.c_uint8), ("value", ctypes.c_uint32))
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
-
-
 def refuse_network(machine: str | None = None) -> bool:
     """From now on no socket but of AF_UNIX can be made here; whether that is so."""
     calls = _KNOWN.get(machine or platform.machine())
     if calls is None:
         return False
-    program = _program(calls)
-    instructions = (_Instruction * len(program))(*(_Instruction(*line) for line in program))
-    libc = ctypes.CDLL(None, use_errno=True)
-    unused = ctypes.c_ulong(0)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), unused, unused, unused) != 0:
-        raise _failure()
-    filter_ = ctypes.byref(_Program(len(program), instructions))
-    if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), filter_, unused, unused) == 0:
-        return True
-    if ctypes.get_errno() == errno.EINVAL:
-        return False  # a kernel that was built without it
-    raise _failure()
+    return load(_program(calls))
 
 
-def _program(calls: _Calls) -> list[tuple[int, int, int, int]]:
-    """Each line: what to do, how many lines to skip if so, how many if not, the value."""
+def _program(calls: _Calls) -> list[Line]:
     return [
-        (_LOAD, 0, 0, _ARCHITECTURE),
-        (_IF_EQUAL, 0, 7, calls.audit),
-        (_LOAD, 0, 0, _NUMBER),
-        (_IF_AT_LEAST, 5, 0, _X32),
-        (_IF_EQUAL, 4, 0, _IO_URING_SETUP),
-        (_IF_EQUAL, 0, 2, calls.socket),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_IF_EQUAL, 0, 1, socket.AF_UNIX),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
+        (LOAD, 0, 0, ARCHITECTURE),
+        (IF_EQUAL, 0, 7, calls.audit),
+        (LOAD, 0, 0, NUMBER),
+        (IF_AT_LEAST, 5, 0, X32),
+        (IF_EQUAL, 4, 0, _IO_URING_SETUP),
+        (IF_EQUAL, 0, 2, calls.socket),
+        (LOAD, 0, 0, _FIRST_ARGUMENT),
+        (IF_EQUAL, 0, 1, socket.AF_UNIX),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE),
     ]
-
-
-def _failure() -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number))

@@ -33,7 +33,8 @@ NAME: Final = "sshd"
 """The role's name, of its account in `[accounts]`, and of its lock and bell."""
 
 _LOOK_EVERY: Final = 1.0
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Takes no right to read: the sender may have given itself none either."""
 
 
 def serve(settings: Settings) -> None:
@@ -107,10 +108,11 @@ def _closed(settings: Settings) -> Iterator[Path]:
 
 def _open_to_link(path: Path) -> None:
     try:
-        descriptor = os.open(path, _FILE)
+        descriptor = os.open(path, _ENTRY)
     except OSError:
         return
     try:
-        os.fchmod(descriptor, 0o640)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            Path(f"/proc/self/fd/{descriptor}").chmod(0o640)
     finally:
         os.close(descriptor)

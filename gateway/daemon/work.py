@@ -30,7 +30,7 @@ from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.settling import Settling
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.spool.writers import may_ask_of_any_file
-from gateway.stages.collect import UNFINISHED
+from gateway.stages.collect import UNFINISHED, Uploads
 from gateway.stages.workplace import Stage, Workplace
 
 _DEFECT: Final = 70
@@ -123,18 +123,17 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 bell.ring()
 
             readers = stack.enter_context(assembly.sandbox(place.settings))
-            # The kernel sends it to whoever asks about a file's writers in the moment in which one comes.
-            signal.signal(signal.SIGIO, signal.SIG_IGN)
-            asks = may_ask_of_any_file()
-            watch([home.outbound, home.outcomes], on_spool, every_write=not asks)
+            watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
             return assembly.inspect_stages(place, readers, settling, words)
         case Role.VAULT:
             return assembly.vault_stages(place, bell.ring)
         case Role.LINK:
+            uploads = Uploads()
 
             def on_landing(path: Path, _hint: Hint) -> None:
+                uploads.note(path)
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 
             watch([home.landing], on_landing)
-            return assembly.link_stages(place, bell.ring)
+            return assembly.link_stages(place, bell.ring, uploads)

@@ -2,8 +2,7 @@
 
 The kernel grants a read lease (fcntl(2), F_SETLEASE) on a file only while no process of this machine has it open for
 writing, a memory map that outlived its descriptor included. The lease is given back at once: it is a question, not a
-lock. A writer that comes between the question and the giving back makes the kernel send SIGIO, which ends a process
-that does not ignore it: see `daemon.role process`. Nothing is raised.
+lock. Nothing is raised.
 
 What holds where: the answer is true of file systems of this machine, and so of what Samba or an NFS version 4 server
 on this machine has open for its clients. A file system that comes over a network knows nothing of the writers on other
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -53,6 +53,8 @@ def writers_of(descriptor: int) -> Writers:
     try:
         if file_system(descriptor) not in _LOCAL:
             return Writers.UNKNOWN
+        # Of a writer who comes before the lease is given back we are told by a signal: by one that ends nobody.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
         return Writers.SOME if error.errno == errno.EAGAIN else Writers.UNKNOWN

@@ -4,8 +4,12 @@ A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arriv
 whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
 in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
 or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for a
-day.
+names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for
+a day.
+
+What got its name from NAME.part is taken at once. Most clients know nothing of that: they write under the last name, and ask
+for the file once more when they have written it. So such a file waits until nobody has it open for writing, and for three
+seconds without a change.
 """
 
 from __future__ import annotations
@@ -17,7 +21,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +31,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.durable import disk_error, fsync_directory
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
+from gateway.spool.writers import Writers, writers_of
 from gateway.stages.locking_away import lock_away
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import is_id
@@ -40,7 +44,41 @@ UNFINISHED: Final = ".part"
 """How names end in a landing while somebody still writes there."""
 
 _PART_DAYS: Final = 1.0
+_QUIET_SECONDS: Final = 3.0
+"""How long a client may take, after its last byte, to set times and to ask whether the file is there: some round trips."""
+
+_MOST_NAMES: Final = 10_000
 _PIECE: Final = 1 << 20
+
+
+class Uploads:
+    """Which files were not seen to get their names from NAME.part: told by the watcher's thread, asked by Collect.
+
+    It may forget, and knows nothing of the time before it was made: then a file is taken at once.
+    """
+
+    def __init__(self) -> None:
+        self._parts: set[Path] = set()
+        self._direct: set[Path] = set()
+
+    def note(self, path: Path) -> None:
+        """A file was made, closed or renamed."""
+        for names in (self._parts, self._direct):
+            if len(names) >= _MOST_NAMES:
+                names.clear()
+        if path.name.endswith(UNFINISHED):
+            self._parts.add(path.with_name(path.name.removesuffix(UNFINISHED)))
+        elif path in self._parts:
+            self._parts.discard(path)
+        else:
+            self._direct.add(path)
+
+    def is_direct(self, path: Path) -> bool:
+        return path in self._direct
+
+    def forget(self, path: Path) -> None:
+        """It was taken."""
+        self._direct.discard(path)
 
 
 class Collect:
@@ -48,12 +86,14 @@ class Collect:
 
     name = "collect"
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, place: Workplace, uploads: Uploads | None = None) -> None:
         self._place = place
         self._passed_over = PassedOver(place.settings.spool.passed_over)
+        self._uploads = uploads or Uploads()
+        self._due: float | None = None
 
     def step(self) -> Step:
-        done = 0
+        done, self._due = 0, None
         for partner in self._place.settings.partners:
             try:
                 done += self._collect(partner)
@@ -62,7 +102,7 @@ class Collect:
                 self._place.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
             except (DiskFull, DiskFailed) as error:
                 self._place.say_deferred(error, partner=partner)
-        return Step(done=done)
+        return Step(done=done, due=self._due)
 
     def close(self) -> None:
         pass
@@ -73,9 +113,14 @@ class Collect:
         landing = place.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        for path in islice(self._complete(landing, arrivals), BATCH):
+        taken = 0  # what is still being written counts for nothing, however much of it there is
+        for path in self._complete(landing, arrivals):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
-            _take(path, arrivals / path.name, arrivals.with_name(COPYING))
+            if _take(path, arrivals / path.name, arrivals.with_name(COPYING)):
+                self._uploads.forget(path)
+                taken += 1
+            if taken == BATCH:
+                break
         if not arrivals.is_dir():
             return 0
         found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
@@ -94,14 +139,27 @@ class Collect:
             except FileNotFoundError:
                 continue  # the partner has just given it its final name, which rings the bell again
             if path.name.endswith(UNFINISHED) or self._is_debris(path.name, about):
-                if stat.S_ISREG(about.st_mode) and about.st_mtime < limit:
+                # Not the time of modification: a client may set that to the one that the file has at its own end.
+                if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
                     path.unlink()
-            elif not os.path.lexists(arrivals / path.name):  # else its turn comes after the earlier one of that name
+            # What is among the arrivals already comes first; this one's turn is after it.
+            elif not os.path.lexists(arrivals / path.name) and not self._may_change(path, about):
                 yield path
 
     def _is_debris(self, name: str, about: os.stat_result) -> bool:
         """Whether a program left it behind: a link, a pipe or a device is nobody's debris, and locked away."""
         return (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and self._passed_over(name)
+
+    def _may_change(self, path: Path, about: os.stat_result) -> bool:
+        """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
+        now = self._place.clock()
+        if not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
+            return False
+        if abs(now - about.st_ctime) >= _QUIET_SECONDS:  # a clock that was put back holds nothing up
+            return False
+        due = about.st_ctime + _QUIET_SECONDS
+        self._due = due if self._due is None else min(self._due, due)
+        return True
 
     def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
         """Whether the arrival was dealt with; if not, it waits."""
@@ -171,19 +229,25 @@ class Collect:
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
 
 
-def _take(landed: Path, arrival: Path, copy: Path) -> None:
-    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused."""
+def _take(landed: Path, arrival: Path, copy: Path) -> bool:
+    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
+
+    False for a file that somebody has open for writing, which stays where it is: its end rings the bell.
+    """
     try:
-        source = os.open(landed, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        source = _opened(landed)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
         landed.rename(arrival)
-        return
+        return True
     if not stat.S_ISREG(os.fstat(source).st_mode):
         os.close(source)
         landed.rename(arrival)
-        return
+        return True
+    if writers_of(source) is Writers.SOME:
+        os.close(source)
+        return False
     try:
         with os.fdopen(source, "rb") as file, copy.open("wb") as target:
             shutil.copyfileobj(file, target, _PIECE)
@@ -195,6 +259,22 @@ def _take(landed: Path, arrival: Path, copy: Path) -> None:
     copy.rename(arrival)
     fsync_directory(arrival.parent)
     landed.unlink()
+    return True
+
+
+def _opened(landed: Path) -> int:
+    """A descriptor to read from. A partner's client may give a file any mode at its creation, and with it shut us out."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(landed, os.O_RDONLY | flags)
+    except PermissionError:
+        entry = os.open(landed, os.O_PATH | flags)
+        try:
+            if stat.S_ISREG(os.fstat(entry).st_mode):
+                Path(f"/proc/self/fd/{entry}").chmod(0o600)
+        finally:
+            os.close(entry)
+        return os.open(landed, os.O_RDONLY | flags)
 
 
 def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -86,7 +85,7 @@ class Kind(StrEnum):
     """The kinds of key that are made here, by OpenSSH's names."""
 
     ED25519 = "ssh-ed25519"
-    ECDSA = "ecdsa-sha2-nistp256"
+    RSA = "ssh-rsa"
 
 
 def make_key_pair(path: Path, comment: str = "", kind: Kind = Kind.ED25519) -> PublicKey:
@@ -96,8 +95,8 @@ def make_key_pair(path: Path, comment: str = "", kind: Kind = Kind.ED25519) -> P
     """
     if not _COMMENT.fullmatch(comment):
         raise ValueError("a comment is printable ASCII")
-    private: Ed25519PrivateKey | EllipticCurvePrivateKey
-    private = Ed25519PrivateKey.generate() if kind is Kind.ED25519 else generate_private_key(SECP256R1())
+    private: Ed25519PrivateKey | RSAPrivateKey
+    private = Ed25519PrivateKey.generate() if kind is Kind.ED25519 else generate_private_key(65537, _LEAST_RSA_BITS)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
     public = parse_public_key(line)

@@ -19,12 +19,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 import gateway
-from gateway.errors import ServerFailed
+from gateway.errors import GatewayError, ServerFailed
+from gateway.transport.keys import read_public_key
 from gateway.transport.names import own_file_fault, sync_directory
+from gateway.transport.seccomp import can_ignore_attributes
 from gateway.transport.sshd_config import (
     Account,
     AccountFault,
@@ -60,6 +63,7 @@ class ManagedServer:
         self._reader: threading.Thread | None = None
         self._listening = threading.Event()
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
+        self._ignores_attributes = False
 
     @property
     def pid(self) -> int | None:
@@ -78,14 +82,18 @@ class ManagedServer:
         except OSError as error:
             raise own_file_fault(error) from error
         chrooted = _is_chrooted(spec, as_root=as_root)
-        config = render_config(spec, chrooted=chrooted, pam=_needs_pam(spec), key_reader=_program("cat"))
+        pam = _needs_pam(spec)
+        host_kinds = _host_kinds(spec)
+        config = render_config(spec, chrooted=chrooted, pam=pam, key_reader=_program("cat"), host_kinds=host_kinds)
         changed = _replace(spec.config_file, config)
         landing = Path("/") if chrooted else spec.landing.resolve()
-        _replace(
-            spec.authorized_keys, render_authorized_keys(spec.together, landing, "0027" if spec.shared else "0077")
-        )
+        umask = "0027" if spec.shared else "0077"
+        # An sshd that runs is as it was started: without the filter in force, nobody may set attributes.
+        attributes = self._ignores_attributes if self.is_alive() else _can_ignore_attributes(spec)
+        keys = render_authorized_keys(spec.together, landing, umask, attributes=attributes)
+        _replace(spec.authorized_keys, keys)
         for account in spec.separate:
-            _replace(spec.account_keys(account), render_authorized_keys([account], None))
+            _replace(spec.account_keys(account), render_authorized_keys([account], None, attributes=attributes))
         return changed
 
     def start(self) -> None:
@@ -107,6 +115,7 @@ class ManagedServer:
     def _launch(self, sshd: str) -> None:
         self._listening.clear()
         self._said.clear()
+        self._ignores_attributes = _can_ignore_attributes(self.spec)
         self._guard = subprocess.Popen(
             self._command(sshd),
             stdin=subprocess.PIPE,
@@ -170,6 +179,8 @@ class ManagedServer:
         command += ["--pid-file", str(self.spec.pid_file)]
         if not _needs_pam(self.spec):  # PAM's session modules write in places of their own, /proc among them
             command += ["--confine-to", str(self.spec.landing)]
+        if self._ignores_attributes:
+            command += ["--ignore-attributes"]
         return [*command, "--", sshd, "-D", "-e", "-f", str(self.spec.config_file)]
 
     def _test(self, sshd: str) -> None:
@@ -254,6 +265,20 @@ def _needs_pam(spec: ServerSpec) -> bool:
     except OSError:
         return False
     return bool(locked_accounts(shadow, {spec.account, *(account.os_account or "" for account in spec.separate)}))
+
+
+def _can_ignore_attributes(spec: ServerSpec) -> bool:
+    """Whether partners may ask for times and modes, because the kernel sees to it that nothing comes of it."""
+    return can_ignore_attributes() and not _needs_pam(spec)  # PAM's session modules may have modes to set
+
+
+def _host_kinds(spec: ServerSpec) -> set[str]:
+    """Of which kinds the host keys are; one that cannot be read is sshd's to complain about."""
+    kinds = set()
+    for path in (spec.host_key, spec.old_host_key):
+        with suppress(GatewayError):
+            kinds |= set() if path is None else {read_public_key(path).type}
+    return kinds
 
 
 def _is_chrooted(spec: ServerSpec, *, as_root: bool) -> bool:

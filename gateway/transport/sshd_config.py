@@ -4,7 +4,8 @@ Raises ServerFailed for a description that cannot be served safely. Pure: nothin
 
 What holds a partner in. Its key is bound, in authorized_keys, to `internal-sftp` with a list of permitted requests: a
 partner that pushes may open, write, close, stat and rename, and can neither read, list, remove, link nor make a
-directory. Where the server runs as root and the path of the landing permits it, the account is moreover chrooted to the
+directory. Setting a file's times and modes, which many clients ask for without being told to, is permitted where the kernel
+answers in sshd's place that it was done, and nothing is done (`seccomp`). Where the server runs as root and the path of the landing permits it, the account is moreover chrooted to the
 landing; in any case sshd's writes are confined to the landing by Landlock, where the kernel has it (`sshd_guard`).
 
 What remains in the shared account: a partner that speaks the protocol by hand may write a new file into another partner's
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,18 +50,20 @@ PUSH_REQUESTS: Final = (
 )
 """What sending takes, by the names of `sftp-server -Q requests`."""
 
+ATTRIBUTE_REQUESTS: Final = ("setstat", "fsetstat")
+"""What clients ask for that keep a file's times and mode: only where `seccomp.ignore_attributes` is in force."""
+
 COLLECT_REQUESTS: Final = (*PUSH_REQUESTS, "read", "opendir", "readdir", "remove")
 """What sending and collecting take."""
 
 _KEX: Final = (
-    "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
-    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group16-sha512"
+    "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,diffie-hellman-group16-sha512"
 )
 _CIPHERS: Final = (
     "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
 )
-_MACS: Final = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
-_KEYS: Final = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
+_MACS: Final = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com"
+_KEYS: Final = ("ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256")
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\$?")
@@ -207,8 +210,14 @@ def _faults_of(account: Account, *, as_root: bool) -> Iterator[AccountFault]:
         )
 
 
-def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: str) -> str:
-    """The text of sshd_config. `key_reader` is the absolute path of `cat`, by which root reads keys for other accounts."""
+def render_config(
+    spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: str, host_kinds: Iterable[str] = ()
+) -> str:
+    """The text of sshd_config.
+
+    `key_reader` is the absolute path of `cat`, by which root reads keys for other accounts; `host_kinds` are the kinds of
+    the host keys.
+    """
     users = " ".join([spec.account, *(account.os_account or "" for account in spec.separate)])
     lines = [
         "# Written by the gateway at every start and reload: changes here are lost.",
@@ -246,8 +255,8 @@ def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: st
         f"KexAlgorithms {_KEX}",
         f"Ciphers {_CIPHERS}",
         f"MACs {_MACS}",
-        f"HostKeyAlgorithms {_KEYS}",
-        f"PubkeyAcceptedAlgorithms {_KEYS}",
+        f"HostKeyAlgorithms {_signatures(host_kinds)}",
+        f"PubkeyAcceptedAlgorithms {_signatures(_kinds(spec.accounts))}",
         # The subsystem must exist to be asked for; the command bound to the key takes its place.
         "Subsystem sftp /bin/false",
     ]
@@ -265,15 +274,17 @@ def render_config(spec: ServerSpec, *, chrooted: bool, pam: bool, key_reader: st
     return "\n".join(lines) + "\n"
 
 
-def render_authorized_keys(accounts: Sequence[Account], landing: Path | None, umask: str = "0077") -> str:
+def render_authorized_keys(
+    accounts: Sequence[Account], landing: Path | None, umask: str = "0077", *, attributes: bool = False
+) -> str:
     """A line for each key of a partner, bound to its directory and its requests; the key before with its last moment.
 
     `landing` is the landing as the session sees it (`/` in the chroot), or None for a partner whose own chroot is its
-    directory.
+    directory. With `attributes` partners may ask for times and modes.
     """
     lines = []
     for account in accounts:
-        bound = _bound(account, landing, umask)
+        bound = _bound(account, landing, umask, attributes=attributes)
         current, *old = _keys(account)
         lines.append(f"{bound} {current.line} {account.partner}\n")
         end = datetime.fromtimestamp(account.old_until, UTC).strftime("%Y%m%d%H%M%SZ")
@@ -286,8 +297,9 @@ def logins(spec: ServerSpec) -> frozenset[tuple[str, str]]:
     return frozenset((account.partner, key.fingerprint) for account in spec.accounts for key in _keys(account))
 
 
-def _bound(account: Account, landing: Path | None, umask: str) -> str:
-    requests = ",".join(COLLECT_REQUESTS if account.may_collect else PUSH_REQUESTS)
+def _bound(account: Account, landing: Path | None, umask: str, *, attributes: bool) -> str:
+    permitted = COLLECT_REQUESTS if account.may_collect else PUSH_REQUESTS
+    requests = ",".join([*permitted, *ATTRIBUTE_REQUESTS] if attributes else permitted)
     start = "" if landing is None else f"-d {_escaped(landing / account.partner)} "
     return f'restrict,command="internal-sftp -u {umask} {start}-p {requests}"'
 
@@ -297,6 +309,15 @@ def _lines(account: Account) -> Iterator[tuple[str, str]]:
     yield "ssh_key", account.public_key
     if account.old_key is not None:
         yield "old_ssh_key", account.old_key
+
+
+def _signatures(kinds: Iterable[str]) -> str:
+    """Signature algorithms. ECDSA's, which are on NIST's curves, only for a key that somebody has pinned already."""
+    return ",".join([*_KEYS, *sorted(kind for kind in set(kinds) if kind.startswith("ecdsa-"))])
+
+
+def _kinds(accounts: Iterable[Account]) -> set[str]:
+    return {key.type for account in accounts for key in _keys(account)}
 
 
 def _keys(account: Account) -> list[PublicKey]:

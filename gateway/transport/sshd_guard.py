@@ -1,4 +1,4 @@
-"""The parent of the managed sshd: it confines sshd's writes, and ends sshd with all its sessions when the gateway is gone.
+"""The parent of the managed sshd: it confines sshd, and ends sshd with all its sessions when the gateway is gone.
 
 A small program of its own (`python -m gateway.transport.sshd_guard`), because only a parent can do this after a kill -9
 of the gateway: sshd puts every session into a process group of its own, so no signal to a group reaches them; this
@@ -23,12 +23,16 @@ from pathlib import Path
 from typing import Final
 
 from gateway.transport.landlock import confine_writes
+from gateway.transport.seccomp import ignore_attributes
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_EVERY_MS: Final = 500
 _GRACE_SECONDS: Final = 2.0
 UNCONFINED: Final = "gateway: this kernel has no Landlock, so the SFTP server's writes are not confined to the landing"
+UNFILTERED: Final = (
+    "gateway: this kernel has no seccomp, so the SFTP server is not started: partners could change modes"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--pid-file", type=Path, required=True)
     parser.add_argument("--confine-to", type=Path, action="append", default=[])
+    parser.add_argument("--ignore-attributes", action="store_true")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
 
@@ -50,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     sshd = subprocess.Popen(
         options.command,
         stdin=subprocess.DEVNULL,
-        preexec_fn=partial(_prepare, options.confine_to, os.getpid()),  # noqa: PLW1509 -- see above
+        preexec_fn=partial(_prepare, options.confine_to, os.getpid(), ignore=options.ignore_attributes),  # noqa: PLW1509 -- see above
     )
     options.pid_file.write_text(f"{sshd.pid}\n", encoding="ascii")
     try:
@@ -119,13 +124,16 @@ def _reap(sshd: subprocess.Popen[bytes]) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def _prepare(confine_to: Sequence[Path], guard: int) -> None:
-    """In the child: die with the guard, and write below the landing alone."""
+def _prepare(confine_to: Sequence[Path], guard: int, *, ignore: bool) -> None:
+    """In the child: die with the guard, write below the landing alone, change no file's mode, owner or times."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != guard:
         os._exit(1)
     if confine_to and not confine_writes(confine_to, [Path(os.devnull)]):
         os.write(2, UNCONFINED.encode() + b"\n")
+    if ignore and not ignore_attributes():
+        os.write(2, UNFILTERED.encode() + b"\n")
+        os._exit(1)
 
 
 def _prctl(option: int, value: int) -> None:

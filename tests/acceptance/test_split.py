@@ -206,7 +206,7 @@ def test_stranger_in_the_landing_is_quarantined_by_link_and_a_forgery_by_vault(p
     dwp, la = pair
     landing = dwp.home.landing_in(la.code)
     identity = "01a200db-25a7-7293-8e54-d4bb0a1b0002"
-    for name, mode in (("notes.txt", 0o640), (f"{identity}.pgp", 0o600)):
+    for name, mode in (("notes.txt", 0o640), (f"{identity}.pgp", 0o000)):
         path = landing / f".{name}"
         path.write_bytes(b"not a consignment")
         owner = pwd.getpwnam(ACCOUNTS["sshd"])

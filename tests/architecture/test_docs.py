@@ -101,9 +101,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_no_page_sends_its_reader_to_an_address() -> None:
-    """The pages have to be true on a machine without a network, and no address of ours belongs in them."""
+    """The pages have to be true on a machine without a network, and no address of ours belongs in them.
+
+    Clients that take a URL are shown one with words where the partner's own host and account go.
+    """
     for page in pages():
-        assert "://" not in page.read_text("utf-8"), page.name
+        assert "://" not in re.sub(r"sftp://(USER@)?HOST\b", "", page.read_text("utf-8")), page.name
 
 
 def test_commands_in_the_documentation_exist() -> None:

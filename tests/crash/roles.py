@@ -20,6 +20,7 @@ from gateway.errors import Defer
 from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
+from gateway.stages.collect import Uploads
 from gateway.stages.send import Send
 from gateway.stages.workplace import Stage, Workplace
 from tests.acceptance.reading import files_below, rows
@@ -48,8 +49,8 @@ def run_until_idle(settings: Settings, role: Role) -> None:
     sends: list[Send] = []
     link_stages = assembly.link_stages
 
-    def noting(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
-        stages = link_stages(place, wake)
+    def noting(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+        stages = link_stages(place, wake, uploads)
         sends.extend(stage for stage in stages if isinstance(stage, Send))
         return stages
 

@@ -18,6 +18,7 @@ import pytest
 
 import gateway
 from gateway.errors import AuthenticationRefused, ServerFailed
+from gateway.transport import sshd
 from gateway.transport.contract import Endpoint, Remote
 from gateway.transport.folder import FolderTransport
 from gateway.transport.keys import make_key_pair
@@ -103,7 +104,7 @@ def _read(client: paramiko.SFTPClient, file: str, _: str) -> object:
         pytest.param(lambda client, _, directory: client.mkdir(f"{directory}/sub"), id="mkdir"),
         pytest.param(lambda client, _, directory: client.rmdir(directory), id="rmdir"),
         pytest.param(lambda client, _, directory: client.symlink("/etc/passwd", f"{directory}/link"), id="symlink"),
-        pytest.param(lambda client, file, _: client.chmod(file, 0o777), id="setstat"),
+        pytest.param(lambda client, file, _: client.truncate(file, 1), id="truncate"),
         pytest.param(lambda client, file, _: client.readlink(file), id="readlink"),
     ],
 )
@@ -118,6 +119,96 @@ def test_a_partner_can_neither_read_nor_list_nor_change(
         attempt(by_hand(session), seen(site, file), seen(site, file.parent))
     assert file.read_bytes() == b"sealed"
     assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208 -- as above
+
+
+Setting = Callable[[paramiko.SFTPClient, str], object]
+"""Asks for another mode, owner or time of (client, path)."""
+
+
+def _by_handle(change: Callable[[paramiko.SFTPFile], object]) -> Setting:
+    """The same through a handle that was opened for reading, which takes no right to write."""
+
+    def attempt(client: paramiko.SFTPClient, path: str) -> object:
+        with client.open(path, "r") as handle:
+            return change(handle)
+
+    return attempt
+
+
+def _everything_at_once(client: paramiko.SFTPClient, path: str) -> object:
+    wanted = paramiko.SFTPAttributes()
+    wanted.st_mode, wanted.st_uid, wanted.st_gid, wanted.st_atime, wanted.st_mtime = 0o7777, 4711, 4711, 5, 5
+    return client._request(paramiko.sftp.CMD_SETSTAT, path.encode(), wanted)  # type: ignore[attr-defined]  # not in the stubs
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param(lambda client, path: client.chmod(path, 0), id="shut"),
+        pytest.param(lambda client, path: client.chmod(path, 0o7777), id="open wide"),
+        pytest.param(lambda client, path: client.utime(path, (5, 5)), id="times"),
+        pytest.param(lambda client, path: client.chown(path, 4711, 4711), id="owner"),
+        pytest.param(_everything_at_once, id="everything at once"),
+        pytest.param(_by_handle(lambda handle: handle.chmod(0)), id="shut, by a handle"),
+        pytest.param(_by_handle(lambda handle: handle.utime((5, 5))), id="times, by a handle"),
+        pytest.param(_by_handle(lambda handle: handle.chown(4711, 4711)), id="owner, by a handle"),
+    ],
+)
+def test_a_partner_is_told_that_attributes_were_set_and_nothing_is_changed(
+    site: SshdSite, session: SftpSession, attempt: Setting
+) -> None:
+    """What clients ask for that keep a file's times (rclone, WinSCP, `put -p`); and what somebody could ask for instead."""
+    own, other = (site.drop(code) / f"{ID}.pgp" for code in ("DWP", "E09000030"))
+    for file in (own, other):
+        file.write_bytes(b"sealed")
+    mine = [own, own.parent, own.parents[1], own.parents[2]]
+    theirs = [other, other.parent, other.parents[1], other.parents[1] / "out"]
+    ours = [] if site.spec.chroot is Chroot.REQUIRED else [site.spec.authorized_keys, site.spec.directory]
+    for path in (*mine, *theirs, *ours):
+        before = _attributes(path)
+        attempt(by_hand(session), seen(site, path))
+        assert _attributes(path) == before, path
+
+
+def _attributes(path: Path) -> tuple[int, ...]:
+    about = path.lstat()
+    return about.st_mode, about.st_uid, about.st_gid, about.st_size, about.st_mtime_ns
+
+
+def test_nobody_shortens_a_file_that_it_has_not_opened_for_writing(site: SshdSite, session: SftpSession) -> None:
+    file = site.drop() / f"{ID}.pgp"
+    file.write_bytes(b"sealed")
+    targets = [file] if site.spec.chroot is Chroot.REQUIRED else [file, site.spec.authorized_keys, site.spec.host_key]
+    for target in targets:
+        content = target.read_bytes()
+        with pytest.raises(OSError, match="denied"):
+            by_hand(session).truncate(seen(site, target), 1)
+        with (
+            by_hand(session).open(seen(site, target), "r") as handle,
+            pytest.raises(OSError, match="Bad message"),
+        ):
+            handle.truncate(1)
+        assert target.read_bytes() == content
+    with by_hand(session).open(seen(site, file), "r+") as handle:
+        handle.truncate(3)
+    assert file.read_bytes() == b"sea"
+
+
+def test_an_sshd_that_runs_without_the_filter_lets_nobody_ask_for_attributes(
+    site: SshdSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.server.stop()
+    with monkeypatch.context() as patched:
+        patched.setattr(sshd, "can_ignore_attributes", lambda: False)
+        site.server.start()
+    site.server.reload(site.spec)  # what is written now would be for an sshd that is started now
+    assert "setstat" not in site.spec.authorized_keys.read_text(encoding="utf-8")
+    file = site.drop() / f"{ID}.pgp"
+    file.write_bytes(b"sealed")
+    session = site.transport().connect()
+    with pytest.raises(PermissionError):
+        by_hand(session).chmod(seen(site, file), 0o777)
+    session.close()
 
 
 def test_a_partner_can_write_nowhere_but_in_the_landing(site: SshdSite, session: SftpSession, tmp_path: Path) -> None:

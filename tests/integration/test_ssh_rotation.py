@@ -25,7 +25,7 @@ def site(tmp_path: Path) -> Iterator[SshdSite]:
     made = make_site(tmp_path)
     old = tmp_path / "host.old"
     copy_private_key(made.spec.host_key, old)
-    replace_key_pair(made.spec.host_key, kind=Kind.ECDSA)
+    replace_key_pair(made.spec.host_key, kind=Kind.RSA)
     made.server.spec = made.spec = replace(made.spec, old_host_key=old)
     made.server.start()
     yield made
@@ -43,7 +43,7 @@ def shown(transport: SftpTransport) -> str:
 
 def test_server_shows_each_partner_the_host_key_that_it_knows(site: SshdSite) -> None:
     old, new = site.host_key, read_public_key(site.spec.host_key)
-    assert (old.type, new.type) == ("ssh-ed25519", "ecdsa-sha2-nistp256")
+    assert (old.type, new.type) == ("ssh-ed25519", "ssh-rsa")
     assert shown(site.transport()) == old.fingerprint
     assert shown(site.transport(host_key=new.line)) == new.fingerprint
 
@@ -53,7 +53,7 @@ def test_partner_that_knows_both_takes_the_new_one_and_the_old_one_until_its_dat
     both = replace(site.endpoint(), host_key=new.line, old_host_key=old.line, old_host_key_until=now)
     assert shown(SftpTransport(both, site.client_key(), PATIENT, wall=lambda: now - 1)) == new.fingerprint
     # A server that has not changed over yet shows the old key: good until its date, and not on it.
-    stranger = make_key_pair(site.directory / "another", kind=Kind.ECDSA).line
+    stranger = make_key_pair(site.directory / "another", kind=Kind.RSA).line
     only_old = replace(both, host_key=stranger)
     before = listenings(site)
     site.server.reload(replace(site.spec, host_key=site.spec.old_host_key or site.spec.host_key, old_host_key=None))
@@ -96,7 +96,7 @@ def test_old_client_key_of_a_partner_is_let_in_until_its_date_by_sshd_itself(sit
 
 def test_host_key_that_was_replaced_in_place_is_shown_no_more(site: SshdSite) -> None:
     lost = read_public_key(site.spec.host_key)
-    fresh = replace_key_pair(site.spec.host_key, kind=Kind.ECDSA)
+    fresh = replace_key_pair(site.spec.host_key, kind=Kind.RSA)
     with pytest.raises(HostKeyChanged):
         site.transport(host_key=lost.line).connect()
     assert shown(site.transport(host_key=fresh.line)) == fresh.fingerprint

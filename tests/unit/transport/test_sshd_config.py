@@ -11,6 +11,7 @@ from gateway.errors import ServerFailed
 from gateway.transport.keys import make_key_pair
 from gateway.transport.sshd import chroot_fault, locked_accounts
 from gateway.transport.sshd_config import (
+    ATTRIBUTE_REQUESTS,
     COLLECT_REQUESTS,
     PUSH_REQUESTS,
     Account,
@@ -55,6 +56,12 @@ def test_a_partner_s_line_binds_its_key_to_its_directory_and_to_sending(
     assert len(text.splitlines()) == 2
 
 
+def test_times_and_modes_may_be_asked_for_where_the_kernel_ignores_them_and_nowhere_else(spec: ServerSpec) -> None:
+    ignored = render_authorized_keys(spec.accounts, spec.landing, attributes=True)
+    assert all(',statvfs,setstat,fsetstat" ' in line for line in ignored.splitlines())
+    assert "setstat" not in render_authorized_keys(spec.accounts, spec.landing)
+
+
 def test_in_the_chroot_the_landing_is_the_root(spec: ServerSpec) -> None:
     assert " -d /DWP " in render_authorized_keys(spec.accounts, Path("/"))
 
@@ -71,7 +78,7 @@ def test_every_request_is_one_that_the_installed_server_knows() -> None:
     known = subprocess.run(
         ["/usr/lib/openssh/sftp-server", "-Q", "requests"], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert set(COLLECT_REQUESTS) <= set(known)
+    assert {*COLLECT_REQUESTS, *ATTRIBUTE_REQUESTS} <= set(known)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +104,27 @@ def test_the_server_is_hardened(spec: ServerSpec, line: str) -> None:
 
 
 def test_no_weak_algorithm_is_offered(spec: ServerSpec) -> None:
-    for weak in ("cbc", "3des", "md5", "hmac-sha1", "group14", "group1-", "ssh-rsa", "ssh-dss"):
+    for weak in ("cbc", "3des", "md5", "hmac-sha1", "group14", "group1-", "ssh-rsa", "ssh-dss", "nistp"):
         assert weak not in rendered(spec)
+
+
+def test_every_mac_is_encrypt_then_mac(spec: ServerSpec) -> None:
+    (line,) = [line for line in rendered(spec).splitlines() if line.startswith("MACs ")]
+    assert line.split()[1].split(",") == ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"]
+
+
+def test_ecdsa_counts_only_where_a_partner_has_such_a_key_or_the_site_itself(spec: ServerSpec, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "384", "-N", "", "-C", "", "-f", str(key)], check=True)
+    line = key.with_suffix(".pub").read_text(encoding="ascii").strip()
+    known = replace(spec, accounts=(*spec.accounts, Account("W06000024", line)))
+    plain = "ssh-ed25519,rsa-sha2-512,rsa-sha2-256"
+    assert f"PubkeyAcceptedAlgorithms {plain},ecdsa-sha2-nistp384\n" in rendered(known)
+    assert f"HostKeyAlgorithms {plain}\n" in rendered(known)
+    kinds = ("ecdsa-sha2-nistp256", "ssh-ed25519")
+    served = render_config(spec, chrooted=False, pam=False, key_reader="/usr/bin/cat", host_kinds=kinds)
+    assert f"HostKeyAlgorithms {plain},ecdsa-sha2-nistp256\n" in served
+    assert f"PubkeyAcceptedAlgorithms {plain}\n" in served
 
 
 def test_root_gets_in_by_a_bound_command_only(spec: ServerSpec) -> None:
