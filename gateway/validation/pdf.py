@@ -87,11 +87,11 @@ class PdfValidator:
         content = content.rstrip(WHITE)
         try:
             layout = survey(content, self._limits.max_objects, unpack)
-            if layout.revised and not self._is_sound_before(content):
-                raise TableFault(Trouble.EARLIER, "document")
             copy = plain_copy(content, layout)
         except TableFault as fault:
             return self._report([*first.findings, unreadable(fault.trouble, fault.where)], None)
+        if layout.revised and not self._is_sound_before(content):
+            return self._report([*first.findings, unreadable(Trouble.EARLIER, "document")], None)
         again = read(io.BytesIO(copy), self._limits, self._links, layout)
         return self._report([*first.findings, *again.findings, *again.tree, *again.troubles], again.pages)
 

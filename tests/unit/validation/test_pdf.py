@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import DiskFailed
 from gateway.validation.pdf import PdfLimits, PdfValidator
-from gateway.validation.pdf_words import MESSAGES
+from gateway.validation.pdf_words import MESSAGES, Trouble
+from tests.vectors.pdf import makers, offices
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pdf"
 FILES = sorted(VECTORS.glob("*.pdf"))
@@ -21,6 +22,7 @@ PLAIN = (VECTORS / "none--one-page.pdf").read_bytes()
 
 
 LIMITS = PdfLimits()
+MIB = 1 << 20
 
 
 def codes(path: Path, limits: PdfLimits = LIMITS) -> set[str]:
@@ -41,6 +43,117 @@ def test_validating_never_alters_the_file(path: Path, tmp_path: Path) -> None:
     PdfValidator().validate(copy)
     assert (copy.read_bytes(), copy.stat().st_mtime_ns) == (path.read_bytes(), before)
     assert list(tmp_path.iterdir()) == [copy]
+
+
+def findings(content: bytes) -> list[tuple[str, str]]:
+    return [(finding.code, finding.where) for finding in PdfValidator().validate_bytes(content).findings]
+
+
+@pytest.mark.parametrize(
+    "padding", [bytes(5000), b"\r\n" * 2500, b" " * 5000, b"\0\t\n\f\r " * 100_000, bytes(10 * MIB)]
+)
+def test_padding_of_copiers_and_libraries_passes_in_any_amount(padding: bytes) -> None:
+    assert findings(PLAIN + padding) == []
+    assert findings(PLAIN + padding + b".") == [("pdf-trailing-data", "end of file")]
+
+
+def test_padding_beyond_the_limit_of_a_file_is_too_large() -> None:
+    assert findings(PLAIN + bytes(16 * MIB)) == [("pdf-too-large", "document")]
+
+
+@pytest.mark.parametrize("style", makers.STYLES.values(), ids=makers.STYLES)
+def test_table_that_is_only_written_oddly_passes(style: makers.Style) -> None:
+    report = PdfValidator().validate_bytes(makers.write(offices.letter(), style))
+    assert (report.findings, report.facts) == ((), {"records": "1"})
+
+
+@pytest.mark.parametrize("key", [b"/JavaScript", b"/EmbeddedFiles"])
+@pytest.mark.parametrize(
+    "tree", [b"null", b"<< >>", b"<< /Names [] >>", b"<< /Kids [] >>", b"6 0 R", b"<< /Kids [ 6 0 R 7 0 R ] >>"]
+)
+def test_tree_without_leaves_holds_nothing_and_one_with_a_leaf_does(key: bytes, tree: bytes) -> None:
+    def letter(leaf: bytes) -> bytes:
+        inner = b"<< /Kids [ << /Names [ %b ] >> ] >>" % leaf
+        return makers.write(offices.letter(b"/Names << %b %b >>" % (key, tree), _6=inner, _7=b"<< /Names [] >>"))
+
+    expected = "pdf-javascript" if key == b"/JavaScript" else "pdf-embedded-file"
+    assert findings(letter(b"")) == []
+    if b"6 0 R" in tree:
+        assert findings(letter(b"(a) << >>")) == [(expected, "object 1 0")]
+
+
+@pytest.mark.parametrize(
+    "entry", [b"/AA << >>", b"/AA << /WC << >> >>", b"/AF []", b"/OpenAction null", b"/OpenAction << >>", b"/AA null"]
+)
+def test_entry_that_is_empty_does_nothing(entry: bytes) -> None:
+    assert findings(makers.write(offices.letter(entry))) == []
+
+
+KINDS = [
+    "Screen",
+    "Sound",
+    "Movie",
+    "JavaScript",
+    "Launch",
+    "URI",
+    "GoToR",
+    "SubmitForm",
+    "ImportData",
+    "Rendition",
+    "3D",
+]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "URI"])
+def test_structure_element_may_have_the_name_of_an_action_unless_anything_leads_to_it_as_one(kind: str) -> None:
+    for entries in (b"/Type /StructElem", b"/P 3 0 R /K 0", b"/Type /StructElem /P 3 0 R /T (a) /R 2"):
+        element = b"<< /S /%b %b >>" % (kind.encode(), entries)
+        tree = b"/StructTreeRoot << /Type /StructTreeRoot /K [ 6 0 R ] >>"
+        assert findings(makers.write(offices.letter(tree, _6=element))) == []
+        for leading in (
+            b"/A 6 0 R",
+            b"/A 7 0 R",
+            b"/PA [ 6 0 R ]",
+            b"/A << /S /GoTo /Next 7 0 R >>",
+            b"/AA << /D 6 0 R >>",
+        ):
+            page = b"/Annots [ << /Subtype /Link /Rect [ 0 0 9 9 ] %b >> ]" % leading
+            content = makers.write(offices.letter(tree, page, _6=element, _7=b"[ 6 0 R ]"))
+            assert "object 6 0" in {where for _, where in findings(content)}, leading
+        for extra in (b"/JS (1)", b"/F (a)", b"/URI (a)", b"/Next 3 0 R", b"/R 3 0 R", b"/N /Print", b"/Win << >>"):
+            operand = b"<< /S /%b %b %b >>" % (kind.encode(), entries, extra)
+            assert findings(makers.write(offices.letter(tree, _6=operand)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_name_in_an_object_of_its_own_counts_where_it_says_the_kind_of_something(kind: str) -> None:
+    name = b"/" + kind.encode()
+    assert (
+        findings(makers.write(offices.letter(_6=name, _7=b"<< /Type /ExtGState /BM 6 0 R >>", _8=b"[ 6 0 R ]"))) == []
+    )
+    for key in (b"/S", b"/Subtype", b"/Type"):
+        assert findings(makers.write(offices.letter(_6=name, _7=b"<< %b 6 0 R >>" % key))), key
+
+
+def test_finding_of_an_unreadable_file_says_what_is_wrong_with_that_file() -> None:
+    said = {
+        path.stem.split("--")[1]: {it.message for it in PdfValidator().validate(path).findings}
+        for path in VECTORS.glob("pdf-unreadable--*.pdf")
+    }
+    assert [name for name, messages in said.items() if MESSAGES["pdf-unreadable"] in messages] == []
+    assert len(set().union(*said.values())) >= 14
+    assert said["length-leaves-out-a-part"] == {Trouble.STREAM_LENGTH.value}
+    assert said["cut"] == {Trouble.NO_END.value}
+    assert said["no-table"] == {Trouble.NO_TABLE.value}
+    assert said["key-twice"] == {Trouble.KEY_TWICE.value}
+    assert said["object-does-not-end"] == {Trouble.OBJECT.value}
+
+
+def test_every_sentence_ends_with_what_to_do() -> None:
+    doing = ("Print", "Make", "Send", "Save", "Scan", "Take")
+    for sentence in (*MESSAGES.values(), *Trouble):
+        last = sentence.removesuffix(".").rpartition(". ")[2].rpartition(": ")[2].rpartition("). ")[2]
+        assert last.startswith(doing), sentence
 
 
 def test_every_rule_on_content_has_a_vector() -> None:

@@ -261,6 +261,14 @@ def _refused_tables() -> Iterator[tuple[str, bytes]]:
     more = mixed.replace(b"/Index [ 7 1 9 1 ]", b"/Index [ 7 1 8 1 ]").replace(program, harmless)
     yield "pdf-unreadable--object-stream-holds-more", more
     yield "pdf-unreadable--shadow", _shadow()
+    yield "pdf-unreadable--object-within-a-line", plain.replace(b"endobj\n3 0 obj", b"endobj%3 0 obj")
+    damaged = write(letter()).replace(b"<<  /Length", b"%<  /Length")
+    yield "pdf-unreadable--earlier-version-damaged", update(damaged, {4: stream(_TEXT)}, style=odd)
+    marked = write(letter(_6=b"<< >>"), Style(trailer=b"/XRefStm 0000000000 "))
+    rows = stream(b"\x01\x00\x00\x00\x09\x00", b"/Type /XRef /Size 8 /W [ 1 4 1 ] /Index [ 6 1 ] /Root 1 0 R")
+    both = update(marked, {7: rows}, style=odd)
+    place = b"/XRefStm %010d" % both.rindex(b"7 0 obj")
+    yield "pdf-unreadable--listed-in-two-tables", both.replace(b"/XRefStm 0000000000", place)
     yield "pdf-unreadable--counted-from-1", write(letter(), _FROM_1)
     yield "pdf-unreadable--length-leaves-out-a-part", write(letter(_4=stream(_TEXT, length=20)))
     yield (
