@@ -269,7 +269,10 @@ def test_empty_rows_are_named_as_what_they_are(
         assert places(report) == expected
         for finding in report.findings:
             if finding.code == "extract-commas-alone":
-                assert finding.message == f"Commas alone: a spreadsheet has written empty rows. Delete {finding.where}."
+                assert (
+                    finding.message
+                    == f"Rows of commas alone: a spreadsheet has written empty rows. Delete {finding.where}."
+                )
 
 
 @pytest.mark.parametrize(
