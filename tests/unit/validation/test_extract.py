@@ -339,7 +339,7 @@ def test_one_foreign_character_is_named_and_nothing_around_it(
     values[COLUMN[field.number]] = before + stranger + after
     _, faults = RowRules(WIDE, allow_test_numbers=True).explain((",".join(values) + "\n").encode())
     (fault,) = faults
-    assert fault.detail.startswith(f"{called(stranger)} may not stand in it; ")
+    assert fault.detail.startswith(f"{called(stranger)} may not stand in it")
     assert fault.detail == character_fault(field, stranger)
 
 
