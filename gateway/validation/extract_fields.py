@@ -25,7 +25,7 @@ MESSAGES: Final = MappingProxyType(
         "extract-separator": "The columns of an extract are separated by commas.",
         "extract-line-end": "The rows end with CARRIAGE RETURN (U+000D) alone; a LINE FEED (U+000A) belongs to each end.",
         "extract-blank-row": "Nothing stands in it: delete it. One empty line at the end of the file does no harm.",
-        "extract-commas-alone": "Commas alone: a spreadsheet has written empty rows.",
+        "extract-commas-alone": "Rows of commas alone: a spreadsheet has written empty rows.",
         "extract-no-records": "The file has no rows after the first.",
         "extract-encoding": "The text is not UTF-8: save the file in that encoding.",
         "extract-control-character": "The row holds a character that cannot be printed, or a line break inside a field.",

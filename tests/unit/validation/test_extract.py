@@ -269,7 +269,10 @@ def test_empty_rows_are_named_as_what_they_are(
         assert places(report) == expected
         for finding in report.findings:
             if finding.code == "extract-commas-alone":
-                assert finding.message == f"Commas alone: a spreadsheet has written empty rows. Delete {finding.where}."
+                assert (
+                    finding.message
+                    == f"Rows of commas alone: a spreadsheet has written empty rows. Delete {finding.where}."
+                )
 
 
 @pytest.mark.parametrize(
@@ -336,7 +339,7 @@ def test_one_foreign_character_is_named_and_nothing_around_it(
     values[COLUMN[field.number]] = before + stranger + after
     _, faults = RowRules(WIDE, allow_test_numbers=True).explain((",".join(values) + "\n").encode())
     (fault,) = faults
-    assert fault.detail.startswith(f"{called(stranger)} may not stand in it; ")
+    assert fault.detail.startswith(f"{called(stranger)} may not stand in it")
     assert fault.detail == character_fault(field, stranger)
 
 
