@@ -240,6 +240,10 @@ class SftpSession:
             found = self.proof.find(self._drop)
             attributes = found.attributes
             is_directory = found.there is not False and (attributes is None or attributes.may_be_directory)
+            if found.there and not is_directory:  # some say of everything that it is a plain file
+                with contextlib.suppress(SftpStatus):
+                    self.channel.list(self._drop)
+                    is_directory = True
             free = None
             if is_directory:
                 free, answers = self.channel.free_bytes(self._drop), 3

@@ -42,6 +42,7 @@ class Quirk(StrEnum):
     NO_SIZE_IN_FSTAT = "no-size-in-fstat"
     NO_SIZE_IN_LISTS = "no-size-in-lists"
     SIZE_ALONE = "size-alone"
+    ALL_FILES = "all-files"
     MISSING_DENIED = "missing-denied"
     MISSING_FAILS = "missing-fails"
     STAT_DENIED = "stat-denied"
@@ -148,7 +149,8 @@ class _Sftp(asyncssh.SFTPServer):
     def _attributes(self, found: os.stat_result, *, sized: bool) -> asyncssh.SFTPAttrs:
         if self._has(Quirk.SIZE_ALONE):
             return asyncssh.SFTPAttrs(size=found.st_size if sized else None)
-        return asyncssh.SFTPAttrs(permissions=found.st_mode, size=found.st_size if sized else None)
+        mode = 0o100644 if self._has(Quirk.ALL_FILES) else found.st_mode
+        return asyncssh.SFTPAttrs(permissions=mode, size=found.st_size if sized else None)
 
     def _look(self, path: bytes, quirk: Quirk) -> asyncssh.SFTPAttrs:
         if self._has(Quirk.STAT_DENIED):

@@ -81,6 +81,7 @@ _ADAPTED = {
     (Quirk.MOVER_TAKES_FILES,): {"look again"},
     (Quirk.REALPATH_FAILS,): set(),
     (Quirk.STATVFS_UNSUPPORTED,): set(),
+    (Quirk.ALL_FILES,): set(),
     (Quirk.LONG_BANNER, Quirk.SIZE_ALONE): set(),
 }
 
@@ -112,3 +113,10 @@ def test_directory_that_is_not_there_is_found_missing_and_nothing_is_written(tmp
         assert not report.directory_found
         assert not report.usable
         assert _at(partner) == []
+
+
+def test_plain_file_in_the_place_of_the_directory_is_no_directory(tmp_path: Path) -> None:
+    with asyncssh_partner(tmp_path / "partner", [Quirk.ALL_FILES]) as partner:
+        partner.drop.rmdir()
+        partner.drop.write_bytes(b"")
+        assert not _try(partner.transport()).directory_found
