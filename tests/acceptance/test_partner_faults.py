@@ -17,7 +17,11 @@ from tests.acceptance.sites import Site, claim, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
-SECONDS = 90.0
+SECONDS = 120.0
+
+pytestmark = pytest.mark.timeout(600)
+"""A dozen commands and two sites: each start of Python takes seconds on a busy machine."""
+
 NEWCOMER = "E08000004"
 LINK = r'(?m)^link = "none"$'
 
