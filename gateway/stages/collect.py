@@ -67,7 +67,9 @@ class Uploads:
             if len(names) >= _MOST_NAMES:
                 names.clear()
         if path.name.endswith(UNFINISHED):
-            self._parts.add(path.with_name(path.name.removesuffix(UNFINISHED)))
+            final = path.with_name(path.name.removesuffix(UNFINISHED))
+            self._parts.add(final)
+            self._direct.discard(final)
         elif path in self._parts:
             self._parts.discard(path)
         else:

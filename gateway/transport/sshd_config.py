@@ -4,9 +4,10 @@ Raises ServerFailed for a description that cannot be served safely. Pure: nothin
 
 What holds a partner in. Its key is bound, in authorized_keys, to `internal-sftp` with a list of permitted requests: a
 partner that pushes may open, write, close, stat and rename, and can neither read, list, remove, link nor make a
-directory. Setting a file's times and modes, which many clients ask for without being told to, is permitted where the kernel
-answers in sshd's place that it was done, and nothing is done (`seccomp`). Where the server runs as root and the path of the landing permits it, the account is moreover chrooted to the
-landing; in any case sshd's writes are confined to the landing by Landlock, where the kernel has it (`sshd_guard`).
+directory. It may set times and modes, as many clients do without being told to, where the kernel answers in sshd's place
+that this was done, and nothing is done (`seccomp`). Where the server runs as root and the path of the landing permits it,
+the account is moreover chrooted to the landing; in any case sshd's writes are confined to the landing by Landlock, where
+the kernel has it (`sshd_guard`).
 
 What remains in the shared account: a partner that speaks the protocol by hand may write a new file into another partner's
 directory, or truncate or rename one whose name it knows. Names are UUIDv7 with 74 random bits and cannot be listed; what
