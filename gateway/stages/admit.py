@@ -9,6 +9,7 @@ custody, the alarm is raised, and the whole file comes back to its operator.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
@@ -257,9 +258,9 @@ class Admit:
     def _set_aside(self, dropped: Path, row: Row[Any]) -> bool:
         """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
         try:
-            dropped.with_name(dropped.name + READY).unlink(missing_ok=True)
             directory = os.open(dropped.parent, DIRECTORY)
             try:
+                _remove_marker(directory, dropped.name)
                 inode = os.stat(dropped.name, dir_fd=directory, follow_symlinks=False).st_ino
                 self._aside.put(directory, (row.flow, row.partner, row.name), row.id, inode)
             finally:
@@ -322,6 +323,15 @@ class Admit:
             self._stopped = short
             place.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
         return not short
+
+
+def _remove_marker(directory: int, name: str) -> None:
+    """Remove NAME.ready; a name of 250 bytes or more never had one."""
+    try:
+        os.unlink(name + READY, dir_fd=directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
 
 
 def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:

@@ -226,7 +226,7 @@ def test_a_dropped_file_that_cannot_be_removed_is_taken_once_and_removed_as_soon
 
     for _ in range(2):  # two lives of the process
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Path, "unlink", refusing)
+            patch.setattr(os, "unlink", refusing)
             admit = admitting(dwp, Disk(unlink=refusing, rename=refusing))
         for _ in range(3):
             admit.step()
