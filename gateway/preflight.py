@@ -107,6 +107,8 @@ def would_break(settings: Settings, partner: Partner) -> list[str]:
 
 def _fault(home: Home, code: str, rule: Broken) -> Fault:
     file = str((home.partners_d / f"{code}.toml").relative_to(home.root))
+    if not rule.path:
+        return Fault(file, 0, "", rule.message)  # no line of the file is wrong
     return Fault(file, read.line_of(home, code, rule.path), rule.path[-1], rule.message)
 
 
@@ -145,8 +147,10 @@ def _certificates(rings: Keyrings, partner: Partner, now: float) -> Iterator[Bro
         except OSError as error:
             yield Broken((key,), f"has a certificate in state/keyrings that cannot be read: {error.strerror}")
             continue
-        if (fingerprint,) not in found:
-            yield Broken((key,), OTHER_CERTIFICATE if found else NO_CERTIFICATE)
+        if not found:
+            yield Broken(() if key == "fingerprint" else (key,), NO_CERTIFICATE)
+        elif (fingerprint,) not in found:
+            yield Broken((key,), OTHER_CERTIFICATE)
 
 
 def _server(settings: Settings) -> Iterator[tuple[str, Broken]]:
