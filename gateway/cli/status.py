@@ -162,7 +162,16 @@ def _stopped(code: str, stopped: Stopped) -> dict[str, Any]:
 def _stopped_lane(code: str, stopped: Stopped) -> dict[str, Any]:
     """The lane of a partner that the gateway does not work with."""
     reasons = {"code": ConfigurationInvalid.code, "reason": "; ".join(str(fault) for fault in stopped.faults)}
-    return {"partner": code, "state": "stopped", "failures": 0, "next_try": None, **reasons, "waits": [], "limit": None}
+    return {
+        "partner": code,
+        "state": "stopped",
+        "failures": 0,
+        "next_try": None,
+        **reasons,
+        "waits": [],
+        "limit": None,
+        "alarm": None,
+    }
 
 
 def _needs(health: Mapping[str, Any]) -> Iterator[str]:

@@ -333,6 +333,17 @@ def test_two_partners_with_one_key_are_stopped_both_and_a_third_goes_on(
         assert any(other in fault.message for fault in settings.stopped[code].faults)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root no partner has an account of its own")
+def test_two_partners_with_one_account_are_stopped_both(home: Home) -> None:
+    for code in (GOOD, BAD):
+        path = home.partners_d / f"{code}.toml"
+        path.write_text(f'os_account = "nobody"\n{path.read_text("utf-8")}', "utf-8")
+    settings = preflight.load(home)
+    assert set(settings.stopped) == {GOOD, BAD}
+    for code, other in ((GOOD, BAD), (BAD, GOOD)):
+        assert any(other in fault.message for fault in settings.stopped[code].faults)
+
+
 def test_copy_of_a_partners_file_under_another_name_stops_the_copy_and_not_the_partner(home: Home) -> None:
     copy = (home.partners_d / f"{GOOD}.toml").read_text("utf-8").replace(f'code = "{GOOD}"', f'code = "{BAD}"')
     file_of(home).write_text(copy, "utf-8")
