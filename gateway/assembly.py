@@ -140,7 +140,8 @@ def scanner(settings: Settings) -> Clamd | None:
 
 def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words: Settling) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
-    from gateway.spool.intake import Intake, Rule
+    from gateway.spool.drops import Rule
+    from gateway.spool.intake import Intake
     from gateway.spool.outcomes import Outcomes
     from gateway.spool.passed_over import PassedOver
     from gateway.spool.set_aside import SetAside

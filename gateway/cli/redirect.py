@@ -18,7 +18,8 @@ from gateway.daemon.role import Role
 from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.logs import safe_text
-from gateway.settings.model import LaidSettings, Settings, Validation
+from gateway.settings.flow_settings import LaidSettings
+from gateway.settings.model import Settings, Validation
 from gateway.settings.resources import resource
 from gateway.spool.durable import make_directory, write_new_file
 from gateway.spool.names import beside, check_name

@@ -15,7 +15,8 @@ from gateway.cli.site import settings_of
 from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
-from gateway.settings.model import LaidSettings, Settings, SiteKind, Validation
+from gateway.settings.flow_settings import LaidSettings
+from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages.inspection import wrong_authority

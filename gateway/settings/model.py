@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
-from gateway.settings.naming import check_template
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
     MIB,
     Account,
-    Amount,
     Bytes,
     Code,
     Count,
@@ -230,69 +228,6 @@ class Antivirus(Table):
     port: Port = 3310
     answer_timeout: Seconds = 120.0
     max_bytes: Bytes = 25 * MIB
-
-
-BULK: Final = 50
-"""The priority from which on a flow is bulk: it never shares a consignment with others, and waits for them."""
-
-
-class FlowSettings(Table):
-    """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
-
-    `windows` are when its files may be sent, in the site's time zone; without any, always. `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
-    """
-
-    settle_seconds: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, le=86400, description="a number of seconds from 0 to 86400")
-    ] = 5.0
-    max_bytes: Bytes = 20 * MIB
-    expires_hours: Hours = 168.0
-    duplicate_days: Amount = 30
-    priority: Annotated[int, Field(ge=0, le=100, description="a whole number from 0 to 100")] = 50
-    scan: Switch = False
-    windows: Windows = ()
-    inbound_name: Annotated[
-        str,
-        AfterValidator(check_template),
-        Field(
-            description="a file's name in quotes, with {name}, {stem} or {transfer} in it, and perhaps {ext}, {partner}, {flow}, {date}"
-        ),
-    ] = "{name}"
-    done_marker: Switch = False
-
-    @property
-    def bulk(self) -> bool:
-        return self.priority >= BULK
-
-
-class ExtractSettings(FlowSettings):
-    """`[flows.extract]`: an extract whose number of records is further from the last one's is held; 0 compares nothing."""
-
-    volume_band_percent: Amount = 50
-
-
-class LaidSettings(FlowSettings):
-    """`[flows.laid]`: `links` are the kinds of address that a link in a PDF may lead to which a person has to click."""
-
-    links: Annotated[
-        tuple[Literal["https", "mailto", "http", "tel"], ...],
-        Field(strict=False, description='a list of "https", "mailto", "http" and "tel", such as ["mailto"], or []'),
-    ] = ("https", "mailto")
-
-
-DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
-    {
-        "claim": FlowSettings(priority=10),
-        "etd": FlowSettings(priority=10),
-        "laid": LaidSettings(max_bytes=10 * MIB, priority=20),
-        "referral": FlowSettings(priority=30),
-        "outcome": FlowSettings(priority=30),
-        "scan": FlowSettings(priority=40),
-        "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
-        "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
-    }
-)
-"""The flows that exist, and their settings where a file says nothing else."""
 
 
 _MOST_BYTES_PER_SECOND: Final = 1 << 50

@@ -22,10 +22,11 @@ from pydantic import ValidationError
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
 from gateway.settings.faults import Fault, nearest, translate
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import Places, places
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, GatewayFile, Partner, Settings, Stopped
+from gateway.settings.model import GatewayFile, Partner, Settings, Stopped
 from gateway.settings.rules import Broken, within
 from gateway.settings.secrets import Secrets
 from gateway.settings.values import Table

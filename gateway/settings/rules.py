@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.settings.faults import nearest, shown
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.locate import Path
-from gateway.settings.model import DEFAULT_FLOWS, Partner
+from gateway.settings.model import Partner
 
 NEEDS_ENDPOINT: Final = '"push" needs an [endpoint] table with host, user and host_key'
 

@@ -21,7 +21,6 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -39,6 +38,7 @@ from gateway.errors import (
 )
 from gateway.spool.custody import custody_file
 from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened, partner_directory
+from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.set_aside import SetAside
@@ -50,62 +50,6 @@ _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_C
 _STRAY_SETTLE: Final = 5.0
 """Seconds, for what lies where no flow's rule says."""
 _EXPLANATION: Final = "README"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a flow asks of a dropped file: seconds of quiet, bytes at most, and the partners it may go to."""
-
-    settle_seconds: float
-    max_bytes: int
-    partners: AbstractSet[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A finished file in the spool. `name` may be used as a path component; sizes in bytes, times in ns since 1970."""
-
-    flow: str
-    partner: str
-    name: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
-    readiness: Readiness
-    marked: bool
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells, with the digest, whether a file still in the spool after a crash is the one taken before it.
-
-        The device is not in it: after a restart of the machine the same disk may have another number.
-        """
-        return fingerprint_of(self.inode, self.size, self.mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something in the spool that cannot be taken. Names are as found, and may hold anything: see `names.safe_name`.
-
-    `partner`, or both `flow` and `partner`, are empty where it lies above the partners' directories. The error is one
-    that is returned to the operator, or DiskFailed for a directory that cannot be read, which stays.
-    """
-
-    flow: str
-    partner: str
-    name: str
-    error: GatewayError
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A copy in custody, durable once the group that was given is committed."""
-
-    path: Path
-    size: int
-    sha256: str
 
 
 class Intake:
@@ -378,11 +322,6 @@ class Intake:
             yield descriptor
         finally:
             os.close(descriptor)
-
-
-def fingerprint_of(inode: int, size: int, mtime_ns: int) -> str:
-    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file; a change of its times alone makes no other file."""
-    return f"{inode}:{size}:{mtime_ns}"
 
 
 def _is_same(status: os.stat_result, drop: Drop) -> bool:

@@ -18,8 +18,8 @@ from typing import Final
 
 from gateway.errors import FileUnsafe, FlowNotPermitted, GatewayError, OutcomeName, StillBeingWritten
 from gateway.spool.descent import FILE, is_plain, names, opened, partner_directory
+from gateway.spool.drops import Refusal, fingerprint_of
 from gateway.spool.durable import DISK, Disk, disk_error
-from gateway.spool.intake import Refusal, fingerprint_of
 from gateway.spool.names import is_temporary
 from gateway.spool.settling import Readiness, Settling, mark_of
 from gateway.spool.writers import Writers, writers_of

@@ -26,8 +26,9 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import orphans
 from gateway.spool.descent import DIRECTORY
+from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
 from gateway.spool.durable import Group, fsync_directory
-from gateway.spool.intake import Drop, Intake, Refusal, Taken, fingerprint_of
+from gateway.spool.intake import Intake
 from gateway.spool.names import READY
 from gateway.spool.returning import return_file
 from gateway.spool.set_aside import LateWrite, SetAside

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.errors import DiskFailed, Reject
-from gateway.spool.intake import Refusal
+from gateway.spool.drops import Refusal
 from gateway.spool.names import safe_name
 from gateway.spool.returning import return_file
 from gateway.stages.workplace import Workplace

@@ -30,7 +30,7 @@ from gateway.ledger import queries
 from gateway.ledger.answers import spoken_of
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
-from gateway.spool.intake import Refusal
+from gateway.spool.drops import Refusal
 from gateway.spool.outcomes import Outcomes, Spoken
 from gateway.stages.acknowledge import pass_on, spoken
 from gateway.stages.giving_back import give_back

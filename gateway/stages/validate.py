@@ -28,8 +28,9 @@ from gateway.ledger import earlier, queries, turns
 from gateway.ledger.facts import last_volume
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
-from gateway.settings.model import ExtractSettings, SiteKind
-from gateway.spool.intake import fingerprint_of
+from gateway.settings.flow_settings import ExtractSettings
+from gateway.settings.model import SiteKind
+from gateway.spool.drops import fingerprint_of
 from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.settings.model import DEFAULT_FLOWS, Daemon, Limits, LinkSettings
+from gateway.settings.flow_settings import DEFAULT_FLOWS
+from gateway.settings.model import Daemon, Limits, LinkSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "limits.md"
 UNITS = {"": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "characters": 1, "s": 1, "h": 1, "day": 1}

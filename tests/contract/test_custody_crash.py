@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from gateway.spool.custody import orphans
+from gateway.spool.drops import Drop, Rule
 from gateway.spool.durable import DISK, Disk, Group
-from gateway.spool.intake import Drop, Intake, Rule
+from gateway.spool.intake import Intake
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.spool.returning import return_file
 from gateway.spool.set_aside import SetAside

@@ -25,13 +25,12 @@ from gateway.flows.catalog import routes
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
 from gateway.settings.directories import make, partner_directories, site_directories
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
 from gateway.settings.model import (
-    DEFAULT_FLOWS,
     Antivirus,
     Calendar,
     Daemon,
-    FlowSettings,
     Limits,
     LinkSettings,
     LogSettings,

@@ -86,7 +86,7 @@ _ADAPTED = {
 }
 
 
-@pytest.mark.parametrize("quirks", _ADAPTED, ids=" ".join)
+@pytest.mark.parametrize("quirks", _ADAPTED, ids=lambda quirks: " ".join(sorted(quirks)))
 def test_what_is_worked_round_is_said_and_fails_nothing(tmp_path: Path, quirks: tuple[Quirk, ...]) -> None:
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
         report = _try(partner.transport())

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
 from gateway.settings.directories import make, site_directories
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.home import Home
 from gateway.settings.locate import places
-from gateway.settings.model import DEFAULT_FLOWS, Limits, Site, SiteKind
+from gateway.settings.model import Limits, Site, SiteKind
 from gateway.settings.read import check, examine, load
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings.directories import PRIVATE, SHARED, make, partner_directories, site_directories
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.home import Home
-from gateway.settings.model import DEFAULT_FLOWS, EndpointSettings, GatewayFile, Partner
+from gateway.settings.model import EndpointSettings, GatewayFile, Partner
 from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
 from gateway.settings.values import Table

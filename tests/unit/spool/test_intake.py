@@ -24,8 +24,9 @@ from gateway.errors import (
     PartnerUnknown,
     StillBeingWritten,
 )
+from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.durable import DISK, Disk, Group
-from gateway.spool.intake import Drop, Intake, Refusal, Rule, Taken
+from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Readiness, Settling
 from gateway.spool.writers import Writers, writers_of

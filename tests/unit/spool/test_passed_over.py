@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.debris import PASSED_OVER
-from gateway.spool.intake import Drop, Intake, Refusal, Rule
+from gateway.spool.drops import Drop, Refusal, Rule
+from gateway.spool.intake import Intake
 from gateway.spool.outcomes import Outcomes, Spoken
 from gateway.spool.passed_over import PassedOver, forgotten
 from gateway.spool.set_aside import SetAside

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.ledger import queries
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.stages import deliver
 from gateway.stages.collect import Collect
 from gateway.stages.deliver import Deliver

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ledger import queries
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.spool.names import MAX_BYTES, with_ending
 from gateway.transfer.states import State
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers

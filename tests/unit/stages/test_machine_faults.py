@@ -16,8 +16,9 @@ from gateway.errors import DiskFailed, LedgerBusy
 from gateway.ledger import queries
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
+from gateway.spool.drops import Rule
 from gateway.spool.durable import DISK, Disk
-from gateway.spool.intake import Intake, Rule
+from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.settling import Settling
 from gateway.spool.writers import Writers, writers_of

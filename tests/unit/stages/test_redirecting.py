@@ -29,8 +29,9 @@ from gateway.flows.catalog import routes
 from gateway.ledger import queries
 from gateway.ledger.audit_rows import check_rows
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
-from gateway.settings.model import DEFAULT_FLOWS, FlowSettings, Partner
+from gateway.settings.model import Partner
 from gateway.stages import redirecting
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed

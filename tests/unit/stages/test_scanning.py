@@ -18,7 +18,7 @@ from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
 from gateway.ledger import queries
 from gateway.ledger.audit_files import Area, Listing, check_files
 from gateway.ledger.audit_rows import check_rows
-from gateway.settings.model import DEFAULT_FLOWS
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages import decisions
 from gateway.stages.decisions import Decision
 from gateway.transfer.states import Direction, State

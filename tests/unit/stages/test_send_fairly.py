@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from gateway.errors import LinkTimeout
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.settings.model import DEFAULT_FLOWS
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages.pack import Pack
 from gateway.stages.send import LARGE, Send
 from tests.fakes.transport import Post

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.flows.catalog import FLOWS
-from gateway.settings.model import DEFAULT_FLOWS, LaidSettings
+from gateway.settings.flow_settings import DEFAULT_FLOWS, LaidSettings
 from gateway.settings.resources import resource
 from gateway.validation.factory import build
 from gateway.validation.pdf import PdfValidator

@@ -1,0 +1,71 @@
+"""What is found in the spool, as records: rules for dropped files, finished files, what cannot be taken, copies in custody."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.spool.settling import Readiness
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a flow asks of a dropped file: seconds of quiet, bytes at most, and the partners it may go to."""
+
+    settle_seconds: float
+    max_bytes: int
+    partners: AbstractSet[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A finished file in the spool. `name` may be used as a path component; sizes in bytes, times in ns since 1970."""
+
+    flow: str
+    partner: str
+    name: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+    readiness: Readiness
+    marked: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells, with the digest, whether a file still in the spool after a crash is the one taken before it.
+
+        The device is not in it: after a restart of the machine the same disk may have another number.
+        """
+        return fingerprint_of(self.inode, self.size, self.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in the spool that cannot be taken. Names are as found, and may hold anything: see `names.safe_name`.
+
+    `partner`, or both `flow` and `partner`, are empty where it lies above the partners' directories. The error is one
+    that is returned to the operator, or DiskFailed for a directory that cannot be read, which stays.
+    """
+
+    flow: str
+    partner: str
+    name: str
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A copy in custody, durable once the group that was given is committed."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def fingerprint_of(inode: int, size: int, mtime_ns: int) -> str:
+    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file; a change of its times alone makes no other file."""
+    return f"{inode}:{size}:{mtime_ns}"
