@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -388,3 +390,13 @@ def test_rules_across_elements_cost_no_more_than_their_number(body: str) -> None
     start = time.process_time()
     walker.walk(root)
     assert time.process_time() - start < 10.0
+
+
+def test_gateway_from_before_a_version_refuses_it_and_names_what_it_knows(tmp_path: Path) -> None:
+    shutil.copytree(SCHEMAS, tmp_path / "schemas", ignore=shutil.ignore_patterns("1.1"))
+    earlier = XmlValidator(tmp_path / "schemas", "etd", allow_test_numbers=True, today=lambda: TODAY)
+    assert earlier.validate_bytes(document("1.0").encode()).valid
+    (finding,) = earlier.validate_bytes(document("1.1").encode()).findings
+    assert finding.code == "xml-namespace"
+    assert "etd/1.0" in finding.message
+    assert "1.1" not in finding.message
