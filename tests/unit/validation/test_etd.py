@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -218,7 +218,10 @@ def test_award_that_ends_says_when() -> None:
     assert set(ends) == {"xml-element-missing"}
 
 
-@given(st.integers(0, 10_000), st.integers(0, 20_000))
+@given(st.integers(0, 20_000), st.integers(0, 20_000))
+@example(4_000, 6_000)
+@example(10_000, 0)
+@example(16_000, 6_000)
 @settings(max_examples=60, deadline=None)
 def test_amount_is_the_sum_of_components_less_reductions_to_the_penny(reduction: int, said: int) -> None:
     component = 10_000
@@ -228,12 +231,6 @@ def test_amount_is_the_sum_of_components_less_reductions_to_the_penny(reduction:
     text = text.replace("<AwardTotal>500.00", f"<AwardTotal>{(said + 30_000) / 100:.2f}")
     wrong = ("total-mismatch", "Notice[1]/AwardStart/Award/AwardPeriod/AwardAmount")
     assert found(text) == ([] if said == component - reduction else [wrong])
-
-
-def test_reductions_beyond_the_components_leave_no_amount_that_is_right() -> None:
-    assert ("total-mismatch", "Notice[1]/AwardStart/Award/AwardPeriod/AwardAmount") in vector(
-        "<ReductionAmount>111.55", "<ReductionAmount>400.00"
-    )
 
 
 # -- assessed incomes and non-dependants
