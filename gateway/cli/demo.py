@@ -34,9 +34,10 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     """Show the whole job: DWP and two authorities on this machine, every flow, good files and bad ones.
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
-    would, and waits for the receipts. An authority answers a referral, and passes a claim that it got wrongly on to the
-    right one. Then it shows what became of every file, why some came back, and what
-    `gateway audit verify` says at each site. The exit status is 0 only if all of it came out as it should.
+    would, and waits for the receipts. Notices go in both versions of their schema, side by side. An authority answers a
+    referral, and passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
+    some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
+    as it should.
 
     \b
     Example:
@@ -138,13 +139,14 @@ def _show(report: dict[str, Any]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 170)
     files = report["files"]
-    table = Table("file", "flow", "from", "to", "size", "state", "seconds", "", title="What became of every file")
+    table = Table("file", "schema", "from", "to", "size", "state", "seconds", "", title="What became of every file")
     for column in (4, 6):
         table.columns[column].justify = "right"
     for each in files:
         mark = "" if each["as_expected"] else f"NOT AS EXPECTED: {each['why_not']}"
         size, seconds = f"{each['size']:,}", f"{each['seconds']:.2f}"
-        table.add_row(each["file"], each["flow"], each["sender"], each["recipient"], size, each["state"], seconds, mark)
+        kind = each["schema"] or each["flow"]
+        table.add_row(each["file"], kind, each["sender"], each["recipient"], size, each["state"], seconds, mark)
     console.print(table)
     returned = Table("file", "flow", "to", "reason", title="What was returned, and why")
     for each in files:

@@ -16,7 +16,7 @@ from gateway.cli import output
 from gateway.cli.site import settings_of
 from gateway.errors import SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS
-from gateway.sample.catalog import samplers, series
+from gateway.sample.catalog import samplers, series, versions
 from gateway.sample.contract import Sample, Sampler
 from gateway.settings.model import SiteKind
 from gateway.settings.values import SITE_CODE
@@ -41,6 +41,9 @@ _CODE: Final = re.compile(SITE_CODE)
     help="The site that sends.  [default: DWP; from an authority: this site, or E09000030]",
 )
 @click.option("--date", "today", type=click.DateTime(["%Y-%m-%d"]), help="The day of the files.  [default: today]")
+@click.option(
+    "--schema", "version", metavar="VERSION", help="The version of the schema, such as 1.0.  [default: the newest]"
+)
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("--list-defects", is_flag=True, help="List the defects that there are, of one flow or of all.")
 @output.as_json
@@ -55,6 +58,7 @@ def sample(
     defect: str | None,
     sender: str | None,
     today: datetime | None,
+    version: str | None,
     *,
     force: bool,
     list_defects: bool,
@@ -69,11 +73,16 @@ def sample(
     Example:
       gateway sample claim --to E09000030 --count 50 --out /tmp/claims --seed 7
       gateway sample laid --to E09000030 --out /tmp/laids --defect javascript
+      gateway sample etd --to E09000030 --out /tmp/notices --schema 1.0
       gateway sample --list-defects --json
     """
     makers = samplers()
     if flow is not None and flow not in makers:
         raise UsageWrong(f"There is no flow {flow!r} to make samples of: there are {', '.join(makers)}.")
+    if version is not None:
+        if flow is None:
+            raise UsageWrong("Say which FLOW --schema is about.")
+        makers = {flow: _of_version(flow, version)}
     if list_defects:
         _list(makers if flow is None else {flow: makers[flow]}, as_json=as_json)
         return
@@ -101,6 +110,15 @@ def sample(
     else:
         for path in paths:
             click.echo(str(path))
+
+
+def _of_version(flow: str, version: str) -> Sampler:
+    known = versions().get(flow)
+    if known is None:
+        raise UsageWrong(f"{flow} has one version only: leave --schema out.")
+    if version not in known:
+        raise UsageWrong(f"There are no samples of {flow} version {version[:20]!r}: there is {' and '.join(known)}.")
+    return known[version]
 
 
 def _today() -> date:

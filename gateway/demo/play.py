@@ -40,6 +40,7 @@ class Result:
     expected: str
     as_expected: bool
     why_not: str | None = None
+    schema: str | None = None
 
     def as_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -119,6 +120,7 @@ def _judge(
         expected=act.ending,
         as_expected=why_not is None,
         why_not=why_not,
+        schema=None if row is None else row.schema,
     )
 
 
@@ -133,6 +135,8 @@ def _why_not(act: Act, state: str, row: Any, *, arrived: bool, back: bool, relea
         return None if found else f"it should have been returned for {act.expected_code}"
     if state not in ("receipted", "ingested"):
         return f"it should have been receipted, and is {state}"
+    if act.schema not in (None, row.schema):
+        return f"it should have been read as {act.schema}, and was read as {row.schema}"
     if not arrived:
         return "it is receipted, and not in the partner's inbound directory as it was dropped"
     if act.ending is Ending.RELEASED and row.id not in released:

@@ -11,13 +11,14 @@ from typing import Final
 
 from gateway.demo.sites import AUTHORITIES, DWP
 from gateway.flows.catalog import FLOWS
+from gateway.sample.catalog import versions
 from gateway.sample.contract import Sample, Sampler
 from gateway.settings.model import SiteKind
 
 SEED: Final = 2009
 _VALID: Final[Mapping[str, int]] = {
     "claim": 8,
-    "etd": 4,
+    "etd": 3,
     "referral": 4,
     "laid": 4,
     "scan": 2,
@@ -38,6 +39,8 @@ _EVERY: Final[Mapping[str, int]] = {
     "redirect": 6,
 }
 """One defect in so many is shown: `gateway sample --list-defects` names them all, and the tests try them all."""
+_SIDE_BY_SIDE: Final = 800
+"""Where the numbers of files of each version begin, so that no two files have one name."""
 
 
 class Ending(StrEnum):
@@ -61,6 +64,8 @@ class Act:
     sample: Sample
     ending: Ending
     expected_code: str | None = None
+    schema: str | None = None
+    """The version of its schema that it has to be read as, where that is to be seen."""
 
     @property
     def name(self) -> str:
@@ -77,8 +82,21 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
                 drawn = random.Random(f"{seed}/{flow}/{authority}/{index}")
                 sample = sampler.make(sender=sender, recipient=recipient, index=index, random=drawn, today=today)
                 yield Act(flow, sender, recipient, sample, Ending.DELIVERED)
+        yield from _side_by_side(authority, today, seed)
         yield from _defective(samplers, authority, today, seed)
     yield from _twice(samplers, today, seed)
+
+
+def _side_by_side(authority: str, today: date, seed: int) -> Iterator[Act]:
+    """A file of each version of a schema that has several: nobody has said anywhere which of them is to come."""
+    for flow, makers in versions().items():
+        sender, recipient = _ends(flow, authority)
+        for number, (version, sampler) in enumerate(makers.items()):
+            schema = f"{flow}/{version}"
+            drawn = random.Random(f"{seed}/{schema}/{authority}")
+            index = _SIDE_BY_SIDE + number
+            sample = sampler.make(sender=sender, recipient=recipient, index=index, random=drawn, today=today)
+            yield Act(flow, sender, recipient, sample, Ending.DELIVERED, schema=schema)
 
 
 def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, seed: int) -> Iterator[Act]:

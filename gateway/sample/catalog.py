@@ -40,6 +40,11 @@ def samplers() -> Mapping[str, Sampler]:
     return MappingProxyType({sampler.flow: sampler for sampler in made})
 
 
+def versions() -> Mapping[str, Mapping[str, Sampler]]:
+    """The flows whose schema has several versions side by side: the sampler of each version, the newest first."""
+    return MappingProxyType({"etd": {"1.1": EtdSampler("1.1"), "1.0": EtdSampler("1.0")}})
+
+
 def series(
     sampler: Sampler,
     *,

@@ -33,7 +33,7 @@ _BOMB: Final = """<!DOCTYPE lolz [
 
 @dataclass(frozen=True)
 class Defect:
-    """The code by which it must be found, how it is put in, and the flows whose documents can have it."""
+    """The code by which it must be found, how it is put in, and the flows (or versions of one) whose documents can have it."""
 
     code: str
     spoil: Callable[[str, date], bytes]
@@ -41,7 +41,7 @@ class Defect:
 
 
 def defects_of(flow: str) -> Mapping[str, str]:
-    """The defects that documents of the flow can have, and the code of each."""
+    """The defects that documents of the flow (`etd`), or those of one version alone (`etd/1.1`), can have; each one's code."""
     return {name: defect.code for name, defect in XML_DEFECTS.items() if flow in defect.flows}
 
 
@@ -81,8 +81,8 @@ def _on_root(attributes: str) -> Callable[[str, date], bytes]:
     return lambda text, _today: _ROOT.sub(lambda root: f"{root[0]}{attributes} ", text, count=1).encode()
 
 
-def _in_future(text: str, today: date) -> bytes:
-    return _first(text, _DAY, (today + timedelta(days=400)).isoformat()).encode()
+def _in_future(element: str) -> Callable[[str, date], bytes]:
+    return lambda text, today: _first(text, element, (today + timedelta(days=400)).isoformat()).encode()
 
 
 def _truncated(text: str, _today: date) -> bytes:
@@ -111,8 +111,20 @@ def _empty(_text: str, _today: date) -> bytes:
 
 
 def _wrong_authority(text: str, _today: date) -> bytes:
-    other = "9998" if "<AuthorityCode>9999<" in text else "9999"
-    return _first(text, "AuthorityCode", other).encode()
+    """Another authority wherever its code stands, so that the document is in order and only for somebody else."""
+    code = re.search("<AuthorityCode>([^<]*)<", text)
+    old, new = (code[1] if code else "", _another(text))
+    return text.replace(f">{old}<", f">{new}<").encode()
+
+
+def _another(text: str) -> str:
+    """The code of an authority that the document is not for."""
+    return "9998" if "<AuthorityCode>9999<" in text else "9999"
+
+
+def _interest_elsewhere(text: str, _today: date) -> bytes:
+    pattern = r"(<InterestSet>\s*<InterestedAuthority>)[^<]*"
+    return re.sub(pattern, lambda found: found[1] + _another(text), text, count=1).encode()
 
 
 def _altered(text: str, _today: date) -> bytes:
@@ -127,7 +139,14 @@ _NUMBERED: Final = frozenset({"scan", "outcome"})
 _BATCHES: Final = frozenset({"referral", "scan", "outcome", "etd"})
 _OUTCOME: Final = frozenset({"outcome"})
 _ETD: Final = frozenset({"etd"})
+_ETD_1_1: Final = frozenset({"etd/1.1"})
 _REDIRECT: Final = frozenset({"redirect"})
+_SECOND_PERIOD: Final = (
+    r"(?s)(<PeriodTo>[^<]*</PeriodTo>(?:(?!</Before>|</Award>|<PeriodFrom>).)*<AwardPeriod>\s*<PeriodFrom>)[^<]*"
+)
+_REDUCED: Final = (
+    r"\1<Reduction><ReductionKind>earnings</ReductionKind><ReductionAmount>0.01</ReductionAmount></Reduction>"
+)
 _SECOND: Final = r"(?s)<RmsNumber>([^<]*)<(.*?)<RmsNumber>[^<]*<"
 
 XML_DEFECTS: Final = {
@@ -171,7 +190,7 @@ XML_DEFECTS: Final = {
     "nino-suffix": Defect("nino", _put("Nino", "QQ123456E"), _MONEY),
     "date": Defect("date", _put(_DAY, "1971-02-30")),
     "date-form": Defect("date", _put(_DAY, "30/01/1971")),
-    "date-future": Defect("date", _in_future),
+    "date-future": Defect("date", _in_future(_DAY)),
     "postcode": Defect("postcode", _put("Postcode", "zz1 1aa"), _PERSONS),
     "amount": Defect("amount", _put("(?:IncomeTotal|WeeklyTotal|AwardTotal|OverpaymentTotal)", "12,5"), _MONEY),
     "code": Defect("code", _put("AuthorityCode", "OLDBOROUGH")),
@@ -199,6 +218,35 @@ XML_DEFECTS: Final = {
     "award-total-mismatch": Defect("total-mismatch", _put("AwardTotal", "0.01"), _ETD),
     "end-before-start": Defect("date-order", _put("EndsOn", "1930-12-31"), _ETD),
     "event-missing": Defect("xml-element-missing", _swap(r"(?s) *<AwardEnd>.*?</AwardEnd>\n", ""), _ETD),
+    # -- what version 1.1 of `etd` has besides
+    "number-and-address-missing": Defect(
+        "xml-element-missing",
+        _swap(r"(?s)(<Person>)\s*(?:<Nino>[^<]*</Nino>)?(.*?)\s*<Address>.*?</Address>", r"\1\2"),
+        _ETD_1_1,
+    ),
+    "award-end-missing": Defect("xml-element-missing", _swap(r"\s*<EndsOn>[^<]*</EndsOn>", ""), _ETD_1_1),
+    "award-starts-after-its-period": Defect("date-order", _in_future("StartsOn"), _ETD_1_1),
+    "change-before-award": Defect("date-order", _put("ChangesOn", "1930-12-31"), _ETD_1_1),
+    "periods-overlap": Defect("date-order", _swap(_SECOND_PERIOD, r"\g<1>1999-12-31"), _ETD_1_1),
+    "reduction-not-taken-off": Defect("total-mismatch", _swap(r"(</Component>)(?!\s*<Component>)", _REDUCED), _ETD_1_1),
+    "component-unknown": Defect("code", _put("ComponentKind", "limited-capacity"), _ETD_1_1),
+    "assessed-income-total-mismatch": Defect("total-mismatch", _put("AssessedIncomeTotal", "0.01"), _ETD_1_1),
+    "assessment-end-missing": Defect(
+        "xml-element-missing",
+        _swap(r"(?s)(<AssessedIncomeEnd>.*?)\s*<AssessedIncomeTo>[^<]*</AssessedIncomeTo>", r"\1"),
+        _ETD_1_1,
+    ),
+    "assessment-ends-before-start": Defect("date-order", _put("AssessedIncomeTo", "1930-12-31"), _ETD_1_1),
+    "left-before-joined": Defect("date-order", _put("LeavesOn", "1930-12-31"), _ETD_1_1),
+    "non-dependant-count-mismatch": Defect("count-mismatch", _put("NonDependantCount", "999"), _ETD_1_1),
+    "interest-count-mismatch": Defect("count-mismatch", _put("InterestCount", "999"), _ETD_1_1),
+    "interest-elsewhere": Defect("authority-mismatch", _interest_elsewhere, _ETD_1_1),
+    "interest-transferred-to-itself": Defect(
+        "authority-mismatch",
+        _swap(r"(<PreviousAuthority>)([^<]*)(</PreviousAuthority>\s*<InterestedAuthority>)[^<]*", r"\1\2\3\2"),
+        _ETD_1_1,
+    ),
+    "interest-ends-before-start": Defect("date-order", _put("InterestTo", "1930-12-31"), _ETD_1_1),
     "content-altered": Defect("content-altered", _altered, _REDIRECT),
     "content-cut": Defect("count-mismatch", _swap(r" *<Part>[^<]*</Part>\n", ""), _REDIRECT),
     "content-not-base-64": Defect("xml-value", _put("Part", "a file?"), _REDIRECT),

@@ -86,8 +86,8 @@ class XmlValidator:
             return Report(None, (root,), 1)
         version = self._versions.get(etree.QName(root).namespace or "")
         if version is None:
-            known = ", ".join(sorted(self._versions))
-            message = f"The document's namespace is not one that is known here: {known}."
+            known = " and ".join(f"{each.source.name} ({name})" for name, each in sorted(self._versions.items()))
+            message = f"The document's namespace is not one that is known here. Known: {known}."
             return _refused(None, XmlCode.NAMESPACE, f"line {root.sourceline}", message)
         if root.tag not in version.ruleset.roots:
             message = "The document starts with an element that no document of this schema starts with."

@@ -1,4 +1,4 @@
-"""How the values of one document agree with each other: counts, totals, the order of dates, references used once.
+"""How the values of one document agree with each other: counts, totals, dates, authorities, references used once.
 
 Nothing is raised, and no sentence made here carries a value. Why it is safe: whatever is asked of many elements is
 computed once, so that a document made of nothing but totals costs no more than any other; lists are cut at `MOST_LISTED`.
@@ -15,7 +15,7 @@ from lxml import etree
 
 from gateway.validation.govtypes import to_count, to_date, to_pence
 from gateway.validation.xml_codes import XmlCode
-from gateway.validation.xml_rules import Relation
+from gateway.validation.xml_rules import Relation, local_path
 
 MOST_LISTED: Final = 5_000
 """How many texts a list among the facts holds at most; `NAME_total` says how many there were."""
@@ -57,13 +57,23 @@ class Agreement:
             if to_count(text) != self._counted(element, relation.counts, relation.within)[0]:
                 return (
                     XmlCode.COUNT_MISMATCH,
-                    f"not the number of {_local(relation.counts)} elements {_where(relation)}",
+                    f"not the number of {local_path(relation.counts)} elements {_where(relation)}",
                 )
         elif relation.sums is not None:
-            if to_pence(text) != self._counted(element, relation.sums, relation.within)[1]:
-                return XmlCode.TOTAL_MISMATCH, f"not the sum of every {_local(relation.sums)} {_where(relation)}"
+            if to_pence(text) != self._summed(element, relation.sums, relation.less, relation.within):
+                less = f" less that of every {local_path(relation.less)}" if relation.less else ""
+                return (
+                    XmlCode.TOTAL_MISMATCH,
+                    f"not the sum of every {local_path(relation.sums)}{less} {_where(relation)}",
+                )
         elif relation.not_before is not None:
             return self._order(element, relation.not_before, text)
+        elif relation.not_after is not None:
+            return self._order(element, relation.not_after, text, after=True)
+        elif relation.follows is not None:
+            return _succession(element, *relation.follows)
+        elif relation.parties:
+            return self._parties(element, relation.parties)
         return None
 
     def _list(self, name: str, text: str) -> None:
@@ -92,21 +102,47 @@ class Agreement:
             known = self._inside[around, tag] = len(amounts), sum(amounts)
         return known
 
-    def _order(self, element: etree._Element, earlier: str, text: str) -> Disagreement | None:
+    def _summed(self, element: etree._Element, tag: str, less: str | None, within: str | None) -> int:
+        taken_off = self._counted(element, less, within)[1] if less is not None else 0
+        return self._counted(element, tag, within)[1] - taken_off
+
+    def _order(self, element: etree._Element, other: str, text: str, *, after: bool = False) -> Disagreement | None:
+        """Wrong where the date lies before the one at `other`; with `after`, where it lies after it."""
         around = element.getparent()
         if around is None:
             return None
-        if (around, earlier) not in self._first:
-            self._first[around, earlier] = to_date(around.findtext(earlier) or "")
-        first, last = self._first[around, earlier], to_date(text)
-        if first is not None and last is not None and last < first:
-            return XmlCode.DATE_ORDER, f"before {_local(earlier)}"
+        if (around, other) not in self._first:
+            self._first[around, other] = to_date(around.findtext(other) or "")
+        there, here = self._first[around, other], to_date(text)
+        if there is None or here is None:
+            return None
+        if (here > there) if after else (here < there):
+            return XmlCode.DATE_ORDER, f"{'after' if after else 'before'} {local_path(other)}"
+        return None
+
+    def _parties(self, element: etree._Element, tags: tuple[str, ...]) -> Disagreement | None:
+        """Codes are compared as they are written: within one document an authority has one code."""
+        named = [text for tag in tags if (text := element.findtext(tag))]
+        if len(set(named)) < len(named):
+            return XmlCode.AUTHORITY, "names the same authority twice"
+        own = self._single.get("authority")
+        if named and own is not None and own not in named:
+            return XmlCode.AUTHORITY, "names another authority than the document is for"
         return None
 
 
+def _succession(element: etree._Element, first_day: str, last_day: str) -> Disagreement | None:
+    """Nobody looks further back than to the next one ahead, so that many of them cost no more than their number."""
+    ahead = next(element.itersiblings(str(element.tag), preceding=True), None)
+    if ahead is None:
+        return None
+    if ahead.find(last_day) is None:
+        return XmlCode.DATE_ORDER, "begins though the one ahead of it has no end"
+    end, begin = to_date(ahead.findtext(last_day) or ""), to_date(element.findtext(first_day) or "")
+    if end is not None and begin is not None and begin <= end:
+        return XmlCode.DATE_ORDER, "begins before the one ahead of it has ended"
+    return None
+
+
 def _where(relation: Relation) -> str:
-    return "in the file" if relation.within is None else f"in the same {_local(relation.within)}"
-
-
-def _local(tag: str) -> str:
-    return etree.QName(tag).localname
+    return "in the file" if relation.within is None else f"in the same {local_path(relation.within)}"

@@ -42,6 +42,7 @@ class XmlCode(StrEnum):
     COUNT_MISMATCH = "count-mismatch"
     TOTAL_MISMATCH = "total-mismatch"
     REPEATED = "repeated-reference"
+    AUTHORITY = "authority-mismatch"
     # -- a file inside the document
     CONTENT_ALTERED = "content-altered"
     HISTORY = "history-broken"

@@ -10,9 +10,13 @@ enumeration which codes, and `xs:appinfo` the rest, in the namespace `urn:gatewa
     <rule:counts element="Claim"/>  the number says how many of that element there are
     <rule:sums element="Rent"/>     the amount is the sum of all of that element
     <rule:not-before element="F"/>  the date is not before that of its sibling
+    <rule:not-after element="A/F"/> nor after it
+    <rule:follows from="F" to="T"/> the period begins after the one ahead of it, of the same name, has ended
+    <rule:parties elements="O A"/>  the authorities named in it differ, and one is that of the document (its fact `authority`)
 
-`counts` and `sums` take `within="Award"`: only what stands in the same element of that name is counted then. An element may
-have several rules.
+`counts` and `sums` take `within="Award"`: only what stands in the same element of that name is counted then; `sums` takes
+`less="Part"`, whose sum is taken off. The sibling of `not-before` and `not-after` may be a path from it to what it holds: the
+first date there is. An element may have several rules; the same rule at another place of its name is the same rule.
 
 ConfigurationInvalid is raised where two elements of one name have simple types that differ, or a rule names an element
 that does not exist: checks go by name, so a name must mean one thing within a schema.
@@ -20,7 +24,8 @@ that does not exist: checks go by name, so a name must mean one thing within a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +37,7 @@ from gateway.validation.govtypes import Rule
 from gateway.validation.xml_catalog import XSD, SchemaSource
 
 _RULE: Final = "{urn:gateway:rules:1.0}"
+_NAMESPACE: Final = re.compile(r"\{[^}]*\}")
 _MOST_CODES_TOLD: Final = 12
 
 
@@ -44,8 +50,18 @@ class Relation:
     unique: bool = False
     counts: str | None = None
     sums: str | None = None
+    less: str | None = None
     within: str | None = None
     not_before: str | None = None
+    not_after: str | None = None
+    follows: tuple[str, str] | None = None
+    parties: tuple[str, ...] = ()
+
+    def named(self) -> Iterator[str]:
+        """Every tag, or path of tags, that the rule speaks of."""
+        yield from filter(None, (self.counts, self.sums, self.less, self.within, self.not_before, self.not_after))
+        yield from self.follows or ()
+        yield from self.parties
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,7 @@ def read_rules(source: SchemaSource) -> Ruleset:
             if rule.tag == f"{_RULE}record":
                 record = tag
             else:
-                relations[tag] = (*relations.get(tag, ()), _relation(rule, source))
+                relations[tag] = tuple(dict.fromkeys((*relations.get(tag, ()), _relation(rule, source))))
     every = [relation for several in relations.values() for relation in several]
     _insist_on_names(every, names, source)
     whole = [relation for relation in every if relation.within is None]
@@ -134,13 +150,17 @@ def read_rules(source: SchemaSource) -> Ruleset:
         relations=relations,
         record=record,
         counted=frozenset(filter(None, [record, *(relation.counts for relation in whole)])),
-        summed=frozenset(relation.sums for relation in whole if relation.sums),
+        summed=frozenset(filter(None, [tag for relation in whole for tag in (relation.sums, relation.less)])),
     )
 
 
 def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
-    other = f"{{{source.namespace}}}{rule.get('element')}"
-    within = f"{{{source.namespace}}}{rule.get('within')}" if rule.get("within") else None
+    def tag(path: str | None) -> str:
+        """A name as a tag; a path stays one, of tags."""
+        return "/".join(f"{{{source.namespace}}}{name}" for name in (path or "").split("/"))
+
+    other = tag(rule.get("element"))
+    within, less = (tag(name) if (name := rule.get(key)) else None for key in ("within", "less"))
     match rule.tag.removeprefix(_RULE):
         case "fact":
             return Relation(fact=rule.get("name"))
@@ -151,20 +171,30 @@ def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
         case "counts":
             return Relation(counts=other, within=within)
         case "sums":
-            return Relation(sums=other, within=within)
+            return Relation(sums=other, less=less, within=within)
         case "not-before":
             return Relation(not_before=other)
+        case "not-after":
+            return Relation(not_after=other)
+        case "follows":
+            return Relation(follows=(tag(rule.get("from")), tag(rule.get("to"))))
+        case "parties":
+            return Relation(parties=tuple(map(tag, rule.get("elements", "").split(" "))))
         case unknown:
             raise ConfigurationInvalid(f"{source.name} has a rule that is not known: {unknown}")
 
 
 def _insist_on_names(relations: Iterable[Relation], names: set[str], source: SchemaSource) -> None:
     for relation in relations:
-        for tag in (relation.counts, relation.sums, relation.within, relation.not_before):
-            if tag is not None and etree.QName(tag).localname not in names:
-                raise ConfigurationInvalid(
-                    f"{source.name} has a rule about {etree.QName(tag).localname}, which is none"
-                )
+        for path in relation.named():
+            for name in local_path(path).split("/"):
+                if name not in names:
+                    raise ConfigurationInvalid(f"{source.name} has a rule about {name}, which is none")
+
+
+def local_path(path: str) -> str:
+    """A tag, or a path of tags, without the namespace."""
+    return _NAMESPACE.sub("", path)
 
 
 def _chain(name: str, simple: Mapping[str, etree._Element]) -> tuple[str, ...]:

@@ -138,6 +138,9 @@ def _contents() -> Iterator[tuple[str, str, bytes]]:
                 defect=defect,
             )
             yield flow, defect or "right", sample.content
+    for name in ("none--1.1", "none--1.0", "date-order--periods-turned", "authority-mismatch--to-itself"):
+        seed = "right" if name == "none--1.1" else name
+        yield "etd", seed, (VECTORS / "etd" / f"{name}.xml").read_bytes()
     rows = ExtractSampler(resource("schemas"), rows=30)
     content = rows.make(sender="E09000030", recipient="DWP", index=1, random=random.Random(1), today=TODAY).content
     lines = content.splitlines(keepends=True)

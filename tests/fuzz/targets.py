@@ -152,9 +152,12 @@ _PARTNER: Final = (
 # -- content
 
 
-def _claim(_scratch: Path) -> Check:
-    validator = XmlValidator(resource("schemas"), "claim", allow_test_numbers=True, today=lambda: TODAY)
-    return lambda data: _told(validator.validate_bytes(data), _XML_CODES)
+def _xml(flow: str) -> Callable[[Path], Check]:
+    def make(_scratch: Path) -> Check:
+        validator = XmlValidator(resource("schemas"), flow, allow_test_numbers=True, today=lambda: TODAY)
+        return lambda data: _told(validator.validate_bytes(data), _XML_CODES)
+
+    return make
 
 
 def _redirect(_scratch: Path) -> Check:
@@ -274,6 +277,15 @@ _XML: Final = (
     *(b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE", b"&#x", b"xsi:type", b"xsi:nil", b"xmlns:x", b"<?x", b"\xef\xbb\xbf"),
     *(b"<Claim>", b"</Claim>", b"<Nino>", b"QQ123456A", b"1e9", b"-0.00", b"2026-02-29", b"9999-12-31"),
 )  # fmt: skip
+_NOTICES: Final = (
+    b"<AwardPeriod>",
+    b"</AwardPeriod>",
+    b"<PeriodTo>",
+    b"<Reduction>",
+    b"<InterestTransfer>",
+    b"etd:1.0",
+    b"etd:1.1",
+)
 _PDF: Final = (
     *(b" 0 obj", b"endobj", b"stream\n", b"endstream", b"xref", b"trailer", b"startxref", b"%%EOF", b"/Kids", b"/Count"),
     *(b"/JavaScript", b"/J#53", b"/OpenAction", b"/AA", b"/Names", b"/ObjStm", b"/Prev", b"/XRefStm", b"/Length", b"<<", b">>"),
@@ -292,7 +304,8 @@ TARGETS: Final[Mapping[str, Target]] = {
             (ConfigurationInvalid,),
             words=(b"[flows.claim]", b"[[site]]", b"'''", b'"""', b"inf", b"0x_", b"1979-05-27T07:32:00Z", b"\n\x00code"),
         ),
-        Target("claim", _claim, longest=32_768, words=_XML),
+        Target("claim", _xml("claim"), longest=32_768, words=_XML),
+        Target("etd", _xml("etd"), longest=32_768, words=(*_XML, *_NOTICES)),
         Target("redirect", _redirect, (ContentInvalid,), longest=32_768, words=_XML),
         Target("extract", _extract, longest=32_768, words=(b"D,", b"A,", b"R,", b'"', b'""', b"\r\n", b"QQ123456C", b"31/02/2026")),
         Target("pdf", _pdf, longest=32_768, words=_PDF),

@@ -297,6 +297,30 @@ def test_defects_are_listed_by_flow(run: Run) -> None:
     assert {flow for flow, _ in found} >= {"laid", "claim", "referral", "extract"}
 
 
+def test_samples_follow_the_version_that_is_asked_for_and_both_are_fine(run: Run, tmp_path: Path) -> None:
+    for version, schema in (("1.0", "etd/1.0"), ("1.1", "etd/1.1"), (None, "etd/1.1")):
+        asked = () if version is None else ("--schema", version)
+        made = run(
+            None, "sample", "etd", "--to", "4220", "--out", tmp_path / str(version), "--seed", "5", *asked, "--json"
+        )
+        told = run(None, "validate", "etd", *made.data, "--json").data
+        assert [(each["valid"], each["schema"]) for each in told] == [(True, schema)]
+    of = {
+        version: {
+            row["defect"] for row in run(None, "sample", "etd", "--list-defects", "--schema", version, "--json").data
+        }
+        for version in ("1.0", "1.1")
+    }
+    assert of["1.0"] < of["1.1"]
+    for wrong in (("etd", "--schema", "2.0"), ("claim", "--schema", "1.1"), ("--list-defects", "--schema", "1.0")):
+        assert run(None, "sample", *wrong, "--to", "4220", "--out", tmp_path / "wrong").status == 64
+    later = run(
+        None, "sample", "etd", "--to", "4220", "--out", tmp_path, "--schema", "1.0", "--defect", "periods-overlap"
+    )
+    assert later.status == 64
+    assert not (tmp_path / "wrong").exists()
+
+
 def test_sample_says_what_it_lacks(run: Run, tmp_path: Path) -> None:
     assert run(None, "sample", "claim", "--out", tmp_path).status == 64
     assert run(None, "sample", "letter", "--to", "E09000030", "--out", tmp_path).status == 64

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.flows.catalog import FLOWS
-from gateway.sample.catalog import samplers
+from gateway.sample.catalog import samplers, versions
 from gateway.sample.contract import Sample
 from gateway.sample.outcome import OutcomeSampler
 from gateway.settings.model import SiteKind
@@ -28,6 +28,8 @@ AUTHORITY, OTHER = "W06000024", "E07000223"
 NEW = ("scan", "outcome", "etd", "redirect")
 EVERY = samplers()
 SAMPLERS = {flow: EVERY[flow] for flow in NEW}
+NEWEST = {flow: next(iter(made)) for flow, made in versions().items()}
+VERSIONS = [(flow, version) for flow, made in versions().items() for version in made]
 DEFECTS = [(flow, defect, code) for flow, sampler in SAMPLERS.items() for defect, code in sampler.defects.items()]
 
 
@@ -66,7 +68,7 @@ def test_every_sample_is_valid_and_names_the_authority_that_it_concerns(flow: st
     for seed in range(60 if flow == "redirect" else 200):
         report = read(flow, make(flow, seed))
         assert report.findings == ()
-        assert report.schema == f"{flow}/1.0"
+        assert report.schema == f"{flow}/{NEWEST.get(flow, '1.0')}"
         assert report.facts["authority"] == concerned(flow)
         assert re.fullmatch(r"[A-Za-z0-9-]{8,40}", report.facts["message_id"])
         assert int(report.facts["records"]) >= 1
@@ -108,6 +110,55 @@ def test_nobody_living_is_in_a_sample(flow: str) -> None:
         text = make(flow, seed).content.decode()
         assert all(nino.startswith("QQ") for nino in re.findall(r"<(?:Nino|Number)>([^<]*)<", text))
         assert all(code.startswith("ZZ") for code in re.findall(r"<Postcode>([^<]*)<", text))
+
+
+@pytest.mark.parametrize(("flow", "version"), VERSIONS)
+def test_samples_of_every_version_are_valid_and_are_read_as_that_version(flow: str, version: str) -> None:
+    sampler = versions()[flow][version]
+    sender, recipient = ends(flow)
+    for seed in range(100):
+        sample = sampler.make(sender=sender, recipient=recipient, index=1, random=Random(seed), today=TODAY)
+        report = read(flow, sample)
+        assert (report.schema, report.findings) == (f"{flow}/{version}", ())
+        assert report.facts["authority"] == concerned(flow)
+
+
+@pytest.mark.parametrize(("flow", "version"), VERSIONS)
+def test_each_defect_of_every_version_is_found_by_its_code(flow: str, version: str) -> None:
+    sampler = versions()[flow][version]
+    sender, recipient = ends(flow)
+    for defect, code in sampler.defects.items():
+        sample = sampler.make(
+            sender=sender, recipient=recipient, index=1, random=Random(defect), today=TODAY, defect=defect
+        )
+        found = {finding.code for finding in read(flow, sample).findings}
+        assert found == set() if code == "wrong-authority" else code in found, defect
+
+
+def test_newest_version_is_what_a_flows_sampler_makes_and_earlier_ones_have_no_defects_of_later_ones() -> None:
+    for flow, made in versions().items():
+        newest, *earlier = made.values()
+        sender, recipient = ends(flow)
+        sample = newest.make(sender=sender, recipient=recipient, index=1, random=Random(1), today=TODAY)
+        assert sample.content == make(flow, 1).content
+        assert all(set(each.defects) < set(newest.defects) for each in earlier)
+
+
+def test_notices_of_1_1_cover_every_event_and_people_without_a_number() -> None:
+    texts = [make("etd", seed).content.decode() for seed in range(40)]
+    for name in (
+        *("AwardStart", "AwardChange", "AwardEnd", "AssessedIncome", "AssessedIncomeEnd"),
+        *("HouseholdJoining", "HouseholdChange", "HouseholdLeaving"),
+        *("InterestSet", "InterestTransfer", "InterestEnd"),
+    ):
+        assert all(f"<{name}>" in text for text in texts), name
+    for benefit in ("UniversalCredit", "PersonalIndependencePayment", "WorkingTaxCredit", "ChildTaxCredit"):
+        for event in ("AwardStart", "AwardChange", "AwardEnd"):
+            pattern = rf"<AwardedBenefit>{benefit}</AwardedBenefit>\s*<DecidedOn>[^<]*</DecidedOn>\s*<{event}>"
+            assert any(re.search(pattern, text) for text in texts), (benefit, event)
+    assert any("<Reduction>" in text for text in texts)
+    unknown = [text for text in texts if re.search(r"<Person>\s*<Name>", text)]
+    assert 0 < len(unknown) < len(texts)
 
 
 def test_notices_cover_start_change_and_end_with_components_and_deductions() -> None:

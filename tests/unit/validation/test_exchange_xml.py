@@ -87,23 +87,25 @@ def test_no_text_of_a_redirect_is_ever_repeated_in_a_finding() -> None:
 @pytest.mark.parametrize("flow", FLOWS)
 def test_every_element_type_and_code_of_the_flow_is_documented(flow: str) -> None:
     xsd = "{http://www.w3.org/2001/XMLSchema}"
-    tree = etree.parse(str(SCHEMAS / flow / "1.0" / f"{flow}.xsd"))
-    for kind in ("element", "complexType", "simpleType", "enumeration"):
-        for node in tree.iter(f"{xsd}{kind}"):
-            if node.get("name") or node.get("value"):
-                assert (node.findtext(f"{xsd}annotation/{xsd}documentation") or "").strip(), dict(node.attrib)
+    for path in (SCHEMAS / flow).glob(f"*/{flow}.xsd"):
+        tree = etree.parse(str(path))
+        for kind in ("element", "complexType", "simpleType", "enumeration"):
+            for node in tree.iter(f"{xsd}{kind}"):
+                if node.get("name") or node.get("value"):
+                    assert (node.findtext(f"{xsd}annotation/{xsd}documentation") or "").strip(), dict(node.attrib)
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_every_government_type_in_use_is_checked_in_python_too(flow: str) -> None:
-    ruleset = read_rules(next(iter(find_versions(SCHEMAS, flow).values())))
-    checks = ruleset.bind(rules(today=TODAY, allow_test_numbers=True))
     kinds = "Nino|Date|Money|Count|Postcode|Timestamp|AuthorityCode|Rms|RuleId|SiteCode|TransferId|Sha256|Size"
-    for tag, simple_type in ruleset.types.items():
-        if re.search(kinds, simple_type) and simple_type not in ("CountryType", "SmallCountType"):
-            assert tag in checks
-        if simple_type in ruleset.codes:
-            assert tag in checks
+    for source in find_versions(SCHEMAS, flow).values():
+        ruleset = read_rules(source)
+        checks = ruleset.bind(rules(today=TODAY, allow_test_numbers=True))
+        for tag, simple_type in ruleset.types.items():
+            if re.search(kinds, simple_type) and simple_type not in ("CountryType", "SmallCountType"):
+                assert tag in checks
+            if simple_type in ruleset.codes:
+                assert tag in checks
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -170,13 +172,26 @@ def test_plan_carries_both_versions_to_the_process_that_reads(tmp_path: Path) ->
     assert build(xml_plan(schemas, "outcome", allow_test_numbers=True)).validate(path).schema == "outcome/1.0"
 
 
-@pytest.mark.parametrize("old", ['element="ComponentAmount"', 'within="AwardPeriod"'])
-def test_rule_about_an_element_that_is_none_is_a_fault_of_the_site(tmp_path: Path, old: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('element="ComponentAmount"', 'element="NoSuchElement"'),
+        ('within="AwardPeriod"', 'within="NoSuchElement"'),
+        ('less="ReductionAmount"', 'less="NoSuchElement"'),
+        ('element="Award/AwardPeriod/PeriodFrom"', 'element="Award/NoSuchElement/PeriodFrom"'),
+        ('to="PeriodTo"', ""),
+        ('from="PeriodFrom"', 'from="NoSuchElement"'),
+        ('elements="PreviousAuthority InterestedAuthority"', 'elements="PreviousAuthority NoSuchElement"'),
+        ('elements="PreviousAuthority InterestedAuthority"', ""),
+        ("rule:parties", "rule:partners"),
+    ],
+)
+def test_rule_about_an_element_that_is_none_is_a_fault_of_the_site(tmp_path: Path, old: str, new: str) -> None:
     shutil.copytree(SCHEMAS, tmp_path / "schemas")
-    path = tmp_path / "schemas" / "etd" / "1.0" / "etd.xsd"
+    path = tmp_path / "schemas" / "etd" / "1.1" / "etd.xsd"
     text = path.read_text("utf-8")
     assert old in text
-    path.write_text(text.replace(old, f'{old.split("=", maxsplit=1)[0]}="NoSuchElement"'), "utf-8")
+    path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(ConfigurationInvalid):
         XmlValidator(tmp_path / "schemas", "etd")
 
@@ -192,7 +207,10 @@ def test_sum_within_a_period_is_that_periods_own() -> None:
     spoilt = content.replace(amount[0], b"<AwardAmount>%d.%02d<" % divmod(pence, 100), 1)
     report = VALIDATORS["etd"].validate_bytes(spoilt)
     messages = [(f.where.split("/")[-1], f.message) for f in report.findings]
-    assert ("AwardAmount", "AwardAmount: not the sum of every ComponentAmount in the same AwardPeriod.") in messages
+    told = (
+        "AwardAmount: not the sum of every ComponentAmount less that of every ReductionAmount in the same AwardPeriod."
+    )
+    assert ("AwardAmount", told) in messages
     assert [f.code for f in report.findings] == ["total-mismatch", "total-mismatch"]
 
 
