@@ -27,6 +27,7 @@ from gateway.stages.inspection import describe
 from gateway.stages.redirecting import Order, Passed
 from gateway.transfer.redirect import FLOW, MAX_EXPLANATION, Holding, Opened, Original, Why
 from gateway.validation.contract import Report
+from gateway.validation.plan import with_authorities
 from gateway.validation.redirect import LIMITS, unwrap
 from gateway.validation.sandbox import Job, Sandbox
 
@@ -158,7 +159,8 @@ def unpack(ctx: click.Context, file: Path, directory: Path, *, as_json: bool) ->
     report = _report(ctx, file)
     if not report.valid:
         raise ContentInvalid(describe(report), report.findings[0].code)
-    holdings, original = unwrap(content)
+    site = _settings(ctx)
+    holdings, original = unwrap(content, None if site is None else site.authorities)
     check_name(original.name)
     path = _place(directory, original, holdings[0].transfer)
     if as_json:
@@ -185,7 +187,10 @@ def _report(ctx: click.Context, file: Path) -> Report:
     """What a reader in the sandbox says of it, by the rules of the site where one was named."""
     settings = _settings(ctx)
     allowed = (Validation() if settings is None else settings.validation).test_numbers
-    with Sandbox({FLOW: FLOWS[FLOW].plan(resource("schemas"), allowed)}, 1) as readers:
+    plan = with_authorities(
+        FLOWS[FLOW].plan(resource("schemas"), allowed), "" if settings is None else settings.authorities.added
+    )
+    with Sandbox({FLOW: plan}, 1) as readers:
         _, result = next(iter(readers.validate([Job("document", FLOW, file)])))
     if not isinstance(result, Report):
         raise ContentInvalid(f"Reading it ended its reader: {result.reason}")

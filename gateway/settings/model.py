@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.authorities import Authorities, listed
 from gateway.settings.home import Home
 from gateway.settings.naming import check_template
 from gateway.settings.values import (
@@ -368,6 +369,7 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     accounts: Accounts = field(default_factory=Accounts)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
+    authorities: Authorities = field(default_factory=listed)
 
     @property
     def umask(self) -> int:

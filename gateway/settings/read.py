@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
+from gateway.settings.authorities import Authorities, extended, listed
 from gateway.settings.faults import Fault, nearest, shown, translate
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
@@ -74,6 +75,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
     faults.extend(_within_keys(main, gateway))
     found = [partner for path in _partner_files(home, faults) if (partner := _partner(home, path, faults))]
     faults.extend(_between_partners(_own_code(main), found))
+    authorities = _authorities(home, faults)
     if faults or gateway is None:
         return None, tuple(sorted(set(faults)))
     return (
@@ -94,6 +96,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             partners={each.partner.code: each.partner for each in found},
             keys=gateway.keys,
             accounts=gateway.accounts,
+            authorities=authorities,
         ),
         (),
     )
@@ -165,6 +168,28 @@ def _flows(source: _Source, faults: list[Fault]) -> dict[str, FlowSettings]:
             except ValidationError as error:
                 faults.extend(translate(error, model, source.file, source.places, path))
     return flows
+
+
+def _authorities(home: Home, faults: list[Fault]) -> Authorities:
+    """The table of authorities, with the site's own rows where it has any."""
+    file = str(home.authorities.relative_to(home.root))
+    try:
+        with home.authorities.open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES + 1).decode("utf-8")
+    except FileNotFoundError:
+        return listed()
+    except OSError as error:
+        faults.append(Fault(file, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}"))
+        return listed()
+    except UnicodeDecodeError:
+        faults.append(Fault(file, 0, "", "is not UTF-8 text: save it as UTF-8"))
+        return listed()
+    if len(text) > MAX_FILE_BYTES:
+        faults.append(Fault(file, 0, "", f"is larger than {MAX_FILE_BYTES} bytes: that is no table of authorities"))
+        return listed()
+    found, wrong = extended(text, file)
+    faults.extend(wrong)
+    return found
 
 
 def _own_code(source: _Source | None) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -61,3 +61,8 @@ def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limit
 def redirect_plan(schema_root: Path, *, allow_test_numbers: bool = False) -> Plan:
     """Files passed on to the right authority, with what is inside them."""
     return Plan(Kind.REDIRECT, {"schema_root": str(schema_root.absolute()), "allow_test_numbers": allow_test_numbers})
+
+
+def with_authorities(plan: Plan, added: str) -> Plan:
+    """The plan of a validator that compares authorities, with the rows that a site has added to their table."""
+    return replace(plan, arguments={**plan.arguments, "authorities": added})
