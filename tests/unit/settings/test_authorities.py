@@ -213,7 +213,9 @@ def test_nothing_is_near_to_nonsense() -> None:
 
 
 def test_a_sites_rows_are_added_and_replace(tmp_path: Path) -> None:
-    found, faults = extended(lines("# the reorganisation of 2027", BEFORE, AFTER, "E08000004\t4220\tOldham (new)\t\t\t"))
+    found, faults = extended(
+        lines("# the reorganisation of 2027", BEFORE, AFTER, "E08000004\t4220\tOldham (new)\t\t\t")
+    )
     assert faults == ()
     assert len(found.rows) == len(TABLE.rows) + 2
     assert found.same("9801", "E06000901", date(2027, 4, 1))
