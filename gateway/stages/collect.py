@@ -52,9 +52,9 @@ _PIECE: Final = 1 << 20
 
 
 class Uploads:
-    """Which files were not seen to get their names from NAME.part: told by the watcher's thread, asked by Collect.
+    """Which files got their names from NAME.part, and which were seen without: told by the watcher's thread, asked by Collect.
 
-    It may forget, and knows nothing of the time before it was made: then a file is taken at once.
+    It may forget, and knows nothing of the time before it was made: then it is neither.
     """
 
     def __init__(self) -> None:
@@ -70,16 +70,19 @@ class Uploads:
             final = path.with_name(path.name.removesuffix(UNFINISHED))
             self._parts.add(final)
             self._direct.discard(final)
-        elif path in self._parts:
-            self._parts.discard(path)
-        else:
+        elif path not in self._parts:
             self._direct.add(path)
+
+    def is_finished(self, path: Path) -> bool:
+        """Its writer has said so, by the rename. An earlier session of its own may have it open still, cut off and unaware."""
+        return path in self._parts and not os.path.lexists(path.with_name(path.name + UNFINISHED))
 
     def is_direct(self, path: Path) -> bool:
         return path in self._direct
 
     def forget(self, path: Path) -> None:
         """It was taken."""
+        self._parts.discard(path)
         self._direct.discard(path)
 
 
@@ -118,7 +121,8 @@ class Collect:
         taken = 0  # what is still being written counts for nothing, however much of it there is
         for path in self._complete(landing, arrivals):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
-            if _take(path, arrivals / path.name, arrivals.with_name(COPYING)):
+            finished = self._uploads.is_finished(path)
+            if _take(path, arrivals / path.name, arrivals.with_name(COPYING), finished=finished):
                 self._uploads.forget(path)
                 taken += 1
             if taken == BATCH:
@@ -155,7 +159,7 @@ class Collect:
     def _may_change(self, path: Path, about: os.stat_result) -> bool:
         """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
         now = self._place.clock()
-        if not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
+        if self._uploads.is_finished(path) or not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
             return False
         if abs(now - about.st_ctime) >= _QUIET_SECONDS:  # a clock that was put back holds nothing up
             return False
@@ -231,10 +235,11 @@ class Collect:
         lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
 
 
-def _take(landed: Path, arrival: Path, copy: Path) -> bool:
+def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
     """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
 
-    False for a file that somebody has open for writing, which stays where it is: its end rings the bell.
+    False for one that is not known to be finished and that somebody has open for writing: it stays where it is, and its end
+    rings the bell.
     """
     try:
         source = _opened(landed)
@@ -247,7 +252,7 @@ def _take(landed: Path, arrival: Path, copy: Path) -> bool:
         os.close(source)
         landed.rename(arrival)
         return True
-    if writers_of(source) is Writers.SOME:
+    if not finished and writers_of(source) is Writers.SOME:
         os.close(source)
         return False
     try:

@@ -195,6 +195,33 @@ def test_file_that_got_its_name_from_part_is_taken_at_once(bench: Bench, seen: s
     assert bench.collect.step() == Step(done=1)
 
 
+def test_renamed_file_does_not_wait_for_a_session_that_was_cut_off_and_has_it_open_still(bench: Bench) -> None:
+    """The line breaks, the server does not know it for minutes; the upload is done again into the same `.part`."""
+    part = bench.final.with_name(f"{bench.final.name}.part")
+    with part.open("wb") as cut_off:
+        cut_off.write(bench.sealed[:20])
+        cut_off.flush()
+        bench.uploads.note(part)
+        part.write_bytes(bench.sealed)
+        part.rename(bench.final)
+        bench.uploads.note(bench.final)
+        assert bench.collect.step() == Step(done=1)
+
+
+def test_name_that_is_written_to_beside_a_part_of_an_earlier_attempt_waits_like_any_other(bench: Bench) -> None:
+    part = bench.final.with_name(f"{bench.final.name}.part")
+    part.write_bytes(bench.sealed[:10])
+    bench.uploads.note(part)
+    with bench.final.open("wb") as upload:
+        bench.uploads.note(bench.final)
+        upload.write(bench.sealed[:20])
+        upload.flush()
+        assert bench.collect.step().done == 0
+        upload.write(bench.sealed[20:])
+    assert bench.collect.step().done == 1
+    assert part.exists()
+
+
 def test_what_was_seen_of_names_is_bounded(bench: Bench) -> None:
     for number in range(25_000):
         bench.uploads.note(bench.final.with_name(f"{number}.pgp.part"))
@@ -222,7 +249,7 @@ os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
 landed = Path(sys.argv[1])
-taken = _take(landed, landed.with_name("arrival"), landed.with_name("copying"))
+taken = _take(landed, landed.with_name("arrival"), landed.with_name("copying"), finished=False)
 print(taken, landed.exists(), landed.with_name("arrival").read_bytes().decode())
 """
 
