@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.transport.bandwidth import Bandwidth
@@ -24,6 +24,7 @@ class Clock:
         self.now += seconds + self._late
 
 
+@example(1024, [(0.0, 1.0), (0.0, 1.0), (0.0, 0.015625)], 0.003)
 @given(
     st.integers(1024, 50_000_000),
     st.lists(st.tuples(st.floats(0, 5), st.floats(0.001, 1)), min_size=1, max_size=60),
@@ -44,7 +45,8 @@ def test_no_span_of_time_lets_more_through_than_its_rate_and_one_burst(
         total = 0
         for moment, size in passed[first:]:
             total += size
-            assert total <= rate * (moment - passed[first][0]) + limit.burst + 1
+            # A sleep that ends late lets its piece pass beside the next one, whose turn has come by then.
+            assert total <= rate * (moment - passed[first][0] + late) + limit.burst + 1
 
 
 @given(st.integers(1024, 50_000_000), st.integers(100, 1000))
