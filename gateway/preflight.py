@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from math import inf
 
 from gateway.assembly import server_spec
 from gateway.crypto.keybox import primary_fingerprints
@@ -90,7 +92,10 @@ def broken_rules(settings: Settings, now: float) -> Mapping[str, list[Broken]]:
     found = defaultdict(list, {code: rules for code, rules in alone.items() if rules})
     # Only now: whatever is a poor copy of another partner is stopped by itself, and not that other one with it.
     rest = {code: each for code, each in settings.partners.items() if code not in found}
-    for code, rule in (*between(rest.values()), *_server(replace(settings, partners=rest))):
+    for code, rule in between(rest.values(), partial(_changed, settings.home)):
+        found[code].append(rule)
+    rest = {code: each for code, each in rest.items() if code not in found}
+    for code, rule in _server(replace(settings, partners=rest)):
         found[code].append(rule)
     return {code: list(dict.fromkeys(rules)) for code, rules in found.items()}
 
@@ -100,9 +105,22 @@ def would_break(settings: Settings, partner: Partner) -> list[str]:
     others = {code: each for code, each in settings.partners.items() if code != partner.code}
     together = replace(settings, partners={**others, partner.code: partner})
     rules = [*within(partner, partner.code, settings.site.code), *_keys(partner)]
-    rules += [rule for code, rule in between(together.partners.values()) if code == partner.code]
+    new = {partner.code: inf}
+    rules += [
+        rule
+        for code, rule in between(together.partners.values(), lambda code: new.get(code, 0.0))
+        if code == partner.code
+    ]
     rules += [rule for code, rule in _server(together) if code == partner.code]
     return [f"{rule.path[-1]}: {rule.message}" for rule in dict.fromkeys(rules)]
+
+
+def _changed(home: Home, code: str) -> float:
+    """When a partner's file was last changed, in seconds since 1970; a file that is not there is the newest."""
+    try:
+        return (home.partners_d / f"{code}.toml").stat().st_mtime
+    except OSError:
+        return inf
 
 
 def _fault(home: Home, code: str, rule: Broken) -> Fault:

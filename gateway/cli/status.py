@@ -22,6 +22,7 @@ from gateway.ledger import facts, queries
 from gateway.ledger.waiting import due_now
 from gateway.settings.model import Settings, Stopped
 from gateway.spool.passed_over import forgotten
+from gateway.spool.returning import WRITTEN_LATE, letters
 from gateway.stages.foresee import RENEWED, TOLD, stage_of
 from gateway.stages.signing import OWN, subject, unconfirmed
 from gateway.transfer.identity import from_text
@@ -103,6 +104,7 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "quarantined": len(queries.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
         "passed_over": _forgotten(settings, now),
+        "written_late": _written_late(settings),
         "keys": _ending(settings, connection, now),
         "disk": {
             "free_bytes": shutil.disk_usage(home.state).free,
@@ -118,6 +120,14 @@ def _forgotten(settings: Settings, now: float) -> int | None:
     home = settings.home
     try:
         return sum(forgotten((home.outbound, home.outcomes), settings.spool.passed_over, now).values())
+    except OSError:
+        return None
+
+
+def _written_late(settings: Settings) -> int | None:
+    """How many files were written to after they were taken, and lie in spool/returned yet; None where this user may not look."""
+    try:
+        return letters(settings.home.returned, WRITTEN_LATE)
     except OSError:
         return None
 
@@ -184,6 +194,8 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
     missing = [name for name in (role.value for role in Role) if health["processes"][name] is None]
     if missing and health["due"]:
         yield f"{health['due']} units of work are due, and {', '.join(missing)} does not run: `gateway run`"
+    elif missing and health["processes"]["gateway"] is not None:
+        yield f"{', '.join(missing)} does not run, although the gateway does: it starts, or its log says why not"
     elif missing and len(missing) < len(Role):
         yield f"{', '.join(missing)} does not run, although the other roles do"
     for lane in health["lanes"]:
@@ -193,6 +205,8 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
             yield f"{alarm['words']}; `gateway partner test {lane['partner']}`"
     if number := len(health["held"]):
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
+    if number := health["written_late"]:
+        yield f"{number} written to after they were taken: spool/returned has each, with NAME{WRITTEN_LATE}"
     if number := health["quarantined"]:
         yield f"{number} locked away: `gateway quarantine list`"
     for key in health["keys"]:

@@ -14,11 +14,11 @@ import click
 
 from gateway.cli import output
 from gateway.cli.site import settings_of
-from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
+from gateway.errors import DiskFailed, FileNameRefused, FileTooLarge, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
 from gateway.settings.authorities import listed
-from gateway.settings.flow_settings import LaidSettings
+from gateway.settings.flow_settings import DEFAULT_FLOWS, LaidSettings
 from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
@@ -134,6 +134,10 @@ def _complete(settings: Settings | None, flow: str, path: Path, report: Report, 
         check_name(path.name)
     except FileNameRefused as error:
         finding = Finding(error.code, "name", error.reason)
+        report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
+    most = (DEFAULT_FLOWS if settings is None else settings.flows)[flow].max_bytes
+    if (size := path.stat().st_size) > most:
+        finding = Finding(FileTooLarge.code, "file", f"The file has {size} bytes; its flow allows {most}.")
         report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
     if FLOWS[flow].ends[0] is not SiteKind.DWP:
         return report

@@ -14,6 +14,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "transfer.returned": "given back in spool/returned, with the reason",
         "transfer.held": "held, for a person to decide",
         "transfer.released": "let go on",
+        "transfer.written-late": "written to after it was taken: this may be half a file, and the whole one comes back",
         "transfer.retried": "to be tried again at once",
         "transfer.delivered": "delivered to spool/inbound",
         "transfer.ingested": "taken over by the back office",

@@ -19,12 +19,18 @@ PASSED_OVER: Final = (
         "*.crdownload",
         "*.download",
         "*.opdownload",
+        "*.fdmdownload",
+        "*.dtapart",
+        "*.aria2",
+        "*.!qB",
+        "*.sb-*-*",
+        "*.temp",
         "*.incomplete",
         "*.lftp-pget-status",
         "*.swp",
         "#*#",
     ),
-    *("Icon\r", "__MACOSX", "Network Trash Folder", "Temporary Items", "@eaDir", "#recycle", "lost+found"),
+    *("Icon\r", "__MACOSX", "Network Trash Folder", "Temporary Items", "@eaDir", "#recycle", "#snapshot", "lost+found"),
 )
 """Windows; what office programs, browsers, transfer programs and editors make meanwhile; macOS, NAS boxes, Linux.
 

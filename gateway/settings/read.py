@@ -150,7 +150,7 @@ def _source(home: Home, path: Path, faults: list[Fault]) -> _Source | None:
         faults.append(Fault(file, 0, "", f"is larger than {MAX_FILE_BYTES} bytes: that is no configuration file"))
         return None
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8").removeprefix("\ufeff")  # as some editors begin a file
         return _Source(file, tomllib.loads(text), places(text))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1

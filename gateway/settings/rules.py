@@ -6,7 +6,7 @@ Raises nothing and reads nothing: each rule that is broken is a `Broken`, which 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,20 +60,23 @@ def _rotation(partner: Partner) -> Iterator[Broken]:
             yield Broken(path, f"is {name.removeprefix('old_')}: the current key is not the old one")
 
 
-def between(partners: Iterable[Partner]) -> Iterator[tuple[str, Broken]]:
+def between(partners: Iterable[Partner], changed: Callable[[str], float]) -> Iterator[tuple[str, Broken]]:
     """Partners that could not be told apart, by certificate, login key or account: the code of each, and the rule.
 
-    Both of two partners break the rule: nothing here says whose key it is, and a new file must not take an older
-    partner's place by a name that sorts before it.
+    `changed` says when a partner's file was last changed. The one whose file has been as it is for longest worked before
+    the other said the same, and goes on; the others break the rule. Of files of one age all do.
     """
     owners: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for partner in partners:
         for key, value in _identities(partner):
             owners[key.removeprefix("old_"), value].append((partner.code, key))
     for same in owners.values():
+        ages = {code: changed(code) for code, _ in same}
+        oldest = min(ages.values())
+        first = [code for code, age in ages.items() if age == oldest]
         for code, key in same:
-            others = sorted({other for other, _ in same} - {code})
-            if others:
+            others = sorted(ages.keys() - {code})
+            if others and first != [code]:
                 files = " and ".join(f"config/partners.d/{other}.toml" for other in others)
                 yield code, Broken((key,), f"is the same as in {files}")
 

@@ -336,7 +336,7 @@ def _is_same(status: os.stat_result, drop: Drop) -> bool:
 
 def _fault(name: str, status: os.stat_result, max_bytes: int) -> GatewayError | None:
     if not stat.S_ISREG(status.st_mode):
-        return FileUnsafe()
+        return FileUnsafe("It is a folder.") if stat.S_ISDIR(status.st_mode) else FileUnsafe()
     if status.st_nlink != 1:
         return FileUnsafe("The file has a second name somewhere (a hard link).")
     try:

@@ -1,5 +1,5 @@
 """Giving a file back to its operator, with a letter beside it: NAME, and NAME.why.txt where something was wrong with it,
-or NAME.undelivered.txt where nobody signed for it in time.
+NAME.undelivered.txt where nobody signed for it in time, or NAME.late.txt where it was written to after it was taken.
 
 Raises DiskFull and DiskFailed; after either, the same call may be made again. Nothing is overwritten, whatever has been
 returned before. Any name will do: one that is not carried comes back under `names.safe_name`, and one that leaves no room
@@ -20,7 +20,8 @@ from gateway.spool.publication import Moment, Placement, publish
 
 WHY: Final = ".why.txt"
 UNDELIVERED: Final = ".undelivered.txt"
-LETTERS: Final = (WHY, UNDELIVERED)
+WRITTEN_LATE: Final = ".late.txt"
+LETTERS: Final = (WHY, UNDELIVERED, WRITTEN_LATE)
 _MODE: Final = 0o640
 _DIRECTORY_MODE: Final = 0o770  # the set-group-ID bit comes from the directory above
 
@@ -92,3 +93,13 @@ def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -
         reason = directory / (beside(wanted, tag) + WHY)
         write_file(reason, text, mode=_MODE, disk=disk)
     return reason
+
+
+def letters(returned: Path, letter: str) -> int:
+    """How many letters of a kind lie below `spool/returned`; OSError as the system says."""
+    found = 0
+    for directory in returned.glob("*/*"):
+        if directory.is_dir():
+            with os.scandir(directory) as entries:
+                found += sum(entry.name.endswith(letter) for entry in entries)
+    return found

@@ -30,7 +30,7 @@ from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
 from gateway.spool.durable import Group, fsync_directory
 from gateway.spool.intake import Intake
 from gateway.spool.names import READY
-from gateway.spool.returning import return_file
+from gateway.spool.returning import WRITTEN_LATE, return_file
 from gateway.spool.set_aside import LateWrite, SetAside
 from gateway.spool.settling import Key
 from gateway.stages.giving_back import give_back
@@ -155,8 +155,8 @@ class Admit:
         with self._place.ledger.write() as transaction:
             row = queries.one(transaction.connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
             transaction.record(
-                "spool.written-late",
-                "spool",
+                "transfer.written-late",
+                "transfer",
                 late.transfer,
                 late.partner,
                 flow=late.flow,
@@ -189,7 +189,7 @@ class Admit:
         why = _late_letter(late.transfer, size)
         directory = place.home.returned / late.flow / late.partner
         try:
-            return_file(late.path, directory, name, why, tag=place.new_id())
+            return_file(late.path, directory, name, why, tag=place.new_id(), letter=WRITTEN_LATE)
         except DiskFailed as error:
             place.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
             return
@@ -355,6 +355,7 @@ def _late_letter(transfer: str, size: int | None) -> str:
     return (
         f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "
         f"file, as it is now.\n\nWhat to do: see what became of the transfer with `gateway show {transfer}`. Where it is "
-        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it. Then drop this file "
-        "again, written under a name that ends in .part and renamed when it is complete.\n"
+        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it; where it came back, "
+        "remove what came back. Then drop this file again, written under a name that ends in .part and renamed when it is "
+        "complete, and remove it here with this letter: until then `gateway status` names it.\n"
     )

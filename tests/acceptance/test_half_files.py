@@ -157,12 +157,19 @@ def test_what_is_written_to_a_file_after_it_was_taken_comes_back_whole_with_an_a
     returned = trial.dwp.home.returned / "claim" / trial.la.code / name
     wait_until(returned.exists, 60, "the whole file's return")
     assert returned.read_bytes() == content + b"<!-- and more -->"
-    letter = returned.with_name(f"{name}.why.txt").read_text(encoding="utf-8")
+    letter = returned.with_name(f"{name}.late.txt").read_text(encoding="utf-8")
     assert row["id"] in letter
     assert f"of {len(content):,} bytes" in letter
-    (alarm,) = trial.dwp.events("spool.written-late")
+    (alarm,) = trial.dwp.events("transfer.written-late")
     assert (alarm["level"], alarm["code"], alarm["state"]) == ("error", "written-late", "receipted")
     assert trial.dwp.gateway("audit", "verify").returncode == 0
+    assert "transfer.written-late" in [event["event"] for event in trial.dwp.json("show", row["id"])["events"]]
+    status = trial.dwp.gateway("status", check=False)
+    assert status.returncode == 69
+    assert "1 written to after they were taken" in status.stdout
+    for path in (returned, returned.with_name(f"{name}.late.txt")):
+        path.unlink()
+    assert trial.dwp.gateway("status").returncode == 0, "whoever takes the file away has dealt with it"
 
 
 def test_a_file_that_waited_while_inspect_was_down_is_watched_for_the_whole_settle_time(trial: Trial) -> None:

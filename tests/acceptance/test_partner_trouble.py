@@ -167,12 +167,12 @@ def test_partner_with_another_openpgp_key_than_the_pinned_one_delivers_nothing_e
 def test_keyring_that_does_not_hold_the_pinned_key_defers_sealing(pair: tuple[Site, Site], tmp_path: Path) -> None:
     dwp, la = pair
     book = Book(pair)
+    dwp.start()  # a start on such a ring would stop the partner
     ring = dwp.home.keyrings / "partners" / f"{la.code}.kbx"
     kept = ring.rename(tmp_path / "kept.kbx")
     store = key_store(tmp_path / "other")
     store.create_own("Somebody Else <gateway@example.invalid>", 30)
     key_store(dwp.home.keyrings).pin(la.code, store.export_own())
-    dwp.start()
     name, content = claim()
     book.drop(dwp, "claim", la.code, name, content)
     _wait_for_deferred_consignment(dwp, "crypto-partner-key")

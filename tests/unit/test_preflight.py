@@ -46,6 +46,7 @@ def settings_of(model: type[BaseModel], above: Path_ = ()) -> Iterator[Path_]:
 
 
 REMOVED = None
+NOW = 1_800_000_000.0
 FAULTS: dict[Path_, str | None] = {
     ("code",): '"E09000031"',
     ("name",): '""',
@@ -316,10 +317,10 @@ def test_file_key_or_landing_that_cannot_be_used_stops_that_partner_alone(
 
 
 @pytest.mark.parametrize("key", ["fingerprint", "ssh_key", "old_ssh_key"])
-def test_two_partners_with_one_key_are_stopped_both_and_a_third_goes_on(
-    home: Home, ssh_lines: list[str], key: str
+@pytest.mark.parametrize("aged", [True, False])
+def test_of_two_partners_with_one_key_the_one_goes_on_whose_file_was_there_first(
+    home: Home, ssh_lines: list[str], key: str, *, aged: bool
 ) -> None:
-
     third = Partner(code="W06000024", name="Third", fingerprint="7" * 40, link="none")
     write_partner(home, third)
     write_keybox(Keyrings(home.keyrings).partner_ring(third.code), third.fingerprint)
@@ -327,10 +328,15 @@ def test_two_partners_with_one_key_are_stopped_both_and_a_third_goes_on(
     spoil(home, (key,), json.dumps(value))
     if key == "fingerprint":
         write_keybox(ring(home), FINGERPRINTS[GOOD])
+    good, bad = (home.partners_d / f"{code}.toml" for code in (GOOD, BAD))
+    for path, age in ((good, 3600.0 if aged else 60.0), (bad, 60.0)):
+        os.utime(path, (NOW - age,) * 2)
     settings = preflight.load(home)
-    assert (set(settings.partners), set(settings.stopped)) == ({third.code}, {GOOD, BAD})
-    for code, other in ((GOOD, BAD), (BAD, GOOD)):
-        assert any(other in fault.message for fault in settings.stopped[code].faults)
+    stopped = {BAD} if aged else {GOOD, BAD}
+    assert (set(settings.partners), set(settings.stopped)) == ({third.code, GOOD, BAD} - stopped, stopped)
+    for code in stopped:
+        assert any({GOOD: BAD, BAD: GOOD}[code] in fault.message for fault in settings.stopped[code].faults)
+        assert len(settings.stopped[code].faults) == 1, "said once"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root no partner has an account of its own")
@@ -338,6 +344,7 @@ def test_two_partners_with_one_account_are_stopped_both(home: Home) -> None:
     for code in (GOOD, BAD):
         path = home.partners_d / f"{code}.toml"
         path.write_text(f'os_account = "nobody"\n{path.read_text("utf-8")}', "utf-8")
+        os.utime(path, (NOW, NOW))
     settings = preflight.load(home)
     assert set(settings.stopped) == {GOOD, BAD}
     for code, other in ((GOOD, BAD), (BAD, GOOD)):

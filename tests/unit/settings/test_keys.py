@@ -103,7 +103,9 @@ def test_old_key_without_a_date_is_a_fault_and_so_is_one_that_is_the_current(
 
 def test_old_key_of_one_partner_is_no_key_of_another() -> None:
     other = partner(code="W06000024", fingerprint=LOST, ssh_key=None, old_fingerprint=NOW, old_fingerprint_until=UNTIL)
-    found = [(code, rule.path, "the same as" in rule.message) for code, rule in between([partner(), other])]
+    found = [
+        (code, rule.path, "the same as" in rule.message) for code, rule in between([partner(), other], lambda _: 0.0)
+    ]
     assert found == [("E09000030", ("fingerprint",), True), ("W06000024", ("old_fingerprint",), True)]
 
 

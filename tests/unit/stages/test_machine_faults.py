@@ -263,14 +263,14 @@ def test_a_write_after_the_taking_holds_what_has_not_left_and_gives_the_whole_fi
         admit.step()
         (row,) = transfers(dwp)
         assert (row.state, row.resume, row.code) == ("held", "admitted", "written-late")
-        assert events(dwp) == ["transfer.admitted", "spool.written-late", "transfer.held"]
+        assert events(dwp) == ["transfer.admitted", "transfer.written-late", "transfer.held"]
     dwp.now += 2.0
     admit.step()
     admit.step()
     admit.close()
     returned = dwp.home.returned / "claim" / dwp.other / "a.xml"
     assert returned.read_bytes() == b"claim a, first half, and second half"
-    assert row.id in returned.with_name("a.xml.why.txt").read_text(encoding="utf-8")
+    assert row.id in returned.with_name("a.xml.late.txt").read_text(encoding="utf-8")
     assert (dwp.home.custody / row.id).read_bytes() == b"claim a, first half"
     assert len(events(dwp)) == 3, "it is said once"
 
