@@ -117,8 +117,12 @@ def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[],
 
 def plans(settings: Settings) -> Mapping[str, Plan]:
     """How each flow's files are read."""
+    from gateway.transfer.redirect import FLOW as REDIRECT
+    from gateway.validation.plan import with_authorities
+
     schemas = resource("schemas")
-    return {name: flow.plan(schemas, settings.validation.test_numbers, settings.links) for name, flow in FLOWS.items()}
+    made = {name: flow.plan(schemas, settings.validation.test_numbers, settings.links) for name, flow in FLOWS.items()}
+    return made | {REDIRECT: with_authorities(made[REDIRECT], settings.authorities.added)}
 
 
 def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:

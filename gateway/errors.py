@@ -1031,6 +1031,17 @@ class CardRefused(Misuse):
     remedy = "Ask the partner for a new `gateway card`, and confirm the fingerprint by telephone."
 
 
+class AuthorityUnlisted(Misuse):
+    """No authority has that code, by the table of authorities."""
+
+    code = "authority-unlisted"
+    exit_status = 65
+    remedy = (
+        "Correct the code; `gateway authorities TEXT` looks one up by name or code. If it is right and newer than the "
+        "table, give --unlisted."
+    )
+
+
 class CardForged(CardRefused):
     """The card is signed, but not by the key that is pinned for that partner."""
 

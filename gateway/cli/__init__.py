@@ -37,6 +37,9 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "init": Entry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
         "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
         "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
+        "authorities": Entry(
+            "gateway.cli.authorities:authorities", "Look up local authorities, their codes, who took over."
+        ),
         "rights": Entry("gateway.cli.rights:rights", "Who may do what below HOME, with an account for each role."),
         "keys": Entry("gateway.cli.keys:keys", "Show the keys, and change those of this site."),
         "config": Entry("gateway.cli.config:config", "Check the configuration."),

@@ -19,10 +19,11 @@ from gateway.errors import GatewayError
 from gateway.preflight import check as faults_of
 from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
-from gateway.settings.model import Settings
+from gateway.settings.model import Settings, SiteKind, kind_of
 from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
 from gateway.spool.passed_over import forgotten
+from gateway.transfer.calendar import day_of
 
 _PROGRAMS: Final = (
     ("gpg", "--version", "gnupg"),
@@ -71,8 +72,34 @@ def examine_machine(home: Home, settings: Settings | None, now: Callable[[], flo
     yield from _clock(home, now)
     if settings is None:
         return
+    yield from _authorities(settings, now)
     yield from _disk(settings)
     yield from _passed_over(settings, now())
+
+
+def _authorities(settings: Settings, now: Callable[[], float]) -> Iterator[Check]:
+    """Codes that the table does not know, that ended, or that name one authority twice. None of it stops a site."""
+    known, today = settings.authorities, day_of(now())
+    codes = [code for code in (settings.site.code, *settings.partners) if kind_of(code) is SiteKind.LA]
+    found = len(codes)
+    for number, code in enumerate(codes):
+        row, successor = known.find(code), known.successor(code, today)
+        twice = [other for other in codes[:number] if known.aliases(code, other)]
+        if row is None:
+            message = f"{code} is in no table of authorities"
+            remedy = "Correct the code, or add a row to config/authorities.tsv (docs/authorities.md)."
+        elif successor is not None:
+            message = f"{code} ({row.name}) ended on {row.until}; {successor.ons} ({successor.name}) stands for it now"
+            remedy = "Introduce the successor's site, if it has one of its own, and send there."
+        elif twice:
+            message = f"{code} and {twice[0]} are one authority, {row.name}"
+            remedy = "Keep the one that its card names, and move the other's file out of config/partners.d."
+        else:
+            continue
+        found -= 1
+        yield Check("authorities", Outcome.WARN, message, remedy)
+    if found == len(codes):
+        yield Check("authorities", Outcome.OK, f"{found} of the table, each once")
 
 
 def _configuration(home: Home) -> Iterator[Check]:

@@ -21,7 +21,7 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
 @click.command()
 @click.argument("home", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--site", "code", required=True, metavar="CODE", help="DWP, or the authority's code.")
-@click.option("--name", metavar="TEXT", help="The organisation's name, as partners see it.  [default: the code]")
+@click.option("--name", metavar="TEXT", help="The organisation's name, as partners see it.  [default: as listed]")
 @click.option(
     "--sftp",
     metavar="HOST:PORT",
@@ -36,10 +36,14 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
     help="How long the OpenPGP key is valid; its expiry can be extended.",
 )
 @click.option("--split", is_flag=True, help="An account for each role (as root; the accounts must be there).")
-def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool) -> None:
+@click.option("--unlisted", is_flag=True, help="Take a code that is not in the table of authorities.")
+def init(
+    home: Path, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool, unlisted: bool
+) -> None:
     """Make a complete site in the directory HOME: configuration, spool, keys and ledger.
 
-    HOME must be new or empty. If anything fails, nothing is left of it.
+    HOME must be new or empty. If anything fails, nothing is left of it. The code is that of an authority in the table
+    (`gateway authorities`), either its ONS code or its four digits.
 
     \b
     Example:
@@ -52,12 +56,17 @@ def init(home: Path, code: str, name: str | None, sftp: str | None, key_days: in
     if name is not None and not _NAME.fullmatch(name):
         raise UsageWrong("A site's name is 1 to 120 characters on one line.")
     from gateway import assembly  # noqa: PLC0415  # slow to import
-    from gateway.cli import founding  # noqa: PLC0415  # slow to import
+    from gateway.cli import authorities, founding  # noqa: PLC0415  # slow to import
+    from gateway.settings.authorities import listed  # noqa: PLC0415  # slow to import
 
+    known = listed()
+    authorities.require_listed(known, code, unlisted=unlisted)
+    authorities.warn_of_successor(known, code)
+    row = known.find(code)
     host, port = _address(sftp)
     charter = founding.Charter(
         code=code,
-        name=name or code,
+        name=name or (code if row is None else row.name),
         host=host,
         port=port or founding.free_port(host),
         key_days=key_days,

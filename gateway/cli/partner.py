@@ -46,6 +46,7 @@ def partner() -> None:
     help="Accept the keys that the card replaces for so long.  [default: as long as the card asks, if it is signed]",
 )
 @click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
+@click.option("--unlisted", is_flag=True, help="Take a card whose code is not in the table of authorities.")
 @click.pass_context
 def add(
     ctx: click.Context,
@@ -55,6 +56,8 @@ def add(
     flows: str | None,
     overlap: int | None,
     os_account: str | None,
+    *,
+    unlisted: bool,
 ) -> None:
     """Introduce a partner by its CARD, a file that its `gateway card` printed (`-` for standard input).
 
@@ -76,11 +79,15 @@ def add(
     data = _read(card)
     offered = parse(data)
     from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
-    from gateway.cli import introduction, key_events, succession  # noqa: PLC0415  # slow to import
+    from gateway.cli import authorities, introduction, key_events, succession  # noqa: PLC0415  # slow to import
     from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
 
     keys, now = key_store(settings.home.keyrings), time.time()
     before = introduction.known(offered, settings)
+    if before is None:  # what was taken once is not asked about again
+        authorities.require_listed(settings.authorities, offered.site, unlisted=unlisted)
+        authorities.require_another(settings, offered.site)
+    authorities.warn_of_successor(settings.authorities, offered.site)
     introduction.believable(offered, settings, keys, now)
     confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
     if confirmed is not None and confirmed != offered.fingerprint:

@@ -28,6 +28,7 @@ from gateway.stages.inspection import describe
 from gateway.stages.redirecting import Order, Passed
 from gateway.transfer.redirect import FLOW, MAX_EXPLANATION, Holding, Opened, Original, Why
 from gateway.validation.contract import Report
+from gateway.validation.plan import with_authorities
 from gateway.validation.redirect import LIMITS, unwrap
 from gateway.validation.sandbox import Job, Sandbox
 
@@ -159,7 +160,8 @@ def unpack(ctx: click.Context, file: Path, directory: Path, *, as_json: bool) ->
     report = _report(ctx, file)
     if not report.valid:
         raise ContentInvalid(describe(report), report.findings[0].code)
-    holdings, original = unwrap(content)
+    site = _settings(ctx)
+    holdings, original = unwrap(content, None if site is None else site.authorities)
     check_name(original.name)
     path = _place(directory, original, holdings[0].transfer)
     if as_json:
@@ -187,7 +189,9 @@ def _report(ctx: click.Context, file: Path) -> Report:
     settings = _settings(ctx)
     allowed = (Validation() if settings is None else settings.validation).test_numbers
     links = LaidSettings().links if settings is None else settings.links
-    with Sandbox({FLOW: FLOWS[FLOW].plan(resource("schemas"), allowed, links)}, 1) as readers:
+    plan = FLOWS[FLOW].plan(resource("schemas"), allowed, links)
+    plan = with_authorities(plan, "" if settings is None else settings.authorities.added)
+    with Sandbox({FLOW: plan}, 1) as readers:
         _, result = next(iter(readers.validate([Job("document", FLOW, file)])))
     if not isinstance(result, Report):
         raise ContentInvalid(f"Reading it ended its reader: {result.reason}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +17,16 @@ from gateway.cli.site import settings_of
 from gateway.errors import DiskFailed, FileNameRefused, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
+from gateway.settings.authorities import listed
 from gateway.settings.flow_settings import LaidSettings
 from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages.inspection import wrong_authority
+from gateway.transfer.calendar import day_of
+from gateway.transfer.redirect import FLOW as REDIRECT
 from gateway.validation.contract import Finding, Report
+from gateway.validation.plan import with_authorities
 from gateway.validation.sandbox import Crash, Job, Sandbox
 
 _DATA: Final = 65
@@ -70,6 +76,8 @@ def validate(
     schemas = resource("schemas")
     links = LaidSettings().links if settings is None else settings.links
     plans = {flow: FLOWS[flow].plan(schemas, allowed, links)}
+    if flow == REDIRECT and settings is not None:
+        plans[flow] = with_authorities(plans[flow], settings.authorities.added)
     reports: dict[Path, Report] = {}
     with Sandbox(plans, min(_WORKERS, len(files))) as readers:
         for job, result in readers.validate([Job(str(at), flow, path) for at, path in enumerate(files)]):
@@ -131,7 +139,13 @@ def _complete(settings: Settings | None, flow: str, path: Path, report: Report, 
         return report
     if addressee is None and settings is not None:
         addressee = _addressee(settings, flow, report)
-    return report if addressee is None else wrong_authority(report, addressee)
+    return report if addressee is None else wrong_authority(report, addressee, _comparison(settings))
+
+
+def _comparison(settings: Settings | None) -> Callable[[str, str], bool]:
+    """How codes of authorities are compared today: by the site's table where there is a site."""
+    known = listed() if settings is None else settings.authorities
+    return partial(known.same, on=day_of(time.time()))
 
 
 def _addressee(settings: Settings, flow: str, report: Report) -> str | None:
@@ -139,7 +153,8 @@ def _addressee(settings: Settings, flow: str, report: Report) -> str | None:
     if settings.site.kind is SiteKind.LA:
         return settings.site.code
     partners = sorted(routes(settings).outgoing.get(flow, frozenset()))
-    return None if not partners or report.facts.get("authority") in partners else partners[0]
+    named, same = report.facts.get("authority", ""), _comparison(settings)
+    return None if not partners or any(same(named, partner) for partner in partners) else partners[0]
 
 
 def _data(path: Path, report: Report, limit: int) -> dict[str, Any]:

@@ -32,6 +32,11 @@ class Home:
         return self.config / "partners.d"
 
     @cached_property
+    def authorities(self) -> Path:
+        """The site's own rows of the table of authorities, where it needs any."""
+        return self.config / "authorities.tsv"
+
+    @cached_property
     def spool(self) -> Path:
         return self.root / "spool"
 

@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.authorities import Authorities, listed
 from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
@@ -344,6 +345,7 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
+    authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 
     @property

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
+from gateway.settings.authorities import Authorities, extended, listed
 from gateway.settings.faults import Fault, nearest, translate
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
@@ -84,6 +85,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
     flows = _flows(main, faults) if main else {}
     faults.extend(_within_keys(main, gateway))
     partners, stopped = _partners(home, main, faults)
+    authorities = _authorities(home, faults)
     of_partners = [fault for each in stopped.values() for fault in each.faults]
     every = tuple(sorted({*faults, *of_partners}))
     if faults or gateway is None:
@@ -106,6 +108,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             keys=gateway.keys,
             spool=gateway.spool,
             accounts=gateway.accounts,
+            authorities=authorities,
             stopped=stopped,
         ),
         every,
@@ -204,6 +207,28 @@ def _flows(source: _Source, faults: list[Fault]) -> dict[str, FlowSettings]:
             except ValidationError as error:
                 faults.extend(translate(error, model, source.file, source.places, path))
     return flows
+
+
+def _authorities(home: Home, faults: list[Fault]) -> Authorities:
+    """The table of authorities, with the site's own rows where it has any."""
+    file = str(home.authorities.relative_to(home.root))
+    try:
+        with home.authorities.open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES + 1).decode("utf-8")
+    except FileNotFoundError:
+        return listed()
+    except OSError as error:
+        faults.append(Fault(file, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}"))
+        return listed()
+    except UnicodeDecodeError:
+        faults.append(Fault(file, 0, "", "is not UTF-8 text: save it as UTF-8"))
+        return listed()
+    if len(text) > MAX_FILE_BYTES:
+        faults.append(Fault(file, 0, "", f"is larger than {MAX_FILE_BYTES} bytes: that is no table of authorities"))
+        return listed()
+    found, wrong = extended(text, file)
+    faults.extend(wrong)
+    return found
 
 
 def _own_code(source: _Source | None) -> object:

@@ -120,7 +120,7 @@ class Deliver:
         except FileNameRefused as error:
             return error
         at_dwp = self._place.settings.site.kind is SiteKind.DWP
-        report = wrong_authority(report, row.partner if at_dwp else self._place.site)
+        report = wrong_authority(report, row.partner if at_dwp else self._place.site, self._place.is_same_authority)
         return State.DELIVERED if report.valid else invalid(report)
 
     def _name(self, row: Row[Any]) -> str:

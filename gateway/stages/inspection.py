@@ -6,7 +6,7 @@ report can say is either good, or an error whose text tells a benefits officer w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,10 +63,10 @@ def describe(report: Report) -> str:
     return text.rstrip("\n")
 
 
-def wrong_authority(report: Report, authority: str) -> Report:
-    """The report, with a finding more where the content names another authority."""
+def wrong_authority(report: Report, authority: str, same: Callable[[str, str], bool]) -> Report:
+    """The report, with a finding more where the content names another authority; `same` compares the two codes."""
     named = report.facts.get("authority")
-    if named is None or named == authority:
+    if named is None or same(named, authority):
         return report
     finding = Finding(
         "wrong-authority",

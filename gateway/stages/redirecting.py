@@ -108,7 +108,7 @@ def redirect(place: Workplace, identity: str, order: Order, readers: Sandbox, *,
     with Draft(place.home.submitted, place.new_id()) as draft:
         path, copy = draft.write(text, passed_as)
         draft.commit()
-        _validate(readers, path, order.to)
+        _validate(place, readers, path, order.to)
         if not dry_run:
             with place.ledger.write() as transaction:
                 _, row = find(transaction.connection, row.id, ("transfer",))
@@ -147,7 +147,9 @@ def _require(place: Workplace, row: Row[Any], order: Order) -> None:
     if row.flow not in (*CARRIED, FLOW):
         raise FlowNotPermitted(f"Files of the flow {row.flow} do not go from authority to authority.")
     partner = place.settings.partners.get(order.to)
-    if order.to == place.site:
+    # By its other code too; but the authority that took this one over is another, and may well get what came here.
+    aliases = place.settings.authorities.aliases
+    if aliases(order.to, place.site):
         raise UsageWrong(f"{order.to} is this site.")
     if order.to in place.settings.stopped:
         raise ConfigurationInvalid("\n".join(str(fault) for fault in place.settings.stopped[order.to].faults))
@@ -155,7 +157,7 @@ def _require(place: Workplace, row: Row[Any], order: Order) -> None:
         raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
     if partner.kind is not SiteKind.LA:
         raise UsageWrong(f"{order.to} is no authority: a refusal with its reason tells the sender.")
-    if order.to == row.partner:
+    if aliases(order.to, row.partner):
         raise UsageWrong(f"{order.to} is where it came from: settle with them, by telephone, whose it is.")
     if order.to not in place.routes.outgoing.get(FLOW, frozenset()):
         raise FlowNotPermitted(f"The flow {FLOW} does not go to {order.to}.")
@@ -192,8 +194,8 @@ def _document(place: Workplace, row: Row[Any], order: Order, content: bytes, now
     earlier: tuple[Holding, ...] = ()
     original = Original(row.flow, row.name, content)
     if row.flow == FLOW:
-        earlier, original = unwrap(content)
-    if order.to in {holding.holder for holding in earlier}:
+        earlier, original = unwrap(content, place.settings.authorities)
+    if any(place.settings.authorities.aliases(order.to, holding.holder) for holding in earlier):
         raise UsageWrong(f"{order.to} held the file before, and passed it on: settle by telephone whose it is.")
     if len(earlier) >= MAX_HOLDINGS:
         raise UsageWrong(f"{len(earlier)} authorities have passed the file on: settle by telephone whose it is.")
@@ -221,12 +223,12 @@ def _office_name(place: Workplace) -> str:
     return " ".join(_FOREIGN.sub(" ", place.settings.site.name).split())[:_OFFICE_NAME].strip() or place.site
 
 
-def _validate(readers: Sandbox, path: Path, to: str) -> None:
+def _validate(place: Workplace, readers: Sandbox, path: Path, to: str) -> None:
     """What the right authority would refuse never gets as far as the ledger."""
     _, result = next(iter(readers.validate([Job("document", FLOW, path)])))
     if isinstance(result, Crash):
         raise PoisonFile(result.reason)
-    report = wrong_authority(result, to)
+    report = wrong_authority(result, to, place.is_same_authority)
     if not report.valid:
         error = invalid(report)
         raise ContentInvalid(f"The document would break its rules:\n{error.reason}", error.finding)

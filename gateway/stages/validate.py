@@ -126,7 +126,7 @@ class Validate:
         else:
             schema, facts = result.schema, result.facts
             to_dwp = partner.kind is SiteKind.DWP
-            report = wrong_authority(result, self._place.site if to_dwp else row.partner)
+            report = wrong_authority(result, self._place.site if to_dwp else row.partner, self._place.is_same_authority)
             outcome = State.VALIDATED if report.valid else invalid(report)
             if report.valid and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")

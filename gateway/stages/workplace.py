@@ -15,6 +15,7 @@ from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.transfer import retry
+from gateway.transfer.calendar import day_of
 from gateway.transfer.identity import RANDOM_BYTES, new_id
 from gateway.transfer.routes import Routes
 
@@ -64,6 +65,10 @@ class Workplace:
     @property
     def site(self) -> str:
         return self.settings.site.code
+
+    def is_same_authority(self, one: str, other: str) -> bool:
+        """Whether two codes name one authority today, by the site's table."""
+        return self.settings.authorities.same(one, other, day_of(self.clock()))
 
     def new_id(self) -> str:
         return new_id(self.clock(), self.entropy(RANDOM_BYTES))

@@ -48,7 +48,8 @@ def build(plan: Plan) -> Validator:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
 
 
-def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bool) -> Validator:
+def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bool, authorities: str = "") -> Validator:
+    from gateway.settings.authorities import extended
     from gateway.transfer.redirect import FLOW
     from gateway.validation.redirect import LIMITS, BytesValidator, RedirectValidator
     from gateway.validation.xml import XmlValidator
@@ -61,4 +62,4 @@ def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bo
         return XmlValidator(schema_root, flow, allow_test_numbers=allow_test_numbers)
 
     envelope = XmlValidator(schema_root, FLOW, LIMITS, allow_test_numbers=allow_test_numbers)
-    return RedirectValidator(envelope, inner)
+    return RedirectValidator(envelope, inner, extended(authorities)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -67,3 +67,8 @@ def redirect_plan(schema_root: Path, *, links: Sequence[str] = LINKS, allow_test
         "allow_test_numbers": allow_test_numbers,
     }
     return Plan(Kind.REDIRECT, arguments)
+
+
+def with_authorities(plan: Plan, added: str) -> Plan:
+    """The plan of a validator that compares authorities, with the rows that a site has added to their table."""
+    return replace(plan, arguments={**plan.arguments, "authorities": added})

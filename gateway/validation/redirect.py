@@ -18,8 +18,10 @@ from typing import Final, Protocol
 from lxml import etree
 
 from gateway.errors import ContentInvalid, DiskFailed
+from gateway.settings.authorities import Authorities, listed
 from gateway.transfer.redirect import NAMESPACE, Holding, Original
 from gateway.validation.contract import Finding, Report
+from gateway.validation.xml import today_utc
 from gateway.validation.xml_codes import XmlCode, XmlLimits
 from gateway.validation.xml_guard import XmlGuard
 
@@ -36,11 +38,21 @@ class BytesValidator(Protocol):
 
 
 class RedirectValidator:
-    """Checks documents of the flow `redirect` (contract `Validator`). `inner` gives the validator of an original's flow."""
+    """Checks documents of the flow `redirect` (contract `Validator`). `inner` gives the validator of an original's flow,
+    `authorities` says which codes name the same one.
+    """
 
-    def __init__(self, envelope: BytesValidator, inner: Callable[[str], BytesValidator]) -> None:
+    def __init__(
+        self,
+        envelope: BytesValidator,
+        inner: Callable[[str], BytesValidator],
+        authorities: Authorities | None = None,
+        today: Callable[[], date] = today_utc,
+    ) -> None:
         self._envelope = envelope
         self._inner = inner
+        self._authorities = authorities or listed()
+        self._today = today
         self._known: dict[str, BytesValidator] = {}
         self._guard = XmlGuard(LIMITS)
 
@@ -59,7 +71,7 @@ class RedirectValidator:
         root = self._guard.read(content) if report.valid else None
         if not isinstance(root, etree._Element):  # noqa: SLF001 - the only name that lxml has for it
             return report
-        envelope = _Envelope(root)
+        envelope = _Envelope(root, self._authorities, self._today())
         findings = [*envelope.history_faults(), *envelope.content_faults()]
         if findings:
             return Report(report.schema, tuple(findings), len(findings))
@@ -77,7 +89,7 @@ class RedirectValidator:
         return self._known[flow]
 
 
-def unwrap(content: bytes) -> tuple[tuple[Holding, ...], Original]:
+def unwrap(content: bytes, authorities: Authorities | None = None) -> tuple[tuple[Holding, ...], Original]:
     """The history of a document, and the file in it, its size and digest compared once more.
 
     For documents that a validator has found right: ContentInvalid is raised where the content shows that none did.
@@ -88,7 +100,7 @@ def unwrap(content: bytes) -> tuple[tuple[Holding, ...], Original]:
     if etree.QName(root).namespace != NAMESPACE:
         raise ContentInvalid("It is no redirect document.", XmlCode.NAMESPACE.value)
     try:
-        envelope = _Envelope(root)
+        envelope = _Envelope(root, authorities or listed(), today_utc())
         holdings = tuple(envelope.history())
         faults = [*envelope.history_faults(), *envelope.content_faults()]
     except (ValueError, IndexError) as error:
@@ -99,9 +111,11 @@ def unwrap(content: bytes) -> tuple[tuple[Holding, ...], Original]:
 
 
 class _Envelope:
-    """What a right envelope says."""
+    """What a right envelope says. Codes are compared by the table of authorities as it stands on the day `today`."""
 
-    def __init__(self, root: etree._Element) -> None:
+    def __init__(self, root: etree._Element, authorities: Authorities, today: date) -> None:
+        self._authorities = authorities
+        self._today = today
         self._space = f"{{{etree.QName(root).namespace}}}"
         self._root = root
         self._holdings = list(root.iterfind(f"{self._space}History/{self._space}Holding"))
@@ -129,15 +143,16 @@ class _Envelope:
         """Each authority must have the file from the one before it, the first from the Department, the last for the reader."""
         sender, expected = "DWP", self.holders[0]
         for number, holding in enumerate(self._holdings, 1):
-            if self._text(holding, "ReceivedFrom") != sender:
+            if not self._same(self._text(holding, "ReceivedFrom"), sender):
                 message = _FIRST_SENDER if number == 1 else "not the authority that held it before"
                 yield self._fault(holding, number, "ReceivedFrom", message)
-            if self._text(holding, "Holder") != expected:
+            if not self._same(self._text(holding, "Holder"), expected):
                 yield self._fault(holding, number, "Holder", _NEXT_HOLDER)
             sender, expected = self._text(holding, "Holder"), self._text(holding, "PassedTo")
-            if sender == expected:
+            # An authority that was taken over does pass its files on to its successor: that is no going round.
+            if self._authorities.aliases(sender, expected):
                 yield self._fault(holding, number, "PassedTo", "the authority that held it")
-        if expected != self._text(self._root, "Header", "AuthorityCode"):
+        if not self._same(expected, self._text(self._root, "Header", "AuthorityCode")):
             yield self._fault(
                 self._holdings[-1], len(self._holdings), "PassedTo", "not the authority that the document is for"
             )
@@ -152,6 +167,9 @@ class _Envelope:
         if hashlib.sha256(self.content).hexdigest() != self._original("OriginalSha256"):
             message = "The parts together have another digest: the file was altered, or parts are lost or out of order."
             yield Finding(XmlCode.CONTENT_ALTERED.value, "Original/OriginalSha256", message)
+
+    def _same(self, one: str, other: str) -> bool:
+        return self._authorities.same(one, other, self._today)
 
     def _text(self, element: etree._Element, *names: str) -> str:
         return element.findtext("/".join(f"{self._space}{name}" for name in names)) or ""

@@ -355,3 +355,15 @@ def test_file_does_not_go_round_in_circles(pair: Pair, place: Workplace) -> None
     for to in (RIGHT, FURTHER):
         with pytest.raises(UsageWrong, match="telephone"):
             redirecting.redirect(place, transfer, order(to), READERS)
+
+
+def test_file_does_not_go_round_in_circles_under_another_code(pair: Pair) -> None:
+    digits = [Partner(code=code, name=code, fingerprint="C" * 40, link="none") for code in ("4220", "3805")]
+    place = connected(pair.la)
+    more = {each.code: each for each in digits}
+    settings = replace(place.settings, partners={**place.settings.partners, **more})
+    place = replace(place, settings=settings, routes=routes(settings))
+    transfer = received(pair.la, RIGHT, [held(FURTHER, "DWP", RIGHT), held(RIGHT, FURTHER, HERE)])
+    for to in ("4220", "3805"):
+        with pytest.raises(UsageWrong, match="telephone"):
+            redirecting.redirect(place, transfer, order(to), READERS)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import pytest
 from lxml import etree
@@ -26,7 +27,7 @@ from gateway.transfer.redirect import Holding
 from gateway.validation.factory import build
 from gateway.validation.govtypes import rules
 from gateway.validation.pdf import PdfValidator
-from gateway.validation.plan import redirect_plan, xml_plan
+from gateway.validation.plan import redirect_plan, with_authorities, xml_plan
 from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
 from gateway.validation.xml import XmlValidator
 from gateway.validation.xml_agreement import MOST_LISTED
@@ -342,6 +343,34 @@ def test_history_with_a_gap_is_found_where_the_gap_is(
     report = REDIRECTS.validate_bytes(redirect(*change(holding(), next_holding())))
     assert {f.code for f in report.findings} == {"history-broken"}
     assert any(f.where.endswith(f"History/{place}") for f in report.findings)
+
+
+def test_history_may_name_an_authority_by_either_of_its_codes() -> None:
+    one, two = holding(), next_holding()
+    one, two = replace(one, holder="3805", passed_to="5900"), replace(two, received_from=HOLDER, passed_to="4220")
+    assert REDIRECTS.validate_bytes(redirect(one, two)).valid
+    back = replace(two, passed_to="5900")
+    (finding,) = REDIRECTS.validate_bytes(redirect(one, back)).findings
+    assert (finding.code, finding.where.rpartition(" ")[2]) == ("history-broken", "History/Holding[2]/PassedTo")
+
+
+def test_history_may_lead_from_a_merged_authority_to_its_successor() -> None:
+    """Allerdale's site passes a late claim on to Cumberland's, and Cumberland's says of whom it had it by the code of old."""
+    one = replace(holding(), holder="E07000026", passed_to="E06000063", reason="authority-replaced")
+    assert REDIRECTS.validate_bytes(redirect(one)).valid
+    two = replace(next_holding(), holder="0940", received_from="0905", passed_to=SUCCESSOR)
+    assert REDIRECTS.validate_bytes(redirect(one, two)).valid
+
+
+def test_history_follows_the_rows_that_a_site_has_added() -> None:
+    added = (
+        "ons\tbilling\tname\tfrom\tuntil\tsuccessor\n"
+        "E07000223\t3805\tAdur\t\t2020-03-31\tE06000901\nE06000901\t9801\tNew Borough\t2020-04-01\t\t\n"
+    )
+    content = redirect(replace(holding(), holder="9801"), next_holding())
+    plan = with_authorities(redirect_plan(SCHEMAS, allow_test_numbers=True), added)
+    assert cast("RedirectValidator", build(plan)).validate_bytes(content).valid
+    assert not REDIRECTS.validate_bytes(content).valid
 
 
 def test_history_must_end_with_the_authority_that_the_document_is_for() -> None:
