@@ -45,9 +45,11 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
         numbers, rules, days = _list(told, "rms"), _list(told, "rule"), _list(told, "reply_by")
         unlisted += _unlisted(told, numbers)
         for at, rms in enumerate(numbers):
+            if not rms:  # an exception: there is no number to answer
+                continue
             # Each has exactly one rule and one day, so the lists are in step; where one is cut, so are all.
             rule = rules[at] if at < len(rules) else ""
-            reply_by = date.fromisoformat(days[at]) if at < len(days) else None
+            reply_by = date.fromisoformat(days[at]) if at < len(days) and days[at] else None
             sendings.append(Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id))
     answers: list[Answer] = []
     for row in _transfers(connection, Direction.IN, tuple(AnsweredBy), partners):
@@ -56,10 +58,8 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
         unlisted += _unlisted(told, numbers)
         kind = AnsweredBy(row.flow)
         # An outcome's list holds the numbers, an extract's what its R records say besides.
-        answers += [
-            Answer(row.partner, each["rms"] if isinstance(each, dict) else each, kind, row.created, row.id)
-            for each in numbers
-        ]
+        listed = [each["rms"] if isinstance(each, dict) else each for each in numbers]
+        answers += [Answer(row.partner, rms, kind, row.created, row.id) for rms in listed if rms]
     return close(sendings, answers, unlisted)
 
 
