@@ -859,6 +859,16 @@ class VolumeUnusual(Hold):
     remedy = "If it is complete: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`, and export it again."
 
 
+class AuthorityUnsaid(Hold):
+    """The extract's name does not say which authority it is of."""
+
+    code = "extract-authority-unsaid"
+    remedy = (
+        "If it is this authority's: `gateway release ID --reason ...`, and later ones with a name of the same form go by "
+        "themselves; otherwise `gateway return ID --reason ...`. A name that begins with `hb` and the code is never asked about."
+    )
+
+
 class ScanIncomplete(Hold):
     """The virus scanner has not looked at all of the file."""
 

@@ -132,6 +132,7 @@ KEYS: Final = frozenset(
         *("timestamp", "level", "event", "site", "role"),
         *("transfer", "consignment", "receipt", "partner", "flow", "name", "direction", "state", "sequence"),
         *("bytes", "free_bytes", "seconds", "count", "attempt", "days", "files", "items", "findings", "total"),
+        *("exceptions", "faulty_records"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "until", "dropped", "lost", "measures"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -17,6 +18,7 @@ from gateway.ledger import facts
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages.expect import EXPECTED, expected_from
 from gateway.transfer.calendar import Delivery, Entry, Month, Standing, account, day_of, first_expected
+from gateway.transfer.extract_name import FLOW as EXTRACT
 
 _COLUMNS: Final = (
     Column("MONTH"),
@@ -25,6 +27,7 @@ _COLUMNS: Final = (
     Column("DEADLINE"),
     Column("RECEIVED (UTC)"),
     Column("RECORDS", right=True),
+    Column("EXCEPTIONS", right=True),
     Column("SENT AGAIN", right=True),
     Column("TRANSFER THAT COUNTS", wide=True),
 )
@@ -41,7 +44,8 @@ def calendar(ctx: click.Context, month: str | None, partner: str | None, *, as_j
 
     An extract is about the second Thursday of its month, the reference date. Its month is the one in its file's name;
     without one, that of the last reference date before it came. Where more than one came for a month, the last one
-    counts, and the first one decides whether it was in time. This is DWP's view: an authority's site has none.
+    counts, and the first one decides whether it was in time. Faults in single records are its exceptions: `gateway extract
+    exceptions ID` lists them. This is DWP's view: an authority's site has none.
 
     \b
     Example:
@@ -78,11 +82,11 @@ def _month(text: str) -> Month:
 
 def _entries(settings: Settings, now: float, since: Month, until: Month, partner: str | None) -> list[Entry]:
     days, today = settings.calendar.deadline_days, day_of(now)
-    sending = routes(settings).incoming.get(facts.EXTRACT, frozenset())
+    sending = routes(settings).incoming.get(EXTRACT, frozenset())
     with reading.opened(settings) as ledger, ledger.read() as connection:
         partners = sorted({*sending, *facts.known_partners(connection)})
         said = facts.said_about(connection, [EXPECTED], sorted(sending))
-        came = list(facts.extracts(connection, partners))
+        came = list(facts.extracts(connection, partners, partial(settings.authorities.same, on=today)))
     # Where the gateway has not run since the partner was added, it is expected from now on.
     expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)
     entries = account(expected, came, since=since, until=until, today=today, days=days)
@@ -91,7 +95,7 @@ def _entries(settings: Settings, now: float, since: Month, until: Month, partner
 
 def _data(entry: Entry) -> dict[str, Any]:
     """One authority's month: `counts` is the extract that counts, `replaced` those before it, the oldest first."""
-    first = entry.deliveries[0] if entry.deliveries else None
+    first = entry.own[0] if entry.own else None
     return {
         "partner": entry.partner,
         "month": str(entry.month),
@@ -102,6 +106,7 @@ def _data(entry: Entry) -> dict[str, Any]:
         "resubmitted": entry.resubmitted,
         "counts": None if entry.counts is None else _delivery(entry.counts),
         "replaced": [_delivery(delivery) for delivery in entry.replaced],
+        "of_other_authorities": [_delivery(delivery) for delivery in entry.others],
     }
 
 
@@ -111,6 +116,7 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "name": delivery.name,
         "received": reading.moment(delivery.at),
         "records": delivery.records,
+        "exceptions": reading.exceptions(delivery.exceptions),
     }
 
 
@@ -121,8 +127,9 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         entry.partner,
         entry.standing.value,
         entry.deadline.isoformat(),
-        tables.brief(reading.moment(entry.deliveries[0].at)) if entry.deliveries else "",
+        tables.brief(reading.moment(entry.own[0].at)) if entry.own else "",
         "" if counts is None or counts.records is None else str(counts.records),
+        "" if counts is None or counts.exceptions is None else str(counts.exceptions[0]),
         str(len(entry.replaced)) if entry.resubmitted else "",
         "" if counts is None else counts.transfer,
     )

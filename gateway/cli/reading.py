@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, Row
 
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
+from gateway.ledger.facts import exceptions_in
 from gateway.ledger.failing import alarm
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
@@ -87,7 +88,13 @@ def transfer(row: Row[Any]) -> dict[str, Any]:
         **_work(row),
         "expires": moment(row.expires),
         "in_custody": bool(row.custody) and row.direction == Direction.OUT,
+        "exceptions": exceptions(exceptions_in(row.facts)),
     }
+
+
+def exceptions(counts: tuple[int, int] | None) -> dict[str, int] | None:
+    """How many exceptions a file has, and in how many of its records, as data; None where it has none."""
+    return None if counts is None else {"count": counts[0], "records": counts[1]}
 
 
 def consignment(row: Row[Any]) -> dict[str, Any]:

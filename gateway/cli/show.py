@@ -122,6 +122,9 @@ def _tell(story: Mapping[str, Any]) -> None:
     for word in _TRANSFER if story["kind"] == "transfer" else _CONSIGNMENT:
         if story[word] is not None:
             click.echo(f"  {word.replace('_', ' '):<14} {_shown(story[word])}")
+    if odd := story.get("exceptions"):
+        said = f"{odd['count']} in {odd['records']} records: `gateway extract exceptions {story['id']}`"
+        click.echo(f"  exceptions     {said}")
     for word, value in (story.get("original") or {}).items():
         click.echo(f"  {f'original {word}'.replace('_', ' '):<18} {_shown(value)}")
     if story["reason"]:

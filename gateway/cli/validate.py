@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +22,13 @@ from gateway.settings.flow_settings import DEFAULT_FLOWS, LaidSettings
 from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
-from gateway.stages.inspection import wrong_authority
+from gateway.stages.inspection import other_authority, too_many, wrong_authority
 from gateway.transfer.calendar import day_of
+from gateway.transfer.extract_name import FLOW as EXTRACT
+from gateway.transfer.extract_name import authorities_named
 from gateway.transfer.redirect import FLOW as REDIRECT
 from gateway.validation.contract import Finding, Report
+from gateway.validation.exceptions import tolerated
 from gateway.validation.plan import with_authorities
 from gateway.validation.sandbox import Crash, Job, Sandbox
 
@@ -59,8 +62,9 @@ def validate(
 ) -> None:
     """Would files of this FLOW be accepted? What is wrong with them, by line or record, never what they say.
 
-    Nothing is submitted. Exit status 0 if every file would be accepted, else 65. No site is needed; with one, its
-    settings count, and the authority that a file names has to be one that it could go to.
+    Nothing is submitted. Exit status 0 if every file would be accepted, with exceptions in some of its records where the
+    flow allows that, else 65. No site is needed; with one, its settings count, and the authority that a file names has to
+    be one that it could go to. An extract's name says which authority it is of.
 
     \b
     Example:
@@ -78,18 +82,19 @@ def validate(
     plans = {flow: FLOWS[flow].plan(schemas, allowed, links)}
     if flow == REDIRECT and settings is not None:
         plans[flow] = with_authorities(plans[flow], settings.authorities.added)
+    percent = (DEFAULT_FLOWS if settings is None else settings.flows)[flow].tolerated_percent
     reports: dict[Path, Report] = {}
     with Sandbox(plans, min(_WORKERS, len(files))) as readers:
         for job, result in readers.validate([Job(str(at), flow, path) for at, path in enumerate(files)]):
             path = files[int(job.key)]
             reports[path] = _complete(settings, flow, path, _report(result), addressee)
     if as_json:
-        output.show_json([_data(path, reports[path], limit) for path in files])
+        output.show_json([_data(path, reports[path], limit, percent) for path in files])
     else:
         for path in files:
-            for line in _lines(path, reports[path], limit):
+            for line in _lines(path, reports[path], limit, percent):
                 click.echo(line)
-    wrong = sum(not reports[path].valid for path in files)
+    wrong = sum(not _passes(reports[path], percent) for path in files)
     output.say(f"{len(files) - wrong} of {len(files)} would be accepted.")
     if wrong:
         ctx.exit(_DATA)
@@ -134,16 +139,37 @@ def _complete(settings: Settings | None, flow: str, path: Path, report: Report, 
         check_name(path.name)
     except FileNameRefused as error:
         finding = Finding(error.code, "name", error.reason)
-        report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
+        report = replace(report, findings=(finding, *report.findings), total=report.total + 1)
     most = (DEFAULT_FLOWS if settings is None else settings.flows)[flow].max_bytes
     if (size := path.stat().st_size) > most:
         finding = Finding(FileTooLarge.code, "file", f"The file has {size} bytes; its flow allows {most}.")
-        report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
+        report = replace(report, findings=(finding, *report.findings), total=report.total + 1)
+    if flow == EXTRACT:
+        return _of_authority(settings, path.name, report)
     if FLOWS[flow].ends[0] is not SiteKind.DWP:
         return report
     if addressee is None and settings is not None:
         addressee = _addressee(settings, flow, report)
     return report if addressee is None else wrong_authority(report, addressee, _comparison(settings))
+
+
+def _of_authority(settings: Settings | None, name: str, report: Report) -> Report:
+    """The report on an extract, which an authority sends for itself; at DWP's site any that may send one would do."""
+    named = authorities_named(name)
+    report = replace(report, facts={**report.facts, **({"authority": named[0]} if named else {})})
+    if settings is None or not named:
+        return report
+    senders = [settings.site.code]
+    if settings.site.kind is SiteKind.DWP:
+        senders = sorted(routes(settings).incoming.get(EXTRACT, frozenset()))
+    same = _comparison(settings)
+    found = [other_authority(report, EXTRACT, name, sender, same) for sender in senders]
+    return next((each for each in found if each.total == report.total), found[0]) if found else report
+
+
+def _passes(report: Report, percent: float) -> bool:
+    """Whether a file would be accepted, with exceptions or without."""
+    return report.valid or tolerated(report, percent)
 
 
 def _comparison(settings: Settings | None) -> Callable[[str, str], bool]:
@@ -161,10 +187,13 @@ def _addressee(settings: Settings, flow: str, report: Report) -> str | None:
     return None if not partners or any(same(named, partner) for partner in partners) else partners[0]
 
 
-def _data(path: Path, report: Report, limit: int) -> dict[str, Any]:
+def _data(path: Path, report: Report, limit: int, percent: float) -> dict[str, Any]:
+    """One file: `valid` if it would be accepted, then with so many `exceptions` in so many records, or without."""
+    odd = tolerated(report, percent)
     return {
         "file": str(path),
-        "valid": report.valid,
+        "valid": _passes(report, percent),
+        "exceptions": {"count": report.total, "records": report.faulty} if odd else None,
         "schema": report.schema,
         "total": report.total,
         "findings": [asdict(finding) for finding in report.findings[:limit]],
@@ -172,14 +201,23 @@ def _data(path: Path, report: Report, limit: int) -> dict[str, Any]:
     }
 
 
-def _lines(path: Path, report: Report, limit: int) -> Iterator[str]:
+def _lines(path: Path, report: Report, limit: int, percent: float) -> Iterator[str]:
     shown = safe_text(str(path))
+    authority = report.facts.get("authority")
+    whose = f", of authority {authority}" if authority else ""
     if report.valid:
-        yield f"{shown}: fine{f', {report.schema}' if report.schema else ''}"
+        yield f"{shown}: fine{f', {report.schema}' if report.schema else ''}{whose}"
         return
-    yield f"{shown}: {report.total} {'finding' if report.total == 1 else 'findings'}"
+    if tolerated(report, percent):
+        exceptions = "1 exception" if report.total == 1 else f"{report.total} exceptions"
+        of = f"{report.faulty} of {report.facts['records']} records"
+        yield f"{shown}: fine with {exceptions} in {of}{whose}"
+    else:
+        yield f"{shown}: {report.total} {'finding' if report.total == 1 else 'findings'}{whose}"
     for finding in report.findings[:limit]:
         yield f"  {finding.where}: {finding.message} [{finding.code}]"
     left = report.total - min(limit, len(report.findings))
     if left:
         yield f"  ... and {left} more"
+    if percent and not _passes(report, percent) and report.total == len(report.exceptions):
+        yield f"  {too_many(report, percent)}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "transfer.admitted": "taken into custody",
-        "transfer.validated": "checked: nothing wrong with it",
+        "transfer.validated": "checked: it may go",
         "transfer.rejected": "not accepted",
         "transfer.returned": "given back in spool/returned, with the reason",
         "transfer.held": "held, for a person to decide",
@@ -59,6 +59,8 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
         said += f", {passed_to}, as transfer {detail.get('passed_as')}"
     if came_from := detail.get("came_from"):
         said += f", having come here from {came_from} as transfer {detail.get('came_as')}"
+    if odd := detail.get("exceptions"):
+        said += f", with {odd} exceptions in {detail.get('faulty_records')} records"
     if actor := detail.get("actor"):
         said += f", by {actor}"
     if sequence := detail.get("sequence"):

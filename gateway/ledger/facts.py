@@ -7,7 +7,7 @@ index on partner and flow; raises nothing of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -16,17 +16,21 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.tables import EVENTS, LANES, TRANSFERS
 from gateway.transfer.calendar import Delivery
+from gateway.transfer.extract_name import FLOW as EXTRACT
+from gateway.transfer.extract_name import authorities_named
 from gateway.transfer.referrals import Answer, AnsweredBy, Loop, Sending, close
 from gateway.transfer.states import Direction, State
 
 ASKING: Final = ("referral", "scan")
 """The flows whose records wait for an answer."""
-EXTRACT: Final = "extract"
 
 _ARRIVED: Final = {
     Direction.OUT: (str(State.RECEIPTED), str(State.INGESTED)),
     Direction.IN: (str(State.DELIVERED), str(State.INGESTED)),
 }
+_WENT_ON: Final = tuple(
+    map(str, (State.VALIDATED, State.PACKED, State.SEALED, State.SENT, State.RECEIPTED, State.INGESTED))
+)
 _READ: Final = ("id", "partner", "flow", "name", "created", "facts")
 _GROUP: Final = 500
 
@@ -45,9 +49,11 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
         numbers, rules, days = _list(told, "rms"), _list(told, "rule"), _list(told, "reply_by")
         unlisted += _unlisted(told, numbers)
         for at, rms in enumerate(numbers):
+            if not rms:  # an exception: there is no number to answer
+                continue
             # Each has exactly one rule and one day, so the lists are in step; where one is cut, so are all.
             rule = rules[at] if at < len(rules) else ""
-            reply_by = date.fromisoformat(days[at]) if at < len(days) else None
+            reply_by = date.fromisoformat(days[at]) if at < len(days) and days[at] else None
             sendings.append(Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id))
     answers: list[Answer] = []
     for row in _transfers(connection, Direction.IN, tuple(AnsweredBy), partners):
@@ -56,17 +62,27 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
         unlisted += _unlisted(told, numbers)
         kind = AnsweredBy(row.flow)
         # An outcome's list holds the numbers, an extract's what its R records say besides.
-        answers += [
-            Answer(row.partner, each["rms"] if isinstance(each, dict) else each, kind, row.created, row.id)
-            for each in numbers
-        ]
+        listed = [each["rms"] if isinstance(each, dict) else each for each in numbers]
+        answers += [Answer(row.partner, rms, kind, row.created, row.id) for rms in listed if rms]
     return close(sendings, answers, unlisted)
 
 
-def extracts(connection: Connection, partners: Collection[str]) -> Iterator[tuple[str, Delivery]]:
-    """Every extract that was delivered here, with the partner that it came from."""
+def exceptions_in(facts: str | None) -> tuple[int, int] | None:
+    """How many exceptions a transfer's facts tell of, and in how many records; None where they tell of none."""
+    if facts is None or '"exceptions"' not in facts:  # most rows, of which some have long facts
+        return None
+    told = orjson.loads(facts)
+    return int(told["exceptions"]), int(told["faulty_records"])
+
+
+def extracts(
+    connection: Connection, partners: Collection[str], same: Callable[[str, str], bool]
+) -> Iterator[tuple[str, Delivery]]:
+    """Every extract that was delivered here, with the partner that it came from; `same` compares codes of authorities."""
     for row in _transfers(connection, Direction.IN, (EXTRACT,), partners):
-        yield row.partner, Delivery(row.id, row.name, row.created, _count(_told(row), "records"))
+        other = not all(same(code, row.partner) for code in authorities_named(row.name))
+        records = _count(_told(row), "records")
+        yield row.partner, Delivery(row.id, row.name, row.created, records, exceptions_in(row.facts), other)
 
 
 def last_volume(connection: Connection, flow: str, partner: str, before: int) -> tuple[str, int] | None:
@@ -85,6 +101,19 @@ def last_volume(connection: Connection, flow: str, partner: str, before: int) ->
     ).first()
     records = None if row is None else _count(_told(row), "records")
     return None if row is None or records is None else (row.id, records)
+
+
+def released_names(connection: Connection, flow: str, partner: str, code: str) -> list[str]:
+    """The names of submitted files of a flow to a partner that were held for `code`, and let go on by a person."""
+    query = select(TRANSFERS.c.id, TRANSFERS.c.name).where(
+        TRANSFERS.c.partner == partner,
+        TRANSFERS.c.flow == flow,
+        TRANSFERS.c.direction == str(Direction.OUT),
+        TRANSFERS.c.state.in_(_WENT_ON),
+    )
+    names: dict[str, str] = {row.id: row.name for row in connection.execute(query)}
+    held = last_details(connection, ["transfer.held"], list(names))
+    return [names[identity] for identity, (_, detail) in held.items() if detail.get("code") == code]
 
 
 def said_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -41,6 +41,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.sealed_out,
         home.sealed_in,
         home.evidence,
+        home.exceptions,
         home.quarantine,
         home.run,
     )

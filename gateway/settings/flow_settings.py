@@ -46,10 +46,36 @@ class FlowSettings(Table):
     def bulk(self) -> bool:
         return self.priority >= BULK
 
+    @property
+    def tolerated_percent(self) -> float:
+        """A file travels with exceptions in fewer of its records than so many percent; 0 for none."""
+        return 0.0
 
-class ExtractSettings(FlowSettings):
+
+Exceptions = Annotated[Literal["refuse", "report"], Field(description='one of "refuse" and "report"')]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="a number from 0 to 100")]
+
+
+class RecordsSettings(FlowSettings):
+    """`[flows.NAME]` of a flow whose files hold records.
+
+    With `exceptions` = "report" a file travels with faults in fewer of its records than `exceptions_percent`, and with a list
+    of them; with "refuse" it comes back.
+    """
+
+    exceptions: Exceptions = "refuse"
+    exceptions_percent: Percent = 100.0
+
+    @property
+    def tolerated_percent(self) -> float:
+        return self.exceptions_percent if self.exceptions == "report" else 0.0
+
+
+class ExtractSettings(RecordsSettings):
     """`[flows.extract]`: an extract whose number of records is further from the last one's is held; 0 compares nothing."""
 
+    exceptions: Exceptions = "report"
+    exceptions_percent: Percent = 2.0
     volume_band_percent: Amount = 50
 
 
@@ -64,12 +90,12 @@ class LaidSettings(FlowSettings):
 
 DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
     {
-        "claim": FlowSettings(priority=10),
-        "etd": FlowSettings(priority=10),
+        "claim": RecordsSettings(priority=10),
+        "etd": RecordsSettings(priority=10),
         "laid": LaidSettings(max_bytes=10 * MIB, priority=20),
-        "referral": FlowSettings(priority=30),
-        "outcome": FlowSettings(priority=30),
-        "scan": FlowSettings(priority=40),
+        "referral": RecordsSettings(priority=30),
+        "outcome": RecordsSettings(priority=30),
+        "scan": RecordsSettings(priority=40),
         "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
         "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }

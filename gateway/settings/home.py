@@ -161,6 +161,11 @@ class Home:
         return self.state / "evidence"
 
     @cached_property
+    def exceptions(self) -> Path:
+        """What was odd in files that travelled all the same, `DIRECTION/PARTNER/ID.csv`: rows, fields and codes, no value."""
+        return self.state / "exceptions"
+
+    @cached_property
     def quarantine(self) -> Path:
         return self.state / "quarantine"
 

@@ -61,6 +61,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.run, _ROOT, us.ledger, 0o2770, 0o660),
         Right(home.keyrings, us.vault, us.vault, 0o700, 0o600),
         Right(home.evidence, us.vault, us.vault, 0o700, 0o600),
+        Right(home.exceptions, us.inspect, us.ledger, 0o2750, 0o640),
         Right(home.ssh, _ROOT, us.roles, 0o750),
         *_ssh_keys(home.client_key, us.link),
         *_ssh_keys(home.host_key, us.sshd),

@@ -30,7 +30,7 @@ _UNFINISHED: Final = (".part", ".filepart", ".tmp", "~")
 READY: Final = ".ready"
 """NAME.ready says that NAME is complete."""
 _LONGEST_ENDING: Final = len(".undelivered.txt")
-"""Of those that the gateway puts behind a name."""
+"""Of those that the gateway puts behind a name; `.exceptions.csv` is one byte shorter."""
 _LONGEST_EXTENSION: Final = 20
 
 

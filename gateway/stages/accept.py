@@ -155,6 +155,7 @@ class Accept:
                 if item.state != state or State(state) not in _OPEN:
                     continue
                 following = SENDERS_STATE[answer.outcome]
+                odd = answer.exceptions if following is State.RECEIPTED else None
                 moved = transaction.record(
                     f"transfer.{following}",
                     "transfer",
@@ -162,6 +163,8 @@ class Accept:
                     sent.partner,
                     flow=item.flow,
                     code=answer.code,
+                    exceptions=None if odd is None else odd.count,
+                    faulty_records=None if odd is None else odd.records,
                     log={"outcome": answer.outcome},
                 )
                 changes.append(

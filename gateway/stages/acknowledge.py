@@ -22,6 +22,7 @@ from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.errors import GatewayError, ImpossibleMove
 from gateway.ledger import answers as asked
 from gateway.ledger import queries, turns
+from gateway.ledger.facts import exceptions_in
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
 from gateway.stages.attempts import claim, failed
@@ -29,7 +30,7 @@ from gateway.stages.signing import Signing
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.identity import to_text
 from gateway.transfer.manifest import AuditHead
-from gateway.transfer.receipt import Answer, Level, Outcome, Receipt, queue_name
+from gateway.transfer.receipt import Answer, ExceptionCount, Level, Outcome, Receipt, queue_name
 from gateway.transfer.states import Direction, State
 
 OUTCOMES = {
@@ -119,6 +120,12 @@ def spoken(row: Row[Any]) -> Answer:
     """The answer that carries the back office's word about a transfer."""
     outcome = Outcome.INGESTED if row.state == State.INGESTED else Outcome.REFUSED
     return Answer(transfer=row.id, sha256=row.sha256, outcome=outcome, code=row.code, reason=row.reason)
+
+
+def _exceptions(item: Row[Any]) -> ExceptionCount | None:
+    """How many exceptions a delivered file has, None for any other."""
+    counts = exceptions_in(item.facts) if OUTCOMES[State(item.state)] is Outcome.DELIVERED else None
+    return None if counts is None else ExceptionCount(count=counts[0], records=counts[1])
 
 
 def _written(answers: Sequence[Answer]) -> str:
@@ -229,6 +236,7 @@ class Acknowledge:
                 # The back office's word may be in the row by now: it goes in a receipt of its own.
                 code=item.code if item.word is None else None,
                 reason=item.reason if item.word is None else None,
+                exceptions=_exceptions(item),
             )
             for item in items
         ]

@@ -14,6 +14,7 @@ from gateway.ledger import facts
 from gateway.settings.model import SiteKind
 from gateway.stages.workplace import Step, Workplace
 from gateway.transfer.calendar import Entry, Month, Standing, account, day_of, first_expected
+from gateway.transfer.extract_name import FLOW as EXTRACT
 from gateway.transfer.identity import from_text
 from gateway.transfer.retry import has_come
 
@@ -49,7 +50,7 @@ class Expect:
 
     def step(self) -> Step:
         place = self._place
-        partners = sorted(place.routes.incoming.get(facts.EXTRACT, frozenset()))
+        partners = sorted(place.routes.incoming.get(EXTRACT, frozenset()))
         if place.settings.site.kind is not SiteKind.DWP or not partners:
             return Step()
         now = place.clock()
@@ -71,7 +72,7 @@ class Expect:
         if new:
             with place.ledger.write() as transaction:
                 for partner in new:
-                    transaction.record(EXPECTED, "extract", partner, partner, flow=facts.EXTRACT)
+                    transaction.record(EXPECTED, "extract", partner, partner, flow=EXTRACT)
         return len(new)
 
     def _look(self, partners: list[str], now: float) -> int:
@@ -83,9 +84,8 @@ class Expect:
             since = since.before
         with place.ledger.read() as connection:
             expected = expected_from(facts.said_about(connection, [EXPECTED], partners), days)
-            entries = account(
-                expected, facts.extracts(connection, partners), since=since, until=month, today=today, days=days
-            )
+            came = facts.extracts(connection, partners, place.is_same_authority)
+            entries = account(expected, came, since=since, until=month, today=today, days=days)
             alarming = [entry for entry in entries if self._alarms(entry, expected)]
             said = facts.said_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
         fresh = [entry for entry in alarming if (_ALARMS[entry.standing], _subject(entry)) not in said]
@@ -97,7 +97,7 @@ class Expect:
                         "extract",
                         _subject(entry),
                         entry.partner,
-                        flow=facts.EXTRACT,
+                        flow=EXTRACT,
                         due=entry.deadline.isoformat(),
                         reason=_REASONS[entry.standing].format(month=entry.month, deadline=entry.deadline),
                     )

@@ -6,7 +6,8 @@ report can say is either good, or an error whose text tells a benefits officer w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,10 @@ from sqlalchemy import Row
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.spool.exception_lists import Listed
 from gateway.stages.workplace import Workplace
+from gateway.transfer.extract_name import FLOW as EXTRACT
+from gateway.transfer.extract_name import authorities_named
 from gateway.transfer.states import POISON_CLAIMS, Move
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox import Crash, Job, Sandbox
@@ -23,6 +27,9 @@ from gateway.validation.sandbox import Crash, Job, Sandbox
 MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
 
+
+COUNTS: Final = ("exceptions", "faulty_records")
+"""The facts that say how many exceptions a file has, and in how many records."""
 
 _LARGE: Final = 16 * 1024 * 1024
 """Bytes from which on a file is read apart from the small ones: an extract takes seconds, and a batch ends as one."""
@@ -45,9 +52,21 @@ class Batches:
         return small if self._small_last else large
 
 
-def invalid(report: Report) -> ContentInvalid:
-    """The error for a report with findings; its text names them all, as far as there is room."""
-    return ContentInvalid(describe(report), report.findings[0].code)
+def invalid(report: Report, percent: float = 0.0) -> ContentInvalid:
+    """The error for a report with findings; its text names them all, as far as there is room.
+
+    `percent` is the share of records from which on exceptions are refused: where that is the reason, the text says so.
+    """
+    text = describe(report)
+    if percent and report.total == len(report.exceptions):
+        text += f"\n{too_many(report, percent)}"
+    return ContentInvalid(text, report.findings[0].code)
+
+
+def too_many(report: Report, percent: float) -> str:
+    """Why a file comes back of which nothing but single records is wrong."""
+    of = f"{report.faulty} of {report.facts['records']} records"
+    return f"Something is wrong with {of}: with fewer than {percent:g} percent it would have gone, with a list of them."
 
 
 def describe(report: Report) -> str:
@@ -73,7 +92,32 @@ def wrong_authority(report: Report, authority: str, same: Callable[[str, str], b
         "header",
         f"the file is about another authority than {authority}, from or to which it goes",
     )
-    return Report(report.schema, (*report.findings, finding), report.total + 1, report.facts)
+    return replace(report, findings=(*report.findings, finding), total=report.total + 1)
+
+
+def other_authority(report: Report, flow: str, name: str, sender: str, same: Callable[[str, str], bool]) -> Report:
+    """The report on an extract, with a finding more where its `name` says that it is another authority's than its sender's."""
+    others = [code for code in authorities_named(name) if not same(code, sender)] if flow == EXTRACT else []
+    if not others:
+        return report
+    finding = Finding(
+        "extract-authority",
+        "name",
+        f"the name says that it is the extract of {others[0]}, and {sender} sends it: an authority sends its own alone",
+    )
+    return replace(report, findings=(finding, *report.findings), total=report.total + 1)
+
+
+def told(report: Report) -> dict[str, str]:
+    """What the ledger keeps of a file that goes on: its facts, and how many exceptions in how many records."""
+    if report.valid:
+        return dict(report.facts)
+    return {**report.facts, "exceptions": str(report.total), "faulty_records": str(report.faulty)}
+
+
+def listed(report: Report) -> list[Listed]:
+    """The exceptions as a list for people has them."""
+    return [Listed(each.row, each.field, each.code, each.message) for each in report.exceptions]
 
 
 def inspect(
@@ -116,8 +160,14 @@ def record_crash(transaction: Transaction, row: Row[Any], crash: Crash) -> None:
     )
 
 
-def record_move(transaction: Transaction, row: Row[Any], move: Move, code: str | None) -> int:
-    """The event of what an inspection led to; the first line of the reason is enough for the chain and the log."""
+def record_move(
+    transaction: Transaction, row: Row[Any], move: Move, code: str | None, facts: Mapping[str, str] | None = None
+) -> int:
+    """The event of what an inspection led to; the first line of the reason is enough for the chain and the log.
+
+    Of a file that goes on with exceptions, the chain has how many, as `facts` have it.
+    """
+    counts = {name: int(facts[name]) for name in COUNTS if name in facts} if facts else {}
     return transaction.record(
         f"transfer.{move.state}",
         "transfer",
@@ -127,4 +177,5 @@ def record_move(transaction: Transaction, row: Row[Any], move: Move, code: str |
         code=code,
         reason=move.reason.partition("\n")[0] if move.reason else None,
         log={"bytes": row.size},
+        **counts,
     )

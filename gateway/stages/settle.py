@@ -1,6 +1,7 @@
 """Settle: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
 
-Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file. Rejected or
+Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file, and beside it
+`NAME.exceptions.csv` where the file went with exceptions. Rejected or
 quarantined by the partner: the file itself comes back in spool/returned, with `NAME.why.txt`; expired: with the notice
 `NAME.undelivered.txt`. Only what a virus scanner, ours or the partner's, objects to does not come back: it is locked away
 here, and the reason is told. Each step may be done twice without harm, so a crash between them is repaired by doing it
@@ -23,16 +24,18 @@ from sqlalchemy import Row
 from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, documented_errors
 from gateway.ledger import queries
 from gateway.ledger.answers import untold, word_about
+from gateway.ledger.facts import exceptions_in
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.durable import write_file
+from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import beside, with_ending
 from gateway.spool.returning import UNDELIVERED, WHY, return_file, tell
 from gateway.stages.handing_over import hand_over
 from gateway.stages.scanning import isolate
 from gateway.stages.workplace import BATCH, Step, Workplace
 from gateway.transfer.identity import to_text
-from gateway.transfer.states import State
+from gateway.transfer.states import Direction, State
 
 _SAID: Final = {
     State.REJECTED: "was not accepted",
@@ -51,6 +54,7 @@ class Settle:
 
     def __init__(self, place: Workplace) -> None:
         self._place = place
+        self._lists = ExceptionLists(place.home.exceptions)
         self._remedies = {error.code: error.remedy for error in documented_errors()}
 
     def step(self) -> Step:
@@ -75,7 +79,9 @@ class Settle:
     def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
         place = self._place
         well = [row for row in rows if row.state in _ENDED_WELL]
-        hand_over(place.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well))
+        hand_over(
+            place.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well), self._exceptions
+        )
         for row in rows:
             if row.state in _ENDED_WELL:
                 continue
@@ -95,7 +101,8 @@ class Settle:
 
     def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
         """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
-        hand_over(self._place.home.receipts, ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL))
+        well = ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL)
+        hand_over(self._place.home.receipts, well, self._exceptions)
         for row in rows:
             if row.state not in _ENDED_WELL:
                 tell(self._returned(row), row.name, self._letter(row, _SAID[State(row.state)]), tag=row.id)
@@ -103,6 +110,12 @@ class Settle:
                 self._explain(row)
         with self._place.ledger.write() as transaction:
             transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
+
+    def _exceptions(self, row: Row[Any]) -> bytes | None:
+        """The list of a file that went with exceptions, as our own validator made it."""
+        if exceptions_in(row.facts) is None:
+            return None
+        return self._lists.read(ListKey(Direction.OUT, row.partner, row.id))
 
     def _explain(self, row: Row[Any]) -> None:
         became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"

@@ -1,14 +1,16 @@
 """Validate: would the receiver take it? What is wrong never leaves, and goes back to its operator with the reasons.
 
 Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Beyond its own rules, the
-authority that it names has to be the partner that it is addressed to. The same bytes to the same partner within the flow's
-days are held as a suspected duplicate, and an extract whose number of records is far from that of the last one that the
-partner receipted is held as well: `release` sends them.
+authority that it names has to be the partner that it is addressed to, or we where it goes to DWP. Where its flow allows that,
+a file goes with exceptions in some of its records, and the list of them is written down before its row says that it goes.
+Held until a person releases them are the same bytes to the same partner within the flow's days, a suspected duplicate; an
+extract whose number of records is far from that of the last one that the partner receipted; and an extract whose name says
+no authority, until one with a name of its form was released.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import orjson
 from sqlalchemy import Row
 
 from gateway.errors import (
+    AuthorityUnsaid,
     ContentInvalid,
     GatewayError,
     Hold,
@@ -25,17 +28,31 @@ from gateway.errors import (
     VolumeUnusual,
 )
 from gateway.ledger import earlier, queries, turns
-from gateway.ledger.facts import last_volume
+from gateway.ledger.facts import last_volume, released_names
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.flow_settings import ExtractSettings
 from gateway.settings.model import SiteKind
 from gateway.spool.drops import fingerprint_of
-from gateway.stages.inspection import Batches, inspect, invalid, record_crash, record_move, wrong_authority
+from gateway.spool.exception_lists import ExceptionLists, ListKey
+from gateway.stages.inspection import (
+    Batches,
+    inspect,
+    invalid,
+    listed,
+    other_authority,
+    record_crash,
+    record_move,
+    told,
+    wrong_authority,
+)
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
+from gateway.transfer.extract_name import FLOW as EXTRACT
+from gateway.transfer.extract_name import authorities_named, form_of
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
 from gateway.validation.contract import Report
+from gateway.validation.exceptions import tolerated
 from gateway.validation.sandbox import Crash, Sandbox
 
 _DAY: Final = 86400.0
@@ -63,6 +80,7 @@ class Validate:
         self._place = place
         self._sandbox = sandbox
         self._scanner = scanner
+        self._lists = ExceptionLists(place.home.exceptions)
         self._survived: set[int] = set()
         self._batches = Batches(place.settings.daemon.workers)
         self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -80,12 +98,21 @@ class Validate:
         paths = [custody / row.id for row in rows]
         scanned = scan(place, self._scanner, rows, paths)
         results: list[tuple[Row[Any], _Result]] = list(scanned.refused)
-        results += inspect(
+        inspected = inspect(
             place,
             self._sandbox,
             [row for row, _ in scanned.clean],
             [path for _, path in scanned.clean],
             self._survived,
+        )
+        results += [(row, self._addressed(row, result)) for row, result in inspected]
+        going = [(row, result) for row, result in results if isinstance(result, Report) and result.exceptions]
+        self._lists.keep(
+            {
+                ListKey(Direction.OUT, row.partner, row.id): listed(report)
+                for row, report in going
+                if tolerated(report, self._percent(row))
+            }
         )
         self._messages.clear()
         with place.ledger.write() as transaction:
@@ -97,6 +124,19 @@ class Validate:
 
     def close(self) -> None:
         pass
+
+    def _addressed(self, row: Row[Any], result: Report | GatewayError | Crash) -> _Result:
+        """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
+        partner = self._place.settings.partners.get(row.partner)
+        if partner is None or not isinstance(result, Report):
+            return result
+        place = self._place
+        authority = place.site if partner.kind is SiteKind.DWP else row.partner
+        report = wrong_authority(result, authority, place.is_same_authority)
+        return other_authority(report, row.flow, row.name, place.site, place.is_same_authority)
+
+    def _percent(self, row: Row[Any]) -> float:
+        return self._place.settings.flows[row.flow].tolerated_percent
 
     def _look_back(self, transaction: Transaction, results: Sequence[tuple[Row[Any], _Result]]) -> _Before:
         """What the ledger has of the files that were read, asked once for all of them."""
@@ -125,17 +165,20 @@ class Validate:
             outcome = PartnerUnknown("the partner was removed from the configuration")
         else:
             schema, facts = result.schema, result.facts
-            to_dwp = partner.kind is SiteKind.DWP
-            report = wrong_authority(result, self._place.site if to_dwp else row.partner, self._place.is_same_authority)
-            outcome = State.VALIDATED if report.valid else invalid(report)
-            if report.valid and (used := self._message_used(row, result, before)) is not None:
+            percent = self._percent(row)
+            if result.valid or tolerated(result, percent):
+                facts = told(result)
+            else:
+                outcome = invalid(result, percent)
+            if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
-        if move.state is State.VALIDATED and (error := self._doubt(transaction, row, facts, before)) is not None:
-            # What is held has passed its validation: release goes on from there.
-            move = Move(State.HELD, State.VALIDATED, code=error.code, reason=error.reason)
+        if move.state is State.VALIDATED and (doubts := list(self._doubts(transaction, row, facts, before))):
+            # What is held has passed its validation: release goes on from there, so a person is told of every doubt.
+            reason = "; ".join(doubt.reason for doubt in doubts)
+            move = Move(State.HELD, State.VALIDATED, code=doubts[0].code, reason=reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
-        event = record_move(transaction, row, move, code)
+        event = record_move(transaction, row, move, code, None if move.state is State.REJECTED else facts)
         return {
             "key": row.key,
             "state": move.state,
@@ -170,18 +213,30 @@ class Validate:
         digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
         return None if digest == row.sha256 else transfer
 
-    def _doubt(
-        self, transaction: Transaction, row: Row[Any], told: Mapping[str, str] | None, before: _Before
-    ) -> Hold | None:
-        """Why a person has to look at a file with which nothing is wrong."""
+    def _doubts(
+        self, transaction: Transaction, row: Row[Any], facts: Mapping[str, str] | None, before: _Before
+    ) -> Iterator[Hold]:
+        """Why a person has to look at a file that could go."""
+        if row.flow == EXTRACT and not authorities_named(row.name) and not self._known_form(transaction, row):
+            yield AuthorityUnsaid(
+                "its name does not say which authority it is of, and none of its form was released before"
+            )
         if (copy := before.copies.get(row.key)) is not None:
-            return SuspectedDuplicate(f"the same bytes as transfer {copy}")
+            yield SuspectedDuplicate(f"the same bytes as transfer {copy}")
         flow = self._place.settings.flows[row.flow]
-        if isinstance(flow, ExtractSettings) and told is not None:
+        if isinstance(flow, ExtractSettings) and facts is not None and "records" in facts:
             last = last_volume(transaction.connection, row.flow, row.partner, row.key)
-            if last is not None:
-                return unusual(int(told["records"]), *last, flow.volume_band_percent)
-        return None
+            if (
+                last is not None
+                and (doubt := unusual(int(facts["records"]), *last, flow.volume_band_percent)) is not None
+            ):
+                yield doubt
+
+    @staticmethod
+    def _known_form(transaction: Transaction, row: Row[Any]) -> bool:
+        """Whether a person has released an extract with a name of the same form."""
+        released = released_names(transaction.connection, row.flow, row.partner, AuthorityUnsaid.code)
+        return form_of(row.name) in {form_of(name) for name in released}
 
 
 def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:

@@ -115,17 +115,24 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One extract that came. `at` is in seconds since 1970, `records` None where it was not counted."""
+    """One extract that came. `at` is in seconds since 1970, `records` None where it was not counted.
+
+    `exceptions` are how many it has and in how many records, None where it has none. One that is `other`, by its name another
+    authority's than its sender's, counts for nobody.
+    """
 
     transfer: str
     name: str
     at: float
     records: int | None = None
+    exceptions: tuple[int, int] | None = None
+    other: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One authority's month. `deliveries` are in the order in which they came: the last one counts, it replaces the others.
+    """One authority's month. `deliveries` are in the order in which they came: the last one of that authority counts, it
+    replaces the others.
 
     In time is who sent the first one in time: correcting it later is no lateness.
     """
@@ -137,24 +144,34 @@ class Entry:
     deliveries: tuple[Delivery, ...]
 
     @property
+    def own(self) -> tuple[Delivery, ...]:
+        """Those that are the authority's."""
+        return tuple(delivery for delivery in self.deliveries if not delivery.other)
+
+    @property
     def counts(self) -> Delivery | None:
-        return self.deliveries[-1] if self.deliveries else None
+        return self.own[-1] if self.own else None
 
     @property
     def replaced(self) -> tuple[Delivery, ...]:
-        return self.deliveries[:-1]
+        return self.own[:-1]
+
+    @property
+    def others(self) -> tuple[Delivery, ...]:
+        """What came and is another authority's: a version of the gateway that did not look at names took it."""
+        return tuple(delivery for delivery in self.deliveries if delivery.other)
 
     @property
     def resubmitted(self) -> bool:
-        return len(self.deliveries) > 1
+        return len(self.own) > 1
 
 
 def entry(partner: str, month: Month, deliveries: Iterable[Delivery], *, today: date, days: int) -> Entry:
     """How the month stands today, with what came for it."""
     came = tuple(sorted(deliveries, key=lambda delivery: (delivery.at, delivery.transfer)))
     deadline = month.deadline(days)
-    if came:
-        standing = Standing.RECEIVED if day_of(came[0].at) <= deadline else Standing.LATE
+    if own := [delivery for delivery in came if not delivery.other]:
+        standing = Standing.RECEIVED if day_of(own[0].at) <= deadline else Standing.LATE
     else:
         standing = Standing.DUE if today <= deadline else Standing.MISSING
     return Entry(partner, month, deadline, standing, came)

@@ -28,6 +28,8 @@ from gateway.transfer.manifest import (
 from gateway.transfer.states import State
 
 MAX_BYTES: Final = 8 * 1024 * 1024
+MOST_EXCEPTIONS: Final = 1_000_000_000
+"""Far beyond what any gateway names: it bounds a number that a partner writes."""
 
 
 class Outcome(StrEnum):
@@ -67,8 +69,19 @@ _OUTCOMES: Final = {Level.DELIVERED: frozenset(SENDERS_STATE), Level.INGESTED: f
 _RECORD = ConfigDict(frozen=True, extra="ignore")
 
 
+class ExceptionCount(BaseModel):
+    """How many exceptions a delivered file has (`count`), and in how many of its records."""
+
+    model_config = _RECORD
+    count: Annotated[int, Field(ge=1, le=MOST_EXCEPTIONS)]
+    records: Annotated[int, Field(ge=1, le=MOST_EXCEPTIONS)]
+
+
 class Answer(BaseModel):
-    """One transfer's outcome; `code` and `reason` say why where it was not delivered, without personal data."""
+    """One transfer's outcome; `code` and `reason` say why where it was not delivered, without personal data.
+
+    `exceptions` is there where a file was delivered in spite of faults in some of its records.
+    """
 
     model_config = _RECORD
     transfer: Identity
@@ -76,6 +89,7 @@ class Answer(BaseModel):
     outcome: Outcome
     code: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,60}$")] = None
     reason: Annotated[str | None, Field(max_length=4000)] = None
+    exceptions: Annotated[ExceptionCount | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Receipt(BaseModel):

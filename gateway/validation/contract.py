@@ -22,6 +22,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class RecordException:
+    """One thing wrong with one record: the record's `row`, the `field`, and the code and sentence of a finding.
+
+    In an extract, `row` counts rows from the header on (1) and `field` is the field's number. In an XML document, `row`
+    counts the records from 1 and `field` is the path of elements below the record.
+    """
+
+    row: int
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Report:
     """What a validator found in one file.
 
@@ -29,16 +43,26 @@ class Report:
     the file follows, such as `claim/1.0`, or None where that could not be told. `facts` are values that stages need
     and that are no personal data: `authority` (the code of the authority the content is about), `message_id`,
     `records`.
+
+    `exceptions` names everything that is wrong where all of it concerns single records of a file that can be read; it is
+    empty where anything else is wrong, and where there is too much to name. Whether a file with exceptions may travel is
+    the flow's settings' to say (`exceptions.tolerated`); `valid` is a file without any.
     """
 
     schema: str | None
     findings: tuple[Finding, ...] = ()
     total: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
+    exceptions: tuple[RecordException, ...] = ()
 
     @property
     def valid(self) -> bool:
         return self.total == 0
+
+    @property
+    def faulty(self) -> int:
+        """How many records the exceptions concern."""
+        return len({exception.row for exception in self.exceptions})
 
 
 class Validator(Protocol):

@@ -3,8 +3,8 @@
 The first row decides between the 314-column and the 316-column variant; every other row is judged by its record type,
 and at the end by whether the claim or change it belongs to came. A long file is first read in parts by several
 processes; where anything is wrong with one of them, or between two, nothing of that counts and it is read in order.
-Findings name row and field number, never a value. The extract names no authority in its rows as far as is publicly
-known (its file name does), so none is checked here.
+Findings name row and field number, never a value; where all of them concern single records they are exceptions as well.
+The extract names no authority in its rows as far as is publicly known: its file name does, which stages look at.
 
 Raises DiskFailed where the file cannot be read, ConfigurationInvalid where the layout cannot, and nothing for what a file
 holds: length of a row, length of a reference, number of rows and number of faults are all bounded.
@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gateway.errors import DiskFailed
-from gateway.validation.contract import Finding, Report
+from gateway.validation.contract import Finding, RecordException, Report
+from gateway.validation.exceptions import OF_RECORD, named
 from gateway.validation.extract_bounds import bounds, field_numbers, first_row_fault
 from gateway.validation.extract_fields import MESSAGES
 from gateway.validation.extract_layout import VERSION, load_variants
@@ -35,6 +36,7 @@ from gateway.validation.forked import Forked
 
 SCHEMA: Final = f"extract/{VERSION}"
 _READ_AHEAD: Final = 1024 * 1024
+_MATCH: Final = (RMS_NUMBER, RULE, MATCHED)
 _EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
 """What is said once of rows that follow each other."""
 
@@ -60,10 +62,11 @@ class _GiveUp(ValueError):
 
 @dataclass
 class _Log:
-    """Findings as they come: the first ones kept, all of them counted."""
+    """Findings as they come: the first ones kept, all of them counted; and those of records, while there are no others."""
 
     limits: ExtractLimits
     findings: list[Finding] = field(default_factory=list)
+    exceptions: list[RecordException] = field(default_factory=list)
     total: int = 0
     _empty: tuple[str, int, int] | None = None
 
@@ -74,6 +77,9 @@ class _Log:
             return
         self.flush()
         self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
+        if code in OF_RECORD and len(self.exceptions) == self.total - 1:
+            message = f"{MESSAGES[code]} {detail}".rstrip()
+            self.exceptions.append(RecordException(row, str(number), code, message))
 
     def flush(self) -> None:
         """Note the empty rows that were met, now that it is known how many follow each other."""
@@ -150,8 +156,8 @@ class ExtractValidator:
     def validate(self, path: Path) -> Report:
         """Every fault by row and field.
 
-        Facts: `records` counts the rows after the first, `counts` those of each type (JSON), `rms` lists what R records
-        resolve.
+        Facts: `records` counts the rows after the first; `counts` those of each type (JSON), and `rms` lists what R records
+        resolve, where nothing but single records is wrong.
         """
         try:
             size = path.stat().st_size
@@ -217,16 +223,17 @@ class ExtractValidator:
     def _judge(self, rows: _Rows, rules: RowRules, log: _Log, tally: _Tally) -> None:
         links, counts, matches = tally.links, tally.counts, tally.matches
         for row, line in rows:
-            record = rules.accept(line)
+            record, wrong = rules.accept(line), frozenset[int]()
             if record is None:
                 record, faults = rules.explain(line)
                 for fault in faults:
                     log.add(fault.code, row, fault.field, fault.detail)
                 if record is None or any(fault.code == "extract-reference-length" for fault in faults):
                     continue
+                wrong = frozenset(fault.field for fault in faults)
             counts[record.kind] += 1
-            if record.kind == "R" and (fields := rules.fields(line, (RMS_NUMBER, RULE, MATCHED))) is not None:
-                matches.add(*fields)
+            if record.kind == "R" and (fields := rules.fields(line, _MATCH)) is not None:
+                matches.add(*("" if number in wrong else text for number, text in zip(_MATCH, fields, strict=True)))
             clash = links.add(record, row)
             if clash is not None:
                 log.add(*clash)
@@ -299,7 +306,8 @@ class _Rows:
 
 def _report(log: _Log, tally: _Tally) -> Report:
     facts = {"records": str(tally.rows)}
-    if not log.total:
+    exceptions = named(log.exceptions) if len(log.exceptions) == log.total else ()
+    if exceptions or not log.total:
         counts = json.dumps(dict(sorted(tally.counts.items())), separators=(",", ":"))
         facts |= {"counts": counts} | tally.matches.facts()
-    return Report(SCHEMA, tuple(log.findings), log.total, facts)
+    return Report(SCHEMA, tuple(log.findings), log.total, facts, exceptions)

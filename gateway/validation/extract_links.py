@@ -1,7 +1,7 @@
 """How the records of one extract belong together: claims, what belongs to them, changes and the errors they led to.
 
 A record may come before the claim it belongs to, so what is not known yet waits until the end of the file. Only references are
-kept, of bounded length: about 100 bytes a claim. Raises nothing.
+kept, of bounded length: about 100 bytes a claim, and the number of every row that waits. Raises nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Links:
         self._housing: set[bytes] = set()
         self._council_tax: set[bytes] = set()
         self._changes: set[bytes] = set()
-        self._unclaimed: dict[bytes, tuple[int, bytes]] = {}
-        self._unchanged: dict[bytes, int] = {}
+        self._unclaimed: dict[bytes, tuple[list[int], bytes]] = {}
+        self._unchanged: dict[bytes, list[int]] = {}
 
     def add(self, record: Record, row: int) -> LinkFault | None:
         """Take in one record; the fault is that of a claim whose reference an earlier claim had."""
@@ -40,11 +40,11 @@ class Links:
         if kind == "G":
             return None
         if housing not in self._housing and council_tax not in self._council_tax and (housing or council_tax):
-            self._unclaimed.setdefault(b"%b,%b" % (housing, council_tax), (row, housing))
+            self._unclaimed.setdefault(b"%b,%b" % (housing, council_tax), ([], housing))[0].append(row)
         if kind == "T":
             self._changes.add(change)
         elif kind == "E" and change and change not in self._changes:
-            self._unchanged.setdefault(change, row)
+            self._unchanged.setdefault(change, []).append(row)
         return None
 
     def _add_claim(self, housing: bytes, council_tax: bytes, row: int) -> LinkFault | None:
@@ -63,7 +63,7 @@ class Links:
 
     def plain(self) -> dict[str, list[str]]:
         """For another process that reads the rows before these: references as text, one character a byte; no rows."""
-        pairs = [(housing, keys[len(housing) + 1 :]) for keys, (_row, housing) in self._unclaimed.items()]
+        pairs = [(housing, keys[len(housing) + 1 :]) for keys, (_rows, housing) in self._unclaimed.items()]
         return {
             "housing": _texts(self._housing),
             "council_tax": _texts(self._council_tax),
@@ -84,22 +84,24 @@ class Links:
         self._housing.update(refs["housing"])
         self._council_tax.update(refs["council_tax"])
         self._changes.update(refs["changes"])
-        self._unchanged |= dict.fromkeys(refs["unchanged"], 0)
+        self._unchanged |= {change: [0] for change in refs["unchanged"]}
         for housing, council_tax in zip(refs["unclaimed_housing"], refs["unclaimed_council_tax"], strict=True):
-            self._unclaimed[b"%b,%b" % (housing, council_tax)] = (0, housing)
+            self._unclaimed[b"%b,%b" % (housing, council_tax)] = ([0], housing)
         return True
 
     def loose_ends(self) -> Iterator[LinkFault]:
-        """After the last row: the first record of each claim or change that never came, in the order of rows."""
+        """After the last row: every record of a claim or change that never came, in the order of rows."""
         faults = [
             LinkFault("extract-orphan", row, 2 if housing else 3)
-            for keys, (row, housing) in self._unclaimed.items()
+            for keys, (rows, housing) in self._unclaimed.items()
             if not self._claimed(housing, keys[len(housing) + 1 :])
+            for row in rows
         ]
         faults.extend(
             LinkFault("extract-unknown-change", row, 320)
-            for change, row in self._unchanged.items()
+            for change, rows in self._unchanged.items()
             if change not in self._changes
+            for row in rows
         )
         return iter(sorted(faults, key=lambda fault: fault.row))
 

@@ -7,14 +7,18 @@ is raised for bytes that are no such message.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.validation.contract import Finding, Report
+from gateway.validation.contract import Finding, RecordException, Report
+from gateway.validation.exceptions import MOST, OF_RECORD
 
-LONGEST: Final = 1 << 20
+LONGEST: Final = 4 << 20
+"""Bytes: a report may name 10,000 exceptions."""
 _HEAD: Final = 4
 _MOST_FINDINGS: Final = 1000
+_FIELD: Final = re.compile(r"[A-Za-z0-9_./?-]{1,1000}")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -63,6 +67,7 @@ def report_to_plain(report: Report) -> dict[str, Any]:
         "findings": [[str(finding.code), finding.where, finding.message] for finding in report.findings],
         "total": report.total,
         "facts": dict(report.facts),
+        "exceptions": [[each.row, each.field, str(each.code), each.message] for each in report.exceptions],
     }
 
 
@@ -75,7 +80,16 @@ def report_from_plain(plain: Mapping[str, Any]) -> Report:
         raise ValueError("a report whose findings do not fit its total")
     if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
         raise ValueError("a report whose facts are not text")
-    return Report(schema, tuple(_finding(finding) for finding in findings), total, facts)
+    exceptions = plain.get("exceptions")
+    if not isinstance(exceptions, list) or len(exceptions) not in (0, total) or len(exceptions) > MOST:
+        raise ValueError("a report whose exceptions are not all that was found")
+    return Report(
+        schema,
+        tuple(_finding(finding) for finding in findings),
+        total,
+        facts,
+        tuple(_exception(exception) for exception in exceptions),
+    )
 
 
 def _finding(plain: object) -> Finding:
@@ -84,3 +98,14 @@ def _finding(plain: object) -> Finding:
             return Finding(code, where, message)
         case _:
             raise ValueError("a finding that is not three texts")
+
+
+def _exception(plain: object) -> RecordException:
+    """One that may go into a list for people and into a receipt's count: of a known code, at a place, with a sentence."""
+    match plain:
+        case [int(row), str(field), str(code), str(message)] if (
+            row > 0 and _FIELD.fullmatch(field) and code in OF_RECORD and message.isprintable()
+        ):
+            return RecordException(row, field, code, message)
+        case _:
+            raise ValueError("an exception that is not one of a record")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -24,8 +24,10 @@ from gateway.validation.contract import Finding, Report
 from gateway.validation.govtypes import rules
 from gateway.validation.xml_catalog import SchemaSource, find_versions
 from gateway.validation.xml_codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
+from gateway.validation.xml_exceptions import are_texts, exceptions_of, only_values
 from gateway.validation.xml_guard import XmlGuard
 from gateway.validation.xml_parts import oversized, parts, scattered
+from gateway.validation.xml_places import find_places
 from gateway.validation.xml_rules import Ruleset, read_rules
 from gateway.validation.xml_walk import Walked, Walker, place
 
@@ -46,6 +48,15 @@ class _Version:
     ruleset: Ruleset
     walker: Walker | None = None
     explainer: Explainer | None = None
+
+
+@dataclass
+class _Schema:
+    """What libxml2 says: the words for it, None where it accepts everything; what it complains about, where that is values."""
+
+    explanation: Explanation | None = None
+    places: set[etree._Element] = field(default_factory=set)
+    structured: bool = True
 
 
 class XmlValidator:
@@ -105,26 +116,35 @@ class XmlValidator:
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)
-        explanation = self._against_schema(root, version, walked)
-        told, total = ([], 0) if explanation is None else (explanation.findings, explanation.total)
+        found = self._against_schema(root, version, walked)
+        told, total = ([], 0) if found.explanation is None else (found.explanation.findings, found.explanation.total)
         if not walked.total and not total:
-            return Report(name, facts=walked.facts)
-        findings = sorted((*walked.findings, *told), key=_line)
-        return Report(name, tuple(findings[: limits.findings]), walked.total + total)
+            return Report(name, facts=walked.facts())
+        findings = tuple(sorted((*walked.findings, *told), key=_line)[: limits.findings])
+        total += walked.total
+        if not found.structured or not are_texts(walked.flagged | found.places):
+            return Report(name, findings, total)
+        exceptions = exceptions_of(findings, total, record)
+        facts = walked.facts(but=walked.flagged | found.places) if exceptions else {}
+        return Report(name, findings, total, facts, exceptions)
 
-    def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> Explanation | None:
-        """What libxml2 does not accept, explained; None where it accepts everything."""
-        explanation: Explanation | None = None
+    def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> _Schema:
+        """What libxml2 does not accept."""
+        found = _Schema()
         for numbers in parts(root, version.ruleset.record, self._limits.record):
             if version.schema.validate(root):
                 continue
-            if explanation is None:
-                explanation = self._explainer(version).begin(walked.flagged, self._limits.findings)
+            if found.explanation is None:
+                found.explanation = self._explainer(version).begin(walked.flagged, self._limits.findings)
             # The stubs do not say that a log is iterable.
-            explanation.add(root, cast("Iterable[Complaint]", version.schema.error_log), numbers)
-            if walked.total + explanation.total > self._limits.enough:
+            complaints = list(cast("Iterable[Complaint]", version.schema.error_log))
+            if found.structured:
+                found.structured = only_values(complaints)
+                found.places.update(find_places(root, complaints))
+            found.explanation.add(root, complaints, numbers)
+            if walked.total + found.explanation.total > self._limits.enough:
                 break
-        return explanation
+        return found
 
     def _walker(self, version: _Version) -> Walker:
         today = self._today()

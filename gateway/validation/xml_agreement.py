@@ -7,7 +7,7 @@ computed once, so that a document made of nothing but totals costs no more than 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Final
 
@@ -34,13 +34,17 @@ class Agreement:
         self._first: dict[tuple[etree._Element, str], date | None] = {}
         self._met: dict[str, set[str]] = {}
         self._single: dict[str, str] = {}
-        self._lists: dict[str, list[str]] = {}
+        self._lists: dict[str, list[tuple[etree._Element, str]]] = {}
         self._listed: dict[str, int] = {}
 
-    def facts(self) -> dict[str, str]:
-        """What was collected on the way: single texts, and lists as JSON."""
+    def facts(self, but: Collection[etree._Element] = ()) -> dict[str, str]:
+        """What was collected on the way: single texts, and lists as JSON, with nothing in the place of what `but` says.
+
+        Lists that belong together stay in step.
+        """
         facts = dict(self._single)
-        for name, texts in self._lists.items():
+        for name, listed in self._lists.items():
+            texts = ["" if element in but else text for element, text in listed]
             facts[name] = json.dumps(texts, separators=(",", ":"))
             facts[f"{name}_total"] = str(self._listed[name])
         return facts
@@ -50,7 +54,7 @@ class Agreement:
         if relation.fact is not None:
             self._single.setdefault(relation.fact, text)
         elif relation.facts is not None:
-            self._list(relation.facts, text)
+            self._list(relation.facts, element, text)
         elif relation.unique:
             return self._repetition(element, text)
         elif relation.counts is not None:
@@ -76,11 +80,11 @@ class Agreement:
             return self._parties(element, relation.parties)
         return None
 
-    def _list(self, name: str, text: str) -> None:
-        texts = self._lists.setdefault(name, [])
+    def _list(self, name: str, element: etree._Element, text: str) -> None:
+        listed = self._lists.setdefault(name, [])
         self._listed[name] = self._listed.get(name, 0) + 1
-        if len(texts) < MOST_LISTED:
-            texts.append(text)
+        if len(listed) < MOST_LISTED:
+            listed.append((element, text))
 
     def _repetition(self, element: etree._Element, text: str) -> Disagreement | None:
         met = self._met.setdefault(str(element.tag), set())

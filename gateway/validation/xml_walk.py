@@ -6,7 +6,7 @@ raised, and no finding carries a value. The loop runs for every element of every
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,8 +31,18 @@ class Walked:
     findings: list[Finding] = field(default_factory=list)
     total: int = 0
     flagged: set[etree._Element] = field(default_factory=set)
-    facts: dict[str, str] = field(default_factory=dict)
     given_up: bool = False
+    agreement: Agreement | None = None
+    record: str | None = None
+
+    def facts(self, but: Collection[etree._Element] = ()) -> dict[str, str]:
+        """What the document tells, without the texts of the elements `but`."""
+        if self.agreement is None:
+            return {}
+        facts = self.agreement.facts(but)
+        if self.record is not None:
+            facts["records"] = str(self.agreement.counts[self.record])
+        return facts
 
 
 class Walker:
@@ -49,8 +59,8 @@ class Walker:
         }
 
     def walk(self, root: etree._Element) -> Walked:
-        seen = Walked()
         agreement = Agreement(self._ruleset.counted | self._ruleset.summed)
+        seen = Walked(agreement=agreement, record=self._ruleset.record)
         counts, pence = agreement.counts, agreement.pence
         claims: list[tuple[etree._Element, tuple[Relation, ...], str]] = []
         duties, longest = self._duties, self._limits.text
@@ -70,6 +80,8 @@ class Walker:
                 if seen.total > self._limits.enough:
                     seen.given_up = True
                     return seen
+                if lists := tuple(relation for relation in relations if relation.facts is not None):
+                    claims.append((element, lists, ""))  # its place on the list, with nothing in it
             elif relations:
                 claims.append((element, relations, text or ""))
             if tallied:
@@ -79,9 +91,6 @@ class Walker:
             for relation in relations:
                 if (found := agreement.disagreement(element, relation, text)) is not None:
                     self._add(seen, element, *found)
-        seen.facts = agreement.facts()
-        if self._ruleset.record is not None:
-            seen.facts["records"] = str(counts[self._ruleset.record])
         return seen
 
     def _add(self, seen: Walked, element: etree._Element, code: str, fault: str) -> None:
