@@ -81,14 +81,14 @@ class Home:
 
 
 @cache
-def test_prefix() -> str:
+def specimen_prefix() -> str:
     """The first two letters of numbers that belong to nobody."""
     return load_prefixes(resource("schemas")).test
 
 
 def nino(random: Random) -> str:
     suffix = random.choice("ABCD" * 5 + " ")
-    return f"{test_prefix()}{random.randrange(1_000_000):06d}{suffix}"
+    return f"{specimen_prefix()}{random.randrange(1_000_000):06d}{suffix}"
 
 
 def day_before(random: Random, day: date, nearest: int, furthest: int) -> date:
