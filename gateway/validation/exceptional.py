@@ -23,5 +23,8 @@ EXCEPTIONS: Final = frozenset(
     }
 )
 
-SPELLINGS: Final = frozenset({"nino-no-suffix", "postcode-space", "postcode-case", "extract-extra-columns"})
-"""Those of them that leave no doubt what is meant: a system that always writes so has no faulty record for it."""
+REMARKS: Final = frozenset(
+    {"nino-no-suffix", "postcode-space", "postcode-case", "extract-postcode", "extract-extra-columns"}
+)
+"""Those of them that never count against a file. A system that writes postcodes without a space does so in every row, and
+no published rule forbids it: such a month is told and travels, whatever share of its records it is."""

@@ -25,6 +25,7 @@ from typing import BinaryIO, Final
 
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding, Report
+from gateway.validation.exceptional import REMARKS
 from gateway.validation.extract_bounds import bounds, field_numbers, first_row_fault
 from gateway.validation.extract_fields import MESSAGES
 from gateway.validation.extract_layout import Variant, load_layouts
@@ -45,7 +46,8 @@ _EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
 class ExtractLimits:
     """How much extract is too much. Sizes are in bytes; `max_faults` ends the reading of a file that is wrong all over.
 
-    `part` is as much as is worth a process of its own: a tenth of a second's reading.
+    `part` is as much as is worth a process of its own: a tenth of a second's reading. `max_remarks` is how often the same remark
+    about the same field is told row by row.
     """
 
     max_bytes: int = 1024 * 1024 * 1024
@@ -53,6 +55,7 @@ class ExtractLimits:
     max_rows: int = 2_000_000
     max_findings: int = 50
     max_faults: int = 10_000
+    max_remarks: int = 100
     part: int = 8 * 1024 * 1024
 
 
@@ -68,6 +71,8 @@ class _Log:
     findings: list[Finding] = field(default_factory=list)
     total: int = 0
     _empty: tuple[str, int, int] | None = None
+    _remarks: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _first_untold: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, code: str, row: int, number: int = 0, detail: str = "") -> None:
         """Note a fault of a row, or of a field of it; `detail` is a sentence of this case alone."""
@@ -75,7 +80,19 @@ class _Log:
             self._add_empty(code, row)
             return
         self.flush()
+        if number and code in REMARKS:
+            self._remarks[code, number] += 1
+            if self._remarks[code, number] > self.limits.max_remarks:
+                self._first_untold.setdefault((code, number), row)
+                return
         self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
+
+    def sum_up(self) -> None:
+        """Note the remarks that were not told one by one, each with the number of its rows."""
+        for (code, number), row in self._first_untold.items():
+            more = self._remarks[code, number] - self.limits.max_remarks
+            self._note(code, f"row {row}, field {number}", row, f"From this row on it is so in {more} rows.")
+        self._first_untold.clear()
 
     def flush(self) -> None:
         """Note the empty rows that were met, now that it is known how many follow each other."""
@@ -176,6 +193,7 @@ class ExtractValidator:
                 log.add("extract-no-records", 1)
             for loose_end in tally.links.loose_ends():
                 log.add(*loose_end)
+            log.sum_up()
         except _GiveUp:
             pass
         return _report(log, tally, schema)

@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationInvalid
 from gateway.flows.catalog import FLOWS
 from gateway.sample import people
 from gateway.settings.resources import resource
-from gateway.validation.exceptional import EXCEPTIONS, SPELLINGS
+from gateway.validation.exceptional import EXCEPTIONS, REMARKS
 from gateway.validation.extract_fields import MESSAGES, field_fault, field_pattern
 from gateway.validation.extract_layout import Field, Kind
 from gateway.validation.govtypes import nino_fault
@@ -131,4 +131,4 @@ def test_damaged_table_is_a_fault_of_the_installation(tmp_path: Path, spoil: obj
 
 
 def test_exceptions_are_codes_that_validators_have() -> None:
-    assert {*XmlCode, *MESSAGES} >= EXCEPTIONS > SPELLINGS
+    assert {*XmlCode, *MESSAGES} >= EXCEPTIONS > REMARKS

@@ -19,7 +19,7 @@ DOCUMENTS = {
     sampler.flow: sampler.make(
         sender="DWP", recipient="E09000030", index=1, random=random.Random(5), today=TODAY
     ).content.decode()
-    for sampler in samplers()
+    for sampler in samplers().values()
     if sampler.flow in FLOWS
 }
 VALIDATORS = {flow: XmlValidator(SCHEMAS, flow, allow_test_numbers=True, today=lambda: TODAY) for flow in FLOWS}
