@@ -139,8 +139,10 @@ def _variants(path: Path) -> list[Variant]:
         raise ConfigurationInvalid(f"{path}: a variant does not have as many columns as its name says.")
     for variant in variants:
         numbers = [field.number for field in variant.fields]
-        if numbers[:1] != [1] or len(set(numbers)) < len(numbers) or not _INDISPENSABLE <= {*numbers}:
-            raise ConfigurationInvalid(f"{path}: field 1 is not the first, one comes twice, or one of 2, 3, 4, 320 is missing.")
+        if numbers[:1] != [1] or len(set(numbers)) < len(numbers) or _INDISPENSABLE - {*numbers}:
+            raise ConfigurationInvalid(
+                f"{path}: field 1 is not the first, one comes twice, or one of 2, 3, 4, 320 is missing."
+            )
         dates = {field.number: field.used_by for field in variant.fields if field.kind is Kind.DATE}
         for field in variant.fields:
             if field.not_before is not None and not field.used_by <= dates.get(field.not_before, frozenset()):

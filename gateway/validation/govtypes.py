@@ -95,7 +95,9 @@ def nino_fault(text: str, prefixes: FlowPrefixes) -> CodedFault | None:
     if status is not None:
         return _PREFIX_FAULTS[status]
     if not match[1]:
-        return CodedFault("nino-no-suffix", "its last letter is missing: A, B, C or D, or a space where it is not known")
+        return CodedFault(
+            "nino-no-suffix", "its last letter is missing: A, B, C or D, or a space where it is not known"
+        )
     return None
 
 
@@ -171,7 +173,9 @@ def postcode_fault(text: str) -> CodedFault | None:
     if text.isascii() and _SPACED_POSTCODE.fullmatch(text.upper()):
         lower = " and is not in capitals" if text != text.upper() else ""
         if not _POSTCODE.fullmatch(text.upper()):
-            return CodedFault("postcode-space", f"a postcode that does not have one space in its middle, and no other{lower}")
+            return CodedFault(
+                "postcode-space", f"a postcode that does not have one space in its middle, and no other{lower}"
+            )
         return CodedFault("postcode-case", "a postcode that is not in capitals")
     return CodedFault("postcode", "not a postcode in capitals with one space")
 

@@ -76,8 +76,6 @@ def load_prefixes(schema_root: Path) -> Prefixes:
     path = schema_root / "types" / "1.0" / "nino-prefixes.tsv"
     try:
         header, *lines = path.read_text("utf-8").splitlines()
-        if header.split("\t") != _COLUMNS:
-            raise ValueError("other columns")
         listed = [_prefix(line) for line in lines]
     except OSError as error:
         raise ConfigurationInvalid(f"{path}: the table of number prefixes cannot be read.") from error
@@ -85,6 +83,8 @@ def load_prefixes(schema_root: Path) -> Prefixes:
         raise ConfigurationInvalid(f"{path}: not a table of number prefixes.") from error
     by_letters = {prefix.letters: prefix for prefix in listed}
     tests = [prefix for prefix in listed if prefix.status is Status.TEST]
+    if header.split("\t") != _COLUMNS:
+        raise ConfigurationInvalid(f"{path}: the first line does not name the columns of the table.")
     if len(by_letters) != len(listed) or len(tests) != 1 or _ANY in tests[0].letters:
         raise ConfigurationInvalid(f"{path}: a prefix is named twice, or there is not exactly one for tests.")
     return Prefixes(

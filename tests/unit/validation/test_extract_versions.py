@@ -163,9 +163,13 @@ def test_unknown_columns_are_passed_over_behind_a_known_variant_alone(
 def test_system_that_always_writes_postcodes_without_a_space_is_told_once_for_all(tmp_path: Path) -> None:
     path = tmp_path / "extract.csv"
     header, _ = extract().splitlines(keepends=True)
-    claims = [extract(**{"2": str(number), "11": "ZZ11AA"}).splitlines(keepends=True)[1] for number in range(500)]
+    claims = [
+        extract((), (), **{"2": str(number), "11": "ZZ11AA"}).splitlines(keepends=True)[1] for number in range(500)
+    ]
     path.write_bytes(b"".join([header, *claims]))
-    report = ExtractValidator(SCHEMAS, ExtractLimits(max_faults=200, max_findings=200), allow_test_numbers=True).validate(path)
+    report = ExtractValidator(
+        SCHEMAS, ExtractLimits(max_faults=200, max_findings=200), allow_test_numbers=True
+    ).validate(path)
     assert {finding.code for finding in report.findings} == {"postcode-space"}
     assert (len(report.findings), report.total, report.facts["records"]) == (101, 101, "500")
     assert report.findings[-1].where == "row 102, field 11"

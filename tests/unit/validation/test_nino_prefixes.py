@@ -6,6 +6,7 @@ import csv
 import re
 from itertools import product
 from pathlib import Path
+from random import Random
 from string import ascii_uppercase
 
 import pytest
@@ -83,7 +84,10 @@ def test_status_of_a_prefix_decides_in_each_flow(flow: str, allowed: bool) -> No
     allowed=st.booleans(),
 )
 def test_number_without_its_last_letter_is_told_apart_where_its_prefix_passes(
-    letters: str, digits: str, suffix: str, allowed: bool,  # noqa: FBT001 - drawn
+    letters: str,
+    digits: str,
+    suffix: str,
+    allowed: bool,  # noqa: FBT001 - drawn
 ) -> None:
     judged = PREFIXES.in_flow("extract", allow_test_numbers=allowed)
     whole = nino_fault(f"{letters}{digits}{suffix}", judged)
@@ -97,7 +101,7 @@ def test_number_without_its_last_letter_is_told_apart_where_its_prefix_passes(
 
 @given(st.randoms(use_true_random=False))
 def test_made_up_number_is_a_test_number_and_a_made_up_postcode_is_of_no_kind_of_its_own(
-    random: people.Random,
+    random: Random,
 ) -> None:
     assert nino_fault(people.nino(random), PREFIXES.in_flow("claim", allow_test_numbers=True)) is None
     refused = nino_fault(people.nino(random), PREFIXES.in_flow("claim", allow_test_numbers=False))
