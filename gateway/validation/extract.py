@@ -85,14 +85,17 @@ class _Log:
             if self._remarks[code, number] > self.limits.max_remarks:
                 self._first_untold.setdefault((code, number), row)
                 return
-        self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
+        self._tell(code, row, number, detail)
 
     def sum_up(self) -> None:
         """Note the remarks that were not told one by one, each with the number of its rows."""
         for (code, number), row in self._first_untold.items():
             more = self._remarks[code, number] - self.limits.max_remarks
-            self._note(code, f"row {row}, field {number}", row, f"From this row on it is so in {more} rows.")
+            self._tell(code, row, number, f"From this row on it is so in {more} rows.")
         self._first_untold.clear()
+
+    def _tell(self, code: str, row: int, number: int, detail: str) -> None:
+        self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
 
     def flush(self) -> None:
         """Note the empty rows that were met, now that it is known how many follow each other."""

@@ -62,7 +62,6 @@ class XmlValidator:
         today: Callable[[], date] = today_utc,
     ) -> None:
         self._limits = limits
-        self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
         self._today = today
         self._day: date | None = None
         self._guard = XmlGuard(limits)
@@ -70,6 +69,7 @@ class XmlValidator:
             namespace: _Version(source, _compile(source), read_rules(source))
             for namespace, source in find_versions(schema_root, flow).items()
         }
+        self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
 
     def validate(self, path: Path) -> Report:
         try:

@@ -17,7 +17,11 @@ TODAY = date(2026, 11, 21)
 FLOWS = ("claim", "etd", "referral", "scan", "outcome")
 DOCUMENTS = {
     sampler.flow: sampler.make(
-        sender="DWP", recipient="E09000030", index=1, random=random.Random(5), today=TODAY
+        sender="E09000030" if sampler.flow == "outcome" else "DWP",
+        recipient="DWP" if sampler.flow == "outcome" else "E09000030",
+        index=1,
+        random=random.Random(5),
+        today=TODAY,
     ).content.decode()
     for sampler in samplers().values()
     if sampler.flow in FLOWS
