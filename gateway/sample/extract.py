@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 from gateway.sample.contract import Sample
 from gateway.sample.extract_defects import DEFECTS
 from gateway.sample.extract_records import Household, HouseholdMaker
-from gateway.validation.extract_layout import load_variants
+from gateway.validation.extract_layout import load_layouts
 
 LEAST_ROWS: Final = 20
 _POOL: Final = 400
@@ -37,7 +37,7 @@ class ExtractSampler:
         if rows < LEAST_ROWS:
             raise ValueError(f"an extract with every record type has at least {LEAST_ROWS} rows")
         self._rows = rows
-        headers = {len(variant.fields): variant.header for variant in load_variants(schema_root)}
+        headers = {len(variant.fields): variant.header for variant in reversed(load_layouts(schema_root).variants)}
         self._columns = tuple(int(number) for number in headers[columns])
 
     @property

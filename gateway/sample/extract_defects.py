@@ -59,6 +59,10 @@ def _repeat_claim(lines: list[bytes], _columns: Mapping[int, int]) -> None:
     lines.append(lines[_first(lines, b"D")])
 
 
+def _add_column(lines: list[bytes], _columns: Mapping[int, int]) -> None:
+    lines[:] = [line.replace(b"\r\n", b",342\r\n" if row == 0 else b",\r\n") for row, line in enumerate(lines)]
+
+
 def _wrong_header(lines: list[bytes], _columns: Mapping[int, int]) -> None:
     lines[0] = lines[0].replace(b",33,34,", b",34,33,", 1)
 
@@ -69,6 +73,12 @@ DEFECTS: Final[Mapping[str, Defect]] = MappingProxyType(
         "date": Defect("extract-date", _set(b"D", 8, b"31/02/1956")),
         "date-order": Defect("extract-date-order", _set(b"E", 340, b"01/01/1990")),
         "nino": Defect("extract-nino", _set(b"D", 4, b"QQ12345")),
+        "nino-administrative": Defect("nino-administrative", _set(b"D", 4, b"MW123456A")),
+        "nino-no-suffix": Defect("nino-no-suffix", _set(b"D", 4, b"QQ123456")),
+        "postcode": Defect("extract-postcode", _set(b"D", 11, b"ZZ1 1CA")),
+        "postcode-space": Defect("postcode-space", _set(b"D", 11, b"ZZ11AA")),
+        "postcode-case": Defect("postcode-case", _set(b"D", 11, b"zz1 1aa")),
+        "extra-columns": Defect("extract-extra-columns", _add_column),
         "code": Defect("extract-code", _set(b"D", 33, b"7")),
         "amount": Defect("extract-integer", _set(b"D", 43, b"87.50")),
         "column-count": Defect("extract-column-count", _drop_column),

@@ -41,10 +41,14 @@ class Household:
 
 
 def nino(serial: int) -> bytes:
-    """A number of the specimen prefix QQ; every fiftieth claimant has the placeholder for a missing one."""
+    """A number of the specimen prefix; every fiftieth claimant has the placeholder for a missing one."""
     if serial % 50 == 49:
         return b"XX999%03dA" % (serial % 1000)
-    return b"QQ%06d%c" % (serial * 7919 % 1_000_000, b"ABCD"[serial // 1_000_000 % 4])
+    return b"%b%06d%c" % (
+        people.specimen_prefix().encode(),
+        serial * 7919 % 1_000_000,
+        b"ABCD"[serial // 1_000_000 % 4],
+    )
 
 
 class HouseholdMaker:
@@ -144,7 +148,11 @@ class HouseholdMaker:
             115: "1" if children else "0",
         }
         if self._happens(0.35):
-            partner = {123: "1", 124: self._day(400, 9000), 126: f"QQ{self._random.randrange(10**6):06d}C"}
+            partner = {
+                123: "1",
+                124: self._day(400, 9000),
+                126: f"{people.specimen_prefix()}{self._random.randrange(10**6):06d}C",
+            }
             fields |= partner | {130: "N", 131: "0", 178: self._day(20 * 366, 80 * 365), 213: pick("MF")}
         return fields
 

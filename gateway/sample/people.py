@@ -1,7 +1,7 @@
 """Made-up people, homes and numbers, such as no living person has.
 
-NINOs start with QQ, which is never issued; telephone numbers lie in the ranges that Ofcom keeps for drama, postcodes in
-an area (ZZ) that does not exist, e-mail addresses at example.org, sort codes start with 00. Everything follows from
+NINOs start with the prefix that the table of prefixes has for tests (QQ); telephone numbers lie in the ranges that Ofcom keeps for drama,
+postcodes in an area (ZZ) that does not exist, without its district 99, which says that somebody has no postcode, e-mail addresses at example.org, sort codes start with 00. Everything follows from
 the `Random` that is passed in. Nothing is raised.
 """
 
@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from random import Random
 from typing import Final
+
+from gateway.settings.resources import resource
+from gateway.validation.nino_prefixes import load_prefixes
 
 MALE: Final = "1"
 FEMALE: Final = "2"
@@ -76,9 +80,15 @@ class Home:
     uprn: str | None = None
 
 
+@cache
+def specimen_prefix() -> str:
+    """The first two letters of numbers that belong to nobody."""
+    return load_prefixes(resource("schemas")).test
+
+
 def nino(random: Random) -> str:
     suffix = random.choice("ABCD" * 5 + " ")
-    return f"QQ{random.randrange(1_000_000):06d}{suffix}"
+    return f"{specimen_prefix()}{random.randrange(1_000_000):06d}{suffix}"
 
 
 def day_before(random: Random, day: date, nearest: int, furthest: int) -> date:
@@ -112,7 +122,7 @@ def home(random: Random) -> Home:
 
 def postcode(random: Random) -> str:
     letters = "ABDEFGHJLNPQRSTUWXYZ"
-    return f"ZZ{random.randint(1, 99)} {random.randint(0, 9)}{random.choice(letters)}{random.choice(letters)}"
+    return f"ZZ{random.randint(1, 98)} {random.randint(0, 9)}{random.choice(letters)}{random.choice(letters)}"
 
 
 def telephone(random: Random) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gateway.validation.exceptional import REMARKS
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -61,8 +63,8 @@ class Report:
 
     @property
     def faulty(self) -> int:
-        """How many records the exceptions concern."""
-        return len({exception.row for exception in self.exceptions})
+        """How many records the exceptions concern, remarks aside."""
+        return len({exception.row for exception in self.exceptions if exception.code not in REMARKS})
 
 
 class Validator(Protocol):

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gateway.validation.contract import RecordException, Report
+from gateway.validation.exceptional import EXCEPTIONS
 from gateway.validation.xml_codes import XmlCode
 
-OF_RECORD: Final = frozenset(
+OF_RECORD: Final = EXCEPTIONS | frozenset(
     {
         # -- an extract's
         *("extract-record-type", "extract-required", "extract-reference-missing", "extract-reference-length"),

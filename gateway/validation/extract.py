@@ -1,6 +1,6 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
-The first row decides between the 314-column and the 316-column variant; every other row is judged by its record type,
+The first row decides between the versions of the layout and their variants; every other row is judged by its record type,
 and at the end by whether the claim or change it belongs to came. A long file is first read in parts by several
 processes; where anything is wrong with one of them, or between two, nothing of that counts and it is read in order.
 Findings name row and field number, never a value; where all of them concern single records they are exceptions as well.
@@ -25,18 +25,21 @@ from typing import BinaryIO, Final
 
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding, RecordException, Report
+from gateway.validation.exceptional import REMARKS
 from gateway.validation.exceptions import OF_RECORD, named
 from gateway.validation.extract_bounds import bounds, field_numbers, first_row_fault
 from gateway.validation.extract_fields import MESSAGES
-from gateway.validation.extract_layout import VERSION, load_variants
+from gateway.validation.extract_layout import Variant, load_layouts
 from gateway.validation.extract_links import Links
 from gateway.validation.extract_matches import MATCHED, RMS_NUMBER, RULE, Matches
 from gateway.validation.extract_rows import RowRules
 from gateway.validation.forked import Forked
+from gateway.validation.nino_prefixes import load_prefixes
 
-SCHEMA: Final = f"extract/{VERSION}"
+FLOW: Final = "extract"
 _READ_AHEAD: Final = 1024 * 1024
 _MATCH: Final = (RMS_NUMBER, RULE, MATCHED)
+_MOST_NUMBERS_TOLD: Final = 12
 _EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
 """What is said once of rows that follow each other."""
 
@@ -45,7 +48,8 @@ _EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
 class ExtractLimits:
     """How much extract is too much. Sizes are in bytes; `max_faults` ends the reading of a file that is wrong all over.
 
-    `part` is as much as is worth a process of its own: a tenth of a second's reading.
+    `part` is as much as is worth a process of its own: a tenth of a second's reading. `max_remarks` is how often the same remark
+    about the same field is told row by row.
     """
 
     max_bytes: int = 1024 * 1024 * 1024
@@ -53,6 +57,7 @@ class ExtractLimits:
     max_rows: int = 2_000_000
     max_findings: int = 50
     max_faults: int = 10_000
+    max_remarks: int = 100
     part: int = 8 * 1024 * 1024
 
 
@@ -69,6 +74,8 @@ class _Log:
     exceptions: list[RecordException] = field(default_factory=list)
     total: int = 0
     _empty: tuple[str, int, int] | None = None
+    _remarks: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _first_untold: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, code: str, row: int, number: int = 0, detail: str = "") -> None:
         """Note a fault of a row, or of a field of it; `detail` is a sentence of this case alone."""
@@ -76,6 +83,21 @@ class _Log:
             self._add_empty(code, row)
             return
         self.flush()
+        if number and code in REMARKS:
+            self._remarks[code, number] += 1
+            if self._remarks[code, number] > self.limits.max_remarks:
+                self._first_untold.setdefault((code, number), row)
+                return
+        self._tell(code, row, number, detail)
+
+    def sum_up(self) -> None:
+        """Note the remarks that were not told one by one, each with the number of its rows."""
+        for (code, number), row in self._first_untold.items():
+            more = self._remarks[code, number] - self.limits.max_remarks
+            self._tell(code, row, number, f"From this row on it is so in {more} rows.")
+        self._first_untold.clear()
+
+    def _tell(self, code: str, row: int, number: int, detail: str) -> None:
         self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
         if code in OF_RECORD and len(self.exceptions) == self.total - 1:
             message = f"{MESSAGES[code]} {detail}".rstrip()
@@ -133,7 +155,7 @@ class _Tally:
 
 
 class ExtractValidator:
-    """A `Validator` for extracts. `schema_root` is the directory that holds `extract/1.0/layout.tsv`.
+    """A `Validator` for extracts. `schema_root` is the directory that holds `extract/VERSION/layout.tsv`.
 
     `allow_test_numbers` accepts National Insurance numbers of the specimen prefix QQ, as samples have them. With more
     `processors` than one, a long file is read by as many processes, copies of this one, which then may have no threads.
@@ -148,9 +170,9 @@ class ExtractValidator:
         processors: int = 1,
     ) -> None:
         self._limits = limits
-        self._allow_test_numbers = allow_test_numbers
         self._processors = processors
-        self._variants = {variant.header: variant for variant in load_variants(schema_root)}
+        self._prefixes = load_prefixes(schema_root).in_flow(FLOW, allow_test_numbers=allow_test_numbers)
+        self._layouts = load_layouts(schema_root)
         self._rules: dict[tuple[str, ...], RowRules] = {}
 
     def validate(self, path: Path) -> Report:
@@ -162,35 +184,36 @@ class ExtractValidator:
         try:
             size = path.stat().st_size
             parts = min(self._processors, size // self._limits.part)
-            tally = self._read_in_parts(path, parts) if parts > 1 else None
-            if tally is not None:
-                return _report(_Log(self._limits), tally)
-            return self._read_in_order(path)
+            report = self._read_in_parts(path, parts) if parts > 1 else None
+            return self._read_in_order(path) if report is None else report
         except OSError as error:
             raise DiskFailed("The file to validate cannot be read.") from error
 
     def _read_in_order(self, path: Path) -> Report:
         log, tally = _Log(self._limits), _Tally()
+        schema: str | None = None
         try:
             with path.open("rb", buffering=_READ_AHEAD) as file:
                 rows = _Rows(file, self._limits, log, tally)
-                rules = self._choose(rows.first(self._variants), log)
+                rules = self._choose(rows.first(self._layouts.headers), log)
+                schema = rules.schema
                 self._judge(rows, rules, log, tally)
             if tally.rows == 0:
                 log.add("extract-no-records", 1)
             for loose_end in tally.links.loose_ends():
                 log.add(*loose_end)
+            log.sum_up()
         except _GiveUp:
             pass
-        return _report(log, tally)
+        return _report(log, tally, schema)
 
-    def _read_in_parts(self, path: Path, parts: int) -> _Tally | None:
-        """The tally of a file that is right from end to end; None for any other, and where that could not be found out."""
+    def _read_in_parts(self, path: Path, parts: int) -> Report | None:
+        """The report on a file that is right from end to end; None for any other, and where that could not be found out."""
         try:
             with path.open("rb") as file:
-                log = _Log(self._limits)
+                log = _Log(replace(self._limits, max_faults=1))
                 rows = _Rows(file, self._limits, log, _Tally())
-                rules = self._choose(rows.first(self._variants), log)
+                rules = self._choose(rows.first(self._layouts.headers), log)
                 begin, end = file.tell(), rows.bounds.end
             cuts = [begin + (end - begin) * part // parts for part in range(parts + 1)]
             own, *others = pairwise(cuts)
@@ -206,7 +229,7 @@ class ExtractValidator:
         except (_GiveUp, OSError):
             return None
         right = 0 < tally.rows <= self._limits.max_rows and next(tally.links.loose_ends(), None) is None
-        return tally if right else None
+        return _report(log, tally, rules.schema) if right else None
 
     def _part_as_bytes(self, path: Path, rules: RowRules, start: int, end: int) -> bytes:
         return self._part(path, rules, start, end).plain()
@@ -244,13 +267,18 @@ class ExtractValidator:
         if not first:
             raise log.end("file-empty", 1)
         header = field_numbers(first)
-        variant = self._variants.get(header)
+        if header in self._rules:
+            return self._rules[header]
+        variant = self._layouts.read(header)
         if variant is None:
-            code, detail = first_row_fault(first, self._variants)
+            code, detail = first_row_fault(first, self._layouts.headers)
             raise log.end(code, 1, detail)
-        if header not in self._rules:
-            self._rules[header] = RowRules(variant, allow_test_numbers=self._allow_test_numbers)
-        return self._rules[header]
+        rules = RowRules(variant, self._prefixes)
+        if variant.unknown:
+            log.add("extract-extra-columns", 1, detail=_told(variant))
+        else:
+            self._rules[header] = rules  # of the known ones there are few, of the others as many as people send
+        return rules
 
 
 class _Rows:
@@ -304,10 +332,17 @@ class _Rows:
         return line
 
 
-def _report(log: _Log, tally: _Tally) -> Report:
+def _told(variant: Variant) -> str:
+    """Which columns nobody knows."""
+    numbers = ", ".join(variant.unknown[:_MOST_NUMBERS_TOLD])
+    more = len(variant.unknown) - _MOST_NUMBERS_TOLD
+    return f"Their numbers: {numbers}{f' and {more} more' if more > 0 else ''}."
+
+
+def _report(log: _Log, tally: _Tally, schema: str | None) -> Report:
     facts = {"records": str(tally.rows)}
     exceptions = named(log.exceptions) if len(log.exceptions) == log.total else ()
     if exceptions or not log.total:
         counts = json.dumps(dict(sorted(tally.counts.items())), separators=(",", ":"))
         facts |= {"counts": counts} | tally.matches.facts()
-    return Report(SCHEMA, tuple(log.findings), log.total, facts, exceptions)
+    return Report(schema, tuple(log.findings), log.total, facts, exceptions)

@@ -13,7 +13,8 @@ from typing import Final
 
 from gateway.validation.alphabets import alphabet_of, alphabet_of_codes
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind
-from gateway.validation.govtypes import nino_fault
+from gateway.validation.govtypes import POSTCODE_PATTERN, CodedFault, nino_fault, postcode_fault
+from gateway.validation.nino_prefixes import FlowPrefixes
 
 MESSAGES: Final = MappingProxyType(
     {
@@ -21,7 +22,9 @@ MESSAGES: Final = MappingProxyType(
         "extract-too-large": "The file is larger than the limit.",
         "extract-too-many-rows": "The file has more rows than the limit; nothing after this row was checked.",
         "extract-line-too-long": "The row is longer than any extract needs; nothing after it was checked.",
-        "extract-header": "The first row does not hold the field numbers of the 314-column or the 316-column extract.",
+        "extract-header": "The first row does not hold the field numbers of an extract of a version that is known here.",
+        "extract-extra-columns": "Columns follow the last known one: they belong to no version that is known here, and what"
+        " stands in them was not checked.",
         "extract-separator": "The columns of an extract are separated by commas.",
         "extract-line-end": "The rows end with CARRIAGE RETURN (U+000D) alone; a LINE FEED (U+000A) belongs to each end.",
         "extract-blank-row": "Nothing stands in it: delete it. One empty line at the end of the file does no harm.",
@@ -37,6 +40,14 @@ MESSAGES: Final = MappingProxyType(
         "extract-reference-missing": "The record has neither a housing benefit nor a council tax benefit claim reference.",
         "extract-reference-length": "The reference is longer than 40 characters.",
         "extract-nino": "Not a National Insurance number, nor the placeholder XX999 for a missing one.",
+        "nino-administrative": "An office's own reference, which only looks like a National Insurance number: its first two"
+        " letters were never issued to people.",
+        "nino-temporary": "A temporary number of tax credits, which this kind of file does not have.",
+        "nino-no-suffix": "A National Insurance number without its last letter: A, B, C or D, or a space where it is not"
+        " known.",
+        "extract-postcode": "Not a postcode, nor one of those for people without one (ZZ99), nor a BFPO number.",
+        "postcode-space": "A postcode that does not have one space in its middle, and no other.",
+        "postcode-case": "A postcode that is not in capitals.",
         "extract-date": "Not a date that exists, written as day/month/year (DD/MM/YYYY).",
         "extract-date-order": "The date is before the one that it may not be before.",
         "extract-integer": "Not a whole number of at most ten digits, without pounds sign, comma or point.",
@@ -53,6 +64,8 @@ REFERENCES: Final = frozenset({2, 3, 320})
 """Fields by which records belong together; they are kept in memory, so their length is bounded."""
 REFERENCE_LENGTH: Final = 40
 
+_OWN_CODES: Final = MappingProxyType({"nino": "extract-nino", "postcode": "extract-postcode"})
+"""What the extract calls faults of values that the government types find."""
 _FAULT_OF_KIND: Final = MappingProxyType(
     {
         Kind.DATE: "extract-date",
@@ -65,6 +78,7 @@ _ALPHABETS: Final = MappingProxyType(
     {
         Kind.RECORD_TYPE: alphabet_of_codes(RECORD_TYPES),
         Kind.NINO: alphabet_of(["[A-Z0-9 ]"]),
+        Kind.POSTCODE: alphabet_of(["[A-Z0-9 ]"]),
         Kind.DATE: alphabet_of(["[0-9/]"]),
         Kind.INTEGER: alphabet_of([r"[0-9\-]"]),
         Kind.DECIMAL: alphabet_of([r"[0-9.\-]"]),
@@ -86,18 +100,19 @@ _DATE_FAST: Final = (
     + _LEAP
     + rb")"
 )
-_NINO_FAST: Final = (
-    rb"(?:XX999[0-9A-Z ]{0,4}+|(?!BG|GB|KN|NK|NT|TN|ZZ)[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z][0-9]{6}[A-D ]"
-)
+_PLACEHOLDER_FAST: Final = rb"XX999[0-9A-Z ]{0,4}+"
+_POSTCODE_FAST: Final = rb"(?:%b)" % POSTCODE_PATTERN.encode()
 
 
-def field_fault(field: Field, value: str, *, allow_test_numbers: bool) -> str | None:
+def field_fault(field: Field, value: str, prefixes: FlowPrefixes) -> str | None:
     """The code of the rule that a value breaks in a record that uses the field; None where it breaks none."""
     kind = field.kind
     if field.number in REFERENCES and len(value) > REFERENCE_LENGTH:
         return "extract-reference-length"
     if kind is Kind.NINO:
-        return None if _is_nino(value, allow_test_numbers=allow_test_numbers) else "extract-nino"
+        return None if _PLACEHOLDER.fullmatch(value) else _own_code(nino_fault(value, prefixes))
+    if kind is Kind.POSTCODE:
+        return _own_code(postcode_fault(value))
     if kind is Kind.DATE:
         right = _is_date(value)
     elif kind is Kind.CODE:
@@ -118,12 +133,14 @@ def character_fault(field: Field, value: str) -> str | None:
     return None if fault is None else f"{fault}."
 
 
-def field_pattern(field: Field, *, allow_test_numbers: bool) -> bytes:
+def field_pattern(field: Field, prefixes: FlowPrefixes) -> bytes:
     """A regular expression for a value that is there and keeps the same rule; it has no groups, and never backs up."""
     if field.number in REFERENCES:
         return rb"(?! )" + TEXT + rb"{1,%d}+" % REFERENCE_LENGTH
     if field.kind is Kind.NINO:
-        return _NINO_FAST + (rb"|QQ[0-9]{6}[A-D ])" if allow_test_numbers else rb")")
+        return rb"(?:(?:%b)[0-9]{6}[A-D ]|%b)" % (_prefix_pattern(prefixes), _PLACEHOLDER_FAST)
+    if field.kind is Kind.POSTCODE:
+        return _POSTCODE_FAST
     if field.kind is Kind.DATE:
         return _DATE_FAST
     if field.kind is Kind.CODE:
@@ -136,8 +153,21 @@ def field_pattern(field: Field, *, allow_test_numbers: bool) -> bytes:
     return rb"(?! )" + TEXT + rb"++"
 
 
-def _is_nino(value: str, *, allow_test_numbers: bool) -> bool:
-    return _PLACEHOLDER.fullmatch(value) is not None or nino_fault(value, allow_test_numbers=allow_test_numbers) is None
+def _own_code(fault: CodedFault | None) -> str | None:
+    return None if fault is None else _OWN_CODES.get(fault.code, fault.code)
+
+
+def _prefix_pattern(prefixes: FlowPrefixes) -> bytes:
+    """The prefixes that pass; first letters that go with the same second ones are together, the largest group first."""
+    seconds: dict[str, str] = {}
+    for letters, status in prefixes.items():
+        if status is None:
+            seconds[letters[0]] = seconds.get(letters[0], "") + letters[1]
+    firsts: dict[str, str] = {}
+    for first, second in seconds.items():
+        firsts[second] = firsts.get(second, "") + first
+    groups = sorted(firsts.items(), key=lambda group: -len(group[1]))
+    return b"|".join(b"[%b][%b]" % (first.encode(), second.encode()) for second, first in groups)
 
 
 def _is_date(value: str) -> bool:

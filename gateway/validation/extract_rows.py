@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from gateway.transfer.characters import byte_called, called
 from gateway.validation.extract_fields import TEXT, character_fault, field_fault, field_pattern
 from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, Variant
+from gateway.validation.nino_prefixes import FlowPrefixes
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _COMMAS: Final = re.compile(r'[ \t"]*,[ \t",]*')
@@ -78,9 +79,10 @@ class Checks:
 class RowRules:
     """The rules of one variant. Immutable once made."""
 
-    def __init__(self, variant: Variant, *, allow_test_numbers: bool) -> None:
-        self._allow_test_numbers = allow_test_numbers
-        self._width = len(variant.fields)
+    def __init__(self, variant: Variant, prefixes: FlowPrefixes) -> None:
+        self.schema = variant.schema
+        self._prefixes = prefixes
+        self._width = len(variant.fields) + len(variant.unknown)
         self._record_type = variant.fields[0]
         self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
@@ -131,13 +133,14 @@ class RowRules:
         return Record(values[0], *(key.encode() for key in keys)), faults
 
     def fields(self, line: bytes, numbers: Sequence[int]) -> tuple[str, ...] | None:
-        """The texts of these fields in a row that is right; None where it is too wrong to have them."""
+        """The texts of these fields in a row that is right, none of a field without a column; None where it is too wrong to have them."""
         line = line.rstrip(b"\r\n")
         # Most rows hold no quotation marks, and then nothing but the fields asked for need become text.
         values = line.split(b",") if b'"' not in line else _split_quoted(line)
         if len(values) != self._width:
             return None
-        return tuple(values[self._columns[number]].decode("utf-8", "replace") for number in numbers)
+        columns = (self._columns.get(number) for number in numbers)
+        return tuple("" if column is None else values[column].decode("utf-8", "replace") for column in columns)
 
     def _faults(self, values: list[str], checks: Checks) -> list[Fault]:
         faults = [
@@ -148,7 +151,7 @@ class RowRules:
         for column, field in checks.used:
             value = values[column]
             if value and value.strip(" "):
-                code = field_fault(field, value, allow_test_numbers=self._allow_test_numbers)
+                code = field_fault(field, value, self._prefixes)
                 if code is not None:
                     faults.append(Fault(code, field.number, character_fault(field, value) or ""))
         wrong = {fault.field for fault in faults}
@@ -180,12 +183,14 @@ class RowRules:
                 parts.append(rb"(?>%b%b|%b)" % (rb",[0-9]{0,10}+" * len(fields), _COLUMN_ENDS, columns))
             else:
                 parts.append(columns)
+        if variant.unknown:
+            parts.append((b"," + TEXT + b"*+") * len(variant.unknown))
         return re.compile(b"".join(parts) + rb"\r?\n?")
 
     def _column(self, field: Field, kind: str) -> bytes:
         if _form(field, kind) is _Form.PLAIN:
             return TEXT + rb"*+"
-        pattern = field_pattern(field, allow_test_numbers=self._allow_test_numbers)
+        pattern = field_pattern(field, self._prefixes)
         optional = pattern if kind in field.required_by else b"(?:%b)?+" % pattern
         name = _KEYS.get(field.number)
         if name is None and any(field.number in order for order in self._checks[kind].orders):

@@ -16,8 +16,9 @@ from typing import BinaryIO, Final
 
 from gateway.errors import ContentInvalid, DiskFailed
 from gateway.validation.extract_bounds import bounds, field_numbers
-from gateway.validation.extract_layout import RECORD_TYPES, Variant, load_variants
+from gateway.validation.extract_layout import RECORD_TYPES, Layouts, load_layouts
 from gateway.validation.extract_rows import RowRules
+from gateway.validation.nino_prefixes import FlowPrefixes, load_prefixes
 
 TOTALS: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -55,21 +56,22 @@ class Summary:
 
 def summarise(schema_root: Path, path: Path) -> Summary:
     """Read the whole file once, row by row."""
-    variants = load_variants(schema_root)
+    layouts = load_layouts(schema_root)
+    prefixes = load_prefixes(schema_root).in_flow("extract", allow_test_numbers=True)
     try:
         with path.open("rb", buffering=1024 * 1024) as file:
-            return _sum(file, variants)
+            return _sum(file, layouts, prefixes)
     except OSError as error:
         raise DiskFailed("The extract cannot be read.") from error
 
 
-def _sum(file: BinaryIO, variants: tuple[Variant, ...]) -> Summary:
+def _sum(file: BinaryIO, layouts: Layouts, prefixes: FlowPrefixes) -> Summary:
     lines = _lines(file)
     header = field_numbers(next(lines, b""))
-    variant = next((variant for variant in variants if variant.header == header), None)
+    variant = layouts.read(header)
     if variant is None:
         raise ContentInvalid("The first row does not hold the field numbers of an extract.")
-    rules = RowRules(variant, allow_test_numbers=True)
+    rules = RowRules(variant, prefixes)
     used_by = {each.number: each.used_by for each in variant.fields}
     summary = Summary(columns=len(header))
     for line in lines:
@@ -81,10 +83,10 @@ def _sum(file: BinaryIO, variants: tuple[Variant, ...]) -> Summary:
         kind, found = values[0], dict(zip(_USED, values[1:], strict=True))
         summary.counts[kind] += 1
         for benefit, number in _STATUS.items():
-            if kind in used_by[number] and found[number] == _IN_PAYMENT:
+            if kind in used_by.get(number, ()) and found[number] == _IN_PAYMENT:
                 summary.in_payment[benefit] += 1
         for number, name in TOTALS.items():
-            if kind in used_by[number]:
+            if kind in used_by.get(number, ()):
                 summary.totals[name] += _pence(found[number])
     return summary
 

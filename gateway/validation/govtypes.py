@@ -7,7 +7,7 @@ The XML schemas and the extract's layout state the same rules as far as they can
 XSD standard refuses, and no schema knows today's date, so validators ask here as well.
 
 Sources: GovTalk Address and Personal Details schemas (NINO, names, postcode, UPRN), BS 7666, HMRC's manual NIM39110
-(prefixes), ONS GSS coding policy.
+(prefixes, by way of `nino_prefixes`), the NHS Data Dictionary and Hospital Episode Statistics (ZZ99), ONS GSS coding policy.
 """
 
 from __future__ import annotations
@@ -16,25 +16,34 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-TEST_PREFIX: Final = "QQ"
-"""The NINO prefix of official specimen forms. No number of a living person starts with it: Q is never a first letter."""
+from gateway.validation.nino_prefixes import FlowPrefixes, Status
 
-NEVER_ISSUED: Final = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
 EARLIEST: Final = date(1880, 1, 1)
 OLDEST_PERSON: Final = timedelta(days=130 * 366)
 FURTHEST_AHEAD: Final = timedelta(days=20 * 366)
 CLOCK_TOLERANCE: Final = timedelta(days=1)
 """How far "today" may lie in another time zone, or on another clock."""
 
-_NINO: Final = re.compile(r"[A-Z]{2}[0-9]{6}[A-D ]", re.ASCII)
-_ISSUED: Final = re.compile(r"[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z]")
+_NINO: Final = re.compile(r"[A-Z]{2}[0-9]{6}([A-D ]?)", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
 _POUNDS: Final = re.compile(r"[0-9]{1,9}\.[0-9]{2}", re.ASCII)
 _COUNT: Final = re.compile(r"0|[1-9][0-9]{0,6}", re.ASCII)
-_POSTCODE: Final = re.compile(r"[A-Z]{1,2}[0-9R][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{2}", re.ASCII)
+_OUTWARD_AND_INWARD: Final = (
+    (r"[A-Z]{1,2}[0-9R][0-9A-Z]?", r"[0-9][ABD-HJLNP-UW-Z]{2}"),
+    (r"ZZ99", r"[0-9][A-Z]Z"),
+    (r"BFPO", r"[1-9][0-9]{0,3}"),
+)
+POSTCODE_PATTERN: Final = "|".join(f"{outward} {inward}" for outward, inward in _OUTWARD_AND_INWARD)
+"""Postcodes as GovTalk has them; the NHS's and ONS's for people without one (ZZ99 3VZ: no fixed abode; ZZ99 6CZ: abroad), whose
+letters GovTalk's pattern would not take; and British Forces Post Office numbers, from before they had postcodes (BF1)."""
+_POSTCODE: Final = re.compile(POSTCODE_PATTERN, re.ASCII)
+_SPACED_POSTCODE: Final = re.compile(
+    " *(?:" + "|".join(f"{outward} *{inward}" for outward, inward in _OUTWARD_AND_INWARD) + ") *", re.ASCII
+)
 _UPRN: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 _AUTHORITY: Final = re.compile(r"[0-9]{4}|[EWSN][0-9]{8}", re.ASCII)
 _SORT_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
@@ -50,19 +59,45 @@ Fault = str | None
 """None where the value is right; otherwise what is wrong with it, to stand after a colon."""
 
 
-def nino_fault(text: str, *, allow_test_numbers: bool) -> Fault:
+class CodedFault(NamedTuple):
+    """What is wrong with a value, where a kind of value has several codes of findings."""
+
+    code: str
+    words: str
+
+
+_PREFIX_FAULTS: Final = MappingProxyType(
+    {
+        Status.NEVER: CodedFault("nino", "its first two letters were never issued"),
+        Status.TEST: CodedFault("nino", "a test number, which this site does not accept"),
+        Status.ADMINISTRATIVE: CodedFault(
+            "nino-administrative",
+            "an office's own reference, which only looks like a National Insurance number: its first two letters were"
+            " never issued to people",
+        ),
+        Status.TEMPORARY: CodedFault(
+            "nino-temporary", "a temporary number of tax credits, which this kind of file does not have"
+        ),
+    }
+)
+
+
+def nino_fault(text: str, prefixes: FlowPrefixes) -> CodedFault | None:
     """National Insurance number: two letters, six digits, and a suffix A to D or a space.
 
-    The first letter is never D F I Q U V, the second never D F I O Q U V, and seven prefixes were never issued.
-    With `allow_test_numbers` the prefix QQ is taken as well: for sites that are tried out on made-up people.
+    Which letters pass is the table's to say. Of a number that has several faults the first of these is told: its form,
+    its letters, its suffix.
     """
-    if not _NINO.fullmatch(text):
-        return "not two capital letters, six digits and a suffix A, B, C, D or space"
-    prefix = text[:2]
-    if prefix == TEST_PREFIX:
-        return None if allow_test_numbers else "a test number, which this site does not accept"
-    if prefix in NEVER_ISSUED or not _ISSUED.fullmatch(prefix):
-        return "its first two letters were never issued"
+    match = _NINO.fullmatch(text)
+    if match is None:
+        return CodedFault("nino", "not two capital letters, six digits and a suffix A, B, C, D or space")
+    status = prefixes[text[:2]]
+    if status is not None:
+        return _PREFIX_FAULTS[status]
+    if not match[1]:
+        return CodedFault(
+            "nino-no-suffix", "its last letter is missing: A, B, C or D, or a space where it is not known"
+        )
     return None
 
 
@@ -131,8 +166,18 @@ def count_fault(text: str) -> Fault:
     return None if _COUNT.fullmatch(text) else "not a whole number without leading noughts"
 
 
-def postcode_fault(text: str) -> Fault:
-    return None if _POSTCODE.fullmatch(text) else "not a postcode in capitals with one space"
+def postcode_fault(text: str) -> CodedFault | None:
+    """A postcode, one of those for people without one, or a number of the British Forces Post Office."""
+    if _POSTCODE.fullmatch(text):
+        return None
+    if text.isascii() and _SPACED_POSTCODE.fullmatch(text.upper()):
+        lower = " and is not in capitals" if text != text.upper() else ""
+        if not _POSTCODE.fullmatch(text.upper()):
+            return CodedFault(
+                "postcode-space", f"a postcode that does not have one space in its middle, and no other{lower}"
+            )
+        return CodedFault("postcode-case", "a postcode that is not in capitals")
+    return CodedFault("postcode", "not a postcode in capitals with one space")
 
 
 def uprn_fault(text: str) -> Fault:
@@ -183,16 +228,20 @@ def size_fault(text: str) -> Fault:
 
 @dataclass(frozen=True)
 class Rule:
-    """A government type as validators use it: the code of its findings, and the check for a given day."""
+    """A government type as validators use it: the check for a given day, and the code of its findings that have none."""
 
     code: str
-    fault: Callable[[str], Fault]
+    fault: Callable[[str], Fault | CodedFault]
+
+    def coded(self, fault: str | CodedFault) -> CodedFault:
+        """What the check has found, with its code."""
+        return fault if isinstance(fault, CodedFault) else CodedFault(self.code, fault)
 
 
-def rules(*, today: date, allow_test_numbers: bool) -> dict[str, Rule]:
-    """The check of every type that schemas name, such as `NinoType`, as it holds on the day `today`."""
+def rules(*, today: date, prefixes: FlowPrefixes) -> dict[str, Rule]:
+    """The check of every type that schemas name, such as `NinoType`, as it holds on the day `today` in one flow."""
     return {
-        "NinoType": Rule("nino", lambda text: nino_fault(text, allow_test_numbers=allow_test_numbers)),
+        "NinoType": Rule("nino", lambda text: nino_fault(text, prefixes)),
         "DateType": Rule("date", lambda text: date_fault(text, today=today)),
         "PastDateType": Rule("date", lambda text: past_date_fault(text, today=today)),
         "BirthDateType": Rule("date", lambda text: birth_date_fault(text, today=today)),

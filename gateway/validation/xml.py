@@ -22,6 +22,7 @@ from lxml import etree
 from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.validation.contract import Finding, Report
 from gateway.validation.govtypes import rules
+from gateway.validation.nino_prefixes import load_prefixes
 from gateway.validation.xml_catalog import SchemaSource, find_versions
 from gateway.validation.xml_codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
 from gateway.validation.xml_exceptions import are_texts, exceptions_of, only_values
@@ -72,7 +73,6 @@ class XmlValidator:
         today: Callable[[], date] = today_utc,
     ) -> None:
         self._limits = limits
-        self._allow_test_numbers = allow_test_numbers
         self._today = today
         self._day: date | None = None
         self._guard = XmlGuard(limits)
@@ -80,6 +80,7 @@ class XmlValidator:
             namespace: _Version(source, _compile(source), read_rules(source))
             for namespace, source in find_versions(schema_root, flow).items()
         }
+        self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
 
     def validate(self, path: Path) -> Report:
         try:
@@ -153,7 +154,7 @@ class XmlValidator:
             for each in self._versions.values():
                 each.walker = None
         if version.walker is None:
-            checks = version.ruleset.bind(rules(today=today, allow_test_numbers=self._allow_test_numbers))
+            checks = version.ruleset.bind(rules(today=today, prefixes=self._prefixes))
             version.walker = Walker(version.ruleset, checks, self._limits)
         return version.walker
 

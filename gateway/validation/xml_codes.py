@@ -32,10 +32,15 @@ class XmlCode(StrEnum):
     SCHEMA = "xml-schema"
     # -- single values
     NINO = "nino"
+    NINO_ADMINISTRATIVE = "nino-administrative"
+    NINO_TEMPORARY = "nino-temporary"
+    NINO_NO_SUFFIX = "nino-no-suffix"
     DATE = "date"
     AMOUNT = "amount"
     COUNT = "count"
     POSTCODE = "postcode"
+    POSTCODE_SPACE = "postcode-space"
+    POSTCODE_CASE = "postcode-case"
     CODE = "code"
     # -- values against each other
     DATE_ORDER = "date-order"

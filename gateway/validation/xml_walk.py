@@ -76,7 +76,8 @@ class Walker:
             rule, relations, tallied = duty
             if rule is not None and (fault := rule.fault(text or "")):
                 strange = self._ruleset.character_fault(element.tag, text or "")
-                self._add(seen, element, rule.code, f"{fault}; {strange}" if strange else fault)
+                code, words = rule.coded(fault)
+                self._add(seen, element, code, f"{words}; {strange}" if strange else words)
                 if seen.total > self._limits.enough:
                     seen.given_up = True
                     return seen

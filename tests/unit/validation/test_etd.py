@@ -17,6 +17,7 @@ from lxml import etree
 from gateway.sample.catalog import versions
 from gateway.settings.resources import resource
 from gateway.validation.govtypes import rules
+from gateway.validation.nino_prefixes import load_prefixes
 from gateway.validation.xml import XmlValidator
 from gateway.validation.xml_catalog import find_versions
 from gateway.validation.xml_codes import DEFAULT_LIMITS
@@ -382,7 +383,8 @@ def test_rules_across_elements_cost_no_more_than_their_number(body: str) -> None
     """The walk by itself: a document of that kind is refused for its size before it comes to this."""
     source = find_versions(SCHEMAS, "etd")["urn:gateway:etd:1.1"]
     ruleset = read_rules(source)
-    walker = Walker(ruleset, ruleset.bind(rules(today=TODAY, allow_test_numbers=True)), DEFAULT_LIMITS)
+    prefixes = load_prefixes(SCHEMAS).in_flow("etd", allow_test_numbers=True)
+    walker = Walker(ruleset, ruleset.bind(rules(today=TODAY, prefixes=prefixes)), DEFAULT_LIMITS)
     root = etree.fromstring(f'<Notices xmlns="{source.namespace}">{body}</Notices>')
     start = time.process_time()
     walker.walk(root)

@@ -26,6 +26,7 @@ from gateway.transfer.characters import called
 from gateway.transfer.redirect import Holding
 from gateway.validation.factory import build
 from gateway.validation.govtypes import rules
+from gateway.validation.nino_prefixes import load_prefixes
 from gateway.validation.pdf import PdfValidator
 from gateway.validation.plan import redirect_plan, with_authorities, xml_plan
 from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
@@ -101,7 +102,9 @@ def test_every_government_type_in_use_is_checked_in_python_too(flow: str) -> Non
     kinds = "Nino|Date|Money|Count|Postcode|Timestamp|AuthorityCode|Rms|RuleId|SiteCode|TransferId|Sha256|Size"
     for source in find_versions(SCHEMAS, flow).values():
         ruleset = read_rules(source)
-        checks = ruleset.bind(rules(today=TODAY, allow_test_numbers=True))
+        checks = ruleset.bind(
+            rules(today=TODAY, prefixes=load_prefixes(SCHEMAS).in_flow(flow, allow_test_numbers=True))
+        )
         for tag, simple_type in ruleset.types.items():
             if re.search(kinds, simple_type) and simple_type not in ("CountryType", "SmallCountType"):
                 assert tag in checks

@@ -23,16 +23,19 @@ from gateway.transfer.characters import called
 from gateway.validation.contract import Report
 from gateway.validation.extract import ExtractLimits, ExtractValidator
 from gateway.validation.extract_fields import MESSAGES, character_fault, field_fault, field_pattern
-from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_variants
+from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_layouts
 from gateway.validation.extract_rows import RowRules
 from gateway.validation.extract_summary import summarise
+from gateway.validation.govtypes import POSTCODE_PATTERN
+from gateway.validation.nino_prefixes import load_prefixes
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 TODAY = date(2026, 11, 21)
-VARIANTS = load_variants(SCHEMAS)
+VARIANTS = load_layouts(SCHEMAS).variants
+STRICT, TOLERANT = (load_prefixes(SCHEMAS).in_flow("extract", allow_test_numbers=allowed) for allowed in (False, True))
 WIDE = VARIANTS[-1]
 COLUMN = {field.number: column for column, field in enumerate(WIDE.fields)}
 VALIDATOR = ExtractValidator(SCHEMAS, allow_test_numbers=True)
@@ -77,7 +80,7 @@ def test_layout_has_the_two_documented_variants() -> None:
 
 def test_damaged_layout_is_a_fault_of_the_installation(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid):
-        load_variants(tmp_path)
+        load_layouts(tmp_path)
     layout = tmp_path / "extract" / "1.0" / "layout.tsv"
     layout.parent.mkdir(parents=True)
     good = (SCHEMAS / "extract" / "1.0" / "layout.tsv").read_text("utf-8")
@@ -89,10 +92,13 @@ def test_damaged_layout_is_a_fault_of_the_installation(tmp_path: Path) -> None:
         good.replace("314,316", "316", 1),
         good.replace("\t124\n", "\t123\n", 1),
         good.replace("\t124\n", "\t310\n", 1),
+        good.replace("\n320\t", "\n342\t", 1),
+        good.replace("\n341\t", "\n340\t", 1),
+        good.replace("\n1\t", "\n342\t", 1),
     ):
         layout.write_text(bad, "utf-8")
         with pytest.raises(ConfigurationInvalid):
-            load_variants(tmp_path)
+            load_layouts(tmp_path)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -138,6 +144,22 @@ def test_last_row_needs_no_line_end(check: Check) -> None:
         (row("D", nino="DA123456C"), [("extract-nino", "row 2, field 4")]),
         (row("D", nino="XX999001A"), []),
         (row("D", _126="qq123456c"), [("extract-nino", "row 2, field 126")]),
+        (row("D", nino="QQ123456"), [("nino-no-suffix", "row 2, field 4")]),
+        (row("D", nino="QQ123456 "), []),
+        (row("D", nino="OO123456A"), []),
+        (row("D", nino="PP123456A"), []),
+        (row("D", nino="PP999999P"), [("extract-nino", "row 2, field 4")]),
+        (row("D", nino="MW123456A"), [("nino-administrative", "row 2, field 4")]),
+        (row("D", _126="PZ123456"), [("nino-administrative", "row 2, field 126")]),
+        (row("D", _126="TN123456"), [("extract-nino", "row 2, field 126")]),
+        (row("D", _11="ZZ1 1AA", _307="BFPO 15"), []),
+        (row("A", _11="ZZ99 3VZ"), []),
+        (row("C", _11="ZZ11AA"), [("postcode-space", "row 2, field 11")]),
+        (row("C", _11="ZZ1  1AA"), [("postcode-space", "row 2, field 11")]),
+        (row("C", _11="ZZ1 1AA "), [("postcode-space", "row 2, field 11")]),
+        (row("D", _307="zz1 1aa"), [("postcode-case", "row 2, field 307")]),
+        (row("D", _307="ZZ1 1CA"), [("extract-postcode", "row 2, field 307")]),
+        (row("G", claim="", nino="", _11="anything: G does not use it"), []),
         (row("D", claim=""), [("extract-reference-missing", "row 2, field 2")]),
         (row("D", claim="9" * 41), [("extract-reference-length", f"row 2, field {field}") for field in (2, 3)]),
         (row("D", _250="anything at all: T alone uses it"), []),
@@ -337,7 +359,7 @@ def test_one_foreign_character_is_named_and_nothing_around_it(
 ) -> None:
     values = row("D", nino="QQ123456C").decode().split(",")
     values[COLUMN[field.number]] = before + stranger + after
-    _, faults = RowRules(WIDE, allow_test_numbers=True).explain((",".join(values) + "\n").encode())
+    _, faults = RowRules(WIDE, TOLERANT).explain((",".join(values) + "\n").encode())
     (fault,) = faults
     assert fault.detail.startswith(f"{called(stranger)} may not stand in it")
     assert fault.detail == character_fault(field, stranger)
@@ -395,8 +417,8 @@ def test_memory_follows_the_claims_and_not_the_bytes(tmp_path: Path) -> None:
     assert peak < 1_500_000 + 20_000 * 200
 
 
-def test_every_message_has_a_code_of_the_extract() -> None:
-    assert all(code == "file-empty" or code.startswith("extract-") for code in MESSAGES)
+def test_every_message_has_a_code_of_the_extract_or_of_a_government_type() -> None:
+    assert all(code == "file-empty" or code.startswith(("extract-", "nino-", "postcode-")) for code in MESSAGES)
 
 
 # -- a long file is read in parts; `check` asks both ways everywhere above
@@ -437,12 +459,14 @@ def test_part_whose_reader_dies_is_read_again(tmp_path: Path, monkeypatch: pytes
 
 # -- the fast path accepts nothing that the slow one refuses
 
-RULES = [RowRules(WIDE, allow_test_numbers=allowed) for allowed in (False, True)]
+RULES = [RowRules(WIDE, prefixes) for prefixes in (STRICT, TOLERANT)]
 VALUES = st.one_of(
     st.from_regex(r"\A[0-9]{2}/[0-9]{2}/(18|19|20)[0-9]{2}\Z"),
     st.dates(date(1880, 1, 1), date(2099, 12, 31)).map(lambda day: day.strftime("%d/%m/%Y")),
     st.from_regex(r"\A-?[0-9]{0,12}(\.[0-9]{0,3})?\Z"),
     st.from_regex(r"\A[A-Z]{2}[0-9]{6}[A-E ]?\Z"),
+    st.from_regex(POSTCODE_PATTERN, fullmatch=True, alphabet=st.characters(codec="ascii")),
+    st.from_regex(r"\A[A-Z]{1,4}[0-9]{1,2} ?[0-9][A-Z]{2} ?\Z"),
     st.from_regex(r"\AXX999[0-9A-Z ]{0,5}\Z"),
     st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=45),
 )
@@ -490,12 +514,12 @@ def written(values: list[str], quoting: int) -> bytes:
 
 def test_every_day_is_judged_alike_by_both_paths() -> None:
     field = Field(8, "", Kind.DATE, frozenset(), frozenset("D"), frozenset())
-    pattern = re.compile(field_pattern(field, allow_test_numbers=False))
+    pattern = re.compile(field_pattern(field, STRICT))
     for year in (*range(1876, 1908), *range(1996, 2008), 2096, 2099, 2100, 2400):
         for month in range(14):
             for day in range(33):
                 text = f"{day:02}/{month:02}/{year}"
-                slow = field_fault(field, text, allow_test_numbers=False) is None
+                slow = field_fault(field, text, STRICT) is None
                 assert (pattern.fullmatch(text.encode()) is not None) == slow, text
 
 
