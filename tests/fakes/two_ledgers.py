@@ -61,7 +61,7 @@ from gateway.stages.validate import Validate
 from gateway.stages.workplace import Stage, Workplace
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
-from gateway.validation.contract import Finding, Report
+from gateway.validation.contract import Finding, RecordException, Report
 from gateway.validation.sandbox import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 
@@ -113,7 +113,10 @@ class PretendedPgp:
 
 
 class PretendedReaders:
-    """Finds a file wrong that begins with `wrong`; one that begins with `facts ` tells the JSON on its first line."""
+    """Finds a file wrong that begins with `wrong`; one that begins with `facts ` tells the JSON on its first line.
+
+    One that begins with `odd ` has an exception in each of the `rows`, and the `facts`, of the JSON on its first line.
+    """
 
     def validate(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Report]]:
         for job in jobs:
@@ -121,10 +124,26 @@ class PretendedReaders:
             wrong = content.startswith(b"wrong")
             first = content.partition(b"\n")[0]
             facts = json.loads(first.removeprefix(b"facts ")) if first.startswith(b"facts ") else {}
+            if first.startswith(b"odd "):
+                yield job, odd_report(**json.loads(first.removeprefix(b"odd ")))
+                continue
             yield (
                 job,
                 Report("claim/1.0", (Finding("nino", "line 1", "not right"),) if wrong else (), int(wrong), facts),
             )
+
+
+def odd_report(rows: Sequence[int], facts: Mapping[str, str]) -> Report:
+    """What a reader says of a file with a wrong date in each of these rows."""
+    found = tuple(RecordException(row, "8", "extract-date", "Not a date.") for row in rows)
+    findings = tuple(Finding(each.code, f"row {each.row}, field 8", each.message) for each in found)
+    return Report("extract/1.0", findings[:50], len(found), facts, found)
+
+
+def odd(rows: Sequence[int], records: int, more: str = "") -> bytes:
+    """A file of which `PretendedReaders` find these rows odd."""
+    said = {"rows": list(rows), "facts": {"records": str(records)}}
+    return b"odd " + json.dumps(said).encode() + b"\n" + more.encode()
 
 
 class Bench:

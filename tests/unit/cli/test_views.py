@@ -45,7 +45,7 @@ def test_options_narrow_the_list_and_the_newest_stays(pair: Pair, run: Run) -> N
     for name in ("a.xml", "b.xml"):
         pair.dwp.submit(name, name.encode())
     pair.work()
-    pair.la.submit("s.csv", b"extract", flow="extract")
+    pair.la.submit("hb5900.csv", b"extract", flow="extract")
     pair.work()
 
     def names(*options: str) -> list[str]:
@@ -53,8 +53,8 @@ def test_options_narrow_the_list_and_the_newest_stays(pair: Pair, run: Run) -> N
         assert said.status == 0, said.err
         return [row["name"] for row in said.data]
 
-    assert names() == ["a.xml", "b.xml", "s.csv"]
-    assert names("--direction", "in") == ["s.csv"]
+    assert names() == ["a.xml", "b.xml", "hb5900.csv"]
+    assert names("--direction", "in") == ["hb5900.csv"]
     assert names("--flow", "claim", "--limit", "1") == ["b.xml"]
     assert names("--state", "receipted", "--partner", "E09000030") == ["a.xml", "b.xml"]
     assert names("--since", "2100-01-01") == []

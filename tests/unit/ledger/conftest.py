@@ -43,7 +43,7 @@ def _exchange(pair: Pair) -> None:
     pair.dwp.submit("b.xml", b"claim b")
     pair.dwp.submit("w.xml", b"wrong")
     pair.work()
-    pair.la.submit("shbe.csv", b"extract", flow="extract")
+    pair.la.submit("hbE09000030.csv", b"extract", flow="extract")
     pair.work()
     pair.dwp.submit("c.xml", b"claim c")
     pair.dwp.submit("again.xml", b"claim a")

@@ -17,8 +17,8 @@ def test_transfers_come_newest_first_and_every_word_narrows_them(books: BothBook
         everything = queries.transfers(connection)
         assert [row.key for row in everything] == sorted((row.key for row in everything), reverse=True)
         assert {row.name for row in queries.transfers(connection, state="receipted")} == {"a.xml", "b.xml", "c.xml"}
-        assert {row.name for row in queries.transfers(connection, direction="in")} == {"shbe.csv"}
-        assert [row.name for row in queries.transfers(connection, flow="extract")] == ["shbe.csv"]
+        assert {row.name for row in queries.transfers(connection, direction="in")} == {"hbE09000030.csv"}
+        assert [row.name for row in queries.transfers(connection, flow="extract")] == ["hbE09000030.csv"]
         assert queries.transfers(connection, partner="W06000024") == []
         assert queries.transfers(connection, since=2e9) == []
         assert len(queries.transfers(connection, limit=2)) == 2

@@ -67,9 +67,9 @@ def test_a_missing_extract_is_alarmed_once_its_deadline_has_passed_and_only_once
 def test_an_extract_after_its_deadline_is_alarmed_as_late_and_a_second_one_is_not(pair: Pair) -> None:
     look(pair.dwp)
     at(pair, date(2026, 11, 21))
-    send(pair, "SHBE November 2026.csv")
+    send(pair, "hbE09000030 November 2026.csv")
     look(pair.dwp)
-    send(pair, "SHBE November 2026 corrected.csv")
+    send(pair, "hbE09000030 November 2026 corrected.csv")
     look(pair.dwp)
     assert said(pair.dwp)[1:] == [("extract.late", f"{LA}/2026-11", "2026-11-19")]
 
@@ -77,9 +77,9 @@ def test_an_extract_after_its_deadline_is_alarmed_as_late_and_a_second_one_is_no
 def test_an_extract_in_time_alarms_nobody_even_when_it_is_corrected_late(pair: Pair) -> None:
     look(pair.dwp)
     at(pair, date(2026, 11, 19), 23)
-    send(pair, "SHBE November 2026.csv")
+    send(pair, "hbE09000030 November 2026.csv")
     at(pair, date(2026, 12, 1))
-    send(pair, "SHBE November 2026 corrected.csv")
+    send(pair, "hbE09000030 November 2026 corrected.csv")
     look(pair.dwp)
     assert len(said(pair.dwp)) == 1
 
@@ -87,7 +87,7 @@ def test_an_extract_in_time_alarms_nobody_even_when_it_is_corrected_late(pair: P
 def test_months_before_a_partner_was_known_are_nobody_s_fault(pair: Pair) -> None:
     at(pair, date(2026, 11, 25))
     look(pair.dwp)
-    send(pair, "SHBE October 2026.csv")
+    send(pair, "hbE09000030 October 2026.csv")
     look(pair.dwp)
     assert len(said(pair.dwp)) == 1
     with pair.dwp.ledger.read() as connection:

@@ -167,10 +167,10 @@ def test_a_name_that_is_taken_holds_nothing_else_up(pair: Pair) -> None:
     blocked = pair.dwp.home.landing_in(LA) / f"{consignment}.receipt.pgp"
     blocked.write_bytes(b"an earlier one")
     say(pair.la, "a.xml.accepted")
-    pair.la.submit("shbe.csv", b"extract", flow="extract")
+    pair.la.submit("hbE09000030.csv", b"extract", flow="extract")
     pair.work_alone(pair.la)
     with pair.la.ledger.read() as connection:
-        assert row_of(pair.la, "shbe.csv", Direction.OUT).state == State.SENT
+        assert row_of(pair.la, "hbE09000030.csv", Direction.OUT).state == State.SENT
         (waiting,) = queries.receipts_of(connection, Direction.OUT, "DWP", consignment, State.SEALED)
         assert waiting.code == "link-name-taken"
         assert waiting.due > pair.la.now

@@ -220,13 +220,13 @@ def test_extract_of_another_size_than_the_last_is_held_and_goes_when_released(tm
             ("less", 7_400, State.HELD),
             ("like-the-last-that-arrived", 15_100, State.RECEIPTED),
         ]:
-            pair.la.submit(name, extract(records), "extract")
+            pair.la.submit(f"hb{LA} {name}", extract(records), "extract")
             pair.work()
-            row = row_of(pair.la, name, Direction.OUT)
+            row = row_of(pair.la, f"hb{LA} {name}", Direction.OUT)
             assert (row.state, row.code) == (state, "extract-volume" if state is State.HELD else None), name
-        held = row_of(pair.la, "far-more", Direction.OUT)
+        held = row_of(pair.la, f"hb{LA} far-more", Direction.OUT)
         assert (held.resume, "22500" in held.reason, "14900" in held.reason) == (State.VALIDATED, True, True)
         decisions.release(pair.la.place, held.id, WHY)
         pair.work()
-        assert row_of(pair.la, "far-more", Direction.OUT).state == State.RECEIPTED
-        assert row_of(pair.dwp, "far-more", Direction.IN).state == State.DELIVERED
+        assert row_of(pair.la, f"hb{LA} far-more", Direction.OUT).state == State.RECEIPTED
+        assert row_of(pair.dwp, f"hb{LA} far-more", Direction.IN).state == State.DELIVERED

@@ -202,6 +202,7 @@ def test_record_of_no_claim_and_error_of_no_change_are_named(check: Check) -> No
         ("extract-orphan", "row 3, field 2"),
         ("extract-unknown-change", "row 4, field 320"),
         ("extract-orphan", "row 5, field 2"),
+        ("extract-orphan", "row 6, field 2"),
     ]
     assert places(check(extract(*rows))) == expected
 
