@@ -260,12 +260,15 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
                 ),
             ],
         )
-    if not report.usable:
-        output.say("The link is there, but an upload would fail.")
-    if report.failed is not None and report.failed.remedy:
-        output.say(f"{report.failed.code}: {report.failed.remedy}")
+    failed, left = report.failed, report.left_behind
+    if failed is not None:
+        output.say(sentence(f"The link is there, but {report.verdict}"))
+        output.say(f"{failed.code}: {failed.remedy}")
+    if left is not None:
+        output.say(f"{sentence(left.reason)} {left.remedy}")
     if alarm is not None:
-        output.say(f"{alarm['words']}. {alarm['remedy']}")
+        known_already = failed is not None and failed.code == alarm["code"]
+        output.say(sentence(alarm["words"]) + ("" if known_already else f" {alarm['remedy']}"))
     if not report.usable or alarm is not None:
         ctx.exit(69)
 
