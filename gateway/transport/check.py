@@ -38,7 +38,9 @@ class LinkReport:
         """Why work with the partner would fail. What the server says of directory and room counts where nothing was written:
         some say it of every directory.
         """
-        found = next((each for each in self.steps if each.outcome is Outcome.FAILED and each.name not in _AFTERWARDS), None)
+        found = next(
+            (each for each in self.steps if each.outcome is Outcome.FAILED and each.name not in _AFTERWARDS), None
+        )
         if found is not None or any(step.name == "write" for step in self.worked):
             return found
         if not self.directory_found:
@@ -49,12 +51,12 @@ class LinkReport:
 
     @property
     def verdict(self) -> str | None:
-        """What would fail, by which step and why; None where nothing would."""
+        """What would fail, by which step and why, without a full stop; None where nothing would."""
         failed = self.failed
         if failed is None:
             return None
         what = "collecting" if failed.name == LIST else "an upload"
-        return f"{what} would fail: {failed.name}: {failed.reason}"
+        return f"{what} would fail: {failed.name}: {failed.reason.removesuffix('.')}"
 
     @property
     def left_behind(self) -> Step | None:

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.transport.check import LinkReport, check_link
 from gateway.transport.contract import Pace
 from gateway.transport.sftp import SftpTransport
-from gateway.transport.trial import Outcome
+from gateway.transport.trial import Outcome, Step
 from tests.fakes.asyncssh_partner import NEVER_A_SIZE, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.sshd_site import parcel, running_site
 from tests.fakes.sshd_stock import stock_sshd
@@ -122,6 +122,18 @@ def _lane(transport: SftpTransport, directory: Path) -> GatewayError | None:
     return last
 
 
+def _fault(transport: SftpTransport) -> GatewayError | Step | None:
+    """Why an upload would fail, by a trial; or why there is no connection."""
+    try:
+        return _try(transport).failed
+    except GatewayError as error:
+        return error
+
+
+def _words(fault: GatewayError | Step | None) -> tuple[str | None, str, str | None] | None:
+    return None if fault is None else (fault.code, fault.reason, fault.remedy)
+
+
 _ALIKE = sorted(set(Quirk) - {Quirk.FSYNC_SILENT, Quirk.RENAME_ANSWER_LOST, Quirk.LARGE_FAILS, Quirk.REMOVE_DENIED})
 
 
@@ -129,18 +141,8 @@ _ALIKE = sorted(set(Quirk) - {Quirk.FSYNC_SILENT, Quirk.RENAME_ANSWER_LOST, Quir
 def test_trial_says_of_a_server_what_a_lane_would_find(tmp_path: Path, quirk: Quirk) -> None:
     """Left out: what takes minutes, what a lane finds at its next try alone, and where no file as small as a trial's fails."""
     with asyncssh_partner(tmp_path / "partner", [quirk]) as partner:
-        found = _lane(partner.transport(), tmp_path)
-        try:
-            failed = _try(partner.transport()).failed
-        except GatewayError as error:
-            assert found is not None
-            assert (error.code, error.reason) == (found.code, found.reason)
-            return
-        if found is None:
-            assert failed is None
-        else:
-            assert failed is not None
-            assert (failed.code, failed.reason, failed.remedy) == (found.code, found.reason, found.remedy)
+        by_lane, by_trial = _lane(partner.transport(), tmp_path), _fault(partner.transport())
+        assert _words(by_trial) == _words(by_lane)
 
 
 @pytest.mark.parametrize("quirk", [Quirk.DISK_FULL_FAILS, Quirk.CLOSE_FAILS])
@@ -165,7 +167,7 @@ def test_disk_that_is_told_to_be_full_is_a_reason_where_nothing_could_be_written
         assert report.failed is not None
         assert (report.failed.name, report.failed.code) == ("free", "link-remote-full")
         assert report.failed.remedy
-        assert report.verdict == "an upload would fail: free: The partner's disk is full"
+        assert report.verdict == "an upload would fail: free: The partner's disk is full"  # and no full stop
 
 
 def test_server_that_does_not_rename_is_said_to_need_it(tmp_path: Path) -> None:
