@@ -120,7 +120,21 @@ class RemoteRefused(Defer):
     """The partner's server refused the operation."""
 
     code = "link-remote-refused"
-    remedy = "Check `path` in the partner's file, and the rights of our account at the partner."
+    remedy = (
+        "Check `path` in the partner's file, and the rights of our account at the partner: it must be allowed to write and "
+        "to rename there."
+    )
+
+
+class OperationUnknown(RemoteRefused):
+    """The partner's server does not have an operation of SFTP that sending needs."""
+
+    code = "link-unsupported"
+    remedy = (
+        "Ask the partner to let our account use what sending needs of SFTP version 3: open, write, close, and rename from "
+        "ID.pgp.part to ID.pgp (the reason ends in the one that is missing); to collect, also opendir, readdir, read and "
+        "remove. It is for their server's settings, or for another server."
+    )
 
 
 class UploadIncomplete(Defer):

@@ -68,12 +68,11 @@ def examine_links(settings: Settings) -> Iterator[Check]:
 
 def _link(name: str, report: LinkReport) -> Check:
     """What the trial of a link found, in a line."""
-    if report.failed is not None:
-        message = f"logged in, but an upload would fail: {report.failed.name}: {report.failed.reason}"
-        return Check(name, Outcome.FAIL, message, report.failed.remedy or "Ask the partner to remove it.")
-    if not report.usable:
-        remedy = "Check `path` in the partner's file, and ask the partner about space on their disk."
-        return Check(name, Outcome.FAIL, "logged in, but an upload would fail", remedy)
+    failed, left = report.failed, report.left_behind
+    if failed is not None:
+        return Check(name, Outcome.FAIL, f"logged in, but {report.verdict}", failed.remedy or "")
+    if left is not None:
+        return Check(name, Outcome.WARN, f"logged in, and uploads work; {left.reason}", left.remedy or "")
     message = f"logged in within {report.connect_seconds:.2f} s"
     if report.worked:
         message += f"; worked: {', '.join(step.name for step in report.worked)}"

@@ -14,6 +14,7 @@ import click
 from gateway.cli import output
 from gateway.cli.acting import because
 from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
+from gateway.cli.words import within
 from gateway.errors import CardRefused, GatewayError, UsageWrong
 from gateway.preflight import load
 from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
@@ -230,7 +231,8 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
 
     That round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
     anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
-    the table says so. Exit status 69 where an upload would fail, or where uploads have failed again and again.
+    the table says so. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
+    uploads have failed again and again.
 
     \b
     Example:
@@ -260,12 +262,15 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
                 ),
             ],
         )
-    if not report.usable:
-        output.say("The link is there, but an upload would fail.")
-    if report.failed is not None and report.failed.remedy:
-        output.say(f"{report.failed.code}: {report.failed.remedy}")
+    failed, left = report.failed, report.left_behind
+    if failed is not None:
+        output.say(f"The link is there, but {report.verdict}.")
+        output.say(f"{failed.code}: {failed.remedy}")
+    if left is not None:
+        output.say(f"{within(left.reason)}. {left.remedy}")
     if alarm is not None:
-        output.say(f"{alarm['words']}. {alarm['remedy']}")
+        known_already = failed is not None and failed.code == alarm["code"]
+        output.say(f"{alarm['words']}." + ("" if known_already else f" {alarm['remedy']}"))
     if not report.usable or alarm is not None:
         ctx.exit(69)
 

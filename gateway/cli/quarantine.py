@@ -8,6 +8,7 @@ from gateway.cli import acting, output, reading, tables
 from gateway.cli.acting import because
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.cli.words import within
 from gateway.errors import documented_errors
 from gateway.ledger import queries
 from gateway.stages import decisions
@@ -116,7 +117,7 @@ def discard(ctx: click.Context, identity: str, reason: str, *, dry_run: bool) ->
     if dry_run:
         with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
             row = decisions.quarantined(connection, identity)
-        output.say(f"Would discard {row.id}, {row.size} bytes from {row.partner}: {row.reason}.")
+        output.say(f"Would discard {row.id}, {row.size} bytes from {row.partner}: {within(row.reason)}.")
         return
     with acting.workplace(ctx) as place:
         row = decisions.discard(place, identity, because_of)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Row
 
+from gateway.cli.words import within
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
 from gateway.ledger.facts import exceptions_in
 from gateway.ledger.failing import alarm
@@ -59,7 +60,7 @@ def trouble(connection: Connection, partner: str, most: int) -> dict[str, Any] |
         "code": found.code,
         "reason": found.reason,
         "remedy": remedy,
-        "words": f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {found.reason}",
+        "words": f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {within(found.reason)}",
     }
 
 

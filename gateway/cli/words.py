@@ -70,6 +70,11 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
     return f"{said}: {why}" if why else said
 
 
+def within(reason: str) -> str:
+    """A reason to stand within a sentence: without a full stop of its own."""
+    return reason.strip().removesuffix(".")
+
+
 def with_code(reason: str | None, code: str | None) -> str:
     """A reason with its code behind it, once: a finding's line ends in its code already."""
     text = reason or ""

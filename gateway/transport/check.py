@@ -8,10 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
+from gateway.errors import GatewayError, RemoteDiskFull, RemoteRefused
 from gateway.transport.connection import shown_host_key
 from gateway.transport.sftp import SftpTransport
-from gateway.transport.trial import Outcome, Step, whole_round
+from gateway.transport.trial import LIST, REMOVE, TIDY, Outcome, Retries, Step, whole_round
+
+_AFTERWARDS: Final = (REMOVE, TIDY)
+"""Of the trial alone: no lane removes what it sent."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,33 @@ class LinkReport:
 
     @property
     def failed(self) -> Step | None:
-        """The step that failed first."""
-        return next((step for step in self.steps if step.outcome is Outcome.FAILED), None)
+        """Why work with the partner would fail. What the server says of directory and room counts where nothing was written:
+        some say it of every directory.
+        """
+        found = next(
+            (each for each in self.steps if each.outcome is Outcome.FAILED and each.name not in _AFTERWARDS), None
+        )
+        if found is not None or any(step.name == "write" for step in self.worked):
+            return found
+        if not self.directory_found:
+            return Step.failed("directory", RemoteRefused("the partner's server finds no such directory"))
+        if self.free_bytes == 0:
+            return Step.failed("free", RemoteDiskFull())
+        return None
+
+    @property
+    def verdict(self) -> str | None:
+        """What would fail, by which step and why, without a full stop; None where nothing would."""
+        failed = self.failed
+        if failed is None:
+            return None
+        what = "collecting" if failed.name == LIST else "an upload"
+        return f"{what} would fail: {failed.name}: {failed.reason.removesuffix('.')}"
+
+    @property
+    def left_behind(self) -> Step | None:
+        """The step that says what could not be removed there."""
+        return next((step for step in self.steps if step.name == TIDY and step.outcome is Outcome.FAILED), None)
 
     @property
     def worked(self) -> list[Step]:
@@ -43,8 +73,8 @@ class LinkReport:
 
     @property
     def usable(self) -> bool:
-        """Whether an upload may be expected to succeed."""
-        return self.directory_found and self.free_bytes != 0 and self.failed is None
+        """Whether a lane may be expected to succeed; where not, `failed` has the reason."""
+        return self.failed is None
 
 
 def check_link(
@@ -53,6 +83,18 @@ def check_link(
     """Connect, ask, try, disconnect. `token` makes names that nobody else has; `collects` is for a partner that holds out
     files to us. Raises the Defer or Hold that says why there is no connection.
     """
+    retries = Retries(transport.habits)
+    while True:
+        try:
+            return _try_link(transport, token, retries, collects=collects, clock=clock)
+        except GatewayError as error:
+            if not retries.again(error):
+                raise
+
+
+def _try_link(
+    transport: SftpTransport, token: str, retries: Retries, *, collects: bool, clock: Callable[[], float]
+) -> LinkReport:
     begun = clock()
     session = transport.connect()
     try:
@@ -70,7 +112,7 @@ def check_link(
             directory=_printable(look.directory),
             directory_found=look.found,
             free_bytes=look.free_bytes,
-            steps=whole_round(transport, session, token, collects=collects),
+            steps=whole_round(transport, session, token, retries, collects=collects),
         )
     finally:
         session.close()

@@ -40,6 +40,7 @@ from gateway.errors import (
     LinkBroken,
     LinkTimeout,
     NoCommonAlgorithm,
+    OperationUnknown,
     PartnerUnreachable,
     RemoteDiskFull,
     RemoteRefused,
@@ -143,7 +144,7 @@ _STATUS: Final[Mapping[StatusCode, tuple[type[GatewayError], str]]] = MappingPro
     {
         StatusCode.NO_SUCH_FILE: (RemoteRefused, "the partner's server finds no such file or directory"),
         StatusCode.PERMISSION_DENIED: (RemoteRefused, "the partner's server does not permit it"),
-        StatusCode.OP_UNSUPPORTED: (RemoteRefused, "the partner's server does not know the operation"),
+        StatusCode.OP_UNSUPPORTED: (OperationUnknown, "the partner's server does not know the operation"),
         StatusCode.NO_SPACE: (RemoteDiskFull, "the partner's disk is full"),
         StatusCode.QUOTA_EXCEEDED: (RemoteDiskFull, "our account's share of the partner's disk is used up"),
         StatusCode.BAD_MESSAGE: (LinkBroken, "the partner's server did not understand us"),

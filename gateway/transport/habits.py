@@ -28,11 +28,13 @@ class Habit(StrEnum):
     )
     SIZE = "stat tells no size: it is asked for in another way"
     NO_SIZE = "no size is told in any way: the answers to writing are relied on, and the receipt"
+    RENAMED = "renaming is answered with a failure though it was done: what lies there then counts"
     NAMED = "a file gets its final name by itself when it is closed: that is taken for the renaming"
 
 
+FSYNC: Final = "fsync@openssh.com"
 OFFERS: Final = {
-    "fsync@openssh.com": Habit.FSYNC,
+    FSYNC: Habit.FSYNC,
     "limits@openssh.com": Habit.LIMITS,
     "statvfs@openssh.com": Habit.STATVFS,
 }
@@ -68,6 +70,12 @@ class Habits:
         with self._lock:
             since = self._avoided.get(extension)
             return since is not None and abs(self._wall() - since) < _FORGOTTEN_AFTER
+
+    @property
+    def suspects(self) -> bool:
+        """Whether a connection ended over an extension that was not served since: once more, and it is avoided."""
+        with self._lock:
+            return bool(self._ended)
 
     def served(self, extension: str) -> None:
         """The server answered, whatever it said."""

@@ -126,7 +126,7 @@ class SftpSession:
         self._watch = watch
         self._drop, self._collect = paths
         self._quota = Quota(channel, watch, bandwidth)
-        self._uploads = Uploads(channel, watch, proof, habits, self._quota, self._drop)
+        self.uploads = Uploads(channel, watch, proof, habits, self._quota, self._drop)
 
     @property
     def alive(self) -> bool:
@@ -154,7 +154,7 @@ class SftpSession:
         """Upload each parcel, and yield it once it lies at the partner under its final name."""
         for parcel in parcels:
             with self._work():
-                self._uploads.send(parcel)
+                self.uploads.send(parcel)
             yield parcel
 
     # -- from the partner

@@ -22,7 +22,7 @@ from paramiko.sftp import SFTPError
 
 from gateway.errors import ExtensionUnserved, GreetingPrinted, LinkTimeout
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode
-from gateway.transport.habits import OFFERS, Habits
+from gateway.transport.habits import FSYNC, OFFERS, Habits
 from gateway.transport.patience import Watch
 from gateway.transport.sftp_packets import Attributes, Entry, Reader, string, text
 
@@ -167,7 +167,7 @@ class SftpChannel:
 
     def fsync(self, handle: bytes) -> bool:
         """Make the file durable; whether the server did."""
-        return self.extended("fsync@openssh.com", Answer.STATUS, string(handle)) is not None
+        return self.extended(FSYNC, Answer.STATUS, string(handle)) is not None
 
     def offers(self, extension: str) -> bool:
         """Whether the extension may be asked for: offered, and not known as one that is not served."""
@@ -253,16 +253,22 @@ class SftpChannel:
         return entries
 
     def free_bytes(self, path: str) -> int | None:
-        """Bytes that an unprivileged user may still write at `path`; None where the server does not say."""
+        """Bytes that an unprivileged user may still write at `path`; None where the server does not say.
+
+        A file system of no blocks at all, and of no room, is how servers that know neither fill in the answer.
+        """
         reader = self.extended("statvfs@openssh.com", Answer.EXTENDED_REPLY, string(path))
         if reader is None:
             return None
         try:
-            _, fragment, _, _, available = (reader.long() for _ in range(5))
+            block, fragment, blocks, _, available = (reader.long() for _ in range(5))
         except SFTPError:
             self._unserved("statvfs@openssh.com")
             return None
-        return fragment * available
+        unit = fragment or block
+        if not unit or (not blocks and not available):
+            return None
+        return unit * available
 
     def close(self) -> None:
         self._channel.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
+from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from gateway.errors import (
@@ -24,7 +25,7 @@ from gateway.errors import (
 from gateway.transport.bandwidth import Bandwidth
 from gateway.transport.contract import Parcel
 from gateway.transport.faults import SftpStatus, StatusCode, translate
-from gateway.transport.habits import Habit, Habits
+from gateway.transport.habits import FSYNC, Habit, Habits
 from gateway.transport.names import PART, plain_name
 from gateway.transport.patience import Watch
 from gateway.transport.proof import Proof
@@ -33,6 +34,8 @@ from gateway.transport.sftp_channel import Mode, SftpChannel
 _BYTES_UNDER_WAY: Final = 8 * 1024 * 1024
 _REQUESTS_UNDER_WAY: Final = 256
 _ENOUGH_ROOM: Final = 1024 * 1024
+
+UPLOAD_STEPS: Final = ("open", "write", "fsync", "close", "look", "rename")
 
 
 class Quota:
@@ -72,27 +75,58 @@ class Uploads:
         final = f"{self._drop}/{plain_name(parcel.name)}"
         # Asked before anything is opened: after a crash of the server between link and unlink, NAME.part *is* the
         # published file, and truncating it would empty what the partner may be reading.
-        if self._is_there(final, parcel):
+        if self.is_there(final, parcel.size):
             self._remove_if_permitted(final + PART)
             return
-        if self._upload(parcel, final + PART, final):
-            self._rename(parcel, final + PART, final)
+        with parcel.path.open("rb", buffering=0) as source:
+            if os.fstat(source.fileno()).st_size != parcel.size:
+                raise DiskFailed("a sealed file of ours is not as long as it was when it was sealed")
+            for _ in self.steps(source, parcel.size, final):
+                pass
 
-    def _rename(self, parcel: Parcel, part: str, final: str) -> None:
+    def steps(self, source: BinaryIO, size: int, final: str) -> Iterator[tuple[str, Habit | None]]:
+        """Upload what `source` has, `size` bytes, to the path `final`, which nothing has: each of `UPLOAD_STEPS` once it is
+        done, with the habit of the server that was worked round in it. A lane goes through them, and so does a trial.
+        """
+        part = final + PART
+        self._watch.begin()
+        handle = self._channel.open(part, Mode.WRITE | Mode.CREATE | Mode.TRUNCATE)
+        yield "open", None
+        self._watch.begin()
+        try:
+            self._write(source, handle)
+            yield "write", None
+            self._watch.begin(heavy=True)
+            durable = self._channel.fsync(handle) or FSYNC not in self._channel.extensions
+            yield "fsync", None if durable else Habit.FSYNC
+            self._watch.begin(heavy=True)
+            self._channel.close_handle(handle)
+            yield "close", None
+        except SftpStatus as status:
+            raise self._why_not_written(status, size, part) from status
+        self._watch.begin()
+        habit = self._look(size, part, final)
+        yield "look", habit
+        yield "rename", habit if habit is Habit.NAMED else self._rename(size, part, final)
+
+    def _rename(self, size: int, part: str, final: str) -> Habit | None:
         """Give it its name. Whatever the server says instead of yes, what counts is what lies there then."""
         self._watch.begin()
         try:
             self._channel.rename(part, final)
         except SftpStatus as status:
-            if not self._is_there(final, parcel):
+            if not self.is_there(final, size):
                 if self._proof.find(part).there is False:
                     raise UploadVanished from status
                 self._remove_if_permitted(part)
                 raise
             self._remove_if_permitted(part)
+            self._habits.met(Habit.RENAMED)
+            return Habit.RENAMED
+        return None
 
-    def _is_there(self, final: str, parcel: Parcel) -> bool:
-        """Whether an earlier attempt published the parcel. Raises NameTaken for a file of another size there, SizeUntold
+    def is_there(self, final: str, expected: int) -> bool:
+        """Whether an earlier attempt published it, `expected` bytes. Raises NameTaken for a file of another size there, SizeUntold
         where its size cannot be learnt in any way: a receipt may replace an earlier one of its name that is as long as any.
 
         It is not overwritten: the partner's gateway takes it away and judges it, and then the name is free again.
@@ -103,44 +137,27 @@ class Uploads:
         size = self._proof.length(final) if found.size is None else found.size
         if size is None:
             raise SizeUntold
-        if size != parcel.size:
+        if size != expected:
             raise NameTaken
         return True
 
-    def _upload(self, parcel: Parcel, part: str, final: str) -> bool:
-        """Write the parcel under `part`; whether it still has to be renamed."""
-        with parcel.path.open("rb", buffering=0) as source:
-            if os.fstat(source.fileno()).st_size != parcel.size:
-                raise DiskFailed("a sealed file of ours is not as long as it was when it was sealed")
-            self._watch.begin()
-            handle = self._channel.open(part, Mode.WRITE | Mode.CREATE | Mode.TRUNCATE)
-            self._watch.begin()
-            try:
-                self._write(source, handle)
-                self._watch.begin(heavy=True)
-                self._channel.fsync(handle)
-                self._watch.begin(heavy=True)
-                self._channel.close_handle(handle)
-            except SftpStatus as status:
-                raise self._why_not_written(status, parcel, part) from status
-        self._watch.begin()
-        return self._has_landed(parcel, part, final)
-
-    def _has_landed(self, parcel: Parcel, part: str, final: str) -> bool:
-        """Whether it lies under `part`, whole; false where the server has given it its final name already.
+    def _look(self, expected: int, part: str, final: str) -> Habit | None:
+        """See that it lies under `part`, whole; NAMED where the server has given it its final name already.
 
         Where nothing is told of it, every write and the close were answered well: the receipt says the rest.
         """
         found = self._proof.find(part)
         if found.there is False:
-            if self._is_there(final, parcel):
+            if self.is_there(final, expected):
                 self._habits.met(Habit.NAMED)
-                return False
+                return Habit.NAMED
             raise UploadVanished
         size = self._proof.length(part) if found.size is None else found.size
-        if size is not None and size != parcel.size:
-            raise self._why_not_written(None, parcel, part)
-        return True
+        if size is not None and size != expected:
+            raise self._why_not_written(None, expected, part)
+        if size is None:
+            return Habit.NO_SIZE
+        return Habit.SIZE if found.size is None else None
 
     def _write(self, source: BinaryIO, handle: bytes) -> None:
         """Write the whole file, several requests under way, each answer checked."""
@@ -161,7 +178,7 @@ class Uploads:
         self._channel.done(number, "write")
         self._watch.heard(size)
 
-    def _why_not_written(self, status: SftpStatus | None, parcel: Parcel, part: str) -> GatewayError:
+    def _why_not_written(self, status: SftpStatus | None, size: int, part: str) -> GatewayError:
         """A full disk looks like any failure to SFTP version 3: ask the server how much room it has."""
         if status is not None and status.code is not StatusCode.FAILURE:
             if status.code in (StatusCode.NO_SPACE, StatusCode.QUOTA_EXCEEDED):
@@ -171,7 +188,7 @@ class Uploads:
             free = self._channel.free_bytes(self._drop)
         except SftpStatus:
             free = None
-        if free is not None and free < min(parcel.size, _ENOUGH_ROOM):
+        if free is not None and free < min(size, _ENOUGH_ROOM):
             self._give_back_room(part)
             return RemoteDiskFull()
         if status is not None:

@@ -139,6 +139,8 @@ def test_lane_that_can_never_work_is_named_alarmed_once_over_a_restart_and_well_
         doctor = dwp.gateway("doctor", "--links", check=False)
         assert doctor.returncode != 0
         assert "would fail: rename" in doctor.stdout
+        assert ".." not in tried.stderr
+        assert tried.stderr.count("Check `path`") == 1, "one fault, one remedy"
         assert list(la.home.landing_in(dwp.code).iterdir()) == [], "neither our uploads nor the trials left anything"
         server.quirks.clear()
         la.start()
@@ -162,6 +164,10 @@ def test_scanner_that_takes_every_upload_gets_few_copies_and_is_named(pair: Pair
         assert health["lanes"][0]["code"] == "link-upload-vanished"
         assert health["lanes"][0]["next_try"] > alarm["timestamp"]
         assert len(server.taken("scanned")) == FEW
+        tried = dwp.gateway("partner", "test", la.code, check=False)
+        assert tried.returncode == 69
+        assert "before they are renamed.\n" in tried.stderr
+        assert ".." not in tried.stderr
 
 
 def test_account_that_prints_before_sftp_is_named(pair: Pair, tmp_path: Path) -> None:

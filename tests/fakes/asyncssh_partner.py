@@ -36,6 +36,8 @@ class Quirk(StrEnum):
     FSYNC_HANGS_UP = "fsync-hangs-up"
     FSYNC_SILENT = "fsync-silent"
     STATVFS_UNSUPPORTED = "statvfs-unsupported"
+    STATVFS_ZEROS = "statvfs-zeros"
+    STATVFS_FULL = "statvfs-full"
     STATVFS_HANGS_UP = "statvfs-hangs-up"
     NO_SIZE_IN_STAT = "no-size-in-stat"
     NO_SIZE_IN_LSTAT = "no-size-in-lstat"
@@ -52,12 +54,15 @@ class Quirk(StrEnum):
     REMOVE_DENIED = "remove-denied"
     REMOVE_DENIED_OF_FILES = "remove-denied-of-files"
     RENAME_DENIED = "rename-denied"
+    RENAME_UNSUPPORTED = "rename-unsupported"
+    RENAME_DONE_FAILS = "rename-done-fails"
     RENAME_ANSWER_LOST = "rename-answer-lost"
     TAKEN_DENIED = "taken-denied"
     SCANNER_TAKES_PARTS = "scanner-takes-parts"
     MOVER_TAKES_FILES = "mover-takes-files"
     MOVER_IS_EARLY = "mover-is-early"
     NAMES_BY_ITSELF = "names-by-itself"
+    CLOSE_FAILS = "close-fails"
     DISK_FULL_FAILS = "disk-full-fails"
     LARGE_FAILS = "large-fails"
     GREETS = "greets"
@@ -67,6 +72,7 @@ class Quirk(StrEnum):
     SLOW = "slow"
 
 
+_ROOM: Final = ("bsize", "frsize", "blocks", "bfree", "bavail", "files", "ffree", "favail", "fsid", "flags", "namemax")
 _NO_SIZE: Final = {Quirk.NO_SIZE_IN_STAT, Quirk.NO_SIZE_IN_LSTAT, Quirk.NO_SIZE_IN_FSTAT, Quirk.NO_SIZE_IN_LISTS}
 NEVER_A_SIZE: Final = frozenset(_NO_SIZE | {Quirk.READ_DENIED})
 
@@ -84,6 +90,7 @@ class AsyncsshPartner:
     delay: float = 0.5
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
     channels: list[asyncssh.SSHServerChannel[bytes]] = field(default_factory=list)
+    opened: list[Any] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     @property
@@ -197,7 +204,9 @@ class _Sftp(asyncssh.SFTPServer):
         if self._has(Quirk.WRITE_DENIED if writes else Quirk.READ_DENIED):
             raise SFTPPermissionDenied("no")
         attrs.permissions = 0o600
-        return super().open(path, pflags, attrs)
+        file_obj = super().open(path, pflags, attrs)
+        self._partner.opened.append(file_obj)
+        return file_obj
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         if self._has(Quirk.DISK_FULL_FAILS) or (self._has(Quirk.LARGE_FAILS) and offset > LARGE):
@@ -210,6 +219,8 @@ class _Sftp(asyncssh.SFTPServer):
         await self._asked("close")
         name = os.fsdecode(file_obj.name)
         super().close(file_obj)
+        if self._has(Quirk.CLOSE_FAILS):
+            raise SFTPFailure("close failed")
         if name.endswith(".part"):
             self._look_into(Path(name))
 
@@ -229,6 +240,10 @@ class _Sftp(asyncssh.SFTPServer):
         await self._asked("statvfs")
         if self._has(Quirk.STATVFS_UNSUPPORTED):
             raise SFTPOpUnsupported("statvfs")
+        if self._has(Quirk.STATVFS_ZEROS):
+            return asyncssh.SFTPVFSAttrs(**dict.fromkeys(_ROOM, 0))
+        if self._has(Quirk.STATVFS_FULL):
+            return asyncssh.SFTPVFSAttrs(**{**dict.fromkeys(_ROOM, 0), "bsize": 4096, "frsize": 4096, "blocks": 1000})
         if self._has(Quirk.STATVFS_HANGS_UP):
             self.connection.abort()
         return super().statvfs(path)
@@ -246,6 +261,8 @@ class _Sftp(asyncssh.SFTPServer):
         old, new = self._path(oldpath), self._path(newpath)
         if self._has(Quirk.RENAME_DENIED):
             raise SFTPPermissionDenied("no")
+        if self._has(Quirk.RENAME_UNSUPPORTED):
+            raise SFTPOpUnsupported("rename")
         if not old.exists():
             raise SFTPNoSuchFile("no")
         if new.exists():
@@ -256,6 +273,8 @@ class _Sftp(asyncssh.SFTPServer):
         if self._has(Quirk.MOVER_IS_EARLY):
             self._take(new, "processed")
             raise SFTPFailure("no such file")
+        if self._has(Quirk.RENAME_DONE_FAILS):
+            raise SFTPFailure("no")
         if self._has(Quirk.RENAME_ANSWER_LOST):
             self.connection.abort()
 
@@ -319,6 +338,8 @@ def asyncssh_partner(
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for file in partner.opened:  # a session that was cut off in mid-write leaves its file open
+            file.close()
         await asyncio.sleep(0.1)  # asyncio closes a socket one turn of its loop after it was told to
 
     thread = threading.Thread(target=lambda: _run(loop, serve()), name="asyncssh partner", daemon=True)

@@ -58,6 +58,8 @@ def test_upload_that_gets_its_name_while_we_look_defers_nothing(
             "ID.pgp.tmp",
             "ID.pgp~",
             ".ID.pgp.Xy12",
+            ".taken",
+            "..x",
             ".in.ID.pgp.",
         ),
         *("ID.pgp.lftp-pget-status", ".fuse_hidden0000001", ".nfs0000000001", "Thumbs.db", ".DS_Store", "._ID.pgp"),
