@@ -108,7 +108,7 @@ class Server:
             self._connections.know(_owners(spec))
         if self._counts is None:
             self._counts = LoginCounts(self._settings.home.logins, time.time, time.monotonic, os.urandom)
-            self._write(self._counts.recover)
+            self._write(self._counts.step)
 
     def _said(self, message: str) -> None:
         self._log.info("server.logged", reason=message)

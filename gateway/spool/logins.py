@@ -1,7 +1,7 @@
 """Counts of log-ins on their way from the process that runs sshd to the ledger: a small file for each.
 
 The process that runs sshd may have no right to the ledger, so it leaves counts in a directory (`Home.logins`), and the link
-role takes them from there into the chain. A file has its last name by a rename and keeps it, so that nothing is recorded twice.
+role takes them from there into the chain. A file has one last name, however often it is tried, so that nothing is recorded twice.
 
 The first log-in of its kind in an hour is handed over at once; what repeats it, when the hour is over or the server is
 stopped. Until then the repeats lie in `hour.open` as well, at most a minute behind, and the next start hands that over: a
@@ -36,8 +36,9 @@ _MODE: Final = 0o640
 
 @dataclass(frozen=True)
 class _Due:
-    """A count to be handed over; `kept` where parts of it may lie in `hour.open` already."""
+    """A count to be handed over, under one name however often that is tried; `kept` where `hour.open` may have parts of it."""
 
+    name: str
     count: Count
     kept: bool
 
@@ -68,12 +69,7 @@ class LoginCounts:
         self._due: list[_Due] = []
         self._kept: dict[Login, int] = {}
         self._kept_at = pulse()
-
-    def recover(self) -> None:
-        """Hand over what a process before this one has kept."""
-        make_directory(self._directory, disk=self._disk)
-        if (self._directory / _OPEN).exists():
-            self._hand_over_kept()
+        self._recovered = False
 
     def count(self, login: Login) -> None:
         """One more. Nothing touches the disk here."""
@@ -83,13 +79,14 @@ class LoginCounts:
 
     def step(self) -> None:
         """Hand over what is due, and keep the rest. To be called about once a second."""
+        self._recover()
         crowded = self._is_crowded()
         with self._lock:
             self._turn()
             first = {login: self._counted[login] for login in self._counted.keys() - self._begun}
             self._begun |= first.keys()
             if first and not crowded:
-                self._due.append(_Due(Count(self._hour, first), kept=False))
+                self._due.append(_Due(self._new_name(), Count(self._hour, first), kept=False))
                 for login in first:
                     del self._counted[login]
         self._hand_over()
@@ -101,9 +98,19 @@ class LoginCounts:
 
     def finish(self) -> None:
         """Hand over all that was counted: nobody counts for now."""
+        self._recover()
         with self._lock:
             self._end_hour()
         self._hand_over()
+
+    def _recover(self) -> None:
+        """Before anything else: hand over what a process before this one has kept."""
+        if self._recovered:
+            return
+        make_directory(self._directory, disk=self._disk)
+        if (self._directory / _OPEN).exists():
+            self._hand_over_kept(self._new_name())
+        self._recovered = True
 
     def _turn(self) -> None:
         """Where the hour is another than that of the counts (a clock may also be put back), those are due."""
@@ -115,7 +122,7 @@ class LoginCounts:
 
     def _end_hour(self) -> None:
         if self._counted:
-            self._due.append(_Due(Count(self._hour, self._counted), kept=True))
+            self._due.append(_Due(self._new_name(), Count(self._hour, self._counted), kept=True))
             self._counted = {}
 
     def _hand_over(self) -> None:
@@ -123,14 +130,14 @@ class LoginCounts:
             due = self._due[0]  # only this thread takes any away
             if due.kept:
                 self._write(_OPEN, due.count)
-                self._hand_over_kept()
+                self._hand_over_kept(due.name)
             else:
-                self._write(self._new_name(), due.count)
+                self._write(due.name, due.count)
             del self._due[0]
 
-    def _hand_over_kept(self) -> None:
+    def _hand_over_kept(self, name: str) -> None:
         try:
-            self._disk.rename(self._directory / _OPEN, self._directory / self._new_name())
+            self._disk.rename(self._directory / _OPEN, self._directory / name)
         except OSError as error:
             raise disk_error(error, "handing over counts of log-ins") from error
         fsync_directory(self._directory, self._disk)
