@@ -61,12 +61,12 @@ class Watched:
 
     def say(self, data: bytes) -> None:
         """Connect, send bytes, and read until the server has enough of it."""
-        with socket.create_connection(("127.0.0.1", self.site.port), timeout=SECONDS) as connection:
-            with suppress(ConnectionResetError):
-                connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(4096):
-                    pass
+        there = ("127.0.0.1", self.site.port)
+        with suppress(ConnectionError), socket.create_connection(there, timeout=SECONDS) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
 
 
 @pytest.fixture(scope="module")
@@ -187,12 +187,8 @@ def test_identification_cannot_pass_for_a_message_of_sshds(watched: Watched) -> 
 
 def test_a_crowd_that_sshd_drops_is_counted_to_the_last(watched: Watched) -> None:
     crowd = [socket.create_connection(("127.0.0.1", watched.site.port), timeout=SECONDS) for _ in range(130)]
-    try:
-        said = len(watched.site.lines)
-        assert wait_until(lambda: len(watched.site.lines) >= said, SECONDS)
-    finally:
-        for each in crowd:
-            each.close()
+    for each in crowd:
+        each.close()
     found = Counter(attempt.login.result for attempt in watched.came_out(130))
     assert sum(found.values()) == 130
     assert set(found) <= {Result.DROPPED, Result.NO_LOGIN}
