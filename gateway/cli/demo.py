@@ -34,8 +34,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     """Show the whole job: DWP and two authorities on this machine, every flow, good files and bad ones.
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
-    would, and waits for the receipts. Notices go in both versions of their schema, side by side. An authority answers a
-    referral, and passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
+    would, and waits for the receipts. Notices go in both versions of their schema, side by side. The authorities answer
+    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should.
 
@@ -95,7 +95,7 @@ def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
     started = time.monotonic()
     with _progress(len(script)) as progress:
         results = play(script, sites, progress, timeout)
-    _say("an authority answers a referral, and passes a claim on to the right one")
+    _say("authorities answer referrals, all but a few, and one passes a claim on to the right one")
     results += close_the_loop(makers, sites, today, timeout)
     return {"files": [result.as_data() for result in results], "seconds": round(time.monotonic() - started, 1)}
 
