@@ -53,10 +53,12 @@ _ERRORS = (
     ".missing",
     ".written-late",
     "key.expired",
+    "logon.lost",
 )
 _WARNINGS = (
     "spool.refused",
     "transfer.refused",
+    "logon.refused",
     ".rejected",
     ".held",
     ".expired",
@@ -218,6 +220,7 @@ def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
 def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.collect import Collect
+    from gateway.stages.record import Record
     from gateway.stages.send import Send
 
     def noting(code: str) -> Callable[[str], None]:
@@ -226,7 +229,7 @@ def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | N
     transports = {
         code: transport(place.settings, partner, noting(code)) for code, partner in place.settings.partners.items()
     }
-    return [Collect(place, uploads), Send(place, transports, wake)]
+    return [Collect(place, uploads), Send(place, transports, wake), Record(place)]
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

@@ -53,6 +53,7 @@ class Event(StrEnum):
     SERVER_LOGGED = "server.logged"
     LOGON_ACCEPTED = "logon.accepted"
     LOGON_REFUSED = "logon.refused"
+    LOGON_LOST = "logon.lost"
     TRANSFER_ADMITTED = "transfer.admitted"
     TRANSFER_VALIDATED = "transfer.validated"
     TRANSFER_REJECTED = "transfer.rejected"
@@ -135,7 +136,7 @@ KEYS: Final = frozenset(
         *("exceptions", "faulty_records"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
-        *("fingerprint", "sha256", "due", "until", "dropped", "lost", "measures"),
+        *("fingerprint", "sha256", "due", "until", "hour", "dropped", "lost", "measures"),
         *("passed_to", "passed_as", "came_from", "came_as"),
     }
 )

@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "calendar": Entry("gateway.cli.calendar:calendar", "Which authority's extract came, is late or is missing."),
         "extract": Entry("gateway.cli.extract:extract", "Sum an extract up."),
         "inbound": Entry("gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."),
+        "logins": Entry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "status": Entry("gateway.cli.status:status", "This site's health in one screen."),
         "hold": Entry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),
         "release": Entry("gateway.cli.decide:release", "Let what is held go on."),

@@ -34,8 +34,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     """Show the whole job: DWP and two authorities on this machine, every flow, good files and bad ones.
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
-    would, and waits for the receipts. Notices go in both versions of their schema, side by side. An authority answers a
-    referral, and passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
+    would, and waits for the receipts. Notices go in both versions of their schema, side by side. The authorities answer
+    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should.
 
@@ -87,6 +87,7 @@ def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
     from gateway.demo.loop import close_the_loop  # noqa: PLC0415 - as above
     from gateway.demo.play import play  # noqa: PLC0415 - as above
     from gateway.demo.script import acts  # noqa: PLC0415 - as above
+    from gateway.demo.sites import DWP, gateway  # noqa: PLC0415 - as above
     from gateway.sample.catalog import samplers  # noqa: PLC0415 - as above
 
     makers, today = samplers(), datetime.now(UTC).date()
@@ -95,9 +96,14 @@ def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
     started = time.monotonic()
     with _progress(len(script)) as progress:
         results = play(script, sites, progress, timeout)
-    _say("an authority answers a referral, and passes a claim on to the right one")
+    _say("authorities answer referrals, all but a few, and one passes a claim on to the right one")
     results += close_the_loop(makers, sites, today, timeout)
-    return {"files": [result.as_data() for result in results], "seconds": round(time.monotonic() - started, 1)}
+    dwp = next(site for site in sites if site.code == DWP)
+    return {
+        "files": [result.as_data() for result in results],
+        "seconds": round(time.monotonic() - started, 1),
+        "referrals": json.loads(gateway("referrals", "--json", home=dwp.home.root))["totals"],
+    }
 
 
 def _audit(site: DemoSite) -> dict[str, Any]:
@@ -154,6 +160,8 @@ def _show(report: dict[str, Any]) -> None:
             reason = (each["reason"] or "see NAME.why.txt beside it").partition("\n")[0]
             returned.add_row(each["file"], each["flow"], each["recipient"], reason)
     console.print(returned)
+    answered, left = report["referrals"]["answered"], report["referrals"]["outstanding"]
+    console.print(f"referrals and scan results at DWP: {answered} answered, {left} outstanding")
     for audit in report["audit"]:
         said = f"{audit['said'].get('events', '?')} events, the chain holds" if audit["ok"] else audit["said"]
         console.print(f"audit verify at {audit['site']}: {said}")

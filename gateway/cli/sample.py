@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -16,8 +16,9 @@ from gateway.cli import output
 from gateway.cli.site import settings_of
 from gateway.errors import SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS
-from gateway.sample.catalog import samplers, series, versions
-from gateway.sample.contract import Sample, Sampler
+from gateway.sample.answers import asked_below
+from gateway.sample.catalog import answering, samplers, series, versions
+from gateway.sample.contract import AnsweringSampler, Sample, Sampler
 from gateway.settings.model import SiteKind
 from gateway.settings.values import SITE_CODE
 from gateway.spool.durable import disk_error
@@ -44,6 +45,12 @@ _CODE: Final = re.compile(SITE_CODE)
 @click.option(
     "--schema", "version", metavar="VERSION", help="The version of the schema, such as 1.0.  [default: the newest]"
 )
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Of outcome and extract: answer the referrals and scan results below DIR, all but a few.",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("--list-defects", is_flag=True, help="List the defects that there are, of one flow or of all.")
 @output.as_json
@@ -59,6 +66,7 @@ def sample(
     sender: str | None,
     today: datetime | None,
     version: str | None,
+    answers: Path | None,
     *,
     force: bool,
     list_defects: bool,
@@ -69,11 +77,15 @@ def sample(
     No National Insurance number in them was ever issued. With --defect each file has that one thing wrong, to see how
     it comes back; --list-defects says which there are.
 
+    With --answers the files name referrals that exist: one outcome for each document below DIR that is for the sending
+    authority, or one extract for all of them. One match in eight is left without an answer.
+
     \b
     Example:
       gateway sample claim --to E09000030 --count 50 --out /tmp/claims --seed 7
       gateway sample laid --to E09000030 --out /tmp/laids --defect javascript
       gateway sample etd --to E09000030 --out /tmp/notices --schema 1.0
+      gateway --home /srv/gateway sample outcome --answers /srv/gateway/spool/inbound/referral/DWP --out /tmp/answers
       gateway sample --list-defects --json
     """
     makers = samplers()
@@ -95,21 +107,29 @@ def sample(
     if seed is None:
         seed = random.SystemRandom().randrange(10**9)
         output.say(f"seed {seed}")
-    made = series(
-        maker,
-        sender=source,
-        recipient=target,
-        count=count,
-        seed=seed,
-        today=today.date() if today else _today(),
-        defect=defect,
-    )
+    day = today.date() if today else _today()
+    if answers is not None:
+        if not isinstance(maker, AnsweringSampler) or defect is not None or count != 1:
+            raise UsageWrong("--answers is for outcome and extract, without --count and --defect.")
+        made: Iterable[Sample] = _answering(maker, answers, sender=source, seed=seed, today=day)
+    else:
+        made = series(maker, sender=source, recipient=target, count=count, seed=seed, today=day, defect=defect)
     paths = _write(made, out, force=force)
     if as_json:
         output.show_json([str(path) for path in paths])
     else:
         for path in paths:
             click.echo(str(path))
+
+
+def _answering(maker: AnsweringSampler, directory: Path, *, sender: str, seed: int, today: date) -> Iterator[Sample]:
+    try:
+        asked = asked_below(directory, sender)
+    except OSError as error:
+        raise disk_error(error, f"reading {directory}") from error
+    if not asked:
+        raise UsageWrong(f"There is no referral and no scan result for {sender} below {directory}.")
+    return answering(maker, asked, sender=sender, seed=seed, today=today)
 
 
 def _of_version(flow: str, version: str) -> Sampler:

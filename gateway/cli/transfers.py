@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 import click
 
 from gateway.cli import output, reading, tables
+from gateway.cli.since import earliest as earliest_of
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting
-from gateway.errors import UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.ledger import queries
 from gateway.transfer.states import TRANSFER_IN, TRANSFER_OUT, Direction
 
-_AGO: Final = re.compile(r"(\d{1,6})([smhdw])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SHOWN: Final = 50
 _STATES: Final = tuple(sorted(state.value for state in {*TRANSFER_OUT, *TRANSFER_IN}))
 _COLUMNS: Final = (
@@ -67,7 +63,7 @@ def transfers(
       gateway --home /srv/gateway transfers --direction in --flow claim --json
     """
     settings = settings_of(ctx)
-    earliest = None if since is None else _moment(since, time.time())
+    earliest = None if since is None else earliest_of(since, time.time())
     wanted = {"direction": direction, "partner": partner, "flow": flow, "state": state}
     bound = limit if as_json else limit or _SHOWN
     with reading.opened(settings) as ledger, ledger.read() as connection:
@@ -105,17 +101,3 @@ def _total(shown: int, total: int) -> str:
     if shown < total:
         return f"the newest {shown} of {total} transfers; --limit shows more"
     return f"{total} transfer{'' if total == 1 else 's'}"
-
-
-def _moment(text: str, now: float) -> float:
-    """Seconds since 1970 of a time, a date (from midnight UTC on) or so long ago; UsageWrong for anything else."""
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now - int(ago[1]) * _SECONDS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageWrong(
-            f"--since takes a time such as 2026-11-21T10:00:00Z, or 90m, 12h, 7d, not {text!r}."
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

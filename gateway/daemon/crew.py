@@ -40,6 +40,7 @@ NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
         "acknowledge": (Role.LINK,),
         "collect": (Role.VAULT,),
         "send": (Role.VAULT,),
+        "record": (),
         "foresee": (),
     }
 )

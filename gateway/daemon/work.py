@@ -131,9 +131,10 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
             uploads = Uploads()
 
             def on_landing(path: Path, _hint: Hint) -> None:
-                uploads.note(path)
+                if path.parent != home.logins:
+                    uploads.note(path)
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
                     bell.ring()
 
-            watch([home.landing], on_landing)
+            watch([path for path in (home.landing, home.logins) if path.is_dir()], on_landing)
             return assembly.link_stages(place, bell.ring, uploads)

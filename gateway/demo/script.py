@@ -22,8 +22,8 @@ _VALID: Final[Mapping[str, int]] = {
     "referral": 4,
     "laid": 4,
     "scan": 2,
-    "outcome": 2,
-    "extract": 1,
+    "outcome": 0,  # what answers is made when there is something to answer: `loop`
+    "extract": 0,
     "redirect": 1,
 }
 """How many valid files of a flow each authority gets or sends."""

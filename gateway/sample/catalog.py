@@ -6,12 +6,13 @@ Raises FileNotFoundError where the installation lacks its schemas, and nothing e
 from __future__ import annotations
 
 import random as randomness
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 
+from gateway.sample.answers import Match, all_but_a_few
 from gateway.sample.claim import ClaimSampler
-from gateway.sample.contract import Sample, Sampler
+from gateway.sample.contract import AnsweringSampler, Sample, Sampler
 from gateway.sample.etd import EtdSampler
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
@@ -62,3 +63,15 @@ def series(
     for index in range(1, count + 1):
         drawn = randomness.Random(f"{seed}/{sampler.flow}/{sender}/{recipient}/{index}")
         yield sampler.make(sender=sender, recipient=recipient, index=index, random=drawn, today=today, defect=defect)
+
+
+def answering(
+    sampler: AnsweringSampler, asked: Sequence[Sequence[Match]], *, sender: str, seed: int, today: date
+) -> Iterator[Sample]:
+    """The files by which an authority answers the matches of these documents, all but a few of them."""
+    drawn = randomness.Random(f"{seed}/{sampler.flow}/{sender}/answers")
+    answered = [matches for matches in all_but_a_few(asked, drawn) if matches]
+    if sampler.one_for_all:
+        answered = [[match for matches in answered for match in matches]]
+    for index, matches in enumerate(answered, 1):
+        yield sampler.answer(matches, sender=sender, index=index, random=drawn, today=today)

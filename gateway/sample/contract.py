@@ -7,10 +7,12 @@ serve any number of files.
 from __future__ import annotations
 
 import random as randomness
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from gateway.sample.answers import Match
 
 
 @dataclass(frozen=True)
@@ -50,4 +52,23 @@ class Sampler(Protocol):
         The authority inside the content is `recipient` where DWP sends (laid, claim, referral, scan, etd) and in a
         redirect, `sender` where an authority sends to DWP (extract, outcome). Every byte follows from the arguments.
         """
+        ...
+
+
+@runtime_checkable
+class AnsweringSampler(Protocol):
+    """Makes files that answer given matches: what an authority sends about referrals and scan results."""
+
+    @property
+    def flow(self) -> str: ...
+
+    @property
+    def one_for_all(self) -> bool:
+        """Whether one file answers the matches of all documents, or each document has a file of its own."""
+        ...
+
+    def answer(
+        self, matches: Sequence[Match], *, sender: str, index: int, random: randomness.Random, today: date
+    ) -> Sample:
+        """The file number `index`, which answers these matches and no others."""
         ...

@@ -7,12 +7,13 @@ ValueError for fewer rows than one record of each type needs. The extract names 
 from __future__ import annotations
 
 import random as randomness
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
+from gateway.sample.answers import Match
 from gateway.sample.contract import Sample
 from gateway.sample.extract_defects import DEFECTS
 from gateway.sample.extract_records import Household, HouseholdMaker
@@ -22,6 +23,8 @@ LEAST_ROWS: Final = 20
 _POOL: Final = 400
 """Households made for a streamed file; they come back under other references."""
 _BATCH: Final = 256 * 1024
+_ANSWERING: Final = 5_000_000
+"""Where the references of claims that resolve a match begin: beyond those of all others."""
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -32,6 +35,7 @@ class ExtractSampler:
     """A `Sampler` for extracts of about `rows` rows after the first, in the variant that has `columns` columns."""
 
     flow: Final = "extract"
+    one_for_all: Final = True
 
     def __init__(self, schema_root: Path, rows: int = 300, columns: int = 316) -> None:
         if rows < LEAST_ROWS:
@@ -62,6 +66,17 @@ class ExtractSampler:
             spoil(lines, {number: column for column, number in enumerate(self._columns)})
         return Sample(self.name(sender, index, random, today), b"".join(lines), defect)
 
+    def answer(
+        self, matches: Sequence[Match], *, sender: str, index: int, random: randomness.Random, today: date
+    ) -> Sample:
+        """An extract as `make` makes them, whose R records have the outcomes of these matches and of no others."""
+        rows = random.randint(max(LEAST_ROWS, self._rows * 2 // 3), max(LEAST_ROWS, self._rows * 4 // 3))
+        lines = [self._header(), *self._lines(rows, random, today, pool=None, resolves_any=False)]
+        maker = HouseholdMaker(self._columns, random, today, resolves_any=False)
+        for number, match in enumerate(matches):
+            lines += maker.make("D", resolves=match).lines(_ANSWERING + number)
+        return Sample(self.name(sender, index, random, today), b"".join(lines), None)
+
     def name(self, authority: str, index: int, random: randomness.Random, today: date) -> str:
         """A name as such files are seen to have, with the month of the reference date: `hb9991_SHBE_555086k May 2013.csv`."""
         reference = reference_date(today)
@@ -85,9 +100,11 @@ class ExtractSampler:
     def _header(self) -> bytes:
         return ",".join(str(number) for number in self._columns).encode() + b"\r\n"
 
-    def _lines(self, rows: int, random: randomness.Random, today: date, pool: int | None) -> Iterator[bytes]:
+    def _lines(
+        self, rows: int, random: randomness.Random, today: date, pool: int | None, *, resolves_any: bool = True
+    ) -> Iterator[bytes]:
         """The G record, then households, and claims without anything else where a whole household would be too many."""
-        maker = HouseholdMaker(self._columns, random, today)
+        maker = HouseholdMaker(self._columns, random, today, resolves_any=resolves_any)
         first = [maker.make("D", complete=True), maker.make("A"), maker.make("C")]
         alone = maker.make("A")
         alone = Household(alone.rows[:1], alone.with_housing, alone.with_council_tax)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from gateway.sample import people
+from gateway.sample.answers import Match
 
 CHANGE_MARK: Final = b"\x01"
 """Stands where the identifier of the household's change belongs."""
@@ -52,15 +53,24 @@ def nino(serial: int) -> bytes:
 
 
 class HouseholdMaker:
-    """Makes households for the columns of one variant. `columns` are the field numbers in their order."""
+    """Makes households for the columns of one variant. `columns` are the field numbers in their order.
 
-    def __init__(self, columns: tuple[int, ...], random: randomness.Random, today: date) -> None:
+    With `resolves_any` some R records have the outcome of a match that nobody sent.
+    """
+
+    def __init__(
+        self, columns: tuple[int, ...], random: randomness.Random, today: date, *, resolves_any: bool = True
+    ) -> None:
+        self._resolves_any = resolves_any
         self._columns = columns[4:]
         self._random = random
         self._today = today
 
-    def make(self, kind: str = "", *, complete: bool = False) -> Household:
-        """A household whose claim is of type D, A or C; a complete one has a record of every type that a claim can have."""
+    def make(self, kind: str = "", *, complete: bool = False, resolves: Match | None = None) -> Household:
+        """A household whose claim is of type D, A or C; a complete one has a record of every type that a claim can have.
+
+        With `resolves` it has an R record with the outcome of that match.
+        """
         kind = kind or self._random.choices("DAC", (80, 8, 12))[0]
         benefits = self._random.random()
         with_housing, with_council_tax = benefits > 0.15, benefits < 0.8
@@ -75,8 +85,8 @@ class HouseholdMaker:
             rows.append(self._row("T", self._change()))
             if complete or self._happens(0.25):
                 rows.append(self._row("E", self._payment_error()))
-        if complete or self._happens(0.1):
-            rows.append(self._row("R", self._overpayment_activity()))
+        if complete or self._happens(0.1) or resolves is not None:
+            rows.append(self._row("R", self._overpayment_activity(resolves)))
         if complete or self._happens(0.05):
             rows.append(self._row("P", self._appeal()))
         return Household(tuple(rows), with_housing, with_council_tax)
@@ -172,11 +182,14 @@ class HouseholdMaker:
         when = {339: self._day(120, 400), 340: self._day(20, 110)}
         return {320: CHANGE_MARK.decode(), 336: "HB", 337: self._pence(20, 900), 338: "1", 341: "C"} | when
 
-    def _overpayment_activity(self) -> dict[int, str]:
+    def _overpayment_activity(self, resolves: Match | None) -> dict[int, str]:
         fields = {171: self._day(20, 60), 172: "3", 173: "2", 174: "N", 175: self._day(1, 19), 176: "1"}
         if self._happens(0.5):
             match = {316: f"RMS{self._random.randrange(10**7):07d}", 317: "HBTC003", 318: self._day(61, 120)}
-            fields |= match | {319: "2"}
+            fields |= match | {319: "2"} if self._resolves_any else {}
+        if resolves is not None:
+            rule = resolves.rule.partition("/")[0]
+            fields |= {316: resolves.rms, 317: rule, 318: resolves.matched.strftime("%d/%m/%Y"), 319: "2"}
         return fields
 
     def _appeal(self) -> dict[int, str]:

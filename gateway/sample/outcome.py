@@ -1,19 +1,18 @@
 """Made-up outcomes: what an authority did about referrals and scan results, and what came of it.
 
-`answer` writes the outcomes of one given document, so that the loop from referral to outcome can be shown. Raises
+`answer` writes the outcomes of given matches, so that the loop from referral to outcome can be shown. Raises
 KeyError for a defect that is not in `defects`. Safe to hand around: see `people` on what is made up and how.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 from typing import Final
 
 from gateway.sample import people
+from gateway.sample.answers import Match
 from gateway.sample.contract import Sample
 from gateway.sample.match import RULES
 from gateway.sample.people import day_before, pounds
@@ -25,18 +24,6 @@ NAMESPACE: Final = "urn:gateway:outcome:1.0"
 _UNCHANGED: Final = ("already-known", "already-adjusted", "not-the-same-person", "within-disregard", "nothing-found")
 _CAUSES: Final = ("claimant-error", "claimant-error", "claimant-fraud", "authority-error", "no-fault")
 _ACTIVITIES: Final = ("letter", "telephone", "interview", "third-party", "visit")
-_MATCH: Final = re.compile(
-    r"<RmsNumber>([^<]+)</RmsNumber>\s*<(?:RuleId|ScanId)>([^<]+)<[^>]+>\s*<MatchDate>([^<]+)</MatchDate>"
-)
-
-
-@dataclass(frozen=True)
-class Match:
-    """What an outcome answers: the number of a referral or scan result, its rule, and the day of the match."""
-
-    rms: str
-    rule: str
-    matched: date
 
 
 class OutcomeSampler:
@@ -45,6 +32,10 @@ class OutcomeSampler:
     @property
     def flow(self) -> str:
         return "outcome"
+
+    @property
+    def one_for_all(self) -> bool:
+        return False
 
     @property
     def defects(self) -> Mapping[str, str]:
@@ -69,11 +60,8 @@ class OutcomeSampler:
         text = _write(matches, sender, random, today)
         return apply_defect(f"outcomes-{today:%Y%m%d}-{index:05d}", text, defect, today)
 
-    def answer(self, document: bytes, *, sender: str, index: int, random: Random, today: date) -> Sample:
-        """The outcomes of every match in a document of the flow `referral` or `scan`."""
-        matches = [
-            Match(rms, rule, date.fromisoformat(matched)) for rms, rule, matched in _MATCH.findall(document.decode())
-        ]
+    def answer(self, matches: Sequence[Match], *, sender: str, index: int, random: Random, today: date) -> Sample:
+        """The outcomes of these matches."""
         text = _write(matches, sender, random, today)
         return apply_defect(f"outcomes-{today:%Y%m%d}-{index:05d}", text, None, today)
 

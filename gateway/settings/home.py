@@ -121,6 +121,11 @@ class Home:
         return self.state / "sshd"
 
     @cached_property
+    def logins(self) -> Path:
+        """Counts of log-ins at the managed SFTP server, until they are events of the chain."""
+        return self.state / "logins"
+
+    @cached_property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory and nowhere else (promise I3)."""
         return self.state / "vault"

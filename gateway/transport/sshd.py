@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import gateway
 from gateway.errors import GatewayError, ServerFailed
@@ -45,21 +46,27 @@ _STOP_SECONDS: Final = 8.0
 _PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 _LISTENING: Final = "Server listening on "
 _LAST_LINES: Final = 8
+_LONGEST_MESSAGE: Final = 65_536
 
 
 class ManagedServer:
-    """One sshd. `on_line` gets each line that sshd says, from a thread of this object's own."""
+    """One sshd. `on_message` gets each message of sshd's, from a thread of this object's own.
+
+    A message is what sshd wrote at once, whole, with whatever line ends strangers' words have in it: sshd does not escape
+    those, and in a stream of lines a user name could pass for a message of its own.
+    """
 
     def __init__(
         self,
         spec: ServerSpec,
-        on_line: Callable[[str], None] = lambda _line: None,
+        on_message: Callable[[str], None] = lambda _message: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
-        self._on_line = on_line
+        self._on_message = on_message
         self._clock = clock
         self._guard: subprocess.Popen[bytes] | None = None
+        self._messages: socket.socket | None = None
         self._reader: threading.Thread | None = None
         self._listening = threading.Event()
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
@@ -116,15 +123,18 @@ class ManagedServer:
         self._listening.clear()
         self._said.clear()
         self._ignores_attributes = _can_ignore_attributes(self.spec)
-        self._guard = subprocess.Popen(
-            self._command(sshd),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])},
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._guard.stderr,), name="sshd-log", daemon=True)
+        # Not a pipe: sshd writes each message at once, and this kind of socket keeps them apart.
+        self._messages, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._guard = subprocess.Popen(
+                self._command(sshd),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=theirs.fileno(),
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])},
+            )
+        self._reader = threading.Thread(target=self._read, args=(self._messages,), name="sshd-log", daemon=True)
         self._reader.start()
 
     def _await_listening(self) -> None:
@@ -168,8 +178,8 @@ class ManagedServer:
             guard.wait()
         if self._reader is not None:
             self._reader.join(_STOP_SECONDS)
-        if guard.stderr is not None:
-            guard.stderr.close()
+        if self._messages is not None:
+            self._messages.close()
 
     def is_alive(self) -> bool:
         return self._guard is not None and self._guard.poll() is None
@@ -195,12 +205,12 @@ class ManagedServer:
         if outcome.returncode != 0:
             raise ServerFailed(f"sshd refuses its configuration: {' '.join(outcome.stderr.split())[:500]}")
 
-    def _read(self, stream: IO[bytes]) -> None:
-        for raw in stream:
-            line = raw.decode("utf-8", errors="replace").rstrip()
-            self._said.append(line)
-            self._on_line(line)
-            if line.startswith(_LISTENING):
+    def _read(self, messages: socket.socket) -> None:
+        while raw := messages.recv(_LONGEST_MESSAGE):
+            message = raw.decode("utf-8", errors="replace").rstrip()
+            self._said.append(message)
+            self._on_message(message)
+            if message.startswith(_LISTENING):
                 self._listening.set()
 
     def _last_words(self) -> str:

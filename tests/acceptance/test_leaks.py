@@ -7,6 +7,7 @@ must never have seen a file's content.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -65,6 +66,9 @@ def test_nothing_personal_is_found_outside_spool_and_vault(
         results += close_the_loop(makers, sites, today, _SECONDS)
         assert [result for result in results if not result.as_expected] == []
         assert {result.flow for result in results} == set(makers)
+        loop = json.loads(demo_sites.gateway("referrals", "--json", home=sites[0].home.root))["totals"]
+        assert loop["answered"] > loop["outstanding"] > 0
+        assert loop["answers_unasked"] == 0
         held = {f"memory of {role} at {site.code}": here for site in sites for role, here in _memories(site)}
         printed = [*_views(sites, script, capfd), *_mistakes(sites, script, capfd)]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from gateway.sample.answers import matches_of
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.outcome import OutcomeSampler
 from gateway.sample.referral import ReferralSampler
@@ -87,7 +88,9 @@ def test_referral_is_outstanding_until_an_outcome_or_an_extract_answers_it(runni
         ("outstanding", 0, LA)
     }
 
-    answer = OutcomeSampler().answer(documents[0][1], sender=LA, index=1, random=random.Random("round"), today=today())
+    answer = OutcomeSampler().answer(
+        matches_of(documents[0][1]), sender=LA, index=1, random=random.Random("round"), today=today()
+    )
     la.drop("outcome", "DWP", answer.name, answer.content)
     name, content = extract(300, 1, resolves=numbers[1][0])
     la.drop("extract", "DWP", name, content)

@@ -186,6 +186,10 @@ def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Si
     assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], 0o640)
     wait_until(lambda: not any(dwp.home.opened.iterdir()), 60, "an empty vault")
     wait_until(lambda: not any((dwp.home.sealed_in / la.code).glob("*.pgp")), 60, "nothing sealed left over")
+    # The role that runs sshd has no ledger: link has told the chain who brought it.
+    logins = wait_until(lambda: dwp.json("logins", "--partner", la.code), 60, "the log-in in the chain")
+    assert (logins[0]["result"], logins[0]["partner"]) == ("accepted", la.code)
+    assert {line["role"] for line in dwp.events("logon.accepted")} == {"sshd", "link"}
 
 
 def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> None:
@@ -238,6 +242,10 @@ WALLS = [
     ("link", "(home / 'state/ssh/host_key').read_bytes()", False),
     ("link", "(home / 'state/sealed/out/x').write_bytes(b'x'); os.unlink(home / 'state/sealed/out/x')", True),
     ("link", "(home / 'state/ssh/client_key').read_bytes()", True),
+    ("link", "os.listdir(home / 'state/logins')", True),
+    ("link", "os.listdir(home / 'state/sshd')", False),
+    *((role, "os.listdir(home / 'state/logins')", False) for role in ("inspect", "vault")),
+    ("sshd", "(home / 'state/logins/x').write_bytes(b'x'); os.unlink(home / 'state/logins/x')", True),
     ("sshd", "os.listdir(home / 'state/ledger')", False),
     ("sshd", "os.listdir(home / 'state/vault')", False),
     ("sshd", "os.listdir(home / 'state/keyrings')", False),

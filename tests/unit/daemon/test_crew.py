@@ -26,6 +26,7 @@ from gateway.stages.hear import Hear
 from gateway.stages.open import Open
 from gateway.stages.overdue import Overdue
 from gateway.stages.pack import Pack
+from gateway.stages.record import Record
 from gateway.stages.seal import Seal
 from gateway.stages.send import Send
 from gateway.stages.settle import Settle
@@ -142,7 +143,7 @@ def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> N
     stages: dict[Role, tuple[type[Any], ...]] = {
         Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect),
         Role.VAULT: (Overdue, Foresee, Accept, Open, Pack, Seal, Acknowledge),
-        Role.LINK: (Collect, Send),
+        Role.LINK: (Collect, Send, Record),
     }
     assert {stage.name for each in stages.values() for stage in each} == set(NEXT)
     for role, each in stages.items():

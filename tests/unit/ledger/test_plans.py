@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import event
 
 from gateway.ledger import queries, waiting
+from gateway.ledger.logins import recorded
 from gateway.stages.overdue import Overdue
+from gateway.stages.record import Record
 from gateway.stages.settle import Settle
+from gateway.transfer.logins import Count, Login, Result, hour_of, render
 from gateway.transfer.states import Direction
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
@@ -111,3 +114,14 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
     with pair.la.ledger.read() as connection:
         last = connection.exec_driver_sql("SELECT max(key) FROM consignments").scalar_one()
         assert queries.gaps(connection, pair.la.now, 0)[1] == last
+
+
+def test_log_ins_are_recorded_and_found_without_reading_the_whole_chain(pair: Pair) -> None:
+    bench = pair.dwp
+    path = bench.home.logins / f"{bench.place.new_id()}.logins"
+    path.write_bytes(render(Count(hour_of(bench.now), {Login(Result.WRONG_KEY): 1})))
+    listener = Listener(bench)
+    Record(bench.place).step()
+    with bench.ledger.read() as connection:
+        assert len(list(recorded(connection, bench.now))) == 1
+    assert listener.whole() == []

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.flows.catalog import FLOWS
+from gateway.sample.answers import matches_of
 from gateway.sample.catalog import samplers, versions
 from gateway.sample.contract import Sample
 from gateway.sample.outcome import OutcomeSampler
@@ -193,7 +194,9 @@ def test_facts_list_the_matches_and_nothing_of_the_people(flow: str) -> None:
 @pytest.mark.parametrize("flow", ["referral", "scan"])
 def test_outcome_can_be_made_that_answers_every_match_of_a_document(flow: str) -> None:
     asked = make(flow, 9)
-    answer = OutcomeSampler().answer(asked.content, sender=AUTHORITY, index=1, random=Random(1), today=TODAY)
+    answer = OutcomeSampler().answer(
+        matches_of(asked.content), sender=AUTHORITY, index=1, random=Random(1), today=TODAY
+    )
     report = read("outcome", answer)
     assert report.findings == ()
     for fact in ("rms", "rule", "matched"):
