@@ -150,6 +150,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     from gateway.stages.expect import Expect
     from gateway.stages.hear import Hear
     from gateway.stages.settle import Settle
+    from gateway.stages.unanswered import Unanswered
     from gateway.stages.validate import Validate
 
     settings, viruses = place.settings, scanner(place.settings)
@@ -180,6 +181,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         hear,
         Settle(place),
         Expect(place),
+        Unanswered(place),
     ]
 
 

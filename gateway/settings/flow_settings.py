@@ -71,6 +71,9 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
         "outcome": FlowSettings(priority=30),
         "scan": FlowSettings(priority=40),
         "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
+        "enquiry": FlowSettings(max_bytes=24 * MIB, priority=30),
+        "reply": FlowSettings(max_bytes=24 * MIB, priority=30),
+        "faults": FlowSettings(priority=10),
         "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }
 )

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from gateway.transfer.enquiry import reference_fault
+from gateway.transfer.known_faults import id_fault, text_fault
+
 TEST_PREFIX: Final = "QQ"
 """The NINO prefix of official specimen forms. No number of a living person starts with it: Q is never a first letter."""
 
@@ -210,4 +213,7 @@ def rules(*, today: date, allow_test_numbers: bool) -> dict[str, Rule]:
         "TransferIdType": Rule("code", transfer_fault),
         "Sha256Type": Rule("code", sha256_fault),
         "SizeType": Rule("count", size_fault),
+        "EnquiryReferenceType": Rule("code", reference_fault),
+        "FaultIdType": Rule("code", id_fault),
+        "NoticeTextType": Rule("nino", text_fault),
     }

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PDF = "pdf"
     EXTRACT = "extract"
     REDIRECT = "redirect"
+    ENQUIRY = "enquiry"
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,16 @@ def redirect_plan(schema_root: Path, *, links: Sequence[str] = LINKS, allow_test
         "allow_test_numbers": allow_test_numbers,
     }
     return Plan(Kind.REDIRECT, arguments)
+
+
+def enquiry_plan(
+    schema_root: Path, flow: str, *, links: Sequence[str] = LINKS, allow_test_numbers: bool = False
+) -> Plan:
+    """Enquiries or replies with the PDFs that are attached to them; `links` are for these."""
+    arguments: dict[str, Plain] = {
+        "schema_root": str(schema_root.absolute()),
+        "flow": flow,
+        "links": list(links),
+        "allow_test_numbers": allow_test_numbers,
+    }
+    return Plan(Kind.ENQUIRY, arguments)
