@@ -129,9 +129,14 @@ def _complete(settings: Settings | None, flow: str, path: Path, report: Report, 
         report = Report(report.schema, (finding, *report.findings), report.total + 1, report.facts)
     if FLOWS[flow].ends[0] is not SiteKind.DWP:
         return report
-    if addressee is None and settings is not None:
+    # Where a flow goes several ways, only DWP's site knows without being told whom its files may be for.
+    if addressee is None and settings is not None and _is_certain(settings, flow):
         addressee = _addressee(settings, flow, report)
     return report if addressee is None else wrong_authority(report, addressee)
+
+
+def _is_certain(settings: Settings, flow: str) -> bool:
+    return len(FLOWS[flow].ways) == 1 or settings.site.kind is SiteKind.DWP
 
 
 def _addressee(settings: Settings, flow: str, report: Report) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final
 
@@ -51,7 +51,7 @@ class FaultsSampler:
         # At least two, so that every defect finds what it needs.
         known = [
             KnownFault(
-                name.format(index * 10 + at), what, day_before(random, today, 0, 90), workaround or NO_WORKAROUND
+                name.format(index * 10 + at), what, day_before(random, today, 6, 90), workaround or NO_WORKAROUND
             )
             for at, (name, what, workaround) in enumerate(random.sample(_KNOWN, random.randint(2, len(_KNOWN))))
         ]
@@ -60,7 +60,7 @@ class FaultsSampler:
         clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
         created = datetime.combine(today, clock)
         text = write(
-            Board(random.randint(1, 400), created.timestamp(), faults),
+            Board(random.randint(1, 400), (created - timedelta(days=random.randint(1, 5))).timestamp(), faults),
             f"FLT-{sender}-{today:%y%m%d}-{random.getrandbits(64):016x}",
             Office(code, name, people.telephone(random)),
             created,

@@ -55,7 +55,9 @@ class KnownFault:
 
 @dataclass(frozen=True)
 class Board:
-    """The whole board at one moment. `issue` counts what was ever done to it; `issued` is in seconds since 1970."""
+    """The whole board at one moment. `issue` counts what was ever done to it; `issued` is the last of that, in seconds
+    since 1970.
+    """
 
     issue: int
     issued: float
@@ -85,7 +87,7 @@ def board(changes: Iterable[Change], now: float) -> Board:
     issue, issued = 0, 0.0
     faults: dict[str, Change] = {}
     for change in changes:
-        issue, issued = issue + 1, change.at
+        issue, issued = issue + 1, max(issued, change.at)  # a clock that is put back makes no older issue
         faults[change.fault.id] = change
     kept = (
         change.fault
@@ -96,8 +98,12 @@ def board(changes: Iterable[Change], now: float) -> Board:
 
 
 def newest(boards: Iterable[Board]) -> Board | None:
-    """The board that counts: the highest issue, whatever order they came in."""
-    return max(boards, key=lambda each: (each.issue, each.issued), default=None)
+    """The board that counts: the one issued last, whatever order they came in.
+
+    The moment goes before the number: a number that is far too high, or the numbers of a restored ledger, would else hide
+    every later board, and a moment lies ahead by a day at most.
+    """
+    return max(boards, key=lambda each: (each.issued, each.issue), default=None)
 
 
 def write(shown: Board, message_id: str, office: Office, created: datetime, authority: str) -> bytes:
