@@ -53,7 +53,9 @@ def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
     settings = settings_of(ctx)
     with reading.opened(settings) as ledger, ledger.read() as connection:
         board = known_faults.shown_board(connection, own=_is_ours(settings), now=time.time())
-        sent = known_faults.receipts(connection, document_name(board.issue)) if _is_ours(settings) else {}
+        sent = (
+            known_faults.receipts(connection, document_name(board.issue), settings.codes) if _is_ours(settings) else {}
+        )
     shown = board.faults if every else board.open
     if as_json:
         output.show_json(_data(settings, board, shown, sent))

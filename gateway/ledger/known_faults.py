@@ -6,7 +6,7 @@ stays when the back office has taken the document away. Reads only; raises nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Final
 
@@ -52,12 +52,16 @@ def as_detail(fault: KnownFault) -> list[str]:
     return [fault.id, fault.what, fault.since.isoformat(), fault.workaround, fault.state]
 
 
-def receipts(connection: Connection, name: str) -> dict[str, str]:
-    """The state of the document of that name at each partner that it was sent to; where it was sent again, the last one's."""
-    query = select(TRANSFERS.c.partner, TRANSFERS.c.state).where(
-        TRANSFERS.c.flow == FLOW, TRANSFERS.c.direction == str(Direction.OUT), TRANSFERS.c.name == name
+def receipts(connection: Connection, name: str, partners: Collection[str]) -> dict[str, str]:
+    """The state of the document of that name at each of these partners that it was sent to; the last one's of several."""
+    query = select(TRANSFERS.c.key, TRANSFERS.c.partner, TRANSFERS.c.state).where(
+        TRANSFERS.c.partner.in_(sorted(partners)),
+        TRANSFERS.c.flow == FLOW,
+        TRANSFERS.c.direction.concat("") == str(Direction.OUT),  # as below
+        TRANSFERS.c.name == name,
     )
-    return {row.partner: row.state for row in connection.execute(query.order_by(TRANSFERS.c.key))}
+    found = sorted(connection.execute(query), key=lambda row: row.key)
+    return {row.partner: row.state for row in found}
 
 
 def _change(at: str, detail: str) -> Change:

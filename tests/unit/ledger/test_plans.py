@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
-from gateway.ledger import queries, waiting
+from gateway.ledger import known_faults, queries, waiting
+from gateway.ledger.enquiries import everything
 from gateway.stages.overdue import Overdue
 from gateway.stages.settle import Settle
 from gateway.transfer.states import Direction
@@ -111,3 +112,16 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
     with pair.la.ledger.read() as connection:
         last = connection.exec_driver_sql("SELECT max(key) FROM consignments").scalar_one()
         assert queries.gaps(connection, pair.la.now, 0)[1] == last
+
+
+def test_enquiries_and_the_board_are_found_without_reading_everything(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    for bench in (pair.dwp, pair.la):
+        listener = Listener(bench)
+        with bench.ledger.read() as connection:
+            everything(connection, bench.settings.codes)
+            known_faults.own_board(connection, bench.now)
+            known_faults.received_board(connection)
+            known_faults.receipts(connection, "faults-00001.xml", bench.settings.codes)
+        assert [found for found in listener.whole() if "lanes" not in found[0]] == []
