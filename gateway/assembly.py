@@ -156,6 +156,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
     from gateway.stages.expect import Expect
     from gateway.stages.hear import Hear
     from gateway.stages.settle import Settle
+    from gateway.stages.unanswered import Unanswered
     from gateway.stages.validate import Validate
 
     settings, viruses = place.settings, scanner(place.settings)
@@ -186,6 +187,7 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         hear,
         Settle(place),
         Expect(place),
+        Unanswered(place),
     ]
 
 

@@ -35,7 +35,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
     would, and waits for the receipts. Notices go in both versions of their schema, side by side. The authorities answer
-    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Then it shows what became of every file, why
+    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Sites ask each other and
+    answer, and DWP publishes a known fault. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should.
 
@@ -84,6 +85,7 @@ def _place(directory: Path | None) -> Iterator[Path]:
 def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
     from datetime import UTC, datetime  # noqa: PLC0415 - as above
 
+    from gateway.demo.enquiries import enquire  # noqa: PLC0415 - as above
     from gateway.demo.loop import close_the_loop  # noqa: PLC0415 - as above
     from gateway.demo.play import play  # noqa: PLC0415 - as above
     from gateway.demo.script import acts  # noqa: PLC0415 - as above
@@ -98,6 +100,8 @@ def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
         results = play(script, sites, progress, timeout)
     _say("authorities answer referrals, all but a few, and one passes a claim on to the right one")
     results += close_the_loop(makers, sites, today, timeout)
+    _say("sites ask each other and answer, and DWP publishes a known fault")
+    results += enquire(makers["laid"], sites, today, timeout)
     dwp = next(site for site in sites if site.code == DWP)
     return {
         "files": [result.as_data() for result in results],

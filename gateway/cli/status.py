@@ -18,13 +18,17 @@ from gateway.daemon.lock import holder
 from gateway.daemon.role import Role
 from gateway.daemon.stopped import noted_stopped
 from gateway.errors import ConfigurationInvalid
-from gateway.ledger import facts, queries
+from gateway.ledger import facts, known_faults, queries
+from gateway.ledger.enquiries import everything
 from gateway.ledger.waiting import due_now
-from gateway.settings.model import Settings, Stopped
+from gateway.logs import safe_text
+from gateway.settings.model import Settings, SiteKind, Stopped
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returning import WRITTEN_LATE, letters
 from gateway.stages.foresee import RENEWED, TOLD, stage_of
 from gateway.stages.signing import OWN, subject, unconfirmed
+from gateway.stages.unanswered import sentence
+from gateway.transfer.calendar import day_of
 from gateway.transfer.identity import from_text
 from gateway.transfer.states import Direction
 from gateway.transfer.timetable import Timetable
@@ -106,6 +110,8 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         "passed_over": _forgotten(settings, now),
         "written_late": _written_late(settings),
         "keys": _ending(settings, connection, now),
+        "enquiries": _enquiries(settings, connection, now),
+        "faults": _faults(settings, connection, now),
         "disk": {
             "free_bytes": shutil.disk_usage(home.state).free,
             "needed_bytes": settings.limits.min_free_bytes,
@@ -145,6 +151,25 @@ def _ending(settings: Settings, connection: Connection, now: float) -> list[dict
             said = {"due": detail["due"], "days": days, "meaning": detail["reason"]}
             ending.append({"owner": owner, "fingerprint": fingerprint, **said})
     return ending
+
+
+def _enquiries(settings: Settings, connection: Connection, now: float) -> dict[str, Any]:
+    """How many enquiries wait for a reply, theirs or ours, and which of them for too long."""
+    waiting = [each for each in everything(connection, settings.codes).enquiries if each.outstanding]
+    overdue = [each for each in waiting if each.overdue(day_of(now))]
+    return {
+        "outstanding": len(waiting),
+        "overdue": [
+            {"reference": each.asking.reference, "partner": each.asking.partner, "says": sentence(each)}
+            for each in overdue
+        ],
+    }
+
+
+def _faults(settings: Settings, connection: Connection, now: float) -> dict[str, Any]:
+    """The open faults on the board that counts here."""
+    board = known_faults.shown_board(connection, own=settings.site.kind is SiteKind.DWP, now=now)
+    return {"issue": board.issue, "open": [{"id": fault.id, "what": fault.what} for fault in board.open]}
 
 
 def _is_settled(about: str, settings: Settings, connection: Connection) -> bool:
@@ -213,6 +238,11 @@ def _needs(health: Mapping[str, Any]) -> Iterator[str]:
         whose = "our key" if key["owner"] == OWN else f"the key of {key['owner']}"
         when = "has ended" if key["days"] == 0 else f"ends within {key['days']} day{'s' if key['days'] > 1 else ''}"
         yield f"{whose} {key['fingerprint'][-16:]} {when}, on {key['due'][:10]}: {key['meaning']}"
+    late = health["enquiries"]["overdue"]
+    for each in late[:_SHOWN]:
+        yield f"{each['says']}; `gateway enquiries --outstanding`"
+    if len(late) > _SHOWN:
+        yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
     if health["disk"]["free_bytes"] < health["disk"]["needed_bytes"]:
         yield "the disk is nearly full: nothing is taken in"
 
@@ -229,6 +259,10 @@ def _tell(health: Mapping[str, Any]) -> None:
     click.echo(f"disk: {tables.bytes_of(free)} free, {tables.bytes_of(needed)} needed")
     if number := health["passed_over"]:
         click.echo(f"passed over in the spool for more than a day: {number} files (`gateway doctor` says where)")
+    if number := health["enquiries"]["outstanding"]:
+        click.echo(f"enquiries without a reply: {number} (`gateway enquiries --outstanding`)")
+    for fault in health["faults"]["open"]:
+        click.echo(f"known fault {fault['id']}: {safe_text(fault['what'])}")
     _tell_lanes(health["lanes"])
     _tell_held(health["held"])
     click.echo()

@@ -148,7 +148,8 @@ def _complete(settings: Settings | None, flow: str, path: Path, report: Report, 
         return _of_authority(settings, path.name, report)
     if FLOWS[flow].ends[0] is not SiteKind.DWP:
         return report
-    if addressee is None and settings is not None:
+    # Where a flow goes several ways, only DWP's site knows without being told whom its files may be for.
+    if addressee is None and settings is not None and _is_certain(settings, flow):
         addressee = _addressee(settings, flow, report)
     return report if addressee is None else wrong_authority(report, addressee, _comparison(settings))
 
@@ -176,6 +177,10 @@ def _comparison(settings: Settings | None) -> Callable[[str, str], bool]:
     """How codes of authorities are compared today: by the site's table where there is a site."""
     known = listed() if settings is None else settings.authorities
     return partial(known.same, on=day_of(time.time()))
+
+
+def _is_certain(settings: Settings, flow: str) -> bool:
+    return len(FLOWS[flow].ways) == 1 or settings.site.kind is SiteKind.DWP
 
 
 def _addressee(settings: Settings, flow: str, report: Report) -> str | None:

@@ -46,6 +46,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "receipt.refused": "receipt locked away",
         "receipt.held": "receipt held, for a person to decide",
         "receipt.released": "receipt let go on",
+        "enquiry.overdue": "not answered in time",
+        "enquiry.closed": "closed without a reply",
         "quarantine.discarded": "quarantined file discarded",
         "work.deferred": "put off: it is tried again",
     }

@@ -32,6 +32,7 @@ NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
         "hear": (Role.VAULT,),
         "settle": (),
         "expect": (),
+        "unanswered": (),
         "overdue": (Role.INSPECT, Role.LINK),
         "accept": (Role.INSPECT,),
         "open": (Role.INSPECT,),

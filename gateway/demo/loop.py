@@ -74,7 +74,7 @@ def _silent(_done: int, _total: int) -> None:
     """Two or three files more need no bar."""
 
 
-def _delivered(site: DemoSite, act: Act) -> Path:
+def delivered(site: DemoSite, act: Act) -> Path:
     return site.home.inbound / act.flow / act.sender / act.name
 
 
@@ -90,7 +90,7 @@ def _matched(results: Sequence[Result], answers: Sequence[Act], dwp: DemoSite) -
             why_not = (
                 f"{totals['answered']} referrals are answered, {totals['outstanding']} outstanding: not most of them"
             )
-        elif not answered[_row(dwp, Direction.IN, act.name, act.sender)["id"]]:
+        elif not answered[row_of(dwp, Direction.IN, act.name, act.sender)["id"]]:
             why_not = "no referral is answered by it"
         else:
             judged.append(result)
@@ -102,26 +102,26 @@ def _matched(results: Sequence[Result], answers: Sequence[Act], dwp: DemoSite) -
 def _redirected(claim: Act, homes: Mapping[str, DemoSite], right: str, seconds: float) -> Result:
     """The claim is passed on from the authority that it reached to the right one, which opens it."""
     wrong, began = homes[claim.recipient], time.time()
-    came = _row(wrong, Direction.IN, claim.name)
+    came = row_of(wrong, Direction.IN, claim.name)
     order = ("redirect", came["id"], "--to", right, "--reason", "address-elsewhere", "--opened", "by-officer", "--json")
     passed = json.loads(gateway(*order, home=wrong.home.root))
     document = homes[right].home.inbound / "redirect" / claim.recipient / passed["document"]
     deadline = time.monotonic() + seconds
 
     def receipted() -> bool:
-        return bool(_row(wrong, Direction.OUT, passed["document"])["state"] == "receipted")
+        return bool(row_of(wrong, Direction.OUT, passed["document"])["state"] == "receipted")
 
     def told() -> bool:
-        return bool(_row(homes[DWP], Direction.OUT, claim.name)["code"] == "redirected")
+        return bool(row_of(homes[DWP], Direction.OUT, claim.name)["code"] == "redirected")
 
     steps: list[tuple[Callable[[], bool], str]] = [
         (receipted, "the right authority has not receipted it"),
         (document.exists, "it is receipted, and not in the right authority's inbound directory"),
         (told, "DWP was not told that it was passed on"),
-        (lambda: not _delivered(wrong, claim).exists(), "it still lies at the wrong authority"),
+        (lambda: not delivered(wrong, claim).exists(), "it still lies at the wrong authority"),
     ]
-    failed = [why for holds, why in steps if not _wait(holds, deadline, list(homes.values()))]
-    row = _row(wrong, Direction.OUT, passed["document"])
+    failed = [why for holds, why in steps if not wait_for(holds, deadline, list(homes.values()))]
+    row = row_of(wrong, Direction.OUT, passed["document"])
     seconds_taken = max(row["updated"] - began, 0.0)
     if not failed and _unpacked(document, homes[right]) != claim.sample.content:
         failed.append("what the right authority unpacks is not the claim that DWP sent")
@@ -148,7 +148,7 @@ def _unpacked(document: Path, site: DemoSite) -> bytes:
     return Path(told["file"]).read_bytes()
 
 
-def _row(site: DemoSite, direction: Direction, name: str, partner: str | None = None) -> Mapping[str, Any]:
+def row_of(site: DemoSite, direction: Direction, name: str, partner: str | None = None) -> Mapping[str, Any]:
     """The site's transfer of that name, with that partner where it matters."""
     with closing(Ledger(site.home.ledger, clock=time.time, role="demo")) as ledger, ledger.read() as connection:
         rows = queries.transfers(connection, direction=str(direction))
@@ -156,7 +156,8 @@ def _row(site: DemoSite, direction: Direction, name: str, partner: str | None = 
     return dict(next(found)._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def _wait(holds: Callable[[], bool], deadline: float, sites: Sequence[DemoSite]) -> bool:
+def wait_for(holds: Callable[[], bool], deadline: float, sites: Sequence[DemoSite]) -> bool:
+    """Whether it holds before the deadline, by the monotonic clock."""
     while not holds():
         if time.monotonic() > deadline:
             return False

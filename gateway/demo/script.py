@@ -25,6 +25,9 @@ _VALID: Final[Mapping[str, int]] = {
     "outcome": 0,  # what answers is made when there is something to answer: `loop`
     "extract": 0,
     "redirect": 1,
+    "enquiry": 1,
+    "reply": 1,
+    "faults": 1,
 }
 """How many valid files of a flow each authority gets or sends."""
 
@@ -37,6 +40,9 @@ _EVERY: Final[Mapping[str, int]] = {
     "outcome": 6,
     "extract": 2,
     "redirect": 6,
+    "enquiry": 8,
+    "reply": 12,
+    "faults": 12,
 }
 """One defect in so many is shown: `gateway sample --list-defects` names them all, and the tests try them all."""
 _SIDE_BY_SIDE: Final = 800

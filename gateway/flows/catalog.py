@@ -15,11 +15,15 @@ from typing import Final, Protocol
 from gateway.settings.model import Partner, Settings, SiteKind
 from gateway.transfer.routes import Routes
 from gateway.validation.pdf_links import LINKS
-from gateway.validation.plan import Plan, extract_plan, pdf_plan, redirect_plan, xml_plan
+from gateway.validation.plan import Plan, enquiry_plan, extract_plan, pdf_plan, redirect_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)
 _LA_TO_DWP: Final = (SiteKind.LA, SiteKind.DWP)
 _LA_TO_LA: Final = (SiteKind.LA, SiteKind.LA)
+_ANY: Final = (_DWP_TO_LA, _LA_TO_DWP, _LA_TO_LA)
+
+Way = tuple[SiteKind, SiteKind]
+"""The kind of site that sends, and the one that receives."""
 
 
 class Planner(Protocol):
@@ -30,15 +34,20 @@ class Planner(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """One kind of file: the kind of site that sends it and the one that receives it, and the plan of its validator.
+    """One kind of file: the ways that it may go, the most usual one first, and the plan of its validator.
 
     `plan` takes the directory of schemas, whether test numbers may pass, and the kinds of address that links of a LAID may
     lead to.
     """
 
     name: str
-    ends: tuple[SiteKind, SiteKind]
+    ways: tuple[Way, ...]
     plan: Planner
+
+    @property
+    def ends(self) -> Way:
+        """The most usual way."""
+        return self.ways[0]
 
 
 def _xml(flow: str) -> Planner:
@@ -60,27 +69,37 @@ def _redirect(schemas: Path, test_numbers: bool, links: Sequence[str] = LINKS) -
     return redirect_plan(schemas, links=links, allow_test_numbers=test_numbers)
 
 
+def _enquiry(flow: str) -> Planner:
+    def plan(schemas: Path, test_numbers: bool, links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+        return enquiry_plan(schemas, flow, links=links, allow_test_numbers=test_numbers)
+
+    return plan
+
+
 def _catalog(*flows: Flow) -> Mapping[str, Flow]:
     return MappingProxyType({flow.name: flow for flow in flows})
 
 
 FLOWS: Final = _catalog(
-    Flow("laid", _DWP_TO_LA, _laid),
-    Flow("claim", _DWP_TO_LA, _xml("claim")),
-    Flow("referral", _DWP_TO_LA, _xml("referral")),
-    Flow("scan", _DWP_TO_LA, _xml("scan")),
-    Flow("etd", _DWP_TO_LA, _xml("etd")),
-    Flow("outcome", _LA_TO_DWP, _xml("outcome")),
-    Flow("extract", _LA_TO_DWP, _extract),
-    Flow("redirect", _LA_TO_LA, _redirect),
+    Flow("laid", (_DWP_TO_LA,), _laid),
+    Flow("claim", (_DWP_TO_LA,), _xml("claim")),
+    Flow("referral", (_DWP_TO_LA,), _xml("referral")),
+    Flow("scan", (_DWP_TO_LA,), _xml("scan")),
+    Flow("etd", (_DWP_TO_LA,), _xml("etd")),
+    Flow("outcome", (_LA_TO_DWP,), _xml("outcome")),
+    Flow("extract", (_LA_TO_DWP,), _extract),
+    Flow("redirect", (_LA_TO_LA,), _redirect),
+    Flow("enquiry", _ANY, _enquiry("enquiry")),
+    Flow("reply", _ANY, _enquiry("reply")),
+    Flow("faults", (_DWP_TO_LA,), _xml("faults")),
 )
 """The flows that this version carries."""
 
 
 def permitted(site: SiteKind, partner: SiteKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flows that may leave a site for a partner, and those that may come from it, by their kinds."""
-    outgoing = tuple(flow.name for flow in FLOWS.values() if flow.ends == (site, partner))
-    incoming = tuple(flow.name for flow in FLOWS.values() if flow.ends == (partner, site))
+    outgoing = tuple(flow.name for flow in FLOWS.values() if (site, partner) in flow.ways)
+    incoming = tuple(flow.name for flow in FLOWS.values() if (partner, site) in flow.ways)
     return outgoing, incoming
 
 

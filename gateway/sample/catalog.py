@@ -13,8 +13,10 @@ from types import MappingProxyType
 from gateway.sample.answers import Match, all_but_a_few
 from gateway.sample.claim import ClaimSampler
 from gateway.sample.contract import AnsweringSampler, Sample, Sampler
+from gateway.sample.enquiry import EnquirySampler, reply_sampler
 from gateway.sample.etd import EtdSampler
 from gateway.sample.extract import ExtractSampler
+from gateway.sample.faults import FaultsSampler
 from gateway.sample.laid import LaidSampler
 from gateway.sample.outcome import OutcomeSampler
 from gateway.sample.redirect import RedirectSampler
@@ -37,6 +39,9 @@ def samplers() -> Mapping[str, Sampler]:
         ExtractSampler(resource("schemas")),
         OutcomeSampler(),
         RedirectSampler(to_authorities),
+        EnquirySampler(LaidSampler()),
+        reply_sampler(LaidSampler()),
+        FaultsSampler(),
     )
     return MappingProxyType({sampler.flow: sampler for sampler in made})
 

@@ -18,10 +18,11 @@ from gateway.sample.contract import Sample
 _PERSONS: Final = frozenset({"claim", "referral", "scan", "etd"})
 """The flows that say who people are."""
 _MONEY: Final = _PERSONS | {"outcome"}
-_ALL: Final = _MONEY | {"redirect"}
-_DAY: Final = "(?:DateOfBirth|DecidedOn|ReceivedOn)"
+_LETTERS: Final = frozenset({"enquiry", "reply"})
+_ALL: Final = _MONEY | _LETTERS | {"redirect", "faults"}
+_DAY: Final = "(?:DateOfBirth|DecidedOn|ReceivedOn|AskedOn|RepliedOn|Since)"
 """A day that has come, which documents of every flow have."""
-_ROOT: Final = re.compile(r"<(Claims|Referrals|ScanResults|Outcomes|Notices|Redirect) ")
+_ROOT: Final = re.compile(r"<(Claims|Referrals|ScanResults|Outcomes|Notices|Redirect|Enquiry|Reply|FaultBoard) ")
 _BOMB: Final = """<!DOCTYPE lolz [
 <!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
@@ -141,6 +142,9 @@ _OUTCOME: Final = frozenset({"outcome"})
 _ETD: Final = frozenset({"etd"})
 _ETD_1_1: Final = frozenset({"etd/1.1"})
 _REDIRECT: Final = frozenset({"redirect"})
+_CARRIERS: Final = _REDIRECT | _LETTERS
+_ENQUIRY: Final = frozenset({"enquiry"})
+_FAULTS: Final = frozenset({"faults"})
 _SECOND_PERIOD: Final = (
     r"(?s)(<PeriodTo>[^<]*</PeriodTo>(?:(?!</Before>|</Award>|<PeriodFrom>).)*<AwardPeriod>\s*<PeriodFrom>)[^<]*"
 )
@@ -251,11 +255,29 @@ XML_DEFECTS: Final = {
         _ETD_1_1,
     ),
     "interest-ends-before-start": Defect("date-order", _put("InterestTo", "1930-12-31"), _ETD_1_1),
-    "content-altered": Defect("content-altered", _altered, _REDIRECT),
-    "content-cut": Defect("count-mismatch", _swap(r" *<Part>[^<]*</Part>\n", ""), _REDIRECT),
-    "content-not-base-64": Defect("xml-value", _put("Part", "a file?"), _REDIRECT),
+    "content-altered": Defect("content-altered", _altered, _CARRIERS),
+    "content-cut": Defect("count-mismatch", _swap(r" *<Part>[^<]*</Part>\n", ""), _CARRIERS),
+    "content-not-base-64": Defect("xml-value", _put("Part", "a file?"), _CARRIERS),
     "digest": Defect("content-altered", _put("OriginalSha256", "0" * 64), _REDIRECT),
     "history-gap": Defect("history-broken", _put("PassedTo", "9999"), _REDIRECT),
     "not-from-department": Defect("history-broken", _put("ReceivedFrom", "9999"), _REDIRECT),
     "flow-unknown": Defect("code", _put("OriginalFlow", "extract"), _REDIRECT),
+    # -- enquiries, replies, the board of known faults
+    "kind-unknown": Defect("code", _put("EnquiryKind", "complaint"), _ENQUIRY),
+    "reply-by-before-asked": Defect("date-order", _put("ReplyBy", "1999-12-31"), _ENQUIRY),
+    "reference-like-a-number": Defect("code", _put("EnquiryReference", "QQ-12-34-56"), _LETTERS),
+    "reference-with-a-name": Defect("code", _put("EnquiryReference", "Ashworth"), _LETTERS),
+    "text-turned-around": Defect("xml-value", _put("Paragraph", "right\u202eleft"), _LETTERS),
+    "attached-digest": Defect("content-altered", _put("AttachmentSha256", "0" * 64), _LETTERS),
+    "attached-size": Defect("content-altered", _put("AttachmentSize", "1"), _LETTERS),
+    "attached-no-pdf": Defect("xml-value", _put("AttachmentName", "letter.exe"), _LETTERS),
+    "attached-parts": Defect("content-altered", _put("AttachmentParts", "1"), _LETTERS),
+    "fault-id-repeated": Defect(
+        "repeated-reference",
+        _swap(r"(?s)<FaultId>([^<]*)<(.*?)<FaultId>[^<]*<", r"<FaultId>\1<\2<FaultId>\1<"),
+        _FAULTS,
+    ),
+    "fault-state-unknown": Defect("code", _put("FaultState", "perhaps"), _FAULTS),
+    "fault-names-a-number": Defect("nino", _put("What", "The award of QQ123456A came twice."), _FAULTS),
+    "issue-nought": Defect("xml-value", _put("Issue", "0"), _FAULTS),
 }

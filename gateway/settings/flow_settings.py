@@ -97,6 +97,9 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
         "outcome": RecordsSettings(priority=30),
         "scan": RecordsSettings(priority=40),
         "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),
+        "enquiry": FlowSettings(max_bytes=24 * MIB, priority=30),
+        "reply": FlowSettings(max_bytes=24 * MIB, priority=30),
+        "faults": FlowSettings(priority=10),
         "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }
 )

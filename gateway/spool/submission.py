@@ -64,6 +64,21 @@ def examine(path: Path, max_bytes: int) -> Submission:
     return Submission(path, status.st_size, _mark(status))
 
 
+def read(submission: Submission) -> bytes:
+    """The bytes of a file that was examined; StillBeingWritten where it has changed since."""
+    with _opened(submission.path) as source:
+        content = b"".join(_pieces(source, submission.size + 1))
+        if len(content) != submission.size or _mark(os.fstat(source)) != submission.mark:
+            raise StillBeingWritten
+    return content
+
+
+def _pieces(source: int, left: int) -> Iterator[bytes]:
+    while left and (piece := os.read(source, min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+
+
 class Draft:
     """Copies of submitted files on their way into custody. `directory` is made, and never readable by others."""
 

@@ -9,7 +9,6 @@ all before anything is changed.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -39,20 +38,19 @@ from gateway.spool.names import beside, safe_name
 from gateway.spool.submission import Copied, Draft
 from gateway.stages.acknowledge import pass_on
 from gateway.stages.admit import record_admitted
+from gateway.stages.composing import office_of
 from gateway.stages.decisions import find
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.purging import delivered_as, purge
 from gateway.stages.workplace import Workplace
 from gateway.transfer.receipt import Answer, Outcome
-from gateway.transfer.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Office, Opened, Original, Redirect, write
+from gateway.transfer.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
 from gateway.transfer.states import Direction, State
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox import Crash, Job, Sandbox
 
 _WORD: Final = "redirected:"
 """What `word` says of a transfer that was answered by its redirect, the redirect's id behind it."""
-_FOREIGN: Final = re.compile(r"[^\w '’.,&()/-]|_")
-_OFFICE_NAME: Final = 70
 
 
 @dataclass(frozen=True)
@@ -210,17 +208,11 @@ def _document(place: Workplace, row: Row[Any], order: Order, content: bytes, now
         passed_to=order.to,
         explanation=order.note,
     )
-    office = Office(place.site.replace("-", "")[:10], _office_name(place))
-    return Redirect(f"RED-{passed_as.replace('-', '')}", office, now, (*earlier, here), original)
+    return Redirect(f"RED-{passed_as.replace('-', '')}", office_of(place), now, (*earlier, here), original)
 
 
 def _day(moment: float) -> date:
     return datetime.fromtimestamp(moment, UTC).date()
-
-
-def _office_name(place: Workplace) -> str:
-    """The site's name with the letters and marks that the schema gives to names."""
-    return " ".join(_FOREIGN.sub(" ", place.settings.site.name).split())[:_OFFICE_NAME].strip() or place.site
 
 
 def _validate(place: Workplace, readers: Sandbox, path: Path, to: str) -> None:

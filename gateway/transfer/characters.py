@@ -6,6 +6,7 @@ ASCII standard where Unicode has none for it, or else by its class.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from types import MappingProxyType
@@ -21,6 +22,9 @@ _CONTROLS: Final = (
 )
 _CLASSES: Final = MappingProxyType(
     {"Cc": "CONTROL CHARACTER", "Cs": "UNPAIRED SURROGATE", "Co": "PRIVATE USE CHARACTER", "Cn": "UNASSIGNED CHARACTER"}
+)
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 _SURROGATE_ESCAPES: Final = range(0xDC80, 0xDD00)
 _DELETE: Final = 0x7F
@@ -62,3 +66,9 @@ def listed(items: Iterable[str]) -> str:
     """Several things in a sentence: `a, b and c`."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def unsafe(text: str) -> str | None:
+    """The first character that moves a cursor, ends a line, turns a text around or cannot be written; None without one."""
+    found = _UNSAFE.search(text)
+    return None if found is None else found[0]

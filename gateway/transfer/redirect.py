@@ -8,14 +8,14 @@ the document is held against its schema, like any other, before it leaves.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
-from xml.sax.saxutils import escape
+
+from gateway.transfer.xml_lines import Office, XmlLines
 
 FLOW: Final = "redirect"
 NAMESPACE: Final = "urn:gateway:redirect:1.0"
@@ -75,15 +75,6 @@ class Original:
 
 
 @dataclass(frozen=True)
-class Office:
-    """The office that passes a file on."""
-
-    code: str
-    name: str
-    telephone: str | None = None
-
-
-@dataclass(frozen=True)
 class Redirect:
     """A whole document. `holdings` begin with the authority that the Department sent the file to; `created` is in UTC."""
 
@@ -96,16 +87,9 @@ class Redirect:
 
 def write(redirect: Redirect) -> bytes:
     """The document, from the last of its holders to the authority that it was passed on to."""
-    xml, original = _Lines(), redirect.original
+    xml, original = XmlLines(), redirect.original
     with xml.element("Header"):
-        xml.leaf("MessageId", redirect.message_id)
-        with xml.element("SendingOffice"):
-            xml.leaf("OfficeCode", redirect.office.code)
-            xml.leaf("OfficeName", redirect.office.name)
-            xml.leaf("OfficeTelephone", redirect.office.telephone)
-        xml.leaf("Created", f"{redirect.created:%Y-%m-%dT%H:%M:%SZ}")
-        xml.leaf("ProcessDate", f"{redirect.created:%Y-%m-%d}")
-        xml.leaf("AuthorityCode", redirect.holdings[-1].passed_to)
+        xml.header(redirect.message_id, redirect.office, redirect.created, redirect.holdings[-1].passed_to)
     with xml.element("History"):
         for holding in redirect.holdings:
             with xml.element("Holding"):
@@ -125,7 +109,7 @@ def write(redirect: Redirect) -> bytes:
     return xml.document("Redirect", NAMESPACE)
 
 
-def _write_holding(xml: _Lines, holding: Holding) -> None:
+def _write_holding(xml: XmlLines, holding: Holding) -> None:
     xml.leaf("Holder", holding.holder)
     xml.leaf("ReceivedFrom", holding.received_from)
     xml.leaf("TransferId", holding.transfer)
@@ -135,28 +119,3 @@ def _write_holding(xml: _Lines, holding: Holding) -> None:
     xml.leaf("Explanation", holding.explanation)
     xml.leaf("PassedOn", holding.passed.isoformat())
     xml.leaf("PassedTo", holding.passed_to)
-
-
-class _Lines:
-    """XML in the making, one element a line."""
-
-    def __init__(self) -> None:
-        self._depth = 1
-        self._lines: list[str] = []
-
-    def leaf(self, name: str, text: str | None) -> None:
-        """An element with text; none at all where there is no text."""
-        if text:
-            self._lines.append(f"{' ' * self._depth}<{name}>{escape(text)}</{name}>")
-
-    @contextmanager
-    def element(self, name: str) -> Iterator[None]:
-        self._lines.append(f"{' ' * self._depth}<{name}>")
-        self._depth += 1
-        yield
-        self._depth -= 1
-        self._lines.append(f"{' ' * self._depth}</{name}>")
-
-    def document(self, root: str, namespace: str) -> bytes:
-        first = '<?xml version="1.0" encoding="UTF-8"?>', f'<{root} xmlns="{namespace}">'
-        return "\n".join([*first, *self._lines, f"</{root}>", ""]).encode()

@@ -44,6 +44,8 @@ def build(plan: Plan) -> Validator:
                 return ExtractValidator(limits=ExtractLimits(**limits), processors=processors, **arguments)
             case Kind.REDIRECT:
                 return _redirect(**arguments)
+            case Kind.ENQUIRY:
+                return _enquiry(**arguments)
     except TypeError as error:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
 
@@ -63,3 +65,13 @@ def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bo
 
     envelope = XmlValidator(schema_root, FLOW, LIMITS, allow_test_numbers=allow_test_numbers)
     return RedirectValidator(envelope, inner, extended(authorities)[0])
+
+
+def _enquiry(*, schema_root: Path, flow: str, links: Sequence[str], allow_test_numbers: bool) -> Validator:
+    from gateway.validation.enquiry import EnquiryValidator
+    from gateway.validation.pdf import PdfValidator
+    from gateway.validation.redirect import LIMITS
+    from gateway.validation.xml import XmlValidator
+
+    envelope = XmlValidator(schema_root, flow, LIMITS, allow_test_numbers=allow_test_numbers)
+    return EnquiryValidator(envelope, PdfValidator(links=links))

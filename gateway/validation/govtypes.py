@@ -19,6 +19,8 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from gateway.transfer.enquiry import reference_fault
+from gateway.transfer.known_faults import id_fault, text_fault
 from gateway.validation.nino_prefixes import FlowPrefixes, Status
 
 EARLIEST: Final = date(1880, 1, 1)
@@ -259,4 +261,7 @@ def rules(*, today: date, prefixes: FlowPrefixes) -> dict[str, Rule]:
         "TransferIdType": Rule("code", transfer_fault),
         "Sha256Type": Rule("code", sha256_fault),
         "SizeType": Rule("count", size_fault),
+        "EnquiryReferenceType": Rule("code", reference_fault),
+        "FaultIdType": Rule("code", id_fault),
+        "NoticeTextType": Rule("nino", text_fault),
     }

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PDF = "pdf"
     EXTRACT = "extract"
     REDIRECT = "redirect"
+    ENQUIRY = "enquiry"
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,16 @@ def redirect_plan(schema_root: Path, *, links: Sequence[str] = LINKS, allow_test
 def with_authorities(plan: Plan, added: str) -> Plan:
     """The plan of a validator that compares authorities, with the rows that a site has added to their table."""
     return replace(plan, arguments={**plan.arguments, "authorities": added})
+
+
+def enquiry_plan(
+    schema_root: Path, flow: str, *, links: Sequence[str] = LINKS, allow_test_numbers: bool = False
+) -> Plan:
+    """Enquiries or replies with the PDFs that are attached to them; `links` are for these."""
+    arguments: dict[str, Plain] = {
+        "schema_root": str(schema_root.absolute()),
+        "flow": flow,
+        "links": list(links),
+        "allow_test_numbers": allow_test_numbers,
+    }
+    return Plan(Kind.ENQUIRY, arguments)

@@ -122,7 +122,7 @@ class _Envelope:
         self.holders = [self._text(holding, "Holder") for holding in self._holdings]
         self.flow = self._original("OriginalFlow")
         self.name = self._original("OriginalName")
-        self.content = b"".join(_decoded(part.text or "") for part in root.iterfind(f"{self._space}Part"))
+        self.content = b"".join(decoded(part.text or "") for part in root.iterfind(f"{self._space}Part"))
 
     def history(self) -> Iterator[Holding]:
         """Every authority's time with the file; ValueError where a day is none."""
@@ -183,7 +183,7 @@ class _Envelope:
         return Finding(XmlCode.HISTORY.value, f"line {line}, History/Holding[{number}]/{name}", f"{name}: {message}.")
 
 
-def _decoded(part: str) -> bytes:
+def decoded(part: str) -> bytes:
     """The bytes of a part; nothing where it is no base 64, which the digest then shows."""
     try:
         return binascii.a2b_base64(part.encode(), strict_mode=True)

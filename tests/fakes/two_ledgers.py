@@ -21,7 +21,7 @@ from gateway import assembly
 from gateway.crypto.contract import ByteReader, Certificate, Opened, Sealed
 from gateway.crypto.keyrings import Keyrings
 from gateway.errors import SignatureBad
-from gateway.flows.catalog import routes
+from gateway.flows.catalog import FLOWS, routes
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
 from gateway.settings.directories import make, partner_directories, site_directories
@@ -41,6 +41,7 @@ from gateway.settings.model import (
     Site,
     Validation,
 )
+from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.spool.outcomes import Outcomes
 from gateway.spool.settling import Settling
@@ -61,7 +62,8 @@ from gateway.stages.validate import Validate
 from gateway.stages.workplace import Stage, Workplace
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
-from gateway.validation.contract import Finding, RecordException, Report
+from gateway.validation.contract import Finding, RecordException, Report, Validator
+from gateway.validation.factory import build
 from gateway.validation.sandbox import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 
@@ -146,6 +148,22 @@ def odd(rows: Sequence[int], records: int, more: str = "") -> bytes:
     return b"odd " + json.dumps(said).encode() + b"\n" + more.encode()
 
 
+PRETENDED = cast("Sandbox", PretendedReaders())
+
+
+class ActualReaders:
+    """The validators that a site's plans describe, in this process: for files that come from nobody else."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Validator] = {}
+
+    def validate(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Report]]:
+        for job in jobs:
+            if job.flow not in self._known:
+                self._known[job.flow] = build(FLOWS[job.flow].plan(resource("schemas"), True))
+            yield job, self._known[job.flow].validate(job.path)
+
+
 class Bench:
     """One site with all its stages. `now` is its clock."""
 
@@ -204,9 +222,10 @@ class Bench:
         self.now += 0.001
         return self.now
 
-    def stages(self, stack: ExitStack, transport: Transport, scanner: Scanner | None = None) -> list[Stage]:
+    def stages(
+        self, stack: ExitStack, transport: Transport, scanner: Scanner | None = None, readers: Sandbox = PRETENDED
+    ) -> list[Stage]:
         place, engine = self.place, PretendedPgp(self.code)
-        readers = cast("Sandbox", PretendedReaders())
         send = Send(place, {self.other: transport}, self.rung.set)
         self.send = send
         stages: list[Stage] = [
@@ -307,18 +326,19 @@ def two_ledgers(
     scanners: tuple[Scanner | None, Scanner | None] = (None, None),
     line: Transport | None = None,
     limits: Limits = _LIMITS,
+    readers: Sandbox = PRETENDED,
 ) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
-    is DWP's way to the authority, where it is not straight into its landing.
+    is DWP's way to the authority, where it is not straight into its landing; `readers` read the files at both.
     """
     with ExitStack() as stack:
         dwp = Bench(root, "DWP", "E09000030", stack, flows, limits)
         la = Bench(root, "E09000030", "DWP", stack, flows, limits)
         la.now += 0.5
         there = line or FolderTransport(la.home.landing_in(dwp.code))
-        stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0])]
+        stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0], readers)]
         back = FolderTransport(dwp.home.landing_in(la.code))
-        stages += [(la, stage) for stage in la.stages(stack, back, scanners[1])]
+        stages += [(la, stage) for stage in la.stages(stack, back, scanners[1], readers)]
         yield Pair(dwp, la, stages)
 
 

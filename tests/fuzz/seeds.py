@@ -9,6 +9,8 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ from gateway.sample.catalog import samplers
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool import tar
+from gateway.transfer.enquiry import Attachment, Letter, write_enquiry, write_reply
+from gateway.transfer.xml_lines import Office
 from tests.fuzz.targets import ID, OURS, TODAY
 
 HERE: Final = Path(__file__).parent
@@ -127,10 +131,11 @@ def _contents() -> Iterator[tuple[str, str, bytes]]:
     for flow, defects in (
         ("claim", (None, "nino", "unknown-element", "total-mismatch")),
         ("redirect", (None, "history-gap")),
+        ("faults", (None, "fault-names-a-number")),
     ):
         for defect in defects:
             sample = makers[flow].make(
-                sender="DWP" if flow == "claim" else "E08000004",
+                sender="E08000004" if flow == "redirect" else "DWP",
                 recipient="E09000030",
                 index=1,
                 random=random.Random(f"fuzz/{flow}/{defect}"),
@@ -138,6 +143,7 @@ def _contents() -> Iterator[tuple[str, str, bytes]]:
                 defect=defect,
             )
             yield flow, defect or "right", sample.content
+    yield from _letters()
     for name in ("none--1.1", "none--1.0", "date-order--periods-turned", "authority-mismatch--to-itself"):
         seed = "right" if name == "none--1.1" else name
         yield "etd", seed, (VECTORS / "etd" / f"{name}.xml").read_bytes()
@@ -153,6 +159,22 @@ def _contents() -> Iterator[tuple[str, str, bytes]]:
         "pdf-unreadable--page-tree-loops",
     ):
         yield "pdf", name, (VECTORS / "pdf" / f"{name}.pdf").read_bytes()
+
+
+def _letters() -> Iterator[tuple[str, str, bytes]]:
+    pdf = (VECTORS / "pdf" / "none--one-page.pdf").read_bytes()
+    letter = Letter(
+        message_id="ENQ-00000001",
+        office=Office("HB01", "Oldborough"),
+        created=datetime(2026, 11, 20, 9, tzinfo=UTC),
+        authority="E09000030",
+        reference="HBE-2026/117",
+        paragraphs=["Is it hers?", "QQ123456A"],
+        attachments=[Attachment("a.pdf", pdf), Attachment("b.pdf", pdf)],
+    )
+    yield "enquiry", "attached", write_enquiry(letter, "nino", date(2026, 11, 25))
+    yield "enquiry", "reply", write_reply(replace(letter, attachments=()))
+    yield "enquiry", "number", write_enquiry(replace(letter, reference="QQ-12-34-56", attachments=()), "award", TODAY)
 
 
 def _carriers() -> Iterator[tuple[str, str, bytes]]:

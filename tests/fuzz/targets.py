@@ -40,10 +40,15 @@ from gateway.settings.write import render_partner
 from gateway.spool.archive import Limits, unpack
 from gateway.spool.durable import Group
 from gateway.transfer import card, manifest, receipt, word
+from gateway.transfer.characters import unsafe
+from gateway.transfer.enquiry import ENQUIRY, REPLY, reference_fault
 from gateway.transfer.identity import from_text
+from gateway.transfer.known_faults import FLOW as FAULTS
+from gateway.transfer.known_faults import of_facts
 from gateway.transfer.manifest import Manifest
 from gateway.transfer.receipt import Receipt
 from gateway.validation.contract import Report, Validator
+from gateway.validation.enquiry import EnquiryValidator, read_letter
 from gateway.validation.extract import ExtractValidator
 from gateway.validation.extract_fields import MESSAGES as EXTRACT_CODES
 from gateway.validation.pdf import PdfValidator
@@ -185,6 +190,49 @@ def _redirect(_scratch: Path) -> Check:
     return check
 
 
+def _enquiry(_scratch: Path) -> Check:
+    """An enquiry or a reply: each input is read as both."""
+    schemas = resource("schemas")
+    validators = [
+        EnquiryValidator(
+            XmlValidator(schemas, flow, LIMITS, allow_test_numbers=True, today=lambda: TODAY), PdfValidator()
+        )
+        for flow in (ENQUIRY, REPLY)
+    ]
+
+    def check(data: bytes) -> Sequence[str]:
+        reports = [validator.validate_bytes(data) for validator in validators]
+        said = [line for report in reports for line in _told(report, _ALL_CODES)]
+        try:
+            letter = read_letter(data)
+        except ContentInvalid as error:
+            assert not any(report.valid for report in reports), "what was found right cannot be taken apart"
+            return [*said, error.reason]
+        for report in reports:
+            if report.valid:
+                assert reference_fault(letter.reference) is None
+                assert unsafe("".join(letter.paragraphs)) is None
+                assert report.facts["reference"] == letter.reference
+        return said
+
+    return check
+
+
+def _faults(_scratch: Path) -> Check:
+    validator = XmlValidator(resource("schemas"), FAULTS, allow_test_numbers=True, today=lambda: TODAY)
+
+    def check(data: bytes) -> Sequence[str]:
+        report = validator.validate_bytes(data)
+        if report.valid:
+            board = of_facts(report.facts)
+            assert board is not None, "what was found right is no board"
+            for fault in board.faults:
+                assert mask(f"{fault.what}\n{fault.workaround}") == f"{fault.what}\n{fault.workaround}"
+        return _told(report, _XML_CODES)
+
+    return check
+
+
 def _extract(_scratch: Path) -> Check:
     return _by_path(ExtractValidator(resource("schemas"), allow_test_numbers=True), frozenset(EXTRACT_CODES))
 
@@ -286,6 +334,10 @@ _NOTICES: Final = (
     b"etd:1.0",
     b"etd:1.1",
 )
+_LETTERS: Final = (
+    *(b"<Attachment>", b"</Attachment>", b"<AttachmentParts>", b"<Part>", b"</Part>", b"<Paragraph>", b"reply:1.0"),
+    *(b"enquiry:1.0", b"QQ-12-34-56", b"HBE-2026/117", b"\xe2\x80\xae"),
+)
 _PDF: Final = (
     *(b" 0 obj", b"endobj", b"stream\n", b"endstream", b"xref", b"trailer", b"startxref", b"%%EOF", b"/Kids", b"/Count"),
     *(b"/JavaScript", b"/J#53", b"/OpenAction", b"/AA", b"/Names", b"/ObjStm", b"/Prev", b"/XRefStm", b"/Length", b"<<", b">>"),
@@ -307,6 +359,8 @@ TARGETS: Final[Mapping[str, Target]] = {
         Target("claim", _xml("claim"), longest=32_768, words=_XML),
         Target("etd", _xml("etd"), longest=32_768, words=(*_XML, *_NOTICES)),
         Target("redirect", _redirect, (ContentInvalid,), longest=32_768, words=_XML),
+        Target("enquiry", _enquiry, (ContentInvalid,), longest=32_768, words=(*_XML, *_LETTERS)),
+        Target("faults", _faults, words=(*_XML, b"<KnownFault>", b"</KnownFault>", b"<Issue>", b"<Since>", b"QQ 12 34 56 A")),
         Target("extract", _extract, longest=32_768, words=(b"D,", b"A,", b"R,", b'"', b'""', b"\r\n", b"QQ123456C", b"31/02/2026")),
         Target("pdf", _pdf, longest=32_768, words=_PDF),
         Target("archive", _archive, (ArchiveRefused, ManifestRefused), words=(b"ustar\x0000", b"\x28\xb5\x2f\xfd", b"mtime=")),

@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
-from gateway.ledger import queries, waiting
+from gateway.ledger import known_faults, queries, waiting
+from gateway.ledger.enquiries import everything
 from gateway.ledger.logins import recorded
 from gateway.stages.overdue import Overdue
 from gateway.stages.record import Record
@@ -125,3 +126,16 @@ def test_log_ins_are_recorded_and_found_without_reading_the_whole_chain(pair: Pa
     with bench.ledger.read() as connection:
         assert len(list(recorded(connection, bench.now))) == 1
     assert listener.whole() == []
+
+
+def test_enquiries_and_the_board_are_found_without_reading_everything(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    for bench in (pair.dwp, pair.la):
+        listener = Listener(bench)
+        with bench.ledger.read() as connection:
+            everything(connection, bench.settings.codes)
+            known_faults.own_board(connection, bench.now)
+            known_faults.received_board(connection)
+            known_faults.receipts(connection, "faults-00001.xml", bench.settings.codes)
+        assert [found for found in listener.whole() if "lanes" not in found[0]] == []

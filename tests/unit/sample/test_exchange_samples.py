@@ -26,7 +26,7 @@ from gateway.validation.govtypes import rms_number_fault
 
 TODAY = date(2026, 11, 21)
 AUTHORITY, OTHER = "W06000024", "E07000223"
-NEW = ("scan", "outcome", "etd", "redirect")
+NEW = ("scan", "outcome", "etd", "redirect", "enquiry", "reply", "faults")
 EVERY = samplers()
 SAMPLERS = {flow: EVERY[flow] for flow in NEW}
 NEWEST = {flow: next(iter(made)) for flow, made in versions().items()}
@@ -66,7 +66,7 @@ def read(flow: str, sample: Sample) -> Report:
 
 @pytest.mark.parametrize("flow", NEW)
 def test_every_sample_is_valid_and_names_the_authority_that_it_concerns(flow: str) -> None:
-    for seed in range(60 if flow == "redirect" else 200):
+    for seed in range({"redirect": 60, "enquiry": 25, "reply": 25}.get(flow, 200)):
         report = read(flow, make(flow, seed))
         assert report.findings == ()
         assert report.schema == f"{flow}/{NEWEST.get(flow, '1.0')}"

@@ -36,8 +36,9 @@ from gateway.stages import redirecting
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
 from gateway.stages.workplace import Workplace
-from gateway.transfer.redirect import Holding, Office, Original, Redirect, write
+from gateway.transfer.redirect import Holding, Original, Redirect, write
 from gateway.transfer.states import Direction, State
+from gateway.transfer.xml_lines import Office
 from gateway.validation.contract import Finding, Report
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox import Job, Sandbox

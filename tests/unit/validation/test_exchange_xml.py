@@ -39,7 +39,7 @@ from gateway.validation.xml_rules import read_rules
 TODAY = date(2026, 11, 21)
 SCHEMAS = resource("schemas")
 FORMATS = Path(__file__).resolve().parents[3] / "docs" / "formats"
-FLOWS = ("scan", "outcome", "etd", "redirect")
+FLOWS = ("scan", "outcome", "etd", "redirect", "enquiry", "reply", "faults")
 SAMPLERS = samplers()
 CANARY = "Xylophone7Canary"
 FIRST, SECOND = "019aa049-7c00-7d02-8a5e-3b1f0c9d2e71", "019aa049-7c00-7d02-8a5e-3b1f0c9d2e72"
@@ -69,7 +69,7 @@ def codes(flow: str, content: bytes) -> list[str]:
 # -- never a value, everything documented, every type checked
 
 
-@pytest.mark.parametrize("flow", ["scan", "outcome", "etd"])
+@pytest.mark.parametrize("flow", ["scan", "outcome", "etd", "enquiry", "reply", "faults"])
 def test_no_text_of_any_element_is_ever_repeated_in_a_finding(flow: str) -> None:
     content = min((document(flow, seed) for seed in range(40)), key=len)
     leaves = list(re.finditer(rb">[^<\s][^<]*<", content))
@@ -100,6 +100,7 @@ def test_every_element_type_and_code_of_the_flow_is_documented(flow: str) -> Non
 @pytest.mark.parametrize("flow", FLOWS)
 def test_every_government_type_in_use_is_checked_in_python_too(flow: str) -> None:
     kinds = "Nino|Date|Money|Count|Postcode|Timestamp|AuthorityCode|Rms|RuleId|SiteCode|TransferId|Sha256|Size"
+    kinds += "|EnquiryReference|FaultId|NoticeText"
     for source in find_versions(SCHEMAS, flow).values():
         ruleset = read_rules(source)
         checks = ruleset.bind(
@@ -268,11 +269,19 @@ def test_reference_that_might_be_a_persons_number_is_no_rms_number(number: str) 
         ("outcome", "<Outcome>" + "<DecidedOn>2026-01-01</DecidedOn>" * 200_000 + "</Outcome>"),
         ("outcome", "<Outcome><RmsNumber>123456</RmsNumber></Outcome>" * 100_000),
         ("redirect", "<Part>AAAA</Part>" * 300_000),
+        ("enquiry", "<Attachment><AttachmentName>a.pdf</AttachmentName></Attachment>" * 100_000),
+        ("faults", "<KnownFault><FaultId>A-1</FaultId></KnownFault>" * 100_000),
     ],
-    ids=["sums-within", "sums-deep", "sums", "order", "repeated", "parts"],
+    ids=["sums-within", "sums-deep", "sums", "order", "repeated", "parts", "attachments", "faults"],
 )
 def test_document_made_of_nothing_but_relations_is_refused_within_seconds(flow: str, body: str) -> None:
-    name = {"etd": "Notices", "outcome": "Outcomes", "redirect": "Redirect"}[flow]
+    name = {
+        "etd": "Notices",
+        "outcome": "Outcomes",
+        "redirect": "Redirect",
+        "enquiry": "Enquiry",
+        "faults": "FaultBoard",
+    }[flow]
     content = f'<{name} xmlns="urn:gateway:{flow}:1.0">{body}</{name}>'.encode()
     start = time.process_time()
     assert not (REDIRECTS if flow == "redirect" else xml(flow, XmlLimits())).validate_bytes(content).valid

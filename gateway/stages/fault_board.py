@@ -1,0 +1,144 @@
+"""The board of known faults at DWP's site: what is done to it, and sending it to every partner.
+
+What is done is an event of the chain, and so the board's issues are numbered; an issue is a document for each partner that
+the flow goes to, signed with its consignment. Elsewhere the board is what came last from DWP. Raises UsageWrong and NotFound
+for what cannot be done to the board, and what `composing.submit` raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from gateway.errors import NotFound, UsageWrong
+from gateway.ledger import known_faults
+from gateway.ledger.known_faults import ADDED, CHANGED, CLOSED, KIND, SUBJECT
+from gateway.ledger.store import Transaction
+from gateway.settings.model import SiteKind
+from gateway.stages.composing import Composed, office_of, submit
+from gateway.stages.workplace import Workplace
+from gateway.transfer.calendar import day_of
+from gateway.transfer.known_faults import (
+    FLOW,
+    MAX_FAULTS,
+    NO_WORKAROUND,
+    Board,
+    FaultState,
+    KnownFault,
+    closed,
+    id_of,
+    text_of,
+    write,
+)
+from gateway.validation.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Published:
+    """An issue of the board that was sent: the transfers, by partner."""
+
+    issue: int
+    transfers: dict[str, str]
+
+
+def add(place: Workplace, identity: str, what: str, since: date, workaround: str | None, actor: str) -> Board:
+    """Put a fault on the board, or one that was closed back on it; the board as it is then."""
+    fault = KnownFault(_id(identity), _text(what), since, _text(workaround or NO_WORKAROUND))
+    with place.ledger.write() as transaction:
+        board = _own(place, transaction)
+        if since > day_of(transaction.now):
+            raise UsageWrong(f"{since} has not come yet: say since when the fault is known.")
+        before = board.find(fault.id)
+        if before is not None and before.state is FaultState.OPEN:
+            raise UsageWrong(f"{fault.id} is on the board: `gateway faults change {fault.id}` says more about it.")
+        if before is None and len(board.faults) >= MAX_FAULTS:
+            raise UsageWrong(f"There are {MAX_FAULTS} faults on the board, and no room for more: close some.")
+        return _record(place, transaction, ADDED, fault, actor)
+
+
+def change(place: Workplace, identity: str, what: str | None, workaround: str | None, actor: str) -> Board:
+    """Say what is wrong, or what to do meanwhile, in other words."""
+    with place.ledger.write() as transaction:
+        before = _open(_own(place, transaction), identity)
+        fault = replace(
+            before,
+            what=before.what if what is None else _text(what),
+            workaround=before.workaround if workaround is None else _text(workaround),
+        )
+        if fault == before:
+            raise UsageWrong("That is what the board says already: give other words with --what or --workaround.")
+        return _record(place, transaction, CHANGED, fault, actor)
+
+
+def close(place: Workplace, identity: str, actor: str) -> Board:
+    """Say that a fault is mended."""
+    with place.ledger.write() as transaction:
+        return _record(place, transaction, CLOSED, closed(_open(_own(place, transaction), identity)), actor)
+
+
+def publish(place: Workplace, readers: Sandbox) -> Published:
+    """Send the board as it is to every partner that the flow goes to."""
+    _require_dwp(place)
+    with place.ledger.read() as connection:
+        board = known_faults.own_board(connection, place.clock())
+    if board.issue == 0:
+        raise UsageWrong("Nothing was ever put on the board: there is nothing to send.")
+    partners = sorted(place.routes.outgoing.get(FLOW, frozenset()))
+    now, office = datetime.fromtimestamp(place.clock(), UTC), office_of(place)
+    documents = [
+        Composed(
+            partner,
+            document_name(board.issue),
+            write(board, f"FLT-{place.new_id().replace('-', '')}", office, now, partner),
+        )
+        for partner in partners
+    ]
+
+    def unchanged(transaction: Transaction) -> None:
+        if _own(place, transaction).issue != board.issue:
+            raise UsageWrong("The board was changed meanwhile: `gateway faults publish` sends it as it is now.")
+
+    ids = submit(place, readers, FLOW, documents, unchanged)
+    return Published(board.issue, dict(zip(partners, ids, strict=True)))
+
+
+def document_name(issue: int) -> str:
+    """The name of the document that carries an issue."""
+    return f"faults-{issue:05d}.xml"
+
+
+def _own(place: Workplace, transaction: Transaction) -> Board:
+    _require_dwp(place)
+    return known_faults.own_board(transaction.connection, transaction.now)
+
+
+def _require_dwp(place: Workplace) -> None:
+    if place.settings.site.kind is not SiteKind.DWP:
+        raise UsageWrong("The board is kept at DWP's site; tell a fault with `gateway enquiry send system-fault DWP`.")
+
+
+def _open(board: Board, identity: str) -> KnownFault:
+    found = board.find(_id(identity))
+    if found is None or found.state is not FaultState.OPEN:
+        raise NotFound(f"There is no open fault {identity[:20]!r} on the board: `gateway faults` lists them.")
+    return found
+
+
+def _record(place: Workplace, transaction: Transaction, event: str, fault: KnownFault, actor: str) -> Board:
+    transaction.record(event, KIND, SUBJECT, actor=actor, fault=[*known_faults.as_detail(fault)])
+    transaction.flush()
+    return _own(place, transaction)
+
+
+def _text(text: str) -> str:
+    try:
+        return text_of(text)
+    except ValueError as error:
+        raise UsageWrong(str(error)) from error
+
+
+def _id(text: str) -> str:
+    try:
+        return id_of(text)
+    except ValueError as error:
+        raise UsageWrong(str(error)) from error
