@@ -196,6 +196,19 @@ def test_two_fields_with_such_characters_are_two_findings() -> None:
         (XML + BODY.replace("Siân", "Si\x07n"), "BELL (U+0007)"),
         (XML + BODY.replace("Siân", "Si\ufffen"), "NONCHARACTER (U+FFFE)"),
         (XML + BODY.replace("Siân", "Si\x00n"), "NULL (U+0000)"),
+        ("\0" + XML + BODY, "something stands before the XML declaration: NULL (U+0000). Nothing may stand before it"),
+        ("\0\0\0" + XML + BODY, "something stands before the XML declaration: NULL (U+0000)"),
+        ("\n\0" + XML + BODY, "something stands before the XML declaration: NULL (U+0000)"),
+        ("\ufeff\0" + XML + BODY, "something stands before the XML declaration: NULL (U+0000)"),
+        ("\0" + PLAIN, "NULL (U+0000) stands in the file"),
+        ("<\0" + (XML + BODY)[1:], "NULL (U+0000) stands in the file"),
+        ((XML + BODY).encode("utf-16-le"), "UTF-16"),
+        ((XML + BODY).encode("utf-32"), "UTF-32"),
+        ((XML + BODY).encode("utf-32-be"), "UTF-32"),
+        ((XML + BODY).encode("utf-32-le"), "UTF-32"),
+        (PLAIN.encode("utf-16-be"), "UTF-16"),
+        (PLAIN.encode("utf-32-be"), "UTF-32"),
+        (XML.replace("UTF-8", "646") + PLAIN, "names the encoding 646; a file may be in UTF-8 or in ASCII"),
         (
             XML + BODY.replace("<Priority>", "\u00a0<Priority>"),
             "holds text between its elements: NO-BREAK SPACE (U+00A0)",
@@ -209,9 +222,18 @@ def test_reason_says_what_is_wrong_with_the_file(content: str | bytes, words: st
     assert "Llwyd" not in finding.message
 
 
-@pytest.mark.parametrize("name", ["UTF-8", "utf-8", "Utf-8", "utf8", "UTF8", "ASCII", "ascii", "US-ASCII", "us-ascii"])
+ASCII = "ASCII ascii US-ASCII us-ascii ANSI_X3.4-1968 ansi_x3.4-1986 ISO646-US iso-ir-6 csASCII us IBM367 cp367".split()
+
+
+@pytest.mark.parametrize("name", ["UTF-8", "utf-8", "Utf-8", "utf8", "UTF8", *ASCII])
 def test_names_of_utf_8_and_of_ascii_pass_in_any_case(name: str, tmp_path: Path) -> None:
     path = tmp_path / "ascii.xml"
     for quote in "\"'":
         path.write_text(f"<?xml version='1.0' encoding={quote}{name}{quote}?>\r\n{PLAIN}", "ascii")
         assert validator().validate(path).findings == ()
+
+
+@pytest.mark.parametrize("name", ASCII)
+def test_character_beyond_ascii_is_refused_under_every_name_of_ascii(name: str) -> None:
+    finding = only(XML.replace("UTF-8", name) + BODY)
+    assert "says ASCII, and LATIN SMALL LETTER A WITH CIRCUMFLEX (U+00E2) is not part of that" in finding.message
