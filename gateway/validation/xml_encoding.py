@@ -26,18 +26,8 @@ allow (4.3.3, EncName): no parser of a partner would take them."""
 _OTHERS: Final = frozenset(
     {
         *(b"UTF-7", b"UTF-16", b"UTF-16LE", b"UTF-16BE", b"UTF-32", b"UCS-2", b"UCS-4", b"UNICODE", b"MACINTOSH"),
-        *(
-            b"WINDOWS-1250",
-            b"WINDOWS-1252",
-            b"CP1252",
-            b"646",
-            b"ISO_646.IRV:1991",
-            b"IBM850",
-            b"CP850",
-            b"IBM437",
-            b"IBM037",
-            b"EBCDIC-CP-US",
-        ),
+        *(b"WINDOWS-1250", b"WINDOWS-1252", b"CP1252", b"IBM850", b"CP850", b"IBM437", b"IBM037", b"EBCDIC-CP-US"),
+        *(b"646", b"ISO_646.IRV:1991"),
         *(b"ISO-8859-1", b"ISO-8859-2", b"ISO-8859-14", b"ISO-8859-15", b"ISO8859-1", b"LATIN1", b"LATIN-1"),
     }
 )
