@@ -31,11 +31,14 @@ _DELETE: Final = 0x7F
 
 
 def called(character: str) -> str:
-    """The name of one character with its number: `NO-BREAK SPACE (U+00A0)`, `CONTROL CHARACTER (U+0085)`."""
+    """The name of one character with its number: `NO-BREAK SPACE (U+00A0)`, `CONTROL CHARACTER (U+0085)`.
+
+    It may stand at the end of a sentence or within it: nothing in it asks for a comma behind it.
+    """
     number = ord(character)
     if number in _SURROGATE_ESCAPES:
         # As Python holds a byte of a file's name that is no UTF-8.
-        return f"the byte {number - 0xDC00:02X}, which is no UTF-8,"
+        return f"the byte {number - 0xDC00:02X} (no UTF-8)"
     if number < len(_CONTROLS):
         name = _CONTROLS[number]
     elif number == _DELETE:

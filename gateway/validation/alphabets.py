@@ -1,6 +1,6 @@
 """Which characters may stand in a value, read out of the schema's patterns, and which one in a value may not.
 
-`alphabet_of` raises ValueError for a construct that no schema of ours has; the rest raises nothing. An alphabet is wider
+`alphabet_of` and `widened` raise ValueError for a construct that no schema of ours has; the rest raises nothing. An alphabet is wider
 than its pattern, which also says in which order and how often: it serves to name the character that no right value can
 hold, most often one that a person cannot see. Safe because that one character is named, and nothing of the value around it.
 """
@@ -32,6 +32,10 @@ _ITEM: Final = re.compile(
     r"\\p\{(?P<group>[A-Z][a-z]?)\}|\\(?P<class>[sd])|(?P<low>\\?.)(?:-(?P<high>\\?[^\]]))?", re.DOTALL
 )
 _PROPERTY: Final = re.compile(r"\\p\{[A-Z][a-z]?\}")
+_ONE_SET: Final = re.compile(r"\[(?!\^)(?:\\.|[^\]\\])+\](?:[+*]|\{[0-9,]+\})?", re.DOTALL)
+_BEYOND_ASCII: Final = "\x80-\U0010ffff"
+_OF_ASCII: Final = {"L": "A-Za-z", "M": "", "N": "0-9"}
+"""What each group has within ASCII, as items of a set."""
 
 Span = tuple[int, int]
 """The first and the last of characters that stand side by side in Unicode."""
@@ -48,13 +52,15 @@ class Alphabet:
 
     def holds(self, character: str) -> bool:
         """Whether it may stand somewhere in a right value."""
-        number = ord(character)
-        if any(low <= number <= high for low, high in self.spans):
+        if self.groups and unicodedata.category(character).startswith(self.groups):
             return True
-        return bool(self.groups) and unicodedata.category(character).startswith(self.groups)
+        number = ord(character)
+        return any(low <= number <= high for low, high in self.spans)
 
     def fault(self, text: str) -> str | None:
         """The end of a sentence that names the first character that may not stand in it, and those that may."""
+        if "L" in self.groups and text.isalpha():
+            return None  # as most names are: quickly
         stranger = next((character for character in text if not self.holds(character)), None)
         if stranger is None:
             return None
@@ -98,6 +104,20 @@ def alphabet_of_codes(codes: Iterable[str]) -> Alphabet:
     """What these codes are made of, and the rest of ASCII: only what cannot be seen, or not be told apart, is strange."""
     used = [(ord(character), ord(character)) for character in "".join(codes)]
     return Alphabet(tuple(_merged([(_ASCII.start, _ASCII.stop - 1), *used])), is_told=False)
+
+
+def widened(pattern: str) -> str:
+    """The pattern with every character beyond ASCII in place of a group: for a library whose Unicode is not Python's.
+
+    libxml2's own tables end with the Unicode of 2006, and have of the Han and Hangul letters the first and the last. Where a
+    pattern is one set, what it lost is `Alphabet.fault`: so no other form of pattern may name a group.
+    """
+    if not _PROPERTY.search(pattern):
+        return pattern
+    groups = [found[0][3:-1] for found in _PROPERTY.finditer(pattern)]
+    if not _ONE_SET.fullmatch(pattern) or not _OF_ASCII.keys() >= set(groups):
+        raise ValueError("a group of characters in a pattern that is not one set")
+    return _PROPERTY.sub(lambda found: _OF_ASCII[found[0][3:-1]], pattern).replace("[", f"[{_BEYOND_ASCII}", 1)
 
 
 def collapsed(text: str) -> str:

@@ -146,7 +146,7 @@ def _judge_dictionary(
     item: dict[bytes, Value], key: bytes, resolve: Resolve, links: frozenset[str], found: Judgement, *, clicked: bool
 ) -> None:
     kind = resolve(item.get(b"/S", NULL))
-    is_link = kind == Name(b"/URI")
+    is_link = kind == Name(b"/URI") and not _is_element(item, resolve)
     for name, value in item.items():
         if name in _KEYS and not (is_link and name == b"/URI") and not holds_nothing(name, value, resolve):
             found.breaches.add(breach(_KEYS[name]))

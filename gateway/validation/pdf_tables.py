@@ -234,8 +234,12 @@ def _stream_section(content: bytes, dictionary: RawDictionary, most: int, unpack
             raise Malformed
     wide = kind + second + third
     data = unpack(content[head.end() : head.end() + length], dictionary)
-    index = says.get(b"/Index", [0, size])
-    if not isinstance(index, list) or len(index) % 2 or not wide:
+    if not wide:
+        raise Malformed
+    # /Size may be too large, as with a plain table: the rows that are missing list no objects. There are whole rows only.
+    most_rows = min(size, len(data) // wide if len(data) % wide == 0 else size)
+    index = says.get(b"/Index", [0, most_rows])
+    if not isinstance(index, list) or len(index) % 2:
         raise Malformed
     rows: dict[int, _Entry] = {}
     at = 0

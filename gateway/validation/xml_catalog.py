@@ -1,8 +1,9 @@
-"""Finds the schemas of a flow on disk, all versions side by side, and makes each one document without includes.
+r"""Finds the schemas of a flow on disk, all versions side by side, and makes each one document without includes.
 
 ConfigurationInvalid is raised where a schema is missing, is not XML, or includes something outside the schema
 directory: that is a fault of this site, not of a file. Why it is safe: includes are resolved here, from disk only, so
-neither library that gets the schema is ever left to fetch one.
+neither library that gets the schema is ever left to fetch one. Groups of characters (`\p{L}`) are widened for both, whose
+Unicode is older than Python's or another's, and checked in Python (`Ruleset.bind`): so one table says what a letter is.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Final
 from lxml import etree
 
 from gateway.errors import ConfigurationInvalid
+from gateway.validation.alphabets import widened
 
 XSD: Final = "{http://www.w3.org/2001/XMLSchema}"
+_SEEN_USES: Final = frozenset({(f"{XSD}element", "type"), (f"{XSD}restriction", "base")})
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,13 @@ class SchemaSource:
     root: etree._Element
 
     def to_bytes(self) -> bytes:
-        return etree.tostring(self.root, encoding="UTF-8", xml_declaration=True)
+        """The schema for a library that checks documents: it leaves groups of characters to the gateway.
+
+        Raises ConfigurationInvalid for a group where the gateway would not see it.
+        """
+        root = copy.deepcopy(self.root)
+        _widen(root, self.name)
+        return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
 def find_versions(schema_root: Path, flow: str) -> Mapping[str, SchemaSource]:
@@ -81,6 +90,41 @@ def _inline(root: etree._Element, path: Path, schema_root: Path, seen: set[Path]
         _inline(included, target, schema_root, seen)
         for offset, component in enumerate(_components(included)):
             root.insert(position + offset, copy.deepcopy(component))
+
+
+def _widen(root: etree._Element, name: str) -> None:
+    """Widen every pattern that names a group, where it belongs to a named type of elements or to a base of one."""
+    widened_types: set[str] = set()
+    for node in root.iter(f"{XSD}pattern"):
+        pattern = node.get("value", "")
+        try:
+            wide = widened(pattern)
+        except ValueError as error:
+            raise ConfigurationInvalid(f"the schema {name} has a pattern that is not read here: {error}") from error
+        if wide != pattern:
+            node.set("value", wide)
+            widened_types.add(_type_around(node))
+    before: set[str] = set()
+    while before != widened_types:
+        before = set(widened_types)
+        widened_types |= {_type_around(it) for it in root.iter(f"{XSD}restriction") if it.get("base") in before}
+    if "" in widened_types or not widened_types.isdisjoint(_unseen_uses(root)):
+        raise ConfigurationInvalid(f"the schema {name} uses a group of characters outside a named type of elements")
+
+
+def _type_around(node: etree._Element) -> str:
+    """The name of the simple type that a part of one belongs to; empty where it has none, or the type is not simple."""
+    around = next(node.iterancestors(f"{XSD}simpleType", f"{XSD}complexType"), None)
+    return "" if around is None or around.tag != f"{XSD}simpleType" else around.get("name", "")
+
+
+def _unseen_uses(root: etree._Element) -> Iterator[str]:
+    """The types that the schema uses otherwise than plainly as an element's, or as the base of a simple type."""
+    for node in root.iter(etree.Element):
+        for key in ("type", "base", "itemType", "memberTypes"):
+            for used in node.get(key, "").split():
+                if (node.tag, key) not in _SEEN_USES or ":" in used:
+                    yield used.rpartition(":")[2]
 
 
 def _components(schema: etree._Element) -> Iterator[etree._Element]:

@@ -15,11 +15,19 @@ from gateway.validation.xml_codes import XmlCode
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UTF8: Final = frozenset({b"UTF-8", b"UTF8"})
 """Encodings may be named in any case (XML 1.0, 4.3.3). `UTF8` is no registered name, but the common parsers know it."""
-_ASCII: Final = frozenset({b"ASCII", b"US-ASCII"})
+_ASCII: Final = frozenset(
+    {
+        *(b"ASCII", b"US-ASCII", b"US", b"CSASCII", b"ISO646-US", b"ISO-IR-6", b"IBM367", b"CP367"),
+        *(b"ANSI_X3.4-1968", b"ANSI_X3.4-1986"),
+    }
+)
+"""The names that IANA registers for it (RFC 1345) and `ASCII`; not `646` nor `ISO_646.irv:1991`, which XML's grammar does not
+allow (4.3.3, EncName): no parser of a partner would take them."""
 _OTHERS: Final = frozenset(
     {
         *(b"UTF-7", b"UTF-16", b"UTF-16LE", b"UTF-16BE", b"UTF-32", b"UCS-2", b"UCS-4", b"UNICODE", b"MACINTOSH"),
         *(b"WINDOWS-1250", b"WINDOWS-1252", b"CP1252", b"IBM850", b"CP850", b"IBM437", b"IBM037", b"EBCDIC-CP-US"),
+        *(b"646", b"ISO_646.IRV:1991"),
         *(b"ISO-8859-1", b"ISO-8859-2", b"ISO-8859-14", b"ISO-8859-15", b"ISO8859-1", b"LATIN1", b"LATIN-1"),
     }
 )
@@ -28,7 +36,9 @@ _DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n]([^<>?]{0,200})\?>")
 _BEGINS_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n]")
 _VERSION: Final = re.compile(rb"""version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')""")
 _ENCODING: Final = re.compile(rb"""encoding[ \t\r\n]*=[ \t\r\n]*["']([^"']*)["']""")
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"<\0", b"\0<", b"\0\0\0<")
+_WIDE: Final = re.compile(rb"\xff\xfe|\xfe\xff|\0\0\xfe\xff|<\0(?![ -~]{2})|\0<(?![ -~]{2})|\0{3}<\0")
+"""A single NUL that strayed before or into text of one byte a character is none of these: two such bytes follow."""
+_NULL_FIRST: Final = re.compile(rb"[ \t\r\n]*+\0[\0 \t\r\n]*+(?=<\?xml[ \t\r\n])")
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
 _INVALID: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
@@ -53,7 +63,7 @@ def after_declaration(content: bytes) -> int:
 
 def encoding_fault(content: bytes) -> Fault | None:
     """Why the bytes are no UTF-8, or the declaration not one of XML 1.0 in UTF-8 or ASCII."""
-    if content.startswith(_WIDE):
+    if _WIDE.match(content):
         return _whole("the file is in UTF-16 or UTF-32, which Windows programs call Unicode; save it as UTF-8")
     start = len(UTF8_MARK) if content.startswith(UTF8_MARK) else 0
     if declaration := _DECLARATION.match(content, start):
@@ -69,6 +79,8 @@ def encoding_fault(content: bytes) -> Fault | None:
             return _whole(f"the XML declaration names {told}; {_MAY_BE_NAMED}")
     elif _BEGINS_DECLARATION.match(content, start):
         return _whole("the XML declaration is not of the right form")
+    if _NULL_FIRST.match(content, start):
+        return _before(start, called(chr(0)))
     if (null := content.find(b"\0")) >= 0:
         return Fault(XmlCode.ENCODING, null, f"{called(chr(0))} stands in the file")
     try:
@@ -87,7 +99,11 @@ def declaration_fault(content: bytes, instruction: int) -> Fault | None:
     before = content[start:instruction]
     if not before or b"<" in _COMMENT.sub(b"", before):
         return None
-    message = f"something stands before the XML declaration: {_told(before)}. Nothing may stand before it"
+    return _before(start, _told(before))
+
+
+def _before(start: int, told: str) -> Fault:
+    message = f"something stands before the XML declaration: {told}. Nothing may stand before it"
     return Fault(XmlCode.DECLARATION, start, message)
 
 

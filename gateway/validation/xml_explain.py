@@ -151,7 +151,7 @@ class Explanation:
         strange = self._ruleset.character_fault(str(element.tag), element.text or "")
         description = self._ruleset.descriptions.get(simple_type, "").rstrip(".")
         if strange is not None:
-            return XmlCode.VALUE, f"not of the right form: {strange}" + (
+            return XmlCode.VALUE, f"not of the right form; {strange}" + (
                 f". It should be: {description}" if description else ""
             )
         if not description:
@@ -169,7 +169,7 @@ class Explanation:
             fault = self._ruleset.character_fault(str(element.tag), element.text or "")
             if fault is None:
                 return None
-            code, message = XmlCode.VALUE, f"not of the right form: {fault}"
+            code, message = XmlCode.VALUE, f"not of the right form; {fault}"
         name = local_name(element, self._ruleset.names)
         return Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from lxml import etree
@@ -35,6 +36,7 @@ from gateway.errors import ConfigurationInvalid
 from gateway.validation.alphabets import Alphabet, alphabet_of, alphabet_of_codes, collapsed
 from gateway.validation.govtypes import Rule
 from gateway.validation.xml_catalog import XSD, SchemaSource
+from gateway.validation.xml_codes import XmlCode
 
 _RULE: Final = "{urn:gateway:rules:1.0}"
 _NAMESPACE: Final = re.compile(r"\{[^}]*\}")
@@ -90,27 +92,34 @@ class Ruleset:
     summed: frozenset[str]
 
     def bind(self, government: Mapping[str, Rule]) -> dict[str, Rule]:
-        """The check of each tag whose type, or a base of it, is among `government` or is a list of codes."""
+        """The check of each tag whose type, or a base of it, is among `government`, is a list of codes, or names a group of
+        characters, such as letters: that the schema's libraries leave to us (`SchemaSource.to_bytes`).
+        """
         checks: dict[str, Rule] = {}
         for tag, simple_type in self.types.items():
             if simple_type in self.codes:
                 checks[tag] = _one_of(self.codes[simple_type])
                 continue
-            for base in self.chains.get(simple_type, ()):
+            chain = self.chains.get(simple_type, ())
+            for base in chain:
                 if base in government:
                     checks[tag] = government[base]
                     break
+            else:
+                if any(alphabet.groups for base in chain if (alphabet := self.alphabets.get(base))):
+                    checks[tag] = Rule(XmlCode.VALUE.value, partial(self._form_fault, tag))
         return checks
+
+    def _form_fault(self, tag: str, text: str) -> str | None:
+        """Whether a character beyond ASCII is none that may stand; within ASCII the schema says so."""
+        return None if text.isascii() or self.character_fault(tag, text) is None else "not of the right form"
 
     def character_fault(self, tag: str, text: str) -> str | None:
         """The end of a sentence that names a character which no right value of the element can hold; None without one."""
         simple_type = self.types.get(tag, "")
-        alphabet = next(
-            (self.alphabets[base] for base in self.chains.get(simple_type, ()) if base in self.alphabets), None
-        )
-        if alphabet is None:
-            return None
-        return alphabet.fault(collapsed(text) if simple_type in self.tokens else text)
+        value = collapsed(text) if simple_type in self.tokens else text
+        alphabets = (self.alphabets[base] for base in self.chains.get(simple_type, ()) if base in self.alphabets)
+        return next((fault for alphabet in alphabets if (fault := alphabet.fault(value))), None)
 
 
 def read_rules(source: SchemaSource) -> Ruleset:

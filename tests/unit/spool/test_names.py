@@ -90,7 +90,7 @@ def test_names_as_people_and_programs_make_them_are_carried(name: str) -> None:
         ("\u061c", "ARABIC LETTER MARK (U+061C)"),
         ("a\uffff", "NONCHARACTER (U+FFFF)"),
         ("\U0010fffe", "NONCHARACTER (U+10FFFE)"),
-        ("\udcff.xml", "the byte FF, which is no UTF-8"),
+        ("\udcff.xml", "the byte FF (no UTF-8)."),
         ("x" * (MAX_BYTES + 1), "255 bytes"),
         ("ŵ" * 128, "255 bytes"),
         *((f"a{ending}", "ends in") for ending in (".part", ".PART", ".tmp", ".filepart", ".ready", "~")),

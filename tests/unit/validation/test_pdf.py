@@ -104,7 +104,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "URI"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_structure_element_may_have_the_name_of_an_action_unless_anything_leads_to_it_as_one(kind: str) -> None:
     for entries in (b"/Type /StructElem", b"/P 3 0 R /K 0", b"/Type /StructElem /P 3 0 R /T (a) /R 2"):
         element = b"<< /S /%b %b >>" % (kind.encode(), entries)

@@ -194,6 +194,44 @@ def test_catalog_that_only_an_older_trailer_names_is_refused_where_the_table_is_
     assert codes(content + bytes(5000)) == {"pdf-unreadable"}
 
 
+def _table_in_a_stream(size_by: int, gap: bytes = b"", cut: int = 0, index: bytes = b"") -> bytes:
+    """A letter whose table is a cross-reference stream; `cut` bytes are missing at the end of its rows."""
+    out = bytearray(b"%PDF-1.7\n")
+    rows = [b"\0" * 7]
+    for number, body in sorted(letter().items()):
+        rows.append(b"\1" + len(out).to_bytes(4, "big") + b"\0\0")
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    out += gap
+    start, own = len(out), len(rows)
+    rows.append(b"\1" + start.to_bytes(4, "big") + b"\0\0")
+    data = b"".join(rows)[: 7 * len(rows) - cut]
+    entries = b"/Type /XRef /Size %d /W [ 1 4 2 ] /Root 1 0 R %b /Length %d" % (len(rows) + size_by, index, len(data))
+    out += b"%d 0 obj\n<< %b >>\nstream\n%b\nendstream\nendobj\n" % (own, entries, data)
+    return bytes(out) + b"startxref\n%d\n%%%%EOF\n" % start
+
+
+@pytest.mark.parametrize("size_by", [-1, 0, 1, 5, 1000, 10**9])
+def test_size_of_a_table_in_a_stream_may_be_wrong_as_that_of_a_plain_one(size_by: int) -> None:
+    assert codes(_table_in_a_stream(size_by)) == set()
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_a_table_in_a_stream_hides_is_refused_where_its_size_is_too_large(name: str) -> None:
+    for size_by in (1, 100):
+        assert codes(_table_in_a_stream(size_by, HIDDEN[name])) == {"pdf-unreadable"}
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6])
+def test_table_in_a_stream_that_ends_within_a_row_is_refused(cut: int) -> None:
+    assert codes(_table_in_a_stream(1, cut=cut)) == {"pdf-unreadable"}
+
+
+def test_table_in_a_stream_without_rows_that_its_index_lists_is_refused() -> None:
+    own = max(letter()) + 1
+    assert codes(_table_in_a_stream(0, index=b"/Index [ 0 %d ]" % (own + 1))) == set()
+    assert codes(_table_in_a_stream(1, index=b"/Index [ 0 %d ]" % (own + 2))) == {"pdf-unreadable"}
+
+
 PADDING: Final = st.lists(st.sampled_from([b"\0", b"\r\n", b" ", b"\t", b"\f"]), max_size=40).map(b"".join)
 
 
