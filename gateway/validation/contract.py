@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from gateway.validation.exceptional import REMARKS
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -63,8 +61,8 @@ class Report:
 
     @property
     def faulty(self) -> int:
-        """How many records the exceptions concern, remarks aside."""
-        return len({exception.row for exception in self.exceptions if exception.code not in REMARKS})
+        """How many records the exceptions concern."""
+        return len({exception.row for exception in self.exceptions})
 
 
 class Validator(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gateway.validation.contract import RecordException, Report
-from gateway.validation.exceptional import EXCEPTIONS
+from gateway.validation.exceptional import EXCEPTIONS, REMARKS
 from gateway.validation.xml_codes import XmlCode
 
 OF_RECORD: Final = EXCEPTIONS | frozenset(
@@ -63,9 +63,13 @@ def all_of_records(codes: Iterable[str]) -> bool:
 
 
 def tolerated(report: Report, percent: float) -> bool:
-    """Whether a file may travel with what is wrong in it: all of it is named, in fewer records than `percent` of them."""
+    """Whether a file may travel with what is wrong in it: all of it is named, in fewer records than `percent` of them.
+
+    Remarks do not count.
+    """
     records = int(report.facts.get("records", "0"))
-    return 0 < report.total == len(report.exceptions) and report.faulty * 100 < percent * records
+    faulty = {exception.row for exception in report.exceptions if exception.code not in REMARKS}
+    return 0 < report.total == len(report.exceptions) and len(faulty) * 100 < percent * records
 
 
 def _length(exception: RecordException) -> int:
