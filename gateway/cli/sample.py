@@ -21,6 +21,7 @@ from gateway.sample.contract import Sample, Sampler
 from gateway.settings.model import SiteKind
 from gateway.settings.values import SITE_CODE
 from gateway.spool.durable import disk_error
+from gateway.validation.exceptions import OF_RECORD
 
 _DWP: Final = "DWP"
 _ANY_AUTHORITY: Final = "E09000030"
@@ -67,7 +68,7 @@ def sample(
     """Make N files of a FLOW with invented people in them, and print their paths.
 
     No National Insurance number in them was ever issued. With --defect each file has that one thing wrong, to see how
-    it comes back; --list-defects says which there are.
+    it comes back, or travels with exceptions: --list-defects says which there are, and which may be faults of a record.
 
     \b
     Example:
@@ -127,14 +128,15 @@ def _today() -> date:
 
 def _list(makers: Mapping[str, Sampler], *, as_json: bool) -> None:
     found = [
-        {"flow": flow, "defect": name, "code": code}
+        {"flow": flow, "defect": name, "code": code, "of": "record" if code in OF_RECORD else "file"}
         for flow, maker in makers.items()
         for name, code in maker.defects.items()
     ]
     if as_json:
         output.show_json(found)
     else:
-        output.show_table(("FLOW", "DEFECT", "FOUND AS"), [tuple(defect.values()) for defect in found])
+        headings = ("FLOW", "DEFECT", "FOUND AS", "A FAULT OF THE")
+        output.show_table(headings, [tuple(defect.values()) for defect in found])
 
 
 def _ends(ctx: click.Context, flow: str, sender: str | None, recipient: str | None) -> tuple[str, str]:
