@@ -153,7 +153,8 @@ def _show(report: dict[str, Any]) -> None:
     for column in (4, 6):
         table.columns[column].justify = "right"
     for each in files:
-        mark = "" if each["as_expected"] else f"NOT AS EXPECTED: {each['why_not']}"
+        mark = f"exceptions: {each['exceptions']}" if each["exceptions"] else ""
+        mark = mark if each["as_expected"] else f"NOT AS EXPECTED: {each['why_not']}"
         size, seconds = f"{each['size']:,}", f"{each['seconds']:.2f}"
         kind = each["schema"] or each["flow"]
         table.add_row(each["file"], kind, each["sender"], each["recipient"], size, each["state"], seconds, mark)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.cli import output, reading, tables, words
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.errors import NotFound, SiteMissing
@@ -111,7 +111,7 @@ def exceptions(ctx: click.Context, identity: str, *, as_csv: bool, as_json: bool
     else:
         if listed:
             tables.show(_LISTED, [(str(each.row), each.field, each.code, each.message) for each in listed])
-        output.say(f"{safe_text(row.name)}: {'no' if counts is None else counts[0]} exceptions")
+        output.say(f"{safe_text(row.name)}: {'no exceptions' if counts is None else words.exceptions(*counts)}")
 
 
 def _authorities(ctx: click.Context, name: str) -> dict[str, str | None]:

@@ -22,6 +22,7 @@ from gateway.sample.contract import AnsweringSampler, Sample, Sampler
 from gateway.settings.model import SiteKind
 from gateway.settings.values import SITE_CODE
 from gateway.spool.durable import disk_error
+from gateway.validation.exceptions import OF_RECORD
 
 _DWP: Final = "DWP"
 _ANY_AUTHORITY: Final = "E09000030"
@@ -75,7 +76,7 @@ def sample(
     """Make N files of a FLOW with invented people in them, and print their paths.
 
     No National Insurance number in them was ever issued. With --defect each file has that one thing wrong, to see how
-    it comes back; --list-defects says which there are.
+    it comes back, or travels with exceptions: --list-defects says which there are, and which may be faults of a record.
 
     With --answers the files name referrals that exist: one outcome for each document below DIR that is for the sending
     authority, or one extract for all of them. One match in eight is left without an answer.
@@ -147,14 +148,15 @@ def _today() -> date:
 
 def _list(makers: Mapping[str, Sampler], *, as_json: bool) -> None:
     found = [
-        {"flow": flow, "defect": name, "code": code}
+        {"flow": flow, "defect": name, "code": code, "of": "record" if code in OF_RECORD else "file"}
         for flow, maker in makers.items()
         for name, code in maker.defects.items()
     ]
     if as_json:
         output.show_json(found)
     else:
-        output.show_table(("FLOW", "DEFECT", "FOUND AS"), [tuple(defect.values()) for defect in found])
+        headings = ("FLOW", "DEFECT", "FOUND AS", "A FAULT OF THE")
+        output.show_table(headings, [tuple(defect.values()) for defect in found])
 
 
 def _ends(ctx: click.Context, flow: str, sender: str | None, recipient: str | None) -> tuple[str, str]:

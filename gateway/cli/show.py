@@ -15,7 +15,7 @@ from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting
-from gateway.cli.words import describe
+from gateway.cli.words import describe, exceptions
 from gateway.ledger import queries
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.logs import safe_text
@@ -123,8 +123,8 @@ def _tell(story: Mapping[str, Any]) -> None:
         if story[word] is not None:
             click.echo(f"  {word.replace('_', ' '):<14} {_shown(story[word])}")
     if odd := story.get("exceptions"):
-        said = f"{odd['count']} in {odd['records']} records: `gateway extract exceptions {story['id']}`"
-        click.echo(f"  exceptions     {said}")
+        said = exceptions(odd["count"], odd["records"])
+        click.echo(f"  with           {said}: `gateway extract exceptions {story['id']}`")
     for word, value in (story.get("original") or {}).items():
         click.echo(f"  {f'original {word}'.replace('_', ' '):<18} {_shown(value)}")
     if story["reason"]:

@@ -14,6 +14,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.site import settings_of
+from gateway.cli.words import exceptions
 from gateway.errors import DiskFailed, FileNameRefused, FileTooLarge, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
@@ -214,9 +215,7 @@ def _lines(path: Path, report: Report, limit: int, percent: float) -> Iterator[s
         yield f"{shown}: fine{f', {report.schema}' if report.schema else ''}{whose}"
         return
     if tolerated(report, percent):
-        exceptions = "1 exception" if report.total == 1 else f"{report.total} exceptions"
-        of = f"{report.faulty} of {report.facts['records']} records"
-        yield f"{shown}: fine with {exceptions} in {of}{whose}"
+        yield f"{shown}: fine with {exceptions(report.total, report.faulty)} of {report.facts['records']}{whose}"
     else:
         yield f"{shown}: {report.total} {'finding' if report.total == 1 else 'findings'}{whose}"
     for finding in report.findings[:limit]:

@@ -62,7 +62,7 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
     if came_from := detail.get("came_from"):
         said += f", having come here from {came_from} as transfer {detail.get('came_as')}"
     if odd := detail.get("exceptions"):
-        said += f", with {odd} exceptions in {detail.get('faulty_records')} records"
+        said += f", with {exceptions(odd, detail.get('faulty_records', 0))}"
     if actor := detail.get("actor"):
         said += f", by {actor}"
     if sequence := detail.get("sequence"):
@@ -75,6 +75,11 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
 def within(reason: str) -> str:
     """A reason to stand within a sentence: without a full stop of its own."""
     return reason.strip().removesuffix(".")
+
+
+def exceptions(count: int, records: int) -> str:
+    """How many exceptions a file has: `3 exceptions in 1 record`."""
+    return f"{count} exception{'' if count == 1 else 's'} in {records} record{'' if records == 1 else 's'}"
 
 
 def with_code(reason: str | None, code: str | None) -> str:

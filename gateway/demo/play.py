@@ -15,7 +15,9 @@ from typing import Any, Final
 from gateway.demo.script import Act, Ending
 from gateway.demo.sites import DemoSite, check_alive, gateway
 from gateway.ledger import queries
+from gateway.ledger.facts import exceptions_in
 from gateway.ledger.store import Ledger
+from gateway.spool.exception_lists import ENDING, from_csv
 
 _LOOK_EVERY: Final = 0.25
 _REASON: Final = "shown in the demonstration: the operator meant it"
@@ -41,6 +43,7 @@ class Result:
     as_expected: bool
     why_not: str | None = None
     schema: str | None = None
+    exceptions: int | None = None
 
     def as_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,7 +108,7 @@ def _judge(
     state = "waiting" if end is None else "returned" if row is None else row.state
     why = homes[act.sender].home.returned / act.flow / act.recipient / f"{act.name}.why.txt"
     arrived = _arrived(act, homes[act.recipient])
-    why_not = _why_not(act, state, row, arrived=arrived, back=why.exists(), released=released)
+    why_not = _why_not(act, state, row, homes, arrived=arrived, back=why.exists(), released=released)
     reason = why.read_text(encoding="utf-8").partition("\n")[0] if row is None and why.exists() else None
     return Result(
         file=act.name,
@@ -121,10 +124,13 @@ def _judge(
         as_expected=why_not is None,
         why_not=why_not,
         schema=None if row is None else row.schema,
+        exceptions=counts[0] if row is not None and (counts := exceptions_in(row.facts)) is not None else None,
     )
 
 
-def _why_not(act: Act, state: str, row: Any, *, arrived: bool, back: bool, released: set[str]) -> str | None:
+def _why_not(
+    act: Act, state: str, row: Any, homes: Mapping[str, DemoSite], *, arrived: bool, back: bool, released: set[str]
+) -> str | None:
     """What is not as it should be, None where everything is."""
     if act.ending is Ending.RETURNED:
         if not back:
@@ -139,9 +145,28 @@ def _why_not(act: Act, state: str, row: Any, *, arrived: bool, back: bool, relea
         return f"it should have been read as {act.schema}, and was read as {row.schema}"
     if not arrived:
         return "it is receipted, and not in the partner's inbound directory as it was dropped"
+    if act.ending is Ending.WITH_EXCEPTIONS:
+        return _list_fault(act, row, homes)
+    if exceptions_in(row.facts) is not None:
+        return "it has exceptions, and should have none"
     if act.ending is Ending.RELEASED and row.id not in released:
         return "the same bytes were not held as a suspected duplicate"
     return None
+
+
+def _list_fault(act: Act, row: Any, homes: Mapping[str, DemoSite]) -> str | None:
+    """What is wrong with the list of the file's exceptions, which has to be the same at both ends."""
+    ends = (
+        homes[act.sender].home.receipts / act.flow / act.recipient,
+        homes[act.recipient].home.inbound / act.flow / act.sender,
+    )
+    lists = [(end / f"{act.name}{ENDING}") for end in ends]
+    if exceptions_in(row.facts) is None or not all(path.is_file() for path in lists):
+        return "it is delivered without the list of its exceptions"
+    here, there = (from_csv(path.read_bytes()) for path in lists)
+    if here != there:
+        return "its exceptions are others at the partner"
+    return None if act.expected_code in {each.code for each in here} else f"{act.expected_code} is not on the list"
 
 
 def _arrived(act: Act, partner: DemoSite) -> bool:

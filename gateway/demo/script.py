@@ -13,7 +13,9 @@ from gateway.demo.sites import AUTHORITIES, DWP
 from gateway.flows.catalog import FLOWS
 from gateway.sample.catalog import versions
 from gateway.sample.contract import Sample, Sampler
+from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.model import SiteKind
+from gateway.validation.exceptions import OF_RECORD
 
 SEED: Final = 2009
 _VALID: Final[Mapping[str, int]] = {
@@ -56,6 +58,8 @@ class Ending(StrEnum):
     """Byte for byte in the partner's inbound directory, and receipted."""
     RETURNED = "returned"
     """Back in spool/returned with the reason; never at the partner."""
+    WITH_EXCEPTIONS = "delivered-with-exceptions"
+    """As DELIVERED, with something odd in one of its records, and the list of that beside it at both ends."""
     RELEASED = "released"
     """Held as a suspected duplicate, then released by a person, and delivered."""
 
@@ -90,6 +94,7 @@ def acts(samplers: Mapping[str, Sampler], today: date, seed: int = SEED) -> Iter
                 yield Act(flow, sender, recipient, sample, Ending.DELIVERED)
         yield from _side_by_side(authority, today, seed)
         yield from _defective(samplers, authority, today, seed)
+    yield from _of_another(samplers, today, seed)
     yield from _twice(samplers, today, seed)
 
 
@@ -116,7 +121,21 @@ def _defective(samplers: Mapping[str, Sampler], authority: str, today: date, see
             sample = sampler.make(
                 sender=sender, recipient=recipient, index=900 + number, random=drawn, today=today, defect=defect
             )
-            yield Act(flow, sender, recipient, sample, Ending.RETURNED, code)
+            yield Act(flow, sender, recipient, sample, _ending(flow, code), code)
+
+
+def _ending(flow: str, code: str) -> Ending:
+    """How a file with that one fault has to come out: a fault of one record in hundreds does not stop an extract."""
+    reports = DEFAULT_FLOWS[flow].tolerated_percent > 0 and code in OF_RECORD
+    return Ending.WITH_EXCEPTIONS if reports else Ending.RETURNED
+
+
+def _of_another(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:
+    """An extract that its name says to be another authority's."""
+    sender, other = AUTHORITIES[:2]
+    drawn = random.Random(f"{seed}/extract/{sender}/other")
+    sample = samplers["extract"].make(sender=other, recipient=DWP, index=700, random=drawn, today=today)
+    yield Act("extract", sender, DWP, sample, Ending.RETURNED, "extract-authority")
 
 
 def _ends(flow: str, authority: str) -> tuple[str, str]:

@@ -98,14 +98,14 @@ def test_nothing_personal_is_found_outside_spool_and_vault(
 def _selection(script: Sequence[Act]) -> Iterator[Act]:
     """The first good file of each flow on each road, a few of the bad ones, and the one that a person releases."""
     roads: set[tuple[str, str, str]] = set()
-    bad = dict.fromkeys((act.flow for act in script), 0)
+    bad = dict.fromkeys(((act.flow, act.ending) for act in script), 0)
     for act in script:
         road = (act.flow, act.sender, act.recipient)
         if act.ending is Ending.DELIVERED and road not in roads:
             roads.add(road)
             yield act
-        elif act.ending is Ending.RETURNED and bad[act.flow] < _DEFECTS:
-            bad[act.flow] += 1
+        elif act.ending in (Ending.RETURNED, Ending.WITH_EXCEPTIONS) and bad[act.flow, act.ending] < _DEFECTS:
+            bad[act.flow, act.ending] += 1
             yield act
         elif act.ending is Ending.RELEASED:
             yield act
@@ -153,6 +153,7 @@ def _views(sites: Sequence[DemoSite], script: Sequence[Act], capfd: pytest.Captu
             *((name,) for name in ("transfers", "status", "inbound", "referrals", "calendar", "doctor")),
             *(("quarantine", "list"), ("partner", "list"), ("audit", "verify"), ("config", "check"), ("card",)),
             *(("show", str(identity)) for identity in ids),
+            *(("extract", "exceptions", str(identity)) for identity in ids),
             ("partner", "test", partner),
         ]
         for question in questions:
