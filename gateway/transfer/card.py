@@ -78,7 +78,13 @@ class Card(BaseModel):
 
     version: Literal[1]
     site: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{1,15}$", description="The site's code.")]
-    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,120}$", description="The organisation's name.")]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[^\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,120}$",
+            description="The organisation's name.",
+        ),
+    ]
     openpgp: Annotated[Armour, Field(description="The site's OpenPGP certificate, ASCII-armoured.")]
     fingerprint: Annotated[Fingerprint, Field(description="The primary fingerprint of the certificate.")]
     ssh_key: Annotated[SshKey, Field(description="The key that the site connects with, one line.")]

@@ -122,6 +122,12 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(home: Home) -> None:
     assert all(pasted not in fault and "(got other text)" in fault for fault in found)
 
 
+@pytest.mark.parametrize("control", ["\u202e", "\u2066", "\u200f"])
+def test_name_that_turns_the_direction_of_what_follows_is_refused(home: Home, control: str) -> None:
+    (found,) = faults(home, MAIN, E09000030=PARTNER.replace('name = "', f'name = "{control}', 1))
+    assert "text on one line in its own direction" in found
+
+
 @pytest.mark.parametrize("zone", ["Europe/Londn", "", "../../etc/passwd", "/etc/localtime"])
 def test_time_zone_that_is_none_is_refused(home: Home, zone: str) -> None:
     (found,) = faults(home, MAIN.replace("[site]\n", f'[site]\ntime_zone = "{zone}"\n'))
