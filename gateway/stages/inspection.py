@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.settings.model import SiteKind, kind_of
 from gateway.spool.exception_lists import Listed
 from gateway.stages.workplace import Workplace
 from gateway.transfer.extract_name import FLOW as EXTRACT
@@ -95,10 +96,15 @@ def wrong_authority(report: Report, authority: str, same: Callable[[str, str], b
     return replace(report, findings=(*report.findings, finding), total=report.total + 1)
 
 
+def is_own_extract(flow: str, sender: str) -> bool:
+    """Whether such a file has to be its sender's own: an extract that an authority sends."""
+    return flow == EXTRACT and kind_of(sender) is SiteKind.LA
+
+
 def other_authority(report: Report, flow: str, name: str, sender: str, same: Callable[[str, str], bool]) -> Report:
     """The report on an extract, with a finding more where its `name` says that it is another authority's than its sender's."""
-    others = [code for code in authorities_named(name) if not same(code, sender)] if flow == EXTRACT else []
-    if not others:
+    others = [code for code in authorities_named(name) if not same(code, sender)]
+    if not others or not is_own_extract(flow, sender):
         return report
     finding = Finding(
         "extract-authority",

@@ -39,6 +39,7 @@ from gateway.stages.inspection import (
     Batches,
     inspect,
     invalid,
+    is_own_extract,
     listed,
     other_authority,
     record_crash,
@@ -48,7 +49,6 @@ from gateway.stages.inspection import (
 )
 from gateway.stages.scanning import Scanner, scan
 from gateway.stages.workplace import BATCH, Step, Workplace
-from gateway.transfer.extract_name import FLOW as EXTRACT
 from gateway.transfer.extract_name import authorities_named, form_of
 from gateway.transfer.states import TRANSFER_OUT, Direction, Move, State, advance
 from gateway.validation.contract import Report
@@ -217,7 +217,11 @@ class Validate:
         self, transaction: Transaction, row: Row[Any], facts: Mapping[str, str] | None, before: _Before
     ) -> Iterator[Hold]:
         """Why a person has to look at a file that could go."""
-        if row.flow == EXTRACT and not authorities_named(row.name) and not self._known_form(transaction, row):
+        if (
+            is_own_extract(row.flow, self._place.site)
+            and not authorities_named(row.name)
+            and not self._known_form(transaction, row)
+        ):
             yield AuthorityUnsaid(
                 "its name does not say which authority it is of, and none of its form was released before"
             )
