@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
+from gateway.crypto.keyrings import Keyrings
 from gateway.sample.outcome import OutcomeSampler
 from gateway.settings.home import Home
 from gateway.settings.read import load
 from tests.acceptance.sites import Site, claim, introduce, make_site
+from tests.fakes.keybox import write_keybox
 
 OLDHAM, DIGITS = "E08000004", "4220"
 ALLERDALE, CARLISLE, CUMBERLAND = "E07000026", "E07000028", "E06000063"
@@ -264,6 +266,7 @@ def test_two_partners_of_one_authority_from_before_keep_working(dwp: Home, card:
     twin = text.replace(OLDHAM, DIGITS).replace(fingerprint(card), "A" * 40)
     twin = "\n".join(line for line in twin.splitlines() if not line.startswith("ssh_key"))
     (dwp.partners_d / f"{DIGITS}.toml").write_text(twin, "utf-8")
+    write_keybox(Keyrings(dwp.keyrings).partner_ring(DIGITS), "A" * 40)
     assert set(load(dwp).partners) == {OLDHAM, DIGITS}
     (told,) = looked_at(run, dwp)
     assert (told["outcome"], f"{OLDHAM}" in told["message"], DIGITS in told["message"]) == ("warn", True, True)
