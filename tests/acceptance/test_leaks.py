@@ -68,7 +68,9 @@ def test_nothing_personal_is_found_outside_spool_and_vault(
         assert {result.flow for result in results} == set(makers)
         loop = json.loads(demo_sites.gateway("referrals", "--json", home=sites[0].home.root))["totals"]
         assert loop["answered"] > loop["outstanding"] > 0
-        assert loop["answers_unasked"] == 0
+        # Extracts with an odd value travel too, and answer what nobody asked; nothing else does.
+        odd = [act for act in script if act.flow == "extract" and act.ending is Ending.WITH_EXCEPTIONS]
+        assert (loop["answers_unasked"] > 0) is bool(odd)
         held = {f"memory of {role} at {site.code}": here for site in sites for role, here in _memories(site)}
         printed = [*_views(sites, script, capfd), *_mistakes(sites, script, capfd)]
 

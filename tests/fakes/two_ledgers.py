@@ -9,6 +9,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ from gateway.spool.settling import Settling
 from gateway.stages.accept import Accept
 from gateway.stages.acknowledge import Acknowledge
 from gateway.stages.admit import record_admitted
-from gateway.stages.collect import Collect
+from gateway.stages.collect import UNFINISHED, Collect, Uploads
 from gateway.stages.deliver import Deliver
 from gateway.stages.hear import Hear
 from gateway.stages.open import Open
@@ -70,6 +71,13 @@ from tests.fakes.keybox import write_keybox
 _LIMITS = Limits()
 
 FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
+
+
+class Renamed(Uploads):
+    """What the watcher tells of partners that keep to the wire format: each name came from NAME.part."""
+
+    def is_finished(self, path: Path) -> bool:
+        return not os.path.lexists(path.with_name(path.name + UNFINISHED))
 
 
 class PretendedPgp:
@@ -233,7 +241,7 @@ class Bench:
             Pack(place),
             Seal(place, engine, partial(assembly._archive, place)),
             send,
-            Collect(place),
+            Collect(place, Renamed()),
             Open(place, engine, partial(assembly._unpack, 10**9)),
             Deliver(place, readers, scanner),
             Acknowledge(place, engine),
