@@ -101,7 +101,7 @@ class _Log:
         self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
         if code in OF_RECORD and len(self.exceptions) == self.total - 1:
             message = f"{MESSAGES[code]} {detail}".rstrip()
-            self.exceptions.append(RecordException(row, str(number), code, message))
+            self.exceptions.append(RecordException(row, str(number) if number else "", code, message))
 
     def flush(self) -> None:
         """Note the empty rows that were met, now that it is known how many follow each other."""

@@ -8,7 +8,7 @@ from gateway.cli.words import within
 from gateway.errors import GatewayError, documented_errors
 
 
-@pytest.mark.parametrize("error", documented_errors(), ids=lambda error: error.code)
+@pytest.mark.parametrize("error", list(documented_errors()), ids=lambda error: error.code)
 def test_reason_within_a_sentence_brings_no_full_stop_of_its_own(error: type[GatewayError]) -> None:
     assert not within(error().reason).endswith(".")
     assert f"{within(error().reason)}." == error().reason

@@ -30,6 +30,7 @@ from gateway.stages.record import Record
 from gateway.stages.seal import Seal
 from gateway.stages.send import Send
 from gateway.stages.settle import Settle
+from gateway.stages.unanswered import Unanswered
 from gateway.stages.validate import Validate
 from gateway.stages.workplace import Step
 from tests.fakes.two_ledgers import two_ledgers
@@ -141,7 +142,7 @@ def test_a_halt_ends_the_role(tmp_path: Path) -> None:
 def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> None:
     """A stage that is not listed wakes everybody, which costs processor time for nothing."""
     stages: dict[Role, tuple[type[Any], ...]] = {
-        Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect),
+        Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect, Unanswered),
         Role.VAULT: (Overdue, Foresee, Accept, Open, Pack, Seal, Acknowledge),
         Role.LINK: (Collect, Send, Record),
     }

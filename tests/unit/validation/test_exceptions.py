@@ -135,8 +135,9 @@ def test_a_defect_is_an_exception_as_the_table_says_and_all_of_it_is_named(tmp_p
     assert (found.exceptions != ()) is (DEFECTS[defect].code in OF_RECORD)
     if found.exceptions:
         assert [(each.code, each.row, each.field) for each in found.exceptions] == [
-            (finding.code, *map(int, re.findall("[0-9]+", finding.where)[:1]), re.findall("[0-9]+", finding.where)[1])
+            (finding.code, int(row), field)
             for finding in found.findings
+            for row, field in re.findall("row ([0-9]+)(?:, field ([0-9]+))?", finding.where)
         ]
         assert tolerated(found, 2.0)
         assert not tolerated(found, 0.0)

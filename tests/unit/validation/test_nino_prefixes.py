@@ -70,7 +70,7 @@ def test_status_of_a_prefix_decides_in_each_flow(flow: str, allowed: bool) -> No
         passes = (
             prefix.status is Status.ISSUED
             or (prefix.status is Status.TEST and allowed)
-            or (prefix.status is Status.TEMPORARY and flow in ("claim", "etd", "extract"))
+            or (prefix.status is Status.TEMPORARY and flow in ("claim", "etd", "extract", "enquiry", "reply"))
         )
         fault = nino_fault(f"{letters}123456A", judged)
         assert (fault.code if fault else None) == (None if passes else CODES[prefix.status])
