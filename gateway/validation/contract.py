@@ -25,7 +25,8 @@ class Finding:
 class RecordException:
     """One thing wrong with one record: the record's `row`, the `field`, and the code and sentence of a finding.
 
-    In an extract, `row` counts rows from the header on (1) and `field` is the field's number. In an XML document, `row`
+    In an extract, `row` counts rows from the header on (1) and `field` is the field's number, empty
+    where it is about the whole row. In an XML document, `row`
     counts the records from 1 and `field` is the path of elements below the record.
     """
 

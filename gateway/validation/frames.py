@@ -104,7 +104,7 @@ def _exception(plain: object) -> RecordException:
     """One that may go into a list for people and into a receipt's count: of a known code, at a place, with a sentence."""
     match plain:
         case [int(row), str(field), str(code), str(message)] if (
-            row > 0 and _FIELD.fullmatch(field) and code in OF_RECORD and message.isprintable()
+            row > 0 and (not field or _FIELD.fullmatch(field)) and code in OF_RECORD and message.isprintable()
         ):
             return RecordException(row, field, code, message)
         case _:

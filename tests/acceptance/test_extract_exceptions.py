@@ -119,6 +119,26 @@ def test_from_two_percent_on_the_extract_comes_back(bench: Bench, tmp_path: Path
     assert "8 of 400 records" in letter.read_text(encoding="utf-8")
 
 
+def test_numbers_and_places_that_are_written_otherwise_travel_in_every_record_and_are_explained(bench: Bench) -> None:
+    name, content = extract(LA, 6)
+    lines = content.split(b"\r\n")
+    header = lines[0].split(b",")
+    number, postcode = header.index(b"4"), header.index(b"11")
+    lines[0] += b",342"  # a column that nobody knows
+    for at, line in enumerate(lines[1:-1], 1):
+        values = line.split(b",")
+        values[number] = values[number][:8] if values[number].startswith(b"QQ") else values[number]
+        values[postcode] = values[postcode].replace(b" ", b"")
+        lines[at] = b",".join([*values, b"new"])
+    content = b"\r\n".join(lines)
+    bench.la.drop("extract", "DWP", name, content)
+    bench.la.wait_for(name, "receipted")
+    delivered = bench.dwp.inbound("extract", LA)
+    assert delivered[name] == content
+    told = {(odd.field, odd.code) for odd in from_csv(delivered[f"{name}{ENDING}"])}
+    assert told == {("", "extract-extra-columns"), ("4", "nino-no-suffix"), ("11", "postcode-space")}
+
+
 def test_an_extract_that_its_name_says_to_be_oldham_s_comes_back_from_the_sender_s_own_gateway(
     bench: Bench, tmp_path: Path
 ) -> None:
