@@ -36,7 +36,8 @@ from gateway.spool.writers import Writers, keeps_others_out, writers_of
 TAKEN: Final = ".taken"
 _FIRST_LOOK: Final = 1.0
 _LAST_PAUSE: Final = 300.0
-_MODE: Final = 0o700
+_MODE: Final = 0o770
+"""As far as the umask lets it: operators may look where they dropped, in a site whose roles have accounts of their own."""
 
 
 @dataclass(frozen=True, slots=True)
