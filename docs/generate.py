@@ -20,8 +20,8 @@ from typing import Final
 import gateway
 from gateway.bench.outcome import from_data
 from gateway.bench.report import summary, tables
+from gateway.domain.states import ITINERARIES, Direction, Itinerary, State
 from gateway.errors import Disposition, GatewayError, documented_errors
-from gateway.transfer.states import ITINERARIES, Direction, Itinerary, State
 
 DOCS: Final = Path(__file__).resolve().parent
 _MARK: Final = "<!-- Written by docs/generate.py from the code: change it there. -->"
@@ -233,7 +233,7 @@ def errors_page() -> str:
         "",
         (
             "Codes that a validator's finding gives a rejected file are in [formats/](formats/) for LAIDs and extracts, and in"
-            " `gateway/validation/xml_codes.py` for claims and referrals. `returned-by-person` is a transfer that somebody gave"
+            " `gateway/validation/xml/codes.py` for claims and referrals. `returned-by-person` is a transfer that somebody gave"
             " back with `gateway return`; `reader-died` a file whose reader ended over it (the third time it is held as"
             " `poison-file`); `no-events` a machine whose file-system events could not be had, so that directories are only"
             " looked through at intervals."
@@ -268,7 +268,7 @@ def states_page() -> str:
         _MARK,
         "",
         (
-            "Which state may follow which. `gateway/transfer/states.py` holds the tables; the ledger moves a row only if it"
+            "Which state may follow which. `gateway/domain/states.py` holds the tables; the ledger moves a row only if it"
             " still is in the state that the mover believed it to be in. A state that nothing follows is an end."
         ),
     ]

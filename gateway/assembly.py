@@ -26,18 +26,18 @@ from gateway.settings.secrets import secrets_of
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+    from gateway.archive.consignment import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
+    from gateway.domain.manifest import Item, Manifest
     from gateway.logs import Logger
-    from gateway.spool.archive import ArchiveWriter
-    from gateway.spool.settling import Settling
-    from gateway.stages.collect import Uploads
-    from gateway.stages.workplace import Stage, Workplace
-    from gateway.transfer.manifest import Item, Manifest
+    from gateway.spool.stability import Settling
+    from gateway.stages.context import Stage, Workplace
+    from gateway.stages.inbound.collect import Uploads
     from gateway.transport.contract import Transport
-    from gateway.transport.sshd_config import ServerSpec
-    from gateway.validation.antivirus import Clamd
+    from gateway.transport.sshd.config import ServerSpec
     from gateway.validation.plan import Plan
-    from gateway.validation.sandbox import Sandbox
+    from gateway.validation.sandbox.pool import Sandbox
+    from gateway.validation.virus_scanner import Clamd
 
 _ERRORS = (
     ".quarantined",
@@ -92,9 +92,9 @@ def announcer(log: Logger) -> Callable[..., None]:
 
 def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> Workplace:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
+    from gateway.ledger.head_file import Witness
     from gateway.ledger.store import Ledger
-    from gateway.ledger.witness import Witness
-    from gateway.stages.workplace import Workplace
+    from gateway.stages.context import Workplace
 
     announce = announcer(log)
     ledger = Ledger(
@@ -119,7 +119,7 @@ def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[],
 
 def plans(settings: Settings) -> Mapping[str, Plan]:
     """How each flow's files are read."""
-    from gateway.transfer.redirect import FLOW as REDIRECT
+    from gateway.domain.redirect import FLOW as REDIRECT
     from gateway.validation.plan import with_authorities
 
     schemas = resource("schemas")
@@ -129,7 +129,7 @@ def plans(settings: Settings) -> Mapping[str, Plan]:
 
 def sandbox(settings: Settings, workers: int | None = None) -> Sandbox:
     """The processes in which files are read."""
-    from gateway.validation.sandbox import Sandbox
+    from gateway.validation.sandbox.pool import Sandbox
 
     return Sandbox(plans(settings), workers or settings.daemon.workers)
 
@@ -138,7 +138,7 @@ def scanner(settings: Settings) -> Clamd | None:
     """The virus scanner, where any flow asks for it."""
     if not any(flow.scan for flow in settings.flows.values()):
         return None
-    from gateway.validation.antivirus import Clamd
+    from gateway.validation.virus_scanner import Clamd
 
     said = settings.antivirus
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
@@ -146,18 +146,18 @@ def scanner(settings: Settings) -> Clamd | None:
 
 def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words: Settling) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
+    from gateway.spool.back_office_answers import Outcomes
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
-    from gateway.spool.outcomes import Outcomes
     from gateway.spool.passed_over import PassedOver
     from gateway.spool.set_aside import SetAside
-    from gateway.stages.admit import Admit
-    from gateway.stages.deliver import Deliver
-    from gateway.stages.expect import Expect
-    from gateway.stages.hear import Hear
-    from gateway.stages.settle import Settle
-    from gateway.stages.unanswered import Unanswered
-    from gateway.stages.validate import Validate
+    from gateway.stages.inbound.answer import Hear
+    from gateway.stages.inbound.deliver import Deliver
+    from gateway.stages.outbound.admit import Admit
+    from gateway.stages.outbound.conclude import Settle
+    from gateway.stages.outbound.validate import Validate
+    from gateway.stages.timers.extract_calendar import Expect
+    from gateway.stages.timers.overdue_enquiries import Unanswered
 
     settings, viruses = place.settings, scanner(place.settings)
     passed_over = PassedOver(settings.spool.passed_over)
@@ -193,14 +193,14 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
 
 def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
-    from gateway.stages.accept import Accept
-    from gateway.stages.acknowledge import Acknowledge
-    from gateway.stages.beside import Beside
-    from gateway.stages.foresee import Foresee
-    from gateway.stages.open import Open
-    from gateway.stages.overdue import Overdue
-    from gateway.stages.pack import Pack
-    from gateway.stages.seal import Seal
+    from gateway.stages.background import Beside
+    from gateway.stages.inbound.acknowledge import Acknowledge
+    from gateway.stages.inbound.open import Open
+    from gateway.stages.outbound.accept import Accept
+    from gateway.stages.outbound.pack import Pack
+    from gateway.stages.outbound.seal import Seal
+    from gateway.stages.timers.key_expiry import Foresee
+    from gateway.stages.timers.overdue_receipts import Overdue
 
     engine = open_pgp(place.settings)
     return [
@@ -221,9 +221,9 @@ def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
 
 def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
-    from gateway.stages.collect import Collect
-    from gateway.stages.record import Record
-    from gateway.stages.send import Send
+    from gateway.stages.inbound.collect import Collect
+    from gateway.stages.outbound.send import Send
+    from gateway.stages.timers.login_records import Record
 
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: place.log("lane.adapted", partner=code, reason=str(habit))
@@ -237,7 +237,7 @@ def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | N
 def open_pgp(settings: Settings) -> OpenPgp:
     """The OpenPGP engine of a site."""
     from gateway.crypto.contract import OldKey, Rotations
-    from gateway.crypto.gnupg_engine import GnuPgEngine
+    from gateway.crypto.gnupg.engine import GnuPgEngine
 
     pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
     rotations = Rotations(
@@ -255,7 +255,7 @@ def open_pgp(settings: Settings) -> OpenPgp:
 
 def key_store(keyrings: Path) -> KeyStore:
     """The keys below `keyrings`; no agent is left running after a call."""
-    from gateway.crypto.keystore import GnuPgKeyStore
+    from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 
     return GnuPgKeyStore(keyrings)
 
@@ -278,8 +278,8 @@ def transport(settings: Settings, partner: Partner, note: Callable[[str], None] 
         from gateway.transport.folder import FolderTransport
 
         return FolderTransport(settings.home.landing_out(partner.code))
-    from gateway.transport.bandwidth import Bandwidth
-    from gateway.transport.sftp import SftpTransport
+    from gateway.transport.sftp.bandwidth import Bandwidth
+    from gateway.transport.sftp.client import SftpTransport
 
     there, link, most = partner.endpoint, settings.link, partner.max_bytes_per_second
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
@@ -301,7 +301,7 @@ def transport(settings: Settings, partner: Partner, note: Callable[[str], None] 
 
 def server_spec(settings: Settings) -> ServerSpec:
     """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
-    from gateway.transport.sshd_config import Account, Chroot, ServerSpec
+    from gateway.transport.sshd.config import Account, Chroot, ServerSpec
 
     home, server = settings.home, settings.sftp_server
     accounts = tuple(
@@ -354,14 +354,14 @@ class _InCustody:
 
 
 def _archive(place: Workplace, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
-    from gateway.spool.archive import ArchiveWriter
+    from gateway.archive.consignment import ArchiveWriter
 
     return ArchiveWriter(manifest, [_InCustody(place, row) for row in rows], int(place.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
-    from gateway.spool.archive import Limits, unpack
-    from gateway.spool.durable import Group
+    from gateway.archive.consignment import Limits, unpack
+    from gateway.storage.durable import Group
 
     def items(content: bytes) -> Sequence[Item]:
         return on_manifest(content).items

@@ -20,8 +20,8 @@ from functools import partial
 from math import inf
 
 from gateway.assembly import server_spec
-from gateway.crypto.keybox import primary_fingerprints
-from gateway.crypto.keyrings import Keyrings
+from gateway.crypto.gnupg.keybox import primary_fingerprints
+from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import CardRefused, ServerFailed
 from gateway.settings import read
 from gateway.settings.faults import Fault
@@ -31,8 +31,8 @@ from gateway.settings.model import Partner, Settings, Stopped
 from gateway.settings.rules import Broken, between, within
 from gateway.settings.secrets import Secrets
 from gateway.transport.keys import parse_public_key
-from gateway.transport.sshd import check_server, machine_faults
-from gateway.transport.sshd_config import account_faults
+from gateway.transport.sshd.config import account_faults
+from gateway.transport.sshd.server import check_server, machine_faults
 
 NO_CERTIFICATE = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
 OTHER_CERTIFICATE = (

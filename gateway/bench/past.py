@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.domain.identity import new_id
+from gateway.domain.states import Direction, State
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.settings.home import Home
-from gateway.transfer.identity import new_id
-from gateway.transfer.states import Direction, State
 
 _DAYS: Final = 90 * 86400.0
 _SIZE: Final = 6000

@@ -139,9 +139,9 @@ def _stat(pid: int) -> list[str] | None:
 def _label(pid: int) -> str:
     """`SITE ROLE` for the gateway's own processes, the program's name for others."""
     words = (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    if "gateway.validation.worker" in words:
+    if "gateway.validation.sandbox.worker" in words:
         return "gateway reader"
-    if "gateway.transport.sshd_guard" in words:
+    if "gateway.transport.sshd.guard" in words:
         return "gateway sshd guard"
     if "gateway" in words and "run" in words:
         site = Path(words[words.index("--home") + 1]).name if "--home" in words else ""

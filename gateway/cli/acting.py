@@ -18,13 +18,13 @@ import click
 from gateway import assembly
 from gateway.cli import reading
 from gateway.cli.site import settings_of
-from gateway.daemon.bell import ring
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.daemon.wake_ups import ring
 from gateway.errors import UsageWrong
 from gateway.logs import configure, safe_text
 from gateway.settings.model import Settings
+from gateway.stages.context import Workplace
 from gateway.stages.decisions import Decision
-from gateway.stages.workplace import Workplace
 
 _LONGEST: Final = 300
 

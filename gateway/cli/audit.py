@@ -20,18 +20,18 @@ from sqlalchemy import Connection
 from gateway.cli import output, reading
 from gateway.cli.site import settings_of
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.manifest import Digest
 from gateway.errors import ChainBroken, DiskFailed, NotFound, UsageWrong
-from gateway.ledger.audit import Fault, Watch, check_chain
-from gateway.ledger.audit_files import Area, Findings, Listing, check_files
-from gateway.ledger.audit_heads import Claimed, check_heads, heads_of
-from gateway.ledger.audit_rows import check_rows
+from gateway.ledger.audit.chain import Fault, Watch, check_chain
+from gateway.ledger.audit.files import Area, Findings, Listing, check_files
+from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.head_file import Witness
 from gateway.ledger.store import Ledger, read_head
-from gateway.ledger.witness import Witness
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
-from gateway.transfer.manifest import Digest
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0

@@ -11,10 +11,10 @@ import click
 from gateway.cli import output
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column, show
+from gateway.domain.calendar import day_of
 from gateway.errors import AuthorityUnlisted, CardRefused, SiteMissing
 from gateway.settings.authorities import Authorities, Authority, listed
 from gateway.settings.model import Settings, SiteKind, kind_of
-from gateway.transfer.calendar import day_of
 
 _COLUMNS = (
     Column("ONS"),

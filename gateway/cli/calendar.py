@@ -12,13 +12,13 @@ import click
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.domain.calendar import Delivery, Entry, Month, Standing, account, day_of, first_expected
+from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.errors import UsageWrong
 from gateway.flows.catalog import routes
-from gateway.ledger import facts
+from gateway.ledger.queries import referrals
 from gateway.settings.model import Settings, SiteKind
-from gateway.stages.expect import EXPECTED, expected_from
-from gateway.transfer.calendar import Delivery, Entry, Month, Standing, account, day_of, first_expected
-from gateway.transfer.extract_name import FLOW as EXTRACT
+from gateway.stages.timers.extract_calendar import EXPECTED, expected_from
 
 _COLUMNS: Final = (
     Column("MONTH"),
@@ -84,9 +84,9 @@ def _entries(settings: Settings, now: float, since: Month, until: Month, partner
     days, today = settings.calendar.deadline_days, day_of(now)
     sending = routes(settings).incoming.get(EXTRACT, frozenset())
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        partners = sorted({*sending, *facts.known_partners(connection)})
-        said = facts.said_about(connection, [EXPECTED], sorted(sending))
-        came = list(facts.extracts(connection, partners, partial(settings.authorities.same, on=today)))
+        partners = sorted({*sending, *referrals.known_partners(connection)})
+        said = referrals.said_about(connection, [EXPECTED], sorted(sending))
+        came = list(referrals.extracts(connection, partners, partial(settings.authorities.same, on=today)))
     # Where the gateway has not run since the partner was added, it is expected from now on.
     expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)
     entries = account(expected, came, since=since, until=until, today=today, days=days)

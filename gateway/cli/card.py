@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.site import settings_of
+from gateway.domain.card import Before, Card, CardEndpoint, OldOpenPgp, OldSsh
+from gateway.domain.identity import to_text
 from gateway.errors import CardRefused, ConfigurationInvalid
 from gateway.settings.model import Settings
-from gateway.transfer.card import Before, Card, CardEndpoint, OldOpenPgp, OldSsh
-from gateway.transfer.identity import to_text
 
 if TYPE_CHECKING:
     from gateway.crypto.contract import KeyStore

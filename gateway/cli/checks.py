@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.calendar import day_of
 from gateway.errors import GatewayError
 from gateway.preflight import check as faults_of
 from gateway.settings.directories import PRIVATE, site_directories
@@ -23,7 +24,6 @@ from gateway.settings.model import Settings, SiteKind, kind_of
 from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
 from gateway.spool.passed_over import forgotten
-from gateway.transfer.calendar import day_of
 
 _PROGRAMS: Final = (
     ("gpg", "--version", "gnupg"),

@@ -18,14 +18,14 @@ from gateway.assembly import open_pgp, scanner
 from gateway.cli import reading, trials
 from gateway.cli.checks import Check, Outcome
 from gateway.crypto.contract import Certificate, OpenPgp
-from gateway.daemon.confinement import may_talk
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.settings.model import Settings
-from gateway.stages.foresee import stage_of
+from gateway.stages.timers.key_expiry import stage_of
 
 if TYPE_CHECKING:
-    from gateway.transport.check import LinkReport
+    from gateway.transport.sftp.check import LinkReport
 
 _FAILS_FROM: Final = 7
 """Days before a key's end from which on that is a failure, so that monitoring wakes somebody."""

@@ -10,9 +10,9 @@ import click
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger.enquiries import everything
-from gateway.transfer.calendar import day_of
-from gateway.transfer.enquiries import Enquiry
+from gateway.domain.calendar import day_of
+from gateway.domain.enquiries import Enquiry
+from gateway.ledger.queries.enquiries import everything
 
 _COLUMNS: Final = (
     Column("REFERENCE"),

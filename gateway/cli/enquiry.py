@@ -16,24 +16,24 @@ from gateway import assembly
 from gateway.cli import acting, output
 from gateway.cli.site import settings_of
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.enquiry import ENQUIRY, KINDS, REPLY
 from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.logs import safe_text
 from gateway.settings.flow_settings import LaidSettings
 from gateway.settings.model import Validation
 from gateway.settings.resources import resource
-from gateway.spool.durable import make_directory, write_new_file
 from gateway.spool.names import check_name
 from gateway.stages import enquiring
+from gateway.stages.context import Workplace
 from gateway.stages.enquiring import Answer, Question, Submitted
 from gateway.stages.inspection import describe
-from gateway.stages.workplace import Workplace
-from gateway.transfer.enquiry import ENQUIRY, KINDS, REPLY
+from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
 from gateway.validation.enquiry import Received, read_letter
 from gateway.validation.redirect import LIMITS
-from gateway.validation.sandbox import Job, Sandbox
+from gateway.validation.sandbox.pool import Job, Sandbox
 
 _LONGEST_TEXT: Final = 256 * 1024
 _text = click.option("--text", "source", required=True, metavar="FILE|-", help="The text, in UTF-8; `-` reads it here.")

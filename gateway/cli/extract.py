@@ -11,17 +11,17 @@ import click
 from gateway.cli import output, reading, tables, words
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.domain.calendar import month_in
+from gateway.domain.extract_name import authorities_named
 from gateway.errors import NotFound, SiteMissing
-from gateway.ledger.facts import exceptions_in
+from gateway.ledger.queries.referrals import exceptions_in
 from gateway.logs import safe_text
 from gateway.settings.authorities import listed as listed_authorities
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ExceptionLists, ListKey, from_csv, to_csv
 from gateway.stages.decisions import find
-from gateway.transfer.calendar import month_in
-from gateway.transfer.extract_name import authorities_named
-from gateway.validation.extract_layout import RECORD_TYPES
-from gateway.validation.extract_summary import TOTALS, Summary, summarise
+from gateway.validation.extract.layout import RECORD_TYPES
+from gateway.validation.extract.summary import TOTALS, Summary, summarise
 
 _KINDS: Final = {
     "D": "claims",

@@ -13,14 +13,14 @@ from gateway import assembly
 from gateway.cli import acting, output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.domain.known_faults import FLOW, Board, KnownFault
 from gateway.errors import UsageWrong
-from gateway.ledger import known_faults
+from gateway.ledger.queries import known_faults
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages import fault_board
+from gateway.stages.context import Workplace
 from gateway.stages.fault_board import Published, document_name
-from gateway.stages.workplace import Workplace
-from gateway.transfer.known_faults import FLOW, Board, KnownFault
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 
 _COLUMNS: Final = (
     Column("FAULT"),

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger import answers
+from gateway.ledger.queries import receipts
 
 _COLUMNS = (
     Column("FLOW"),
@@ -52,7 +52,7 @@ def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
     """
     now = time.time()
     with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-        found = [_waiting(row, now) for row in answers.unanswered(connection, now - older_than * _HOUR)]
+        found = [_waiting(row, now) for row in receipts.unanswered(connection, now - older_than * _HOUR)]
     if as_json:
         output.show_json(found)
         return

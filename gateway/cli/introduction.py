@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from gateway.cli.succession import Overlaps
 from gateway.crypto.contract import Certificate, KeyStore
+from gateway.domain.card import Card
+from gateway.domain.identity import from_text, to_text
 from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong
 from gateway.flows.catalog import flows_of, permitted
 from gateway.preflight import would_break
@@ -24,8 +26,6 @@ from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
 from gateway.settings.write import write_partner
-from gateway.transfer.card import Card
-from gateway.transfer.identity import from_text, to_text
 from gateway.transport.keys import parse_public_key
 
 Link = Literal["push", "collect", "none"]

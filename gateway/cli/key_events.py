@@ -12,9 +12,9 @@ from gateway.cli.rotation import Changed
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.settings.model import Partner
 from gateway.stages.attempts import try_again
+from gateway.stages.context import Workplace
 from gateway.stages.decisions import Decision, hold_lane
 from gateway.stages.signing import CONFIRMED, OWN, subject
-from gateway.stages.workplace import Workplace
 from gateway.transport.keys import parse_public_key
 
 

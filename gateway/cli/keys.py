@@ -14,8 +14,8 @@ import click
 from gateway.cli import output
 from gateway.cli.acting import because
 from gateway.cli.site import require_all_rights, settings_of
+from gateway.domain.card import MOST_DAYS
 from gateway.errors import KeyStillNeeded, NotFound, UsageWrong
-from gateway.transfer.card import MOST_DAYS
 
 if TYPE_CHECKING:
     from gateway.settings.model import Settings

@@ -11,7 +11,7 @@ from gateway.cli import output, reading, tables
 from gateway.cli.since import earliest
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger.logins import ACCEPTED, LOST, Recorded, recorded
+from gateway.ledger.queries.logins import ACCEPTED, LOST, Recorded, recorded
 
 _SHOWN: Final = 200
 _COLUMNS: Final = (

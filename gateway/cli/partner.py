@@ -15,9 +15,9 @@ from gateway.cli import output
 from gateway.cli.acting import because
 from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
 from gateway.cli.words import within
+from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 from gateway.errors import CardRefused, GatewayError, UsageWrong
 from gateway.preflight import load
-from gateway.transfer.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
 
 if TYPE_CHECKING:
     from gateway.cli.introduction import Link

@@ -14,13 +14,13 @@ import orjson
 from sqlalchemy import Connection, Row
 
 from gateway.cli.words import within
+from gateway.domain.identity import to_text
+from gateway.domain.states import Direction, State
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
-from gateway.ledger.facts import exceptions_in
-from gateway.ledger.failing import alarm
+from gateway.ledger.queries.failing_lanes import alarm
+from gateway.ledger.queries.referrals import exceptions_in
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
-from gateway.transfer.identity import to_text
-from gateway.transfer.states import Direction, State
 
 ROLE: Final = "command"
 """Who writes, in the chain, where a command does."""

@@ -14,23 +14,23 @@ from gateway import assembly
 from gateway.cli import acting, output
 from gateway.cli.site import settings_of
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.redirect import FLOW, MAX_EXPLANATION, Holding, Opened, Original, Why
 from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.logs import safe_text
 from gateway.settings.flow_settings import LaidSettings
 from gateway.settings.model import Settings, Validation
 from gateway.settings.resources import resource
-from gateway.spool.durable import make_directory, write_new_file
 from gateway.spool.names import beside, check_name
 from gateway.stages import redirecting
 from gateway.stages.inspection import describe
 from gateway.stages.redirecting import Order, Passed
-from gateway.transfer.redirect import FLOW, MAX_EXPLANATION, Holding, Opened, Original, Why
+from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
 from gateway.validation.plan import with_authorities
 from gateway.validation.redirect import LIMITS, unwrap
-from gateway.validation.sandbox import Job, Sandbox
+from gateway.validation.sandbox.pool import Job, Sandbox
 
 _SHORT: Final = "pass"
 

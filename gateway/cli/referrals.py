@@ -16,11 +16,11 @@ import click
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.domain.calendar import day_of
+from gateway.domain.referrals import Loop, Referral
 from gateway.errors import UsageWrong
-from gateway.ledger import facts
+from gateway.ledger.queries import referrals as sent_referrals
 from gateway.settings.model import SiteKind
-from gateway.transfer.calendar import day_of
-from gateway.transfer.referrals import Loop, Referral
 
 _SHOWN: Final = 200
 _AGES: Final = (14, 28, 42)
@@ -102,8 +102,8 @@ def referrals(
         raise UsageWrong("Referrals are followed at DWP's site; here, `gateway transfers --flow referral` lists them.")
     now = time.time()
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        partners = {*settings.partners, *facts.known_partners(connection)} if partner is None else {partner}
-        loop = facts.loop(connection, partners)
+        partners = {*settings.partners, *sent_referrals.known_partners(connection)} if partner is None else {partner}
+        loop = sent_referrals.loop(connection, partners)
     wanted = _Wanted(partner, rule, older_than, outstanding)
     found = [referral for referral in loop.referrals if wanted.match(referral, now)]
     found.sort(key=lambda each: (each.sending.partner, each.sending.rule, each.sending.sent, each.sending.rms))

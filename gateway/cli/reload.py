@@ -13,8 +13,8 @@ import click
 from gateway.cli import output
 from gateway.cli.site import settings_of, share_out
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
-from gateway.daemon.stopped import REMEDY, newly_stopped, noted_stopped
+from gateway.daemon.roles import Role
+from gateway.daemon.stopped_partners import REMEDY, newly_stopped, noted_stopped
 from gateway.errors import ConfigurationInvalid, NotPermitted, NotRunning, StillReloading, UsageWrong
 from gateway.preflight import faults_of_partners, load, server_faults
 from gateway.settings.home import Home

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.role import HALTED, Role
+from gateway.daemon.roles import HALTED, Role
 from gateway.errors import Halt, UsageWrong
 
 
@@ -32,11 +32,11 @@ def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by
         if until_idle:
             raise UsageWrong("--until-idle is for the whole gateway, not for one role")
         if role == "sshd":
-            from gateway.daemon.serve import serve  # noqa: PLC0415 - each process loads what it needs
+            from gateway.daemon.sshd_role import serve  # noqa: PLC0415 - each process loads what it needs
 
             serve(settings)
             return
-        from gateway.daemon.work import work  # noqa: PLC0415 - each process loads what it needs
+        from gateway.daemon.role_process import work  # noqa: PLC0415 - each process loads what it needs
 
         try:
             work(settings, Role(role), supervised_by=supervised_by)

@@ -21,7 +21,7 @@ from gateway.sample.catalog import answering, samplers, series, versions
 from gateway.sample.contract import AnsweringSampler, Sample, Sampler
 from gateway.settings.model import SiteKind
 from gateway.settings.values import SITE_CODE
-from gateway.spool.durable import disk_error
+from gateway.storage.durable import disk_error
 from gateway.validation.exceptions import OF_RECORD
 
 _DWP: Final = "DWP"

@@ -16,12 +16,12 @@ from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting
 from gateway.cli.words import describe, exceptions
-from gateway.ledger import queries
+from gateway.domain.redirect import FLOW
+from gateway.domain.states import Direction
+from gateway.ledger.queries import records
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.logs import safe_text
 from gateway.stages.decisions import find
-from gateway.transfer.redirect import FLOW
-from gateway.transfer.states import Direction
 
 _COLUMNS: Final = (Column("TIME (UTC)"), Column("BY"), Column("WHAT"))
 _TRANSFER: Final = (
@@ -64,8 +64,8 @@ def _transfer(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     """The transfer as `transfers --json` has it, and what happened to it and to the consignment that carries it."""
     subjects, carrier, receipts = {("transfer", row.id)}, None, []
     if row.consignment is not None:
-        carrier = queries.one(connection, CONSIGNMENTS, Direction(row.direction), row.partner, row.consignment)
-        receipts = queries.receipts_about(connection, row.partner, row.consignment)
+        carrier = records.one(connection, CONSIGNMENTS, Direction(row.direction), row.partner, row.consignment)
+        receipts = records.receipts_about(connection, row.partner, row.consignment)
         subjects |= {("consignment", row.consignment), ("receipt", row.consignment)}
     return {
         "kind": "transfer",
@@ -85,8 +85,8 @@ def _original(row: Row[Any]) -> dict[str, str] | None:
 
 
 def _consignment(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    carried = queries.carried(connection, Direction(row.direction), row.partner, row.id)
-    receipts = queries.receipts_about(connection, row.partner, row.id)
+    carried = records.carried(connection, Direction(row.direction), row.partner, row.id)
+    receipts = records.receipts_about(connection, row.partner, row.id)
     return {
         "kind": "consignment",
         **reading.consignment(row),
@@ -108,7 +108,7 @@ def _answer(receipt: dict[str, Any], transfer: str) -> dict[str, Any]:
 
 def _events(connection: Connection, row: Row[Any], subjects: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     wanted = set(subjects)
-    found = queries.events_of(connection, sorted({subject for _, subject in wanted}))
+    found = records.events_of(connection, sorted({subject for _, subject in wanted}))
     return [
         reading.event(event)
         for event in found

@@ -15,23 +15,23 @@ from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting, phrase
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
-from gateway.daemon.stopped import noted_stopped
+from gateway.daemon.roles import Role
+from gateway.daemon.stopped_partners import noted_stopped
+from gateway.domain.calendar import day_of
+from gateway.domain.identity import from_text
+from gateway.domain.states import Direction
+from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid
-from gateway.ledger import facts, known_faults, queries
-from gateway.ledger.enquiries import everything
-from gateway.ledger.waiting import due_now
+from gateway.ledger.queries import known_faults, records, referrals
+from gateway.ledger.queries.enquiries import everything
+from gateway.ledger.queries.waiting import due_now
 from gateway.logs import safe_text
 from gateway.settings.model import Settings, SiteKind, Stopped
 from gateway.spool.passed_over import forgotten
-from gateway.spool.returning import WRITTEN_LATE, letters
-from gateway.stages.foresee import RENEWED, TOLD, stage_of
+from gateway.spool.returns import WRITTEN_LATE, letters
 from gateway.stages.signing import OWN, subject, unconfirmed
-from gateway.stages.unanswered import sentence
-from gateway.transfer.calendar import day_of
-from gateway.transfer.identity import from_text
-from gateway.transfer.states import Direction
-from gateway.transfer.timetable import Timetable
+from gateway.stages.timers.key_expiry import RENEWED, TOLD, stage_of
+from gateway.stages.timers.overdue_enquiries import sentence
 
 _UNAVAILABLE: Final = 69
 _SHOWN: Final = 10
@@ -72,13 +72,13 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 
 def _examine(settings: Settings, connection: Connection, now: float) -> dict[str, Any]:
     home = settings.home
-    oldest = queries.oldest_waiting(connection)
+    oldest = records.oldest_waiting(connection)
     counts: dict[str, dict[str, dict[str, int]]] = {
         kind: {way.value: {} for way in Direction} for kind in ("transfer", "consignment", "receipt")
     }
-    for (kind, direction, state), number in sorted(queries.counts(connection).items()):
+    for (kind, direction, state), number in sorted(records.counts(connection).items()):
         counts[kind][direction][state] = number
-    lanes, waiting = queries.lanes(connection), Waiting(settings, now)
+    lanes, waiting = records.lanes(connection), Waiting(settings, now)
     health: dict[str, Any] = {
         "site": settings.site.code,
         "processes": {name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
@@ -101,11 +101,11 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
                 "since": reading.moment(row.updated),
             }
             for kind in ("transfer", "consignment", "receipt")
-            for row in queries.held(connection, kind)
+            for row in records.held(connection, kind)
         ],
         "stopped": [_stopped(code, stopped) for code, stopped in settings.stopped.items()],
         "not_reloaded": sorted(noted_stopped(home) & settings.partners.keys()) if holder(home.run, "gateway") else [],
-        "quarantined": len(queries.quarantined(connection)),
+        "quarantined": len(records.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
         "passed_over": _forgotten(settings, now),
         "written_late": _written_late(settings),
@@ -144,7 +144,7 @@ def _ending(settings: Settings, connection: Connection, now: float) -> list[dict
     pins += [(code, partner.fingerprint) for code, partner in settings.partners.items()]
     owners = {subject(owner, pin): (owner, pin) for owner, pin in pins if pin is not None}
     ending = []
-    for about, (event, detail) in facts.last_details(connection, TOLD, list(owners)).items():
+    for about, (event, detail) in referrals.last_details(connection, TOLD, list(owners)).items():
         days = stage_of(from_text(detail["due"]) - now)
         if event != RENEWED and days is not None and not _is_settled(about, settings, connection):
             owner, fingerprint = owners[about]

@@ -18,16 +18,16 @@ from gateway.cli import acting, output, reading
 from gateway.cli.site import stopped_fault
 from gateway.cli.words import with_code
 from gateway.daemon.lock import holder
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.states import Direction, State
 from gateway.errors import DiskFull, FlowNotPermitted, GatewayError, NotFound, NotPermitted, PartnerUnknown, UsageWrong
 from gateway.flows.catalog import FLOWS
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.ledger.tables import TRANSFERS
 from gateway.logs import safe_text
 from gateway.spool.submission import Draft, Submission, examine
-from gateway.stages.admit import record_admitted
-from gateway.stages.workplace import Workplace
-from gateway.transfer.states import Direction, State
+from gateway.stages.context import Workplace
+from gateway.stages.outbound.admit import record_admitted
 
 _GOOD: Final = frozenset({State.RECEIPTED, State.INGESTED})
 _BAD: Final = frozenset({State.REJECTED, State.QUARANTINED, State.EXPIRED})
@@ -163,7 +163,7 @@ def _take(
 
 def _look(place: Workplace, ids: Sequence[str]) -> dict[str, Any]:
     with place.ledger.read() as connection:
-        return {row.id: row for row in queries.by_ids(connection, TRANSFERS, Direction.OUT, ids)}
+        return {row.id: row for row in records.by_ids(connection, TRANSFERS, Direction.OUT, ids)}
 
 
 def _wait(place: Workplace, ids: Sequence[str], timeout: float) -> dict[str, Any]:

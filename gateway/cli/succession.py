@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.crypto.contract import KeyStore
+from gateway.domain.card import MOST_DAYS, Card, OldSsh
+from gateway.domain.identity import from_text
 from gateway.errors import CardForged, CardRefused, NotFound, PartnerKeyUnusable
 from gateway.settings.model import Partner
-from gateway.transfer.card import MOST_DAYS, Card, OldSsh
-from gateway.transfer.identity import from_text
 from gateway.transport.keys import parse_public_key
 
 _DAY: Final = 86_400.0

@@ -21,7 +21,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 
 if TYPE_CHECKING:
-    from gateway.transport.check import LinkReport
+    from gateway.transport.sftp.check import LinkReport
 
 
 def try_link(settings: Settings, partner: Partner) -> LinkReport:
@@ -30,8 +30,8 @@ def try_link(settings: Settings, partner: Partner) -> LinkReport:
     The trial leaves nothing there.
     """
     from gateway.assembly import transport
-    from gateway.transport.check import check_link
-    from gateway.transport.sftp import SftpTransport
+    from gateway.transport.sftp.check import check_link
+    from gateway.transport.sftp.client import SftpTransport
 
     there = transport(settings, partner)
     if not isinstance(there, SftpTransport):
@@ -50,8 +50,8 @@ def build_validators(settings: Settings) -> None:
 
 def check_ledger(home: Home) -> None:
     """Open and read the ledger; the Halt or Defer that says why it cannot be."""
+    from gateway.ledger.head_file import Witness
     from gateway.ledger.store import Ledger
-    from gateway.ledger.witness import Witness
 
     ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=Witness(home.ledger_witness))
     try:
@@ -73,7 +73,7 @@ def holds_keys(settings: Settings) -> bool:
 
 def has_landlock() -> bool:
     """Whether this kernel can confine writes."""
-    return _kernel_can("from gateway.transport.landlock import confine_writes; attempt = lambda: confine_writes([])")
+    return _kernel_can("from gateway.transport.sshd.landlock import confine_writes; attempt = lambda: confine_writes([])")
 
 
 def has_seccomp() -> bool:
@@ -96,6 +96,6 @@ def _kernel_can(attempt: str) -> bool:
 
 def chroot_fault(home: Home) -> str | None:
     """Why partners cannot be shut into the landing, or None."""
-    from gateway.transport.sshd import chroot_fault as fault_of
+    from gateway.transport.sshd.server import chroot_fault as fault_of
 
     return fault_of(home.landing)

@@ -15,6 +15,10 @@ import click
 from gateway.cli import output
 from gateway.cli.site import settings_of
 from gateway.cli.words import exceptions
+from gateway.domain.calendar import day_of
+from gateway.domain.extract_name import FLOW as EXTRACT
+from gateway.domain.extract_name import authorities_named
+from gateway.domain.redirect import FLOW as REDIRECT
 from gateway.errors import DiskFailed, FileNameRefused, FileTooLarge, NotPermitted, SiteMissing, UsageWrong
 from gateway.flows.catalog import FLOWS, routes
 from gateway.logs import safe_text
@@ -24,14 +28,10 @@ from gateway.settings.model import Settings, SiteKind, Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages.inspection import other_authority, too_many, wrong_authority
-from gateway.transfer.calendar import day_of
-from gateway.transfer.extract_name import FLOW as EXTRACT
-from gateway.transfer.extract_name import authorities_named
-from gateway.transfer.redirect import FLOW as REDIRECT
 from gateway.validation.contract import Finding, Report
 from gateway.validation.exceptions import tolerated
 from gateway.validation.plan import with_authorities
-from gateway.validation.sandbox import Crash, Job, Sandbox
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 _DATA: Final = 65
 _WORKERS: Final = 2

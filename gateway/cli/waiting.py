@@ -11,10 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row
 
 from gateway.cli import tables
-from gateway.ledger import waiting
+from gateway.domain.states import Direction, State
+from gateway.domain.windows import Timetable
+from gateway.ledger.queries import waiting
 from gateway.settings.model import Settings
-from gateway.transfer.states import Direction, State
-from gateway.transfer.timetable import Timetable
 
 _READY: Final = (State.VALIDATED, State.PACKED, State.SEALED)
 _DAY: Final = 86400.0

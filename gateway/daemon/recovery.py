@@ -14,17 +14,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.receipt import evidence_name, queue_name
+from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
 from gateway.settings.home import Home
-from gateway.spool.durable import move_over
-from gateway.stages.collect import COPYING
+from gateway.stages.inbound.collect import COPYING
 from gateway.stages.purging import purge_left
-from gateway.transfer.receipt import evidence_name, queue_name
-from gateway.transfer.states import Direction, State
+from gateway.storage.durable import move_over
 
 _RECEIPT = ".receipt.pgp"
 _CONSIGNMENT = ".pgp"
@@ -92,7 +92,7 @@ def _infected(home: Home, connection: Connection) -> None:
 def _read_consignments(home: Home, connection: Connection) -> None:
     """Partners' consignments that were delivered or locked away, and names without a row, whose arrival is still there."""
     for partner, identity, path in _sealed(home.sealed_in, _CONSIGNMENT):
-        row = queries.consignment_in(connection, partner, identity)
+        row = records.consignment_in(connection, partner, identity)
         if row is None or row.state in (State.DELIVERED, State.QUARANTINED):
             path.unlink(missing_ok=True)
 
@@ -100,7 +100,7 @@ def _read_consignments(home: Home, connection: Connection) -> None:
 def _read_receipts(home: Home, connection: Connection) -> None:
     """Partners' receipts that were read: what was accepted is evidence."""
     for partner, identity, path in _sealed(home.sealed_in, _RECEIPT):
-        rows = queries.receipts_about(connection, partner, identity)
+        rows = records.receipts_about(connection, partner, identity)
         rows = [row for row in rows if row.direction == Direction.IN]
         if any(row.state in (State.LANDED, State.HELD) for row in rows):
             continue
@@ -117,7 +117,7 @@ def _read_receipts(home: Home, connection: Connection) -> None:
 def _answered_consignments(home: Home, connection: Connection) -> None:
     """Our consignments that a receipt has answered, or that have expired."""
     for partner, identity, path in _sealed(home.sealed_out, _CONSIGNMENT):
-        row = queries.one(connection, CONSIGNMENTS, Direction.OUT, partner, identity)
+        row = records.one(connection, CONSIGNMENTS, Direction.OUT, partner, identity)
         if row is not None and row.state in (State.RECEIPTED, State.EXPIRED):
             path.unlink(missing_ok=True)
 
@@ -125,7 +125,7 @@ def _answered_consignments(home: Home, connection: Connection) -> None:
 def _sent_receipts(home: Home, connection: Connection) -> None:
     """Our receipts that were sent, and not asked for again."""
     for path in home.sealed_out.glob(f"*/*{_RECEIPT}"):
-        rows = queries.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
+        rows = records.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
         ours = [row for row in rows if row.direction == Direction.OUT]
         states = {row.state for row in ours if queue_name(row.consignment, row.level, row.key) == path.name}
         if states == {State.SENT}:

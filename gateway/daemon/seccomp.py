@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gateway.transport.seccomp import (
+from gateway.transport.sshd.seccomp import (
     ALLOW,
     ARCHITECTURE,
     IF_AT_LEAST,

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gateway.daemon.bell import Bell
+from gateway.daemon.wake_ups import Bell
 
 
 @contextmanager

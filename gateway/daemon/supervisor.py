@@ -16,21 +16,21 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.daemon.bell import Bell
 from gateway.daemon.lock import held
-from gateway.daemon.role import HALTED, Role
-from gateway.daemon.server import Server
+from gateway.daemon.roles import HALTED, Role
 from gateway.daemon.signals import noted
-from gateway.daemon.stopped import note_stopped, require_going, say_stopped
+from gateway.daemon.sshd_supervision import Server
+from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
+from gateway.daemon.wake_ups import Bell
+from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, GatewayError
-from gateway.ledger.soundness import check, check_pages
-from gateway.ledger.witness import Witness
+from gateway.ledger.head_file import Witness
+from gateway.ledger.integrity import check, check_pages
 from gateway.logs import Logger, configure
 from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import PassedOver
-from gateway.transfer.timetable import Timetable
 
 NAME: Final = "gateway"
 """The name of the supervisor's lock and bell."""
@@ -192,8 +192,8 @@ class Supervisor:
 
 def is_idle(settings: Settings) -> bool:
     """Whether no role of the site has anything to do now: what waits for a partner or for a later time does not count."""
+    from gateway.ledger.queries.waiting import due_now  # noqa: PLC0415 - as above
     from gateway.ledger.store import Ledger  # noqa: PLC0415 - a supervisor that runs on needs no database's library
-    from gateway.ledger.waiting import due_now  # noqa: PLC0415 - as above
 
     home = settings.home
     if any(True for _ in _files(home, settings.stopped, PassedOver(settings.spool.passed_over))):

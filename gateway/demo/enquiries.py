@@ -18,8 +18,8 @@ from gateway.demo.loop import row_of, wait_for
 from gateway.demo.play import Result
 from gateway.demo.script import SEED, Ending
 from gateway.demo.sites import AUTHORITIES, DWP, DemoSite, gateway
+from gateway.domain.states import Direction
 from gateway.sample.contract import Sampler
-from gateway.transfer.states import Direction
 
 _QUESTION: Final = "The attached form was sent on Monday. Which award does it belong to?\n"
 _ANSWER: Final = "To the one that ended in October; nothing is to be done.\n"

@@ -20,12 +20,12 @@ from typing import Any, Final
 from gateway.demo.play import Result, play
 from gateway.demo.script import SEED, Act, Ending
 from gateway.demo.sites import AUTHORITIES, DWP, DemoSite, check_alive, gateway
-from gateway.ledger import queries
+from gateway.domain.states import Direction
+from gateway.ledger.queries import records
 from gateway.ledger.store import Ledger
 from gateway.sample.answers import asked_below
 from gateway.sample.catalog import answering
 from gateway.sample.contract import AnsweringSampler, Sampler
-from gateway.transfer.states import Direction
 
 _INDEX: Final = 950
 """Beyond those of the script, so that no two files have one name."""
@@ -151,7 +151,7 @@ def _unpacked(document: Path, site: DemoSite) -> bytes:
 def row_of(site: DemoSite, direction: Direction, name: str, partner: str | None = None) -> Mapping[str, Any]:
     """The site's transfer of that name, with that partner where it matters."""
     with closing(Ledger(site.home.ledger, clock=time.time, role="demo")) as ledger, ledger.read() as connection:
-        rows = queries.transfers(connection, direction=str(direction))
+        rows = records.transfers(connection, direction=str(direction))
     found = (row for row in rows if row.name == name and partner in (None, row.partner))
     return dict(next(found)._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
 from gateway.errors import GatewayError
 from gateway.settings.home import Home
 

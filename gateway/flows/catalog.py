@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from gateway.domain.routes import Routes
 from gateway.settings.model import Partner, Settings, SiteKind
-from gateway.transfer.routes import Routes
-from gateway.validation.pdf_links import LINKS
+from gateway.validation.pdf.links import LINKS
 from gateway.validation.plan import Plan, enquiry_plan, extract_plan, pdf_plan, redirect_plan, xml_plan
 
 _DWP_TO_LA: Final = (SiteKind.DWP, SiteKind.LA)

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.ledger.soundness import translate
+from gateway.ledger.integrity import translate
 from gateway.ledger.store import open_engine
 
 

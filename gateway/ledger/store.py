@@ -23,13 +23,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.domain.identity import to_text
+from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.chain import EMPTY, Entry, Head
-from gateway.ledger.soundness import BUSY_SECONDS, check, check_pages, require_file, translate
+from gateway.ledger.head_file import Witness
+from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
-from gateway.ledger.witness import Witness
-from gateway.transfer.identity import to_text
-from gateway.transfer.states import ITINERARIES, Direction, State, require
 
 Announce = Callable[[str, Mapping[str, Any]], None]
 """Called once for each committed event, with its name and its log keys."""

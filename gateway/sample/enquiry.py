@@ -11,11 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final
 
-from gateway.sample import people
-from gateway.sample.contract import Sample, Sampler
-from gateway.sample.xml_defects import apply_defect, defects_of
-from gateway.sample.xml_envelope import AUTHORITY_OFFICES, OFFICES
-from gateway.transfer.enquiry import (
+from gateway.domain.enquiry import (
     ENQUIRY,
     KINDS,
     REFERENCE_BYTES,
@@ -26,7 +22,11 @@ from gateway.transfer.enquiry import (
     write_enquiry,
     write_reply,
 )
-from gateway.transfer.xml_lines import Office
+from gateway.domain.xml_lines import Office
+from gateway.sample import people
+from gateway.sample.contract import Sample, Sampler
+from gateway.sample.xml_defects import apply_defect, defects_of
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES, OFFICES
 
 _INSIDE: Final = "attached-javascript"
 _ATTACHED: Final = "javascript"

@@ -17,7 +17,7 @@ from gateway.sample.answers import Match
 from gateway.sample.contract import Sample
 from gateway.sample.extract_defects import DEFECTS
 from gateway.sample.extract_records import Household, HouseholdMaker
-from gateway.validation.extract_layout import load_layouts
+from gateway.validation.extract.layout import load_layouts
 
 LEAST_ROWS: Final = 20
 _POOL: Final = 400

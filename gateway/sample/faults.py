@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final
 
+from gateway.domain.known_faults import NO_WORKAROUND, Board, FaultState, KnownFault, write
+from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.contract import Sample
 from gateway.sample.people import day_before
 from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import OFFICES
-from gateway.transfer.known_faults import NO_WORKAROUND, Board, FaultState, KnownFault, write
-from gateway.transfer.xml_lines import Office
 
 _KNOWN: Final = (
     ("ETD-{}", "Notices of one run came twice.", "Ignore those with a message id that you have."),

@@ -12,14 +12,14 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
+from gateway.domain.identity import RANDOM_BYTES, new_id
+from gateway.domain.redirect import Holding, Original, Redirect, write
+from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.people import day_before
 from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import AUTHORITY_OFFICES
-from gateway.transfer.identity import RANDOM_BYTES, new_id
-from gateway.transfer.redirect import Holding, Original, Redirect, write
-from gateway.transfer.xml_lines import Office
 
 _INSIDE: Final = MappingProxyType({"laid": "javascript", "claim": "nino"})
 """The defect of the file inside, by its flow, where that is what is wrong."""

@@ -1,1 +1,1 @@
-"""Custody of bytes: taking files in, keeping them durable, packing and unpacking them, publishing them whole."""
+"""The directories that people and back offices use: intake, publication, returns and answers."""

@@ -12,8 +12,8 @@ import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from gateway.spool.durable import DISK, Disk, disk_error
-from gateway.transfer.identity import is_id
+from gateway.domain.identity import is_id
+from gateway.storage.durable import DISK, Disk, disk_error
 
 
 def custody_file(custody: Path, transfer: str) -> Path:

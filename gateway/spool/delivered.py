@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import NotPermitted, OriginalOther
-from gateway.spool.descent import DIRECTORY, FILE, opened
-from gateway.spool.durable import DISK, Disk, disk_error
+from gateway.storage.directory_walk import DIRECTORY, FILE, opened
+from gateway.storage.durable import DISK, Disk, disk_error
 
 _PIECE: Final = 1 << 20
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError
-from gateway.spool.settling import Readiness
+from gateway.spool.stability import Readiness
 
 
 @dataclass(frozen=True)

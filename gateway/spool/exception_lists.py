@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway.spool.durable import DISK, Disk, disk_error, make_directory, write_files
-from gateway.transfer.identity import is_id
+from gateway.domain.identity import is_id
+from gateway.storage.durable import DISK, Disk, disk_error, make_directory, write_files
 
 ENDING: Final = ".exceptions.csv"
 """NAME.exceptions.csv is what people get: beside the delivered file, and beside the receipt."""

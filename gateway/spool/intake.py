@@ -37,13 +37,13 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
-from gateway.spool.descent import FILE, is_plain, names, open_partner_directory, opened, partner_directory
 from gateway.spool.drops import Drop, Refusal, Rule, Taken
-from gateway.spool.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.set_aside import SetAside
-from gateway.spool.settling import Key, Readiness, Settling, mark_of
-from gateway.spool.writers import Writers, keeps_others_out, writers_of
+from gateway.spool.stability import Key, Readiness, Settling, mark_of
+from gateway.storage.directory_walk import FILE, is_plain, names, open_partner_directory, opened, partner_directory
+from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.storage.writers import Writers, keeps_others_out, writers_of
 
 _PIECE: Final = 1 << 20
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

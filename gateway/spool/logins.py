@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.spool.durable import DISK, Disk, disk_error, fsync_directory, make_directory, write_file
-from gateway.transfer.identity import RANDOM_BYTES, is_id, new_id
-from gateway.transfer.logins import MAX_BYTES, Count, Login, hour_of, parse, render
+from gateway.domain.identity import RANDOM_BYTES, is_id, new_id
+from gateway.domain.logins import MAX_BYTES, Count, Login, hour_of, parse, render
+from gateway.storage.durable import DISK, Disk, disk_error, fsync_directory, make_directory, write_file
 
 ENDING: Final = ".logins"
 

@@ -12,8 +12,8 @@ import re
 from pathlib import PurePath
 from typing import Final
 
+from gateway.domain.characters import called
 from gateway.errors import FileNameRefused
-from gateway.transfer.characters import called
 
 MAX_BYTES: Final = 255
 """In UTF-8, as Linux has it. What is named after a file, and does not fit, is named after its second name."""

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import CustodyLost, DiskFailed
-from gateway.spool.durable import DISK, Disk, Group, disk_error, move_new, write_all
 from gateway.spool.names import beside
+from gateway.storage.durable import DISK, Disk, Group, disk_error, move_new, write_all
 
 _PIECE: Final = 1 << 20
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.descent import DIRECTORY, FILE, names, open_partner_directory, opened
-from gateway.spool.durable import DISK, Disk, disk_error
 from gateway.spool.names import beside
-from gateway.spool.settling import Key, Mark, mark_of
-from gateway.spool.writers import Writers, keeps_others_out, writers_of
+from gateway.spool.stability import Key, Mark, mark_of
+from gateway.storage.directory_walk import DIRECTORY, FILE, names, open_partner_directory, opened
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.writers import Writers, keeps_others_out, writers_of
 
 TAKEN: Final = ".taken"
 _FIRST_LOOK: Final = 1.0

@@ -22,10 +22,10 @@ from typing import Final, Self
 
 from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, NotFound, NotPermitted, StillBeingWritten
 from gateway.spool.custody import custody_file
-from gateway.spool.durable import Group, disk_error, fsync_directory, make_directory, write_all
 from gateway.spool.names import check_name
-from gateway.spool.settling import Mark, mark_of
-from gateway.spool.writers import Writers, writers_of
+from gateway.spool.stability import Mark, mark_of
+from gateway.storage.durable import Group, disk_error, fsync_directory, make_directory, write_all
+from gateway.storage.writers import Writers, writers_of
 
 _SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _COPY: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,1 +1,1 @@
-"""The stages, one file each. No stage calls another: what is due is in the ledger, and what was done goes there."""
+"""The stages of a transfer. No stage calls another: the ledger holds what is due, and what was done goes there."""

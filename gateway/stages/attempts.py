@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Row, update
 
+from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
 from gateway.errors import Disposition, GatewayError, PoisonFile
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.stages.workplace import Workplace
-from gateway.transfer.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
+from gateway.stages.context import Workplace
 
 
 def claim(place: Workplace, kind: str, row: Row[Any], claimed: set[int]) -> PoisonFile | None:

@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, update
 
+from gateway.domain.identity import is_id
+from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import GatewayError, HeldByPerson, NotFound, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
 from gateway.settings.home import Home
 from gateway.stages.attempts import try_again
-from gateway.stages.workplace import Workplace
-from gateway.transfer.identity import is_id
-from gateway.transfer.states import ITINERARIES, Direction, State
+from gateway.stages.context import Workplace
 
 """The code of a transfer that a person gave back."""
 
@@ -51,7 +51,7 @@ def find(
     connection: Connection, prefix: str, kinds: tuple[str, ...] = ("transfer", "consignment")
 ) -> tuple[str, Row[Any]]:
     """The one transfer or consignment whose id starts with `prefix`, and its kind."""
-    found = [(kind, row) for kind in kinds for row in queries.matching(connection, TABLES[kind], prefix) if prefix]
+    found = [(kind, row) for kind in kinds for row in records.matching(connection, TABLES[kind], prefix) if prefix]
     if not found:
         raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
     if len(found) > 1:
@@ -137,7 +137,7 @@ def retry(place: Workplace, identity: str, decision: Decision) -> Decided:
 
 def quarantined(connection: Connection, identity: str) -> Row[Any]:
     """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too."""
-    rows = queries.quarantined(connection, discarded=True)
+    rows = records.quarantined(connection, discarded=True)
     found = [row for row in rows if identity and row.id.startswith(identity)]
     found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
     if len(found) != 1:
@@ -179,7 +179,7 @@ def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
 def _carrier(transaction: Transaction, row: Row[Any]) -> tuple[str, Row[Any]]:
     """The consignment that carries a transfer, or the transfer itself where it has none yet."""
     direction = Direction(row.direction)
-    found = queries.one(transaction.connection, CONSIGNMENTS, direction, row.partner, row.consignment)
+    found = records.one(transaction.connection, CONSIGNMENTS, direction, row.partner, row.consignment)
     return ("transfer", row) if found is None else ("consignment", found)
 
 
@@ -211,7 +211,7 @@ def _release_lane(transaction: Transaction, partner: str, decision: Decision) ->
 def _release_receipt(transaction: Transaction, kind: str, row: Row[Any], decision: Decision) -> Decided:
     held: list[Row[Any]] = []
     if kind == "consignment" and row.direction == Direction.OUT:
-        held = queries.receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
+        held = records.receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
     if not held:
         raise UsageWrong(f"{kind} {row.id} is {row.state}, not held")
     for receipt in held:

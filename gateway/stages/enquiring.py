@@ -14,15 +14,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import ContentInvalid, FileTooLarge, NotFound, UsageWrong
-from gateway.ledger.enquiries import CLOSED, correspondence, everything
-from gateway.ledger.store import Transaction
-from gateway.spool.submission import examine, read
-from gateway.stages.composing import Composed, authority_of, office_of, require_route, submit
-from gateway.stages.decisions import Decision
-from gateway.stages.workplace import Workplace
-from gateway.transfer.enquiries import Correspondence, Enquiry
-from gateway.transfer.enquiry import (
+from gateway.domain.enquiries import Correspondence, Enquiry
+from gateway.domain.enquiry import (
     ENQUIRY,
     KINDS,
     MAX_ATTACHMENTS,
@@ -37,7 +30,14 @@ from gateway.transfer.enquiry import (
     write_enquiry,
     write_reply,
 )
-from gateway.validation.sandbox import Sandbox
+from gateway.errors import ContentInvalid, FileTooLarge, NotFound, UsageWrong
+from gateway.ledger.queries.enquiries import CLOSED, correspondence, everything
+from gateway.ledger.store import Transaction
+from gateway.spool.submission import examine, read
+from gateway.stages.composition import Composed, authority_of, office_of, require_route, submit
+from gateway.stages.context import Workplace
+from gateway.stages.decisions import Decision
+from gateway.validation.sandbox.pool import Sandbox
 
 _MOST_ATTACHED: Final = 16 << 20
 """Bytes of all attachments together: in base 64, with what stands around them, they fill a document."""

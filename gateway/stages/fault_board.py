@@ -10,15 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from gateway.errors import NotFound, UsageWrong
-from gateway.ledger import known_faults
-from gateway.ledger.known_faults import ADDED, CHANGED, CLOSED, KIND, SUBJECT
-from gateway.ledger.store import Transaction
-from gateway.settings.model import SiteKind
-from gateway.stages.composing import Composed, office_of, submit
-from gateway.stages.workplace import Workplace
-from gateway.transfer.calendar import day_of
-from gateway.transfer.known_faults import (
+from gateway.domain.calendar import day_of
+from gateway.domain.known_faults import (
     FLOW,
     MAX_FAULTS,
     NO_WORKAROUND,
@@ -30,7 +23,14 @@ from gateway.transfer.known_faults import (
     text_of,
     write,
 )
-from gateway.validation.sandbox import Sandbox
+from gateway.errors import NotFound, UsageWrong
+from gateway.ledger.queries import known_faults
+from gateway.ledger.queries.known_faults import ADDED, CHANGED, CLOSED, KIND, SUBJECT
+from gateway.ledger.store import Transaction
+from gateway.settings.model import SiteKind
+from gateway.stages.composition import Composed, office_of, submit
+from gateway.stages.context import Workplace
+from gateway.validation.sandbox.pool import Sandbox
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from gateway.domain.extract_name import FLOW as EXTRACT
+from gateway.domain.extract_name import authorities_named
+from gateway.domain.states import POISON_CLAIMS, Move
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import SiteKind, kind_of
 from gateway.spool.exception_lists import Listed
-from gateway.stages.workplace import Workplace
-from gateway.transfer.extract_name import FLOW as EXTRACT
-from gateway.transfer.extract_name import authorities_named
-from gateway.transfer.states import POISON_CLAIMS, Move
+from gateway.stages.context import Workplace
 from gateway.validation.contract import Finding, Report
-from gateway.validation.sandbox import Crash, Job, Sandbox
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""

@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from gateway.ledger import queries
+from gateway.domain.states import Direction
+from gateway.ledger.queries import records
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.home import Home
 from gateway.settings.naming import MARKER
 from gateway.spool.delivered import Delivered, remove_delivered
-from gateway.transfer.states import Direction
 
 
 def purge(home: Home, ledger: Ledger) -> None:
@@ -29,7 +29,7 @@ def purge(home: Home, ledger: Ledger) -> None:
 
 def purge_left(home: Home, transaction: Transaction) -> None:
     """The same within a transaction."""
-    rows = queries.unreleased(transaction.connection, Direction.IN)
+    rows = records.unreleased(transaction.connection, Direction.IN)
     for row in rows:
         remove_delivered(home.inbound, delivered_as(row, (row.origin,)), MARKER)
     transaction.set(TRANSFERS, [row.key for row in rows], origin=None)

@@ -16,6 +16,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from gateway.domain.receipt import Answer, Outcome
+from gateway.domain.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
+from gateway.domain.states import Direction, State
 from gateway.errors import (
     ConfigurationInvalid,
     ContentInvalid,
@@ -28,7 +31,7 @@ from gateway.errors import (
     Redirected,
     UsageWrong,
 )
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import SiteKind
@@ -36,18 +39,15 @@ from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
 from gateway.spool.names import beside, safe_name
 from gateway.spool.submission import Copied, Draft
-from gateway.stages.acknowledge import pass_on
-from gateway.stages.admit import record_admitted
-from gateway.stages.composing import office_of
+from gateway.stages.composition import office_of
+from gateway.stages.context import Workplace
 from gateway.stages.decisions import find
+from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
+from gateway.stages.outbound.admit import record_admitted
 from gateway.stages.purging import delivered_as, purge
-from gateway.stages.workplace import Workplace
-from gateway.transfer.receipt import Answer, Outcome
-from gateway.transfer.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
-from gateway.transfer.states import Direction, State
 from gateway.validation.redirect import unwrap
-from gateway.validation.sandbox import Crash, Job, Sandbox
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 _WORD: Final = "redirected:"
 """What `word` says of a transfer that was answered by its redirect, the redirect's id behind it."""
@@ -291,7 +291,7 @@ def _record(
         "event": event,
     }
     transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, [change])
-    carrier = queries.consignment_in(transaction.connection, row.partner, row.consignment)
+    carrier = records.consignment_in(transaction.connection, row.partner, row.consignment)
     if carrier is None:
         raise ImpossibleMove("a delivered transfer without its consignment")
     if carrier.state == State.DELIVERED:  # else the stage that ends the consignment says it

@@ -26,8 +26,8 @@ from gateway.errors import (
 )
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
-from gateway.spool.durable import fsync_directory, make_directory
-from gateway.stages.workplace import Workplace
+from gateway.stages.context import Workplace
+from gateway.storage.durable import fsync_directory, make_directory
 
 _TRIES: Final = 6
 _WAIT: Final = 15.0

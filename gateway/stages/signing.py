@@ -12,13 +12,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.domain.identity import from_text
 from gateway.errors import KeyUnconfirmed
-from gateway.ledger import facts
+from gateway.ledger.queries import referrals
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 from gateway.stages.attempts import try_again
-from gateway.stages.workplace import Workplace
-from gateway.transfer.identity import from_text
+from gateway.stages.context import Workplace
 
 CONFIRMED: Final = "key.confirmed"
 OWN: Final = "own"
@@ -35,14 +35,14 @@ def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
     if settings.keys.old_openpgp is None:
         return []
     about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.codes}
-    said = facts.said_about(connection, [CONFIRMED], list(about.values()))
+    said = referrals.said_about(connection, [CONFIRMED], list(about.values()))
     return [code for code, each in about.items() if (CONFIRMED, each) not in said]
 
 
 def confirmed_since(connection: Connection, settings: Settings) -> float | None:
     """When the last partner showed that it knows our new key; None where not all have."""
     about = [subject(code, settings.openpgp.fingerprint) for code in settings.codes]
-    said = facts.said_about(connection, [CONFIRMED], about)
+    said = referrals.said_about(connection, [CONFIRMED], about)
     if len(said) < len(about):
         return None
     return max((from_text(at) for at in said.values()), default=0.0)
@@ -72,7 +72,7 @@ class Signing:
     def _knows(self, partner: str, fingerprint: str) -> bool:
         if partner not in self._confirmed:
             with self._place.ledger.read() as connection:
-                if facts.said_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
+                if referrals.said_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
                     self._confirmed.add(partner)
         return partner in self._confirmed
 
@@ -82,6 +82,6 @@ def note_use(transaction: Transaction, settings: Settings, partner: str, encrypt
     if settings.keys.old_openpgp is None or encrypted_to != settings.openpgp.fingerprint:
         return
     about = subject(partner, encrypted_to)
-    if not facts.said_about(transaction.connection, [CONFIRMED], [about]):
+    if not referrals.said_about(transaction.connection, [CONFIRMED], [about]):
         transaction.record(CONFIRMED, "key", about, partner, fingerprint=encrypted_to)
         try_again(transaction, partner, KeyUnconfirmed)

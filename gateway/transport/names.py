@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from gateway.domain.identity import is_id
 from gateway.errors import DiskFailed, DiskFull, GatewayError
-from gateway.transfer.identity import is_id
 
 PART: Final = ".part"
 """What a file's name ends in until it is complete."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.transfer.characters import called, listed
+from gateway.domain.characters import called, listed
 
 _SPACES: Final = " \t\r\n"
 _WHITE: Final = re.compile(r"[ \t\r\n]+")

@@ -18,12 +18,12 @@ from typing import Final
 
 from lxml import etree
 
+from gateway.domain.enquiry import ENQUIRY, ENQUIRY_NAMESPACE, REPLY, REPLY_NAMESPACE, Attachment
 from gateway.errors import ContentInvalid, DiskFailed
-from gateway.transfer.enquiry import ENQUIRY, ENQUIRY_NAMESPACE, REPLY, REPLY_NAMESPACE, Attachment
 from gateway.validation.contract import Finding, Report
 from gateway.validation.redirect import LIMITS, BytesValidator, decoded
-from gateway.validation.xml_codes import XmlCode
-from gateway.validation.xml_guard import XmlGuard
+from gateway.validation.xml.codes import XmlCode
+from gateway.validation.xml.guard import XmlGuard
 
 _FLOWS: Final = {ENQUIRY_NAMESPACE: ENQUIRY, REPLY_NAMESPACE: REPLY}
 _BODIES: Final = {ENQUIRY: "Question", REPLY: "Answer"}

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.validation.contract import RecordException, Report
 from gateway.validation.exceptional import EXCEPTIONS, REMARKS
-from gateway.validation.xml_codes import XmlCode
+from gateway.validation.xml.codes import XmlCode
 
 OF_RECORD: Final = EXCEPTIONS | frozenset(
     {

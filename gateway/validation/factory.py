@@ -29,16 +29,16 @@ def build(plan: Plan) -> Validator:
     try:
         match plan.kind:
             case Kind.XML:
-                from gateway.validation.xml import XmlValidator
-                from gateway.validation.xml_codes import XmlLimits
+                from gateway.validation.xml.codes import XmlLimits
+                from gateway.validation.xml.validator import XmlValidator
 
                 return XmlValidator(limits=XmlLimits(**limits), **arguments)
             case Kind.PDF:
-                from gateway.validation.pdf import PdfLimits, PdfValidator
+                from gateway.validation.pdf.validator import PdfLimits, PdfValidator
 
                 return PdfValidator(limits=PdfLimits(**limits), **arguments)
             case Kind.EXTRACT:
-                from gateway.validation.extract import ExtractLimits, ExtractValidator
+                from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
 
                 processors = min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
                 return ExtractValidator(limits=ExtractLimits(**limits), processors=processors, **arguments)
@@ -51,14 +51,14 @@ def build(plan: Plan) -> Validator:
 
 
 def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bool, authorities: str = "") -> Validator:
+    from gateway.domain.redirect import FLOW
     from gateway.settings.authorities import extended
-    from gateway.transfer.redirect import FLOW
     from gateway.validation.redirect import LIMITS, BytesValidator, RedirectValidator
-    from gateway.validation.xml import XmlValidator
+    from gateway.validation.xml.validator import XmlValidator
 
     def inner(flow: str) -> BytesValidator:
         if flow == "laid":
-            from gateway.validation.pdf import PdfValidator
+            from gateway.validation.pdf.validator import PdfValidator
 
             return PdfValidator(links=links)
         return XmlValidator(schema_root, flow, allow_test_numbers=allow_test_numbers)
@@ -69,9 +69,9 @@ def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bo
 
 def _enquiry(*, schema_root: Path, flow: str, links: Sequence[str], allow_test_numbers: bool) -> Validator:
     from gateway.validation.enquiry import EnquiryValidator
-    from gateway.validation.pdf import PdfValidator
+    from gateway.validation.pdf.validator import PdfValidator
     from gateway.validation.redirect import LIMITS
-    from gateway.validation.xml import XmlValidator
+    from gateway.validation.xml.validator import XmlValidator
 
     envelope = XmlValidator(schema_root, flow, LIMITS, allow_test_numbers=allow_test_numbers)
     return EnquiryValidator(envelope, PdfValidator(links=links))

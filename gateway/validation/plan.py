@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from gateway.validation.pdf_links import LINKS
-from gateway.validation.xml_codes import DEFAULT_LIMITS, XmlLimits
+from gateway.validation.pdf.links import LINKS
+from gateway.validation.xml.codes import DEFAULT_LIMITS, XmlLimits
 
 Plain = str | int | bool | Mapping[str, int] | Sequence[str]
 """What the argument of a plan may be: whatever JSON carries without loss."""

@@ -17,13 +17,13 @@ from typing import Final, Protocol
 
 from lxml import etree
 
+from gateway.domain.redirect import NAMESPACE, Holding, Original
 from gateway.errors import ContentInvalid, DiskFailed
 from gateway.settings.authorities import Authorities, listed
-from gateway.transfer.redirect import NAMESPACE, Holding, Original
 from gateway.validation.contract import Finding, Report
-from gateway.validation.xml import today_utc
-from gateway.validation.xml_codes import XmlCode, XmlLimits
-from gateway.validation.xml_guard import XmlGuard
+from gateway.validation.xml.codes import XmlCode, XmlLimits
+from gateway.validation.xml.guard import XmlGuard
+from gateway.validation.xml.validator import today_utc
 
 LIMITS: Final = XmlLimits(size=24 << 20)
 """A file of 16 MiB in base 64, and what stands around it."""

@@ -18,9 +18,9 @@ from typing import Any
 
 from gateway.assembly import open_pgp
 from gateway.cli import main
+from gateway.domain.receipt import MAX_BYTES, Receipt
 from gateway.settings.read import load
-from gateway.spool.returning import LETTERS
-from gateway.transfer.receipt import MAX_BYTES, Receipt
+from gateway.spool.returns import LETTERS
 from tests.acceptance.reading import files_below, holding, rows
 from tests.acceptance.sites import Site, wait_until
 

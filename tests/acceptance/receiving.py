@@ -16,10 +16,10 @@ from typing import Any
 from gateway import assembly, logs
 from gateway.cli import main
 from gateway.settings.read import load
-from gateway.stages.collect import Collect
-from gateway.stages.deliver import Deliver
-from gateway.stages.workplace import Stage, Workplace
-from gateway.validation.sandbox import Sandbox
+from gateway.stages.context import Stage, Workplace
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.inbound.deliver import Deliver
+from gateway.validation.sandbox.pool import Sandbox
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.sites import Site, make_site, wait_until
 from tests.acceptance.strangers import leave, meet

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
-from gateway.crypto.keyrings import Keyrings
+from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.sample.outcome import OutcomeSampler
 from gateway.settings.home import Home
 from gateway.settings.read import load

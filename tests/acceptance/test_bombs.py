@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from gateway.crypto.gnupg_engine import OpenLimits
-from gateway.validation.sandbox import DEFAULT_LIMITS, Sandbox
+from gateway.crypto.gnupg.engine import OpenLimits
+from gateway.validation.sandbox.pool import DEFAULT_LIMITS, Sandbox
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.receiving import Receiver, receiver
 from tests.conftest import Tally

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.facts import exceptions_in
+from gateway.domain.calendar import month_in
+from gateway.ledger.queries.referrals import exceptions_in
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ENDING, from_csv
-from gateway.transfer.calendar import month_in
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.sites import Site, wait_until
 from tests.acceptance.strangers import answer, leave, meet

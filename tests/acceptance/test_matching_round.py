@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.calendar import Month
 from gateway.sample.answers import matches_of
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.outcome import OutcomeSampler
 from gateway.sample.referral import ReferralSampler
 from gateway.settings.resources import resource
-from gateway.transfer.calendar import Month
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.crypto.keyrings import Keyrings
+from gateway.crypto.gnupg.keyrings import Keyrings
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, claim, wait_until

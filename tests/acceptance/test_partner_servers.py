@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.failing import FEW
+from gateway.ledger.queries.failing_lanes import FEW
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book

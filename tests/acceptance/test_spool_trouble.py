@@ -29,7 +29,7 @@ from gateway.settings.debris import PASSED_OVER
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.spool.passed_over import PassedOver
-from gateway.spool.returning import LETTERS, WHY
+from gateway.spool.returns import LETTERS, WHY
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.promises import Book, Dropped, sha256
 from tests.acceptance.reading import files_below, holding, rows

@@ -14,13 +14,13 @@ from typing import Final
 import pytest
 
 from gateway.cli import COMMANDS
+from gateway.domain.manifest import Manifest
+from gateway.domain.receipt import Receipt
 from gateway.errors import Quarantine, documented_errors
 from gateway.flows.catalog import FLOWS
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
 from gateway.logs import Event
-from gateway.transfer.manifest import Manifest
-from gateway.transfer.receipt import Receipt
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"

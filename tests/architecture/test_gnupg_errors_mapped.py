@@ -10,8 +10,8 @@ from pathlib import Path
 import gnupg
 import pytest
 
-from gateway.crypto import status_words
-from gateway.crypto.confined_gpg import ConfinedGpg
+from gateway.crypto.gnupg import status_words
+from gateway.crypto.gnupg.gpg_process import ConfinedGpg
 
 # Strings that lie among gpg's status keywords in its program file, and are the words of an editor's lock and of gtar.
 _NO_KEYWORDS = {"ENTER", "LEAVE", "ABORT", "MOUNTPOINT", "BLOCKDEV"}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import gateway
+from gateway.domain.receipt import SENDERS_STATE
+from gateway.domain.states import State
 from gateway.errors import Disposition, GatewayError, documented_errors
 from gateway.logs import KEYS, Event
-from gateway.transfer.receipt import SENDERS_STATE
-from gateway.transfer.states import State
 
 PACKAGE: Final = Path(gateway.__file__).parent
 EVENTS: Final = frozenset(event.value for event in Event)

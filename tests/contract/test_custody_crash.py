@@ -18,15 +18,15 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.identity import new_id
 from gateway.spool.custody import orphans
 from gateway.spool.drops import Drop, Rule
-from gateway.spool.durable import DISK, Disk, Group
 from gateway.spool.intake import Intake
 from gateway.spool.publication import Moment, Placement, publish
-from gateway.spool.returning import return_file
+from gateway.spool.returns import return_file
 from gateway.spool.set_aside import SetAside
-from gateway.spool.settling import Settling
-from gateway.transfer.identity import new_id
+from gateway.spool.stability import Settling
+from gateway.storage.durable import DISK, Disk, Group
 
 TAGS = [new_id(1_800_000_000 + number, b"0123456789") for number in range(3)]
 COUNTED = {"write", "fsync", "sync_file_system", "rename", "rename_new", "link", "unlink", "mkdir"}

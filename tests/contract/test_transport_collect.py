@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import RemoteRefused, UploadIncomplete
 from gateway.transport.contract import Remote
 from gateway.transport.folder import FolderTransport
-from gateway.transport.sftp import SftpSession, SftpTransport
+from gateway.transport.sftp.client import SftpSession, SftpTransport
 from tests.fakes.asyncssh_partner import asyncssh_partner
 from tests.fakes.proftpd_partner import needs_proftpd, proftpd_partner
 from tests.fakes.sshd_stock import stock_sshd

@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway import assembly
 from gateway.settings.model import Settings
-from gateway.validation.sandbox import Job, Sandbox
+from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.acceptance.sites import claim
 from tests.crash.roles import Pair
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.assembly import server_spec
 from gateway.settings.read import load
-from gateway.transport.sshd import ManagedServer
+from gateway.transport.sshd.server import ManagedServer
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.sites import Site
 from tests.crash.roles import Pair

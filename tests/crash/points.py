@@ -23,8 +23,8 @@ from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
-from gateway.spool import kernel
-from gateway.spool.durable import DISK
+from gateway.storage import linux
+from gateway.storage.durable import DISK
 
 _OF_OS = ("fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove", "mkdir", "rmdir")
 _OF_DISK = {
@@ -76,8 +76,8 @@ class Points:
     def install(self) -> None:
         for name in _OF_OS:
             setattr(os, name, self._counted(name, getattr(os, name)))
-        kernel.sync_file_system = self._counted("syncfs", kernel.sync_file_system)
-        kernel.rename_new = self._counted("renameat2", kernel.rename_new)
+        linux.sync_file_system = self._counted("syncfs", linux.sync_file_system)
+        linux.rename_new = self._counted("renameat2", linux.rename_new)
         for name, said in _OF_DISK.items():
             # The record is frozen, and holds the functions themselves: whoever imported it holds this very record.
             object.__setattr__(DISK, name, self._counted(said, getattr(DISK, name)))

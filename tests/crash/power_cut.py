@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.settings.read import load
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 from tests.acceptance.copies import CODES
 from tests.acceptance.promises import Book, Dropped
 from tests.acceptance.reading import files_below

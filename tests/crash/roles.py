@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from gateway import assembly
-from gateway.daemon import work
-from gateway.daemon.bell import Bell
+from gateway.daemon import role_process
 from gateway.daemon.lock import held
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.daemon.wake_ups import Bell
 from gateway.errors import Defer
 from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
-from gateway.stages.collect import Uploads
-from gateway.stages.send import Send
-from gateway.stages.workplace import Stage, Workplace
+from gateway.stages.context import Stage, Workplace
+from gateway.stages.inbound.collect import Uploads
+from gateway.stages.outbound.send import Send
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.sites import Site
 
@@ -65,8 +65,8 @@ def run_until_idle(settings: Settings, role: Role) -> None:
             return super().wait(min(seconds, _SOON))
 
     assembly.link_stages = noting
-    work.Bell = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
-    work.work(settings, role)
+    role_process.Bell = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
+    role_process.work(settings, role)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def stages_of(site: Site, settings: Settings, role: Role) -> Iterator[Sequence[S
         bell = stack.enter_context(Bell(site.home.run, role))
         place = assembly.workplace(settings, role, logger, lambda: False)
         stack.callback(place.ledger.close)
-        stages = work._stages(stack, place, role, bell, logger)
+        stages = role_process._stages(stack, place, role, bell, logger)
         for stage in stages:
             stack.callback(stage.close)
         yield stages

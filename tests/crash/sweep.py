@@ -30,10 +30,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.crypto.key_agent import KeyAgent
+from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.errors import Defer
 from gateway.settings.read import load
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 from tests.acceptance.copies import CODES, LA
 from tests.acceptance.promises import Book, Dropped
 from tests.acceptance.sites import Site

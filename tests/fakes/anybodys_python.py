@@ -14,7 +14,7 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_TRIAL = "import gateway.daemon.work, lxml, paramiko, pikepdf; assert __import__('sys').version_info[:2] == {version}"
+_TRIAL = "import gateway.daemon.role_process, lxml, paramiko, pikepdf; assert __import__('sys').version_info[:2] == {version}"
 
 
 def anybodys_python(where: Path, uid: int, gid: int) -> Path | None:

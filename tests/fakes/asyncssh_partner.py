@@ -20,7 +20,7 @@ from asyncssh.sftp import SFTPFailure, SFTPName, SFTPNoSuchFile, SFTPOpUnsupport
 
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sftp import SftpTransport
+from gateway.transport.sftp.client import SftpTransport
 from tests.fakes.sshd_site import PATIENT
 
 ACCOUNT: Final = "gateway"

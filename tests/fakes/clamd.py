@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ScannerUnavailable
-from gateway.validation.antivirus import Clamd
+from gateway.validation.virus_scanner import Clamd
 from tests.fakes.sshd_site import free_port
 
 MARK = b"GATEWAY-TEST-SIGNATURE-OF-NO-VIRUS"

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import PublicKey, make_key_pair
-from gateway.transport.sftp import SftpTransport
+from gateway.transport.sftp.client import SftpTransport
 from tests.fakes.sshd_site import PATIENT, current_account, free_port, wait_until
 
 _MODULE: Final = Path("/usr/lib/proftpd/mod_sftp.so")

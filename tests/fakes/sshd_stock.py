@@ -14,7 +14,7 @@ from typing import IO
 
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import PublicKey, make_key_pair
-from gateway.transport.sftp import SftpTransport
+from gateway.transport.sftp.client import SftpTransport
 from tests.fakes.sshd_site import PATIENT, current_account, free_port
 
 

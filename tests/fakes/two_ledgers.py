@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from gateway import assembly
 from gateway.crypto.contract import ByteReader, Certificate, Opened, Sealed
-from gateway.crypto.keyrings import Keyrings
+from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import SignatureBad
 from gateway.flows.catalog import FLOWS, routes
 from gateway.ledger.migrate import migrate
@@ -44,28 +44,28 @@ from gateway.settings.model import (
 )
 from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
-from gateway.spool.outcomes import Outcomes
-from gateway.spool.settling import Settling
-from gateway.stages.accept import Accept
-from gateway.stages.acknowledge import Acknowledge
-from gateway.stages.admit import record_admitted
-from gateway.stages.collect import UNFINISHED, Collect, Uploads
-from gateway.stages.deliver import Deliver
-from gateway.stages.hear import Hear
-from gateway.stages.open import Open
-from gateway.stages.overdue import Overdue
-from gateway.stages.pack import Pack
+from gateway.spool.back_office_answers import Outcomes
+from gateway.spool.stability import Settling
+from gateway.stages.context import Stage, Workplace
+from gateway.stages.inbound.acknowledge import Acknowledge
+from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.collect import UNFINISHED, Collect, Uploads
+from gateway.stages.inbound.deliver import Deliver
+from gateway.stages.inbound.open import Open
+from gateway.stages.outbound.accept import Accept
+from gateway.stages.outbound.admit import record_admitted
+from gateway.stages.outbound.conclude import Settle
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.send import Send
+from gateway.stages.outbound.validate import Validate
 from gateway.stages.scanning import Scanner
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.settle import Settle
-from gateway.stages.validate import Validate
-from gateway.stages.workplace import Stage, Workplace
+from gateway.stages.timers.overdue_receipts import Overdue
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
 from gateway.validation.factory import build
-from gateway.validation.sandbox import Job, Sandbox
+from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 
 _LIMITS = Limits()

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import zstandard
 
+from gateway.archive import tar
+from gateway.domain.enquiry import Attachment, Letter, write_enquiry, write_reply
+from gateway.domain.xml_lines import Office
 from gateway.sample.catalog import samplers
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
-from gateway.spool import tar
-from gateway.transfer.enquiry import Attachment, Letter, write_enquiry, write_reply
-from gateway.transfer.xml_lines import Office
 from tests.fuzz.targets import ID, OURS, TODAY
 
 HERE: Final = Path(__file__).parent

@@ -18,7 +18,16 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from gateway.archive.consignment import Limits, unpack
 from gateway.crypto.framing import check_framing
+from gateway.domain import back_office_answer, card, manifest, receipt
+from gateway.domain.characters import unsafe
+from gateway.domain.enquiry import ENQUIRY, REPLY, reference_fault
+from gateway.domain.identity import from_text
+from gateway.domain.known_faults import FLOW as FAULTS
+from gateway.domain.known_faults import of_facts
+from gateway.domain.manifest import Manifest
+from gateway.domain.receipt import Receipt
 from gateway.errors import (
     ArchiveRefused,
     CardRefused,
@@ -37,25 +46,16 @@ from gateway.settings.model import Partner
 from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
 from gateway.settings.write import render_partner
-from gateway.spool.archive import Limits, unpack
-from gateway.spool.durable import Group
-from gateway.transfer import card, manifest, receipt, word
-from gateway.transfer.characters import unsafe
-from gateway.transfer.enquiry import ENQUIRY, REPLY, reference_fault
-from gateway.transfer.identity import from_text
-from gateway.transfer.known_faults import FLOW as FAULTS
-from gateway.transfer.known_faults import of_facts
-from gateway.transfer.manifest import Manifest
-from gateway.transfer.receipt import Receipt
+from gateway.storage.durable import Group
 from gateway.validation.contract import Report, Validator
 from gateway.validation.enquiry import EnquiryValidator, read_letter
-from gateway.validation.extract import ExtractValidator
-from gateway.validation.extract_fields import MESSAGES as EXTRACT_CODES
-from gateway.validation.pdf import PdfValidator
-from gateway.validation.pdf_words import MESSAGES as PDF_CODES
+from gateway.validation.extract.fields import MESSAGES as EXTRACT_CODES
+from gateway.validation.extract.validator import ExtractValidator
+from gateway.validation.pdf.validator import PdfValidator
+from gateway.validation.pdf.words import MESSAGES as PDF_CODES
 from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_codes import XmlCode
+from gateway.validation.xml.codes import XmlCode
+from gateway.validation.xml.validator import XmlValidator
 
 Check = Callable[[bytes], Sequence[str]]
 
@@ -308,8 +308,8 @@ def _envelope(_scratch: Path) -> Check:
 
 def _word(_scratch: Path) -> Check:
     def check(data: bytes) -> Sequence[str]:
-        reason = word.reason_of(data)
-        assert reason is None or (0 < len(reason) <= word.MAX_REASON and reason.replace("\n", "").isprintable())
+        reason = back_office_answer.reason_of(data)
+        assert reason is None or (0 < len(reason) <= back_office_answer.MAX_REASON and reason.replace("\n", "").isprintable())
         assert reason is None or mask(reason) == reason
         reason and reason.encode()
         return [reason or ""]

@@ -16,8 +16,8 @@ import pytest
 
 from gateway import errors
 from gateway.crypto.contract import OpenPgp
-from gateway.crypto.gnupg_engine import GnuPgEngine, OpenLimits
-from gateway.crypto.keystore import GnuPgKeyStore
+from gateway.crypto.gnupg.engine import GnuPgEngine, OpenLimits
+from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 from tests.fakes.openpgp import (
     LONG_AGO,
     SHORTLY_AFTER,
@@ -486,7 +486,7 @@ def test_a_full_disk_is_no_fault_of_the_message(
 
     (tmp_path / "sealed").mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr("gateway.crypto.draft.os.write", full)
+        patched.setattr("gateway.storage.atomic_file.os.write", full)
         with pytest.raises(errors.DiskFull):
             engine.seal(io.BytesIO(bytes(3 * MEGABYTE)), "OTHER", tmp_path / "sealed" / "out.pgp")
         (tmp_path / "m.pgp").write_bytes(town.good)

@@ -16,9 +16,9 @@ import pytest
 
 from gateway import errors
 from gateway.crypto.contract import KeyStore
-from gateway.crypto.gnupg_engine import GnuPgEngine
-from gateway.crypto.key_agent import KeyAgent
-from gateway.crypto.keystore import GnuPgKeyStore
+from gateway.crypto.gnupg.engine import GnuPgEngine
+from gateway.crypto.gnupg.key_agent import KeyAgent
+from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 from tests.fakes.openpgp import LONG_AGO, StockGpg
 
 USER_ID = "DWP gateway <gateway@dwp.invalid>"
@@ -259,7 +259,7 @@ def test_an_agent_that_died_is_started_again(site: Site, tmp_path: Path) -> None
 def test_a_vault_that_was_killed_does_not_stand_in_the_way(site: Site, tmp_path: Path) -> None:
     keyrings, own, pinned = site
     script = (
-        "import io, os, signal, sys, time; from pathlib import Path; from gateway.crypto.gnupg_engine import GnuPgEngine\n"
+        "import io, os, signal, sys, time; from pathlib import Path; from gateway.crypto.gnupg.engine import GnuPgEngine\n"
         f"engine = GnuPgEngine(Path(sys.argv[1]), {own!r}, {pinned!r}, time.time)\n"
         "engine.seal(io.BytesIO(b'1'), 'LA', Path(sys.argv[2])); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

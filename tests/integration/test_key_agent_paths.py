@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.crypto.key_agent import KeyAgent
+from gateway.crypto.gnupg.key_agent import KeyAgent
 
 
 @pytest.mark.parametrize("length", range(82, 100))

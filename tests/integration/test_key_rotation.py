@@ -14,8 +14,8 @@ import pytest
 
 from gateway import errors
 from gateway.crypto.contract import OldKey, Opened, Rotations
-from gateway.crypto.gnupg_engine import GnuPgEngine
-from gateway.crypto.keystore import GnuPgKeyStore
+from gateway.crypto.gnupg.engine import GnuPgEngine
+from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 
 DAY = 86_400.0
 NO_ROTATION = Rotations()

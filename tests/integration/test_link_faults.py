@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.transport.contract import Pace, Session, Transport
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sftp import SftpSession, SftpTransport
+from gateway.transport.sftp.client import SftpSession, SftpTransport
 from tests.conftest import Tally
 from tests.fakes.proxy import Faults, Proxy, spoiling_proxy
 from tests.fakes.sshd_site import SshdSite, free_port, running_site
@@ -99,10 +99,10 @@ class Road:
         assert {path.name: path.read_bytes() for path in inbound.iterdir()} == self.dropped
         assert list(home.landing_in("DWP").glob("*.pgp")) == []
         with self.pair.la.ledger.read() as connection:
-            assert queries.quarantined(connection) == []
-            there = [row.state for row in queries.transfers(connection, direction="in")]
+            assert records.quarantined(connection) == []
+            there = [row.state for row in records.transfers(connection, direction="in")]
         with self.pair.dwp.ledger.read() as connection:
-            here = [row.state for row in queries.transfers(connection, direction="out")]
+            here = [row.state for row in records.transfers(connection, direction="out")]
         assert there == ["delivered"] * len(self.dropped)
         assert here == ["receipted"] * len(self.dropped)
         assert list(self.pair.dwp.home.custody.iterdir()) == []
@@ -113,7 +113,7 @@ class Road:
 
 def lane(pair: Pair) -> dict[str, Any]:
     with pair.dwp.ledger.read() as connection:
-        return dict(queries.lanes(connection).get(pair.dwp.other, {"code": None, "held": False}))
+        return dict(records.lanes(connection).get(pair.dwp.other, {"code": None, "held": False}))
 
 
 @contextmanager
@@ -270,10 +270,10 @@ def test_a_published_file_that_shrinks_is_locked_away_and_its_sender_has_the_fil
             road.pair.work()
         assert [path.name for path in (la.home.inbound / "claim" / "DWP").iterdir()] == []
         with la.ledger.read() as connection:
-            codes = {row.code for row in queries.quarantined(connection)}
+            codes = {row.code for row in records.quarantined(connection)}
         assert "replay-other-bytes" in codes
         with dwp.ledger.read() as connection:
-            assert [row.state for row in queries.transfers(connection)] == ["expired"]
+            assert [row.state for row in records.transfers(connection)] == ["expired"]
         returned = dwp.home.returned / "claim" / la.code
         (dropped,) = road.dropped.items()
         assert (returned / dropped[0]).read_bytes() == dropped[1]

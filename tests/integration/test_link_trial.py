@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.transport.check import LinkReport, check_link
 from gateway.transport.contract import Pace
-from gateway.transport.sftp import SftpTransport
-from gateway.transport.trial import Outcome, Step
+from gateway.transport.sftp.check import LinkReport, check_link
+from gateway.transport.sftp.client import SftpTransport
+from gateway.transport.sftp.trial import Outcome, Step
 from tests.fakes.asyncssh_partner import NEVER_A_SIZE, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.sshd_site import parcel, running_site
 from tests.fakes.sshd_stock import stock_sshd

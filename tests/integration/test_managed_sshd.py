@@ -18,13 +18,13 @@ import pytest
 
 import gateway
 from gateway.errors import AuthenticationRefused, ServerFailed
-from gateway.transport import sshd
 from gateway.transport.contract import Endpoint, Remote
 from gateway.transport.folder import FolderTransport
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sftp import SftpSession, SftpTransport
-from gateway.transport.sshd import Account, Chroot, ManagedServer
-from gateway.transport.sshd_guard import UNCONFINED
+from gateway.transport.sftp.client import SftpSession, SftpTransport
+from gateway.transport.sshd import server
+from gateway.transport.sshd.guard import UNCONFINED
+from gateway.transport.sshd.server import Account, Chroot, ManagedServer
 from tests.fakes.sshd_site import PATIENT, SshdSite, make_site, parcel, running_site, wait_until
 
 ID = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
@@ -199,7 +199,7 @@ def test_an_sshd_that_runs_without_the_filter_lets_nobody_ask_for_attributes(
 ) -> None:
     site.server.stop()
     with monkeypatch.context() as patched:
-        patched.setattr(sshd, "can_ignore_attributes", lambda: False)
+        patched.setattr(server, "can_ignore_attributes", lambda: False)
         site.server.start()
     site.server.reload(site.spec)  # what is written now would be for an sshd that is started now
     assert "setstat" not in site.spec.authorized_keys.read_text(encoding="utf-8")
@@ -389,7 +389,7 @@ def test_stopping_ends_established_sessions_too(tmp_path: Path) -> None:
 
 _GATEWAY = """
 import pickle, sys
-from gateway.transport.sshd import ManagedServer
+from gateway.transport.sshd.server import ManagedServer
 server = ManagedServer(pickle.loads(bytes.fromhex(sys.argv[1])))
 server.start()
 print(server.pid, flush=True)

@@ -20,8 +20,8 @@ from gateway.errors import (
     UploadVanished,
 )
 from gateway.transport.contract import Pace
-from gateway.transport.habits import Habit
-from gateway.transport.sftp import SftpTransport
+from gateway.transport.sftp.client import SftpTransport
+from gateway.transport.sftp.habits import Habit
 from tests.fakes.asyncssh_partner import NEVER_A_SIZE, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.proxy import spoiling_proxy
 from tests.fakes.sshd_site import HASTY, parcel, wait_until

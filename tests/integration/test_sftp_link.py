@@ -27,11 +27,11 @@ from gateway.errors import (
     RemoteRefused,
     UploadIncomplete,
 )
-from gateway.transport.bandwidth import Bandwidth
-from gateway.transport.check import check_link
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sftp import SftpSession, SftpTransport
+from gateway.transport.sftp.bandwidth import Bandwidth
+from gateway.transport.sftp.check import check_link
+from gateway.transport.sftp.client import SftpSession, SftpTransport
 from tests.fakes.proxy import Faults, spoiling_proxy
 from tests.fakes.sshd_site import HASTY, SshdSite, free_port, parcel, running_site, wait_until
 from tests.fakes.sshd_stock import stock_sshd

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import AuthenticationRefused, HostKeyChanged
-from gateway.transport.check import check_link
 from gateway.transport.keys import Kind, copy_private_key, make_key_pair, read_public_key, replace_key_pair
-from gateway.transport.sftp import SftpTransport
-from gateway.transport.sshd_config import render_authorized_keys
+from gateway.transport.sftp.check import check_link
+from gateway.transport.sftp.client import SftpTransport
+from gateway.transport.sshd.config import render_authorized_keys
 from tests.fakes.sshd_site import PATIENT, SshdSite, make_site, wait_until
 
 DAY = 86_400.0

@@ -12,10 +12,10 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from gateway.transfer.logins import Login, Result
+from gateway.domain.logins import Login, Result
 from gateway.transport.keys import make_key_pair, read_public_key
-from gateway.transport.sshd_config import logins
-from gateway.transport.sshd_logins import Attempt, Connections
+from gateway.transport.sshd.config import logins
+from gateway.transport.sshd.logins import Attempt, Connections
 from tests.fakes.sshd_site import SshdSite, running_site, wait_until
 
 SECONDS = 60.0

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from gateway import assembly, preflight
 from gateway.cli import main
 from gateway.cli.checks import Outcome, examine_machine
-from gateway.crypto.keybox import primary_fingerprints
-from gateway.crypto.keyrings import Keyrings
+from gateway.crypto.gnupg.keybox import primary_fingerprints
+from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.settings.directories import make, partner_directories, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import EndpointSettings, Partner

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import ActualReaders, Pair, two_ledgers
 from tests.unit.cli.conftest import Run
 

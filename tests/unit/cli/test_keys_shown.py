@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.identity import to_text
 from gateway.stages.signing import subject
-from gateway.transfer.identity import to_text
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair
 from tests.unit.cli.conftest import Run
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.stages.record import Record
-from gateway.transfer.logins import Count, Login, Result, hour_of, render
+from gateway.domain.logins import Count, Login, Result, hour_of, render
+from gateway.stages.timers.login_records import Record
 from tests.fakes.two_ledgers import Pair
 from tests.unit.cli.conftest import Run
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli.checks import Outcome, examine_machine
 from gateway.daemon.lock import held
-from gateway.transfer.identity import from_text
+from gateway.domain.identity import from_text
 from tests.fakes.two_ledgers import Pair
 from tests.unit.cli.conftest import Run
 

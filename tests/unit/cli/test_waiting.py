@@ -6,12 +6,12 @@ import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.ledger import waiting
+from gateway.domain.windows import Timetable
+from gateway.ledger.queries import waiting
 from gateway.settings.write import write_partner
-from gateway.stages.pack import Pack
-from gateway.stages.seal import Seal
-from gateway.stages.validate import Validate
-from gateway.transfer.timetable import Timetable
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.validate import Validate
 from tests.fakes.two_ledgers import Pair
 from tests.unit.cli.conftest import Run
 

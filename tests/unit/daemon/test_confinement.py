@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[3]
 _TRIAL = """
 import errno, os, resource, socket, subprocess, sys
 from pathlib import Path
-from gateway.daemon.confinement import Bounds, confine
-from gateway.daemon.role import Role
+from gateway.daemon.walls import Bounds, confine
+from gateway.daemon.roles import Role
 from gateway.settings.home import Home
 from gateway.settings.model import *
 
@@ -159,7 +159,7 @@ def test_inspect_alone_keeps_the_right_to_ask_who_has_a_file_open_and_no_program
     """As the units start them: an account of its own, with CAP_LEASE in the ambient set."""
     said = tried(f"""
 import ctypes, struct
-from gateway.spool.writers import may_ask_of_any_file
+from gateway.storage.writers import may_ask_of_any_file
 libc = ctypes.CDLL(None, use_errno=True)
 lease = 1 << 28
 may_ask_of_any_file()  # loads what this Python may not read any more as another account

@@ -11,28 +11,28 @@ from typing import Any
 
 import pytest
 
-from gateway.daemon.bell import Bell
-from gateway.daemon.crew import NEXT, Crew
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.daemon.stage_loop import NEXT, Crew
+from gateway.daemon.wake_ups import Bell
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
-from gateway.stages.accept import Accept
-from gateway.stages.acknowledge import Acknowledge
-from gateway.stages.admit import Admit
-from gateway.stages.collect import Collect
-from gateway.stages.deliver import Deliver
-from gateway.stages.expect import Expect
-from gateway.stages.foresee import Foresee
-from gateway.stages.hear import Hear
-from gateway.stages.open import Open
-from gateway.stages.overdue import Overdue
-from gateway.stages.pack import Pack
-from gateway.stages.record import Record
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.settle import Settle
-from gateway.stages.unanswered import Unanswered
-from gateway.stages.validate import Validate
-from gateway.stages.workplace import Step
+from gateway.stages.context import Step
+from gateway.stages.inbound.acknowledge import Acknowledge
+from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.inbound.deliver import Deliver
+from gateway.stages.inbound.open import Open
+from gateway.stages.outbound.accept import Accept
+from gateway.stages.outbound.admit import Admit
+from gateway.stages.outbound.conclude import Settle
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.send import Send
+from gateway.stages.outbound.validate import Validate
+from gateway.stages.timers.extract_calendar import Expect
+from gateway.stages.timers.key_expiry import Foresee
+from gateway.stages.timers.login_records import Record
+from gateway.stages.timers.overdue_enquiries import Unanswered
+from gateway.stages.timers.overdue_receipts import Overdue
 from tests.fakes.two_ledgers import two_ledgers
 
 

@@ -26,10 +26,10 @@ def test_the_supervisor_loads_no_library_that_it_does_not_use() -> None:
 @pytest.mark.parametrize("role", ["inspect", "vault", "link"])
 def test_no_role_loads_what_only_commands_and_readers_need(role: str) -> None:
     stages = {
-        "inspect": ("gateway.stages.admit", "gateway.stages.deliver"),
-        "vault": ("gateway.stages.seal", "gateway.crypto.gnupg_engine"),
-        "link": ("gateway.stages.send", "gateway.transport.sftp"),
+        "inspect": ("gateway.stages.outbound.admit", "gateway.stages.inbound.deliver"),
+        "vault": ("gateway.stages.outbound.seal", "gateway.crypto.gnupg.engine"),
+        "link": ("gateway.stages.outbound.send", "gateway.transport.sftp.client"),
     }[role]
-    loaded = _loaded("gateway.daemon.work", *stages)
+    loaded = _loaded("gateway.daemon.role_process", *stages)
     assert loaded & {"alembic", "reportlab", "lxml", "pikepdf"} == set()
     assert "sqlalchemy" in loaded, "it works with the ledger"

@@ -30,17 +30,17 @@ from hypothesis.stateful import (
 )
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import Misuse
-from gateway.ledger.audit import Fault, check_chain
-from gateway.ledger.audit_heads import check_heads
-from gateway.ledger.audit_rows import check_rows
+from gateway.ledger.audit.chain import Fault, check_chain
+from gateway.ledger.audit.heads import check_heads
+from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS
 from gateway.stages import decisions
+from gateway.stages.context import Workplace
 from gateway.stages.decisions import Decided, Decision
-from gateway.stages.workplace import Workplace
-from gateway.transfer.states import ITINERARIES, Direction, State
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 

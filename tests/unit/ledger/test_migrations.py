@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from gateway.ledger import migrate as module
+from gateway.ledger.integrity import SCHEMA_VERSION
 from gateway.ledger.migrate import migrate
-from gateway.ledger.soundness import SCHEMA_VERSION
 from gateway.ledger.store import open_engine
 from gateway.ledger.tables import METADATA
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
-from gateway.ledger import known_faults, queries, waiting
-from gateway.ledger.enquiries import everything
-from gateway.ledger.logins import recorded
-from gateway.stages.overdue import Overdue
-from gateway.stages.record import Record
-from gateway.stages.settle import Settle
-from gateway.transfer.logins import Count, Login, Result, hour_of, render
-from gateway.transfer.states import Direction
+from gateway.domain.logins import Count, Login, Result, hour_of, render
+from gateway.domain.states import Direction
+from gateway.ledger.queries import known_faults, records, waiting
+from gateway.ledger.queries.enquiries import everything
+from gateway.ledger.queries.logins import recorded
+from gateway.stages.outbound.conclude import Settle
+from gateway.stages.timers.login_records import Record
+from gateway.stages.timers.overdue_receipts import Overdue
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
@@ -74,9 +74,9 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
     pair.dwp.submit("a.xml", b"claim")
     listener = Listener(pair.dwp)
     with pair.dwp.ledger.read() as connection:
-        queries.ids_in_custody(connection)
-        queries.unreleased(connection)
-        queries.unreleased(connection, Direction.IN)
+        records.ids_in_custody(connection)
+        records.unreleased(connection)
+        records.unreleased(connection, Direction.IN)
         waiting.due_now(connection, pair.dwp.now)
     Settle(pair.dwp.place).step()
     assert listener.whole() == []
@@ -85,7 +85,7 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
 def test_a_question_for_everything_is_noticed(pair: Pair) -> None:
     listener = Listener(pair.dwp)
     with pair.dwp.ledger.read() as connection:
-        queries.counts(connection)
+        records.counts(connection)
         connection.exec_driver_sql("SELECT count(*) FROM transfers WHERE name = ?", ("x",)).scalar_one()
     assert any("SCAN transfers" in line for line, _ in listener.whole())
 
@@ -114,7 +114,7 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
     assert listener.whole() == []
     with pair.la.ledger.read() as connection:
         last = connection.exec_driver_sql("SELECT max(key) FROM consignments").scalar_one()
-        assert queries.gaps(connection, pair.la.now, 0)[1] == last
+        assert records.gaps(connection, pair.la.now, 0)[1] == last
 
 
 def test_log_ins_are_recorded_and_found_without_reading_the_whole_chain(pair: Pair) -> None:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import json
 
-from gateway.ledger import earlier, queries, waiting
+from gateway.domain.states import Direction, State
+from gateway.ledger.queries import duplicates, records, waiting
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.transfer.states import Direction, State
 from tests.fakes.two_ledgers import Pair
 from tests.unit.ledger.conftest import BothBooks
 
 
 def test_transfers_come_newest_first_and_every_word_narrows_them(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        everything = queries.transfers(connection)
+        everything = records.transfers(connection)
         assert [row.key for row in everything] == sorted((row.key for row in everything), reverse=True)
-        assert {row.name for row in queries.transfers(connection, state="receipted")} == {"a.xml", "b.xml", "c.xml"}
-        assert {row.name for row in queries.transfers(connection, direction="in")} == {"hbE09000030.csv"}
-        assert [row.name for row in queries.transfers(connection, flow="extract")] == ["hbE09000030.csv"]
-        assert queries.transfers(connection, partner="W06000024") == []
-        assert queries.transfers(connection, since=2e9) == []
-        assert len(queries.transfers(connection, limit=2)) == 2
-        assert queries.count_transfers(connection) == len(everything)
-        assert queries.count_transfers(connection, state="receipted") == 3
+        assert {row.name for row in records.transfers(connection, state="receipted")} == {"a.xml", "b.xml", "c.xml"}
+        assert {row.name for row in records.transfers(connection, direction="in")} == {"hbE09000030.csv"}
+        assert [row.name for row in records.transfers(connection, flow="extract")] == ["hbE09000030.csv"]
+        assert records.transfers(connection, partner="W06000024") == []
+        assert records.transfers(connection, since=2e9) == []
+        assert len(records.transfers(connection, limit=2)) == 2
+        assert records.count_transfers(connection) == len(everything)
+        assert records.count_transfers(connection, state="receipted") == 3
 
 
 def test_counts_are_those_of_the_rows(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        counts = queries.counts(connection)
+        counts = records.counts(connection)
     assert counts["transfer", "out", "receipted"] == 3
     assert counts["transfer", "out", "rejected"] == 1
     assert counts["transfer", "out", "held"] == 1
@@ -38,16 +38,16 @@ def test_counts_are_those_of_the_rows(books: BothBooks) -> None:
 
 def test_prefix_finds_what_it_begins_and_takes_no_pattern(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        row = queries.transfers(connection)[0]
-        assert [found.id for found in queries.matching(connection, TRANSFERS, row.id)] == [row.id]
-        assert len(queries.matching(connection, TRANSFERS, row.id[:4])) == 5
-        assert queries.matching(connection, TRANSFERS, "%") == []
+        row = records.transfers(connection)[0]
+        assert [found.id for found in records.matching(connection, TRANSFERS, row.id)] == [row.id]
+        assert len(records.matching(connection, TRANSFERS, row.id[:4])) == 5
+        assert records.matching(connection, TRANSFERS, "%") == []
 
 
 def test_what_waits_for_a_person_is_found(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        (held,) = queries.held(connection, "transfer")
-        oldest = queries.oldest_waiting(connection)
+        (held,) = records.held(connection, "transfer")
+        oldest = records.oldest_waiting(connection)
     assert held.code == "suspected-duplicate"
     assert oldest is not None
     assert oldest.id == held.id
@@ -55,19 +55,19 @@ def test_what_waits_for_a_person_is_found(books: BothBooks) -> None:
 
 def test_receipts_about_a_consignment_are_found_by_its_id(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        row = queries.transfers(connection, state="receipted")[0]
-        (receipt,) = queries.receipts_about(connection, row.partner, row.consignment)
+        row = records.transfers(connection, state="receipted")[0]
+        (receipt,) = records.receipts_about(connection, row.partner, row.consignment)
         assert receipt.state == State.ACCEPTED
-        assert queries.accepted_receipt(connection, row.partner, row.consignment) == receipt.body
-        carried = queries.carried(connection, Direction.OUT, row.partner, row.consignment)
+        assert records.accepted_receipt(connection, row.partner, row.consignment) == receipt.body
+        carried = records.carried(connection, Direction.OUT, row.partner, row.consignment)
         assert row.id in {item.id for item in carried}
-        assert queries.one(connection, CONSIGNMENTS, Direction.OUT, row.partner, row.consignment) is not None
+        assert records.one(connection, CONSIGNMENTS, Direction.OUT, row.partner, row.consignment) is not None
 
 
 def test_rows_by_ids_come_in_the_order_they_were_made(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        ids = [row.id for row in queries.transfers(connection, direction="out")]
-        rows = queries.by_ids(connection, TRANSFERS, Direction.OUT, ids * 200)
+        ids = [row.id for row in records.transfers(connection, direction="out")]
+        rows = records.by_ids(connection, TRANSFERS, Direction.OUT, ids * 200)
     assert {row.id for row in rows} == set(ids)
 
 
@@ -85,13 +85,13 @@ def test_nothing_is_due_where_all_is_done_and_something_once_it_is_submitted(pai
 
 def test_same_bytes_to_the_same_partner_are_found_once_they_did_not_come_back(books: BothBooks) -> None:
     with books.dwp.ledger.read() as connection:
-        rows = {row.name: row for row in queries.transfers(connection, direction="out")}
+        rows = {row.name: row for row in records.transfers(connection, direction="out")}
         every = list(rows.values())
-        found = earlier.copies(connection, every, dict.fromkeys((row.key for row in every), 0.0))
-        later = earlier.copies(
+        found = duplicates.copies(connection, every, dict.fromkeys((row.key for row in every), 0.0))
+        later = duplicates.copies(
             connection, every, dict.fromkeys((row.key for row in every), rows["a.xml"].created + 0.0001)
         )
-        unasked = earlier.copies(connection, every, {})
+        unasked = duplicates.copies(connection, every, {})
     assert found == {rows["again.xml"].key: rows["a.xml"].id}
     assert later == unasked == {}
 
@@ -110,7 +110,7 @@ def test_same_message_id_in_other_bytes_is_found_whoever_asks_with_whom(pair: Pa
     ]
     pair.work()
     with pair.dwp.ledger.read() as connection:
-        rows = {row.id: row for row in queries.transfers(connection, direction="out")}
+        rows = {row.id: row for row in records.transfers(connection, direction="out")}
     assert [rows[each].code for each in submitted] == [
         "message-id-used",
         "suspected-duplicate",

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.engine import Engine
 
-from gateway.ledger import turns
+from gateway.domain.states import Direction, State
 from gateway.ledger.migrate import migrate
+from gateway.ledger.queries import fair_share
 from gateway.ledger.tables import CONSIGNMENTS, METADATA, TRANSFERS
-from gateway.transfer.states import Direction, State
 
 NOW = 1000.0
 _LANES = st.dictionaries(st.tuples(st.sampled_from("ABC"), st.sampled_from(["claim", "laid"])), st.integers(1, 30))
@@ -41,7 +41,7 @@ def _fill(connection: Connection, waiting: Mapping[tuple[str, str], int], **valu
 
 
 def _due(connection: Connection, limit: int) -> Counter[tuple[str, str]]:
-    rows = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, limit)
+    rows = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, limit)
     assert len({row.key for row in rows}) == len(rows)
     return Counter((row.partner, row.flow) for row in rows)
 
@@ -67,7 +67,7 @@ def test_units_are_taken_partner_by_partner_whatever_each_has_waiting(
         _fill(connection, waiting)
         partners, order, after = sorted({partner for partner, _ in waiting}), [], ""
         for _ in partners * 2:
-            row = turns.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, after)
+            row = fair_share.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, after)
             assert row is not None
             order.append(after := row.partner)
         connection.rollback()
@@ -79,12 +79,12 @@ def test_what_broke_off_an_attempt_waits_for_all_others_and_what_is_deferred_for
         _fill(connection, {("A", "claim"): 1}, claims=1)
         _fill(connection, {("B", "claim"): 2})
         _fill(connection, {("C", "claim"): 1}, due=NOW + 1)
-        first = turns.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, "")
+        first = fair_share.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, "")
         assert first is not None
         assert first.partner == "B"
-        rows = turns.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, 10)
+        rows = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, 10)
         assert [row.partner for row in rows] == ["B", "B", "A"]
-        assert set(turns.lanes(connection, TRANSFERS, Direction.OUT, State.ADMITTED)) == {
+        assert set(fair_share.lanes(connection, TRANSFERS, Direction.OUT, State.ADMITTED)) == {
             (partner, "claim") for partner in "ABC"
         }
         connection.rollback()
@@ -94,9 +94,9 @@ def test_lanes_are_found_by_seeks_and_not_by_reading_what_waits(tmp_path: Path) 
     """The query plan that SQLite chooses: every step of it is a search in the index of lanes, or of keys."""
     migrate(tmp_path / "ledger.sqlite3")
     made = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
-    free = turns._free(Direction.OUT, State.SEALED, NOW)
+    free = fair_share._free(Direction.OUT, State.SEALED, NOW)
     for table in (TRANSFERS, CONSIGNMENTS):
-        query = turns._of_each(table, turns._lanes(table, Direction.OUT, State.SEALED), free, 3)
+        query = fair_share._of_each(table, fair_share._lanes(table, Direction.OUT, State.SEALED), free, 3)
         sql = str(query.compile(made, compile_kwargs={"literal_binds": True}))
         with made.connect() as connection:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import LedgerRolledBack
 from gateway.ledger.chain import Head
+from gateway.ledger.head_file import Witness
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger, read_head
-from gateway.ledger.witness import Witness
 
 SHA256 = "5" * 64
 

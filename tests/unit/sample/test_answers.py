@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import main
+from gateway.domain.referrals import Answer, AnsweredBy, Sending, close
 from gateway.sample.answers import Match, all_but_a_few, asked_below, matches_of
 from gateway.sample.catalog import samplers
 from gateway.settings.resources import resource
-from gateway.transfer.referrals import Answer, AnsweredBy, Sending, close
-from gateway.validation.extract import ExtractValidator
+from gateway.validation.extract.validator import ExtractValidator
 
 LA, OTHER = "E09000030", "E08000004"
 TODAY = date(2026, 11, 21)

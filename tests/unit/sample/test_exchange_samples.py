@@ -22,7 +22,7 @@ from gateway.settings.model import SiteKind
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
 from gateway.validation.factory import build
-from gateway.validation.govtypes import rms_number_fault
+from gateway.validation.government_types import rms_number_fault
 
 TODAY = date(2026, 11, 21)
 AUTHORITY, OTHER = "W06000024", "E07000223"

@@ -13,8 +13,8 @@ import pytest
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.extract import LEAST_ROWS, ExtractSampler, reference_date
 from gateway.validation.contract import Report
-from gateway.validation.extract import ExtractValidator
-from gateway.validation.extract_layout import RECORD_TYPES
+from gateway.validation.extract.layout import RECORD_TYPES
+from gateway.validation.extract.validator import ExtractValidator
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 TODAY = date(2026, 11, 21)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.laid import LaidSampler
-from gateway.validation.pdf import PdfValidator
+from gateway.validation.pdf.validator import PdfValidator
 
 SAMPLER = LaidSampler()
 

@@ -10,7 +10,7 @@ from gateway.sample.claim import ClaimSampler
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.referral import ReferralSampler
 from gateway.settings.resources import resource
-from gateway.validation.xml import XmlValidator
+from gateway.validation.xml.validator import XmlValidator
 
 TODAY = date(2026, 11, 21)
 AUTHORITY = "W06000024"

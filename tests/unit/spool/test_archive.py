@@ -15,6 +15,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.archive import tar
+from gateway.archive.consignment import ArchiveWriter, Expected, Limits, Unpacked, unpack
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
@@ -33,9 +35,7 @@ from gateway.errors import (
     ManifestMalformed,
     ManifestMissing,
 )
-from gateway.spool import tar
-from gateway.spool.archive import ArchiveWriter, Expected, Limits, Unpacked, unpack
-from gateway.spool.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk, Group
 
 MANIFEST = b'{"version": 1}'
 LIMITS = Limits(payload_bytes=1 << 20)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.identity import new_id
 from gateway.spool.custody import custody_file, orphans, remove
-from gateway.transfer.identity import new_id
 
 ONE = new_id(1_800_000_000, b"0123456789")
 TWO = new_id(1_800_000_001, b"0123456789")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.durable import (
+from gateway.storage.durable import (
     DISK,
     Disk,
     Group,

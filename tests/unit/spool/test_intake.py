@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
+from gateway.domain.identity import new_id
 from gateway.errors import (
     DiskFull,
     FileEmpty,
@@ -25,12 +26,11 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.drops import Drop, Refusal, Rule, Taken
-from gateway.spool.durable import DISK, Disk, Group
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
-from gateway.spool.settling import Readiness, Settling
-from gateway.spool.writers import Writers, writers_of
-from gateway.transfer.identity import new_id
+from gateway.spool.stability import Readiness, Settling
+from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.writers import Writers, writers_of
 
 LIMIT = 1000
 RULES = {"claim": Rule(0.0, LIMIT, {"E09000030"}), "laid": Rule(3600.0, LIMIT, {"E09000030"})}

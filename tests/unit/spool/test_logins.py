@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.logins import HOUR, Login, Result
 from gateway.errors import DiskFull
-from gateway.spool.durable import DISK, Disk
 from gateway.spool.logins import LoginCounts, read, waiting
-from gateway.transfer.logins import HOUR, Login, Result
+from gateway.storage.durable import DISK, Disk
 
 START = 1_795_000_800.0
 """Half past some hour."""

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.back_office_answer import Word
 from gateway.settings.debris import PASSED_OVER
+from gateway.spool.back_office_answers import Outcomes, Spoken
 from gateway.spool.drops import Drop, Refusal, Rule
 from gateway.spool.intake import Intake
-from gateway.spool.outcomes import Outcomes, Spoken
 from gateway.spool.passed_over import PassedOver, forgotten
 from gateway.spool.set_aside import SetAside
-from gateway.spool.settling import Settling
-from gateway.transfer.word import Word
+from gateway.spool.stability import Settling
 
 NAMES = ("Thumbs.db", "desktop.ini", "~$letter.docx", ".DS_Store", "._x", "x.partial", "x.crdownload", "x.download")
 DIRECTORIES = ("@eaDir", "$RECYCLE.BIN", ".TemporaryItems", ".Trash-1000", "lost+found")
@@ -27,7 +27,7 @@ PARTNER = "E09000030"
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """FLOW/PARTNER with debris at every level, and one file that somebody dropped."""
     monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
-    monkeypatch.setattr("gateway.spool.outcomes._LONGEST_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.back_office_answers._LONGEST_SETTLE", 0.0)
     directory = tmp_path / "tree" / "claim" / PARTNER
     directory.mkdir(parents=True)
     for level in (directory, directory.parent, directory.parent.parent):

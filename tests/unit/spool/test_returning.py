@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.spool.names import beside
-from gateway.spool.returning import LETTERS, return_file, tell
+from gateway.spool.returns import LETTERS, return_file, tell
 
 TAG = "0192aaaa-0000-7000-8000-000000000001"
 

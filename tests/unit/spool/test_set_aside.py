@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.durable import DISK, Disk
+from gateway.domain.identity import new_id
 from gateway.spool.set_aside import TAKEN, LateWrite, SetAside
-from gateway.spool.writers import Writers, writers_of
-from gateway.transfer.identity import new_id
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.writers import Writers, writers_of
 
 TRANSFER = new_id(1_800_000_000, b"0123456789")
 OTHER = new_id(1_800_000_000, b"9876543210")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.spool.settling import Mark, Readiness, Settling
+from gateway.spool.stability import Mark, Readiness, Settling
 
 KEY = ("claim", "E09000030", "a.xml")
 PATH = Path("/spool/outbound/claim/E09000030/a.xml")

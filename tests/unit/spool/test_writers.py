@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool import writers
-from gateway.spool.writers import Writers, may_ask_of_any_file, writers_of
+from gateway.storage import writers
+from gateway.storage.writers import Writers, may_ask_of_any_file, writers_of
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

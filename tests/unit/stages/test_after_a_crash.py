@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.states import Direction
 from gateway.errors import DiskFailed
-from gateway.ledger import queries
-from gateway.stages import locking_away
-from gateway.stages.accept import Accept
-from gateway.stages.collect import Collect
-from gateway.stages.workplace import Stage
-from gateway.transfer.states import Direction
+from gateway.ledger.queries import records
+from gateway.stages import quarantine
+from gateway.stages.context import Stage
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.outbound.accept import Accept
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 
@@ -44,15 +44,15 @@ def test_what_is_not_durable_in_the_quarantine_is_not_recorded_and_keeps_its_fir
         raise DiskFailed("making a directory durable: Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(locking_away, "fsync_directory", fail)
+        patch.setattr(quarantine, "fsync_directory", fail)
         assert collect.step().done == 0
     assert asked == [bench.home.quarantine]
     with bench.ledger.read() as connection:
-        assert queries.quarantined(connection) == []
+        assert records.quarantined(connection) == []
     assert len(list((bench.home.sealed_in / "DWP" / "arrivals").iterdir())) == 2
     collect.step()
     with bench.ledger.read() as connection:
-        assert len(queries.quarantined(connection)) == 2
+        assert len(records.quarantined(connection)) == 2
 
 
 def test_a_receipt_that_was_accepted_before_it_lost_its_first_name_leaves_none_behind(pair: Pair) -> None:
@@ -70,4 +70,4 @@ def test_a_receipt_that_was_accepted_before_it_lost_its_first_name_leaves_none_b
         collect.step()
     assert [path for path in (bench.home.sealed_in / "E09000030").rglob("*") if path.is_file()] == []
     with bench.ledger.read() as connection:
-        assert [row.state for row in queries.transfers(connection) if row.direction == Direction.OUT] == ["receipted"]
+        assert [row.state for row in records.transfers(connection) if row.direction == Direction.OUT] == ["receipted"]

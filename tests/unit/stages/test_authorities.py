@@ -10,16 +10,16 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Row
 
+from gateway.domain.states import Direction
 from gateway.errors import UsageWrong
 from gateway.flows.catalog import routes
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.settings.authorities import extended
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
+from gateway.stages.context import Workplace
 from gateway.stages.redirecting import Order
-from gateway.stages.workplace import Workplace
-from gateway.transfer.states import Direction
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import Bench, Pair, PretendedReaders, two_ledgers
 
 HERE, DIGITS, OTHER = "E09000030", "5900", "E08000004"
@@ -38,7 +38,7 @@ def naming(code: str, number: int = 1) -> bytes:
 
 def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
     return row
 
 

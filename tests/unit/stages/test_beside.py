@@ -16,13 +16,13 @@ from gateway import assembly
 from gateway.crypto.contract import ByteReader, Opened, Sealed
 from gateway.errors import GatewayError, LedgerCorrupt, SignatureBad
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.stages.beside import LARGE_PLAIN, LARGE_SEALED, Beside
-from gateway.stages.open import Open
-from gateway.stages.pack import Pack
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.validate import Validate
-from gateway.stages.workplace import Stage
+from gateway.stages.background import LARGE_PLAIN, LARGE_SEALED, Beside
+from gateway.stages.context import Stage
+from gateway.stages.inbound.open import Open
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.send import Send
+from gateway.stages.outbound.validate import Validate
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ledger import queries
-from gateway.stages.collect import Collect, Uploads
-from gateway.stages.workplace import BATCH, Step
+from gateway.ledger.queries import records
+from gateway.stages.context import BATCH, Step
+from gateway.stages.inbound.collect import Collect, Uploads
 from tests.fakes.two_ledgers import two_ledgers
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +84,7 @@ def test_unfinished_upload_and_debris_in_the_landing_are_left_to_their_writer_fo
         assert collect.step().done == 0
         assert list(landing.iterdir()) == []
         with pair.la.ledger.read() as connection:
-            assert queries.quarantined(connection) == []
+            assert records.quarantined(connection) == []
 
 
 def test_directory_that_is_debris_stays_and_a_link_of_such_a_name_is_locked_away(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_directory_that_is_debris_stays_and_a_link_of_such_a_name_is_locked_away
         assert collect.step().done == 1
         assert [path.name for path in landing.iterdir()] == ["@eaDir"]
         with pair.la.ledger.read() as connection:
-            assert [row.code for row in queries.quarantined(connection)] == ["landing-unexpected"]
+            assert [row.code for row in records.quarantined(connection)] == ["landing-unexpected"]
 
 
 class Clock:
@@ -246,7 +246,7 @@ def test_part_is_cleared_a_day_after_its_last_change_whatever_time_its_writer_ga
 _AS_ITS_OWNER = """
 import os, sys
 from pathlib import Path
-from gateway.stages.collect import _take
+from gateway.stages.inbound.collect import _take
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)

@@ -12,18 +12,18 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.enquiries import Enquiry
 from gateway.errors import ContentInvalid, FileUnsafe, GatewayError, NotFound, PartnerUnknown, UsageWrong
-from gateway.ledger import known_faults, queries
-from gateway.ledger.audit_rows import check_rows
-from gateway.ledger.enquiries import everything
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.queries import known_faults, records
+from gateway.ledger.queries.enquiries import everything
 from gateway.sample.laid import LaidSampler
 from gateway.stages import enquiring, fault_board
 from gateway.stages.decisions import Decision
 from gateway.stages.enquiring import Answer, Question, Submitted
-from gateway.stages.unanswered import Unanswered
-from gateway.transfer.enquiries import Enquiry
+from gateway.stages.timers.overdue_enquiries import Unanswered
 from gateway.validation.enquiry import read_letter
-from gateway.validation.sandbox import Sandbox
+from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -77,7 +77,7 @@ def nothing_submitted(bench: Bench) -> None:
     assert list(bench.home.custody.iterdir()) == []
     assert not any((bench.home.vault / "submitted").rglob("*"))
     with bench.ledger.read() as connection:
-        assert queries.transfers(connection) == []
+        assert records.transfers(connection) == []
 
 
 # -- asking and answering
@@ -206,7 +206,7 @@ def said(bench: Bench) -> list[tuple[str, str]]:
     with bench.ledger.read() as connection:
         return [
             (entry.event, json.loads(entry.detail)["reason"])
-            for entry in queries.chain(connection)
+            for entry in records.chain(connection)
             if entry.event.startswith("enquiry.")
         ]
 

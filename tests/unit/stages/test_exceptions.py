@@ -11,14 +11,15 @@ import pytest
 from sqlalchemy import Row
 
 from gateway.errors import DiskFailed
-from gateway.ledger import queries
-from gateway.ledger.facts import exceptions_in
+from gateway.ledger.queries import records
+from gateway.ledger.queries.referrals import exceptions_in
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, RecordsSettings
-from gateway.spool import marking, publication
+from gateway.spool import markers, publication
 from gateway.spool.exception_lists import ENDING, from_csv
 from gateway.spool.names import beside
-from gateway.stages import deliver, handing_over
-from gateway.stages.deliver import Deliver
+from gateway.stages import receipt_files
+from gateway.stages.inbound import deliver
+from gateway.stages.inbound.deliver import Deliver
 from tests.fakes.two_ledgers import Bench, Pair, odd, two_ledgers
 
 LA = "E09000030"
@@ -43,7 +44,7 @@ def own_flows(pair: Pair) -> None:
 
 def row_of(bench: Bench, name: str) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection) if row.name == name]
+        (row,) = [row for row in records.transfers(connection) if row.name == name]
     return row
 
 
@@ -61,7 +62,7 @@ def receipts(bench: Bench, flow: str = "extract") -> Mapping[str, bytes]:
 
 def detail(bench: Bench, event: str) -> Mapping[str, Any]:
     with bench.ledger.read() as connection:
-        (found,) = [json.loads(each.detail) for each in queries.chain(connection) if each.event == event]
+        (found,) = [json.loads(each.detail) for each in records.chain(connection) if each.event == event]
     return dict(found)
 
 
@@ -205,7 +206,7 @@ def test_a_list_that_lies_beside_another_receipt_is_not_overwritten(pair: Pair) 
 def test_marker_comes_after_file_and_list(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     set_flow(pair.dwp, "extract", DEFAULT_FLOWS["extract"].model_copy(update={"done_marker": True}))
     seen: list[set[str]] = []
-    real = marking.mark
+    real = markers.mark
 
     def mark(paths: Iterator[Path]) -> None:
         seen.append(set(inbound(pair.dwp)))
@@ -320,7 +321,7 @@ def test_the_list_is_handed_over_again_after_a_crash_between_receipt_and_custody
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(handing_over, "write_files", die)
+        patch.setattr(receipt_files, "write_files", die)
         with pytest.raises(Killed):
             pair.work()
     assert receipts(pair.la) == {}

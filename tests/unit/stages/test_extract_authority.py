@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Row
 
-from gateway.ledger import facts, queries
-from gateway.stages import decisions, validate
+from gateway.domain.calendar import Month, account, day_of
+from gateway.ledger.queries import records, referrals
+from gateway.stages import decisions
 from gateway.stages.decisions import Decision
-from gateway.transfer.calendar import Month, account, day_of
+from gateway.stages.outbound import validate
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA, DIGITS, OTHER = "E09000030", "5900", "E08000004"
@@ -36,7 +37,7 @@ def submit(pair: Pair, name: str) -> str:
 
 def rows_of(bench: Bench, name: str) -> list[Row[Any]]:
     with bench.ledger.read() as connection:
-        return [row for row in queries.transfers(connection) if row.name == name]
+        return [row for row in records.transfers(connection) if row.name == name]
 
 
 def state(bench: Bench, name: str) -> tuple[str, str | None]:
@@ -46,7 +47,7 @@ def state(bench: Bench, name: str) -> tuple[str, str | None]:
 
 def calendar(pair: Pair) -> Any:
     with pair.dwp.ledger.read() as connection:
-        came = list(facts.extracts(connection, [LA], pair.dwp.place.is_same_authority))
+        came = list(referrals.extracts(connection, [LA], pair.dwp.place.is_same_authority))
     month = Month(2026, 11)
     (entry,) = account({LA: month}, came, since=month, until=month, today=day_of(pair.dwp.now), days=7)
     return entry

@@ -13,11 +13,11 @@ import pytest
 
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import PartnerKeyUnusable
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.settings.model import KeySettings
-from gateway.stages.foresee import Foresee, stage_of
+from gateway.stages.context import Workplace
 from gateway.stages.signing import note_use
-from gateway.stages.workplace import Workplace
+from gateway.stages.timers.key_expiry import Foresee, stage_of
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
 
 LA = "E09000030"
@@ -81,7 +81,7 @@ def told(place: Workplace) -> list[tuple[str, str, Any]]:
     with place.ledger.read() as connection:
         return [
             (entry.event, entry.subject.partition("/")[0], orjson.loads(entry.detail).get("days"))
-            for entry in queries.chain(connection)
+            for entry in records.chain(connection)
             if entry.kind == "key"
         ]
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Row
 
-from gateway.stages.handing_over import hand_over
+from gateway.stages.receipt_files import hand_over
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Row
 
-from gateway.ledger import queries
-from gateway.ledger.audit_files import Area, Listing, check_files
-from gateway.ledger.audit_rows import check_rows
+from gateway.domain.states import Direction, State
+from gateway.ledger.audit.files import Area, Listing, check_files
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.queries import records
 from gateway.ledger.tables import RECEIPTS
-from gateway.stages.collect import Collect
-from gateway.stages.hear import Hear
-from gateway.stages.open import Open
-from gateway.transfer.states import Direction, State
+from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.inbound.open import Open
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -52,7 +52,7 @@ def _listing(bench: Bench) -> Listing:
 
 def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
@@ -107,7 +107,7 @@ def test_rejected_file_stays_delivered_and_its_reason_reaches_the_sender(pair: P
         assert (row.state, row.code) == (state, "refused-by-back-office")
         assert row.reason == "No case with NINO [masked]\nLine 4"
         with bench.ledger.read() as connection:
-            events = [event for event in queries.chain(connection) if event.event == "transfer.refused"]
+            events = [event for event in records.chain(connection) if event.event == "transfer.refused"]
         assert [json.loads(event.detail) for event in events] == [
             {"flow": "claim", "code": "refused-by-back-office", "state": state}
         ]
@@ -130,7 +130,7 @@ def test_words_said_together_travel_in_one_receipt(pair: Pair) -> None:
         levels = [row.level for row in connection.execute(RECEIPTS.select().order_by(RECEIPTS.c.key))]
     assert levels == ["delivered", "ingested"]
     with pair.dwp.ledger.read() as connection:
-        assert {row.state for row in queries.transfers(connection)} == {State.INGESTED}
+        assert {row.state for row in records.transfers(connection)} == {State.INGESTED}
 
 
 def test_words_said_one_after_another_each_reach_the_sender_though_their_receipts_have_one_name(pair: Pair) -> None:
@@ -151,7 +151,7 @@ def test_words_said_one_after_another_each_reach_the_sender_though_their_receipt
         pair.work()
         pair.la.now += 1000
     with pair.dwp.ledger.read() as connection:
-        assert {row.name: row.state for row in queries.transfers(connection)} == dict.fromkeys(names, "ingested")
+        assert {row.name: row.state for row in records.transfers(connection)} == dict.fromkeys(names, "ingested")
     with pair.la.ledger.read() as connection:
         receipts = connection.execute(RECEIPTS.select()).all()
     assert {row.state for row in receipts} == {State.SENT}
@@ -171,10 +171,10 @@ def test_a_name_that_is_taken_holds_nothing_else_up(pair: Pair) -> None:
     pair.work_alone(pair.la)
     with pair.la.ledger.read() as connection:
         assert row_of(pair.la, "hbE09000030.csv", Direction.OUT).state == State.SENT
-        (waiting,) = queries.receipts_of(connection, Direction.OUT, "DWP", consignment, State.SEALED)
+        (waiting,) = records.receipts_of(connection, Direction.OUT, "DWP", consignment, State.SEALED)
         assert waiting.code == "link-name-taken"
         assert waiting.due > pair.la.now
-        assert queries.lanes(connection)["DWP"]["failures"] == 0
+        assert records.lanes(connection)["DWP"]["failures"] == 0
     assert blocked.read_bytes() == b"an earlier one"
     blocked.unlink()
     pair.la.now += 1000
@@ -321,7 +321,7 @@ def test_sender_that_asks_again_gets_both_receipts_again(pair: Pair) -> None:
     pair.work()
     consignment = row_of(pair.la, "a.xml", Direction.IN).consignment
     with pair.la.ledger.write() as transaction:
-        rows = queries.receipts_of(transaction.connection, Direction.OUT, "DWP", consignment, State.SENT)
+        rows = records.receipts_of(transaction.connection, Direction.OUT, "DWP", consignment, State.SENT)
         event = transaction.record("consignment.repeated", "consignment", consignment, "DWP")
         changes = [{"key": row.key, "state": State.ISSUED, "event": event} for row in rows]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
@@ -338,4 +338,4 @@ def test_sender_that_asks_again_gets_both_receipts_again(pair: Pair) -> None:
 
 def _all(bench: Bench) -> list[Row[Any]]:
     with bench.ledger.read() as connection:
-        return queries.transfers(connection)
+        return records.transfers(connection)

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.stages.pack import Pack
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.workplace import Stage
+from gateway.stages.context import Stage
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.send import Send
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 

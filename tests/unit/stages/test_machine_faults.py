@@ -12,27 +12,27 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, LedgerBusy
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.spool.drops import Rule
-from gateway.spool.durable import DISK, Disk
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
-from gateway.spool.settling import Settling
-from gateway.spool.writers import Writers, writers_of
-from gateway.stages.accept import Accept
-from gateway.stages.admit import Admit
-from gateway.stages.collect import Collect
-from gateway.stages.open import Open
-from gateway.stages.overdue import Overdue
-from gateway.stages.pack import Pack
-from gateway.stages.seal import Seal
-from gateway.stages.send import Send
-from gateway.stages.validate import Validate
-from gateway.stages.workplace import Stage
-from gateway.transfer.states import Direction, State
+from gateway.spool.stability import Settling
+from gateway.stages.context import Stage
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.inbound.open import Open
+from gateway.stages.outbound.accept import Accept
+from gateway.stages.outbound.admit import Admit
+from gateway.stages.outbound.pack import Pack
+from gateway.stages.outbound.seal import Seal
+from gateway.stages.outbound.send import Send
+from gateway.stages.outbound.validate import Validate
+from gateway.stages.timers.overdue_receipts import Overdue
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.writers import Writers, writers_of
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 DAY = 86400.0
@@ -62,17 +62,17 @@ def upload(pair: Pair) -> Send:
 
 def states(bench: Bench, direction: Direction = Direction.OUT) -> list[str]:
     with bench.ledger.read() as connection:
-        return [row.state for row in queries.transfers(connection) if row.direction == str(direction)]
+        return [row.state for row in records.transfers(connection) if row.direction == str(direction)]
 
 
 def transfers(bench: Bench) -> list[Any]:
     with bench.ledger.read() as connection:
-        return list(queries.transfers(connection, direction=Direction.OUT))
+        return list(records.transfers(connection, direction=Direction.OUT))
 
 
 def events(bench: Bench) -> list[str]:
     with bench.ledger.read() as connection:
-        return [entry.event for entry in queries.chain(connection)]
+        return [entry.event for entry in records.chain(connection)]
 
 
 def refuse(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
@@ -195,7 +195,7 @@ def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_bein
         change()
     assert done == ["before", "after"]
     with pair.dwp.ledger.read() as connection:
-        assert [entry.event for entry in queries.chain(connection)] == ["lane.recovered"]
+        assert [entry.event for entry in records.chain(connection)] == ["lane.recovered"]
 
 
 # -- the spool
@@ -296,7 +296,7 @@ def test_a_ledger_that_takes_no_row_leaves_no_copies_behind(pair: Pair) -> None:
 
 def lane(bench: Bench) -> dict[str, Any]:
     with bench.ledger.read() as connection:
-        return dict(queries.lanes(connection)[bench.other])
+        return dict(records.lanes(connection)[bench.other])
 
 
 def test_a_clock_that_was_two_days_ahead_makes_nothing_wait_for_two_days_once_it_is_right_again(pair: Pair) -> None:
@@ -344,7 +344,7 @@ def test_a_clock_two_days_ahead_expires_what_is_older_than_five_days_and_nothing
     dwp.now -= 2 * DAY
     pair.work_alone(dwp)
     with dwp.ledger.read() as connection:
-        found = {row.id: row.state for row in queries.transfers(connection)}
+        found = {row.id: row.state for row in records.transfers(connection)}
     assert found == {old: State.EXPIRED, new: State.VALIDATED}
     assert (dwp.home.returned / "claim" / dwp.other / "old.xml").read_bytes() == b"claim old"
     with dwp.ledger.write() as transaction:

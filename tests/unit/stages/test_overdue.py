@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Row
 
-from gateway.ledger import queries
+from gateway.domain.states import Direction, State
+from gateway.ledger.queries import records
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.transfer.states import Direction, State
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 
 HOUR = 3600.0
@@ -29,7 +29,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 def row_of(bench: Bench, identity: str) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection) if row.id == identity]
+        (row,) = [row for row in records.transfers(connection) if row.id == identity]
     return row
 
 
@@ -99,7 +99,7 @@ def test_intervals_between_requests_grow_to_a_day_and_end_at_the_flows_limit(pai
         arrivals.append(round((pair.dwp.now - start) / HOUR))
         found[0].unlink()
         with pair.dwp.ledger.read() as connection:
-            due = queries.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.SENT])
+            due = records.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.SENT])
         assert due is not None
         pass_time(pair, due - pair.dwp.now + 31)
         pair.work_alone(pair.dwp)

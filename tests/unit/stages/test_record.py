@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.logins import Count, Login, Result, render
 from gateway.errors import DiskFailed
-from gateway.ledger import queries
-from gateway.ledger.audit import check_chain
-from gateway.ledger.audit_rows import check_rows
-from gateway.ledger.logins import recorded
-from gateway.stages.record import Record
-from gateway.transfer.logins import Count, Login, Result, render
+from gateway.ledger.audit.chain import check_chain
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.queries import records
+from gateway.ledger.queries.logins import recorded
+from gateway.stages.timers.login_records import Record
 from tests.fakes.two_ledgers import Bench, two_ledgers
 
 HOUR = 1_794_996_000.0
@@ -40,7 +40,7 @@ def leave(bench: Bench, count: Count | bytes) -> Path:
 def said(bench: Bench) -> list[tuple[str, str | None, dict[str, Any]]]:
     with bench.ledger.read() as connection:
         assert list(check_chain(connection)) == list(check_rows(connection)) == []
-        return [(each.event, each.partner, json.loads(each.detail)) for each in queries.chain(connection)]
+        return [(each.event, each.partner, json.loads(each.detail)) for each in records.chain(connection)]
 
 
 def test_a_count_is_an_event_for_each_kind_and_its_file_is_gone(dwp: Bench) -> None:

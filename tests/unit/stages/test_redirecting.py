@@ -13,7 +13,10 @@ import pytest
 from sqlalchemy import Row
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.redirect import Holding, Original, Redirect, write
+from gateway.domain.states import Direction, State
+from gateway.domain.xml_lines import Office
 from gateway.errors import (
     ContentInvalid,
     DiskFailed,
@@ -26,22 +29,19 @@ from gateway.errors import (
     UsageWrong,
 )
 from gateway.flows.catalog import routes
-from gateway.ledger import queries
-from gateway.ledger.audit_rows import check_rows
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.queries import records
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
+from gateway.stages.context import Workplace
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
-from gateway.stages.workplace import Workplace
-from gateway.transfer.redirect import Holding, Original, Redirect, write
-from gateway.transfer.states import Direction, State
-from gateway.transfer.xml_lines import Office
 from gateway.validation.contract import Finding, Report
 from gateway.validation.redirect import unwrap
-from gateway.validation.sandbox import Job, Sandbox
+from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.two_ledgers import Bench, Pair, PretendedReaders, two_ledgers
 
 HERE, RIGHT, FURTHER = "E09000030", "E08000004", "E07000223"
@@ -84,7 +84,7 @@ def deliver(pair: Pair, name: str = "claim-1.xml", content: bytes = CONTENT, flo
 
 def row_of(bench: Bench, name: str, direction: Direction = Direction.IN) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
@@ -102,7 +102,7 @@ def untouched(pair: Pair, row: Row[Any]) -> None:
     assert list(pair.la.home.custody.iterdir()) == []
     assert not any((pair.la.home.vault / "submitted").rglob("*"))
     with pair.la.ledger.read() as connection:
-        assert queries.transfers(connection, direction=Direction.OUT) == []
+        assert records.transfers(connection, direction=Direction.OUT) == []
 
 
 def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(pair: Pair, place: Workplace) -> None:

@@ -13,15 +13,15 @@ import pytest
 from sqlalchemy import Row
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role import Role
+from gateway.daemon.roles import Role
+from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
-from gateway.ledger import queries
-from gateway.ledger.audit_files import Area, Listing, check_files
-from gateway.ledger.audit_rows import check_rows
+from gateway.ledger.audit.files import Area, Listing, check_files
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.queries import records
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages import decisions
 from gateway.stages.decisions import Decision
-from gateway.transfer.states import Direction, State
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -79,13 +79,13 @@ def listing(bench: Bench) -> Listing:
 
 def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in queries.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
 def locked_away(bench: Bench) -> list[Row[Any]]:
     with bench.ledger.read() as connection:
-        return queries.quarantined(connection)
+        return records.quarantined(connection)
 
 
 def places_of(bench: Bench, word: bytes) -> set[Path]:

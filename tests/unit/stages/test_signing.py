@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import KeyUnconfirmed
-from gateway.ledger import queries
+from gateway.ledger.queries import records
 from gateway.settings.model import KeySettings
+from gateway.stages.context import Workplace
 from gateway.stages.signing import Signing, note_use
-from gateway.stages.workplace import Workplace
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
 
 LA = "E09000030"
@@ -42,7 +42,7 @@ def place(pair: Pair, until: float) -> Workplace:
 
 def confirmations(place: Workplace) -> list[tuple[str, str | None]]:
     with place.ledger.read() as connection:
-        return [(entry.subject, entry.partner) for entry in queries.chain(connection) if entry.event == "key.confirmed"]
+        return [(entry.subject, entry.partner) for entry in records.chain(connection) if entry.event == "key.confirmed"]
 
 
 def test_without_a_change_the_one_key_signs_and_nothing_is_noted(pair: Pair) -> None:

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from gateway.domain.identity import from_text
 from gateway.errors import GatewayError, LinkBroken, LinkTimeout, NameTaken, RemoteRefused, SizeUntold, UploadVanished
-from gateway.ledger import queries
-from gateway.ledger.failing import FEW, STUCK, alarm, streak
 from gateway.ledger.migrate import migrate
+from gateway.ledger.queries import records
+from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarm, streak
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.stages.send import LARGE, Send
-from gateway.transfer.identity import from_text
+from gateway.stages.outbound.send import LARGE, Send
 from gateway.transport.contract import Parcel
 from tests.fakes.transport import Post
 from tests.fakes.two_ledgers import Bench, two_ledgers
@@ -75,12 +75,12 @@ class _Lane:
     def alarms(self) -> list[tuple[str, str, float]]:
         """What was told: of whom, why, and when."""
         with self._bench.ledger.read() as connection:
-            events = [entry for entry in queries.chain(connection) if entry.event == STUCK]
+            events = [entry for entry in records.chain(connection) if entry.event == STUCK]
         return [(entry.subject, entry.detail, from_text(entry.at)) for entry in events]
 
     def due_in(self) -> float:
         with self._bench.ledger.read() as connection:
-            return float(queries.lanes(connection)[LA]["due"]) - self._bench.now
+            return float(records.lanes(connection)[LA]["due"]) - self._bench.now
 
     def is_alarmed(self) -> bool:
         with self._bench.ledger.read() as connection:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.transport.bandwidth import Bandwidth
 from gateway.transport.contract import Pace
-from gateway.transport.patience import Watch
+from gateway.transport.sftp.bandwidth import Bandwidth
+from gateway.transport.sftp.timeouts import Watch
 
 
 class Clock:

@@ -26,8 +26,8 @@ from gateway.errors import (
     RemoteDiskFull,
     RemoteRefused,
 )
-from gateway.transport.connection import CIPHERS, KEY_EXCHANGES, MACS
 from gateway.transport.faults import SftpStatus, StatusCode, translate
+from gateway.transport.sftp.connection import CIPHERS, KEY_EXCHANGES, MACS
 
 
 @pytest.mark.parametrize(

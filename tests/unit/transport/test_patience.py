@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import LinkTimeout
 from gateway.transport.contract import Pace
-from gateway.transport.patience import PacedSocket, Watch
+from gateway.transport.sftp.timeouts import PacedSocket, Watch
 
 PACE = Pace(answer_timeout=30, grace=60, least_bytes_per_second=1000)
 

@@ -9,8 +9,7 @@ import pytest
 
 from gateway.errors import ServerFailed
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sshd import chroot_fault, locked_accounts
-from gateway.transport.sshd_config import (
+from gateway.transport.sshd.config import (
     ATTRIBUTE_REQUESTS,
     COLLECT_REQUESTS,
     PUSH_REQUESTS,
@@ -20,6 +19,7 @@ from gateway.transport.sshd_config import (
     render_authorized_keys,
     render_config,
 )
+from gateway.transport.sshd.server import chroot_fault, locked_accounts
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transfer.logins import Login, Result
-from gateway.transport.sshd_logins import GRACE, MOST, Attempt, Connections
+from gateway.domain.logins import Login, Result
+from gateway.transport.sshd.logins import GRACE, MOST, Attempt, Connections
 
 OURS = "SHA256:vzpXznsxNT3m+z2/WLTVC7GIib3qmt3jzV9rE7FTQ4M"
 STRANGERS = "SHA256:+s0UN0DzMGSbfcU+oMXD5aKywtyLkRDlieiH1XKdIf0"

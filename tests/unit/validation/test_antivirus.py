@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import DiskFailed, FileInfected, GatewayError, ScanFailed, ScanIncomplete, ScannerUnavailable
-from gateway.validation.antivirus import Clamd, _judge
+from gateway.validation.virus_scanner import Clamd, _judge
 
 
 @contextmanager

@@ -14,14 +14,14 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from gateway.domain.characters import byte_called, called
 from gateway.errors import ConfigurationInvalid
 from gateway.settings.resources import resource
-from gateway.transfer.characters import byte_called, called
 from gateway.validation.alphabets import Alphabet, alphabet_of, alphabet_of_codes, collapsed, widened
 from gateway.validation.contract import Finding
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_catalog import XSD, SchemaSource, find_versions
-from gateway.validation.xml_rules import read_rules
+from gateway.validation.xml.catalog import XSD, SchemaSource, find_versions
+from gateway.validation.xml.rules import read_rules
+from gateway.validation.xml.validator import XmlValidator
 from tests.vectors.xml.build import BODY, PLAIN, XML
 
 SCHEMAS = resource("schemas")

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.enquiry import Attachment, Letter, write_enquiry, write_reply
+from gateway.domain.xml_lines import Office
 from gateway.errors import ContentInvalid
 from gateway.settings.resources import resource
-from gateway.transfer.enquiry import Attachment, Letter, write_enquiry, write_reply
-from gateway.transfer.xml_lines import Office
 from gateway.validation.contract import Report
 from gateway.validation.enquiry import EnquiryValidator, read_letter
 from gateway.validation.factory import build
-from gateway.validation.pdf import PdfValidator
+from gateway.validation.pdf.validator import PdfValidator
 from gateway.validation.plan import enquiry_plan
 from gateway.validation.redirect import LIMITS
-from gateway.validation.xml import XmlValidator
+from gateway.validation.xml.validator import XmlValidator
 
 TODAY = date(2026, 11, 21)
 SCHEMAS = resource("schemas")

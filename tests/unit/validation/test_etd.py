@@ -16,13 +16,13 @@ from lxml import etree
 
 from gateway.sample.catalog import versions
 from gateway.settings.resources import resource
-from gateway.validation.govtypes import rules
+from gateway.validation.government_types import rules
 from gateway.validation.nino_prefixes import load_prefixes
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_catalog import find_versions
-from gateway.validation.xml_codes import DEFAULT_LIMITS
-from gateway.validation.xml_rules import read_rules
-from gateway.validation.xml_walk import Walker
+from gateway.validation.xml.catalog import find_versions
+from gateway.validation.xml.codes import DEFAULT_LIMITS
+from gateway.validation.xml.rules import read_rules
+from gateway.validation.xml.validator import XmlValidator
+from gateway.validation.xml.walk import Walker
 from tests.vectors.etd import build
 
 TODAY = date(2026, 11, 21)

@@ -18,11 +18,11 @@ from gateway.sample.extract_defects import DEFECTS
 from gateway.settings.resources import resource
 from gateway.validation.contract import Finding, RecordException, Report
 from gateway.validation.exceptions import MOST, OF_FILE, OF_RECORD, named, tolerated
-from gateway.validation.extract import ExtractLimits, ExtractValidator
-from gateway.validation.extract_fields import MESSAGES
-from gateway.validation.frames import Frames, encode, report_from_plain, report_to_plain
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_codes import XmlCode
+from gateway.validation.extract.fields import MESSAGES
+from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+from gateway.validation.sandbox.messages import Frames, encode, report_from_plain, report_to_plain
+from gateway.validation.xml.codes import XmlCode
+from gateway.validation.xml.validator import XmlValidator
 
 SCHEMAS = resource("schemas")
 TODAY = date(2026, 11, 21)

@@ -16,25 +16,25 @@ from typing import cast
 import pytest
 from lxml import etree
 
+from gateway.domain.characters import called
+from gateway.domain.redirect import Holding
 from gateway.errors import ConfigurationInvalid
 from gateway.sample.catalog import samplers
 from gateway.sample.contract import Sample
 from gateway.sample.redirect import wrap
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
-from gateway.transfer.characters import called
-from gateway.transfer.redirect import Holding
 from gateway.validation.factory import build
-from gateway.validation.govtypes import rules
+from gateway.validation.government_types import rules
 from gateway.validation.nino_prefixes import load_prefixes
-from gateway.validation.pdf import PdfValidator
+from gateway.validation.pdf.validator import PdfValidator
 from gateway.validation.plan import redirect_plan, with_authorities, xml_plan
 from gateway.validation.redirect import LIMITS, RedirectValidator, unwrap
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_agreement import MOST_LISTED
-from gateway.validation.xml_catalog import find_versions
-from gateway.validation.xml_codes import XmlLimits
-from gateway.validation.xml_rules import read_rules
+from gateway.validation.xml.agreement import MOST_LISTED
+from gateway.validation.xml.catalog import find_versions
+from gateway.validation.xml.codes import XmlLimits
+from gateway.validation.xml.rules import read_rules
+from gateway.validation.xml.validator import XmlValidator
 
 TODAY = date(2026, 11, 21)
 SCHEMAS = resource("schemas")

@@ -17,16 +17,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.characters import called
 from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
-from gateway.transfer.characters import called
 from gateway.validation.contract import Report
-from gateway.validation.extract import ExtractLimits, ExtractValidator
-from gateway.validation.extract_fields import MESSAGES, character_fault, field_fault, field_pattern
-from gateway.validation.extract_layout import RECORD_TYPES, Field, Kind, load_layouts
-from gateway.validation.extract_rows import RowRules
-from gateway.validation.extract_summary import summarise
-from gateway.validation.govtypes import POSTCODE_PATTERN
+from gateway.validation.extract.fields import MESSAGES, character_fault, field_fault, field_pattern
+from gateway.validation.extract.layout import RECORD_TYPES, Field, Kind, load_layouts
+from gateway.validation.extract.rows import RowRules
+from gateway.validation.extract.summary import summarise
+from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+from gateway.validation.government_types import POSTCODE_PATTERN
 from gateway.validation.nino_prefixes import load_prefixes
 
 # Readers have one thread, tests more.

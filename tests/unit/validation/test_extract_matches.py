@@ -12,8 +12,8 @@ import pytest
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
-from gateway.validation.extract import ExtractValidator
-from gateway.validation.extract_matches import MOST_LISTED, Matches
+from gateway.validation.extract.matches import MOST_LISTED, Matches
+from gateway.validation.extract.validator import ExtractValidator
 
 SCHEMAS = resource("schemas")
 

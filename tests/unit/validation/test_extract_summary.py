@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import ContentInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
-from gateway.validation.extract_summary import TOTALS, summarise
+from gateway.validation.extract.summary import TOTALS, summarise
 
 SCHEMAS = resource("schemas")
 TODAY = date(2026, 11, 22)

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from gateway.validation.forked import Forked
+from gateway.validation.sandbox.forked import Forked
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")

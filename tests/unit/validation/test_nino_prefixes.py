@@ -18,11 +18,11 @@ from gateway.flows.catalog import FLOWS
 from gateway.sample import people
 from gateway.settings.resources import resource
 from gateway.validation.exceptional import EXCEPTIONS, REMARKS
-from gateway.validation.extract_fields import MESSAGES, field_fault, field_pattern
-from gateway.validation.extract_layout import Field, Kind
-from gateway.validation.govtypes import nino_fault
+from gateway.validation.extract.fields import MESSAGES, field_fault, field_pattern
+from gateway.validation.extract.layout import Field, Kind
+from gateway.validation.government_types import nino_fault
 from gateway.validation.nino_prefixes import Status, load_prefixes
-from gateway.validation.xml_codes import XmlCode
+from gateway.validation.xml.codes import XmlCode
 
 SCHEMAS = resource("schemas")
 TABLE = SCHEMAS / "types" / "1.0" / "nino-prefixes.tsv"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sample.catalog import samplers
-from gateway.validation.xml import XmlValidator
+from gateway.validation.xml.validator import XmlValidator
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 TODAY = date(2026, 11, 21)

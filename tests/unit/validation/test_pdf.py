@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import DiskFailed
-from gateway.validation.pdf import PdfLimits, PdfValidator
-from gateway.validation.pdf_words import MESSAGES, Trouble
+from gateway.validation.pdf.validator import PdfLimits, PdfValidator
+from gateway.validation.pdf.words import MESSAGES, Trouble
 from tests.vectors.pdf import makers, offices
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pdf"

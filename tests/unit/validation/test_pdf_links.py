@@ -14,9 +14,9 @@ from gateway.flows.catalog import FLOWS
 from gateway.settings.flow_settings import DEFAULT_FLOWS, LaidSettings
 from gateway.settings.resources import resource
 from gateway.validation.factory import build
-from gateway.validation.pdf import PdfValidator
-from gateway.validation.pdf_links import KNOWN, LINKS, Fault, fault_of
-from gateway.validation.pdf_syntax import Text, spelled
+from gateway.validation.pdf.links import KNOWN, LINKS, Fault, fault_of
+from gateway.validation.pdf.syntax import Text, spelled
+from gateway.validation.pdf.validator import PdfValidator
 from gateway.validation.plan import pdf_plan
 from tests.vectors.pdf.makers import write
 from tests.vectors.pdf.offices import letter

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.validation.pdf import PdfValidator
+from gateway.validation.pdf.validator import PdfValidator
 from tests.vectors.pdf.makers import STYLES, Style, hybrid, objects_of, restyle, update, with_names_in_hex, write
 from tests.vectors.pdf.offices import letter, stream
 

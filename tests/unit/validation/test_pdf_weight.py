@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.validation.pdf import PdfLimits, PdfValidator
-from gateway.validation.pdf_weight import TooHeavy, unpacked_size
+from gateway.validation.pdf.validator import PdfLimits, PdfValidator
+from gateway.validation.pdf.weight import TooHeavy, unpacked_size
 from tests.fakes import bombs
 
 MOST = 1 << 30

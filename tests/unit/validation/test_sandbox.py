@@ -20,10 +20,10 @@ from gateway.errors import ConfigurationInvalid
 from gateway.sample.claim import ClaimSampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
-from gateway.validation.frames import LONGEST, Frames, encode, report_from_plain, report_to_plain
 from gateway.validation.plan import Kind, Plan, pdf_plan, xml_plan
-from gateway.validation.sandbox import Crash, Job, Sandbox, WorkerLimits
-from gateway.validation.xml_codes import XmlLimits
+from gateway.validation.sandbox.messages import LONGEST, Frames, encode, report_from_plain, report_to_plain
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox, WorkerLimits
+from gateway.validation.xml.codes import XmlLimits
 
 SCHEMAS = resource("schemas")
 NO_LIMITS = XmlLimits(size=1 << 30, nodes=1 << 30, record=1 << 30)
@@ -215,7 +215,7 @@ def test_readers_end_with_the_process_that_started_them(claims: list[Path]) -> N
         import sys, time
         from pathlib import Path
         from gateway.validation.plan import xml_plan
-        from gateway.validation.sandbox import Job, Sandbox
+        from gateway.validation.sandbox.pool import Job, Sandbox
 
         sandbox = Sandbox({"claim": xml_plan(Path(sys.argv[1]), "claim")})
         list(sandbox.validate([Job("1", "claim", Path(sys.argv[2]))]))

@@ -20,12 +20,12 @@ from gateway.sample.claim import ClaimSampler
 from gateway.sample.referral import ReferralSampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
-from gateway.validation.govtypes import rules
+from gateway.validation.government_types import rules
 from gateway.validation.nino_prefixes import load_prefixes
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_catalog import find_versions
-from gateway.validation.xml_codes import XmlCode, XmlLimits
-from gateway.validation.xml_rules import read_rules
+from gateway.validation.xml.catalog import find_versions
+from gateway.validation.xml.codes import XmlCode, XmlLimits
+from gateway.validation.xml.rules import read_rules
+from gateway.validation.xml.validator import XmlValidator
 
 TODAY = date(2026, 11, 21)
 SCHEMAS = resource("schemas")

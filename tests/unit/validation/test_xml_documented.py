@@ -14,9 +14,9 @@ from gateway.sample.claim import ClaimSampler
 from gateway.sample.contract import Sampler
 from gateway.sample.referral import ReferralSampler
 from gateway.settings.resources import resource
-from gateway.validation import xml_rules
-from gateway.validation.xml import XmlValidator
-from gateway.validation.xml_catalog import XSD, find_versions
+from gateway.validation.xml import rules
+from gateway.validation.xml.catalog import XSD, find_versions
+from gateway.validation.xml.validator import XmlValidator
 
 FORMATS = Path(__file__).resolve().parents[3] / "docs" / "formats"
 
@@ -36,7 +36,7 @@ def test_every_code_that_a_defect_gets_is_listed(sampler: Sampler) -> None:
 
 
 def test_every_rule_that_a_schema_may_have_is_named() -> None:
-    known = set(re.findall(r"<rule:([a-z-]+)", xml_rules.__doc__ or ""))
+    known = set(re.findall(r"<rule:([a-z-]+)", rules.__doc__ or ""))
     used = {
         etree.QName(rule).localname
         for path in resource("schemas").glob("*/*/*.xsd")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.resources import resource
-from gateway.validation.xml import XmlValidator
+from gateway.validation.xml.validator import XmlValidator
 
 HERE = Path(__file__).resolve().parents[2] / "vectors"
 VECTORS = [path for directory in ("xml", "etd") for path in sorted((HERE / directory).glob("*--*.xml"))]

@@ -1,0 +1,1 @@
+"""What is inside a consignment: a tar of manifest and payload files in one Zstandard frame."""

@@ -1,0 +1,332 @@
+"""A consignment's literal data: a Zstandard-compressed tar of `manifest.json`, `payload/0001`, `payload/0002`, ...
+
+`ArchiveWriter.read` raises CustodyLost where a file is not what was taken into custody, DiskFailed where it cannot be
+read. `unpack` raises a subclass of ArchiveRefused, ManifestMissing where `manifest.json` does not come first, whatever
+`on_manifest` raises, DiskFull and DiskFailed; after any error no file is left. Nothing in the archive names a path:
+members are written under numbers of our own, and reading ends as soon as more comes than the manifest announced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import zstandard
+
+from gateway.archive import tar, zstd_frame
+from gateway.errors import (
+    ArchiveDamaged,
+    ArchiveDigestMismatch,
+    ArchiveMemberExtra,
+    ArchiveMemberMisplaced,
+    ArchiveMemberMissing,
+    ArchiveMemberRepeated,
+    ArchiveMemberUnexpected,
+    ArchiveRefused,
+    ArchiveSizeMismatch,
+    ArchiveTooLarge,
+    CustodyLost,
+    ManifestMissing,
+)
+from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+
+MANIFEST: Final = "manifest.json"
+LEVEL: Final = 3
+_PIECE: Final = 128 << 10
+_TRAILING_ZEROS: Final = 1 << 20
+_EXTENSION_BYTES: Final = 64 << 10
+_EXTENSIONS: Final = 2
+"""Extended headers before one member: a global one and its own. A frame of kilobytes could hold gigabytes of them."""
+
+
+def member_name(number: int) -> str:
+    """The name of a payload, counted from 1 in manifest order."""
+    return f"payload/{number:04d}"
+
+
+# -- packing
+
+
+class Packable(Protocol):
+    """A file in custody: where it lies, its size in bytes, its SHA-256 in lower-case hexadecimal."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class ArchiveWriter:
+    """The archive as a stream to read from, made as it is read, in bounded memory.
+
+    `mtime` (whole seconds since 1970) is given to every member, so that the same call gives the same bytes.
+    """
+
+    def __init__(self, manifest: bytes, files: Sequence[Packable], mtime: int, level: int = LEVEL) -> None:
+        self._stream = _compressed(_tar_pieces(manifest, files, mtime), level)
+        self._ready = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, all that is left where it is negative; empty at the end."""
+        if size < 0:
+            data, self._ready = b"".join((self._ready, *self._stream)), b""
+            return data
+        if not self._ready:
+            self._ready = next(self._stream, b"")
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def close(self) -> None:
+        """Let go of the file being read, where the stream is not read to its end."""
+        self._stream.close()
+
+
+def _tar_pieces(manifest: bytes, files: Sequence[Packable], mtime: int) -> Iterator[bytes]:
+    yield tar.header(MANIFEST, len(manifest), mtime) + manifest + tar.padding(len(manifest))
+    for number, file in enumerate(files, 1):
+        yield tar.header(member_name(number), file.size, mtime)
+        yield from _verified(file)
+        yield tar.padding(file.size)
+    yield tar.END
+
+
+def _verified(file: Packable) -> Iterator[bytes]:
+    """A file's content, compared with what was taken into custody once all of it is read."""
+    digest = hashlib.sha256()
+    left = file.size
+    try:
+        with file.path.open("rb", buffering=0) as source:
+            while piece := source.read(min(left + 1, _PIECE)):
+                left -= len(piece)
+                if left < 0:
+                    break
+                digest.update(piece)
+                yield piece
+    except FileNotFoundError as error:
+        raise CustodyLost from error
+    except OSError as error:
+        raise disk_error(error, "reading a file in custody") from error
+    if left != 0 or digest.hexdigest() != file.sha256:
+        raise CustodyLost
+
+
+def _compressed(pieces: Iterator[bytes], level: int) -> Generator[bytes, None, None]:
+    """One Zstandard frame without content size, since that is not known before."""
+    compressor = zstandard.ZstdCompressor(level=level, write_content_size=False).compressobj()
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            compressed = compressor.compress(b"".join(gathered))
+            gathered.clear()
+            size = 0
+            if compressed:
+                yield compressed
+    yield compressor.compress(b"".join(gathered)) + compressor.flush()
+
+
+# -- unpacking
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is unpacked at most: the manifest's bytes, all payloads together, and their number."""
+
+    payload_bytes: int
+    members: int = 10_000
+    manifest_bytes: int = 4 << 20
+
+
+class Expected(Protocol):
+    """What the manifest says of one payload."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A payload on disk, exactly as the manifest says; durable once the group that was given is committed."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def unpack(
+    source: Path,
+    target: Path,
+    on_manifest: Callable[[bytes], Sequence[Expected]],
+    group: Group,
+    limits: Limits,
+    disk: Disk = DISK,
+) -> list[Unpacked]:
+    """Unpack an archive into `target/0001`, `target/0002`, ...; what an earlier attempt left there is removed first.
+
+    `on_manifest` is called with the manifest before anything else is read; it checks it, and says what must follow.
+    """
+    try:
+        _clear(target, disk)
+        with source.open("rb") as file:
+            try:
+                return _unpack(_Stream(zstd_frame.content(file)), target, on_manifest, group, limits, disk)
+            except BaseException:
+                _clear(target, disk)
+                raise
+    except OSError as error:
+        raise disk_error(error, "unpacking a consignment") from error
+
+
+def _unpack(
+    stream: _Stream,
+    target: Path,
+    on_manifest: Callable[[bytes], Sequence[Expected]],
+    group: Group,
+    limits: Limits,
+    disk: Disk,
+) -> list[Unpacked]:
+    expected = on_manifest(_manifest(stream, limits))
+    if len(expected) > limits.members or sum(item.size for item in expected) > limits.payload_bytes:
+        raise ArchiveTooLarge
+    count = len(expected)
+    unpacked = []
+    for number, item in enumerate(expected, 1):
+        member = _next_member(stream)
+        if member is None:
+            raise ArchiveMemberMissing
+        if member.name != member_name(number):
+            raise _misnamed(member.name, number, count)
+        unpacked.append(_payload(stream, target / f"{number:04d}", member.size, item, group, disk))
+    member = _next_member(stream)
+    if member is not None:
+        raise _misnamed(member.name, count + 1, count)
+    _insist_on_end(stream)
+    group.add_directory(target)
+    return unpacked
+
+
+def _manifest(stream: _Stream, limits: Limits) -> bytes:
+    member = _next_member(stream)
+    if member is None or member.name != MANIFEST:
+        raise ManifestMissing
+    if member.size > limits.manifest_bytes:
+        raise ArchiveTooLarge("The manifest is larger than allowed.")
+    content = stream.take(member.size)
+    _skip_padding(stream, member.size)
+    return content
+
+
+def _misnamed(name: str, number: int, count: int) -> ArchiveRefused:
+    """What it means that a member of another name lies in the place of payload `number` of `count`."""
+    if name == MANIFEST or name in map(member_name, range(1, number)):
+        return ArchiveMemberRepeated()
+    if number > count:
+        return ArchiveMemberExtra()
+    if name in map(member_name, range(number + 1, count + 1)):
+        return ArchiveMemberMisplaced()
+    return ArchiveMemberUnexpected()
+
+
+def _payload(stream: _Stream, path: Path, size: int, item: Expected, group: Group, disk: Disk) -> Unpacked:
+    if size != item.size:
+        raise ArchiveSizeMismatch
+    digest = hashlib.sha256()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+    try:
+        for piece in stream.pieces(size):
+            digest.update(piece)
+            write_all(descriptor, piece, disk)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    group.add_file(descriptor)
+    if digest.hexdigest() != item.sha256:
+        raise ArchiveDigestMismatch
+    _skip_padding(stream, size)
+    return Unpacked(path, size, item.sha256)
+
+
+def _next_member(stream: _Stream) -> tar.Member | None:
+    """The next member that is no extended header, or None at the end-of-archive mark's first block."""
+    for _ in range(_EXTENSIONS + 1):
+        block = stream.take(tar.BLOCK)
+        if not any(block):
+            return None
+        member = tar.parse(block)
+        if not member.extension:
+            return member
+        if member.size > _EXTENSION_BYTES:
+            raise ArchiveTooLarge("The archive holds an extended header that is larger than allowed.")
+        tar.check_extension(stream.take(member.size))
+        _skip_padding(stream, member.size)
+    raise ArchiveTooLarge("The archive holds more extended headers in a row than are allowed.")
+
+
+def _skip_padding(stream: _Stream, size: int) -> None:
+    if stream.take(-size % tar.BLOCK).strip(b"\0"):
+        raise ArchiveDamaged("The archive hides content between its members.")
+
+
+def _insist_on_end(stream: _Stream) -> None:
+    """After the first empty block comes a second, then only zeros, and then the end of the one compressed frame."""
+    zeros = stream.take(tar.BLOCK)
+    total = len(zeros)
+    while zeros:
+        if zeros.strip(b"\0"):
+            raise ArchiveDamaged("Something follows after the end of the archive.")
+        zeros = stream.more()
+        total += len(zeros)
+        if total > _TRAILING_ZEROS:
+            raise ArchiveTooLarge("The archive ends in more padding than is allowed.")
+
+
+def _clear(target: Path, disk: Disk) -> None:
+    for entry in list(target.iterdir()):
+        with suppress(FileNotFoundError):
+            disk.unlink(entry)
+
+
+class _Stream:
+    """The tar's bytes; ArchiveDamaged where it ends too early."""
+
+    def __init__(self, content: Iterator[bytes]) -> None:
+        self._content = content
+        self._piece = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """Exactly `size` bytes, small enough to hold."""
+        end = self._at + size
+        if end <= len(self._piece):
+            data = self._piece[self._at : end]
+            self._at = end
+            return data
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Exactly `size` bytes, as they come."""
+        while size:
+            if self._at == len(self._piece):
+                self._piece, self._at = next(self._content, b""), 0
+                if not self._piece:
+                    raise ArchiveDamaged("The archive is cut short.")
+            piece = self._piece[self._at : self._at + size]
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def more(self) -> bytes:
+        """Whatever comes next; empty at the end."""
+        piece, self._piece, self._at = self._piece[self._at :], b"", 0
+        return piece or next(self._content, b"")

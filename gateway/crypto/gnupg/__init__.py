@@ -1,0 +1,1 @@
+"""The OpenPGP engine: GnuPG, run as bounded child processes through python-gnupg."""

@@ -1,0 +1,309 @@
+"""Making our key, and keeping each partner's certificate in a keyring of its own.
+
+Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable
+where a key is missing,
+UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
+because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `confined_gpg`, and
+gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
+
+Our secret key has no passphrase: nobody is there to type it. File modes protect it (0600 below 0700).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.crypto.contract import Certificate
+from gateway.crypto.gnupg.certificates import KeySet, read_keys
+from gateway.crypto.gnupg.gpg_process import ConfinedGpg
+from gateway.crypto.gnupg.key_agent import KeyAgent
+from gateway.crypto.gnupg.keyrings import Keyrings, disk_fault, is_code, sync_directory, sync_file
+from gateway.crypto.gnupg.process_limits import Bounds
+from gateway.crypto.gnupg.verdict import is_signed_by
+from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable, UsageWrong
+
+_USER_ID: Final = re.compile(
+    r"(?P<name>[^<>()@\x00-\x1f\x7f]{5,70}) <(?P<address>[^<>()\s@\x00-\x1f\x7f]+@[^<>()\s@\x00-\x1f\x7f]+)>"
+)
+_MOST_ARMOUR: Final = 262_144
+_ARMOUR_BEGINS: Final = b"-----BEGIN PGP "
+_ARMOUR_PUBLIC: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_ARMOUR_ENDS: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
+_WRITING: Final = Bounds(cpu_seconds=60, seconds=120.0, writes_files=True)
+_LONGEST_LIFE_DAYS: Final = 36_500
+
+
+class GnuPgKeyStore:
+    """`contract.KeyStore` over the directory `keyrings`, which is made where it is missing."""
+
+    def __init__(self, keyrings: Path) -> None:
+        self._keyrings = Keyrings(keyrings)
+
+    def create_own(self, user_id: str, expires_in_days: int, *, another: bool = False) -> Certificate:
+        """Make our key, where there is none yet, or `another`; `user_id` is `Name <address>`, of at least five letters of
+        name.
+        """
+        names = _USER_ID.fullmatch(user_id)
+        if names is None or names["name"] != names["name"].strip():
+            raise UsageWrong("The user id of a key has the form `Name <name@example.org>`.")
+        if not 0 < expires_in_days <= _LONGEST_LIFE_DAYS:
+            raise UsageWrong("A key expires after a number of days.")
+        self._make_directories()
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            gpg = ConfinedGpg(self._keyrings.own)
+            there = self._keyrings.own_ring.exists() and bool(read_keys(gpg, self._keyrings.own_ring))
+            if there is not another:
+                raise CryptoFailed(f"There is {'a' if there else 'no'} key of our own already.")
+            agent.ensure()
+            recipe = gpg.gen_key_input(
+                key_type="eddsa",
+                key_curve="ed25519",
+                key_usage="sign,cert",
+                subkey_type="ecdh",
+                subkey_curve="cv25519",
+                subkey_usage="encrypt",
+                name_real=names["name"],
+                name_email=names["address"],
+                expire_date=f"{expires_in_days}d",
+                no_protection=True,
+            )
+            with gpg.within(_WRITING):
+                made = gpg.gen_key(recipe.encode("utf-8"))
+            if gpg.last.returncode != 0 or not made.fingerprint:
+                raise CryptoFailed("GnuPG did not make the key.")
+            keys = self._own(gpg, str(made.fingerprint))
+        finally:
+            agent.close()
+        self._sync_own()
+        return keys.certificate()
+
+    def export_own(self, fingerprint: str | None = None) -> str:
+        gpg = self._own_gpg()
+        return _export(gpg, self._keyrings.own_ring, self._own(gpg, fingerprint).primary.fingerprint)
+
+    def own_secrets(self) -> tuple[str, ...]:
+        gpg = self._own_gpg()
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            with gpg.within(Bounds()):
+                listed = gpg.list_keys(secret=True)
+        finally:
+            agent.close()
+        return tuple(str(key["fingerprint"]) for key in listed)
+
+    def revoke_own(self, fingerprint: str) -> None:
+        gpg = self._own_gpg()
+        self._own(gpg, fingerprint)
+        made = self._keyrings.own / "openpgp-revocs.d" / f"{fingerprint}.rev"
+        try:
+            # One colon before the armour keeps it from being imported by accident.
+            revocation = made.read_text(encoding="utf-8").replace(":-----BEGIN PGP", "-----BEGIN PGP")
+        except (OSError, UnicodeDecodeError) as error:
+            raise OwnKeyUnusable("The revocation that was made together with our key is not there.") from error
+        with gpg.within(_WRITING):
+            gpg.import_keys(revocation.encode("utf-8"))
+        if not self._own(gpg, fingerprint).primary.revoked:
+            raise CryptoFailed("GnuPG did not revoke our key.")
+        self._sync_own()
+
+    def delete_own(self, fingerprint: str) -> None:
+        gpg = self._own_gpg()
+        revoked = self._own(gpg, fingerprint).primary.revoked
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            with gpg.within(_WRITING):
+                gone = gpg.delete_keys(fingerprint, secret=True, expect_passphrase=False)
+            if str(gone) != "ok":
+                raise CryptoFailed("GnuPG did not delete our secret key.")
+            if not revoked:
+                with gpg.within(_WRITING):
+                    gone = gpg.delete_keys(fingerprint)
+                if str(gone) != "ok":
+                    raise CryptoFailed("GnuPG did not delete our certificate.")
+        finally:
+            agent.close()
+        self._sync_own()
+
+    def sign(self, text: bytes, fingerprint: str) -> str:
+        gpg = self._own_gpg()
+        self._own(gpg, fingerprint)
+        agent = KeyAgent(self._keyrings.own)
+        try:
+            agent.ensure()
+            gpg.keyring = [str(self._keyrings.own_ring)]
+            with gpg.within(Bounds()):
+                made = gpg.sign(text, detach=True, extra_args=["--digest-algo", "SHA256", "--local-user", fingerprint])
+        finally:
+            agent.close()
+        if gpg.last.returncode != 0 or not made.data:
+            raise OwnKeyUnusable("GnuPG does not sign with our key.")
+        return bytes(made.data).decode("ascii")
+
+    def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
+        with self._imported(armoured) as (keys, ring):
+            kept = ring.with_name("signature")
+            try:
+                kept.write_text(signature, encoding="ascii")
+            except UnicodeEncodeError:
+                return False
+            gpg = ConfinedGpg(ring.parent)
+            gpg.keyring = [str(ring)]
+            with gpg.within(Bounds()):
+                gpg.verify_data(str(kept), text)
+            return is_signed_by(gpg.last, keys)
+
+    def inspect(self, armoured: str) -> Certificate:
+        with self._imported(armoured) as (keys, _ring):
+            return keys.certificate()
+
+    def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
+        _check_code(partner)
+        self._make_directories()
+        if old is not None:
+            with self._imported(old) as (keys, ring):
+                self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
+        with self._imported(armoured) as (keys, ring):
+            self._set_aside(partner, keys.primary.fingerprint)
+            self._place(ring, self._keyrings.partner_ring(partner))
+            return keys.certificate()
+
+    def _set_aside(self, partner: str, successor: str) -> None:
+        """Keep the certificate that is replaced by that of another key, in a keyring of its own.
+
+        A running gateway goes by the old configuration until it has reloaded, and receipts that the key signed are
+        evidence for years. What is accepted is the configuration's to say.
+        """
+        ring = self._keyrings.partner_ring(partner)
+        if not ring.is_file():
+            return
+        for keys in read_keys(ConfinedGpg(self._keyrings.own), ring):
+            if keys.primary.fingerprint != successor:
+                ring.rename(self._keyrings.old_ring(partner, keys.primary.fingerprint))
+
+    def export_partner(self, partner: str, fingerprint: str) -> str:
+        _check_code(partner)
+        gpg = ConfinedGpg(self._keyrings.own)
+        for ring in (self._keyrings.partner_ring(partner), self._keyrings.old_ring(partner, fingerprint)):
+            if ring.is_file() and [keys.primary.fingerprint for keys in read_keys(gpg, ring)] == [fingerprint]:
+                return _export(gpg, ring, fingerprint)
+        raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
+
+    def _place(self, ring: Path, target: Path) -> Path:
+        try:
+            sync_file(ring)
+            ring.chmod(0o600)
+            ring.replace(target)
+            sync_directory(target.parent)
+        except OSError as error:
+            raise disk_fault(error, "The partner's certificate cannot be kept") from error
+        return target
+
+    def forget(self, partner: str) -> None:
+        _check_code(partner)
+        try:
+            for ring in (self._keyrings.partner_ring(partner), *self._keyrings.old_rings(partner)):
+                ring.unlink(missing_ok=True)
+            if self._keyrings.partners.is_dir():
+                sync_directory(self._keyrings.partners)
+        except OSError as error:
+            raise disk_fault(error, "The partner's certificate cannot be removed") from error
+
+    # -- our key
+
+    def _own_gpg(self) -> ConfinedGpg:
+        if not self._keyrings.own_ring.is_file():
+            raise OwnKeyUnusable("There is no key of our own.")
+        return ConfinedGpg(self._keyrings.own)
+
+    def _own(self, gpg: ConfinedGpg, fingerprint: str | None) -> KeySet:
+        found = read_keys(gpg, self._keyrings.own_ring)
+        if fingerprint is not None:
+            found = tuple(keys for keys in found if keys.primary.fingerprint == fingerprint)
+        if len(found) != 1:
+            one = "exactly one key" if fingerprint is None else "the key that is asked for"
+            raise OwnKeyUnusable(f"The keyring of this site does not hold {one}.")
+        return found[0]
+
+    def _make_directories(self) -> None:
+        try:
+            self._keyrings.make()
+        except OSError as error:
+            raise disk_fault(error, "The keyrings' directory cannot be made") from error
+
+    def _sync_own(self) -> None:
+        """Make the new key durable before anybody is told of it."""
+        try:
+            for directory, _, names in os.walk(self._keyrings.own):
+                for name in names:
+                    path = Path(directory, name)
+                    if path.is_file() and not path.is_symlink():
+                        sync_file(path)
+                sync_directory(Path(directory))
+        except OSError as error:
+            raise disk_fault(error, "The new key cannot be made durable") from error
+
+    # -- a partner's certificate
+
+    @contextmanager
+    def _imported(self, armoured: str) -> Iterator[tuple[KeySet, Path]]:
+        """The certificate, and the keyring file that holds nothing else, until the end of the block."""
+        octets = _armour(armoured)
+        self._make_directories()
+        try:
+            home = Path(tempfile.mkdtemp(prefix=".card-", dir=self._keyrings.root))
+        except OSError as error:
+            raise disk_fault(error, "A certificate cannot be looked at") from error
+        try:
+            gpg = ConfinedGpg(home)
+            ring = home / "pubring.kbx"
+            with gpg.within(_WRITING):
+                result = gpg.import_keys(octets, extra_args=["--import-options", "import-minimal,keep-ownertrust"])
+            if int(result.sec_read):
+                raise CardRefused("The card holds a secret key; its owner has to make a new one.")
+            if int(result.count) != 1 or int(result.imported) != 1 or not ring.is_file():
+                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+            found = read_keys(gpg, ring)
+            if len(found) != 1:
+                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+            yield found[0], ring
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _export(gpg: ConfinedGpg, ring: Path, fingerprint: str) -> str:
+    """A certificate as it lies in a keyring, ASCII-armoured, without signatures of third parties."""
+    gpg.keyring = [str(ring)]
+    with gpg.within(Bounds()):
+        armoured: str = gpg.export_keys(fingerprint, minimal=True)
+    if gpg.last.returncode != 0 or not armoured:
+        raise CryptoFailed("GnuPG did not write a certificate out.")
+    return armoured
+
+
+def _armour(armoured: str) -> bytes:
+    """The text as octets, if it is one armoured public key block of a sensible size."""
+    try:
+        octets = armoured.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise CardRefused("The card's certificate is not ASCII-armoured.") from error
+    if len(octets) > _MOST_ARMOUR:
+        raise CardRefused("The card's certificate is too long.")
+    # GnuPG 2.4 takes what is left of a block that was cut off.
+    if octets.count(_ARMOUR_BEGINS) != 1 or _ARMOUR_PUBLIC not in octets or _ARMOUR_ENDS not in octets:
+        raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
+    return octets
+
+
+def _check_code(partner: str) -> None:
+    if not is_code(partner):
+        raise CardRefused("The partner's code cannot name a keyring.")

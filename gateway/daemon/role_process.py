@@ -1,0 +1,140 @@
+"""One role as a process: its lock, its bell, its signals, its stages; until SIGTERM, or the end of its supervisor.
+
+Raises SiteBusy where the role runs already, and lets a Halt through to the command line, which exits with its status.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway import assembly
+from gateway.daemon.lock import held
+from gateway.daemon.recovery import tidy
+from gateway.daemon.roles import Role
+from gateway.daemon.signals import ended_after, noted
+from gateway.daemon.stage_loop import Crew
+from gateway.daemon.stopped_partners import say_stopped
+from gateway.daemon.wake_ups import Bell
+from gateway.daemon.walls import confine, die_with, require_account
+from gateway.errors import GatewayError
+from gateway.logs import Logger, configure, library_lines
+from gateway.settings.model import Settings
+from gateway.settings.secrets import Secrets, secrets_of
+from gateway.spool.stability import Settling
+from gateway.spool.watching import Hint, OnHint, Watcher
+from gateway.stages.context import Stage, Workplace
+from gateway.stages.inbound.collect import UNFINISHED, Uploads
+from gateway.storage.writers import may_ask_of_any_file
+
+_DEFECT: Final = 70
+_START_SECONDS: Final = 60
+"""That a watcher may take to start: 3,000 directories need a tenth of one."""
+
+
+def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
+    """Be that role until told to stop."""
+    if supervised_by is not None:
+        die_with(supervised_by)
+    log = configure(
+        settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+    )
+    try:
+        require_account(settings, role)
+        log.info("role.confined", measures=list(confine(settings, role)))
+        _insist_on_secrecy(secrets_of(settings.home, os.environ), role)
+        _work(settings, role, log, supervised=supervised_by is not None)
+    except GatewayError as error:
+        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+        raise
+    log.info("role.stopped", pid=os.getpid())
+
+
+def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
+    home = settings.home
+    with ExitStack() as stack:
+        stack.push(partial(_report, log))
+        # A role whose supervisor was killed needs a moment to end; its successor waits for it.
+        patience = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
+        stack.enter_context(held(home.run, role, patience))
+        bell = stack.enter_context(Bell(home.run, role))
+        stack.enter_context(library_lines(log))
+        stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), bell))
+        place = assembly.workplace(settings, role, log, lambda: bool(stopping))
+        stack.callback(place.ledger.close)
+        if not supervised:  # else the supervisor did, for all of them
+            say_stopped(log, settings)
+            place.ledger.check_pages()
+        stages = _stages(stack, place, role, bell, log)
+        crew = Crew(role, place, stages, bell)
+        stack.callback(crew.close)
+        log.info("role.started", pid=os.getpid())
+        crew.run()
+
+
+def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
+    """SecretExposed where the keys that the role uses can be read by others too."""
+    match role:
+        case Role.INSPECT:
+            return
+        case Role.VAULT:
+            secrets.insist(secrets.openpgp)
+        case Role.LINK:
+            secrets.insist([secrets.client_key, secrets.old_client_key])
+
+
+def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+    """A defect of ours is told as a line like all others, not as text between them, and ends the process."""
+    if isinstance(error, Exception) and not isinstance(error, GatewayError):
+        log.error("role.died", reason="a defect of the gateway", exc_info=error)
+        raise SystemExit(_DEFECT) from error
+
+
+def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Logger) -> Sequence[Stage]:
+    """The role's stages, after what a crash may have left was put right, and with its watcher running."""
+    home = place.home
+
+    def without_events(why: str) -> None:
+        log.warning("work.deferred", code="no-events", reason=why)
+
+    def watch(roots: Sequence[Path], on_hint: OnHint, *, every_write: bool = False) -> None:
+        with ended_after(_START_SECONDS):
+            stack.enter_context(Watcher(roots, on_hint, without_events, every_write=every_write))
+
+    tidy(home, place.ledger, role)
+    match role:
+        case Role.INSPECT:
+            import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
+
+            settling, words = Settling(time.monotonic), Settling(time.monotonic)
+
+            def on_spool(path: Path, hint: Hint) -> None:
+                tree = words if path.is_relative_to(home.outcomes) else settling
+                if hint is Hint.MOVED:
+                    tree.note_moved(path)
+                else:
+                    tree.note_written(path, writing=hint is Hint.WRITING)
+                bell.ring()
+
+            readers = stack.enter_context(assembly.sandbox(place.settings))
+            watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
+            return assembly.inspect_stages(place, readers, settling, words)
+        case Role.VAULT:
+            return assembly.vault_stages(place, bell.ring)
+        case Role.LINK:
+            uploads = Uploads()
+
+            def on_landing(path: Path, _hint: Hint) -> None:
+                if path.parent != home.logins:
+                    uploads.note(path)
+                if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
+                    bell.ring()
+
+            watch([path for path in (home.landing, home.logins) if path.is_dir()], on_landing)
+            return assembly.link_stages(place, bell.ring, uploads)

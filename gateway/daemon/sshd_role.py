@@ -1,0 +1,118 @@
+"""The sshd role (`gateway run --role sshd`): the managed SFTP server as a process and an account of its own.
+
+For sites whose roles have accounts: it holds the host key, which no other role can read, and what partners bring lies in
+the landing, where the link role takes it by their group. It has no other business and no other rights.
+
+Raises what `server` raises, SiteBusy where the role runs already, WrongAccount under another account than its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from gateway.daemon.lock import held
+from gateway.daemon.signals import noted
+from gateway.daemon.sshd_supervision import Server
+from gateway.daemon.stopped_partners import require_going, say_stopped
+from gateway.daemon.wake_ups import Bell
+from gateway.daemon.walls import confine, require_account
+from gateway.errors import GatewayError
+from gateway.logs import Logger, configure
+from gateway.preflight import load
+from gateway.settings.model import Settings
+from gateway.spool.watching import Watcher
+
+NAME: Final = "sshd"
+"""The role's name, of its account in `[accounts]`, and of its lock and bell."""
+
+_LOOK_EVERY: Final = 1.0
+_ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Takes no right to read: the sender may have given itself none either."""
+
+
+def serve(settings: Settings) -> None:
+    """Be the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
+    log = configure(
+        settings.site.code, NAME, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+    )
+    try:
+        require_account(settings, NAME)
+        log.info("role.confined", measures=list(confine(settings, NAME)))
+        with ExitStack() as stack:
+            _serve(settings, log, stack)
+    except GatewayError as error:
+        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+        raise
+    log.info("role.stopped", pid=os.getpid())
+
+
+def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
+    home = settings.home
+    stack.enter_context(held(home.sshd, NAME))
+    bell = stack.enter_context(Bell(home.sshd, NAME))
+    signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), bell))
+    say_stopped(log, settings)
+    server = Server(settings, log)
+    stack.callback(server.stop)
+    server.start()
+
+    def without_events(why: str) -> None:
+        log.warning("work.deferred", code="no-events", reason=why)
+
+    stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
+    log.info("role.started", pid=os.getpid())
+    while True:
+        if settings.accounts.split:
+            for path in _closed(settings):
+                _open_to_link(path)
+        bell.wait(_LOOK_EVERY)
+        while signals:
+            if signals.pop(0) != signal.SIGHUP:
+                return
+            try:
+                changed = load(home)
+                server.check(changed)
+                require_going(settings, changed)
+            except GatewayError as error:
+                log.exception("gateway.reload-refused", code=error.code, reason=error.reason, remedy=error.remedy)
+                continue
+            settings = changed
+            say_stopped(log, settings)
+            server.reload(settings)
+            log.info("gateway.reloaded", count=len(settings.partners))
+        server.look_after()
+
+
+def _closed(settings: Settings) -> Iterator[Path]:
+    """Complete files that their sender gave a mode of its own, such as 600, so that the group cannot take them."""
+    for code in settings.partners:
+        try:
+            entries = list(os.scandir(settings.home.landing_in(code)))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError:
+                continue  # the link role was quicker
+            if stat.S_ISREG(mode) and not mode & stat.S_IRGRP and not entry.name.endswith(".part"):
+                yield Path(entry.path)
+
+
+def _open_to_link(path: Path) -> None:
+    try:
+        descriptor = os.open(path, _ENTRY)
+    except OSError:
+        return
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            Path(f"/proc/self/fd/{descriptor}").chmod(0o640)
+    finally:
+        os.close(descriptor)

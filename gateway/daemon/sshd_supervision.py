@@ -1,0 +1,144 @@
+"""The managed SFTP server of one site: started, watched, made to take over another configuration, its log-ins counted.
+
+Raises ServerFailed where sshd does not start, SecretExposed for a host key that others can read.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from gateway.assembly import server_spec
+from gateway.domain.logins import Result
+from gateway.errors import Defer
+from gateway.logs import Logger
+from gateway.settings.model import Settings
+from gateway.settings.secrets import secrets_of
+from gateway.spool.logins import LoginCounts
+from gateway.transport.sshd.config import ServerSpec, logins
+from gateway.transport.sshd.logins import Attempt, Connections
+from gateway.transport.sshd.server import ManagedServer, check_server
+
+_PATIENCE: Final = 30.0
+"""Seconds until counts that could not be written are tried again."""
+
+
+class Server:
+    """sshd, while `[sftp_server] managed` says so."""
+
+    def __init__(self, settings: Settings, log: Logger) -> None:
+        self._settings = settings
+        self._log = log
+        self._server: ManagedServer | None = None
+        self._connections = Connections({})
+        self._lock = threading.Lock()  # sshd is heard in a thread of its own
+        self._counts: LoginCounts | None = None
+        self._write_at = 0.0
+
+    def start(self) -> None:
+        if not self._settings.sftp_server.managed:
+            return
+        secrets = secrets_of(self._settings.home, os.environ)
+        secrets.insist([secrets.host_key, secrets.old_host_key])
+        spec = server_spec(self._settings)
+        self._begin_counting(spec)
+        server = ManagedServer(spec, self._said)
+        server.start()
+        self._server = server
+        self._log.info("server.started", host=spec.host, port=spec.port, pid=server.pid)
+
+    def look_after(self) -> None:
+        """Start it again where it has ended by itself, and let what was counted of log-ins be known."""
+        with self._lock:
+            overdue = list(self._connections.overdue(time.monotonic()))
+        self._came_out(overdue)
+        if self._counts is not None and time.monotonic() >= self._write_at:
+            self._write(self._counts.step)
+        if self._server is None or self._server.is_alive():
+            return
+        self._log.error("server.stopped", reason="it ended by itself; it is started again")
+        self.stop()
+        try:
+            self.start()
+        except Defer as error:
+            self._log.warning("work.deferred", code=error.code, reason=error.reason)
+
+    def check(self, settings: Settings) -> None:
+        """ServerFailed where it could not serve these settings."""
+        if settings.sftp_server.managed:
+            check_server(server_spec(settings))
+
+    def reload(self, settings: Settings) -> None:
+        """Take over other settings, which `check` found good."""
+        before, self._settings = self._settings, settings
+        if (settings.sftp_server, settings.site) != (before.sftp_server, before.site) or self._shuts_out(settings):
+            self.stop()
+        if self._server is None:
+            self.start()
+        else:
+            spec = server_spec(settings)
+            with self._lock:
+                self._connections.know(_owners(spec))
+            self._server.reload(spec)
+
+    def _shuts_out(self, settings: Settings) -> bool:
+        """Whether somebody's key counts no more: sshd asks for keys at the login only, and its session may be open."""
+        if self._server is None or not settings.sftp_server.managed:
+            return False
+        return not logins(self._server.spec) <= logins(server_spec(settings))
+
+    def stop(self) -> None:
+        if self._server is None:
+            return
+        self._server.stop()
+        self._server = None
+        with self._lock:
+            left = list(self._connections.end())
+        self._came_out(left)
+        if self._counts is not None:
+            self._write(self._counts.finish)
+
+    # -- log-ins
+
+    def _begin_counting(self, spec: ServerSpec) -> None:
+        with self._lock:
+            self._connections.know(_owners(spec))
+        if self._counts is None:
+            self._counts = LoginCounts(self._settings.home.logins, time.time, time.monotonic, os.urandom)
+            self._write(self._counts.step)
+
+    def _said(self, message: str) -> None:
+        self._log.info("server.logged", reason=message)
+        with self._lock:
+            attempts = list(self._connections.hear(message, time.monotonic()))
+        self._came_out(attempts)
+
+    def _came_out(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            login = attempt.login
+            if self._counts is not None:
+                self._counts.count(login)
+            keys = {"partner": login.partner, "fingerprint": login.fingerprint, "address": attempt.address}
+            known = {key: value for key, value in keys.items() if value is not None}
+            if login.result is Result.ACCEPTED:
+                self._log.info("logon.accepted", **known)
+            else:
+                # A load balancer that looks whether the port is open is nobody to be warned of.
+                say = self._log.info if login.result is Result.NO_LOGIN else self._log.warning
+                say("logon.refused", code=str(login.result), **known)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        """What cannot be written stays counted, and is tried again."""
+        try:
+            action()
+        except Defer as error:
+            self._write_at = time.monotonic() + _PATIENCE
+            self._log.warning("work.deferred", code=error.code, reason=error.reason, stage="logins")
+
+
+def _owners(spec: ServerSpec) -> Mapping[str, str]:
+    """Partners by their keys' fingerprints."""
+    return {fingerprint: partner for partner, fingerprint in logins(spec)}

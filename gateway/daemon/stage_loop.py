@@ -1,0 +1,130 @@
+"""A role at work: its stages in turn, again and again, until told to stop.
+
+A Defer that leaves a stage (the disk is full, the ledger busy) makes that stage wait and try again, with growing pauses,
+while the others go on: what frees the disk is a stage too. An error of the operating system that no stage translated
+counts as the disk's, for every step may be done again. A Halt ends the role with the error's exit status, and the
+supervisor then stops the whole gateway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from gateway.daemon.roles import Role
+from gateway.daemon.wake_ups import Bell, ring
+from gateway.errors import Defer
+from gateway.stages.context import Stage, Step, Workplace
+from gateway.storage.durable import disk_error
+
+PATIENCE: Final = 30.0
+"""Seconds that a stage waits at most after a fault of the machine it runs on."""
+
+
+NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
+    {
+        "admit": (),
+        "validate": (Role.VAULT,),
+        "deliver": (Role.VAULT,),
+        "hear": (Role.VAULT,),
+        "settle": (),
+        "expect": (),
+        "unanswered": (),
+        "overdue": (Role.INSPECT, Role.LINK),
+        "accept": (Role.INSPECT,),
+        "open": (Role.INSPECT,),
+        "pack": (),
+        "seal": (Role.LINK,),
+        "acknowledge": (Role.LINK,),
+        "collect": (Role.VAULT,),
+        "send": (Role.VAULT,),
+        "record": (),
+        "foresee": (),
+    }
+)
+"""Which other roles a stage's results are for. Whoever is woken asks the ledger a dozen questions, so nobody is in vain."""
+
+
+@dataclass
+class _Post:
+    """A stage at its work: how often it failed in a row, and the moment until which it pauses."""
+
+    stage: Stage
+    failures: int = 0
+    until: float = 0.0
+
+
+class Crew:
+    """The stages of one role. `pulse` counts seconds and never goes back."""
+
+    def __init__(
+        self,
+        role: Role,
+        place: Workplace,
+        stages: Sequence[Stage],
+        bell: Bell,
+        pulse: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._role = role
+        self._place = place
+        self._posts = [_Post(stage) for stage in stages]
+        self._bell = bell
+        self._pulse = pulse
+
+    def run(self) -> None:
+        """Work until the workplace says stop."""
+        place = self._place
+        while not place.stopping():
+            done, wait = self._round()
+            if not done and not place.stopping():
+                self._bell.wait(wait)
+
+    def close(self) -> None:
+        for post in self._posts:
+            post.stage.close()
+
+    def _round(self) -> tuple[int, float]:
+        """Each stage once: the units that moved, and the seconds until one of them has something to do."""
+        place, done = self._place, 0
+        waits = [place.settings.daemon.rescan_seconds]
+        for post in self._posts:
+            if place.stopping():
+                break
+            if post.until > self._pulse():
+                waits.append(post.until - self._pulse())
+                continue
+            step = self._step(post)
+            done += step.done
+            if step.done:
+                self._pass_on(post.stage)  # at once: nobody waits for what our next stages have to do
+            if step.due is not None:
+                waits.append(step.due - place.clock())
+        return done, max(min(waits), 0.02)
+
+    def _pass_on(self, stage: Stage) -> None:
+        """Wake the roles whose work a stage's results are; those that run anyway lose nothing by it."""
+        for other in NEXT.get(stage.name, tuple(role for role in Role if role is not self._role)):
+            ring(self._place.home.run, other)
+
+    def _step(self, post: _Post) -> Step:
+        """One step of the stage; after a fault of the machine nothing, and a pause."""
+        try:
+            step = post.stage.step()
+        except Defer as error:
+            self._pause(post, error)
+        except OSError as error:
+            self._pause(post, disk_error(error, f"in the middle of {post.stage.name}"), exc_info=error)
+        else:
+            if post.failures:
+                post.failures = 0
+                self._place.log("work.resumed", stage=post.stage.name)
+            return step
+        return Step(due=self._place.clock() + post.until - self._pulse())
+
+    def _pause(self, post: _Post, error: Defer, **keys: OSError) -> None:
+        post.failures += 1
+        post.until = self._pulse() + min(PATIENCE, 0.5 * 2.0 ** min(post.failures, 10))
+        self._place.say_deferred(error, stage=post.stage.name, remedy=error.remedy, **keys)

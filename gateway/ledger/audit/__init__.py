@@ -1,0 +1,1 @@
+"""Proofs that the ledger is what it was, one module a proof."""

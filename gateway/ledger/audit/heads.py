@@ -1,0 +1,138 @@
+"""Heads of chains: those of ours that partners hold, against our chain; and those of theirs that we hold, against each other.
+
+Nothing is raised for what is found wrong: it is a Fault. A chain that was cut, rolled back or made anew with right hashes
+is found here and nowhere else: what partners hold is out of reach of whoever edits the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from gateway.domain.states import Direction
+from gateway.ledger.audit.chain import EVERY, Fault, loaded
+from gateway.ledger.chain import GENESIS, Head
+from gateway.ledger.store import event_digest
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A head of our chain that somebody says it has seen; `source` says where the word of it lies, `said` whose it is."""
+
+    sequence: int
+    sha256: str
+    source: str
+    said: str = "a partner holds"
+
+
+def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iterator[Fault]:
+    """The heads that we published, those that partners sent back, those in `claimed`, and the partners' own."""
+    for head in _published(connection):
+        yield from _compare(connection, head)
+    for head in (*_sent_back(connection), *claimed):
+        yield from _compare(connection, head)
+    yield from _agreed(connection)
+    yield from _partners_own(connection)
+
+
+def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
+    if head.sequence == 0:
+        ours: str | None = GENESIS
+    else:
+        ours = event_digest(connection, head.sequence)
+    if ours is None:
+        message = f"{head.said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
+        yield Fault("head", head.source, message)
+    elif ours != head.sha256:
+        yield Fault("head", head.source, f"{head.said} another event {head.sequence} than our chain has")
+
+
+def _published(connection: Connection) -> Iterator[Claimed]:
+    query = select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256).where(
+        CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.head_sequence.is_not(None)
+    )
+    for identity, sequence, sha256 in connection.execute(query).all():
+        yield Claimed(sequence, sha256, f"consignment {identity}", "it names")
+    for row, body in _bodies(connection, Direction.OUT):
+        if head := _head(body, "audit_head"):
+            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}", "it names")
+
+
+def _sent_back(connection: Connection) -> Iterator[Claimed]:
+    for row, body in _bodies(connection, Direction.IN):
+        if head := _head(body, "seen_head"):
+            yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment} from {row.partner}")
+
+
+def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Row[Any], dict[str, Any]]]:
+    """Receipts and their text; an issued one of a quarantined consignment holds a list only, until it is sealed."""
+    query = select(RECEIPTS).where(RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None))
+    for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key)):
+        body = loaded(row.body)
+        if body:
+            yield row, body
+
+
+def _head(body: dict[str, Any], name: str) -> Head | None:
+    """A head that a receipt names, None where it names none."""
+    head = body.get(name)
+    if not isinstance(head, dict):
+        return None
+    sequence, sha256 = head.get("sequence"), head.get("sha256")
+    return Head(sequence, sha256) if isinstance(sequence, int) and isinstance(sha256, str) else None
+
+
+def _agreed(connection: Connection) -> Iterator[Fault]:
+    """The heads that rows hold against the events that took them down when they came."""
+    events = EVENTS.c.event, EVENTS.c.detail
+    opened = (
+        select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256, *events)
+        .join(EVENTS, (EVENTS.c.subject == CONSIGNMENTS.c.id) & (EVENTS.c.partner == CONSIGNMENTS.c.partner))
+        .where(CONSIGNMENTS.c.direction == str(Direction.IN), EVENTS.c.event == "consignment.opened")
+    )
+    for row in connection.execute(opened).all():
+        if loaded(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
+            yield Fault("head", f"consignment {row.id}", "the partner's head is not the one that came with it")
+    for receipt, body in _bodies(connection, Direction.IN):
+        named = connection.execute(select(*events).where(EVENTS.c.sequence == receipt.event)).first()
+        if named is None or named.event != "receipt.accepted":
+            continue
+        detail = loaded(named.detail)
+        for word, part in (("head", "audit_head"), ("seen", "seen_head")):
+            head = _head(body, part)
+            if detail.get(word) != (None if head is None else [head.sequence, head.sha256]):
+                yield Fault("head", f"receipt {receipt.consignment}", f"its {part} is not the one that came with it")
+
+
+def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tuple[str, Head, str]]:
+    """Heads of partners' chains that this site holds: partner, head, and where it lies."""
+    query = select(CONSIGNMENTS).where(
+        CONSIGNMENTS.c.direction == str(Direction.IN), CONSIGNMENTS.c.head_sequence.is_not(None)
+    )
+    if partner is not None:
+        query = query.where(CONSIGNMENTS.c.partner == partner)
+    for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(CONSIGNMENTS.c.key)):
+        yield row.partner, Head(row.head_sequence, row.head_sha256), f"consignment {row.id}"
+    for row, body in _bodies(connection, Direction.IN):
+        if partner in (None, row.partner) and (head := _head(body, "audit_head")):
+            yield row.partner, head, f"receipt {row.consignment}"
+
+
+def _partners_own(connection: Connection) -> Iterator[Fault]:
+    """A partner that shows two different events of one number has changed its chain."""
+    known: dict[tuple[str, int], str] = {}
+    for partner, head, source in heads_of(connection):
+        before = known.setdefault((partner, head.sequence), head.sha256)
+        if before != head.sha256:
+            message = f"{partner} has shown two different events {head.sequence} of its chain: ask them to verify it"
+            yield Fault("partner", source, message)
+    lanes = select(LANES.c.partner, LANES.c.seen_sequence, LANES.c.seen_sha256).where(
+        LANES.c.seen_sequence.is_not(None)
+    )
+    for partner, sequence, sha256 in connection.execute(lanes).all():
+        if known.get((partner, sequence)) != sha256:
+            yield Fault("head", f"lane {partner}", "the newest head of the partner is not one that came from it")

@@ -1,0 +1,106 @@
+"""Whether a file is this site's ledger, of this program's version, and what SQLite's errors mean.
+
+Plain SQLite: whoever only asks (the supervisor, before it starts three roles) does not wait for the library that writes.
+Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, and what `translate` gives.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.errors import (
+    DiskFull,
+    GatewayError,
+    ImpossibleMove,
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerRolledBack,
+    LedgerSchema,
+    LedgerUnavailable,
+    SiteMissing,
+)
+from gateway.ledger.head_file import Witness
+
+SCHEMA_VERSION: Final = "0001"
+"""The newest migration; a test holds it against `migrations/versions`."""
+
+BUSY_SECONDS: Final = 30
+
+
+def require_file(path: Path) -> None:
+    """SiteMissing where there is no file; LedgerCorrupt where it is empty, for opening it would make a database of it."""
+    if not path.exists():
+        raise SiteMissing(f"there is no ledger at {path}")
+    if path.stat().st_size == 0:
+        raise LedgerCorrupt("the ledger's file is empty")
+
+
+def check(path: Path, witness: Witness | None = None) -> None:
+    """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
+    LedgerRolledBack where the witness knows it for an old copy.
+    """
+    require_file(path)
+    # Asked first: another process may commit, and remember that, before we look.
+    remembered = None if witness is None else witness.remembered()
+    with _opened(path) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        if ("alembic_version",) not in tables:
+            raise LedgerCorrupt("the ledger's file is a database, but not a ledger")
+        found = _one(connection, "SELECT version_num FROM alembic_version")
+        if found != SCHEMA_VERSION:
+            raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+        if remembered is None:
+            return
+        last = _one(connection, "SELECT coalesce(max(sequence), 0) FROM events")
+        if _one(connection, "SELECT sha256 FROM events WHERE sequence = ?", remembered.sequence) != remembered.sha256:
+            raise LedgerRolledBack(
+                f"this site has written event {remembered.sequence} of its chain before; the ledger ends with event "
+                f"{last}" + (", and has another one" if last >= remembered.sequence else "")
+            )
+
+
+def check_pages(path: Path) -> None:
+    """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word."""
+    with _opened(path) as connection:
+        said = _one(connection, "PRAGMA quick_check(1)")
+    if said != "ok":
+        raise LedgerCorrupt(str(said)[:120])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+def _one(connection: sqlite3.Connection, query: str, *values: int) -> Any:
+    """The first value of the first row; None where there is none."""
+    row = connection.execute(query, values).fetchone()
+    return row[0] if row else None
+
+
+def translate(error: Exception) -> GatewayError:
+    """The gateway's word for what the database said, or a library for it; never with its parameters, which may be names
+    of files.
+    """
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy's errors hold SQLite's
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    said = str(cause)[:120]
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return LedgerBusy()
+        case sqlite3.SQLITE_FULL:
+            return DiskFull("no room for the ledger")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return LedgerCorrupt(said)
+        case sqlite3.SQLITE_CONSTRAINT:
+            return ImpossibleMove(f"the ledger refuses it: {said}")
+        case _:
+            return LedgerUnavailable(said)

@@ -1,0 +1,1 @@
+"""What the ledger is asked, one module a subject. Reads only."""

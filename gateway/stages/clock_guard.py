@@ -1,0 +1,59 @@
+"""How long things wait at most, and what to do when the clock says that they wait longer.
+
+Pauses are moments of the site's clock. When that is put back, moments that were set before it lie days ahead. Nothing here
+waits longer than the longest pause there is: what seems to is due now.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Table
+
+from gateway.domain.states import State
+from gateway.ledger.queries import records
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.settings.model import LinkSettings
+from gateway.stages.context import Workplace
+
+_HOUR: Final = 3600.0
+_DAY: Final = 86400.0
+
+_RETRIED: Final[tuple[tuple[Table, tuple[State, ...]], ...]] = (
+    (TRANSFERS, (State.ADMITTED, State.VALIDATED, State.OPENED)),
+    (CONSIGNMENTS, (State.PACKED, State.SEALED, State.LANDED)),
+    (RECEIPTS, (State.ISSUED, State.SEALED, State.LANDED)),
+)
+"""Where something that was deferred waits for its next attempt."""
+
+
+def receipt_wait(link: LinkSettings, resends: int) -> float:
+    """Seconds that a receipt may take before the same bytes go again for the (resends + 1)th time: twice as long each time."""
+    return min(link.receipt_overdue_hours * _HOUR * 2.0**resends, _longest_receipt_wait(link))
+
+
+def bring_forward(place: Workplace, now: float) -> int:
+    """Let nothing wait for a moment that only a clock that was wrong can have set; how many did."""
+    link = place.settings.link
+    bounds = [(table, states, link.retry_cap_seconds) for table, states in _RETRIED]
+    bounds.append((CONSIGNMENTS, (State.SENT,), _longest_receipt_wait(link)))
+    with place.ledger.read() as connection:
+        found = [
+            (table, records.due_after(connection, table, states, now + longest)) for table, states, longest in bounds
+        ]
+        lanes = [
+            partner for partner, lane in records.lanes(connection).items() if lane["due"] > now + link.retry_cap_seconds
+        ]
+    count = len(lanes) + sum(len(keys) for _, keys in found)
+    if count:
+        with place.ledger.write() as transaction:
+            for table, keys in found:
+                transaction.set(table, keys, due=now)
+            for partner in lanes:
+                transaction.set_lane(partner, due=now)
+        place.log("clock.set-back", count=count, reason="work waited for a moment further ahead than any pause lasts")
+    return count
+
+
+def _longest_receipt_wait(link: LinkSettings) -> float:
+    return max(link.receipt_overdue_hours * _HOUR, _DAY)

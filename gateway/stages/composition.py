@@ -1,0 +1,123 @@
+"""Documents that the gateway writes itself, on their way into custody: the road of anything that is submitted.
+
+Each is held against its rules by the readers before anything is decided, and validated once more by the stage, like a
+dropped file. Raises FlowNotPermitted, PartnerUnknown, ConfigurationInvalid for a partner that is stopped, FileTooLarge,
+ContentInvalid, PoisonFile, DiskFull and DiskFailed, all before the ledger has heard of them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.xml_lines import Office
+from gateway.errors import (
+    ConfigurationInvalid,
+    ContentInvalid,
+    DiskFull,
+    FileTooLarge,
+    FlowNotPermitted,
+    PartnerUnknown,
+    PoisonFile,
+)
+from gateway.ledger.store import Transaction
+from gateway.settings.model import SiteKind
+from gateway.spool.submission import Draft
+from gateway.stages.context import Workplace
+from gateway.stages.inspection import invalid, wrong_authority
+from gateway.stages.outbound.admit import record_admitted
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox
+
+_FOREIGN: Final = re.compile(r"[^\w '’.,&()/-]|_")
+_OFFICE_NAME: Final = 70
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A document for one partner, under the name that it gets there."""
+
+    partner: str
+    name: str
+    content: bytes
+
+
+def office_of(place: Workplace) -> Office:
+    """The site as the office that a document comes from, in the letters and marks that schemas give to names."""
+    name = " ".join(_FOREIGN.sub(" ", place.settings.site.name).split())[:_OFFICE_NAME].strip()
+    return Office(place.site.replace("-", "")[:10], name or place.site)
+
+
+def authority_of(place: Workplace, partner: str) -> str:
+    """The authority that a document to that partner concerns: the partner, or this site where it goes to DWP."""
+    known = place.settings.partners.get(partner)
+    return place.site if known is not None and known.kind is SiteKind.DWP else partner
+
+
+def require_route(place: Workplace, flow: str, partner: str) -> None:
+    """Whether the flow may go to that partner from here."""
+    if partner in place.settings.stopped:
+        raise ConfigurationInvalid("\n".join(str(fault) for fault in place.settings.stopped[partner].faults))
+    if partner not in place.settings.partners:
+        raise PartnerUnknown(f"There is no partner {partner[:40]!r}.")
+    if partner not in place.routes.outgoing.get(flow, frozenset()):
+        raise FlowNotPermitted(f"The flow {flow} does not go to {partner}.")
+
+
+def submit(
+    place: Workplace,
+    readers: Sandbox,
+    flow: str,
+    documents: Sequence[Composed],
+    require: Callable[[Transaction], None] = lambda _transaction: None,
+) -> list[str]:
+    """Take the documents into custody, all or none; the ids of their transfers. `require` raises where, in the transaction
+    that records them, what they were written for no longer holds.
+    """
+    for document in documents:
+        require_route(place, flow, document.partner)
+    limit = place.settings.flows[flow].max_bytes
+    if (largest := max((len(document.content) for document in documents), default=0)) > limit:
+        raise FileTooLarge(f"The document would have {largest} bytes; its flow allows {limit}.")
+    needed = sum(len(document.content) for document in documents) + place.settings.limits.min_free_bytes
+    if shutil.disk_usage(place.home.vault).free < needed:
+        raise DiskFull(f"{needed} bytes are needed to take the documents in")
+    with Draft(place.home.submitted, place.new_id()) as draft:
+        written = [draft.write(document.content, place.new_id()) for document in documents]
+        draft.commit()
+        _validate(place, readers, flow, documents, [path for path, _ in written])
+        rows = [
+            {
+                "id": copy.transfer,
+                "flow": flow,
+                "partner": document.partner,
+                "name": document.name,
+                "size": copy.size,
+                "sha256": copy.sha256,
+                "origin": None,
+                "reference": None,
+            }
+            for document, (_, copy) in zip(documents, written, strict=True)
+        ]
+        with place.ledger.write() as transaction:
+            require(transaction)
+            draft.move_in(place.home.custody)
+            record_admitted(place, transaction, rows)
+    return [copy.transfer for _, copy in written]
+
+
+def _validate(
+    place: Workplace, readers: Sandbox, flow: str, documents: Sequence[Composed], paths: Sequence[Path]
+) -> None:
+    """What the partner would refuse never gets as far as the ledger."""
+    jobs = [Job(str(at), flow, path) for at, path in enumerate(paths)]
+    for job, result in readers.validate(jobs):
+        if isinstance(result, Crash):
+            raise PoisonFile(result.reason)
+        report = wrong_authority(result, authority_of(place, documents[int(job.key)].partner), place.is_same_authority)
+        if not report.valid:
+            error = invalid(report)
+            raise ContentInvalid(f"The document would break its rules:\n{error.reason}", error.finding)

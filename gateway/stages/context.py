@@ -1,0 +1,86 @@
+"""What every stage is given: the site, its ledger, a clock, randomness; and what every stage gives back.
+
+A stage's `step` does one bounded batch of what is due and may be run again at any time with the same result. It lets a
+Halt through; every other GatewayError becomes a move in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.domain import retry
+from gateway.domain.calendar import day_of
+from gateway.domain.identity import RANDOM_BYTES, new_id
+from gateway.domain.routes import Routes
+from gateway.errors import Defer, DiskFull, LedgerBusy
+from gateway.ledger.store import Ledger
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+
+BATCH: Final = 500
+"""How many small units a step takes at most: enough to share a commit, few enough to stop within seconds."""
+
+Log = Callable[..., None]
+"""`log(event, **keys)`; the keys are allow-listed in `gateway.logs`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`done` units moved, more may be due at once; `due` is when the next known one is, None where nothing waits."""
+
+    done: int = 0
+    due: float | None = None
+
+
+class Stage(Protocol):
+    """One stage as a role runs it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def step(self) -> Step: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One role's surroundings. `chance` draws from [0, 1), `entropy(n)` gives n random bytes."""
+
+    settings: Settings
+    routes: Routes
+    ledger: Ledger
+    log: Log
+    clock: Callable[[], float]
+    chance: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    stopping: Callable[[], bool]
+
+    @property
+    def home(self) -> Home:
+        return self.settings.home
+
+    @property
+    def site(self) -> str:
+        return self.settings.site.code
+
+    def is_same_authority(self, one: str, other: str) -> bool:
+        """Whether two codes name one authority today, by the site's table."""
+        return self.settings.authorities.same(one, other, day_of(self.clock()))
+
+    def new_id(self) -> str:
+        return new_id(self.clock(), self.entropy(RANDOM_BYTES))
+
+    def say_deferred(self, error: Defer, **keys: object) -> None:
+        """The line about work that no row speaks of and that a fault of this machine put off."""
+        event = {DiskFull: "disk.full", LedgerBusy: "ledger.busy"}.get(type(error), "work.deferred")
+        self.log(event, code=error.code, reason=error.reason, **keys)
+
+    def retry_at(self, attempts: int) -> float:
+        """When to try again after `attempts` deferrals."""
+        link = self.settings.link
+        return self.clock() + retry.delay(
+            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, chance=self.chance()
+        )

@@ -1,0 +1,1 @@
+"""Stages of what this site receives: collect, open, deliver, acknowledge, answer."""

@@ -1,0 +1,259 @@
+"""Acknowledge: a consignment that came to its end here is answered with a signed receipt.
+
+Inspect issues the receipt in the transaction that ends the consignment's last transfer, so a positive answer never
+comes before the file is durably in place. Here its text is written down, once, and sealed to the partner. What the back
+office says later goes in further receipts about the same consignment. On the wire they all have one name, so they follow
+each other: the next is sealed when the last is sent, and never has the size of an earlier one, since a file of that name
+and size at the partner means "it is there already".
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+from sqlalchemy import ColumnElement, FromClause, Row
+
+from gateway.crypto.contract import OpenPgp, Sealed
+from gateway.domain.identity import to_text
+from gateway.domain.manifest import AuditHead
+from gateway.domain.receipt import Answer, ExceptionCount, Level, Outcome, Receipt, queue_name
+from gateway.domain.states import Direction, State
+from gateway.errors import GatewayError, ImpossibleMove
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.queries import receipts as asked
+from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.store import Transaction, read_head
+from gateway.ledger.tables import RECEIPTS
+from gateway.stages.attempts import claim, failed
+from gateway.stages.context import Step, Workplace
+from gateway.stages.signing import Signing
+
+OUTCOMES = {
+    State.DELIVERED: Outcome.DELIVERED,
+    State.INGESTED: Outcome.DELIVERED,
+    State.REJECTED: Outcome.REJECTED,
+    State.QUARANTINED: Outcome.QUARANTINED,
+}
+
+
+_MOST: Final = 2 << 20
+"""Bytes of answers after which the back office's words go into a receipt of their own: its reader takes 8 MiB."""
+
+_APART: Final = 64
+"""Bytes by which a receipt is made longer than the longest before it, where it would have the size of one of them: the
+length of a signature varies by a few.
+"""
+
+
+class Answered(Protocol):
+    """What of a consignment's row a receipt needs."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def partner(self) -> str: ...
+
+
+def issue(
+    transaction: Transaction,
+    consignment: Answered,
+    answers: Sequence[Answer] | None = None,
+    level: Level = Level.DELIVERED,
+) -> None:
+    """Note that a receipt is due, in the transaction that makes its content true.
+
+    `answers` are given where the ledger has no rows to take them from: the consignment was quarantined; and where they
+    are the back office's.
+    """
+    event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
+    body = None if answers is None else _written(answers)
+    transaction.insert(
+        RECEIPTS,
+        [
+            {
+                "direction": str(Direction.OUT),
+                "partner": consignment.partner,
+                "consignment": consignment.id,
+                "level": str(level),
+                "state": str(State.ISSUED),
+                "body": body,
+                "event": event,
+            }
+        ],
+    )
+
+
+def pass_on(transaction: Transaction, consignment: Answered, words: Sequence[Answer]) -> None:
+    """Note what the back office said about some of a consignment's transfers, in the transaction that moves them.
+
+    It joins the receipt that is still to be written, if there is one: while a partner is away, one grows.
+    """
+    waiting = asked.receipt_to_join(transaction.connection, consignment.partner, consignment.id, _MOST)
+    joined: list[Answer] = []
+    if waiting is not None:
+        joined = [Answer.model_validate(answer) for answer in orjson.loads(waiting.body)]
+    size = 0 if waiting is None else len(waiting.body)
+    for word in words:
+        joined.append(word)
+        size += len(_written([word]))
+        if size >= _MOST:
+            _say(transaction, consignment, waiting, joined)
+            waiting, joined, size = None, [], 0
+    if joined:
+        _say(transaction, consignment, waiting, joined)
+
+
+def _say(transaction: Transaction, consignment: Answered, waiting: Row[Any] | None, answers: list[Answer]) -> None:
+    if waiting is None:
+        issue(transaction, consignment, answers, Level.INGESTED)
+        return
+    event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
+    transaction.set(RECEIPTS, [waiting.key], body=_written(answers), event=event)
+
+
+def spoken(row: Row[Any]) -> Answer:
+    """The answer that carries the back office's word about a transfer."""
+    outcome = Outcome.INGESTED if row.state == State.INGESTED else Outcome.REFUSED
+    return Answer(transfer=row.id, sha256=row.sha256, outcome=outcome, code=row.code, reason=row.reason)
+
+
+def _exceptions(item: Row[Any]) -> ExceptionCount | None:
+    """How many exceptions a delivered file has, None for any other."""
+    counts = exceptions_in(item.facts) if OUTCOMES[State(item.state)] is Outcome.DELIVERED else None
+    return None if counts is None else ExceptionCount(count=counts[0], records=counts[1])
+
+
+def _written(answers: Sequence[Answer]) -> str:
+    return orjson.dumps([answer.model_dump(mode="json") for answer in answers]).decode()
+
+
+class Acknowledge:
+    """Issued to sealed, one receipt a step."""
+
+    name = "acknowledge"
+
+    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
+        self._place = place
+        self._engine = engine
+        self._signing = Signing(place)
+        self._after = ""
+        self._claimed: set[int] = set()
+
+    def step(self) -> Step:
+        place = self._place
+        going = fair_share.but(place.settings.stopped)
+
+        def ready(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+            return (*asked.not_behind_another(rows), *going(rows))
+
+        with place.ledger.read() as connection:
+            now = place.clock()
+            row = fair_share.next_in_turn(connection, RECEIPTS, Direction.OUT, State.ISSUED, now, self._after, ready)
+            due = asked.next_receipt_to_seal(connection, but=place.settings.stopped)
+        if row is None:
+            return Step(due=due)
+        self._after = row.partner
+        self._seal(row)
+        self._claimed.discard(row.key)
+        return Step(done=1)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _seal(self, row: Row[Any]) -> None:
+        place = self._place
+        claim(place, "receipt", row, self._claimed)
+        output = place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
+        try:
+            output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+            body = self._body(row)
+            sealed = self._sealed(row, body, output)
+        except GatewayError as error:
+            with place.ledger.write() as transaction:
+                failed(place, transaction, "receipt", row, error)
+            return
+        with place.ledger.write() as transaction:
+            if asked.text_of(transaction.connection, row.key) != row.body:
+                return  # the back office said more meanwhile: it is written anew, with that
+            # The message that it answers has served, whatever became of it.
+            answered = place.home.sealed_in / row.partner / f"{row.consignment}.pgp"
+            transaction.afterwards.append(partial(answered.unlink, missing_ok=True))
+            event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
+            transaction.move(
+                RECEIPTS,
+                Direction.OUT,
+                State.ISSUED,
+                [
+                    {
+                        "key": row.key,
+                        "state": State.SEALED,
+                        "body": body.decode(),
+                        "sealed_size": sealed.size,
+                        "sealed_sha256": sealed.sha256,
+                        "attempts": 0,
+                        "due": 0.0,
+                        "event": event,
+                    }
+                ],
+            )
+
+    def _sealed(self, row: Row[Any], body: bytes, output: Path) -> Sealed:
+        """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
+        with self._place.ledger.read() as connection:
+            sizes = asked.sealed_sizes(connection, row.partner, row.consignment, row.key)
+        signer = self._signing.signer(row.partner)
+        padding = 0
+        while True:
+            output.unlink(missing_ok=True)
+            sealed = self._engine.seal(io.BytesIO(body + b"\n" * padding), row.partner, output, signer)
+            if sealed.size not in sizes:
+                return sealed
+            padding += max(sizes) - sealed.size + _APART
+
+    def _body(self, row: Row[Any]) -> bytes:
+        """The receipt's text: as sealed before, where it was; else made from the ledger."""
+        place = self._place
+        given = [] if row.body is None else orjson.loads(row.body)
+        if isinstance(given, dict):
+            return str(row.body).encode()
+        with place.ledger.read() as connection:
+            consignment = records.consignment_in(connection, row.partner, row.consignment)
+            if consignment is None:
+                raise ImpossibleMove("a receipt without its consignment")
+            items = records.carried(connection, Direction.IN, row.partner, row.consignment)
+            head = read_head(connection)
+            lane = records.lanes(connection).get(row.partner, {})
+        answers = [Answer.model_validate(answer) for answer in given] or [
+            Answer(
+                transfer=item.id,
+                sha256=item.sha256,
+                outcome=OUTCOMES[State(item.state)],
+                # The back office's word may be in the row by now: it goes in a receipt of its own.
+                code=item.code if item.word is None else None,
+                reason=item.reason if item.word is None else None,
+                exceptions=_exceptions(item),
+            )
+            for item in items
+        ]
+        if not given:
+            answers += [
+                Answer(transfer=double["transfer"], sha256=double["sha256"], outcome=Outcome.DUPLICATE)
+                for double in orjson.loads(consignment.duplicates or "[]")
+            ]
+        seen = lane.get("seen_sequence")
+        return Receipt(
+            consignment=row.consignment,
+            sealed_sha256=consignment.sealed_sha256,
+            sender=place.site,
+            recipient=row.partner,
+            level=Level(row.level),
+            issued=to_text(place.clock()),
+            audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
+            seen_head=None if seen is None else AuditHead(sequence=seen, sha256=lane["seen_sha256"]),
+            items=tuple(answers),
+        ).to_bytes()

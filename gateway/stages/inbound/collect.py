@@ -1,0 +1,299 @@
+"""Collect: what lies complete in the landing directories becomes landed consignments and receipts.
+
+A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`), made durable and hashed there:
+whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
+in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
+or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
+names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for
+a day.
+
+What got its name from NAME.part is taken at once. Most clients know nothing of that: they write under the last name, and ask
+for the file once more when they have written it. So such a file waits until nobody has it open for writing, and for three
+seconds without a change.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.identity import is_id
+from gateway.domain.states import Direction, State
+from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
+from gateway.ledger.queries import records
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.spool.names import safe_name
+from gateway.spool.passed_over import PassedOver
+from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.quarantine import lock_away
+from gateway.storage.durable import disk_error, fsync_directory
+from gateway.storage.writers import Writers, writers_of
+
+COPYING: Final = "copying"
+"""The file in `sealed/in/PARTNER` that is being copied; no partner chooses that name."""
+
+UNFINISHED: Final = ".part"
+"""How names end in a landing while somebody still writes there."""
+
+_PART_DAYS: Final = 1.0
+_QUIET_SECONDS: Final = 3.0
+"""How long a client may take, after its last byte, to set times and to ask whether the file is there: some round trips."""
+
+_MOST_NAMES: Final = 10_000
+_PIECE: Final = 1 << 20
+
+
+class Uploads:
+    """Which files got their names from NAME.part, and which were seen without: told by the watcher's thread, asked by Collect.
+
+    It may forget, and knows nothing of the time before it was made: then it is neither.
+    """
+
+    def __init__(self) -> None:
+        self._parts: set[Path] = set()
+        self._direct: set[Path] = set()
+
+    def note(self, path: Path) -> None:
+        """A file was made, closed or renamed."""
+        for names in (self._parts, self._direct):
+            if len(names) >= _MOST_NAMES:
+                names.clear()
+        if path.name.endswith(UNFINISHED):
+            final = path.with_name(path.name.removesuffix(UNFINISHED))
+            self._parts.add(final)
+            self._direct.discard(final)
+        elif path not in self._parts:
+            self._direct.add(path)
+
+    def is_finished(self, path: Path) -> bool:
+        """Its writer has said so, by the rename. An earlier session of its own may have it open still, cut off and unaware."""
+        return path in self._parts and not os.path.lexists(path.with_name(path.name + UNFINISHED))
+
+    def is_direct(self, path: Path) -> bool:
+        return path in self._direct
+
+    def forget(self, path: Path) -> None:
+        """It was taken."""
+        self._parts.discard(path)
+        self._direct.discard(path)
+
+
+class Collect:
+    """Everything that partners left in their landing directories, one partner after the other."""
+
+    name = "collect"
+
+    def __init__(self, place: Workplace, uploads: Uploads | None = None) -> None:
+        self._place = place
+        self._passed_over = PassedOver(place.settings.spool.passed_over)
+        self._uploads = uploads or Uploads()
+        self._due: float | None = None
+
+    def step(self) -> Step:
+        done, self._due = 0, None
+        for partner in self._place.settings.partners:
+            try:
+                done += self._collect(partner)
+            # One partner's directory must not stop the others; the next round looks again.
+            except OSError as error:
+                self._place.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
+            except (DiskFull, DiskFailed) as error:
+                self._place.say_deferred(error, partner=partner)
+        return Step(done=done, due=self._due)
+
+    def close(self) -> None:
+        pass
+
+    def _collect(self, partner: str) -> int:
+        place = self._place
+        arrivals = place.home.sealed_in / partner / "arrivals"
+        landing = place.home.landing_in(partner)
+        if not landing.is_dir():
+            return 0
+        taken = 0  # what is still being written counts for nothing, however much of it there is
+        for path in self._complete(landing, arrivals):
+            arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
+            finished = self._uploads.is_finished(path)
+            if _take(path, arrivals / path.name, arrivals.with_name(COPYING), finished=finished):
+                self._uploads.forget(path)
+                taken += 1
+            if taken == BATCH:
+                break
+        if not arrivals.is_dir():
+            return 0
+        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
+        if not found:
+            return 0
+        with place.ledger.write() as transaction:
+            done = sum(self._record(transaction, partner, path, sha256) for path, sha256 in found)
+            fsync_directory(arrivals.parent)
+        return done
+
+    def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
+        limit = self._place.clock() - _PART_DAYS * 86400
+        for path in sorted(landing.iterdir()):
+            try:
+                about = path.lstat()
+            except FileNotFoundError:
+                continue  # the partner has just given it its final name, which rings the bell again
+            if path.name.endswith(UNFINISHED) or self._is_debris(path.name, about):
+                # Not the time of modification: a client may set that to the one that the file has at its own end.
+                if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
+                    path.unlink()
+            # What is among the arrivals already comes first; this one's turn is after it.
+            elif not os.path.lexists(arrivals / path.name) and not self._may_change(path, about):
+                yield path
+
+    def _is_debris(self, name: str, about: os.stat_result) -> bool:
+        """Whether a program left it behind: a link, a pipe or a device is nobody's debris, and locked away."""
+        return (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and self._passed_over(name)
+
+    def _may_change(self, path: Path, about: os.stat_result) -> bool:
+        """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
+        now = self._place.clock()
+        if self._uploads.is_finished(path) or not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
+            return False
+        if abs(now - about.st_ctime) >= _QUIET_SECONDS:  # a clock that was put back holds nothing up
+            return False
+        due = about.st_ctime + _QUIET_SECONDS
+        self._due = due if self._due is None else min(self._due, due)
+        return True
+
+    def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
+        """Whether the arrival was dealt with; if not, it waits."""
+        stem = path.name.partition(".")[0]
+        if path.name == f"{stem}.pgp" and is_id(stem) and sha256 is not None:
+            self._consignment(transaction, partner, path, stem, sha256)
+        elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and sha256 is not None:
+            return self._receipt(transaction, partner, path, stem, sha256)
+        else:
+            self._refuse(transaction, partner, path, stem, LandingUnexpected())
+        return True
+
+    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
+        known = records.consignment_in(transaction.connection, partner, stem)
+        kept = self._place.home.sealed_in / partner / path.name
+        if known is None:
+            size = path.stat().st_size
+            event = transaction.record("consignment.landed", "consignment", stem, partner, bytes=size, sha256=sha256)
+            row = {
+                "id": stem,
+                "direction": str(Direction.IN),
+                "partner": partner,
+                "state": str(State.LANDED),
+                "sealed_size": size,
+                "sealed_sha256": sha256,
+                "event": event,
+            }
+            transaction.insert(CONSIGNMENTS, [row])
+            _keep(transaction, path, kept)
+        elif known.sealed_sha256 != sha256:
+            self._refuse(transaction, partner, path, stem, ConsignmentAltered())
+        elif known.state == State.LANDED and not kept.exists():
+            _keep(transaction, path, kept)
+        else:
+            transaction.afterwards.append(partial(path.unlink, missing_ok=True))
+            self._answer_again(transaction, partner, stem)
+
+    def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
+        """The same bytes came again: the partner has not seen our receipt, if there is one already."""
+        event = transaction.record("consignment.repeated", "consignment", stem, partner)
+        sent = records.receipts_of(transaction.connection, Direction.OUT, partner, stem, State.SENT)
+        changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
+        transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
+
+    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
+        kept = self._place.home.sealed_in / partner / path.name
+        waiting = records.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
+        if kept.exists() and not kept.samefile(path):
+            return False  # another of that name is still being read: this one stays where it is until that has gone
+        event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)
+        if not waiting:
+            row = {
+                "direction": str(Direction.IN),
+                "partner": partner,
+                "consignment": stem,
+                "state": str(State.LANDED),
+                "sealed_size": path.stat().st_size,
+                "sealed_sha256": sha256,
+                "event": event,
+            }
+            transaction.insert(RECEIPTS, [row])
+        _keep(transaction, path, kept)
+        return True
+
+    def _refuse(self, transaction: Transaction, partner: str, path: Path, stem: str, error: GatewayError) -> None:
+        stem = safe_name(stem)
+        lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
+
+
+def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
+    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
+
+    False for one that is not known to be finished and that somebody has open for writing: it stays where it is, and its end
+    rings the bell.
+    """
+    try:
+        source = _opened(landed)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        landed.rename(arrival)
+        return True
+    if not stat.S_ISREG(os.fstat(source).st_mode):
+        os.close(source)
+        landed.rename(arrival)
+        return True
+    if not finished and writers_of(source) is Writers.SOME:
+        os.close(source)
+        return False
+    try:
+        with os.fdopen(source, "rb") as file, copy.open("wb") as target:
+            shutil.copyfileobj(file, target, _PIECE)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError:
+        copy.unlink(missing_ok=True)  # half a copy on a full disk keeps the ledger from going on
+        raise
+    copy.rename(arrival)
+    fsync_directory(arrival.parent)
+    landed.unlink()
+    return True
+
+
+def _opened(landed: Path) -> int:
+    """A descriptor to read from. A partner's client may give a file any mode at its creation, and with it shut us out."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(landed, os.O_RDONLY | flags)
+    except PermissionError:
+        entry = os.open(landed, os.O_PATH | flags)
+        try:
+            if stat.S_ISREG(os.fstat(entry).st_mode):
+                Path(f"/proc/self/fd/{entry}").chmod(0o600)
+        finally:
+            os.close(entry)
+        return os.open(landed, os.O_RDONLY | flags)
+
+
+def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
+    """The arrival's place until it is read. What lies there already is of an attempt that was never committed."""
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(arrival)
+    transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a regular file that is no link; None for anything else."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

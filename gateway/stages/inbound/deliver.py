@@ -1,0 +1,259 @@
+"""Deliver: what came out of a consignment is validated again, and put before the back office, whole and once.
+
+Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected: the rest of
+its consignment goes on, and the sender is told in the receipt.
+
+Where its flow allows that, a file with exceptions in some of its records is delivered, as `NAME`, with the list of them,
+`NAME.exceptions.csv`: the list is there before the file, and whoever sees a marker sees both.
+
+Publication is one rename that never overwrites; a file whose source is gone was published by an earlier attempt. The
+row says `delivered` only once the rename is durable, and the consignment is answered in the transaction that ends its
+last transfer.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.domain.states import TRANSFER_IN, Direction, State, advance
+from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.settings.model import SiteKind
+from gateway.settings.naming import MARKER, expand
+from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
+from gateway.spool.markers import mark
+from gateway.spool.names import beside, check_name, has_room, safe_name
+from gateway.spool.publication import Moment, Placement, publish
+from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.inbound.acknowledge import issue, pass_on, spoken
+from gateway.stages.inspection import (
+    Batches,
+    inspect,
+    invalid,
+    listed,
+    other_authority,
+    record_crash,
+    record_move,
+    told,
+    wrong_authority,
+)
+from gateway.stages.scanning import Scanner, isolate, scan
+from gateway.storage.durable import make_directory, write_new_file
+from gateway.validation.contract import Report
+from gateway.validation.exceptions import tolerated
+from gateway.validation.sandbox.pool import Crash, Sandbox
+
+Verdict = State | GatewayError | Crash
+_LIST_MODE: Final = 0o640
+
+
+class Deliver:
+    """Opened to delivered, rejected or held; and opened consignments to delivered."""
+
+    name = "deliver"
+
+    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+        self._place = place
+        self._sandbox = sandbox
+        self._scanner = scanner
+        self._lists = ExceptionLists(place.home.exceptions)
+        self._survived: set[int] = set()
+        self._batches = Batches(place.settings.daemon.workers)
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            waiting = fair_share.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+            rows = self._batches.next(waiting)
+            complete = [] if rows else records.completed_consignments(connection, BATCH)
+            due = records.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
+        if not rows and not complete:
+            return Step(due=due)
+        reports: dict[int, Report] = {}
+        verdicts = self._inspect(rows, reports)
+        good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
+        facts = {row.key: told(reports[row.key]) if row.key in reports else _facts(row) for row in good}
+        odd = [row for row in good if "exceptions" in facts[row.key]]
+        self._lists.keep({_list_key(row): listed(reports[row.key]) for row in odd if row.key in reports})
+        names = self._names(good, odd)
+        if reports:
+            # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
+            with place.ledger.write() as transaction:
+                transaction.note_facts({key: facts[key] for key in reports})
+                transaction.note_places(names)
+        names |= self._publish(good, names, odd)
+        with place.ledger.write() as transaction:
+            changes = [
+                self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
+                for row, verdict in verdicts
+            ]
+            transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
+            for consignment in records.completed_consignments(transaction.connection, BATCH):
+                self._complete(transaction, consignment)
+        self._survived.clear()
+        return Step(done=len(rows) + len(complete))
+
+    def close(self) -> None:
+        pass
+
+    def _inspect(self, rows: list[Row[Any]], good: dict[int, Report]) -> list[tuple[Row[Any], Verdict]]:
+        """Each row with its verdict; `good` collects the reports on the good files."""
+        verdicts: list[tuple[Row[Any], Verdict]] = []
+        present: list[tuple[Row[Any], Path]] = []
+        for row in rows:
+            path = self._unpacked(row)
+            if path.exists():
+                present.append((row, path))
+            else:
+                # Only publication takes a file away from here, and only after it was found good.
+                verdicts.append((row, State.DELIVERED))
+        scanned = scan(self._place, self._scanner, [row for row, _ in present], [path for _, path in present])
+        verdicts += scanned.refused
+        reports = inspect(
+            self._place,
+            self._sandbox,
+            [row for row, _ in scanned.clean],
+            [path for _, path in scanned.clean],
+            self._survived,
+        )
+        for row, report in reports:
+            verdict = self._verdict(row, report)
+            verdicts.append((row, verdict))
+            if verdict is State.DELIVERED and isinstance(report, Report):
+                good[row.key] = report
+        return verdicts
+
+    def _unpacked(self, row: Row[Any]) -> Path:
+        return self._place.home.opened / str(row.consignment) / f"{row.position:04d}"
+
+    def _verdict(self, row: Row[Any], report: Report | GatewayError | Crash) -> Verdict:
+        if not isinstance(report, Report):
+            return report
+        try:
+            check_name(row.name)
+        except FileNameRefused as error:
+            return error
+        place = self._place
+        at_dwp = place.settings.site.kind is SiteKind.DWP
+        report = wrong_authority(report, row.partner if at_dwp else place.site, place.is_same_authority)
+        report = other_authority(report, row.flow, row.name, row.partner, place.is_same_authority)
+        percent = place.settings.flows[row.flow].tolerated_percent
+        return State.DELIVERED if report.valid or tolerated(report, percent) else invalid(report, percent)
+
+    def _names(self, rows: list[Row[Any]], odd: list[Row[Any]]) -> dict[int, str]:
+        """The names that good files are to be delivered under; an odd one has its list beside it, and neither shares a name."""
+        names: dict[int, str] = {}
+        given: set[Path] = set()
+        for row in rows:
+            directory = self._place.home.inbound / row.flow / row.partner
+            name = row.placed or self._name(row)
+            if row in odd and row.placed is None:
+                wanted = [directory / name, directory / f"{name}{ENDING}"]
+                taken = any(path in given or os.path.lexists(path) for path in wanted)
+                name = beside(name, row.id) if taken or not has_room(name, len(ENDING)) else name
+            given.add(directory / name)
+            names[row.key] = name
+        return names
+
+    def _name(self, row: Row[Any]) -> str:
+        """The name that a good file is to be delivered under."""
+        flow = self._place.settings.flows[row.flow]
+        came = datetime.fromtimestamp(row.created, UTC).date()
+        name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
+        # The template may have made it too long; and no file may pass for another one's marker.
+        name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+        return beside(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
+
+    def _publish(self, rows: list[Row[Any]], names: Mapping[int, str], odd: list[Row[Any]]) -> dict[int, str]:
+        """Put the files before the back office, the `odd` ones behind their lists; the names that they have there."""
+        placements = []
+        directories: dict[tuple[str, str], Path] = {}
+        for row in rows:
+            if (directory := directories.get((row.flow, row.partner))) is None:
+                directory = self._place.home.inbound / row.flow / row.partner
+                make_directory(directory, 0o770)
+                directories[row.flow, row.partner] = directory
+            placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
+        lists = {row.key: content for row in odd if (content := self._lists.read(_list_key(row))) is not None}
+        beforehand: dict[int, Path] = {}
+        for row, placement in zip(rows, placements, strict=True):
+            target = placement.directory / f"{names[row.key]}{ENDING}"
+            if row.key in lists and placement.source.exists() and _put(target, lists[row.key]):
+                beforehand[row.key] = target
+        published = publish(placements)
+        for row, found in zip(rows, published, strict=True):
+            if row.key in lists and found.path.name != names[row.key] and found.moment is not Moment.COLLECTED:
+                # Somebody put another file there between the look and the rename: the list follows the file.
+                _put(found.path.with_name(f"{found.path.name}{ENDING}"), lists[row.key])
+                if row.key in beforehand:
+                    beforehand[row.key].unlink(missing_ok=True)
+        flows = self._place.settings.flows
+        mark(
+            found.path.with_name(found.path.name + MARKER)
+            for row, found in zip(rows, published, strict=True)
+            if flows[row.flow].done_marker and found.moment is not Moment.COLLECTED
+        )
+        return {row.key: found.path.name for row, found in zip(rows, published, strict=True)}
+
+    def _judge(
+        self,
+        transaction: Transaction,
+        row: Row[Any],
+        verdict: Verdict,
+        placed: str | None,
+        facts: Mapping[str, str] | None,
+    ) -> dict[str, Any] | None:
+        if isinstance(verdict, Crash):
+            record_crash(transaction, row, verdict)
+            return None
+        move = advance(TRANSFER_IN, State.OPENED, verdict)
+        if isinstance(verdict, FileInfected):
+            isolate(self._place, transaction, row, self._unpacked(row), verdict.reason)
+        code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
+        event = record_move(transaction, row, move, code, facts)
+        return {
+            "key": row.key,
+            "state": move.state,
+            "resume": move.resume,
+            "code": code,
+            "reason": move.reason,
+            "custody": move.state is State.HELD,
+            "placed": placed,
+            "event": event,
+        }
+
+    def _complete(self, transaction: Transaction, consignment: Row[Any]) -> None:
+        home = self._place.home
+        event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
+        change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
+        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
+        issue(transaction, consignment)
+        carried = records.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
+        if words := [spoken(row) for row in carried if row.word is not None]:
+            pass_on(transaction, consignment, words)  # the back office was quicker than the last file
+        transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
+
+
+def _put(target: Path, content: bytes) -> bool:
+    """Put a list there; False where it lies there already, by an earlier attempt."""
+    return write_new_file(target, content, mode=_LIST_MODE)
+
+
+def _facts(row: Row[Any]) -> dict[str, str]:
+    """What the ledger has of a file that an earlier attempt found good."""
+    return orjson.loads(row.facts) if row.facts else {}
+
+
+def _list_key(row: Row[Any]) -> ListKey:
+    return ListKey(Direction.IN, row.partner, row.id)

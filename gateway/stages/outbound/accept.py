@@ -1,0 +1,277 @@
+"""Accept: a partner's signed receipt moves the transfers that it answers, and nothing else does.
+
+The receipt as it came is kept as evidence. Where it tells of a later head of our own audit chain than we have, the
+ledger was cut or restored from an old copy: the gateway stops.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from gateway.crypto.contract import OpenPgp
+from gateway.domain.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept, evidence_name
+from gateway.domain.states import Direction, State
+from gateway.errors import (
+    DiskFailed,
+    GatewayError,
+    LedgerRolledBack,
+    Quarantine,
+    ReceiptContrary,
+    ReceiptEarly,
+    ReceiptForeign,
+    Redirected,
+    RefusedByBackOffice,
+)
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.store import Transaction, event_digest
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.stages.attempts import claim, failed, pass_halt_on
+from gateway.stages.context import Step, Workplace
+from gateway.stages.quarantine import lock_away
+from gateway.stages.signing import note_use
+from gateway.storage.durable import move_over
+
+
+class Accept:
+    """Landed receipts to accepted or quarantined, one a step."""
+
+    name = "accept"
+
+    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
+        self._place = place
+        self._engine = engine
+        self._after = ""
+        self._claimed: set[int] = set()
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            now, stopped = place.clock(), place.settings.stopped
+            row = fair_share.next_in_turn(
+                connection, RECEIPTS, Direction.IN, State.LANDED, now, self._after, fair_share.but(stopped)
+            )
+            due = records.next_due(connection, RECEIPTS, Direction.IN, [State.LANDED], but=stopped)
+        if row is None:
+            return Step(due=due)
+        self._after = row.partner
+        poison = claim(place, "receipt", row, self._claimed)
+        try:
+            if poison is not None:
+                raise poison
+            receipt, encrypted_to = self._read(row)
+            with place.ledger.write() as transaction:
+                self._apply(transaction, row, receipt)
+                note_use(transaction, place.settings, row.partner, encrypted_to)
+        except ReceiptEarly as error:
+            # Whoever sends words about files that he never signed for does not do so for ever.
+            late = place.clock() - row.created > _PATIENCE
+            self._refused(row, ReceiptContrary("the partner's gateway never signed for the files") if late else error)
+        except GatewayError as error:
+            self._refused(row, error)
+        else:
+            self._keep(row, receipt)
+        self._claimed.discard(row.key)
+        return Step(done=1)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _sealed(self, row: Row[Any]) -> Path:
+        return self._place.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
+
+    def _read(self, row: Row[Any]) -> tuple[Receipt, str]:
+        """The receipt, and the primary fingerprint of our key that it was encrypted to."""
+        place = self._place
+        plain = place.home.opened / f"{row.consignment}.receipt.json"
+        try:
+            place.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
+            plain.unlink(missing_ok=True)
+            opened = self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
+            return Receipt.parse(plain.read_bytes()), opened.encrypted_to
+        except OSError as error:
+            raise DiskFailed(f"a receipt cannot be read: {error.strerror}") from error
+        finally:
+            plain.unlink(missing_ok=True)
+
+    def _apply(self, transaction: Transaction, row: Row[Any], receipt: Receipt) -> None:
+        connection = transaction.connection
+        sent = records.one(connection, CONSIGNMENTS, Direction.OUT, row.partner, row.consignment)
+        items = records.carried(connection, Direction.OUT, row.partner, row.consignment)
+        accept(
+            receipt,
+            name=row.consignment,
+            sender=row.partner,
+            recipient=self._place.site,
+            sealed_sha256=None if sent is None else sent.sealed_sha256,
+            items={item.id: item.sha256 for item in items},
+        )
+        if sent is None:
+            raise ReceiptForeign
+        self._compare_heads(transaction, receipt)
+        event = transaction.record(
+            "receipt.accepted",
+            "receipt",
+            row.consignment,
+            row.partner,
+            count=len(receipt.items),
+            head=[receipt.audit_head.sequence, receipt.audit_head.sha256],
+            seen=None if receipt.seen_head is None else [receipt.seen_head.sequence, receipt.seen_head.sha256],
+        )
+        transaction.move(
+            RECEIPTS,
+            Direction.IN,
+            State.LANDED,
+            [
+                {
+                    "key": row.key,
+                    "state": State.ACCEPTED,
+                    "level": str(receipt.level),
+                    "body": receipt.to_bytes().decode(),
+                    "event": event,
+                }
+            ],
+        )
+        if receipt.level is Level.INGESTED:
+            self._take_word(transaction, receipt, items)
+        elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
+            self._take_answer(transaction, receipt, sent, items)
+        lane = transaction.lane(row.partner)
+        if lane["seen_sequence"] is None or receipt.audit_head.sequence > lane["seen_sequence"]:
+            transaction.set_lane(
+                row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
+            )
+
+    def _take_answer(self, transaction: Transaction, receipt: Receipt, sent: Row[Any], items: list[Row[Any]]) -> None:
+        """The word of the partner's gateway: every transfer of the consignment comes to its end."""
+        answers = {answer.transfer: answer for answer in receipt.items}
+        for state in {item.state for item in items}:
+            changes = []
+            for item in items:
+                answer = answers[item.id]
+                if item.state != state or State(state) not in _OPEN:
+                    continue
+                following = SENDERS_STATE[answer.outcome]
+                odd = answer.exceptions if following is State.RECEIPTED else None
+                moved = transaction.record(
+                    f"transfer.{following}",
+                    "transfer",
+                    item.id,
+                    sent.partner,
+                    flow=item.flow,
+                    code=answer.code,
+                    exceptions=None if odd is None else odd.count,
+                    faulty_records=None if odd is None else odd.records,
+                    log={"outcome": answer.outcome},
+                )
+                changes.append(
+                    {
+                        "key": item.key,
+                        "state": following,
+                        "code": answer.code,
+                        "reason": answer.reason,
+                        # The operator was told that it was not delivered.
+                        "untold": state == State.EXPIRED,
+                        "event": moved,
+                    }
+                )
+            transaction.move(TRANSFERS, Direction.OUT, State(state), changes)
+        done = transaction.record("consignment.receipted", "consignment", sent.id, sent.partner)
+        transaction.move(
+            CONSIGNMENTS,
+            Direction.OUT,
+            State(sent.state),
+            [{"key": sent.key, "state": State.RECEIPTED, "due": 0.0, "event": done}],
+        )
+
+    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Row[Any]]) -> None:
+        """The word of the partner's back office about some of the transfers: a second one may only repeat the first."""
+        rows = {item.id: item for item in items}
+        changes = []
+        for answer in receipt.items:
+            item, following = rows[answer.transfer], BACK_OFFICE[answer.outcome]
+            if item.state in _OPEN:
+                raise ReceiptEarly
+            known = item.state == State.INGESTED or item.code in _REFUSED
+            if known and (item.state == State.INGESTED) == (following is State.INGESTED):
+                continue
+            if known or item.state != State.RECEIPTED:
+                raise ReceiptContrary(f"transfer {item.id} was {item.code or item.state} before")
+            took = following is State.INGESTED
+            # A code of the partner's own says nothing here, but for those that the gateway itself gives.
+            code = None if took else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
+            moved = transaction.record(
+                "transfer.ingested" if took else "transfer.refused",
+                "transfer",
+                item.id,
+                item.partner,
+                flow=item.flow,
+                code=code,
+                state=str(following),
+            )
+            reason = None if took else answer.reason or RefusedByBackOffice().reason
+            changes.append(
+                {"key": item.key, "state": following, "code": code, "reason": reason, "untold": True, "event": moved}
+            )
+        transaction.move(TRANSFERS, Direction.OUT, State.RECEIPTED, changes)
+
+    def _compare_heads(self, transaction: Transaction, receipt: Receipt) -> None:
+        seen = receipt.seen_head
+        if seen is None or seen.sequence == 0:
+            return
+        ours = event_digest(transaction.connection, seen.sequence)
+        if ours != seen.sha256:
+            raise LedgerRolledBack(
+                f"{receipt.sender} holds event {seen.sequence} of our chain, "
+                + ("which the ledger lacks" if ours is None else "and the ledger has another one")
+            )
+
+    def _keep(self, row: Row[Any], receipt: Receipt) -> None:
+        """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
+        home = self._place.home
+        kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, row.sealed_sha256)
+        try:
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                move_over(self._sealed(row), kept)
+            if receipt.level is Level.DELIVERED:
+                (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
+        except OSError as error:
+            raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
+
+    def _refused(self, row: Row[Any], error: GatewayError) -> None:
+        place = self._place
+        pass_halt_on(place, "receipt", row, error)
+        with place.ledger.write() as transaction:
+            if not isinstance(error, Quarantine):
+                failed(place, transaction, "receipt", row, error)
+                return
+            lock_away(
+                place,
+                transaction,
+                path=self._sealed(row),
+                kind="receipt",
+                stem=row.consignment,
+                partner=row.partner,
+                error=error,
+            )
+            change = {
+                "key": row.key,
+                "state": State.QUARANTINED,
+                "code": error.code,
+                "reason": error.reason,
+                "event": transaction.head().sequence,
+            }
+            transaction.move(RECEIPTS, Direction.IN, State.LANDED, [change])
+
+
+_OPEN = (State.SEALED, State.SENT, State.EXPIRED)
+"""A receipt may come before the sender's process noted that it had sent, and after it gave up."""
+
+_REFUSED: Final = (RefusedByBackOffice.code, Redirected.code)
+
+_PATIENCE: Final = 86400.0
+"""Seconds that a back office's word waits for the receipt of its gateway, which was sent before it."""

@@ -1,0 +1,361 @@
+"""Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
+
+The dropped file is set aside only after its copy and its row are durable; a crash in between, or a disk that refuses,
+leaves a row whose `origin` tells which file is still to be set aside: it is not taken a second time. What cannot be a
+submission at all (a link, a directory, a name that cannot be carried) goes back with the reason and is an event of the
+chain, but no transfer. Where somebody wrote to a file after it was taken, its transfer is held if it has not left
+custody, the alarm is raised, and the whole file comes back to its operator.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from gateway.domain.retry import has_come
+from gateway.domain.states import Direction, State
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
+from gateway.ledger.queries import records
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import TRANSFERS
+from gateway.spool.custody import orphans
+from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
+from gateway.spool.intake import Intake
+from gateway.spool.names import READY
+from gateway.spool.returns import WRITTEN_LATE, return_file
+from gateway.spool.set_aside import LateWrite, SetAside
+from gateway.spool.stability import Key
+from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.returns import give_back
+from gateway.storage.directory_walk import DIRECTORY
+from gateway.storage.durable import Group, fsync_directory
+
+_LOOK_AGAIN: Final = 0.25
+_HOUR: Final = 3600.0
+_TRY_AGAIN: Final = 30.0
+_LOOK_AT_OPEN: Final = 1.0
+_OPEN_LONG: Final = 900.0
+
+
+def record_admitted(place: Workplace, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
+    """Rows and events of submitted files whose bytes lie durably in custody.
+
+    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `origin` and `reference`.
+    """
+    rows = []
+    for file in admitted:
+        event = transaction.record(
+            "transfer.admitted",
+            "transfer",
+            file["id"],
+            file["partner"],
+            flow=file["flow"],
+            bytes=file["size"],
+            sha256=file["sha256"],
+            log={"name": file["name"]},
+        )
+        expires = transaction.now + place.settings.flows[file["flow"]].expires_hours * _HOUR
+        rows.append(
+            {
+                **file,
+                "direction": str(Direction.OUT),
+                "state": str(State.ADMITTED),
+                "expires": expires,
+                "event": event,
+            }
+        )
+    transaction.insert(TRANSFERS, rows)
+
+
+class Admit:
+    """The spool's outbound tree into custody."""
+
+    name = "admit"
+
+    def __init__(self, place: Workplace, intake: Intake, aside: SetAside) -> None:
+        self._place = place
+        self._intake = intake
+        self._aside = aside
+        self._stopped = False
+        self._unreleased: dict[str, str] = {}
+        """The transfers of dropped files that are admitted and could not be set aside, by the files' fingerprints."""
+        self._late: set[str] = set()
+        """Transfers of files that were written to after they were taken, and of which that was said."""
+        self._open_long: set[Key] = set()
+        """Files of which it was said that somebody has them open."""
+        self._later: dict[str, float] = {}
+        """Until when dropped files are left alone that the disk would not let us read or remove."""
+
+    def recover(self) -> None:
+        """After a restart: finish what a crash cut short. To be called before the first step."""
+        place = self._place
+        # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
+        with place.ledger.write() as transaction:
+            known = records.ids_in_custody(transaction.connection)
+            unreleased = records.unreleased(transaction.connection)
+            for path in orphans(place.home.custody, known):
+                path.unlink(missing_ok=True)
+        gone = []
+        for row in unreleased:
+            dropped = place.home.outbound / row.flow / row.partner / row.name
+            if not _is_the_same(dropped, row.origin, row.sha256) or self._set_aside(dropped, row):
+                gone.append(row.origin)
+        for directory in {place.home.outbound / row.flow / row.partner for row in unreleased}:
+            if directory.is_dir():
+                fsync_directory(directory)
+        self._forget_origins(gone)
+        with place.ledger.read() as connection:
+            self._aside.recover(partial(records.digests, connection, Direction.OUT))
+
+    def step(self) -> Step:
+        place = self._place
+        self._look_back()
+        if not self._has_room():
+            return Step(due=place.clock() + 5.0)
+        found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
+        drops = [drop for drop in found if isinstance(drop, Drop)]
+        for refusal in found:
+            if isinstance(refusal, Refusal):
+                give_back(place, place.home.outbound, refusal)
+        fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
+        self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
+        done = self._take(fresh)
+        self._say_open()
+        again = self._intake.unsettled > 0 or done < len(fresh)
+        waits = [_LOOK_AGAIN if again else None, self._aside.due]
+        wait = min((each for each in waits if each is not None), default=None)
+        return Step(done=done, due=None if wait is None else place.clock() + wait)
+
+    def close(self) -> None:
+        self._look_back(ending=True)
+        self._intake.close()
+
+    def _look_back(self, *, ending: bool = False) -> None:
+        """Remove what was taken and is certainly complete; deal with what was written to since."""
+        for late in self._aside.look(ending=ending):
+            if late.transfer not in self._late:
+                self._report(late)
+                self._late.add(late.transfer)
+            if late.whole:
+                self._give_back_whole(late)
+        for fault in self._aside.faults:
+            self._place.say_deferred(fault, stage=self.name)
+
+    def _report(self, late: LateWrite) -> None:
+        """Raise the alarm, and hold the transfer where it has not left custody."""
+        error = WrittenLate()
+        with self._place.ledger.write() as transaction:
+            row = records.one(transaction.connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+            transaction.record(
+                "transfer.written-late",
+                "transfer",
+                late.transfer,
+                late.partner,
+                flow=late.flow,
+                code=error.code,
+                reason=error.reason,
+                state=None if row is None else row.state,
+                log={"remedy": error.remedy},
+            )
+            if row is None or row.state not in (State.ADMITTED, State.VALIDATED):
+                return
+            event = transaction.record(
+                "transfer.held",
+                "transfer",
+                row.id,
+                row.partner,
+                code=error.code,
+                reason=error.reason,
+                state=str(State.HELD),
+            )
+            change = {"key": row.key, "state": State.HELD, "resume": row.state, "code": error.code}
+            change |= {"reason": error.reason, "event": event}
+            transaction.move(TRANSFERS, Direction.OUT, State(row.state), [change])
+
+    def _give_back_whole(self, late: LateWrite) -> None:
+        """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
+        place = self._place
+        with place.ledger.read() as connection:
+            row = records.one(connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+        name, size = (late.transfer, None) if row is None else (row.name, row.size)
+        why = _late_letter(late.transfer, size)
+        directory = place.home.returned / late.flow / late.partner
+        try:
+            return_file(late.path, directory, name, why, tag=place.new_id(), letter=WRITTEN_LATE)
+        except DiskFailed as error:
+            place.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
+            return
+        self._aside.given_back(late)
+
+    def _say_open(self) -> None:
+        """Once for each file that is not taken because somebody keeps it open."""
+        held_open = self._intake.held_open
+        self._open_long &= held_open.keys()
+        for key, seconds in held_open.items():
+            if seconds >= _OPEN_LONG and key not in self._open_long:
+                self._open_long.add(key)
+                flow, partner, name = key
+                self._place.log("spool.held-open", flow=flow, partner=partner, name=name, seconds=round(seconds))
+
+    def _take(self, drops: list[Drop]) -> int:
+        place = self._place
+        if not drops:
+            return 0
+        taken: list[tuple[Drop, str, Taken]] = []
+        with Group(place.home.custody) as group:
+            for drop in drops:
+                identity = place.new_id()
+                limit = place.settings.flows[drop.flow].max_bytes
+                try:
+                    copy = self._intake.take(drop, place.home.custody, identity, limit, group)
+                except StillBeingWritten:
+                    self._later[drop.fingerprint] = place.clock() + _LOOK_AT_OPEN
+                    continue
+                except DiskFailed as error:
+                    # One file that the disk cannot read must not stop the others; the next round looks again.
+                    self._leave(drop, error)
+                    continue
+                except Reject as error:
+                    give_back(place, place.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
+                    continue
+                taken.append((drop, identity, copy))
+            group.commit()
+        # A process that ends here leaves copies without rows: the next start removes them, the dropped files are still there.
+        admitted = [
+            {
+                "id": identity,
+                "flow": drop.flow,
+                "partner": drop.partner,
+                "name": drop.name,
+                "size": copy.size,
+                "sha256": copy.sha256,
+                "origin": drop.fingerprint,
+                "reference": None,
+            }
+            for drop, identity, copy in taken
+        ]
+        if admitted:
+            try:
+                with place.ledger.write() as transaction:
+                    record_admitted(place, transaction, admitted)
+            except (LedgerBusy, DiskFull):
+                # No row has come of it, for certain: copies without end would fill the disk.
+                for _, _, copy in taken:
+                    copy.path.unlink(missing_ok=True)
+                raise
+        self._release([(drop, identity) for drop, identity, _ in taken])
+        # Validation forgets what was to be removed.
+        self._intake.keep_released(drop for drop, _, _ in taken)
+        return len(taken)
+
+    def _set_aside(self, dropped: Path, row: Row[Any]) -> bool:
+        """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
+        try:
+            directory = os.open(dropped.parent, DIRECTORY)
+            try:
+                _remove_marker(directory, dropped.name)
+                inode = os.stat(dropped.name, dir_fd=directory, follow_symlinks=False).st_ino
+                self._aside.put(directory, (row.flow, row.partner, row.name), row.id, inode)
+            finally:
+                os.close(directory)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            self._unreleased[row.origin] = row.id
+            return False
+        return True
+
+    def _is_stuck(self, found: Drop | Refusal) -> bool:
+        return isinstance(found, Drop) and not has_come(
+            self._later.get(found.fingerprint, 0.0), self._place.clock(), _TRY_AGAIN
+        )
+
+    def _leave(self, drop: Drop, error: DiskFailed | DiskFull) -> None:
+        """Say what is wrong with one file, and leave it alone for a while."""
+        self._later[drop.fingerprint] = self._place.clock() + _TRY_AGAIN
+        self._place.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
+
+    def _release_again(self, drops: list[Drop]) -> None:
+        gone = self._release([(drop, self._unreleased[drop.fingerprint]) for drop in drops])
+        if gone:
+            self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
+            self._forget_origins(gone)
+
+    def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
+        """Set dropped files aside that are admitted; the fingerprints of those that are. What stays is not taken again."""
+        gone: list[str] = []
+        for drop, transfer in drops:
+            try:
+                self._intake.release(drop, transfer)
+            except (DiskFailed, DiskFull) as error:
+                self._unreleased[drop.fingerprint] = transfer
+                self._leave(drop, error)
+            else:
+                self._unreleased.pop(drop.fingerprint, None)
+                gone.append(drop.fingerprint)
+        return gone
+
+    def _forget_origins(self, fingerprints: list[str]) -> None:
+        """Nothing is left to be removed for the transfers of these dropped files."""
+        if fingerprints:
+            with self._place.ledger.write() as transaction:
+                rows = records.unreleased(transaction.connection)
+                keys = [row.key for row in rows if row.origin in fingerprints]
+                transaction.set(TRANSFERS, keys, origin=None)
+
+    def _has_room(self) -> bool:
+        """Whether intake may go on; says so when that changes."""
+        place = self._place
+        try:
+            about = os.statvfs(place.home.state)
+        except OSError as error:
+            raise DiskFailed(f"cannot ask for free space: {error.strerror}") from error
+        free = about.f_bavail * about.f_frsize
+        short = free < place.settings.limits.min_free_bytes or (about.f_files > 0 and about.f_favail < 1000)
+        if short != self._stopped:
+            self._stopped = short
+            place.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
+        return not short
+
+
+def _remove_marker(directory: int, name: str) -> None:
+    """Remove NAME.ready; a name of 250 bytes or more never had one."""
+    try:
+        os.unlink(name + READY, dir_fd=directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+
+
+def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
+    """Whether the file in the spool is the one that was admitted: the fingerprint is a hint, the digest the proof."""
+    try:
+        about = path.lstat()
+        if fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) != fingerprint:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DiskFailed(f"cannot look at a dropped file: {error.strerror}") from error
+
+
+def _late_letter(transfer: str, size: int | None) -> str:
+    """What an operator is told who wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
+    taken = "What was taken of it" if size is None else f"Its first state, of {size:,} bytes,"
+    return (
+        f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "
+        f"file, as it is now.\n\nWhat to do: see what became of the transfer with `gateway show {transfer}`. Where it is "
+        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it; where it came back, "
+        "remove what came back. Then drop this file again, written under a name that ends in .part and renamed when it is "
+        "complete, and remove it here with this letter: until then `gateway status` names it.\n"
+    )

@@ -1,0 +1,150 @@
+"""Pack: what waits for a partner becomes a consignment when that partner's lane comes free.
+
+Natural batching: an idle lane takes a single file at once, a busy one takes what has gathered meanwhile, up to the
+limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have room of
+their own in the lane: a claim neither waits for an extract to travel, nor with it. So do flows with windows of their own,
+which wait here until theirs open. Only the ledger changes here; the bytes are read when the consignment is sealed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, select
+
+from gateway.domain.states import Direction, State
+from gateway.domain.windows import Timetable
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.stages.context import Step, Workplace
+
+
+class _Lane(NamedTuple):
+    """What may share consignments towards one partner: equally urgent or not at all, and at the same times."""
+
+    partner: str
+    bulk: bool
+    windows: tuple[str, ...]
+
+
+class Pack:
+    """Validated transfers into packed consignments, one partner at a time."""
+
+    name = "pack"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._windows = Timetable.of(place.settings)
+
+    def step(self) -> Step:
+        place, now = self._place, self._place.clock()
+        with place.ledger.read() as connection:
+            lanes = records.lanes(connection)
+            under_way = records.unsent(connection)
+            waiting = fair_share.lanes(connection, TRANSFERS, Direction.OUT, State.VALIDATED)
+        taken: Counter[_Lane] = Counter()
+        for (partner, flow), count in under_way.items():
+            taken[self._lane(partner, flow)] += count
+        ready: defaultdict[_Lane, list[str]] = defaultdict(list)
+        openings = []
+        for partner, flow in waiting:
+            opens = self._windows.opening(partner, flow, now)
+            if opens is not None and opens != now:
+                openings.append(opens)
+            elif opens and partner in place.settings.partners and not lanes.get(partner, {}).get("held", False):
+                ready[self._lane(partner, flow)].append(flow)
+        room = place.settings.limits.lane_consignments
+        done = sum(self._pack(lane.partner, ready[lane]) for lane in ready if taken[lane] < room)
+        return Step(done=done, due=min(openings, default=None))
+
+    def close(self) -> None:
+        pass
+
+    def _lane(self, partner: str, flow: str | None) -> _Lane:
+        known = self._place.settings.flows.get(flow or "")
+        return _Lane(partner, False, ()) if known is None else _Lane(partner, known.bulk, known.windows)
+
+    def _pack(self, partner: str, flows: Sequence[str]) -> int:
+        place = self._place
+        with place.ledger.write() as transaction:
+            chosen = self._choose(transaction, partner, flows)
+            if not chosen:
+                return 0
+            consignment = place.new_id()
+            sequence = transaction.lane(partner)["sequence"] + 1
+            total = sum(row.size for row in chosen)
+            event = transaction.record(
+                "consignment.packed",
+                "consignment",
+                consignment,
+                partner,
+                sequence=sequence,
+                count=len(chosen),
+                bytes=total,
+                transfers=[row.id for row in chosen],
+            )
+            transaction.set_lane(partner, sequence=sequence)
+            transaction.insert(
+                CONSIGNMENTS,
+                [
+                    {
+                        "id": consignment,
+                        "direction": str(Direction.OUT),
+                        "partner": partner,
+                        "state": str(State.PACKED),
+                        "sequence": sequence,
+                        "flow": chosen[0].flow,
+                        "items": len(chosen),
+                        "bytes": total,
+                        "expires": min(row.expires for row in chosen),
+                        "event": event,
+                    }
+                ],
+            )
+            transaction.move(
+                TRANSFERS,
+                Direction.OUT,
+                State.VALIDATED,
+                [
+                    {
+                        "key": row.key,
+                        "state": State.PACKED,
+                        "consignment": consignment,
+                        "position": number,
+                        "event": event,
+                    }
+                    for number, row in enumerate(chosen, 1)
+                ],
+            )
+        return len(chosen)
+
+    def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Row[Any]]:
+        """The most urgent that fit; a file larger than a consignment may be travels alone."""
+        limits, settings = self._place.settings.limits, self._place.settings.flows
+        chosen: list[Row[Any]] = []
+        total = 0
+        for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
+            waiting = (
+                select(TRANSFERS)
+                .where(
+                    TRANSFERS.c.state == str(State.VALIDATED),
+                    TRANSFERS.c.direction == str(Direction.OUT),
+                    TRANSFERS.c.partner == partner,
+                    TRANSFERS.c.flow == flow,
+                    TRANSFERS.c.due <= transaction.now,
+                    TRANSFERS.c.expires > transaction.now,
+                )
+                .order_by(TRANSFERS.c.claims, TRANSFERS.c.key)
+                .limit(limits.consignment_files - len(chosen))
+            )
+            for row in transaction.connection.execute(waiting):
+                if chosen and total + row.size > limits.consignment_bytes:
+                    return chosen
+                chosen.append(row)
+                total += row.size
+            if len(chosen) == limits.consignment_files:
+                break
+        return chosen

@@ -1,0 +1,224 @@
+"""Seal: a packed consignment becomes one signed and encrypted file, once; a retry sends the same bytes.
+
+The manifest names the audit chain's head as of now. A crash before the ledger has the digest leaves a file that was
+never sent: it is sealed anew, under the same id. A large consignment is sealed beside the others, which overtake it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row
+
+from gateway.crypto.contract import ByteReader, OpenPgp, Sealed
+from gateway.domain.identity import to_text
+from gateway.domain.manifest import AuditHead, Item, Manifest
+from gateway.domain.states import Direction, State
+from gateway.errors import GatewayError, PartnerKeyUnusable
+from gateway.ledger.chain import Head
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.store import read_head
+from gateway.ledger.tables import CONSIGNMENTS
+from gateway.stages.attempts import claim, failed
+from gateway.stages.background import LARGE_PLAIN, Beside
+from gateway.stages.context import Step, Workplace
+from gateway.stages.signing import Signing
+
+Archive = Callable[[bytes, Sequence[Row[Any]]], ByteReader]
+"""Makes the stream of a consignment's archive from its manifest and its transfers' rows."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A consignment with all that sealing it needs of the ledger."""
+
+    row: Row[Any]
+    items: Sequence[Row[Any]]
+    head: Head
+    manifest: bytes
+    signer: str
+    output: Path
+
+
+@dataclass(frozen=True)
+class _Done:
+    """How it went."""
+
+    job: _Job
+    sealed: Sealed | GatewayError
+
+
+class Seal:
+    """Packed to sealed, one consignment a step; with `beside`, large ones meanwhile, one at a time."""
+
+    name = "seal"
+
+    def __init__(
+        self, place: Workplace, engine: OpenPgp, archive: Archive, beside: Beside[_Done] | None = None
+    ) -> None:
+        self._place = place
+        self._engine = engine
+        self._archive = archive
+        self._beside = beside
+        self._signing = Signing(place)
+        self._after = {True: "", False: ""}  # by whether large
+        self._claimed: set[int] = set()
+
+    def step(self) -> Step:
+        done = self._look_beside()
+        with self._place.ledger.read() as connection:
+            stopped = self._place.settings.stopped
+            due = records.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED], but=stopped)
+            row = self._next(connection, large=False if self._beside else None)
+        if row is not None:
+            self._after[False] = row.partner
+            if (job := self._prepared(row)) is not None:
+                self._note(self._sealed(job, self._engine))
+            done += 1
+        # The one beside counts as due until it is written down: nobody is to look for it again and again.
+        return Step(done=done, due=None if self._beside and self._beside.busy else due)
+
+    def close(self) -> None:
+        self._engine.close()
+        if self._beside is not None:
+            self._beside.close()
+
+    def _look_beside(self) -> int:
+        """Write down what was sealed beside, and begin the next large one; how many were done."""
+        beside, done = self._beside, 0
+        if beside is None:
+            return 0
+        if (ended := beside.take()) is not None:
+            self._note(ended)
+            done = 1
+        if not beside.busy:
+            with self._place.ledger.read() as connection:
+                row = self._next(connection, large=True)
+            if row is not None:
+                self._after[True] = row.partner
+                if (job := self._prepared(row)) is not None:
+                    beside.start(partial(self._sealed, job))
+        return done
+
+    def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
+        """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others. Not those that are
+        stopped.
+        """
+        now, bulk = self._place.clock(), [name for name, flow in self._place.settings.flows.items() if flow.bulk]
+        going = fair_share.but(self._place.settings.stopped)
+
+        def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+            return (*going(rows), *(() if large is None else ((rows.c.bytes > LARGE_PLAIN) == large,)))
+
+        def urgent(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+            return (rows.c.flow.not_in(bulk), *fitting(rows))
+
+        lane = (connection, CONSIGNMENTS, Direction.OUT, State.PACKED, now, self._after[bool(large)])
+        return fair_share.next_in_turn(*lane, urgent) or fair_share.next_in_turn(*lane, fitting)
+
+    def _prepared(self, row: Row[Any]) -> _Job | None:
+        """What sealing needs; None where that failed, which is written down then."""
+        place = self._place
+        # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
+        claim(place, "consignment", row, self._claimed)
+        output = place.home.sealed_out / row.partner / f"{row.id}.pgp"
+        with place.ledger.read() as connection:
+            items = records.carried(connection, Direction.OUT, row.partner, row.id)
+            head = read_head(connection)
+        try:
+            signer = self._signing.signer(row.partner, row.expires)
+            manifest = self._manifest(row, items, head, signer).to_bytes()
+        except GatewayError as error:
+            self._failed(row, error)
+            return None
+        return _Job(row, items, head, manifest, signer, output)
+
+    def _sealed(self, job: _Job, engine: OpenPgp) -> _Done:
+        """Make the file. May run in a thread: no ledger here."""
+        try:
+            job.output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+            job.output.unlink(missing_ok=True)
+            sealed = engine.seal(self._archive(job.manifest, job.items), job.row.partner, job.output, job.signer)
+        except GatewayError as error:
+            return _Done(job, error)
+        return _Done(job, sealed)
+
+    def _failed(self, row: Row[Any], error: GatewayError) -> None:
+        with self._place.ledger.write() as transaction:
+            move = failed(self._place, transaction, "consignment", row, error)
+            if not move.retry:
+                event = transaction.head().sequence
+                transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, move.state, event)
+        self._claimed.discard(row.key)
+
+    def _note(self, done: _Done) -> None:
+        place, row, head, sealed = self._place, done.job.row, done.job.head, done.sealed
+        if isinstance(sealed, GatewayError):
+            self._failed(row, sealed)
+            return
+        with place.ledger.write() as transaction:
+            event = transaction.record(
+                "consignment.sealed",
+                "consignment",
+                row.id,
+                row.partner,
+                sequence=row.sequence,
+                bytes=sealed.size,
+                sha256=sealed.sha256,
+            )
+            transaction.move(
+                CONSIGNMENTS,
+                Direction.OUT,
+                State.PACKED,
+                [
+                    {
+                        "key": row.key,
+                        "state": State.SEALED,
+                        "sealed_size": sealed.size,
+                        "sealed_sha256": sealed.sha256,
+                        "head_sequence": head.sequence,
+                        "head_sha256": head.sha256,
+                        "attempts": 0,
+                        "due": 0.0,
+                        "code": None,
+                        "reason": None,
+                        "event": event,
+                    }
+                ],
+            )
+            transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, State.SEALED, event)
+        self._claimed.discard(row.key)
+
+    def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head, signer: str) -> Manifest:
+        place = self._place
+        partner = place.settings.partners.get(row.partner)
+        if partner is None:
+            raise PartnerKeyUnusable("the partner is no longer configured")
+        return Manifest(
+            consignment=row.id,
+            sender=place.site,
+            recipient=row.partner,
+            signer=signer,
+            encrypted_to=partner.fingerprint,
+            sequence=row.sequence,
+            created=to_text(place.clock()),
+            expires=to_text(row.expires),
+            audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
+            items=tuple(
+                Item(
+                    transfer=item.id,
+                    flow=item.flow,
+                    name=item.name,
+                    size=item.size,
+                    sha256=item.sha256,
+                    schema_=item.schema,
+                    reference=item.reference,
+                    redirected_from=item.redirected_from,
+                )
+                for item in items
+            ),
+        )

@@ -1,0 +1,345 @@
+"""Send: sealed files go to their partners, each lane by itself, over kept sessions.
+
+A lane works in a thread of a bounded pool, so a partner that stalls keeps one thread and nobody else; results come back
+through a queue and are committed in groups by the role's own thread. Large parcels have a lane of their own to the same
+partner, with a pool and a session of its own, so whatever is small overtakes them. A failure is the lane's: it waits with
+backoff, or is held where a person must decide. Only two things are the parcel's own trouble, and whatever lies behind it
+goes on: a name that is taken at the partner, since an earlier receipt of that name was not taken away yet; and a large
+parcel that breaks off, since the small ones may get through. Lanes that collect are also asked for what waits there for us.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Row
+
+from gateway.domain.identity import to_text
+from gateway.domain.receipt import queue_name
+from gateway.domain.retry import has_come
+from gateway.domain.states import Direction, State
+from gateway.domain.windows import Timetable
+from gateway.errors import Disposition, GatewayError, NameTaken
+from gateway.ledger.queries import fair_share, records
+from gateway.ledger.queries.receipts import next_deferred
+from gateway.ledger.store import TABLES, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.stages import stuck_lanes
+from gateway.stages.clock_guard import receipt_wait
+from gateway.stages.context import Step, Workplace
+from gateway.stages.sessions import Sessions
+from gateway.transport.contract import Parcel, Session, Transport
+
+LARGE: Final = 4 * 1024 * 1024
+"""Bytes from which on a sealed file is large; so much at most goes in one go of the other lane, so that order counts."""
+
+LANES_AT_ONCE: Final = 32
+LARGE_AT_ONCE: Final = 16
+
+_SHARE: Final = 64
+"""Receipts, and consignments, that a lane looks at: more than it sends in one go."""
+
+
+class _Lane(NamedTuple):
+    """What goes to one partner: its large parcels, or all others."""
+
+    partner: str
+    large: bool
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A parcel that may be sent."""
+
+    kind: str
+    row: Row[Any]
+
+
+@dataclass(frozen=True)
+class _Sent(_Waiting):
+    """A parcel that lies at the partner under its final name."""
+
+
+@dataclass(frozen=True)
+class _Deferred(_Waiting):
+    """A parcel that waits by itself, whatever becomes of its lane."""
+
+    error: GatewayError
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A lane's job is over: well, with an error of the lane's, or (neither) with a parcel deferred. So many files were
+    fetched; `more` says that large ones wait to be.
+    """
+
+    lane: _Lane
+    well: bool
+    error: GatewayError | None = None
+    fetched: int = 0
+    more: bool = False
+
+
+class Send:
+    """Sealed to sent, all lanes side by side. `wake` is called from a lane's thread when a result waits."""
+
+    name = "send"
+
+    def __init__(self, place: Workplace, transports: Mapping[str, Transport], wake: Callable[[], None]) -> None:
+        self._place = place
+        self._transports = transports
+        self._wake = wake
+        self._windows = Timetable.of(place.settings)
+        self._sessions = Sessions(transports, place.clock)
+        self._pools = {
+            False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
+            True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
+        }
+        self._results: queue.SimpleQueue[_Sent | _Deferred | _Ended] = queue.SimpleQueue()
+        self._uncommitted: list[_Sent | _Deferred | _Ended] = []
+        self._busy: dict[_Lane, Future[None]] = {}
+        self._collect_due = {
+            _Lane(code, large=False): 0.0
+            for code, partner in place.settings.partners.items()
+            if partner.link == "collect" and partner.endpoint is not None
+        }
+
+    def step(self) -> Step:
+        done = self._commit_results()
+        now = self._place.clock()
+        with self._place.ledger.read() as connection:
+            lanes = records.lanes(connection)
+            later = [next_deferred(connection, table, State.SEALED, now) for table in (RECEIPTS, CONSIGNMENTS)]
+            free = {
+                _Lane(partner, large)
+                for partner in self._transports
+                if not lanes.get(partner, {}).get("held") and lanes.get(partner, {}).get("due", 0.0) <= now
+                for large in self._pools
+            } - self._busy.keys()
+            parcels, opening = self._parcels(connection, free, now)
+        for lane in sorted(free):
+            if lane in parcels or self._may_collect(lane, now):
+                self._start(lane, parcels.get(lane, []), now)
+        self._sessions.close_idle(now)
+        waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
+        waiting += [due for due in [*later, opening] if due is not None]
+        # What is past waits for its lane, which rings when it is free.
+        waiting += [due for due in self._collect_due.values() if due > now]
+        return Step(done=done, due=min(waiting, default=None))
+
+    def close(self) -> None:
+        # Closing the sessions ends uploads in mid-file; the pools' threads end with them.
+        self._sessions.close()
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._commit_results()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._busy)
+
+    def _parcels(
+        self, connection: Connection, free: set[_Lane], now: float
+    ) -> tuple[dict[_Lane, list[_Waiting]], float | None]:
+        """What the free lanes send in one go, the most urgent first; and when the first closed window opens."""
+        partners = sorted({lane.partner for lane in free})
+        found: defaultdict[_Lane, list[_Waiting]] = defaultdict(list)
+        openings: list[float] = []
+        # Receipts first: a partner waits for them with its hands full.
+        for kind, table in (("receipt", RECEIPTS), ("consignment", CONSIGNMENTS)):
+            rows = fair_share.of_each_lane(
+                connection,
+                table,
+                Direction.OUT,
+                State.SEALED,
+                now,
+                _SHARE,
+                lambda rows: (rows.c.partner.in_(partners),),
+            )
+            for row in rows if kind == "receipt" else sorted(rows, key=self._urgency):
+                lane = _Lane(row.partner, large=row.sealed_size > LARGE)
+                opens = self._windows.opening(row.partner, row.flow, now) if kind == "consignment" else now
+                if opens == now and lane in free:
+                    found[lane].append(_Waiting(kind, row))
+                elif opens is not None and opens != now:
+                    openings.append(opens)
+        return {lane: _in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
+
+    def _urgency(self, row: Row[Any]) -> tuple[int, int, int]:
+        flow = self._place.settings.flows.get(row.flow)
+        return row.claims, 0 if flow is None else flow.priority, row.key
+
+    def _start(self, lane: _Lane, parcels: Sequence[_Waiting], now: float) -> None:
+        collect = self._may_collect(lane, now)
+        if collect and lane.large:
+            del self._collect_due[lane]
+        elif collect:
+            self._collect_due[lane] = now + self._place.settings.link.collect_seconds
+        self._busy[lane] = self._pools[lane.large].submit(self._work, lane, parcels, collect)
+
+    def _may_collect(self, lane: _Lane, now: float) -> bool:
+        due = self._collect_due.get(lane)
+        return due is not None and has_come(due, now, self._place.settings.link.collect_seconds)
+
+    def _work(self, lane: _Lane, parcels: Sequence[_Waiting], collect: bool) -> None:  # noqa: FBT001 - a thread's argument
+        """In the lane's thread: touches its own session and the queue, never the ledger."""
+        ended = _Ended(lane, well=False)
+        session: Session | None = None
+        underway: _Waiting | None = None
+        try:
+            session = self._sessions.take(lane.partner)
+            for underway in parcels:
+                self._results.put(self._send(session, underway))
+                self._wake()
+            underway = None
+            fetched, more = self._fetch(lane, session) if collect else (0, False)
+            ended = _Ended(lane, well=True, fetched=fetched, more=more)
+            self._sessions.give_back(lane.partner, session)
+        except GatewayError as error:
+            if session is not None:
+                self._sessions.drop(session)
+            if lane.large and underway is not None and error.disposition is Disposition.DEFER:
+                self._results.put(_Deferred(underway.kind, underway.row, error))
+            else:
+                ended = _Ended(lane, well=False, error=error)
+        finally:
+            self._results.put(ended)
+            self._wake()
+
+    def _send(self, session: Session, waiting: _Waiting) -> _Sent | _Deferred:
+        kind, row = waiting.kind, waiting.row
+        if kind == "consignment":
+            here = name = f"{row.id}.pgp"
+        else:
+            here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
+        try:
+            for _ in session.send([Parcel(self._place.home.sealed_out / row.partner / here, name, row.sealed_size)]):
+                pass
+        except NameTaken as error:
+            return _Deferred(kind, row, error)
+        return _Sent(kind, row)
+
+    def _fetch(self, lane: _Lane, session: Session) -> tuple[int, bool]:
+        """Fetch the small files that wait at the partner, or the large ones: how many, and whether large ones are left."""
+        landing = self._place.home.landing_in(lane.partner)
+        waiting = session.waiting()
+        mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
+        for remote in mine:
+            target = landing / remote.name
+            if not target.exists():
+                session.fetch(remote, target)
+            session.remove(remote)
+        return len(mine), not lane.large and len(mine) < len(waiting)
+
+    def _commit_results(self) -> int:
+        """Write down what the lanes did. Where the ledger refuses, it is kept for the next time."""
+        with suppress(queue.Empty):
+            while True:
+                self._uncommitted.append(self._results.get_nowait())
+        if not self._uncommitted:
+            return 0
+        ended = [result for result in self._uncommitted if isinstance(result, _Ended)]
+        for end in ended:
+            self._busy[end.lane].result()  # raises what was no error of the link: a defect ends the role
+        with self._place.ledger.read() as connection:
+            lanes = records.lanes(connection)
+        notable = [
+            result
+            for result in self._uncommitted
+            if not isinstance(result, _Ended)
+            or result.error is not None
+            or (result.well and lanes.get(result.lane.partner, {}).get("failures", 0))
+        ]
+        if notable:
+            with self._place.ledger.write() as transaction:
+                for result in notable:
+                    self._note(transaction, result)
+        done = sum(isinstance(result, _Sent) for result in self._uncommitted) + sum(end.fetched for end in ended)
+        self._uncommitted.clear()
+        for end in ended:
+            del self._busy[end.lane]
+            if end.more:
+                self._collect_due[_Lane(end.lane.partner, large=True)] = 0.0
+        return done
+
+    def _note(self, transaction: Transaction, result: _Sent | _Deferred | _Ended) -> None:
+        match result:
+            case _Sent():
+                self._note_sent(transaction, result)
+            case _Deferred():
+                self._note_deferred(transaction, result)
+            case _Ended():
+                self._note_ended(transaction, result)
+
+    def _note_sent(self, transaction: Transaction, result: _Sent) -> None:
+        row, kind = result.row, result.kind
+        table = TABLES[kind]
+        now_state = records.state_of(transaction.connection, table, row.key)
+        if now_state != State.SEALED:
+            return  # its receipt was quicker than this note
+        identity = row.id if kind == "consignment" else row.consignment
+        event = transaction.record(f"{kind}.sent", kind, identity, row.partner, bytes=row.sealed_size)
+        due = 0.0
+        if kind == "consignment":
+            due = transaction.now + receipt_wait(self._place.settings.link, row.resends)
+        change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
+        transaction.move(table, Direction.OUT, State.SEALED, [change])
+        if kind == "consignment":
+            transaction.move_with({"id": row.id, "partner": row.partner}, State.SEALED, State.SENT, event)
+        else:
+            sealed = self._place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
+            transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+
+    def _note_deferred(self, transaction: Transaction, wait: _Deferred) -> None:
+        row, error, table = wait.row, wait.error, TABLES[wait.kind]
+        if records.state_of(transaction.connection, table, row.key) != State.SEALED:
+            return
+        attempts = row.attempts + 1
+        due = stuck_lanes.next_try(self._place, error, attempts, attempts)
+        transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
+        # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
+        keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
+        say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
+        transaction.afterwards.append(say)
+        stuck_lanes.tell(self._place, transaction, row.partner)
+
+    def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
+        partner, error = end.lane.partner, end.error
+        failures = transaction.lane(partner)["failures"]
+        if error is None:
+            transaction.record("lane.recovered", "lane", partner, partner)
+            transaction.set_lane(partner, failures=0, due=0.0, code=None, reason=None)
+            return
+        if error.disposition is Disposition.HALT:
+            raise error
+        held = error.disposition is not Disposition.DEFER
+        times = stuck_lanes.times_in_a_row(transaction, partner, error)
+        due = 0.0 if held else stuck_lanes.next_try(self._place, error, failures + 1, times)
+        transaction.record(
+            "lane.held" if held else "lane.deferred",
+            "lane",
+            partner,
+            partner,
+            code=error.code,
+            reason=error.reason,
+            log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
+        )
+        transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
+        stuck_lanes.tell(self._place, transaction, partner)
+
+
+def _in_one_go(parcels: Sequence[_Waiting]) -> list[_Waiting]:
+    """The first ones, not more than LARGE together: what becomes urgent meanwhile does not wait for all of them."""
+    total = 0
+    for number, parcel in enumerate(parcels):
+        total += parcel.row.sealed_size
+        if number and total > LARGE:
+            return list(parcels[:number])
+    return list(parcels)

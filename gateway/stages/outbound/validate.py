@@ -1,0 +1,251 @@
+"""Validate: would the receiver take it? What is wrong never leaves, and goes back to its operator with the reasons.
+
+Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Beyond its own rules, the
+authority that it names has to be the partner that it is addressed to, or we where it goes to DWP. Where its flow allows that,
+a file goes with exceptions in some of its records, and the list of them is written down before its row says that it goes.
+Held until a person releases them are the same bytes to the same partner within the flow's days, a suspected duplicate; an
+extract whose number of records is far from that of the last one that the partner receipted; and an extract whose name says
+no authority, until one with a name of its form was released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.domain.extract_name import authorities_named, form_of
+from gateway.domain.states import TRANSFER_OUT, Direction, Move, State, advance
+from gateway.errors import (
+    AuthorityUnsaid,
+    ContentInvalid,
+    GatewayError,
+    Hold,
+    MessageIdUsed,
+    PartnerUnknown,
+    SuspectedDuplicate,
+    VolumeUnusual,
+)
+from gateway.ledger.queries import duplicates, fair_share, records
+from gateway.ledger.queries.referrals import last_volume, released_names
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import TRANSFERS
+from gateway.settings.flow_settings import ExtractSettings
+from gateway.settings.model import SiteKind
+from gateway.spool.drops import fingerprint_of
+from gateway.spool.exception_lists import ExceptionLists, ListKey
+from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.inspection import (
+    Batches,
+    inspect,
+    invalid,
+    is_own_extract,
+    listed,
+    other_authority,
+    record_crash,
+    record_move,
+    told,
+    wrong_authority,
+)
+from gateway.stages.scanning import Scanner, scan
+from gateway.validation.contract import Report
+from gateway.validation.exceptions import tolerated
+from gateway.validation.sandbox.pool import Crash, Sandbox
+
+_DAY: Final = 86400.0
+_FEW: Final = 1000
+"""Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
+
+
+_Result = Report | GatewayError | Crash
+
+
+@dataclass(frozen=True)
+class _Before:
+    """By the keys of transfers: the id of an earlier one of the same bytes, and of one that used the message id."""
+
+    copies: Mapping[int, str]
+    messages: Mapping[int, str]
+
+
+class Validate:
+    """Admitted to validated, rejected or held."""
+
+    name = "validate"
+
+    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+        self._place = place
+        self._sandbox = sandbox
+        self._scanner = scanner
+        self._lists = ExceptionLists(place.home.exceptions)
+        self._survived: set[int] = set()
+        self._batches = Batches(place.settings.daemon.workers)
+        self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
+
+    def step(self) -> Step:
+        place = self._place
+        with place.ledger.read() as connection:
+            now, stopped = place.clock(), place.settings.stopped
+            waiting = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped))
+            rows = self._batches.next(waiting)
+            due = records.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED], but=stopped)
+        if not rows:
+            return Step(due=due)
+        custody = place.home.custody
+        paths = [custody / row.id for row in rows]
+        scanned = scan(place, self._scanner, rows, paths)
+        results: list[tuple[Row[Any], _Result]] = list(scanned.refused)
+        inspected = inspect(
+            place,
+            self._sandbox,
+            [row for row, _ in scanned.clean],
+            [path for _, path in scanned.clean],
+            self._survived,
+        )
+        results += [(row, self._addressed(row, result)) for row, result in inspected]
+        going = [(row, result) for row, result in results if isinstance(result, Report) and result.exceptions]
+        self._lists.keep(
+            {
+                ListKey(Direction.OUT, row.partner, row.id): listed(report)
+                for row, report in going
+                if tolerated(report, self._percent(row))
+            }
+        )
+        self._messages.clear()
+        with place.ledger.write() as transaction:
+            before = self._look_back(transaction, results)
+            changes = [self._judge(transaction, row, result, before) for row, result in results]
+            transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
+        self._survived.clear()
+        return Step(done=len(rows))
+
+    def close(self) -> None:
+        pass
+
+    def _addressed(self, row: Row[Any], result: Report | GatewayError | Crash) -> _Result:
+        """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
+        partner = self._place.settings.partners.get(row.partner)
+        if partner is None or not isinstance(result, Report):
+            return result
+        place = self._place
+        authority = place.site if partner.kind is SiteKind.DWP else row.partner
+        report = wrong_authority(result, authority, place.is_same_authority)
+        return other_authority(report, row.flow, row.name, place.site, place.is_same_authority)
+
+    def _percent(self, row: Row[Any]) -> float:
+        return self._place.settings.flows[row.flow].tolerated_percent
+
+    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Row[Any], _Result]]) -> _Before:
+        """What the ledger has of the files that were read, asked once for all of them."""
+        days = {name: flow.duplicate_days for name, flow in self._place.settings.flows.items()}
+        rows = [row for row, result in results if isinstance(result, Report)]
+        since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
+        told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
+        messages = {key: message for key, message in told.items() if message is not None}
+        return _Before(
+            duplicates.copies(transaction.connection, rows, since),
+            duplicates.messages(transaction.connection, rows, messages),
+        )
+
+    def _judge(
+        self, transaction: Transaction, row: Row[Any], result: _Result, before: _Before
+    ) -> dict[str, Any] | None:
+        if isinstance(result, Crash):
+            record_crash(transaction, row, result)
+            return None
+        schema, facts = row.schema, None
+        outcome: State | GatewayError = State.VALIDATED
+        partner = self._place.settings.partners.get(row.partner)
+        if isinstance(result, GatewayError):
+            outcome = result
+        elif partner is None:
+            outcome = PartnerUnknown("the partner was removed from the configuration")
+        else:
+            schema, facts = result.schema, result.facts
+            percent = self._percent(row)
+            if result.valid or tolerated(result, percent):
+                facts = told(result)
+            else:
+                outcome = invalid(result, percent)
+            if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
+                outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
+        move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
+        if move.state is State.VALIDATED and (doubts := list(self._doubts(transaction, row, facts, before))):
+            # What is held has passed its validation: release goes on from there, so a person is told of every doubt.
+            reason = "; ".join(doubt.reason for doubt in doubts)
+            move = Move(State.HELD, State.VALIDATED, code=doubts[0].code, reason=reason)
+        code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
+        event = record_move(transaction, row, move, code, None if move.state is State.REJECTED else facts)
+        return {
+            "key": row.key,
+            "state": move.state,
+            "resume": move.resume,
+            "schema": schema,
+            "message_id": None if facts is None else facts.get("message_id"),
+            "facts": None if facts is None else orjson.dumps(dict(facts)).decode(),
+            "origin": row.origin if self._still_lies_there(row) else None,
+            "code": code,
+            "reason": move.reason,
+            "event": event,
+        }
+
+    def _still_lies_there(self, row: Row[Any]) -> bool:
+        """Whether the dropped file could not be removed when its copy was taken."""
+        if row.origin is None:
+            return False
+        try:
+            about = (self._place.home.outbound / row.flow / row.partner / row.name).lstat()
+            return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.origin)
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
+
+    def _message_used(self, row: Row[Any], report: Report, before: _Before) -> str | None:
+        """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
+        message = report.facts.get("message_id")
+        if message is None:
+            return None
+        if (used := before.messages.get(row.key)) is not None:
+            return used
+        # Those of this batch are not in the ledger yet.
+        digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
+        return None if digest == row.sha256 else transfer
+
+    def _doubts(
+        self, transaction: Transaction, row: Row[Any], facts: Mapping[str, str] | None, before: _Before
+    ) -> Iterator[Hold]:
+        """Why a person has to look at a file that could go."""
+        if (
+            is_own_extract(row.flow, self._place.site)
+            and not authorities_named(row.name)
+            and not self._known_form(transaction, row)
+        ):
+            yield AuthorityUnsaid(
+                "its name does not say which authority it is of, and none of its form was released before"
+            )
+        if (copy := before.copies.get(row.key)) is not None:
+            yield SuspectedDuplicate(f"the same bytes as transfer {copy}")
+        flow = self._place.settings.flows[row.flow]
+        if isinstance(flow, ExtractSettings) and facts is not None and "records" in facts:
+            last = last_volume(transaction.connection, row.flow, row.partner, row.key)
+            if (
+                last is not None
+                and (doubt := unusual(int(facts["records"]), *last, flow.volume_band_percent)) is not None
+            ):
+                yield doubt
+
+    @staticmethod
+    def _known_form(transaction: Transaction, row: Row[Any]) -> bool:
+        """Whether a person has released an extract with a name of the same form."""
+        released = released_names(transaction.connection, row.flow, row.partner, AuthorityUnsaid.code)
+        return form_of(row.name) in {form_of(name) for name in released}
+
+
+def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:
+    """What speaks against so many records after `before` in the transfer `last`; a `band` of 0 percent allows any."""
+    apart = abs(records - before)
+    if not band or apart < _FEW or apart * 100 <= before * band:
+        return None
+    return VolumeUnusual(f"{records} records, {before} in transfer {last}: more than {band} percent apart")

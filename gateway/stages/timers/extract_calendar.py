@@ -1,0 +1,112 @@
+"""Expect: at DWP, the month's extract is awaited from every authority that sends one; what is missing or late is said once.
+
+The first look at a partner notes in the chain that its extracts are expected from now on, so that nobody is blamed for
+months before the partner was introduced. Every hour after that: a deadline that passed without an extract, and an extract
+that came after its deadline, are events of the chain and alarms of the log. Nothing else depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.domain.calendar import Entry, Month, Standing, account, day_of, first_expected
+from gateway.domain.extract_name import FLOW as EXTRACT
+from gateway.domain.identity import from_text
+from gateway.domain.retry import has_come
+from gateway.ledger.queries import referrals
+from gateway.settings.model import SiteKind
+from gateway.stages.context import Step, Workplace
+
+EXPECTED: Final = "extract.expected"
+
+_EVERY: Final = 3600.0
+_ALARMS: Final[Mapping[Standing, str]] = {Standing.LATE: "extract.late", Standing.MISSING: "extract.missing"}
+_REASONS: Final[Mapping[Standing, str]] = {
+    Standing.LATE: "the extract of {month} came after {deadline}",
+    Standing.MISSING: "the extract of {month} was due by {deadline}, and has not come",
+}
+_LOOK_BACK: Final = 13
+"""Months that are looked at: enough for a gateway that was stopped for a long time."""
+
+
+def expected_from(said: Mapping[tuple[str, str], str], days: int) -> dict[str, Month]:
+    """From which month on each partner's extract is expected, by the chain's own note of when that began."""
+    return {
+        partner: first_expected(day_of(from_text(at)), days)
+        for (event, partner), at in said.items()
+        if event == EXPECTED
+    }
+
+
+class Expect:
+    """Looks at the calendar every hour; does nothing at an authority's site."""
+
+    name = "expect"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._next = 0.0
+
+    def step(self) -> Step:
+        place = self._place
+        partners = sorted(place.routes.incoming.get(EXTRACT, frozenset()))
+        if place.settings.site.kind is not SiteKind.DWP or not partners:
+            return Step()
+        now = place.clock()
+        if not has_come(self._next, now, _EVERY):
+            return Step(due=self._next)
+        done = self._introduce(partners) + self._look(partners, now)
+        self._next = now + _EVERY
+        return Step(done=done, due=self._next)
+
+    def close(self) -> None:
+        pass
+
+    def _introduce(self, partners: list[str]) -> int:
+        """Note those that are expected for the first time."""
+        place = self._place
+        with place.ledger.read() as connection:
+            known = referrals.said_about(connection, [EXPECTED], partners)
+        new = [partner for partner in partners if (EXPECTED, partner) not in known]
+        if new:
+            with place.ledger.write() as transaction:
+                for partner in new:
+                    transaction.record(EXPECTED, "extract", partner, partner, flow=EXTRACT)
+        return len(new)
+
+    def _look(self, partners: list[str], now: float) -> int:
+        place = self._place
+        days, today = place.settings.calendar.deadline_days, day_of(now)
+        month = Month.of(today)
+        since = month
+        for _ in range(_LOOK_BACK - 1):
+            since = since.before
+        with place.ledger.read() as connection:
+            expected = expected_from(referrals.said_about(connection, [EXPECTED], partners), days)
+            came = referrals.extracts(connection, partners, place.is_same_authority)
+            entries = account(expected, came, since=since, until=month, today=today, days=days)
+            alarming = [entry for entry in entries if self._alarms(entry, expected)]
+            said = referrals.said_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
+        fresh = [entry for entry in alarming if (_ALARMS[entry.standing], _subject(entry)) not in said]
+        if fresh:
+            with place.ledger.write() as transaction:
+                for entry in fresh:
+                    transaction.record(
+                        _ALARMS[entry.standing],
+                        "extract",
+                        _subject(entry),
+                        entry.partner,
+                        flow=EXTRACT,
+                        due=entry.deadline.isoformat(),
+                        reason=_REASONS[entry.standing].format(month=entry.month, deadline=entry.deadline),
+                    )
+        return len(fresh)
+
+    def _alarms(self, entry: Entry, expected: Mapping[str, Month]) -> bool:
+        """An old month that is sent again from before a partner was expected is no news."""
+        return entry.standing in _ALARMS and entry.month >= expected[entry.partner]
+
+
+def _subject(entry: Entry) -> str:
+    return f"{entry.partner}/{entry.month}"

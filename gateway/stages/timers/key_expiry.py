@@ -1,0 +1,148 @@
+"""Foresee: a key's end is told 30, 14, 7 and 1 days before it comes, and when it has come; each once.
+
+What counts is the certificate as it lies here, and this site's own clock. While our key is being changed, the date until
+which partners accept the old one is such an end too, as long as one of them has not shown that it knows the new one. What
+was told is in the chain, under the key: `gateway status` reads it there, and a key that was extended since is told as
+renewed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.crypto.contract import Certificate, OpenPgp
+from gateway.domain.identity import to_text
+from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
+from gateway.ledger.queries import referrals
+from gateway.ledger.store import Transaction
+from gateway.stages.context import Step, Workplace
+from gateway.stages.signing import OWN, subject, unconfirmed
+
+WARNING_DAYS: Final = (30, 14, 7, 1)
+"""Days before its end at which a key is warned of."""
+
+EXPIRING: Final = "key.expiring"
+EXPIRED: Final = "key.expired"
+RENEWED: Final = "key.renewed"
+TOLD: Final = (EXPIRING, EXPIRED, RENEWED)
+
+_DAY: Final = 86_400.0
+_EVERY: Final = 3600.0
+_AT_ONCE: Final = 8
+"""Partners that are looked at in one step: reading a keyring for the first time takes a moment."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The moment at which a key ends (seconds since 1970), whose it is, and what that means."""
+
+    owner: str
+    fingerprint: str
+    at: float
+    meaning: str
+
+    @property
+    def subject(self) -> str:
+        return subject(self.owner, self.fingerprint)
+
+
+def stage_of(left: float) -> int | None:
+    """Which warning is due so many seconds before the end: 30, 14, 7, 1; 0 when it has come, None while it is far off."""
+    if left <= 0:
+        return 0
+    return min((days for days in WARNING_DAYS if left <= days * _DAY), default=None)
+
+
+class Foresee:
+    """Looks at every key once an hour, and at the moments at which a warning is due."""
+
+    name = "foresee"
+
+    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
+        self._place = place
+        self._engine = engine
+        self._next = 0.0
+        self._pending: list[str] = []
+        self._soonest = 0.0
+
+    def step(self) -> Step:
+        now = self._place.clock()
+        if not self._pending:
+            if now < self._next:
+                return Step(due=self._next)
+            self._pending = [OWN, *self._place.settings.partners]
+            self._soonest = now + _EVERY
+        owners, self._pending = self._pending[:_AT_ONCE], self._pending[_AT_ONCE:]
+        ends = [end for owner in owners for end in self._ends(owner)]
+        done = self._tell(ends, now)
+        moments = [end.at - days * _DAY for end in ends for days in (*WARNING_DAYS, 0)]
+        self._soonest = min([self._soonest, *(moment for moment in moments if moment > now)])
+        self._next = now if self._pending else self._soonest
+        return Step(done=done, due=self._next)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _ends(self, owner: str) -> Iterator[End]:
+        try:
+            if owner == OWN:
+                yield from _end(OWN, self._engine.own_certificate(), "sealing stops then")
+                yield from self._overlap()
+            else:
+                meaning = "nothing is sealed to it or accepted from it then"
+                yield from _end(owner, self._engine.partner_certificate(owner), meaning)
+        except (OwnKeyUnusable, PartnerKeyUnusable, CryptoFailed):
+            return  # a key that is not there has no end; whoever needs it says so
+
+    def _overlap(self) -> Iterator[End]:
+        settings = self._place.settings
+        old, until = settings.keys.old_openpgp, settings.keys.old_openpgp_until
+        if old is None or until is None:
+            return
+        with self._place.ledger.read() as connection:
+            waiting = unconfirmed(connection, settings)
+        if waiting:
+            meaning = f"{len(waiting)} partners are not known to know the new key; sealing to them stops then"
+            yield End(OWN, old, until.timestamp(), meaning)
+
+    def _tell(self, ends: list[End], now: float) -> int:
+        with self._place.ledger.read() as connection:
+            told = referrals.last_details(connection, TOLD, [end.subject for end in ends])
+        fresh = [
+            (end, event, detail) for end in ends for event, detail in [_news(end, now, told.get(end.subject))] if event
+        ]
+        if fresh:
+            with self._place.ledger.write() as transaction:
+                for end, event, detail in fresh:
+                    _record(transaction, end, event, detail)
+        return len(fresh)
+
+
+def _end(owner: str, certificate: Certificate, meaning: str) -> Iterator[End]:
+    if certificate.expires is not None and not certificate.revoked:
+        yield End(owner, certificate.fingerprint, certificate.expires, meaning)
+
+
+def _news(end: End, now: float, told: tuple[str, Mapping[str, Any]] | None) -> tuple[str | None, Mapping[str, Any]]:
+    """The event that is due about a key and was not told yet, with what it says; None where there is nothing new."""
+    days, due = stage_of(end.at - now), to_text(end.at)
+    last, before = told if told is not None else (None, {})
+    if days is None:
+        return (RENEWED if last in (EXPIRING, EXPIRED) else None), {"due": due}
+    event = EXPIRED if days == 0 else EXPIRING
+    same = last == event and before.get("due") == due and before.get("days") == days
+    return (None if same else event), {"due": due, "days": days}
+
+
+def _record(transaction: Transaction, end: End, event: str, detail: Mapping[str, Any]) -> None:
+    transaction.record(
+        event,
+        "key",
+        end.subject,
+        None if end.owner == OWN else end.owner,
+        fingerprint=end.fingerprint,
+        reason=None if event == RENEWED else end.meaning,
+        **detail,
+    )

@@ -1,0 +1,87 @@
+"""Record: log-ins at the managed SFTP server become events of the chain.
+
+The process that runs sshd counts them and hands counts over as files (`spool.logins`); what such a file says and the file's
+end are one step of this stage. An event says how the log-ins came out, whose key it was where that is known, how
+many there were, and in which hour; never a user name or an address. A file that cannot be read was not written by that
+process as it should be: that is an event too, for its counts are lost.
+"""
+
+from __future__ import annotations
+
+import errno
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.identity import to_text
+from gateway.domain.logins import SUBJECTS, Count, Result
+from gateway.ledger.queries.logins import ACCEPTED, KIND, LOST, REFUSED, is_recorded
+from gateway.ledger.store import Transaction
+from gateway.spool.logins import ENDING, read, waiting
+from gateway.stages.context import Step, Workplace
+from gateway.storage.durable import disk_error
+
+_FILES: Final = 50
+_NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
+"""A link, or a socket, where a file should be."""
+_LOST: Final = "a count of log-ins cannot be read: it was damaged, or not written by the SFTP server's process"
+
+
+class Record:
+    """Takes in what lies in `state/logins`."""
+
+    name = "record"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+
+    def step(self) -> Step:
+        directory = self._place.home.logins
+        names = waiting(directory)[:_FILES]
+        if not names:
+            return Step()
+        counts = {name: _read(directory / name) for name in names}
+        with self._place.ledger.write() as transaction:
+            for name, count in counts.items():
+                _record(transaction, name.removesuffix(ENDING), count)
+                transaction.afterwards.append(partial((directory / name).unlink, missing_ok=True))
+        return Step(done=len(names))
+
+    def close(self) -> None:
+        pass
+
+
+def _read(path: Path) -> Count | None:
+    """What the file has counted; None where it is none of ours. A disk or a right that fails is neither."""
+    try:
+        return read(path)
+    except ValueError:
+        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise disk_error(error, "reading a count of log-ins") from error
+
+
+def _record(transaction: Transaction, identity: str, count: Count | None) -> None:
+    if count is None:
+        subject = f"{SUBJECTS}unreadable/{identity}"
+        if not is_recorded(transaction.connection, subject):
+            transaction.record(LOST, KIND, subject, reason=_LOST)
+        return
+    hour = to_text(count.hour)
+    subject = f"{SUBJECTS}{hour[:13]}/{identity}"
+    if is_recorded(transaction.connection, subject):
+        return  # recorded, and then the file could not be removed
+    for login, number in count.logins.items():
+        accepted = login.result is Result.ACCEPTED
+        transaction.record(
+            ACCEPTED if accepted else REFUSED,
+            KIND,
+            subject,
+            login.partner,
+            code=None if accepted else str(login.result),
+            fingerprint=login.fingerprint,
+            count=number,
+            hour=hour,
+        )

@@ -1,0 +1,66 @@
+"""Unanswered: an enquiry whose last day has passed without a reply is an alarm, once, at both ends.
+
+Looked at every hour. The alarm is in the chain, about the transfer that asked; nothing else depends on it. An answer that
+comes later, or `gateway enquiry close`, ends what `gateway status` says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.domain.calendar import day_of
+from gateway.domain.enquiries import Enquiry
+from gateway.domain.enquiry import ENQUIRY
+from gateway.domain.retry import has_come
+from gateway.ledger.queries import referrals
+from gateway.ledger.queries.enquiries import OVERDUE, everything
+from gateway.stages.context import Step, Workplace
+
+_EVERY: Final = 3600.0
+
+
+class Unanswered:
+    """Looks at the enquiries of this site, those that it sent and those that it received."""
+
+    name = "unanswered"
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._next = 0.0
+
+    def step(self) -> Step:
+        place = self._place
+        now = place.clock()
+        if not has_come(self._next, now, _EVERY):
+            return Step(due=self._next)
+        today = day_of(now)
+        with place.ledger.read() as connection:
+            overdue = [each for each in everything(connection, place.settings.codes).enquiries if each.overdue(today)]
+            said = referrals.said_about(connection, [OVERDUE], [each.asking.transfer for each in overdue])
+        fresh = [each for each in overdue if (OVERDUE, each.asking.transfer) not in said]
+        if fresh:
+            with place.ledger.write() as transaction:
+                for each in fresh:
+                    asking = each.asking
+                    transaction.record(
+                        OVERDUE,
+                        "transfer",
+                        asking.transfer,
+                        asking.partner,
+                        flow=ENQUIRY,
+                        due=None if asking.reply_by is None else asking.reply_by.isoformat(),
+                        reason=sentence(each),
+                    )
+        self._next = now + _EVERY
+        return Step(done=len(fresh), due=self._next)
+
+    def close(self) -> None:
+        pass
+
+
+def sentence(enquiry: Enquiry) -> str:
+    """What is overdue, for people."""
+    asking = enquiry.asking
+    if enquiry.sent:
+        return f"{asking.partner} has not answered our enquiry {asking.reference}, due by {asking.reply_by}"
+    return f"we have not answered the enquiry {asking.reference} of {asking.partner}, due by {asking.reply_by}"

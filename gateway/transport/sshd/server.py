@@ -1,0 +1,393 @@
+"""The managed SFTP server: a private OpenSSH sshd for the landing of one site, started, reloaded and ended here.
+
+Raises ServerFailed when it does not start, with sshd's own words. Safe, because it serves nothing but the landing to the
+keys of configured partners (`sshd_config` says how), and because no sshd outlives its gateway: `sshd_guard` ends it and
+its sessions after a kill -9, and a start looks for one that is left over all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import gateway
+from gateway.errors import GatewayError, ServerFailed
+from gateway.transport.keys import read_public_key
+from gateway.transport.names import own_file_fault, sync_directory
+from gateway.transport.sshd.config import (
+    Account,
+    AccountFault,
+    Chroot,
+    ServerSpec,
+    check_spec,
+    render_authorized_keys,
+    render_config,
+)
+from gateway.transport.sshd.seccomp import can_ignore_attributes
+
+__all__ = ["Account", "Chroot", "ManagedServer", "ServerSpec"]
+
+_START_SECONDS: Final = 15.0
+_STOP_SECONDS: Final = 8.0
+_PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
+_LISTENING: Final = "Server listening on "
+_LAST_LINES: Final = 8
+_LONGEST_MESSAGE: Final = 65_536
+
+
+class ManagedServer:
+    """One sshd. `on_message` gets each message of sshd's, from a thread of this object's own.
+
+    A message is what sshd wrote at once, whole, with whatever line ends strangers' words have in it: sshd does not escape
+    those, and in a stream of lines a user name could pass for a message of its own.
+    """
+
+    def __init__(
+        self,
+        spec: ServerSpec,
+        on_message: Callable[[str], None] = lambda _message: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spec = spec
+        self._on_message = on_message
+        self._clock = clock
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._messages: socket.socket | None = None
+        self._reader: threading.Thread | None = None
+        self._listening = threading.Event()
+        self._said: deque[str] = deque(maxlen=_LAST_LINES)
+        self._ignores_attributes = False
+
+    @property
+    def pid(self) -> int | None:
+        """Sshd's process, while it runs."""
+        return _pid_in(self.spec.pid_file) if self.is_alive() else None
+
+    def write(self) -> bool:
+        """Write sshd_config, the key files and the partners' directories; whether sshd_config changed."""
+        spec = self.spec
+        as_root = os.geteuid() == 0
+        check_server(spec)
+        try:
+            spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            spec.directory.chmod(0o700)
+            _make_landing(spec)
+        except OSError as error:
+            raise own_file_fault(error) from error
+        chrooted = _is_chrooted(spec, as_root=as_root)
+        pam = _needs_pam(spec)
+        host_kinds = _host_kinds(spec)
+        config = render_config(spec, chrooted=chrooted, pam=pam, key_reader=_program("cat"), host_kinds=host_kinds)
+        changed = _replace(spec.config_file, config)
+        landing = Path("/") if chrooted else spec.landing.resolve()
+        umask = "0027" if spec.shared else "0077"
+        # An sshd that runs is as it was started: without the filter in force, nobody may set attributes.
+        attributes = self._ignores_attributes if self.is_alive() else _can_ignore_attributes(spec)
+        keys = render_authorized_keys(spec.together, landing, umask, attributes=attributes)
+        _replace(spec.authorized_keys, keys)
+        for account in spec.separate:
+            _replace(spec.account_keys(account), render_authorized_keys([account], None, attributes=attributes))
+        return changed
+
+    def start(self) -> None:
+        """Write the files, start sshd and return once it listens; ServerFailed otherwise."""
+        if self.is_alive():
+            raise ServerFailed("the SFTP server runs already")
+        sshd = _program("sshd")
+        self.write()
+        try:
+            if os.geteuid() == 0:
+                _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)  # gone at every boot, and sshd insists on it
+            self._test(sshd)
+            _end_predecessor(self.spec)
+            self._launch(sshd)
+        except OSError as error:
+            raise ServerFailed(f"the SFTP server cannot be started: {error.strerror}") from error
+        self._await_listening()
+
+    def _launch(self, sshd: str) -> None:
+        self._listening.clear()
+        self._said.clear()
+        self._ignores_attributes = _can_ignore_attributes(self.spec)
+        # Not a pipe: sshd writes each message at once, and this kind of socket keeps them apart.
+        self._messages, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._guard = subprocess.Popen(
+                self._command(sshd),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=theirs.fileno(),
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])},
+            )
+        self._reader = threading.Thread(target=self._read, args=(self._messages,), name="sshd-log", daemon=True)
+        self._reader.start()
+
+    def _await_listening(self) -> None:
+        """What sshd says counts, not a connection: another server may hold the port."""
+        deadline = self._clock() + _START_SECONDS
+        while not self._listening.wait(0.02):
+            if not self.is_alive() or self._clock() > deadline:
+                self.stop()
+                raise ServerFailed(self._last_words())
+
+    def reload(self, spec: ServerSpec | None = None) -> None:
+        """Take over another set of partners. Keys count from the next login; sshd is told only if its config changed.
+
+        Sessions that are open stay open. Raises ServerFailed, with the old sshd still running, for a bad description.
+        """
+        if spec is not None and (spec.directory != self.spec.directory or spec.landing != self.spec.landing):
+            raise ServerFailed("the SFTP server's directories cannot change while it runs: restart the gateway")
+        before = self.spec
+        self.spec = spec or before
+        try:
+            changed = self.write()
+            self._test(_program("sshd"))
+        except ServerFailed:
+            self.spec = before
+            self.write()
+            raise
+        if changed and self._guard is not None and self._guard.poll() is None:
+            self._guard.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End sshd and every session; nothing happens when it does not run."""
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        if guard.stdin is not None:
+            guard.stdin.close()
+        try:
+            guard.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(guard.pid, signal.SIGKILL)
+            guard.wait()
+        if self._reader is not None:
+            self._reader.join(_STOP_SECONDS)
+        if self._messages is not None:
+            self._messages.close()
+
+    def is_alive(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
+    def _command(self, sshd: str) -> list[str]:
+        command = [sys.executable, "-P", "-m", "gateway.transport.sshd.guard", "--parent", str(os.getpid())]
+        command += ["--pid-file", str(self.spec.pid_file)]
+        if not _needs_pam(self.spec):  # PAM's session modules write in places of their own, /proc among them
+            command += ["--confine-to", str(self.spec.landing)]
+        if self._ignores_attributes:
+            command += ["--ignore-attributes"]
+        return [*command, "--", sshd, "-D", "-e", "-f", str(self.spec.config_file)]
+
+    def _test(self, sshd: str) -> None:
+        """Let sshd judge its own configuration before anything depends on it."""
+        outcome = subprocess.run(
+            [sshd, "-t", "-f", str(self.spec.config_file)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if outcome.returncode != 0:
+            raise ServerFailed(f"sshd refuses its configuration: {' '.join(outcome.stderr.split())[:500]}")
+
+    def _read(self, messages: socket.socket) -> None:
+        while raw := messages.recv(_LONGEST_MESSAGE):
+            message = raw.decode("utf-8", errors="replace").rstrip()
+            self._said.append(message)
+            self._on_message(message)
+            if message.startswith(_LISTENING):
+                self._listening.set()
+
+    def _last_words(self) -> str:
+        said = "; ".join(line for line in self._said if line)
+        return f"the SFTP server does not start: {said or 'sshd said nothing'}"[:600]
+
+
+def check_server(spec: ServerSpec) -> None:
+    """Raise ServerFailed for whatever this server could not be started with by this process."""
+    as_root = os.geteuid() == 0
+    check_spec(spec, as_root=as_root)
+    _check_account(spec.account)
+    for fault in machine_faults(spec):
+        raise ServerFailed(f"partner {fault.partner}, {fault.setting}: {fault.message}")
+    if spec.landing.is_dir():
+        _is_chrooted(spec, as_root=as_root)
+
+
+def machine_faults(spec: ServerSpec) -> Iterator[AccountFault]:
+    """What is not on this machine as a partner's account needs it: its directories; where it has one, its own account."""
+    for account in spec.accounts:
+        top = spec.landing / account.partner
+        for path in (top, top / "in", top / "out"):
+            if os.path.lexists(path) and not path.is_dir():
+                message = f"{path.relative_to(spec.landing.parent)} is no directory: move it away"
+                yield AccountFault(account.partner, "code", message)
+    for account in spec.separate if os.geteuid() == 0 else ():
+        try:
+            pwd.getpwnam(account.os_account or "")
+        except KeyError:
+            message = f"there is no account {account.os_account} on this machine"
+            yield AccountFault(account.partner, "os_account", message)
+        if spec.landing.is_dir() and (fault := chroot_fault(spec.landing)) is not None:
+            message = f"the partner cannot be shut into its directory in the landing: {fault}"
+            yield AccountFault(account.partner, "os_account", message)
+
+
+def chroot_fault(path: Path) -> str | None:
+    """Which component of `path` sshd would not chroot to, and why; None when all are root's and closed to others."""
+    resolved = path.resolve()
+    for component in [*reversed(resolved.parents), resolved]:
+        status = component.stat()
+        if status.st_uid != 0:
+            return f"{component} belongs to another user than root"
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"{component} can be written by others than root"
+    return None
+
+
+def locked_accounts(shadow: str, names: set[str]) -> set[str]:
+    """Those of `names` whose password starts with `!` in a shadow file: without PAM, sshd lets them in by no key."""
+    entries = (line.split(":", 2) for line in shadow.splitlines())
+    return {entry[0] for entry in entries if len(entry) > 1 and entry[0] in names and entry[1].startswith("!")}
+
+
+def _needs_pam(spec: ServerSpec) -> bool:
+    """Sshd refuses accounts locked with `!` (Ubuntu's root is one) unless PAM judges them; only root reads shadow."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        shadow = Path("/etc/shadow").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(locked_accounts(shadow, {spec.account, *(account.os_account or "" for account in spec.separate)}))
+
+
+def _can_ignore_attributes(spec: ServerSpec) -> bool:
+    """Whether partners may ask for times and modes, because the kernel sees to it that nothing comes of it."""
+    return can_ignore_attributes() and not _needs_pam(spec)  # PAM's session modules may have modes to set
+
+
+def _host_kinds(spec: ServerSpec) -> set[str]:
+    """Of which kinds the host keys are; one that cannot be read is sshd's to complain about."""
+    kinds = set()
+    for path in (spec.host_key, spec.old_host_key):
+        with suppress(GatewayError):
+            kinds |= set() if path is None else {read_public_key(path).type}
+    return kinds
+
+
+def _is_chrooted(spec: ServerSpec, *, as_root: bool) -> bool:
+    if spec.chroot is Chroot.OFF:
+        return False
+    fault = chroot_fault(spec.landing) if as_root else "the SFTP server does not run as root"
+    if fault is not None and spec.chroot is Chroot.REQUIRED:
+        raise ServerFailed(f"partners cannot be shut into the landing: {fault}")
+    return fault is None
+
+
+def _check_account(name: str) -> None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError as error:
+        raise ServerFailed(f"there is no account {name}") from error
+    if entry.pw_uid != os.geteuid():
+        raise ServerFailed(f"the SFTP server's account is {name}, but the gateway runs as another user")
+
+
+def _make_landing(spec: ServerSpec) -> None:
+    """Make the partners' directories; those of a partner with an account of its own belong to that account."""
+    spec.landing.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for account in spec.accounts:
+        top = spec.landing / account.partner
+        separate = account.os_account is not None
+        top.mkdir(mode=0o755 if separate else 0o700, exist_ok=True)
+        for name in ("in", "out"):
+            (top / name).mkdir(mode=0o700, exist_ok=True)
+        if account.os_account is None:
+            continue
+        try:
+            owner = pwd.getpwnam(account.os_account)
+        except KeyError as error:
+            raise ServerFailed(f"partner {account.partner}: there is no account {account.os_account}") from error
+        os.chown(top, 0, 0)
+        top.chmod(0o755)
+        for name in ("in", "out"):
+            os.chown(top / name, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+        fault = chroot_fault(top)
+        if fault is not None:
+            raise ServerFailed(f"partner {account.partner} cannot be shut into its directory: {fault}")
+
+
+def _replace(path: Path, text: str) -> bool:
+    """Write `text` to `path` atomically, mode 0600; whether it is new."""
+    try:
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return False
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise own_file_fault(error) from error
+    return True
+
+
+def _program(name: str) -> str:
+    """Where a program lies; sshd must be started by its full path, and /usr/sbin is not on everybody's PATH."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/bin"]))
+    if found is None:
+        raise ServerFailed(f"{name} is not installed (`apt-get install openssh-server`)")
+    return str(Path(found).resolve())
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _end_predecessor(spec: ServerSpec) -> None:
+    """End an sshd of this site that a killed gateway left behind: the pid file names it, its command line proves it."""
+    pid = _pid_in(spec.pid_file)
+    if pid is None:
+        return
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_ours(pid, spec.config_file):
+        number = signal.SIGTERM if time.monotonic() < deadline - _STOP_SECONDS / 2 else signal.SIGKILL
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            break
+        except PermissionError as error:
+            raise ServerFailed("an SFTP server of this site runs under another user: end it first") from error
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"an older SFTP server of this site does not end (process {pid})")
+        time.sleep(0.05)
+    spec.pid_file.unlink(missing_ok=True)
+
+
+def _is_ours(pid: int, config: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return os.fsencode(config) in arguments and b"sshd" in arguments

@@ -1,0 +1,1 @@
+"""The validator of the Single Housing Benefit Extract."""

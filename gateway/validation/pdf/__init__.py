@@ -1,0 +1,1 @@
+"""The validator of Local Authority Input Documents (LAIDs), which are PDFs."""

@@ -1,0 +1,1 @@
+"""Processes of few rights in which files that others wrote are read."""

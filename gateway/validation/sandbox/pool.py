@@ -1,0 +1,166 @@
+"""Has files read by processes that may die of it: a small pool of workers, each under limits, each replaceable.
+
+A file that kills its reader, or keeps it too long, is answered with `Crash`; every other file is answered as if nothing
+had happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers die again
+and again before they read anything.
+
+Why it is safe: workers take no code from anywhere and hold no key; see `confinement` for what they give up, `reader`
+for how they are watched, `frames` for how they speak. Workers are bound to the thread that started them (the kernel
+ends them with it), and a sandbox serves one thread and one `validate` at a time.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from gateway.errors import ConfigurationInvalid, DiskFailed, ReadersFailed
+from gateway.validation.contract import Report
+from gateway.validation.plan import Plan
+from gateway.validation.sandbox.confinement import WorkerLimits
+from gateway.validation.sandbox.reader import Crash, Job, Reader
+
+__all__ = ["Crash", "Job", "Plan", "Sandbox", "WorkerLimits"]
+
+_DEPTH: Final = 8
+"""Jobs that a worker is given ahead, so that it never waits for us."""
+_AHEAD_BYTES: Final = 1 << 20
+"""No job is queued behind this much reading: another worker may be free earlier."""
+_FRUITLESS: Final = 4
+"""Workers that may die one after the other without having answered anything."""
+DEFAULT_LIMITS: Final = WorkerLimits()
+
+Answer = tuple[Job, Report | Crash]
+
+
+class Sandbox:
+    """A pool of `workers` processes that have a validator for each flow in `plans`. Starts them when first needed."""
+
+    def __init__(self, plans: Mapping[str, Plan], workers: int = 2, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
+        self._plans = dict(plans)
+        self._workers = workers
+        self._limits = limits
+        self._readers: list[Reader] = []
+        self._selector = selectors.DefaultSelector()
+        self._fruitless = 0
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every worker."""
+        for reader in list(self._readers):
+            self._let_go(reader)
+            reader.dismiss()
+        self._selector.close()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that there are now; for people and tests to look at."""
+        return tuple(reader.pid for reader in self._readers)
+
+    def validate(self, jobs: Sequence[Job]) -> Iterator[Answer]:
+        """Read every file, in whatever order they are done; exactly one answer for each job.
+
+        KeyError is raised for a flow without a plan. A caller that stops listening loses nothing but the workers that
+        were busy.
+        """
+        for job in jobs:
+            self._plans[job.flow]
+        waiting = deque(jobs)
+        try:
+            while waiting or any(reader.load for reader in self._readers):
+                self._staff()
+                self._hand_out(waiting)
+                yield from self._gather(waiting)
+        finally:
+            for reader in [reader for reader in self._readers if reader.load]:
+                self._let_go(reader)
+                reader.end()
+
+    # -- workers
+
+    def _staff(self) -> None:
+        """Fill the places that are empty."""
+        while len(self._readers) < self._workers:
+            try:
+                reader = Reader(self._plans, self._limits)
+            except (FileNotFoundError, PermissionError) as error:
+                raise ReadersFailed(f"a reader cannot be started: {error.strerror}") from error
+            except OSError as error:
+                # No process, memory or descriptor left for one: there may be later.
+                raise DiskFailed(f"a reader cannot be started now: {error.strerror}") from error
+            self._readers.append(reader)
+            self._selector.register(reader.outlet, selectors.EVENT_READ, reader)
+            self._selector.register(reader.stderr_outlet, selectors.EVENT_READ, reader)
+
+    def _let_go(self, reader: Reader) -> None:
+        self._readers.remove(reader)
+        self._selector.unregister(reader.outlet)
+        self._selector.unregister(reader.stderr_outlet)
+
+    def _bury(
+        self, reader: Reader, waiting: deque[Job], *, overdue: bool = False, nonsense: bool = False
+    ) -> list[Answer]:
+        """Take a dead worker's jobs back; the one that it died of is answered."""
+        self._let_go(reader)
+        reader.end(overdue=overdue, nonsense=nonsense)
+        if reader.fault is not None:
+            raise ConfigurationInvalid(reader.fault)
+        died_of, unread = reader.legacy()
+        waiting.extendleft(reversed(unread))
+        if died_of is not None:
+            self._fruitless = 0
+            return [died_of]
+        self._fruitless += 1
+        if self._fruitless >= _FRUITLESS * self._workers:
+            raise ReadersFailed(f"{self._fruitless} readers ended before they had read anything: {reader.epitaph()}")
+        return []
+
+    # -- work
+
+    def _hand_out(self, waiting: deque[Job]) -> None:
+        """One job a round to each worker that has room, so that few jobs are spread as well as many."""
+        while waiting:
+            free = [r for r in self._readers if r.ready and r.load < _DEPTH and r.load_bytes < _AHEAD_BYTES]
+            if not free:
+                return
+            for reader in sorted(free, key=lambda reader: reader.load):
+                if waiting:
+                    self._number += 1
+                    reader.give(self._number, waiting.popleft())
+
+    def _gather(self, waiting: deque[Job]) -> list[Answer]:
+        """Wait until somebody says something or is too late, and take what there is."""
+        deadlines = [deadline for reader in self._readers if (deadline := reader.deadline) is not None]
+        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        talking = {key.data for key, _ in self._selector.select(patience)}
+        answers: list[Answer] = []
+        for reader in list(self._readers):
+            if reader in talking:
+                answers += self._listen(reader, waiting)
+            elif (deadline := reader.deadline) is not None and deadline <= time.monotonic():
+                answers += self._bury(reader, waiting, overdue=True)
+        return answers
+
+    def _listen(self, reader: Reader, waiting: deque[Job]) -> list[Answer]:
+        answers: list[Answer] = []
+        try:
+            for answer in reader.listen():
+                answers.append(answer)
+                self._fruitless = 0
+        except EOFError:
+            answers += self._bury(reader, waiting)
+        except ValueError:
+            answers += self._bury(reader, waiting, nonsense=True)
+        return answers

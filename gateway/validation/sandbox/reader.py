@@ -1,0 +1,241 @@
+"""One worker as its sandbox sees it: started, given jobs, listened to, timed, ended, and asked what it died of.
+
+OSError is raised where the process cannot be started. The worker is not trusted once it has read a file: what it says
+is looked at before it is believed, and ValueError is raised where it makes no sense.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.validation.contract import Report
+from gateway.validation.plan import Plan
+from gateway.validation.sandbox.confinement import WorkerLimits
+from gateway.validation.sandbox.messages import Frames, encode, report_from_plain
+
+_CHUNK: Final = 1 << 16
+_STDERR_KEPT: Final = 4096
+_GRACE: Final = 2.0
+_LAST_WORDS: Final = re.compile(rb"reader: ([A-Za-z]{1,60}) at ([A-Za-z0-9_.]{1,60}:[0-9]{1,7})\n")
+_PACKAGES: Final = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read: the caller's own `key` for it, its flow, and where it lies."""
+
+    key: str
+    flow: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A file that ended its reader, or could not be read: `reason` is a sentence without content.
+
+    `signal` is what the reader died of, `status` its exit status where it ended by itself; both None where it lives on.
+    """
+
+    reason: str
+    signal: int | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """A job on its way: its number, and the seconds it may take (processor, clock)."""
+
+    number: int
+    job: Job
+    cpu: int
+    wall: float
+    size: int
+
+
+class Reader:
+    """A worker process. `ready` is true once it has built its validators."""
+
+    def __init__(self, plans: Mapping[str, Plan], limits: WorkerLimits) -> None:
+        self._limits = limits
+        self._errands: deque[_Errand] = deque()
+        self._begun: int | None = None
+        self._frames = Frames()
+        self._stderr = b""
+        self._deadline = time.monotonic() + limits.start_seconds
+        self._overdue = False
+        self._talks_nonsense = False
+        self.ready = False
+        self.fault: str | None = None
+        """Why the validators cannot be built, where they cannot."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", "gateway.validation.sandbox.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd="/",
+            # With a HOME, no start-up code asks the system who we are: that would be a connection to nscd.
+            env={"PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8", "HOME": "/"},
+            close_fds=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self.outlet, self.stderr_outlet = _descriptor(self._process.stdout), _descriptor(self._process.stderr)
+        self._inlet = _descriptor(self._process.stdin)
+        os.set_blocking(self.outlet, False)
+        os.set_blocking(self.stderr_outlet, False)
+        self._write(
+            {
+                "plans": {flow: {"kind": plan.kind, "arguments": plan.arguments} for flow, plan in plans.items()},
+                "limits": asdict(limits),
+                "parent": os.getpid(),
+            }
+        )
+
+    @property
+    def load(self) -> int:
+        """Jobs given and not answered."""
+        return len(self._errands)
+
+    @property
+    def load_bytes(self) -> int:
+        """How much there is to read in them."""
+        return sum(errand.size for errand in self._errands)
+
+    @property
+    def deadline(self) -> float | None:
+        """When it must have said something, on the monotonic clock; None where nothing is asked of it."""
+        return self._deadline if self._errands or not self.ready else None
+
+    def give(self, number: int, job: Job) -> None:
+        """Send a job; it is answered after those given before."""
+        try:
+            size = job.path.stat().st_size
+        except OSError:
+            size = 0  # the worker finds the same, and says so
+        extra = size / self._limits.bytes_per_second
+        cpu = self._limits.cpu_seconds + round(extra)
+        if not self._errands:
+            self._deadline = time.monotonic() + self._limits.wall_seconds
+        self._errands.append(_Errand(number, job, cpu, self._limits.wall_seconds + extra, size))
+        self._write({"job": number, "flow": job.flow, "path": os.fspath(job.path.absolute()), "cpu": cpu})
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        try:
+            view = memoryview(encode(message))
+            while view:
+                view = view[os.write(self._inlet, view) :]
+        except BrokenPipeError:
+            pass  # it died; `listen` finds out
+
+    def listen(self) -> Iterator[tuple[Job, Report | Crash]]:
+        """The answers that have come; ValueError for talk that makes no sense, EOFError when it is dead."""
+        self._drain_stderr()
+        while True:
+            try:
+                chunk = os.read(self.outlet, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                raise EOFError
+            for message in self._frames.feed(chunk):
+                answer = self._understand(message)
+                if answer is not None:
+                    yield answer
+
+    def _understand(self, message: Mapping[str, Any]) -> tuple[Job, Report | Crash] | None:
+        if not self.ready:
+            self.fault = str(message.get("broken", "")) or None
+            self.ready = message.get("ready") is True
+            return None
+        errand = self._errands[0] if self._errands else None
+        match message:
+            case {"begin": number} if errand is not None and number == errand.number and self._begun is None:
+                self._begun = errand.number
+                self._deadline = time.monotonic() + errand.wall
+                return None
+            case {"done": number} if errand is not None and number == self._begun:
+                answer: Report | Crash = report_from_plain(message)
+            case {"lost": number, "reason": str(reason)} if errand is not None and number == self._begun:
+                answer = Crash(reason)
+            case _:
+                raise ValueError("an answer to a question that was not asked")
+        self._begun = None
+        self._deadline = time.monotonic() + self._limits.wall_seconds
+        return self._errands.popleft().job, answer
+
+    def end(self, *, overdue: bool = False, nonsense: bool = False) -> None:
+        """Kill it and reap it."""
+        self._overdue, self._talks_nonsense = overdue, nonsense
+        self._process.kill()
+        self._process.wait()
+        self._drain_stderr()
+        self._close_pipes()
+
+    def dismiss(self) -> None:
+        """Let it end by itself, as it does when nobody can ask it anything more."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._close_pipes()
+
+    def legacy(self) -> tuple[tuple[Job, Crash] | None, list[Job]]:
+        """After `end`: the job that it died of, if it had begun one, and those that it never came to."""
+        errands = list(self._errands)
+        if self._begun is None or not errands:
+            return None, [errand.job for errand in errands]
+        return (errands[0].job, self._cause(errands[0])), [errand.job for errand in errands[1:]]
+
+    def epitaph(self) -> str:
+        """What it died of when it was reading nothing."""
+        return self._cause(None).reason
+
+    def _cause(self, errand: _Errand | None) -> Crash:
+        code = self._process.returncode or 0
+        died_of, status = (-code, None) if code < 0 else (None, code)
+        words = _LAST_WORDS.search(self._stderr)
+        if self._overdue:
+            reason = f"reading it took longer than {errand.wall:.0f} s" if errand else "it did not start in time"
+        elif self._talks_nonsense:
+            reason = "its reader gave an answer that makes no sense"
+        elif died_of == signal.SIGXCPU and errand is not None:
+            reason = f"reading it took more than {errand.cpu} s of processor time"
+        elif words is not None and words[1] == b"MemoryError":
+            reason = f"reading it took more than {self._limits.memory >> 20} MiB of memory"
+        elif words is not None:
+            reason = f"its reader failed: {words[1].decode()} at {words[2].decode()}"
+        elif died_of is not None:
+            reason = f"its reader was ended by {signal.Signals(died_of).name}"
+        else:
+            reason = f"its reader ended with status {status}"
+        return Crash(reason, died_of, status)
+
+    def _drain_stderr(self) -> None:
+        try:
+            while chunk := os.read(self.stderr_outlet, _CHUNK):
+                self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
+        except BlockingIOError:
+            pass
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+
+
+def _descriptor(pipe: Any) -> int:
+    return int(pipe.fileno())

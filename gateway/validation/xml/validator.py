@@ -1,0 +1,185 @@
+"""Checks one XML document: its bytes, its form, its schema, its values, its counts and totals.
+
+The schema is found by the document's namespace, so versions of a flow stand side by side. Each document is parsed
+once and walked once; the words for a schema failure are looked up only when there is one.
+
+ConfigurationInvalid is raised when the schemas of this site cannot be used, DiskFailed when the file cannot be read;
+whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is expanded or fetched), `xml_catalog`
+(schemas come from disk, `xsi:schemaLocation` is ignored), `xml_explain` (no finding quotes the document).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from lxml import etree
+
+from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.validation.contract import Finding, Report
+from gateway.validation.government_types import rules
+from gateway.validation.nino_prefixes import load_prefixes
+from gateway.validation.xml.catalog import SchemaSource, find_versions
+from gateway.validation.xml.codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
+from gateway.validation.xml.exceptions import are_texts, exceptions_of, only_values
+from gateway.validation.xml.guard import XmlGuard
+from gateway.validation.xml.parts import oversized, parts, scattered
+from gateway.validation.xml.places import find_places
+from gateway.validation.xml.rules import Ruleset, read_rules
+from gateway.validation.xml.walk import Walked, Walker, place
+
+if TYPE_CHECKING:
+    from gateway.validation.xml.explain import Explainer, Explanation
+
+
+def today_utc() -> date:
+    return datetime.now(UTC).date()
+
+
+@dataclass
+class _Version:
+    """One schema version, compiled. `explainer` is made at the first failure, `walker` once for each day."""
+
+    source: SchemaSource
+    schema: etree.XMLSchema
+    ruleset: Ruleset
+    walker: Walker | None = None
+    explainer: Explainer | None = None
+
+
+@dataclass
+class _Schema:
+    """What libxml2 says: the words for it, None where it accepts everything; what it complains about, where that is values."""
+
+    explanation: Explanation | None = None
+    places: set[etree._Element] = field(default_factory=set)
+    structured: bool = True
+
+
+class XmlValidator:
+    """Checks documents of one flow (contract `Validator`). Not for two threads at once: error logs are kept in it."""
+
+    def __init__(
+        self,
+        schema_root: Path,
+        flow: str,
+        limits: XmlLimits = DEFAULT_LIMITS,
+        *,
+        allow_test_numbers: bool = False,
+        today: Callable[[], date] = today_utc,
+    ) -> None:
+        self._limits = limits
+        self._today = today
+        self._day: date | None = None
+        self._guard = XmlGuard(limits)
+        self._versions = {
+            namespace: _Version(source, _compile(source), read_rules(source))
+            for namespace, source in find_versions(schema_root, flow).items()
+        }
+        self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
+
+    def validate(self, path: Path) -> Report:
+        try:
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                content = file.read(min(size, self._limits.size) + 1)
+        except OSError as error:
+            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
+        return self.validate_bytes(content)
+
+    def validate_bytes(self, content: bytes) -> Report:
+        """The same for a document in memory."""
+        root = self._guard.read(content)
+        if isinstance(root, Finding):
+            return Report(None, (root,), 1)
+        version = self._versions.get(etree.QName(root).namespace or "")
+        if version is None:
+            known = " and ".join(f"{each.source.name} ({name})" for name, each in sorted(self._versions.items()))
+            message = f"The document's namespace is not one that is known here. Known: {known}."
+            return _refused(None, XmlCode.NAMESPACE, f"line {root.sourceline}", message)
+        if root.tag not in version.ruleset.roots:
+            message = "The document starts with an element that no document of this schema starts with."
+            return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message)
+        return self._check(root, version)
+
+    def _check(self, root: etree._Element, version: _Version) -> Report:
+        name, record, limits = version.source.name, version.ruleset.record, self._limits
+        if (big := oversized(root, record, limits.record)) is not None:
+            message = f"One record, or what stands outside the records, has more than {limits.record} elements."
+            return _refused(name, XmlCode.TOO_MANY_NODES, place(big, version.ruleset), message)
+        if (stranger := scattered(root, record)) is not None:
+            message = "Records do not stand together: another element comes between them."
+            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, place(stranger, version.ruleset), message)
+        walked = self._walker(version).walk(root)
+        if walked.given_up:
+            return Report(name, tuple(walked.findings), walked.total)
+        found = self._against_schema(root, version, walked)
+        told, total = ([], 0) if found.explanation is None else (found.explanation.findings, found.explanation.total)
+        if not walked.total and not total:
+            return Report(name, facts=walked.facts())
+        findings = tuple(sorted((*walked.findings, *told), key=_line)[: limits.findings])
+        total += walked.total
+        if not found.structured or not are_texts(walked.flagged | found.places):
+            return Report(name, findings, total)
+        exceptions = exceptions_of(findings, total, record)
+        facts = walked.facts(but=walked.flagged | found.places) if exceptions else {}
+        return Report(name, findings, total, facts, exceptions)
+
+    def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> _Schema:
+        """What libxml2 does not accept."""
+        found = _Schema()
+        for numbers in parts(root, version.ruleset.record, self._limits.record):
+            if version.schema.validate(root):
+                continue
+            if found.explanation is None:
+                found.explanation = self._explainer(version).begin(walked.flagged, self._limits.findings)
+            # The stubs do not say that a log is iterable.
+            complaints = list(cast("Iterable[Complaint]", version.schema.error_log))
+            if found.structured:
+                found.structured = only_values(complaints)
+                found.places.update(find_places(root, complaints))
+            found.explanation.add(root, complaints, numbers)
+            if walked.total + found.explanation.total > self._limits.enough:
+                break
+        return found
+
+    def _walker(self, version: _Version) -> Walker:
+        today = self._today()
+        if today != self._day:
+            self._day = today
+            for each in self._versions.values():
+                each.walker = None
+        if version.walker is None:
+            checks = version.ruleset.bind(rules(today=today, prefixes=self._prefixes))
+            version.walker = Walker(version.ruleset, checks, self._limits)
+        return version.walker
+
+    @staticmethod
+    def _explainer(version: _Version) -> Explainer:
+        if version.explainer is None:
+            # Imported here: it takes a third of a second, and most validators never meet a broken document.
+            from gateway.validation.xml.explain import Explainer  # noqa: PLC0415
+
+            version.explainer = Explainer(version.source, version.ruleset)
+        return version.explainer
+
+
+def _refused(schema: str | None, code: XmlCode, where: str, message: str) -> Report:
+    return Report(schema, (Finding(code.value, where, message),), 1)
+
+
+def _line(finding: Finding) -> int:
+    """The line that a finding's place starts with (`line 41, ...`)."""
+    number = finding.where.split(",", 1)[0].removeprefix("line ")
+    return int(number) if number.isdecimal() else 0
+
+
+def _compile(source: SchemaSource) -> etree.XMLSchema:
+    try:
+        return etree.XMLSchema(etree.fromstring(source.to_bytes()))
+    except etree.XMLSchemaParseError as error:
+        raise ConfigurationInvalid(f"the schema {source.name} does not compile: {error}") from error

@@ -1,0 +1,33 @@
+"""Backoff: never more than the cap, never a herd."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.retry import delay, has_come
+
+chances = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.integers(-5, 10**9), chances, st.floats(0.1, 60), st.floats(60, 3600))
+def test_delay_lies_between_nothing_and_the_cap(attempt: int, chance: float, base: float, cap: float) -> None:
+    assert 0 <= delay(attempt, base=base, cap=cap, chance=chance) <= cap
+
+
+@given(st.integers(1, 60), chances)
+def test_first_delays_double_until_the_cap(attempt: int, chance: float) -> None:
+    expected = chance * min(900.0, 2.0 ** (attempt - 1))
+    assert delay(attempt, base=1.0, cap=900.0, chance=chance) == expected
+
+
+@given(st.integers(1, 100))
+def test_jitter_is_full(attempt: int) -> None:
+    assert delay(attempt, base=1.0, cap=900.0, chance=0.0) == 0.0
+
+
+def test_a_moment_has_come_when_it_is_past_or_further_ahead_than_anybody_can_have_set_it() -> None:
+    assert has_come(10.0, 10.0, 30.0)
+    assert not has_come(10.1, 10.0, 30.0)
+    assert not has_come(40.0, 10.0, 30.0)
+    assert has_come(40.1, 10.0, 30.0)
