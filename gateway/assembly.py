@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.logs import Logger
-    from gateway.spool.stability import Settling
-    from gateway.stages.context import Stage, Workplace
+    from gateway.spool.stability import Stability
+    from gateway.stages.context import Stage, StageContext
     from gateway.stages.inbound.collect import Uploads
     from gateway.transport.contract import Transport
     from gateway.transport.sshd.config import ServerSpec
@@ -90,11 +90,11 @@ def announcer(log: Logger) -> Callable[..., None]:
     return announce
 
 
-def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> Workplace:
+def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
-    from gateway.ledger.head_file import Witness
+    from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
-    from gateway.stages.context import Workplace
+    from gateway.stages.context import StageContext
 
     announce = announcer(log)
     ledger = Ledger(
@@ -102,10 +102,10 @@ def workplace(settings: Settings, role: str, log: Logger, stopping: Callable[[],
         clock=time.time,
         role=role,
         announce=lambda event, keys: announce(event, **keys),
-        witness=Witness(settings.home.ledger_witness),
+        witness=HeadFile(settings.home.ledger_head),
     )
     ledger.check()
-    return Workplace(
+    return StageContext(
         settings=settings,
         routes=routes(settings),
         ledger=ledger,
@@ -144,32 +144,32 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words: Settling) -> Sequence[Stage]:
+def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
     from gateway.spool.back_office_answers import Outcomes
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
     from gateway.spool.passed_over import PassedOver
     from gateway.spool.set_aside import SetAside
-    from gateway.stages.inbound.answer import Hear
+    from gateway.stages.inbound.answer import Answer
     from gateway.stages.inbound.deliver import Deliver
     from gateway.stages.outbound.admit import Admit
-    from gateway.stages.outbound.conclude import Settle
+    from gateway.stages.outbound.conclude import Conclude
     from gateway.stages.outbound.validate import Validate
-    from gateway.stages.timers.extract_calendar import Expect
-    from gateway.stages.timers.overdue_enquiries import Unanswered
+    from gateway.stages.timers.extract_calendar import ExtractCalendar
+    from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
 
-    settings, viruses = place.settings, scanner(place.settings)
+    settings, viruses = context.settings, scanner(context.settings)
     passed_over = PassedOver(settings.spool.passed_over)
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
-        for flow, partners in place.routes.outgoing.items()
+        for flow, partners in context.routes.outgoing.items()
     }
     settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
-    aside = SetAside(place.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
+    aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
     stopped = frozenset(settings.stopped)
     intake = Intake(
-        place.home.outbound,
+        context.home.outbound,
         rules,
         frozenset(settings.partners),
         settling,
@@ -177,61 +177,61 @@ def inspect_stages(place: Workplace, readers: Sandbox, settling: Settling, words
         stopped=stopped,
         passed_over=passed_over,
     )
-    admit = Admit(place, intake, aside)
+    admit = Admit(context, intake, aside)
     admit.recover()
-    hear = Hear(place, Outcomes(place.home.outcomes, settle, words, passed_over=passed_over))
+    hear = Answer(context, Outcomes(context.home.outcomes, settle, words, passed_over=passed_over))
     return [
         admit,
-        Validate(place, readers, viruses),
-        Deliver(place, readers, viruses),
+        Validate(context, readers, viruses),
+        Deliver(context, readers, viruses),
         hear,
-        Settle(place),
-        Expect(place),
-        Unanswered(place),
+        Conclude(context),
+        ExtractCalendar(context),
+        OverdueEnquiries(context),
     ]
 
 
-def vault_stages(place: Workplace, wake: Callable[[], None]) -> Sequence[Stage]:
+def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
-    from gateway.stages.background import Beside
+    from gateway.stages.background import Background
     from gateway.stages.inbound.acknowledge import Acknowledge
     from gateway.stages.inbound.open import Open
     from gateway.stages.outbound.accept import Accept
     from gateway.stages.outbound.pack import Pack
     from gateway.stages.outbound.seal import Seal
-    from gateway.stages.timers.key_expiry import Foresee
-    from gateway.stages.timers.overdue_receipts import Overdue
+    from gateway.stages.timers.key_expiry import KeyExpiry
+    from gateway.stages.timers.overdue_receipts import OverdueReceipts
 
-    engine = open_pgp(place.settings)
+    engine = open_pgp(context.settings)
     return [
-        Overdue(place),
-        Foresee(place, engine),
-        Accept(place, engine),
+        OverdueReceipts(context),
+        KeyExpiry(context, engine),
+        Accept(context, engine),
         Open(
-            place,
+            context,
             engine,
-            partial(_unpack, place.settings.limits.receive_bytes),
-            Beside(open_pgp(place.settings), wake),
+            partial(_unpack, context.settings.limits.receive_bytes),
+            Background(open_pgp(context.settings), wake),
         ),
-        Pack(place),
-        Seal(place, engine, partial(_archive, place), Beside(open_pgp(place.settings), wake)),
-        Acknowledge(place, engine),
+        Pack(context),
+        Seal(context, engine, partial(_archive, context), Background(open_pgp(context.settings), wake)),
+        Acknowledge(context, engine),
     ]
 
 
-def link_stages(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+def link_stages(context: StageContext, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
-    from gateway.stages.timers.login_records import Record
+    from gateway.stages.timers.login_records import LoginRecords
 
     def noting(code: str) -> Callable[[str], None]:
-        return lambda habit: place.log("lane.adapted", partner=code, reason=str(habit))
+        return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
 
     transports = {
-        code: transport(place.settings, partner, noting(code)) for code, partner in place.settings.partners.items()
+        code: transport(context.settings, partner, noting(code)) for code, partner in context.settings.partners.items()
     }
-    return [Collect(place, uploads), Send(place, transports, wake), Record(place)]
+    return [Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)]
 
 
 def open_pgp(settings: Settings) -> OpenPgp:
@@ -347,16 +347,16 @@ def _unless_revoked(line: str | None, partner: Partner) -> str | None:
 class _InCustody:
     """A transfer's row as the archive wants it."""
 
-    def __init__(self, place: Workplace, row: Row[Any]) -> None:
-        self.path = place.home.custody / row.id
+    def __init__(self, context: StageContext, row: Row[Any]) -> None:
+        self.path = context.home.custody / row.id
         self.size: int = row.size
         self.sha256: str = row.sha256
 
 
-def _archive(place: Workplace, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
+def _archive(context: StageContext, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
     from gateway.archive.consignment import ArchiveWriter
 
-    return ArchiveWriter(manifest, [_InCustody(place, row) for row in rows], int(place.clock()))
+    return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:

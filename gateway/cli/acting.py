@@ -19,22 +19,22 @@ from gateway import assembly
 from gateway.cli import reading
 from gateway.cli.site import settings_of
 from gateway.daemon.roles import Role
-from gateway.daemon.wake_ups import ring
+from gateway.daemon.wake_ups import wake
 from gateway.errors import UsageWrong
 from gateway.logs import configure, safe_text
 from gateway.settings.model import Settings
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision
 
 _LONGEST: Final = 300
 
-because: Final[Callable[[Any], Any]] = click.option(
+reason_option: Final[Callable[[Any], Any]] = click.option(
     "--reason", required=True, metavar="TEXT", help="Why; it goes into the audit chain with your login name."
 )
 
 
 @contextmanager
-def workplace(ctx: click.Context) -> Iterator[Workplace]:
+def stage_context(ctx: click.Context) -> Iterator[StageContext]:
     """The site's surroundings for one command; every role is woken at the end."""
     settings = settings_of(ctx)
     level = "error" if sys.stderr.isatty() else settings.logs.level
@@ -42,18 +42,18 @@ def workplace(ctx: click.Context) -> Iterator[Workplace]:
         settings.site.code, reading.ROLE, stream=sys.stderr.buffer, format=settings.logs.format, level=level
     )
     with reading.permitted():
-        place = assembly.workplace(settings, reading.ROLE, log, lambda: False)
+        context = assembly.stage_context(settings, reading.ROLE, log, lambda: False)
     try:
-        yield place
+        yield context
     finally:
-        place.ledger.close()
-    wake(settings)
+        context.ledger.close()
+    wake_roles(settings)
 
 
-def wake(settings: Settings) -> None:
+def wake_roles(settings: Settings) -> None:
     """Tell every role that runs to look now."""
     for role in Role:
-        ring(settings.home.run, role)
+        wake(settings.home.run, role)
 
 
 def decision(reason: str) -> Decision:

@@ -27,7 +27,7 @@ from gateway.ledger.audit.chain import Fault, Watch, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.head_file import Witness
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -101,7 +101,7 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
     settings = settings_of(ctx)
     exported = [] if heads_file is None else _read_heads(heads_file, settings.site.code)
     report = _Report(heads_given=len(exported))
-    remembered = Witness(settings.home.ledger_witness).remembered()
+    remembered = HeadFile(settings.home.ledger_head).remembered()
     if remembered is not None:
         exported.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
     with reading.opened(settings) as ledger, _progress() as watch:

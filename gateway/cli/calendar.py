@@ -85,7 +85,7 @@ def _entries(settings: Settings, now: float, since: Month, until: Month, partner
     sending = routes(settings).incoming.get(EXTRACT, frozenset())
     with reading.opened(settings) as ledger, ledger.read() as connection:
         partners = sorted({*sending, *referrals.known_partners(connection)})
-        said = referrals.said_about(connection, [EXPECTED], sorted(sending))
+        said = referrals.events_about(connection, [EXPECTED], sorted(sending))
         came = list(referrals.extracts(connection, partners, partial(settings.authorities.same, on=today)))
     # Where the gateway has not run since the partner was added, it is expected from now on.
     expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)

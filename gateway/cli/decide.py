@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from gateway.cli import acting, output
-from gateway.cli.acting import because
+from gateway.cli.acting import reason_option
 from gateway.stages import decisions
 from gateway.stages.decisions import Decided
 
 
 @click.command()
 @click.argument("identity", metavar="ID")
-@because
+@reason_option
 @output.as_json
 @click.pass_context
 def hold(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
@@ -25,13 +25,13 @@ def hold(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> No
       gateway --home /srv/gateway hold 019ab5f0 --reason "claimant has withdrawn, waiting for the manager"
     """
     because_of = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        _tell(decisions.hold(place, identity, because_of), as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        _tell(decisions.hold(context, identity, because_of), as_json=as_json)
 
 
 @click.command()
 @click.argument("identity", metavar="ID|PARTNER")
-@because
+@reason_option
 @output.as_json
 @click.pass_context
 def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
@@ -43,13 +43,13 @@ def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) ->
       gateway --home /srv/gateway release E09000030 --reason "new host key confirmed by telephone with J. Smith"
     """
     because_of = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        _tell(decisions.release(place, identity, because_of), as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        _tell(decisions.release(context, identity, because_of), as_json=as_json)
 
 
 @click.command()
 @click.argument("identity", metavar="ID|PARTNER")
-@because
+@reason_option
 @output.as_json
 @click.pass_context
 def retry(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
@@ -62,13 +62,13 @@ def retry(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> N
       gateway --home /srv/gateway retry E09000030 --reason "the partner says its server is back"
     """
     because_of = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        _tell(decisions.retry(place, identity, because_of), as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        _tell(decisions.retry(context, identity, because_of), as_json=as_json)
 
 
 @click.command("return")
 @click.argument("identity", metavar="ID")
-@because
+@reason_option
 @output.as_json
 @click.pass_context
 def give_back(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
@@ -81,8 +81,8 @@ def give_back(ctx: click.Context, identity: str, reason: str, *, as_json: bool) 
       gateway --home /srv/gateway return 019ab5f0 --reason "this claim went last week"
     """
     because_of = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        _tell(decisions.return_to_operator(place, identity, because_of), as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        _tell(decisions.return_to_operator(context, identity, because_of), as_json=as_json)
 
 
 def _tell(decided: Decided, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ from gateway.settings.model import Validation
 from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages import enquiring
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.enquiring import Answer, Question, Submitted
 from gateway.stages.inspection import describe
 from gateway.storage.durable import make_directory, write_new_file
@@ -89,8 +89,8 @@ def send(
     """
     day = None if reply_by is None else reply_by.date()
     question = Question(kind, partner, _read(source), attached, day, reference)
-    with _working(ctx, ENQUIRY) as (place, readers):
-        done = enquiring.send(place, question, readers)
+    with _working(ctx, ENQUIRY) as (context, readers):
+        done = enquiring.send(context, question, readers)
     _tell(
         done, f"Enquiry {done.reference} goes to {done.partner}; a reply is wanted by {done.reply_by}.", as_json=as_json
     )
@@ -121,15 +121,15 @@ def reply(
       gateway --home /srv/gateway enquiry reply ENQ-DWP-20261128-KTRWB --text answer.txt --attach award.pdf
     """
     answer = Answer(reference, _read(source), attached, partner, again)
-    with _working(ctx, REPLY) as (place, readers):
-        done = enquiring.reply(place, answer, readers)
+    with _working(ctx, REPLY) as (context, readers):
+        done = enquiring.reply(context, answer, readers)
     _tell(done, f"The reply to {done.reference} goes to {done.partner}.", as_json=as_json)
 
 
 @enquiry.command()
 @click.argument("reference", metavar="REFERENCE")
 @click.option("--partner", metavar="CODE", help="The other end, where several enquiries have one reference.")
-@acting.because
+@acting.reason_option
 @click.pass_context
 def close(ctx: click.Context, reference: str, partner: str | None, reason: str) -> None:
     """Close an enquiry, sent or received, that is settled without a reply: by telephone, or by another file.
@@ -139,8 +139,8 @@ def close(ctx: click.Context, reference: str, partner: str | None, reason: str) 
       gateway --home /srv/gateway enquiry close ENQ-DWP-20261128-KTRWB --reason "answered by telephone"
     """
     decision = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        closed = enquiring.close(place, reference, partner, decision)
+    with acting.stage_context(ctx) as context:
+        closed = enquiring.close(context, reference, partner, decision)
     output.say(f"Enquiry {closed.asking.reference} with {closed.asking.partner} is closed.")
 
 
@@ -181,12 +181,12 @@ def unpack(ctx: click.Context, file: Path, directory: Path | None, *, as_json: b
 
 
 @contextmanager
-def _working(ctx: click.Context, flow: str) -> Iterator[tuple[Workplace, Sandbox]]:
+def _working(ctx: click.Context, flow: str) -> Iterator[tuple[StageContext, Sandbox]]:
     """The site, and a reader of the flow's documents; at the end it is said which roles do not run."""
-    with acting.workplace(ctx) as place:
-        with Sandbox({flow: assembly.plans(place.settings)[flow]}, 1) as readers:
-            yield place, readers
-        missing = [role.value for role in Role if holder(place.home.run, role) is None]
+    with acting.stage_context(ctx) as context:
+        with Sandbox({flow: assembly.plans(context.settings)[flow]}, 1) as readers:
+            yield context, readers
+        missing = [role.value for role in Role if holder(context.home.run, role) is None]
     if missing:
         output.say(f"Not running: {', '.join(missing)}. It waits in custody until `gateway run`.")
 

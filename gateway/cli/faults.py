@@ -18,7 +18,7 @@ from gateway.errors import UsageWrong
 from gateway.ledger.queries import known_faults
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages import fault_board
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.fault_board import Published, document_name
 from gateway.validation.sandbox.pool import Sandbox
 
@@ -85,9 +85,9 @@ def add(
     Example:
       gateway --home /srv/gateway faults add ETD-7 --what "Notices of 24 November came twice." --since 2026-11-24
     """
-    with acting.workplace(ctx) as place:
-        board = fault_board.add(place, identity, what, since.date(), workaround, acting.actor())
-        _finish(place, board, sends=sends, as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        board = fault_board.add(context, identity, what, since.date(), workaround, acting.actor())
+        _finish(context, board, sends=sends, as_json=as_json)
 
 
 @faults.command()
@@ -106,9 +106,9 @@ def change(
     Example:
       gateway --home /srv/gateway faults change ETD-7 --workaround "Ignore those of run 118."
     """
-    with acting.workplace(ctx) as place:
-        board = fault_board.change(place, identity, what, workaround, acting.actor())
-        _finish(place, board, sends=sends, as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        board = fault_board.change(context, identity, what, workaround, acting.actor())
+        _finish(context, board, sends=sends, as_json=as_json)
 
 
 @faults.command()
@@ -123,9 +123,9 @@ def close(ctx: click.Context, identity: str, *, sends: bool, as_json: bool) -> N
     Example:
       gateway --home /srv/gateway faults close ETD-7
     """
-    with acting.workplace(ctx) as place:
-        board = fault_board.close(place, identity, acting.actor())
-        _finish(place, board, sends=sends, as_json=as_json)
+    with acting.stage_context(ctx) as context:
+        board = fault_board.close(context, identity, acting.actor())
+        _finish(context, board, sends=sends, as_json=as_json)
 
 
 @faults.command()
@@ -138,23 +138,23 @@ def publish(ctx: click.Context, *, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway faults publish
     """
-    with acting.workplace(ctx) as place:
-        published = _send(place)
+    with acting.stage_context(ctx) as context:
+        published = _send(context)
     _tell(published, as_json=as_json)
 
 
-def _finish(place: Workplace, board: Board, *, sends: bool, as_json: bool) -> None:
+def _finish(context: StageContext, board: Board, *, sends: bool, as_json: bool) -> None:
     if sends:
-        _tell(_send(place), as_json=as_json)
+        _tell(_send(context), as_json=as_json)
     elif as_json:
         output.show_json({"issue": board.issue, "transfers": {}})
     else:
         output.say(f"Issue {board.issue} is not sent: `gateway faults publish` does that.")
 
 
-def _send(place: Workplace) -> Published:
-    with Sandbox({FLOW: assembly.plans(place.settings)[FLOW]}, 1) as readers:
-        return fault_board.publish(place, readers)
+def _send(context: StageContext) -> Published:
+    with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
+        return fault_board.publish(context, readers)
 
 
 def _tell(published: Published, *, as_json: bool) -> None:

@@ -27,7 +27,8 @@ from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Accounts
 from gateway.settings.resources import resource
-from gateway.settings.write import render_gateway_toml, sync_directory, write_text
+from gateway.settings.write import render_gateway_toml, write_text
+from gateway.storage.durable import sync_directory
 from gateway.transport.keys import make_key_pair
 
 FIRST_PORT: Final = 2222
@@ -37,7 +38,7 @@ _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
 @dataclass(frozen=True)
-class Charter:
+class SiteSpec:
     """What is decided about a site before it is made."""
 
     code: str
@@ -58,7 +59,7 @@ class Founded:
 
 def found(
     target: Path,
-    charter: Charter,
+    charter: SiteSpec,
     *,
     key_store: Callable[[Path], KeyStore],
     create_ledger: Callable[[Home], None],
@@ -96,7 +97,7 @@ def free_port(host: str, first: int = FIRST_PORT) -> int:
 
 def _build(
     home: Home,
-    charter: Charter,
+    charter: SiteSpec,
     key_store: Callable[[Path], KeyStore],
     create_ledger: Callable[[Home], None],
 ) -> str:

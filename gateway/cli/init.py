@@ -64,7 +64,7 @@ def init(
     authorities.warn_of_successor(known, code)
     row = known.find(code)
     host, port = _address(sftp)
-    charter = founding.Charter(
+    charter = founding.SiteSpec(
         code=code,
         name=name or (code if row is None else row.name),
         host=host,

@@ -36,7 +36,7 @@ _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PartnerOptions:
     """What whoever adds the partner decides; None leaves it to the card, or to what was decided before."""
 
     link: Link | None = None
@@ -101,7 +101,7 @@ class Chosen:
     why: str
 
 
-def introduce(card: Card, settings: Settings, wishes: Wishes, overlaps: Overlaps) -> Chosen:
+def introduce(card: Card, settings: Settings, wishes: PartnerOptions, overlaps: Overlaps) -> Chosen:
     """The partner's settings: keys and endpoint from the card, the rest as wished, or as it was, or by default.
 
     By default files are pushed where the card has an endpoint and its host key; else the link is one that works at this
@@ -170,7 +170,7 @@ def _lacking(card: Card) -> str:
     return f"The card has {'no endpoint' if card.endpoint is None else 'no host key'}"
 
 
-def _why(partner: Partner, before: Partner | None, wishes: Wishes) -> str:
+def _why(partner: Partner, before: Partner | None, wishes: PartnerOptions) -> str:
     """Why the partner has this link."""
     if wishes.link is not None:
         return "It was asked for."

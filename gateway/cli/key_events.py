@@ -12,15 +12,15 @@ from gateway.cli.rotation import Changed
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.settings.model import Partner
 from gateway.stages.attempts import try_again
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision, hold_lane
 from gateway.stages.signing import CONFIRMED, OWN, subject
 from gateway.transport.keys import parse_public_key
 
 
-def changed(place: Workplace, event: str, changed: Changed, decision: Decision) -> None:
+def changed(context: StageContext, event: str, changed: Changed, decision: Decision) -> None:
     """Record that a key of ours took the place of another."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         transaction.record(
             event,
             "key",
@@ -33,10 +33,10 @@ def changed(place: Workplace, event: str, changed: Changed, decision: Decision) 
         )
 
 
-def confirmed(place: Workplace, partner: str, decision: Decision) -> None:
+def confirmed(context: StageContext, partner: str, decision: Decision) -> None:
     """Record a person's word that a partner knows our new key; what waited for that is due at once."""
-    own = place.settings.openpgp.fingerprint
-    with place.ledger.write() as transaction:
+    own = context.settings.openpgp.fingerprint
+    with context.ledger.write() as transaction:
         transaction.record(
             CONFIRMED,
             "key",
@@ -49,9 +49,9 @@ def confirmed(place: Workplace, partner: str, decision: Decision) -> None:
         try_again(transaction, partner, KeyUnconfirmed)
 
 
-def ended(place: Workplace, event: str, owner: str, fingerprint: str, decision: Decision) -> None:
+def ended(context: StageContext, event: str, owner: str, fingerprint: str, decision: Decision) -> None:
     """Record that a key, ours or a partner's, is used no more."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         transaction.record(
             event,
             "key",
@@ -63,10 +63,10 @@ def ended(place: Workplace, event: str, owner: str, fingerprint: str, decision: 
         )
 
 
-def lost(place: Workplace, partner: Partner, fingerprint: str, decision: Decision) -> None:
+def lost(context: StageContext, partner: Partner, fingerprint: str, decision: Decision) -> None:
     """Record that a partner's key is trusted no more, and hold its lane where nothing may go there without a new one."""
     there = partner.endpoint
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         transaction.record(
             "key.revoked",
             "key",
@@ -87,7 +87,7 @@ def introduced(ctx: click.Context, before: Partner | None, new: Partner) -> None
     changed = before is None or _pins(before) != _pins(new)
     if not changed:
         return
-    with acting.workplace(ctx) as place, place.ledger.write() as transaction:
+    with acting.stage_context(ctx) as context, context.ledger.write() as transaction:
         transaction.record(
             "partner.added" if before is None else "key.rotated",
             "key",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.acting import because
+from gateway.cli.acting import reason_option
 from gateway.cli.site import require_all_rights, settings_of
 from gateway.domain.card import MOST_DAYS
 from gateway.errors import KeyStillNeeded, NotFound, UsageWrong
@@ -155,8 +155,8 @@ def rotate(ctx: click.Context, kind: str, overlap: int, key_days: int, reason: s
         output.say(f"Would make a new {use} key; the old one stays in use for {overlap} days.")
         return
     changed = rotation.rotate(settings, use, key_store(settings.home.keyrings), time.time(), overlap, key_days)
-    with acting.workplace(ctx) as place:
-        key_events.changed(place, "key.rotated", changed, because_of)
+    with acting.stage_context(ctx) as context:
+        key_events.changed(context, "key.rotated", changed, because_of)
     output.say(f"The new {use} key: {changed.fingerprint}")
     output.say(f"The old one, {changed.old}, is accepted until {changed.until:%Y-%m-%d %H:%M} UTC.")
     take_over_where_running(settings.home)
@@ -179,13 +179,13 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
     from gateway.cli import acting, key_events
 
     because_of = acting.decision(reason)
-    with acting.workplace(ctx) as place:
-        settings = place.settings
+    with acting.stage_context(ctx) as context:
+        settings = context.settings
         if partner not in settings.codes:
             raise NotFound(f"There is no partner {partner}: `gateway partner list` shows those that there are.")
         if settings.keys.old_openpgp is None:
             raise NotFound("There is no old openpgp key: nothing is being changed.")
-        key_events.confirmed(place, partner, because_of)
+        key_events.confirmed(context, partner, because_of)
     output.say(f"The new key signs towards {partner} from now on.")
 
 
@@ -227,8 +227,8 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     rotation.retire(settings, use)
     take_over_where_running(settings.home)
     rotation.sweep(settings_of(ctx), store)
-    with acting.workplace(ctx) as place:
-        key_events.ended(place, "key.retired", OWN, old, because_of)
+    with acting.stage_context(ctx) as context:
+        key_events.ended(context, "key.retired", OWN, old, because_of)
     output.say(f"The old {use} key {old} is deleted.")
 
 
@@ -243,7 +243,7 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     metavar="N",
     help="How long the new OpenPGP key is valid.",
 )
-@because
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.pass_context
 def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bool, dry_run: bool) -> None:
@@ -278,10 +278,10 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
     else:
         changed = rotation.revoke(settings, use, store, now, key_days)
         lost = changed.old
-    with acting.workplace(ctx) as place:
-        key_events.ended(place, "key.revoked", OWN, lost, because_of)
+    with acting.stage_context(ctx) as context:
+        key_events.ended(context, "key.revoked", OWN, lost, because_of)
         if not old:
-            key_events.changed(place, "key.rotated", changed, because_of)
+            key_events.changed(context, "key.rotated", changed, because_of)
             output.say(f"The new {use} key: {changed.fingerprint}")
     output.say(f"The {use} key {lost} is revoked.")
     take_over_where_running(settings.home, regardless=use is Use.OPENPGP)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from gateway.cli import output
-from gateway.cli.acting import because
+from gateway.cli.acting import reason_option
 from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
 from gateway.cli.words import within
 from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
@@ -93,7 +93,7 @@ def add(
     confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
     if confirmed is not None and confirmed != offered.fingerprint:
         raise CardRefused("The card's fingerprint is not the one that was confirmed: this may be somebody else's card.")
-    wishes = introduction.Wishes(
+    wishes = introduction.PartnerOptions(
         link=cast("Link | None", link),
         flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
         os_account=os_account,
@@ -125,7 +125,7 @@ def add(
     metavar="FPR",
     help="Which of its keys: an OpenPGP fingerprint, or SHA256:... of an SSH key.  [default: its current OpenPGP key]",
 )
-@because
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.pass_context
 def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, *, dry_run: bool) -> None:
@@ -152,7 +152,7 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
     if dry_run:
         _show_change(known, new)
         return
-    with acting.workplace(ctx) as place:
+    with acting.stage_context(ctx) as place:
         key_events.lost(place, known, lost, because_of)
     write_partner(settings.home, new)
     take_over_where_running(settings.home, regardless=code in settings.partners)

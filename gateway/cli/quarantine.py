@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli import acting, output, reading, tables
-from gateway.cli.acting import because
+from gateway.cli.acting import reason_option
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.words import within
@@ -103,7 +103,7 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
 
 @quarantine.command()
 @click.argument("identity", metavar="ID")
-@because
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Say what would be discarded, and leave it.")
 @click.pass_context
 def discard(ctx: click.Context, identity: str, reason: str, *, dry_run: bool) -> None:
@@ -119,6 +119,6 @@ def discard(ctx: click.Context, identity: str, reason: str, *, dry_run: bool) ->
             row = decisions.quarantined(connection, identity)
         output.say(f"Would discard {row.id}, {row.size} bytes from {row.partner}: {within(row.reason)}.")
         return
-    with acting.workplace(ctx) as place:
-        row = decisions.discard(place, identity, because_of)
+    with acting.stage_context(ctx) as context:
+        row = decisions.discard(context, identity, because_of)
     output.say(f"Discarded {row.id}, {row.size} bytes from {row.partner}.")

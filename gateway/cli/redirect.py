@@ -101,10 +101,10 @@ def pass_on(
       gateway --home /srv/gateway redirect pass 019ab5f0 --to E09000030 --reason address-elsewhere --opened no
     """
     order = Order(to, reason, opened, _note(note, reason), acting.actor(), given)
-    with acting.workplace(ctx) as place:
-        with Sandbox({FLOW: assembly.plans(place.settings)[FLOW]}, 1) as readers:
-            passed = redirecting.redirect(place, identity, order, readers, dry_run=dry_run)
-        missing = [role.value for role in Role if holder(place.home.run, role) is None]
+    with acting.stage_context(ctx) as context:
+        with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
+            passed = redirecting.redirect(context, identity, order, readers, dry_run=dry_run)
+        missing = [role.value for role in Role if holder(context.home.run, role) is None]
     if as_json:
         output.show_json({**asdict(passed), "dry_run": dry_run})
         return
@@ -163,7 +163,7 @@ def unpack(ctx: click.Context, file: Path, directory: Path, *, as_json: bool) ->
     site = _settings(ctx)
     holdings, original = unwrap(content, None if site is None else site.authorities)
     check_name(original.name)
-    path = _place(directory, original, holdings[0].transfer)
+    path = _context(directory, original, holdings[0].transfer)
     if as_json:
         output.show_json(_data(path, original, holdings))
         return
@@ -202,7 +202,7 @@ def _settings(ctx: click.Context) -> Settings | None:
     return None if ctx.find_root().obj is None else settings_of(ctx)
 
 
-def _place(directory: Path, original: Original, transfer: str) -> Path:
+def _context(directory: Path, original: Original, transfer: str) -> Path:
     """Put the original there, under its name or, where another file has that, under the second name of deliveries."""
     make_directory(directory.absolute(), 0o750)
     for name in (original.name, beside(original.name, transfer)):

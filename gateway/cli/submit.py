@@ -25,8 +25,8 @@ from gateway.flows.catalog import FLOWS
 from gateway.ledger.queries import records
 from gateway.ledger.tables import TRANSFERS
 from gateway.logs import safe_text
-from gateway.spool.submission import Draft, Submission, examine
-from gateway.stages.context import Workplace
+from gateway.spool.submission import Submission, SubmittedCopies, examine
+from gateway.stages.context import StageContext
 from gateway.stages.outbound.admit import record_admitted
 
 _GOOD: Final = frozenset({State.RECEIPTED, State.INGESTED})
@@ -72,44 +72,44 @@ def submit(
     """
     if reference is not None and not (reference.isprintable() and 0 < len(reference) <= _LONGEST_REFERENCE):
         raise UsageWrong(f"--reference takes one line of at most {_LONGEST_REFERENCE} characters.")
-    with acting.workplace(ctx) as place:
-        _require_route(place, flow, partner)
-        submissions = _examine(place, flow, files)
+    with acting.stage_context(ctx) as context:
+        _require_route(context, flow, partner)
+        submissions = _examine(context, flow, files)
         if submissions is None:
             ctx.exit(_DATA)
-        ids = _take(place, flow, partner, submissions, reference)
-        missing = [role.value for role in Role if holder(place.home.run, role) is None]
+        ids = _take(context, flow, partner, submissions, reference)
+        missing = [role.value for role in Role if holder(context.home.run, role) is None]
         if missing:
             output.say(f"Not running: {', '.join(missing)}. The files wait in custody until `gateway run`.")
-        acting.wake(place.settings)
+        acting.wake_roles(context.settings)
         if not as_json:
             for identity in ids:
                 click.echo(identity)
             sys.stdout.flush()
-        rows = _wait(place, ids, timeout) if wait else _look(place, ids)
+        rows = _wait(context, ids, timeout) if wait else _look(context, ids)
     if as_json:
         output.show_json([reading.transfer(rows[identity]) for identity in ids])
     if wait:
-        ctx.exit(_judge(place, rows, ids))
+        ctx.exit(_judge(context, rows, ids))
 
 
-def _require_route(place: Workplace, flow: str, partner: str) -> None:
+def _require_route(context: StageContext, flow: str, partner: str) -> None:
     if flow not in FLOWS:
         raise FlowNotPermitted(f"There is no flow {flow[:40]!r}: there are {', '.join(FLOWS)}.")
-    if partner in place.settings.stopped:
-        raise stopped_fault(place.settings.stopped[partner])
-    if partner not in place.settings.partners:
+    if partner in context.settings.stopped:
+        raise stopped_fault(context.settings.stopped[partner])
+    if partner not in context.settings.partners:
         raise PartnerUnknown(f"There is no partner {partner[:40]!r}.")
-    if partner not in place.routes.outgoing.get(flow, frozenset()):
+    if partner not in context.routes.outgoing.get(flow, frozenset()):
         raise FlowNotPermitted(f"The flow {flow} does not go to {partner}.")
 
 
-def _examine(place: Workplace, flow: str, files: Sequence[Path]) -> list[Submission] | None:
+def _examine(context: StageContext, flow: str, files: Sequence[Path]) -> list[Submission] | None:
     """The files as they are to be taken; None where any of them has a fault, after all faults were told."""
     found, faults = [], 0
     for path in files:
         try:
-            found.append(examine(path, place.settings.flows[flow].max_bytes))
+            found.append(examine(path, context.settings.flows[flow].max_bytes))
         except GatewayError as error:
             faults += 1
             output.say(f"{safe_text(str(path))}: {error.reason} [{error.code}]")
@@ -128,21 +128,21 @@ def _remedy(error: GatewayError) -> str:
 
 
 def _take(
-    place: Workplace, flow: str, partner: str, submissions: Sequence[Submission], reference: str | None
+    context: StageContext, flow: str, partner: str, submissions: Sequence[Submission], reference: str | None
 ) -> list[str]:
     """Into custody and into the ledger, all together."""
-    home = place.home
-    needed = sum(submission.size for submission in submissions) + place.settings.limits.min_free_bytes
+    home = context.home
+    needed = sum(submission.size for submission in submissions) + context.settings.limits.min_free_bytes
     with reading.permitted():
         if shutil.disk_usage(home.vault).free < needed:
             raise DiskFull(f"{needed} bytes are needed to take these files in")
-        with Draft(home.submitted, place.new_id()) as draft:
-            copied = [draft.copy(submission, place.new_id()) for submission in submissions]
+        with SubmittedCopies(home.submitted, context.new_id()) as draft:
+            copied = [draft.copy(submission, context.new_id()) for submission in submissions]
             draft.commit()
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 draft.move_in(home.custody)
                 record_admitted(
-                    place,
+                    context,
                     transaction,
                     [
                         {
@@ -161,29 +161,29 @@ def _take(
     return [copy.transfer for copy in copied]
 
 
-def _look(place: Workplace, ids: Sequence[str]) -> dict[str, Any]:
-    with place.ledger.read() as connection:
+def _look(context: StageContext, ids: Sequence[str]) -> dict[str, Any]:
+    with context.ledger.read() as connection:
         return {row.id: row for row in records.by_ids(connection, TRANSFERS, Direction.OUT, ids)}
 
 
-def _wait(place: Workplace, ids: Sequence[str], timeout: float) -> dict[str, Any]:
+def _wait(context: StageContext, ids: Sequence[str], timeout: float) -> dict[str, Any]:
     """Look until nothing moves any more without a person, or the time is over; the rows as they are then."""
     deadline = time.monotonic() + timeout
     with _progress(len(ids)) as show:
         while True:
-            rows = _look(place, ids)
-            ended = [row for row in rows.values() if _is_over(place, row)]
+            rows = _look(context, ids)
+            ended = [row for row in rows.values() if _is_over(context, row)]
             show(len(ended), rows)
             if len(ended) == len(ids) or time.monotonic() >= deadline:
                 return rows
             time.sleep(_LOOK_EVERY)
 
 
-def _is_over(place: Workplace, row: Any) -> bool:
+def _is_over(context: StageContext, row: Any) -> bool:
     if row.state in _GOOD or row.state in _BAD or row.state == State.HELD:
         return True
     # A partner without a gateway sends no receipt: there the trip ends when the file is sent.
-    partner = place.settings.partners.get(row.partner)
+    partner = context.settings.partners.get(row.partner)
     return row.state == State.SENT and partner is not None and partner.envelope == "plain"
 
 
@@ -205,7 +205,7 @@ def _progress(total: int) -> Iterator[Any]:
         yield show
 
 
-def _judge(place: Workplace, rows: Mapping[str, Any], ids: Sequence[str]) -> int:
+def _judge(context: StageContext, rows: Mapping[str, Any], ids: Sequence[str]) -> int:
     """Say what did not arrive and why; the exit status."""
     states = {rows[identity].state for identity in ids}
     for identity in ids:
@@ -218,7 +218,7 @@ def _judge(place: Workplace, rows: Mapping[str, Any], ids: Sequence[str]) -> int
         return _DATA
     if State.HELD in states:
         return _UNAVAILABLE
-    unfinished = [identity for identity in ids if not _is_over(place, rows[identity])]
+    unfinished = [identity for identity in ids if not _is_over(context, rows[identity])]
     if unfinished:
         output.say(f"{len(unfinished)} of {len(ids)} have no receipt yet; `gateway show ID` says where they are.")
         return _LATER

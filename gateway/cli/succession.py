@@ -26,7 +26,7 @@ _DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True)
-class Vouched:
+class CardSigner:
     """Who stands for a card: the key that is pinned for the partner, or at least the key that it introduces."""
 
     by_partner: bool
@@ -59,7 +59,9 @@ class Overlaps:
     """When the newest signed card was made."""
 
 
-def vouched(card: Card, text: bytes, before: Partner | None, keys: KeyStore, now: float, *, confirmed: bool) -> Vouched:
+def vouched(
+    card: Card, text: bytes, before: Partner | None, keys: KeyStore, now: float, *, confirmed: bool
+) -> CardSigner:
     """Who signed the card whose signed text that is.
 
     `confirmed` is whether somebody read the fingerprint out. Then a card may be signed by nobody, and may have been
@@ -82,7 +84,7 @@ def vouched(card: Card, text: bytes, before: Partner | None, keys: KeyStore, now
             raise CardForged("A signature of the card is not by the key that it names: it was changed, or is forged.")
         if before is not None and card.signatures and not by_partner:
             raise CardForged
-    return Vouched(by_partner, held.get(card.fingerprint, False))
+    return CardSigner(by_partner, held.get(card.fingerprint, False))
 
 
 def _pinned(before: Partner, card: Card, keys: KeyStore) -> str | None:

@@ -50,10 +50,10 @@ def build_validators(settings: Settings) -> None:
 
 def check_ledger(home: Home) -> None:
     """Open and read the ledger; the Halt or Defer that says why it cannot be."""
-    from gateway.ledger.head_file import Witness
+    from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
 
-    ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=Witness(home.ledger_witness))
+    ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=HeadFile(home.ledger_head))
     try:
         ledger.check()
         ledger.check_pages()
@@ -73,7 +73,9 @@ def holds_keys(settings: Settings) -> bool:
 
 def has_landlock() -> bool:
     """Whether this kernel can confine writes."""
-    return _kernel_can("from gateway.transport.sshd.landlock import confine_writes; attempt = lambda: confine_writes([])")
+    return _kernel_can(
+        "from gateway.transport.sshd.landlock import confine_writes; attempt = lambda: confine_writes([])"
+    )
 
 
 def has_seccomp() -> bool:

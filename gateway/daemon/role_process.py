@@ -19,17 +19,17 @@ from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
 from gateway.daemon.signals import ended_after, noted
-from gateway.daemon.stage_loop import Crew
+from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, die_with, require_account
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
-from gateway.spool.stability import Settling
+from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
-from gateway.stages.context import Stage, Workplace
+from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.collect import UNFINISHED, Uploads
 from gateway.storage.writers import may_ask_of_any_file
 
@@ -63,16 +63,16 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         # A role whose supervisor was killed needs a moment to end; its successor waits for it.
         patience = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
         stack.enter_context(held(home.run, role, patience))
-        bell = stack.enter_context(Bell(home.run, role))
+        wake_up = stack.enter_context(WakeUp(home.run, role))
         stack.enter_context(library_lines(log))
-        stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), bell))
-        place = assembly.workplace(settings, role, log, lambda: bool(stopping))
-        stack.callback(place.ledger.close)
+        stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
+        context = assembly.stage_context(settings, role, log, lambda: bool(stopping))
+        stack.callback(context.ledger.close)
         if not supervised:  # else the supervisor did, for all of them
             say_stopped(log, settings)
-            place.ledger.check_pages()
-        stages = _stages(stack, place, role, bell, log)
-        crew = Crew(role, place, stages, bell)
+            context.ledger.check_pages()
+        stages = _stages(stack, context, role, wake_up, log)
+        crew = StageLoop(role, context, stages, wake_up)
         stack.callback(crew.close)
         log.info("role.started", pid=os.getpid())
         crew.run()
@@ -96,9 +96,9 @@ def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException
         raise SystemExit(_DEFECT) from error
 
 
-def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Logger) -> Sequence[Stage]:
+def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp, log: Logger) -> Sequence[Stage]:
     """The role's stages, after what a crash may have left was put right, and with its watcher running."""
-    home = place.home
+    home = context.home
 
     def without_events(why: str) -> None:
         log.warning("work.deferred", code="no-events", reason=why)
@@ -107,12 +107,12 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
         with ended_after(_START_SECONDS):
             stack.enter_context(Watcher(roots, on_hint, without_events, every_write=every_write))
 
-    tidy(home, place.ledger, role)
+    tidy(home, context.ledger, role)
     match role:
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
 
-            settling, words = Settling(time.monotonic), Settling(time.monotonic)
+            settling, words = Stability(time.monotonic), Stability(time.monotonic)
 
             def on_spool(path: Path, hint: Hint) -> None:
                 tree = words if path.is_relative_to(home.outcomes) else settling
@@ -120,13 +120,13 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                     tree.note_moved(path)
                 else:
                     tree.note_written(path, writing=hint is Hint.WRITING)
-                bell.ring()
+                wake_up.wake()
 
-            readers = stack.enter_context(assembly.sandbox(place.settings))
+            readers = stack.enter_context(assembly.sandbox(context.settings))
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(place, readers, settling, words)
+            return assembly.inspect_stages(context, readers, settling, words)
         case Role.VAULT:
-            return assembly.vault_stages(place, bell.ring)
+            return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:
             uploads = Uploads()
 
@@ -134,7 +134,7 @@ def _stages(stack: ExitStack, place: Workplace, role: Role, bell: Bell, log: Log
                 if path.parent != home.logins:
                     uploads.note(path)
                 if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
-                    bell.ring()
+                    wake_up.wake()
 
             watch([path for path in (home.landing, home.logins) if path.is_dir()], on_landing)
-            return assembly.link_stages(place, bell.ring, uploads)
+            return assembly.link_stages(context, wake_up.wake, uploads)

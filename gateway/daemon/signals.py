@@ -6,17 +6,17 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.wake_ups import WakeUp
 
 
 @contextmanager
-def noted(numbers: Sequence[int], bell: Bell) -> Iterator[list[int]]:
+def noted(numbers: Sequence[int], wake_up: WakeUp) -> Iterator[list[int]]:
     """The signals of these numbers that have come, in order, while the block runs."""
     seen: list[int] = []
 
     def note(number: int, _frame: object) -> None:
         seen.append(number)
-        bell.ring()
+        wake_up.wake()
 
     before: Mapping[int, object] = {number: signal.signal(number, note) for number in numbers}
     try:

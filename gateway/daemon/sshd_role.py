@@ -21,7 +21,7 @@ from gateway.daemon.lock import held
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import require_going, say_stopped
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure
@@ -56,8 +56,8 @@ def serve(settings: Settings) -> None:
 def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
     home = settings.home
     stack.enter_context(held(home.sshd, NAME))
-    bell = stack.enter_context(Bell(home.sshd, NAME))
-    signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), bell))
+    wake_up = stack.enter_context(WakeUp(home.sshd, NAME))
+    signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), wake_up))
     say_stopped(log, settings)
     server = Server(settings, log)
     stack.callback(server.stop)
@@ -66,13 +66,13 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
     def without_events(why: str) -> None:
         log.warning("work.deferred", code="no-events", reason=why)
 
-    stack.enter_context(Watcher([home.landing], lambda _path, _moved: bell.ring(), without_events))
+    stack.enter_context(Watcher([home.landing], lambda _path, _moved: wake_up.wake(), without_events))
     log.info("role.started", pid=os.getpid())
     while True:
         if settings.accounts.split:
             for path in _closed(settings):
                 _open_to_link(path)
-        bell.wait(_LOOK_EVERY)
+        wake_up.wait(_LOOK_EVERY)
         while signals:
             if signals.pop(0) != signal.SIGHUP:
                 return

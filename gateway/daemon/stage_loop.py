@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.daemon.roles import Role
-from gateway.daemon.wake_ups import Bell, ring
+from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.errors import Defer
-from gateway.stages.context import Stage, Step, Workplace
+from gateway.stages.context import Stage, StageContext, Step
 from gateway.storage.durable import disk_error
 
 PATIENCE: Final = 30.0
@@ -49,7 +49,7 @@ NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
 
 
 @dataclass
-class _Post:
+class _Scheduled:
     """A stage at its work: how often it failed in a row, and the moment until which it pauses."""
 
     stage: Stage
@@ -57,30 +57,30 @@ class _Post:
     until: float = 0.0
 
 
-class Crew:
+class StageLoop:
     """The stages of one role. `pulse` counts seconds and never goes back."""
 
     def __init__(
         self,
         role: Role,
-        place: Workplace,
+        context: StageContext,
         stages: Sequence[Stage],
-        bell: Bell,
+        wake_up: WakeUp,
         pulse: Callable[[], float] = time.monotonic,
     ) -> None:
         self._role = role
-        self._place = place
-        self._posts = [_Post(stage) for stage in stages]
-        self._bell = bell
+        self._context = context
+        self._posts = [_Scheduled(stage) for stage in stages]
+        self._wake_up = wake_up
         self._pulse = pulse
 
     def run(self) -> None:
         """Work until the workplace says stop."""
-        place = self._place
-        while not place.stopping():
+        context = self._context
+        while not context.stopping():
             done, wait = self._round()
-            if not done and not place.stopping():
-                self._bell.wait(wait)
+            if not done and not context.stopping():
+                self._wake_up.wait(wait)
 
     def close(self) -> None:
         for post in self._posts:
@@ -88,10 +88,10 @@ class Crew:
 
     def _round(self) -> tuple[int, float]:
         """Each stage once: the units that moved, and the seconds until one of them has something to do."""
-        place, done = self._place, 0
-        waits = [place.settings.daemon.rescan_seconds]
+        context, done = self._context, 0
+        waits = [context.settings.daemon.rescan_seconds]
         for post in self._posts:
-            if place.stopping():
+            if context.stopping():
                 break
             if post.until > self._pulse():
                 waits.append(post.until - self._pulse())
@@ -101,15 +101,15 @@ class Crew:
             if step.done:
                 self._pass_on(post.stage)  # at once: nobody waits for what our next stages have to do
             if step.due is not None:
-                waits.append(step.due - place.clock())
+                waits.append(step.due - context.clock())
         return done, max(min(waits), 0.02)
 
     def _pass_on(self, stage: Stage) -> None:
         """Wake the roles whose work a stage's results are; those that run anyway lose nothing by it."""
         for other in NEXT.get(stage.name, tuple(role for role in Role if role is not self._role)):
-            ring(self._place.home.run, other)
+            wake(self._context.home.run, other)
 
-    def _step(self, post: _Post) -> Step:
+    def _step(self, post: _Scheduled) -> Step:
         """One step of the stage; after a fault of the machine nothing, and a pause."""
         try:
             step = post.stage.step()
@@ -120,11 +120,11 @@ class Crew:
         else:
             if post.failures:
                 post.failures = 0
-                self._place.log("work.resumed", stage=post.stage.name)
+                self._context.log("work.resumed", stage=post.stage.name)
             return step
-        return Step(due=self._place.clock() + post.until - self._pulse())
+        return Step(due=self._context.clock() + post.until - self._pulse())
 
-    def _pause(self, post: _Post, error: Defer, **keys: OSError) -> None:
+    def _pause(self, post: _Scheduled, error: Defer, **keys: OSError) -> None:
         post.failures += 1
         post.until = self._pulse() + min(PATIENCE, 0.5 * 2.0 ** min(post.failures, 10))
-        self._place.say_deferred(error, stage=post.stage.name, remedy=error.remedy, **keys)
+        self._context.say_deferred(error, stage=post.stage.name, remedy=error.remedy, **keys)

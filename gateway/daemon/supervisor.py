@@ -21,10 +21,10 @@ from gateway.daemon.roles import HALTED, Role
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.wake_ups import WakeUp
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, GatewayError
-from gateway.ledger.head_file import Witness
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages
 from gateway.logs import Logger, configure
 from gateway.preflight import load
@@ -73,11 +73,11 @@ class Supervisor:
             raise ConfigurationInvalid(_SPLIT)
         with ExitStack() as stack:
             stack.enter_context(held(home.run, NAME))
-            bell = stack.enter_context(Bell(home.run, NAME))
-            signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), bell))
+            wake_up = stack.enter_context(WakeUp(home.run, NAME))
+            signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), wake_up))
             stack.callback(self._stop)
             # The Halt that says why nothing could work, before three roles say it three times.
-            check(home.ledger, Witness(home.ledger_witness))
+            check(home.ledger, HeadFile(home.ledger_head))
             check_pages(home.ledger)
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)
@@ -85,12 +85,12 @@ class Supervisor:
             for child in self._children.values():
                 self._start(child)
             self._log.info("gateway.started", pid=os.getpid(), path=str(home.root))
-            return self._watch(bell, signals, until_idle=until_idle)
+            return self._watch(wake_up, signals, until_idle=until_idle)
 
-    def _watch(self, bell: Bell, signals: list[int], *, until_idle: bool) -> int:
+    def _watch(self, wake_up: WakeUp, signals: list[int], *, until_idle: bool) -> int:
         idle_looks = 0
         while True:
-            bell.wait(_LOOK_EVERY)
+            wake_up.wait(_LOOK_EVERY)
             while signals:
                 number = signals.pop(0)
                 if number != signal.SIGHUP:

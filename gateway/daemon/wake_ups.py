@@ -19,7 +19,7 @@ def _path(run: Path, role: str) -> Path:
     return run / f"{role}.bell"
 
 
-def ring(run: Path, role: str) -> None:
+def wake(run: Path, role: str) -> None:
     """Wake a role, if it runs."""
     with suppress(OSError):
         descriptor = os.open(_path(run, role), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -29,7 +29,7 @@ def ring(run: Path, role: str) -> None:
             os.close(descriptor)
 
 
-class Bell:
+class WakeUp:
     """The bell of one role, heard by the process that made it. `ring` may be called from any thread or signal handler."""
 
     def __init__(self, run: Path, role: str) -> None:
@@ -49,7 +49,7 @@ class Bell:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         with suppress(BlockingIOError):
             os.write(self._descriptor, b"!")
 

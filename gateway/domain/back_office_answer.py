@@ -30,7 +30,7 @@ class Word(StrEnum):
     REJECTED = "rejected"
 
 
-class Fate(StrEnum):
+class AnswerVerdict(StrEnum):
     """What becomes of a word."""
 
     HEARD = auto()
@@ -63,7 +63,7 @@ def spoken_about(name: str) -> tuple[str, Word] | None:
 
 def judge(
     word: Word, fingerprint: str, candidates: Iterable[Delivered], heard: dict[int, Word]
-) -> tuple[Fate, Delivered | None]:
+) -> tuple[AnswerVerdict, Delivered | None]:
     """What becomes of a word about these transfers, and the one that it answers where it is heard.
 
     `candidates` are those that the name fits, `heard` what was said of some of them a moment ago and is not written down
@@ -71,17 +71,17 @@ def judge(
     """
     rows = list(candidates)
     if any(row.word == fingerprint for row in rows):
-        return Fate.KNOWN, None
+        return AnswerVerdict.KNOWN, None
     answers = {row.key: heard.get(row.key) or _said(row) for row in rows if row.state != State.OPENED}
     waiting = [row for row in rows if row.state == State.OPENED or answers[row.key] is None]
     if len(waiting) > 1:
-        return Fate.AMBIGUOUS, None
+        return AnswerVerdict.AMBIGUOUS, None
     if waiting:
         early = waiting[0].state == State.OPENED
-        return (Fate.EARLY, None) if early else (Fate.HEARD, waiting[0])
+        return (AnswerVerdict.EARLY, None) if early else (AnswerVerdict.HEARD, waiting[0])
     if not rows:
-        return Fate.UNMATCHED, None
-    return (Fate.KNOWN if set(answers.values()) == {word} else Fate.CONTRARY), None
+        return AnswerVerdict.UNMATCHED, None
+    return (AnswerVerdict.KNOWN if set(answers.values()) == {word} else AnswerVerdict.CONTRARY), None
 
 
 def _said(row: Delivered) -> Word | None:

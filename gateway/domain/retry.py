@@ -15,7 +15,7 @@ def delay(attempt: int, *, base: float, cap: float, chance: float) -> float:
     return chance * min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 64))
 
 
-def has_come(moment: float, now: float, longest: float) -> bool:
+def is_due(moment: float, now: float, longest: float) -> bool:
     """Whether a moment that was set at most `longest` seconds ahead has come.
 
     One that lies further ahead than that was set by a clock that has been put back since: waiting for it could take days.

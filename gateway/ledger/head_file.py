@@ -20,7 +20,7 @@ _CHECK: Final = 16
 """Characters of the digest that tells a whole record from a torn one."""
 
 
-class Witness:
+class HeadFile:
     """The record at `path`. Any number of processes may keep it; the last one to write may be one commit behind."""
 
     def __init__(self, path: Path) -> None:

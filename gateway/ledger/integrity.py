@@ -23,7 +23,7 @@ from gateway.errors import (
     LedgerUnavailable,
     SiteMissing,
 )
-from gateway.ledger.head_file import Witness
+from gateway.ledger.head_file import HeadFile
 
 SCHEMA_VERSION: Final = "0001"
 """The newest migration; a test holds it against `migrations/versions`."""
@@ -39,7 +39,7 @@ def require_file(path: Path) -> None:
         raise LedgerCorrupt("the ledger's file is empty")
 
 
-def check(path: Path, witness: Witness | None = None) -> None:
+def check(path: Path, witness: HeadFile | None = None) -> None:
     """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
     LedgerRolledBack where the witness knows it for an old copy.
     """

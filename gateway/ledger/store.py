@@ -27,7 +27,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.chain import EMPTY, Entry, Head
-from gateway.ledger.head_file import Witness
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
 
@@ -58,7 +58,7 @@ class Ledger:
         clock: Callable[[], float],
         role: str,
         announce: Announce = lambda _event, _keys: None,
-        witness: Witness | None = None,
+        witness: HeadFile | None = None,
     ) -> None:
         require_file(path)
         self._path = path

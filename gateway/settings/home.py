@@ -83,7 +83,7 @@ class Home:
         return self.state / "ledger" / "ledger.sqlite3"
 
     @cached_property
-    def ledger_witness(self) -> Path:
+    def ledger_head(self) -> Path:
         """The head of the ledger's chain once more. Not beside the ledger: whoever restores that directory leaves this."""
         return self.state / "ledger-head"
 

@@ -57,7 +57,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.landing, _ROOT, _ROOT, 0o711, deep=False),
         Right(home.state, _ROOT, us.roles, 0o750, deep=False),
         Right(home.ledger.parent, _ROOT, us.ledger, 0o2770, 0o660),
-        Right(home.ledger_witness, _ROOT, us.ledger, 0o660),
+        Right(home.ledger_head, _ROOT, us.ledger, 0o660),
         Right(home.run, _ROOT, us.ledger, 0o2770, 0o660),
         Right(home.keyrings, us.vault, us.vault, 0o700, 0o600),
         Right(home.evidence, us.vault, us.vault, 0o700, 0o600),
@@ -101,7 +101,7 @@ def differences(settings: Settings) -> Iterator[Difference]:
 def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make files in state/ itself; this one they all write to.
-    settings.home.ledger_witness.touch(mode=0o600)
+    settings.home.ledger_head.touch(mode=0o600)
     return list(_walk(settings, fix=True))
 
 

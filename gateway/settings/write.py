@@ -19,6 +19,7 @@ from gateway.settings.locate import Path as KeyPath
 from gateway.settings.locate import places
 from gateway.settings.model import KeySettings, Partner
 from gateway.settings.resources import resource
+from gateway.storage.durable import sync_directory
 
 FILE_MODE: Final = 0o640
 EXAMPLE_PARTNER: Final = "partners.d/E09000030.toml"
@@ -147,12 +148,3 @@ def write_text(path: Path, text: str, mode: int = FILE_MODE) -> None:
         sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename in the directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

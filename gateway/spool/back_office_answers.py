@@ -20,7 +20,7 @@ from gateway.domain.back_office_answer import MAX_BYTES, Word, spoken_about
 from gateway.errors import FileUnsafe, FlowNotPermitted, GatewayError, OutcomeName, StillBeingWritten
 from gateway.spool.drops import Refusal, fingerprint_of
 from gateway.spool.names import is_temporary
-from gateway.spool.stability import Readiness, Settling, mark_of
+from gateway.spool.stability import Readiness, Stability, mark_of
 from gateway.storage.directory_walk import FILE, is_plain, names, opened, partner_directory
 from gateway.storage.durable import DISK, Disk, disk_error
 from gateway.storage.writers import Writers, writers_of
@@ -31,7 +31,7 @@ _EXPLANATION: Final = "README"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class AnswerFile:
     """A finished word: which file it lies in, which name it is about."""
 
     flow: str
@@ -60,7 +60,7 @@ class Outcomes:
         self,
         root: Path,
         settle: Mapping[str, float],
-        settling: Settling,
+        settling: Stability,
         disk: Disk = DISK,
         passed_over: Callable[[str], bool] = is_temporary,
     ) -> None:
@@ -80,7 +80,7 @@ class Outcomes:
             os.close(self._root)
             self._root = -1
 
-    def scan(self) -> Iterator[Spoken | Refusal]:
+    def scan(self) -> Iterator[AnswerFile | Refusal]:
         """Everything that can be acted on now. Lazy: stop when there is enough for a batch."""
         self.unsettled = 0
         try:
@@ -99,7 +99,7 @@ class Outcomes:
             raise disk_error(error, "looking through spool/outcomes") from error
         self._settling.prune()
 
-    def _scan_partner(self, parent: int, flow: str, partner: str) -> Iterator[Spoken | Refusal]:
+    def _scan_partner(self, parent: int, flow: str, partner: str) -> Iterator[AnswerFile | Refusal]:
         try:
             with opened(parent, partner) as directory:
                 if directory is None:
@@ -112,7 +112,7 @@ class Outcomes:
         except OSError as error:
             yield Refusal(flow, "", partner, disk_error(error, "looking through a partner's directory"))
 
-    def _judge(self, directory: int, key: tuple[str, str, str]) -> Iterator[Spoken | Refusal]:
+    def _judge(self, directory: int, key: tuple[str, str, str]) -> Iterator[AnswerFile | Refusal]:
         flow, partner, name = key
         about = spoken_about(name)
         with suppress(FileNotFoundError):
@@ -126,7 +126,7 @@ class Outcomes:
                 return
             subject, word = about
             file = (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
-            yield Spoken(flow, partner, name, subject, word, *file)
+            yield AnswerFile(flow, partner, name, subject, word, *file)
 
     def _stray(self, directory: int, key: tuple[str, str, str]) -> Iterator[Refusal]:
         """What lies where only directories belong."""
@@ -147,7 +147,7 @@ class Outcomes:
         self.unsettled += not quiet
         return quiet
 
-    def read(self, spoken: Spoken) -> bytes:
+    def read(self, spoken: AnswerFile) -> bytes:
         """The beginning of what the file holds, at most MAX_BYTES."""
         try:
             with partner_directory(self._root, spoken.flow, spoken.partner) as directory:
@@ -168,7 +168,7 @@ class Outcomes:
                 raise FileUnsafe from error
             raise disk_error(error, "reading a back office's word") from error
 
-    def remove(self, spoken: Spoken) -> None:
+    def remove(self, spoken: AnswerFile) -> None:
         """Remove a word that was heard; another file that has taken its name stays."""
         try:
             with partner_directory(self._root, spoken.flow, spoken.partner) as directory:
@@ -181,7 +181,7 @@ class Outcomes:
         self._settling.forget((spoken.flow, spoken.partner, spoken.name))
 
 
-def _is_same(status: os.stat_result, spoken: Spoken) -> bool:
+def _is_same(status: os.stat_result, spoken: AnswerFile) -> bool:
     return is_plain(status) and (status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino) == (
         spoken.size,
         spoken.mtime_ns,

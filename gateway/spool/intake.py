@@ -40,7 +40,7 @@ from gateway.spool.custody import custody_file
 from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.set_aside import SetAside
-from gateway.spool.stability import Key, Readiness, Settling, mark_of
+from gateway.spool.stability import Key, Readiness, Stability, mark_of
 from gateway.storage.directory_walk import FILE, is_plain, names, open_partner_directory, opened, partner_directory
 from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
 from gateway.storage.writers import Writers, keeps_others_out, writers_of
@@ -65,7 +65,7 @@ class Intake:
         outbound: Path,
         rules: Mapping[str, Rule],
         partners: AbstractSet[str],
-        settling: Settling,
+        settling: Stability,
         aside: SetAside,
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,

@@ -46,7 +46,7 @@ class _Seen:
     open_since: float | None = None
 
 
-class Settling:
+class Stability:
     """Remembers what files looked like. `steady` gives seconds that never jump."""
 
     def __init__(self, steady: Callable[[], float]) -> None:

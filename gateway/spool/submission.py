@@ -79,7 +79,7 @@ def _pieces(source: int, left: int) -> Iterator[bytes]:
         yield piece
 
 
-class Draft:
+class SubmittedCopies:
     """Copies of submitted files on their way into custody. `directory` is made, and never readable by others."""
 
     def __init__(self, directory: Path, run: str) -> None:

@@ -15,10 +15,10 @@ from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Direction, Move, S
 from gateway.errors import Disposition, GatewayError, PoisonFile
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 
-def claim(place: Workplace, kind: str, row: Row[Any], claimed: set[int]) -> PoisonFile | None:
+def claim(context: StageContext, kind: str, row: Row[Any], claimed: set[int]) -> PoisonFile | None:
     """Count the attempt before it starts; the error that holds the unit where too many attempts never ended.
 
     `claimed` holds the keys of the units that this process is trying. One that is there already was tried before, and the
@@ -28,27 +28,27 @@ def claim(place: Workplace, kind: str, row: Row[Any], claimed: set[int]) -> Pois
         return None
     if row.claims >= POISON_CLAIMS:
         return PoisonFile(f"{row.claims} attempts ended their process")
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         transaction.claim(TABLES[kind], [row.key])
     claimed.add(row.key)
     return None
 
 
-def pass_halt_on(place: Workplace, kind: str, row: Row[Any], error: GatewayError) -> None:
+def pass_halt_on(context: StageContext, kind: str, row: Row[Any], error: GatewayError) -> None:
     """Raise `error` where the whole gateway must stop. The attempt has ended, so it does not count against the unit:
     a gateway that is started again three times halts three times, and does not end in taking the unit for poison.
     """
     if error.disposition is not Disposition.HALT:
         return
-    with suppress(GatewayError), place.ledger.write() as transaction:
+    with suppress(GatewayError), context.ledger.write() as transaction:
         transaction.set(TABLES[kind], [row.key], claims=row.claims)
     raise error
 
 
-def failed(place: Workplace, transaction: Transaction, kind: str, row: Row[Any], error: GatewayError) -> Move:
+def failed(context: StageContext, transaction: Transaction, kind: str, row: Row[Any], error: GatewayError) -> Move:
     """Move a consignment or a receipt after `error`, with its event; a Halt is raised."""
     direction, state = Direction(row.direction), State(row.state)
-    move = advance(ITINERARIES[kind, direction], state, error, expired=_expired(place, row))
+    move = advance(ITINERARIES[kind, direction], state, error, expired=_expired(context, row))
     identity = row.id if kind == "consignment" else row.consignment
     name = "work.deferred" if move.retry else f"{kind}.{move.state}"
     event = transaction.record(
@@ -67,7 +67,7 @@ def failed(place: Workplace, transaction: Transaction, kind: str, row: Row[Any],
                 "code": move.code,
                 "reason": move.reason,
                 "attempts": attempts,
-                "due": place.retry_at(attempts) if move.retry else 0.0,
+                "due": context.retry_at(attempts) if move.retry else 0.0,
                 "event": event,
             }
         ],
@@ -90,6 +90,6 @@ def try_again(transaction: Transaction, partner: str, error: type[GatewayError])
         )
 
 
-def _expired(place: Workplace, row: Row[Any]) -> bool:
+def _expired(context: StageContext, row: Row[Any]) -> bool:
     expires = getattr(row, "expires", None)
-    return expires is not None and expires <= place.clock()
+    return expires is not None and expires <= context.clock()

@@ -22,7 +22,7 @@ LARGE_SEALED: Final = 4 * 1024 * 1024
 _Result = TypeVar("_Result")
 
 
-class Beside(Generic[_Result]):
+class Background(Generic[_Result]):
     """At most one piece of work at a time. `wake` is called from the thread when its result waits."""
 
     def __init__(self, engine: OpenPgp, wake: Callable[[], None]) -> None:

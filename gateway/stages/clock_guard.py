@@ -14,7 +14,7 @@ from gateway.domain.states import State
 from gateway.ledger.queries import records
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.settings.model import LinkSettings
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
@@ -32,12 +32,12 @@ def receipt_wait(link: LinkSettings, resends: int) -> float:
     return min(link.receipt_overdue_hours * _HOUR * 2.0**resends, _longest_receipt_wait(link))
 
 
-def bring_forward(place: Workplace, now: float) -> int:
+def bring_forward(context: StageContext, now: float) -> int:
     """Let nothing wait for a moment that only a clock that was wrong can have set; how many did."""
-    link = place.settings.link
+    link = context.settings.link
     bounds = [(table, states, link.retry_cap_seconds) for table, states in _RETRIED]
     bounds.append((CONSIGNMENTS, (State.SENT,), _longest_receipt_wait(link)))
-    with place.ledger.read() as connection:
+    with context.ledger.read() as connection:
         found = [
             (table, records.due_after(connection, table, states, now + longest)) for table, states, longest in bounds
         ]
@@ -46,12 +46,12 @@ def bring_forward(place: Workplace, now: float) -> int:
         ]
     count = len(lanes) + sum(len(keys) for _, keys in found)
     if count:
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             for table, keys in found:
                 transaction.set(table, keys, due=now)
             for partner in lanes:
                 transaction.set_lane(partner, due=now)
-        place.log("clock.set-back", count=count, reason="work waited for a moment further ahead than any pause lasts")
+        context.log("clock.set-back", count=count, reason="work waited for a moment further ahead than any pause lasts")
     return count
 
 

@@ -26,8 +26,8 @@ from gateway.errors import (
 )
 from gateway.ledger.store import Transaction
 from gateway.settings.model import SiteKind
-from gateway.spool.submission import Draft
-from gateway.stages.context import Workplace
+from gateway.spool.submission import SubmittedCopies
+from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.outbound.admit import record_admitted
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
@@ -45,30 +45,30 @@ class Composed:
     content: bytes
 
 
-def office_of(place: Workplace) -> Office:
+def office_of(context: StageContext) -> Office:
     """The site as the office that a document comes from, in the letters and marks that schemas give to names."""
-    name = " ".join(_FOREIGN.sub(" ", place.settings.site.name).split())[:_OFFICE_NAME].strip()
-    return Office(place.site.replace("-", "")[:10], name or place.site)
+    name = " ".join(_FOREIGN.sub(" ", context.settings.site.name).split())[:_OFFICE_NAME].strip()
+    return Office(context.site.replace("-", "")[:10], name or context.site)
 
 
-def authority_of(place: Workplace, partner: str) -> str:
+def authority_of(context: StageContext, partner: str) -> str:
     """The authority that a document to that partner concerns: the partner, or this site where it goes to DWP."""
-    known = place.settings.partners.get(partner)
-    return place.site if known is not None and known.kind is SiteKind.DWP else partner
+    known = context.settings.partners.get(partner)
+    return context.site if known is not None and known.kind is SiteKind.DWP else partner
 
 
-def require_route(place: Workplace, flow: str, partner: str) -> None:
+def require_route(context: StageContext, flow: str, partner: str) -> None:
     """Whether the flow may go to that partner from here."""
-    if partner in place.settings.stopped:
-        raise ConfigurationInvalid("\n".join(str(fault) for fault in place.settings.stopped[partner].faults))
-    if partner not in place.settings.partners:
+    if partner in context.settings.stopped:
+        raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[partner].faults))
+    if partner not in context.settings.partners:
         raise PartnerUnknown(f"There is no partner {partner[:40]!r}.")
-    if partner not in place.routes.outgoing.get(flow, frozenset()):
+    if partner not in context.routes.outgoing.get(flow, frozenset()):
         raise FlowNotPermitted(f"The flow {flow} does not go to {partner}.")
 
 
 def submit(
-    place: Workplace,
+    context: StageContext,
     readers: Sandbox,
     flow: str,
     documents: Sequence[Composed],
@@ -78,17 +78,17 @@ def submit(
     that records them, what they were written for no longer holds.
     """
     for document in documents:
-        require_route(place, flow, document.partner)
-    limit = place.settings.flows[flow].max_bytes
+        require_route(context, flow, document.partner)
+    limit = context.settings.flows[flow].max_bytes
     if (largest := max((len(document.content) for document in documents), default=0)) > limit:
         raise FileTooLarge(f"The document would have {largest} bytes; its flow allows {limit}.")
-    needed = sum(len(document.content) for document in documents) + place.settings.limits.min_free_bytes
-    if shutil.disk_usage(place.home.vault).free < needed:
+    needed = sum(len(document.content) for document in documents) + context.settings.limits.min_free_bytes
+    if shutil.disk_usage(context.home.vault).free < needed:
         raise DiskFull(f"{needed} bytes are needed to take the documents in")
-    with Draft(place.home.submitted, place.new_id()) as draft:
-        written = [draft.write(document.content, place.new_id()) for document in documents]
+    with SubmittedCopies(context.home.submitted, context.new_id()) as draft:
+        written = [draft.write(document.content, context.new_id()) for document in documents]
         draft.commit()
-        _validate(place, readers, flow, documents, [path for path, _ in written])
+        _validate(context, readers, flow, documents, [path for path, _ in written])
         rows = [
             {
                 "id": copy.transfer,
@@ -102,22 +102,24 @@ def submit(
             }
             for document, (_, copy) in zip(documents, written, strict=True)
         ]
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             require(transaction)
-            draft.move_in(place.home.custody)
-            record_admitted(place, transaction, rows)
+            draft.move_in(context.home.custody)
+            record_admitted(context, transaction, rows)
     return [copy.transfer for _, copy in written]
 
 
 def _validate(
-    place: Workplace, readers: Sandbox, flow: str, documents: Sequence[Composed], paths: Sequence[Path]
+    context: StageContext, readers: Sandbox, flow: str, documents: Sequence[Composed], paths: Sequence[Path]
 ) -> None:
     """What the partner would refuse never gets as far as the ledger."""
     jobs = [Job(str(at), flow, path) for at, path in enumerate(paths)]
     for job, result in readers.validate(jobs):
         if isinstance(result, Crash):
             raise PoisonFile(result.reason)
-        report = wrong_authority(result, authority_of(place, documents[int(job.key)].partner), place.is_same_authority)
+        report = wrong_authority(
+            result, authority_of(context, documents[int(job.key)].partner), context.is_same_authority
+        )
         if not report.valid:
             error = invalid(report)
             raise ContentInvalid(f"The document would break its rules:\n{error.reason}", error.finding)

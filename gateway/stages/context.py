@@ -46,7 +46,7 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True)
-class Workplace:
+class StageContext:
     """One role's surroundings. `chance` draws from [0, 1), `entropy(n)` gives n random bytes."""
 
     settings: Settings

@@ -22,7 +22,7 @@ from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
 from gateway.settings.home import Home
 from gateway.stages.attempts import try_again
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 """The code of a transfer that a person gave back."""
 
@@ -59,9 +59,9 @@ def find(
     return found[0]
 
 
-def hold(place: Workplace, identity: str, decision: Decision) -> Decided:
+def hold(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Keep a transfer that is not packed yet."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         _, row = find(transaction.connection, identity, ("transfer",))
         return _decide(
             transaction,
@@ -75,13 +75,13 @@ def hold(place: Workplace, identity: str, decision: Decision) -> Decided:
         )
 
 
-def release(place: Workplace, identity: str, decision: Decision) -> Decided:
+def release(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Let a held transfer, consignment or lane go on where it stopped. For a lane, `identity` is the partner's code.
 
     For a consignment of ours whose receipt is held, it is the receipt that goes on.
     """
-    with place.ledger.write() as transaction:
-        if identity in place.settings.codes:
+    with context.ledger.write() as transaction:
+        if identity in context.settings.codes:
             return _release_lane(transaction, identity, decision)
         kind, row = find(transaction.connection, identity)
         if row.state != State.HELD:
@@ -89,9 +89,9 @@ def release(place: Workplace, identity: str, decision: Decision) -> Decided:
         return _decide(transaction, kind, row, State(row.resume), decision)
 
 
-def return_to_operator(place: Workplace, identity: str, decision: Decision) -> Decided:
+def return_to_operator(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Give a transfer back: to whoever dropped it, before it is packed; to its sender, before it is delivered."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         _, row = find(transaction.connection, identity, ("transfer",))
         # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
         custody = row.direction == Direction.OUT
@@ -112,10 +112,10 @@ def return_to_operator(place: Workplace, identity: str, decision: Decision) -> D
         )
 
 
-def retry(place: Workplace, identity: str, decision: Decision) -> Decided:
+def retry(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
-    with place.ledger.write() as transaction:
-        if identity in place.settings.codes:
+    with context.ledger.write() as transaction:
+        if identity in context.settings.codes:
             if transaction.lane(identity)["held"]:
                 raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
             transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
@@ -151,13 +151,13 @@ def kept_file(home: Home, row: Row[Any]) -> Path:
     return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
-def discard(place: Workplace, identity: str, decision: Decision) -> Row[Any]:
+def discard(context: StageContext, identity: str, decision: Decision) -> Row[Any]:
     """Remove a quarantined file for good; its row and its digest stay."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         row = quarantined(transaction.connection, identity)
         if row.discarded is not None:
             raise UsageWrong(f"{row.id} was discarded before")
-        kept = kept_file(place.home, row)
+        kept = kept_file(context.home, row)
         transaction.record(
             "quarantine.discarded",
             row.kind,

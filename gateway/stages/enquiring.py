@@ -35,7 +35,7 @@ from gateway.ledger.queries.enquiries import CLOSED, correspondence, everything
 from gateway.ledger.store import Transaction
 from gateway.spool.submission import examine, read
 from gateway.stages.composition import Composed, authority_of, office_of, require_route, submit
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision
 from gateway.validation.sandbox.pool import Sandbox
 
@@ -84,52 +84,52 @@ class Submitted:
     document: str
 
 
-def send(place: Workplace, question: Question, readers: Sandbox) -> Submitted:
+def send(context: StageContext, question: Question, readers: Sandbox) -> Submitted:
     """Ask a partner. `readers` hold the document against its rules before anything is decided."""
-    require_route(place, ENQUIRY, question.partner)
+    require_route(context, ENQUIRY, question.partner)
     if question.kind not in KINDS:
         raise UsageWrong(f"There is no kind of enquiry {question.kind[:40]!r}: there are {', '.join(KINDS)}.")
-    now = datetime.fromtimestamp(place.clock(), UTC)
+    now = datetime.fromtimestamp(context.clock(), UTC)
     due = question.reply_by or reply_by(question.kind, now.date())
     if due < now.date():
         raise UsageWrong(f"The last day for a reply, {due}, has passed.")
-    with place.ledger.read() as connection:
-        reference = _reference(place, question, everything(connection, place.settings.codes), now.date())
-    letter = _letter(place, question.partner, reference, question.text, question.attachments, now)
+    with context.ledger.read() as connection:
+        reference = _reference(context, question, everything(connection, context.settings.codes), now.date())
+    letter = _letter(context, question.partner, reference, question.text, question.attachments, now)
     document = Composed(question.partner, _name(ENQUIRY, reference), write_enquiry(letter, question.kind, due))
 
     def unused(transaction: Transaction) -> None:
         _require_unused(correspondence(transaction.connection, [question.partner]), question.partner, reference)
 
-    (transfer,) = submit(place, readers, ENQUIRY, [document], unused)
+    (transfer,) = submit(context, readers, ENQUIRY, [document], unused)
     return Submitted(transfer, ENQUIRY, question.partner, reference, question.kind, due, document.name)
 
 
-def reply(place: Workplace, answer: Answer, readers: Sandbox) -> Submitted:
+def reply(context: StageContext, answer: Answer, readers: Sandbox) -> Submitted:
     """Answer what a partner asked."""
-    with place.ledger.read() as connection:
-        asked = received(everything(connection, place.settings.codes), answer.reference, answer.partner)
+    with context.ledger.read() as connection:
+        asked = received(everything(connection, context.settings.codes), answer.reference, answer.partner)
     _require_open(asked, again=answer.again)
     partner = asked.asking.partner
-    require_route(place, REPLY, partner)
-    now = datetime.fromtimestamp(place.clock(), UTC)
-    letter = _letter(place, partner, answer.reference, answer.text, answer.attachments, now)
+    require_route(context, REPLY, partner)
+    now = datetime.fromtimestamp(context.clock(), UTC)
+    letter = _letter(context, partner, answer.reference, answer.text, answer.attachments, now)
     document = Composed(partner, _name(REPLY, answer.reference), write_reply(letter))
 
     def still_open(transaction: Transaction) -> None:
         now_asked = received(correspondence(transaction.connection, [partner]), answer.reference, partner)
         _require_open(now_asked, again=answer.again)
 
-    (transfer,) = submit(place, readers, REPLY, [document], still_open)
+    (transfer,) = submit(context, readers, REPLY, [document], still_open)
     kind, due = asked.asking.kind, asked.asking.reply_by
     return Submitted(transfer, REPLY, partner, answer.reference, kind, due, document.name)
 
 
-def close(place: Workplace, reference: str, partner: str | None, decision: Decision) -> Enquiry:
+def close(context: StageContext, reference: str, partner: str | None, decision: Decision) -> Enquiry:
     """Close an enquiry, ours or a partner's, that is settled without a reply, such as by telephone."""
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         open_ones = [
-            each for each in everything(transaction.connection, place.settings.codes).enquiries if each.outstanding
+            each for each in everything(transaction.connection, context.settings.codes).enquiries if each.outstanding
         ]
         found = _only(open_ones, reference, partner, "open")
         transaction.record(
@@ -174,7 +174,7 @@ def _require_open(asked: Enquiry, *, again: bool) -> None:
     raise UsageWrong(f"The enquiry {how}: with --again another reply goes.")
 
 
-def _reference(place: Workplace, question: Question, before: Correspondence, day: date) -> str:
+def _reference(context: StageContext, question: Question, before: Correspondence, day: date) -> str:
     """The person's own, or a new one."""
     if question.reference is not None:
         if fault := reference_fault(question.reference):
@@ -182,7 +182,7 @@ def _reference(place: Workplace, question: Question, before: Correspondence, day
         _require_unused(before, question.partner, question.reference)
         return question.reference
     used = {each.asking.reference for each in before.enquiries}
-    made: Callable[[], str] = lambda: new_reference(place.site, day, place.entropy(REFERENCE_BYTES))  # noqa: E731
+    made: Callable[[], str] = lambda: new_reference(context.site, day, context.entropy(REFERENCE_BYTES))  # noqa: E731
     return next(reference for reference in (made() for _ in range(_TRIES)) if reference not in used)
 
 
@@ -194,15 +194,15 @@ def _require_unused(before: Correspondence, partner: str, reference: str) -> Non
 
 
 def _letter(
-    place: Workplace, partner: str, reference: str, text: str, attachments: Sequence[Path], now: datetime
+    context: StageContext, partner: str, reference: str, text: str, attachments: Sequence[Path], now: datetime
 ) -> Letter:
     try:
         told = paragraphs(text)
     except ValueError as error:
         raise ContentInvalid(str(error)) from error
-    message_id = f"ENQ-{place.new_id().replace('-', '')}"
-    authority = authority_of(place, partner)
-    return Letter(message_id, office_of(place), now, authority, reference, told, _attachments(attachments))
+    message_id = f"ENQ-{context.new_id().replace('-', '')}"
+    authority = authority_of(context, partner)
+    return Letter(message_id, office_of(context), now, authority, reference, told, _attachments(attachments))
 
 
 def _attachments(paths: Sequence[Path]) -> list[Attachment]:

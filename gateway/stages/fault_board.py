@@ -29,7 +29,7 @@ from gateway.ledger.queries.known_faults import ADDED, CHANGED, CLOSED, KIND, SU
 from gateway.ledger.store import Transaction
 from gateway.settings.model import SiteKind
 from gateway.stages.composition import Composed, office_of, submit
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.validation.sandbox.pool import Sandbox
 
 
@@ -41,11 +41,11 @@ class Published:
     transfers: dict[str, str]
 
 
-def add(place: Workplace, identity: str, what: str, since: date, workaround: str | None, actor: str) -> Board:
+def add(context: StageContext, identity: str, what: str, since: date, workaround: str | None, actor: str) -> Board:
     """Put a fault on the board, or one that was closed back on it; the board as it is then."""
     fault = KnownFault(_id(identity), _text(what), since, _text(workaround or NO_WORKAROUND))
-    with place.ledger.write() as transaction:
-        board = _own(place, transaction)
+    with context.ledger.write() as transaction:
+        board = _own(context, transaction)
         if since > day_of(transaction.now):
             raise UsageWrong(f"{since} has not come yet: say since when the fault is known.")
         before = board.find(fault.id)
@@ -53,13 +53,13 @@ def add(place: Workplace, identity: str, what: str, since: date, workaround: str
             raise UsageWrong(f"{fault.id} is on the board: `gateway faults change {fault.id}` says more about it.")
         if before is None and len(board.faults) >= MAX_FAULTS:
             raise UsageWrong(f"There are {MAX_FAULTS} faults on the board, and no room for more: close some.")
-        return _record(place, transaction, ADDED, fault, actor)
+        return _record(context, transaction, ADDED, fault, actor)
 
 
-def change(place: Workplace, identity: str, what: str | None, workaround: str | None, actor: str) -> Board:
+def change(context: StageContext, identity: str, what: str | None, workaround: str | None, actor: str) -> Board:
     """Say what is wrong, or what to do meanwhile, in other words."""
-    with place.ledger.write() as transaction:
-        before = _open(_own(place, transaction), identity)
+    with context.ledger.write() as transaction:
+        before = _open(_own(context, transaction), identity)
         fault = replace(
             before,
             what=before.what if what is None else _text(what),
@@ -67,38 +67,38 @@ def change(place: Workplace, identity: str, what: str | None, workaround: str | 
         )
         if fault == before:
             raise UsageWrong("That is what the board says already: give other words with --what or --workaround.")
-        return _record(place, transaction, CHANGED, fault, actor)
+        return _record(context, transaction, CHANGED, fault, actor)
 
 
-def close(place: Workplace, identity: str, actor: str) -> Board:
+def close(context: StageContext, identity: str, actor: str) -> Board:
     """Say that a fault is mended."""
-    with place.ledger.write() as transaction:
-        return _record(place, transaction, CLOSED, closed(_open(_own(place, transaction), identity)), actor)
+    with context.ledger.write() as transaction:
+        return _record(context, transaction, CLOSED, closed(_open(_own(context, transaction), identity)), actor)
 
 
-def publish(place: Workplace, readers: Sandbox) -> Published:
+def publish(context: StageContext, readers: Sandbox) -> Published:
     """Send the board as it is to every partner that the flow goes to."""
-    _require_dwp(place)
-    with place.ledger.read() as connection:
-        board = known_faults.own_board(connection, place.clock())
+    _require_dwp(context)
+    with context.ledger.read() as connection:
+        board = known_faults.own_board(connection, context.clock())
     if board.issue == 0:
         raise UsageWrong("Nothing was ever put on the board: there is nothing to send.")
-    partners = sorted(place.routes.outgoing.get(FLOW, frozenset()))
-    now, office = datetime.fromtimestamp(place.clock(), UTC), office_of(place)
+    partners = sorted(context.routes.outgoing.get(FLOW, frozenset()))
+    now, office = datetime.fromtimestamp(context.clock(), UTC), office_of(context)
     documents = [
         Composed(
             partner,
             document_name(board.issue),
-            write(board, f"FLT-{place.new_id().replace('-', '')}", office, now, partner),
+            write(board, f"FLT-{context.new_id().replace('-', '')}", office, now, partner),
         )
         for partner in partners
     ]
 
     def unchanged(transaction: Transaction) -> None:
-        if _own(place, transaction).issue != board.issue:
+        if _own(context, transaction).issue != board.issue:
             raise UsageWrong("The board was changed meanwhile: `gateway faults publish` sends it as it is now.")
 
-    ids = submit(place, readers, FLOW, documents, unchanged)
+    ids = submit(context, readers, FLOW, documents, unchanged)
     return Published(board.issue, dict(zip(partners, ids, strict=True)))
 
 
@@ -107,13 +107,13 @@ def document_name(issue: int) -> str:
     return f"faults-{issue:05d}.xml"
 
 
-def _own(place: Workplace, transaction: Transaction) -> Board:
-    _require_dwp(place)
+def _own(context: StageContext, transaction: Transaction) -> Board:
+    _require_dwp(context)
     return known_faults.own_board(transaction.connection, transaction.now)
 
 
-def _require_dwp(place: Workplace) -> None:
-    if place.settings.site.kind is not SiteKind.DWP:
+def _require_dwp(context: StageContext) -> None:
+    if context.settings.site.kind is not SiteKind.DWP:
         raise UsageWrong("The board is kept at DWP's site; tell a fault with `gateway enquiry send system-fault DWP`.")
 
 
@@ -124,10 +124,10 @@ def _open(board: Board, identity: str) -> KnownFault:
     return found
 
 
-def _record(place: Workplace, transaction: Transaction, event: str, fault: KnownFault, actor: str) -> Board:
+def _record(context: StageContext, transaction: Transaction, event: str, fault: KnownFault, actor: str) -> Board:
     transaction.record(event, KIND, SUBJECT, actor=actor, fault=[*known_faults.as_detail(fault)])
     transaction.flush()
-    return _own(place, transaction)
+    return _own(context, transaction)
 
 
 def _text(text: str) -> str:

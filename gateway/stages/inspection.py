@@ -21,7 +21,7 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import SiteKind, kind_of
 from gateway.spool.exception_lists import Listed
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.validation.contract import Finding, Report
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
@@ -127,7 +127,7 @@ def listed(report: Report) -> list[Listed]:
 
 
 def inspect(
-    place: Workplace, sandbox: Sandbox, rows: Sequence[Row[Any]], paths: Sequence[Path], survived: set[int]
+    context: StageContext, sandbox: Sandbox, rows: Sequence[Row[Any]], paths: Sequence[Path], survived: set[int]
 ) -> Iterator[tuple[Row[Any], Report | GatewayError | Crash]]:
     """Claim the rows, and have each one's file read in the sandbox.
 
@@ -145,7 +145,7 @@ def inspect(
         group = [pair for pair in group if pair not in poisoned]  # noqa: PLW2901 - what is left of it
         if not group:
             continue
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             transaction.claim(TRANSFERS, [row.key for row, _ in group])
         by_key = {str(row.key): row for row, _ in group}
         for job, result in sandbox.validate([Job(str(row.key), row.flow, path) for row, path in group]):
@@ -154,7 +154,7 @@ def inspect(
                 survived.add(row.key)
                 if row.claims:
                     # Read alone and found harmless: whatever ends this process from now on, it was not this file.
-                    with place.ledger.write() as transaction:
+                    with context.ledger.write() as transaction:
                         transaction.set(TRANSFERS, [row.key], claims=0)
             yield row, result
 

@@ -19,30 +19,37 @@ from gateway.domain.identity import is_id
 from gateway.errors import DiskFailed, GatewayError
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import QUARANTINE
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory
 
 
-def lock_away(
-    place: Workplace, transaction: Transaction, *, path: Path, kind: str, stem: str, partner: str, error: GatewayError
+def quarantine_file(
+    context: StageContext,
+    transaction: Transaction,
+    *,
+    path: Path,
+    kind: str,
+    stem: str,
+    partner: str,
+    error: GatewayError,
 ) -> str:
     """Lock the sealed file at `path` away and note why; returns the quarantine's id.
 
     `stem` is the file's name without its endings, as the partner gave it: for a consignment its id.
     """
-    identity = place.new_id()
+    identity = context.new_id()
     size, sha256 = 0, hashlib.sha256().hexdigest()
     try:
-        place.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
+        context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISREG(mode):
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 size = os.fstat(file.fileno()).st_size
-            (place.home.quarantine / f"{identity}.sealed").hardlink_to(path)
-            transaction.beforehand["quarantine"] = partial(fsync_directory, place.home.quarantine)
+            (context.home.quarantine / f"{identity}.sealed").hardlink_to(path)
+            transaction.beforehand["quarantine"] = partial(fsync_directory, context.home.quarantine)
         if stat.S_ISDIR(mode):
-            transaction.afterwards.append(partial(os.rename, path, place.home.quarantine / f"{identity}.folder"))
+            transaction.afterwards.append(partial(os.rename, path, context.home.quarantine / f"{identity}.folder"))
         else:
             transaction.afterwards.append(partial(path.unlink, missing_ok=True))
     except OSError as failure:

@@ -23,7 +23,7 @@ _UNREADABLE: Final = ""
 _ENDING: Final = ".receipt.json"
 
 
-def hand_over(
+def write_receipt_files(
     receipts: Path,
     told: Iterable[tuple[Row[Any], str | None]],
     list_of: Callable[[Row[Any]], bytes | None] = lambda _row: None,

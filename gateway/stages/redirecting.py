@@ -38,9 +38,9 @@ from gateway.settings.model import SiteKind
 from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
 from gateway.spool.names import beside, safe_name
-from gateway.spool.submission import Copied, Draft
+from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.composition import office_of
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.decisions import find
 from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
@@ -88,32 +88,32 @@ class Passed:
     removed: str | None
 
 
-def redirect(place: Workplace, identity: str, order: Order, readers: Sandbox, *, dry_run: bool = False) -> Passed:
+def redirect(context: StageContext, identity: str, order: Order, readers: Sandbox, *, dry_run: bool = False) -> Passed:
     """Pass a delivered file on. `readers` hold the document against its rules before anything is decided."""
     if not dry_run:
-        purge(place.home, place.ledger)
-    with place.ledger.read() as connection:
+        purge(context.home, context.ledger)
+    with context.ledger.read() as connection:
         _, row = find(connection, identity, ("transfer",))
-    _require(place, row, order)
-    found, content = _content(place, row, order)
-    now = datetime.fromtimestamp(place.clock(), UTC)
-    passed_as = place.new_id()
-    document = _document(place, row, order, content, now, passed_as)
-    limit = place.settings.flows[FLOW].max_bytes
+    _require(context, row, order)
+    found, content = _content(context, row, order)
+    now = datetime.fromtimestamp(context.clock(), UTC)
+    passed_as = context.new_id()
+    document = _document(context, row, order, content, now, passed_as)
+    limit = context.settings.flows[FLOW].max_bytes
     if len(text := write(document)) > limit:
         raise FileTooLarge(f"The document would have {len(text)} bytes; its flow allows {limit}.")
     name = f"redirect-{now:%Y%m%d}-{passed_as}.xml"
-    with Draft(place.home.submitted, place.new_id()) as draft:
+    with SubmittedCopies(context.home.submitted, context.new_id()) as draft:
         path, copy = draft.write(text, passed_as)
         draft.commit()
-        _validate(place, readers, path, order.to)
+        _validate(context, readers, path, order.to)
         if not dry_run:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 _, row = find(transaction.connection, row.id, ("transfer",))
-                _require(place, row, order)
-                draft.move_in(place.home.custody)
-                _record(place, transaction, row, order, copy, name, found=found)
-            purge(place.home, place.ledger)
+                _require(context, row, order)
+                draft.move_in(context.home.custody)
+                _record(context, transaction, row, order, copy, name, found=found)
+            purge(context.home, context.ledger)
     return Passed(
         transfer=row.id,
         came_from=row.partner,
@@ -130,9 +130,9 @@ def redirect(place: Workplace, identity: str, order: Order, readers: Sandbox, *,
     )
 
 
-def _require(place: Workplace, row: Row[Any], order: Order) -> None:
+def _require(context: StageContext, row: Row[Any], order: Order) -> None:
     """Whether this file may go there from here."""
-    if place.settings.site.kind is not SiteKind.LA:
+    if context.settings.site.kind is not SiteKind.LA:
         raise UsageWrong("Only an authority passes files on to another one.")
     if row.direction != Direction.IN:
         raise UsageWrong(f"transfer {row.id} was sent from here: only what came can be passed on")
@@ -144,29 +144,29 @@ def _require(place: Workplace, row: Row[Any], order: Order) -> None:
         raise UsageWrong(f"transfer {row.id} is {row.state}: only a delivered file can be passed on")
     if row.flow not in (*CARRIED, FLOW):
         raise FlowNotPermitted(f"Files of the flow {row.flow} do not go from authority to authority.")
-    partner = place.settings.partners.get(order.to)
+    partner = context.settings.partners.get(order.to)
     # By its other code too; but the authority that took this one over is another, and may well get what came here.
-    aliases = place.settings.authorities.aliases
-    if aliases(order.to, place.site):
+    aliases = context.settings.authorities.aliases
+    if aliases(order.to, context.site):
         raise UsageWrong(f"{order.to} is this site.")
-    if order.to in place.settings.stopped:
-        raise ConfigurationInvalid("\n".join(str(fault) for fault in place.settings.stopped[order.to].faults))
+    if order.to in context.settings.stopped:
+        raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[order.to].faults))
     if partner is None:
         raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
     if partner.kind is not SiteKind.LA:
         raise UsageWrong(f"{order.to} is no authority: a refusal with its reason tells the sender.")
     if aliases(order.to, row.partner):
         raise UsageWrong(f"{order.to} is where it came from: settle with them, by telephone, whose it is.")
-    if order.to not in place.routes.outgoing.get(FLOW, frozenset()):
+    if order.to not in context.routes.outgoing.get(FLOW, frozenset()):
         raise FlowNotPermitted(f"The flow {FLOW} does not go to {order.to}.")
     if order.given is not None and order.opened == Opened.NO:
         raise UsageWrong("The back office took the file away, so a system has opened it: --opened by-system at least.")
 
 
-def _content(place: Workplace, row: Row[Any], order: Order) -> tuple[str | None, bytes]:
+def _content(context: StageContext, row: Row[Any], order: Order) -> tuple[str | None, bytes]:
     """The name in spool/inbound and the bytes; the bytes may be given by whoever asks."""
-    wanted = delivered_as(row, _names(place, row))
-    found = read_delivered(place.home.inbound, wanted)
+    wanted = delivered_as(row, _names(context, row))
+    found = read_delivered(context.home.inbound, wanted)
     if order.given is not None:
         return None if found is None else found[0], read_given(order.given, wanted)
     if found is None:
@@ -176,29 +176,31 @@ def _content(place: Workplace, row: Row[Any], order: Order) -> tuple[str | None,
     return found
 
 
-def _names(place: Workplace, row: Row[Any]) -> list[str]:
+def _names(context: StageContext, row: Row[Any]) -> list[str]:
     """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
     if row.placed is not None:
         return [row.placed]
-    template = place.settings.flows[row.flow].inbound_name
+    template = context.settings.flows[row.flow].inbound_name
     came = datetime.fromtimestamp(row.created, UTC).date()
     named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
     # Its own second name first: under the plain one, another transfer may have brought the same bytes.
     return [name for first in (safe_name(named), row.name) for name in (beside(first, row.id), first)]
 
 
-def _document(place: Workplace, row: Row[Any], order: Order, content: bytes, now: datetime, passed_as: str) -> Redirect:
+def _document(
+    context: StageContext, row: Row[Any], order: Order, content: bytes, now: datetime, passed_as: str
+) -> Redirect:
     """The file with its history: what was passed on to us already is not wrapped twice."""
     earlier: tuple[Holding, ...] = ()
     original = Original(row.flow, row.name, content)
     if row.flow == FLOW:
-        earlier, original = unwrap(content, place.settings.authorities)
-    if any(place.settings.authorities.aliases(order.to, holding.holder) for holding in earlier):
+        earlier, original = unwrap(content, context.settings.authorities)
+    if any(context.settings.authorities.aliases(order.to, holding.holder) for holding in earlier):
         raise UsageWrong(f"{order.to} held the file before, and passed it on: settle by telephone whose it is.")
     if len(earlier) >= MAX_HOLDINGS:
         raise UsageWrong(f"{len(earlier)} authorities have passed the file on: settle by telephone whose it is.")
     here = Holding(
-        holder=place.site,
+        holder=context.site,
         received_from=row.partner,
         transfer=row.id,
         received=_day(row.created),
@@ -208,26 +210,26 @@ def _document(place: Workplace, row: Row[Any], order: Order, content: bytes, now
         passed_to=order.to,
         explanation=order.note,
     )
-    return Redirect(f"RED-{passed_as.replace('-', '')}", office_of(place), now, (*earlier, here), original)
+    return Redirect(f"RED-{passed_as.replace('-', '')}", office_of(context), now, (*earlier, here), original)
 
 
 def _day(moment: float) -> date:
     return datetime.fromtimestamp(moment, UTC).date()
 
 
-def _validate(place: Workplace, readers: Sandbox, path: Path, to: str) -> None:
+def _validate(context: StageContext, readers: Sandbox, path: Path, to: str) -> None:
     """What the right authority would refuse never gets as far as the ledger."""
     _, result = next(iter(readers.validate([Job("document", FLOW, path)])))
     if isinstance(result, Crash):
         raise PoisonFile(result.reason)
-    report = wrong_authority(result, to, place.is_same_authority)
+    report = wrong_authority(result, to, context.is_same_authority)
     if not report.valid:
         error = invalid(report)
         raise ContentInvalid(f"The document would break its rules:\n{error.reason}", error.finding)
 
 
 def _record(
-    place: Workplace,
+    context: StageContext,
     transaction: Transaction,
     row: Row[Any],
     order: Order,
@@ -262,7 +264,7 @@ def _record(
         "reference": None,
         "redirected_from": row.partner,
     }
-    record_admitted(place, transaction, [admitted])
+    record_admitted(context, transaction, [admitted])
     transaction.record(
         "transfer.redirected",
         "transfer",

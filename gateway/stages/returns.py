@@ -11,27 +11,27 @@ from gateway.errors import DiskFailed, Reject
 from gateway.spool.drops import Refusal
 from gateway.spool.names import safe_name
 from gateway.spool.returns import return_file
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 
-def give_back(place: Workplace, tree: Path, refusal: Refusal) -> None:
+def return_refused(context: StageContext, tree: Path, refusal: Refusal) -> None:
     """Move the entry below `tree` to spool/returned, where that can mend it."""
     error = refusal.error
     if not isinstance(error, Reject):
         # Not the file's fault: its directory cannot be read. It stays where it is.
-        place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=error.reason)
+        context.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=error.reason)
         return
     why = f"{error.reason}\n\nWhat to do: {error.remedy}\n"
-    directory = place.home.returned / refusal.flow / refusal.partner
-    tag = place.new_id()
+    directory = context.home.returned / refusal.flow / refusal.partner
+    tag = context.new_id()
     try:
         return_file(tree / refusal.flow / refusal.partner / refusal.name, directory, refusal.name, why, tag=tag)
     except DiskFailed as failure:
         # One entry that cannot be moved must not stop the others; the next scan looks at it again.
-        place.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=failure.reason)
+        context.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=failure.reason)
         return
-    partner = refusal.partner if refusal.partner in place.settings.codes else None
-    with place.ledger.write() as transaction:
+    partner = refusal.partner if refusal.partner in context.settings.codes else None
+    with context.ledger.write() as transaction:
         transaction.record(
             "spool.refused",
             "spool",

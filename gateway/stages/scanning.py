@@ -26,7 +26,7 @@ from gateway.errors import (
 )
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory, make_directory
 
 _TRIES: Final = 6
@@ -49,17 +49,17 @@ class Scanned:
     waiting: list[Row[Any]] = field(default_factory=list)
 
 
-def scan(place: Workplace, scanner: Scanner | None, rows: Sequence[Row[Any]], paths: Sequence[Path]) -> Scanned:
+def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Row[Any]], paths: Sequence[Path]) -> Scanned:
     """Show the files to the scanner, those whose flow asks for it; put off those that it does not answer for."""
     found, absent = Scanned(), None
     failed: list[tuple[Row[Any], ScanFailed]] = []
     for row, path in zip(rows, paths, strict=True):
-        if not place.settings.flows[row.flow].scan:
+        if not context.settings.flows[row.flow].scan:
             found.clean.append((row, path))
             continue
         if scanner is None:
             raise ImpossibleMove("a flow is to be scanned, and there is no scanner")
-        if absent is not None or place.stopping():
+        if absent is not None or context.stopping():
             found.waiting.append(row)
             continue
         try:
@@ -76,41 +76,41 @@ def scan(place: Workplace, scanner: Scanner | None, rows: Sequence[Row[Any]], pa
                 failed.append((row, error))
         else:
             found.clean.append((row, path))
-    _put_off(place, found.waiting, absent)
-    _try_again(place, failed)
+    _put_off(context, found.waiting, absent)
+    _try_again(context, failed)
     found.waiting += [row for row, _ in failed]
     return found
 
 
-def _put_off(place: Workplace, rows: list[Row[Any]], error: ScannerUnavailable | None) -> None:
+def _put_off(context: StageContext, rows: list[Row[Any]], error: ScannerUnavailable | None) -> None:
     """Let the rows wait for a scanner that does not answer: their own attempts are not counted, it is not their fault."""
     if error is None:
         return
-    with place.ledger.write() as transaction:
-        due = place.clock() + _WAIT
+    with context.ledger.write() as transaction:
+        due = context.clock() + _WAIT
         transaction.set(TRANSFERS, [row.key for row in rows], due=due, code=error.code, reason=error.reason)
-    place.log("work.deferred", count=len(rows), code=error.code, reason=error.reason, remedy=error.remedy)
+    context.log("work.deferred", count=len(rows), code=error.code, reason=error.reason, remedy=error.remedy)
 
 
-def _try_again(place: Workplace, failed: list[tuple[Row[Any], ScanFailed]]) -> None:
+def _try_again(context: StageContext, failed: list[tuple[Row[Any], ScanFailed]]) -> None:
     if not failed:
         return
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         for row, error in failed:
             tries = row.attempts + 1
-            due = place.retry_at(tries)
+            due = context.retry_at(tries)
             transaction.set(TRANSFERS, [row.key], attempts=tries, due=due, code=error.code, reason=error.reason)
     for row, error in failed:
-        place.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
+        context.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
 
 
-def isolate(place: Workplace, transaction: Transaction, row: Row[Any], path: Path, reason: str) -> None:
+def isolate(context: StageContext, transaction: Transaction, row: Row[Any], path: Path, reason: str) -> None:
     """Lock an infected file away, whole and in the vault, with its note; the caller's own name of it goes with its row.
 
     A crash before the commit leaves a name without a row, which is removed when the role starts.
     """
-    identity = place.new_id()
-    kept = place.home.infected / identity
+    identity = context.new_id()
+    kept = context.home.infected / identity
     try:
         make_directory(kept.parent)
         kept.hardlink_to(path)

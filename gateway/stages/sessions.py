@@ -39,7 +39,7 @@ class Sessions:
         session.close()
         raise LinkBroken("the gateway is being stopped")
 
-    def give_back(self, partner: str, session: Session) -> None:
+    def release(self, partner: str, session: Session) -> None:
         with self._lock:
             self._used.discard(session)
             self._resting[partner].append((session, self._clock()))

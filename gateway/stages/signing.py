@@ -18,7 +18,7 @@ from gateway.ledger.queries import referrals
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 from gateway.stages.attempts import try_again
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 CONFIRMED: Final = "key.confirmed"
 OWN: Final = "own"
@@ -35,14 +35,14 @@ def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
     if settings.keys.old_openpgp is None:
         return []
     about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.codes}
-    said = referrals.said_about(connection, [CONFIRMED], list(about.values()))
+    said = referrals.events_about(connection, [CONFIRMED], list(about.values()))
     return [code for code, each in about.items() if (CONFIRMED, each) not in said]
 
 
 def confirmed_since(connection: Connection, settings: Settings) -> float | None:
     """When the last partner showed that it knows our new key; None where not all have."""
     about = [subject(code, settings.openpgp.fingerprint) for code in settings.codes]
-    said = referrals.said_about(connection, [CONFIRMED], about)
+    said = referrals.events_about(connection, [CONFIRMED], about)
     if len(said) < len(about):
         return None
     return max((from_text(at) for at in said.values()), default=0.0)
@@ -51,8 +51,8 @@ def confirmed_since(connection: Connection, settings: Settings) -> float | None:
 class Signing:
     """The choice for one role; it remembers who has confirmed, since that is never taken back."""
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
         self._confirmed: set[str] = set()
 
     def signer(self, partner: str, expires: float | None = None) -> str:
@@ -61,18 +61,18 @@ class Signing:
         `expires` is the moment after which the partner would refuse what is signed in any case: until then it has to
         accept the key. None: at once.
         """
-        settings = self._place.settings
+        settings = self._context.settings
         new, old, until = settings.openpgp.fingerprint, settings.keys.old_openpgp, settings.keys.old_openpgp_until
         if old is None or until is None or self._knows(partner, new):
             return new
-        if old in settings.keys.revoked_openpgp or (expires or self._place.clock()) > until.timestamp():
+        if old in settings.keys.revoked_openpgp or (expires or self._context.clock()) > until.timestamp():
             raise KeyUnconfirmed
         return old
 
     def _knows(self, partner: str, fingerprint: str) -> bool:
         if partner not in self._confirmed:
-            with self._place.ledger.read() as connection:
-                if referrals.said_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
+            with self._context.ledger.read() as connection:
+                if referrals.events_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
                     self._confirmed.add(partner)
         return partner in self._confirmed
 
@@ -82,6 +82,6 @@ def note_use(transaction: Transaction, settings: Settings, partner: str, encrypt
     if settings.keys.old_openpgp is None or encrypted_to != settings.openpgp.fingerprint:
         return
     about = subject(partner, encrypted_to)
-    if not referrals.said_about(transaction.connection, [CONFIRMED], [about]):
+    if not referrals.events_about(transaction.connection, [CONFIRMED], [about]):
         transaction.record(CONFIRMED, "key", about, partner, fingerprint=encrypted_to)
         try_again(transaction, partner, KeyUnconfirmed)

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.errors import GatewayError, UploadVanished
 from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarm, streak
 from gateway.ledger.store import Transaction
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 
 _AGAIN_AFTER: Final = 86400.0
 
@@ -22,20 +22,20 @@ def times_in_a_row(transaction: Transaction, partner: str, error: GatewayError) 
     return 1 if run is None or run.code != error.code else run.times + 1
 
 
-def next_try(place: Workplace, error: GatewayError, attempts: int, times: int) -> float:
+def next_try(context: StageContext, error: GatewayError, attempts: int, times: int) -> float:
     """When to try again after `attempts` failures, `times` of them by this error.
 
     An upload that vanished has left a copy with the partner: after a few, the longest pause lies between two.
     """
     if isinstance(error, UploadVanished) and times >= FEW:
-        return place.clock() + place.settings.link.retry_cap_seconds * (1.0 + place.chance()) / 2.0
-    return place.retry_at(attempts)
+        return context.clock() + context.settings.link.retry_cap_seconds * (1.0 + context.chance()) / 2.0
+    return context.retry_at(attempts)
 
 
-def tell(place: Workplace, transaction: Transaction, partner: str) -> None:
+def tell(context: StageContext, transaction: Transaction, partner: str) -> None:
     """Record the alarm where it is due; what failed is written down already."""
     transaction.flush()
-    trouble = alarm(transaction.connection, partner, place.settings.link.alarm_failures)
+    trouble = alarm(transaction.connection, partner, context.settings.link.alarm_failures)
     # A clock that was put back must not silence it: what was told in the future was told long ago.
     if trouble is None or (trouble.told is not None and abs(transaction.now - trouble.told) < _AGAIN_AFTER):
         return

@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gateway.crypto.gnupg.keyrings import disk_fault, sync_directory
 from gateway.errors import DiskFailed, EnvelopeTooLarge
+from gateway.storage.durable import disk_error, sync_directory
 
 
-class Draft:
+class AtomicFile:
     """A file under a temporary name, which gets its own only by `publish`, and is removed otherwise.
 
     `take` is called in python-gnupg's reading thread: it raises nothing, calls `on_failure` so that gpg is ended, and keeps
@@ -37,7 +37,7 @@ class Draft:
         watcher: Callable[[bytes], object] | None = None,
     ) -> None:
         self._output = output
-        self._draft = output.with_name(f".{output.name}.draft")
+        self._temporary = output.with_name(f".{output.name}.draft")
         self._on_failure = on_failure
         self._most = most
         self._watcher = watcher
@@ -50,11 +50,11 @@ class Draft:
         if os.path.lexists(self._output):
             raise DiskFailed(f"There is a file named {self._output.name} already.")
         try:
-            self._draft.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(self._draft, flags, 0o640)
+            self._descriptor = os.open(self._temporary, flags, 0o640)
         except OSError as error:
-            raise disk_fault(error, f"{self._output.name} cannot be written") from error
+            raise disk_error(error, f"{self._output.name} cannot be written") from error
         return self
 
     def __exit__(
@@ -62,7 +62,7 @@ class Draft:
     ) -> None:
         os.close(self._descriptor)
         with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
 
     def take(self, octets: bytes) -> bool:
         """Write a piece; False tells python-gnupg not to keep it in memory."""
@@ -89,18 +89,18 @@ class Draft:
         if self._overflowed:
             raise EnvelopeTooLarge
         if self._failure is not None:
-            raise disk_fault(self._failure, f"{self._output.name} cannot be written") from self._failure
+            raise disk_error(self._failure, f"{self._output.name} cannot be written") from self._failure
 
     def publish(self, *, durable: bool) -> None:
         """Give the file its name, never over another; `durable` before anybody can speak of it."""
         try:
             if durable:
                 os.fsync(self._descriptor)
-            os.link(self._draft, self._output, follow_symlinks=False)
-            self._draft.unlink()
+            os.link(self._temporary, self._output, follow_symlinks=False)
+            self._temporary.unlink()
             if durable:
                 sync_directory(self._output.parent)
         except FileExistsError as error:
             raise DiskFailed(f"There is a file named {self._output.name} already.") from error
         except OSError as error:
-            raise disk_fault(error, f"{self._output.name} cannot be written") from error
+            raise disk_error(error, f"{self._output.name} cannot be written") from error

@@ -69,10 +69,28 @@ def write_all(descriptor: int, data: bytes, disk: Disk = DISK) -> None:
         written += disk.write(descriptor, memoryview(data)[written:])
 
 
-def fsync_directory(directory: Path, disk: Disk = DISK) -> None:
-    """Make a directory's entries durable."""
+def sync_directory(directory: Path, disk: Disk = DISK) -> None:
+    """As `fsync_directory`, for callers that translate OSError themselves."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _fsync_directory(directory, disk)
+        disk.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path, disk: Disk = DISK) -> None:
+    """Make a file's bytes durable; OSError as open(2) and fsync(2)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        disk.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_directory(directory: Path, disk: Disk = DISK) -> None:
+    """Make a directory's entries durable; DiskFull or DiskFailed."""
+    try:
+        sync_directory(directory, disk)
     except OSError as error:
         raise disk_error(error, "making a directory durable") from error
 
@@ -100,7 +118,7 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk = DIS
     try:
         _write_temporary(temporary, data, mode, disk)
         disk.rename(temporary, target)
-        _fsync_directory(target.parent, disk)
+        sync_directory(target.parent, disk)
     except OSError as error:
         _discard(temporary, disk)
         raise disk_error(error, "writing a file") from error
@@ -138,7 +156,7 @@ def write_new_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk =
         except FileExistsError:
             _discard(temporary, disk)
             return False
-        _fsync_directory(target.parent, disk)
+        sync_directory(target.parent, disk)
     except OSError as error:
         _discard(temporary, disk)
         raise disk_error(error, "writing a file") from error
@@ -264,7 +282,7 @@ class Group:
                 for _ in threads.map(self._disk.fsync, files):
                     pass
         for directory in directories:
-            _fsync_directory(directory, self._disk)
+            sync_directory(directory, self._disk)
 
     def _start_writeback(self, file: int) -> None:
         try:
@@ -299,14 +317,6 @@ def _open_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _fsync_directory(directory: Path, disk: Disk) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        disk.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _discard(path: Path, disk: Disk) -> None:

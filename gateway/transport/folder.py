@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, NameTaken, RemoteRefused
+from gateway.storage.durable import sync_directory
 from gateway.transport.contract import Parcel, Remote
 from gateway.transport.faults import translate
-from gateway.transport.names import PART, new_file, plain_name, sync_directory
+from gateway.transport.names import PART, new_file, plain_name
 
 _PIECE: Final = 1024 * 1024
 

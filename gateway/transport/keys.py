@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.errors import CardRefused, DiskFailed
-from gateway.transport.names import own_file_fault, sync_directory
+from gateway.storage.durable import sync_directory
+from gateway.transport.names import own_file_fault
 
 _TYPES: Final = frozenset(
     {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"}

@@ -46,15 +46,6 @@ def new_file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "wb", buffering=0)
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def own_file_fault(error: OSError) -> GatewayError:
     """The gateway's word for what the system said about a file of ours: DiskFull or DiskFailed."""
     if error.errno in _FULL:

@@ -16,7 +16,7 @@ from typing import Any
 from gateway import assembly, logs
 from gateway.cli import main
 from gateway.settings.read import load
-from gateway.stages.context import Stage, Workplace
+from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.deliver import Deliver
 from gateway.validation.sandbox.pool import Sandbox
@@ -31,7 +31,7 @@ class Receiver:
     """The site, what runs it, and everything that it logged."""
 
     site: Site
-    place: Workplace
+    context: StageContext
     stages: Sequence[Stage]
     log: io.BytesIO
     readers: Sandbox | None
@@ -88,15 +88,17 @@ def receiver(root: Path, code: str, forgers: Sequence[Forger], *, deliver: bool 
     settings = load(site.home)
     log = io.BytesIO()
     with ExitStack() as stack:
-        place = assembly.workplace(settings, "test", logs.configure(code, "test", stream=log, strict=True), _never)
-        stack.callback(place.ledger.close)
-        stages: list[Stage] = [Collect(place), *assembly.vault_stages(place, lambda: None)]
+        context = assembly.stage_context(
+            settings, "test", logs.configure(code, "test", stream=log, strict=True), _never
+        )
+        stack.callback(context.ledger.close)
+        stages: list[Stage] = [Collect(context), *assembly.vault_stages(context, lambda: None)]
         readers = stack.enter_context(assembly.sandbox(settings, 1)) if deliver else None
         if readers is not None:
-            stages.append(Deliver(place, readers))
+            stages.append(Deliver(context, readers))
         for stage in stages:
             stack.callback(stage.close)
-        yield Receiver(site, place, stages, log, readers)
+        yield Receiver(site, context, stages, log, readers)
 
 
 def _never() -> bool:

@@ -168,7 +168,7 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
     assert grp.getgrgid(about.st_gid).gr_name == GROUPS["operators"]
     assert about.st_mode & stat.S_IRGRP
     assert json.loads(dwp.gateway("audit", "verify", "--json").stdout)
-    assert dwp.home.ledger_witness.read_text(encoding="ascii")  # whichever role was the last to write
+    assert dwp.home.ledger_head.read_text(encoding="ascii")  # whichever role was the last to write
     for role, process in dwp.processes.items():
         assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")

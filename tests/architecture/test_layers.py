@@ -29,7 +29,7 @@ ALONE: Final = {
     "sqlalchemy": None,
     "alembic": "ledger",
     "watchdog": "spool",
-    "zstandard": "spool",
+    "zstandard": "archive",
 }
 """Third parties, and the one part that may import each; None is judged by a test of its own."""
 

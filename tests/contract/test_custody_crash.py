@@ -25,7 +25,7 @@ from gateway.spool.intake import Intake
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.spool.returns import return_file
 from gateway.spool.set_aside import SetAside
-from gateway.spool.stability import Settling
+from gateway.spool.stability import Stability
 from gateway.storage.durable import DISK, Disk, Group
 
 TAGS = [new_id(1_800_000_000 + number, b"0123456789") for number in range(3)]
@@ -152,17 +152,17 @@ def rejected(root: Path) -> Path:
 def test_a_return_that_dies_anywhere_gives_the_file_back_once_with_its_reason(underneath: Disk, tmp_path: Path) -> None:
     digest = hashlib.sha256(b"<claim/>").hexdigest()
 
-    def give_back(source: Path, disk: Disk) -> Path:
+    def returned_from(source: Path, disk: Disk) -> Path:
         directory = source.parent / "returned" / "claim"
         return return_file(source, directory, "a.xml", "Line 3.\n", tag=TAGS[0], sha256=digest, disk=disk)
 
     for number, disk in enumerate(
-        every_death(lambda disk: give_back(rejected(tmp_path / "counted"), disk), underneath)
+        every_death(lambda disk: returned_from(rejected(tmp_path / "counted"), disk), underneath)
     ):
         source = rejected(tmp_path / f"{number}")
         with suppress(Died):
-            give_back(source, disk)
-        returned = give_back(source, underneath)
+            returned_from(source, disk)
+        returned = returned_from(source, underneath)
         visible = [entry for entry in returned.parent.iterdir() if not entry.name.startswith(".")]
         assert {entry.name: entry.read_bytes() for entry in visible} == {
             "a.xml": b"<claim/>",
@@ -205,7 +205,7 @@ def admit(root: Path, ledger: Ledger, disk: Disk) -> None:
     aside = SetAside(root / "outbound", {}, 60.0, time.monotonic, disk)
     aside.recover(lambda _, ids: {each: ledger.rows[each][1] for each in ids if each in ledger.rows})
     with (
-        Intake(root / "outbound", rules, {"DWP"}, Settling(time.monotonic), aside, disk) as intake,
+        Intake(root / "outbound", rules, {"DWP"}, Stability(time.monotonic), aside, disk) as intake,
         Group(root / "custody", disk) as group,
     ):
         fresh: list[tuple[Drop, str, str]] = []

@@ -15,12 +15,12 @@ from gateway import assembly
 from gateway.daemon import role_process
 from gateway.daemon.lock import held
 from gateway.daemon.roles import Role
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import Defer
 from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
-from gateway.stages.context import Stage, Workplace
+from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.collect import Uploads
 from gateway.stages.outbound.send import Send
 from tests.acceptance.reading import files_below, rows
@@ -49,12 +49,12 @@ def run_until_idle(settings: Settings, role: Role) -> None:
     sends: list[Send] = []
     link_stages = assembly.link_stages
 
-    def noting(place: Workplace, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
-        stages = link_stages(place, wake, uploads)
+    def noting(context: StageContext, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+        stages = link_stages(context, wake, uploads)
         sends.extend(stage for stage in stages if isinstance(stage, Send))
         return stages
 
-    class Resting(Bell):
+    class Resting(WakeUp):
         """The role's bell: where nothing rings it and nothing is due soon, it says that it is time to stop."""
 
         def wait(self, seconds: float) -> bool:
@@ -65,7 +65,7 @@ def run_until_idle(settings: Settings, role: Role) -> None:
             return super().wait(min(seconds, _SOON))
 
     assembly.link_stages = noting
-    role_process.Bell = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
+    role_process.WakeUp = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
     role_process.work(settings, role)
 
 
@@ -76,10 +76,10 @@ def stages_of(site: Site, settings: Settings, role: Role) -> Iterator[Sequence[S
         log = stack.enter_context(site.log.open("ab"))
         logger = configure(site.code, role, stream=log)
         stack.enter_context(held(site.home.run, role))
-        bell = stack.enter_context(Bell(site.home.run, role))
-        place = assembly.workplace(settings, role, logger, lambda: False)
-        stack.callback(place.ledger.close)
-        stages = role_process._stages(stack, place, role, bell, logger)
+        wake_up = stack.enter_context(WakeUp(site.home.run, role))
+        context = assembly.stage_context(settings, role, logger, lambda: False)
+        stack.callback(context.ledger.close)
+        stages = role_process._stages(stack, context, role, wake_up, logger)
         for stage in stages:
             stack.callback(stage.close)
         yield stages

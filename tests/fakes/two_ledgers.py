@@ -45,22 +45,22 @@ from gateway.settings.model import (
 from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.spool.back_office_answers import Outcomes
-from gateway.spool.stability import Settling
-from gateway.stages.context import Stage, Workplace
+from gateway.spool.stability import Stability
+from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
-from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.answer import Answer
 from gateway.stages.inbound.collect import UNFINISHED, Collect, Uploads
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
 from gateway.stages.outbound.accept import Accept
 from gateway.stages.outbound.admit import record_admitted
-from gateway.stages.outbound.conclude import Settle
+from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal
 from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
 from gateway.stages.scanning import Scanner
-from gateway.stages.timers.overdue_receipts import Overdue
+from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
@@ -198,7 +198,7 @@ class Bench:
         self.ledger = Ledger(self.home.ledger, clock=self._clock, role="test")
         stack.callback(self.ledger.close)
         counter = itertools.count(1)
-        self.place = Workplace(
+        self.context = StageContext(
             settings=self.settings,
             routes=flows,
             ledger=self.ledger,
@@ -233,22 +233,22 @@ class Bench:
     def stages(
         self, stack: ExitStack, transport: Transport, scanner: Scanner | None = None, readers: Sandbox = PRETENDED
     ) -> list[Stage]:
-        place, engine = self.place, PretendedPgp(self.code)
-        send = Send(place, {self.other: transport}, self.rung.set)
+        context, engine = self.context, PretendedPgp(self.code)
+        send = Send(context, {self.other: transport}, self.rung.set)
         self.send = send
         stages: list[Stage] = [
-            Validate(place, readers, scanner),
-            Pack(place),
-            Seal(place, engine, partial(assembly._archive, place)),
+            Validate(context, readers, scanner),
+            Pack(context),
+            Seal(context, engine, partial(assembly._archive, context)),
             send,
-            Collect(place, Renamed()),
-            Open(place, engine, partial(assembly._unpack, 10**9)),
-            Deliver(place, readers, scanner),
-            Acknowledge(place, engine),
-            Accept(place, engine),
-            Hear(place, Outcomes(self.home.outcomes, {}, Settling(lambda: self.now))),
-            Settle(place),
-            Overdue(place),
+            Collect(context, Renamed()),
+            Open(context, engine, partial(assembly._unpack, 10**9)),
+            Deliver(context, readers, scanner),
+            Acknowledge(context, engine),
+            Accept(context, engine),
+            Answer(context, Outcomes(self.home.outcomes, {}, Stability(lambda: self.now))),
+            Conclude(context),
+            OverdueReceipts(context),
         ]
         for stage in stages:
             stack.callback(stage.close)
@@ -256,7 +256,7 @@ class Bench:
 
     def submit(self, name: str, content: bytes, flow: str = "claim") -> str:
         """Admit a file, as `gateway submit` does."""
-        identity = self.place.new_id()
+        identity = self.context.new_id()
         (self.home.custody / identity).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         row: Mapping[str, Any] = {
@@ -270,7 +270,7 @@ class Bench:
             "reference": None,
         }
         with self.ledger.write() as transaction:
-            record_admitted(self.place, transaction, [row])
+            record_admitted(self.context, transaction, [row])
         return identity
 
     def let_send_end(self) -> int:

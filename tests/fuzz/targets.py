@@ -309,7 +309,9 @@ def _envelope(_scratch: Path) -> Check:
 def _word(_scratch: Path) -> Check:
     def check(data: bytes) -> Sequence[str]:
         reason = back_office_answer.reason_of(data)
-        assert reason is None or (0 < len(reason) <= back_office_answer.MAX_REASON and reason.replace("\n", "").isprintable())
+        assert reason is None or (
+            0 < len(reason) <= back_office_answer.MAX_REASON and reason.replace("\n", "").isprintable()
+        )
         assert reason is None or mask(reason) == reason
         reason and reason.encode()
         return [reason or ""]

@@ -21,11 +21,12 @@ from gateway.crypto.framing import check_framing
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
 from gateway.crypto.gnupg.gpg_process import ConfinedGpg
 from gateway.crypto.gnupg.key_agent import KeyAgent
-from gateway.crypto.gnupg.keyrings import Keyrings, disk_fault, is_code
+from gateway.crypto.gnupg.keyrings import Keyrings, is_code
 from gateway.crypto.gnupg.process_limits import Bounds, Ended, Feed
 from gateway.crypto.gnupg.verdict import Pin, Terms, judge_opening, judge_sealing
 from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
-from gateway.storage.atomic_file import Draft
+from gateway.storage.atomic_file import AtomicFile
+from gateway.storage.durable import disk_error
 
 _SEAL_OPTIONS: Final = (
     "-z",
@@ -193,7 +194,7 @@ class GnuPgEngine:
         except FileNotFoundError:
             raise  # the caller knows whose certificate it is that is missing
         except OSError as error:
-            raise disk_fault(error, "A keyring cannot be read") from error
+            raise disk_error(error, "A keyring cannot be read") from error
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._read.get(ring)
         if known is None or known[0] != version:
@@ -224,7 +225,7 @@ class GnuPgEngine:
         gpg = self._engine()
         digest = hashlib.sha256()
         feed = Feed(plaintext, lambda _octets: None)
-        draft = Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
+        draft = AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
         self._agent.ensure()
         with draft:
             gpg.keyring = [str(self._keyrings.own_ring), str(ring)]
@@ -258,17 +259,17 @@ class GnuPgEngine:
         try:
             descriptor = os.open(sealed, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise disk_fault(error, "The sealed file cannot be read") from error
+            raise disk_error(error, "The sealed file cannot be read") from error
         with os.fdopen(descriptor, "rb", buffering=0) as source:
             feed = Feed(source, digest.update)
             try:
                 size = os.fstat(descriptor).st_size
                 check_framing(lambda at, count: os.pread(descriptor, count, at), size, terms.encryption_ids())
             except OSError as error:
-                raise disk_fault(error, "The sealed file cannot be read") from error
+                raise disk_error(error, "The sealed file cannot be read") from error
             self._agent.ensure()
             most = self._limits.content(size, max_bytes)
-            with Draft(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as draft:
+            with AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as draft:
                 gpg.keyring = [str(self._keyrings.own_ring), *(str(ring) for ring, _ in rings)]
                 with gpg.within(self._limits.opening(size), feed):
                     gpg.on_data = draft.take
@@ -278,7 +279,7 @@ class GnuPgEngine:
                         if feed.failure is None:
                             raise CryptoFailed("GnuPG could not be run.") from error
                 if isinstance(feed.failure, OSError):
-                    raise disk_fault(feed.failure, "The sealed file cannot be read") from feed.failure
+                    raise disk_error(feed.failure, "The sealed file cannot be read") from feed.failure
                 draft.raise_failure()
                 others = frozenset(pin[-16:] for code, pin in self._pinned.items() if code != partner)
                 accepted = judge_opening(gpg.last, replace(terms, now=self._clock(), others=others))

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.crypto.gnupg.gpg_process import child_environment
-from gateway.crypto.gnupg.keyrings import disk_fault, not_started
+from gateway.crypto.gnupg.keyrings import not_started
 from gateway.errors import EngineMissing, KeyAgentAway
+from gateway.storage.durable import disk_error
 
 _SOCKETS: Final = ("S.gpg-agent", "S.gpg-agent.ssh")
 _LONGEST_SOCKET: Final = 100
@@ -95,7 +96,7 @@ class KeyAgent:
         try:
             return os.open(self._home / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise disk_fault(error, "The keyring's directory cannot be used") from error
+            raise disk_error(error, "The keyring's directory cannot be used") from error
 
     # -- the process
 
@@ -182,7 +183,7 @@ class KeyAgent:
                 draft.write_text(f"{_REDIRECT}{short / name}\n", "utf-8")
                 draft.replace(self._home / name)
         except OSError as error:
-            raise disk_fault(error, "The agent's socket has no place") from error
+            raise disk_error(error, "The agent's socket has no place") from error
         return short
 
     def _remove_redirect(self) -> None:

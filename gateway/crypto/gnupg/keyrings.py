@@ -11,13 +11,13 @@ file is made under a temporary name in a directory of mode 0700 and moved into p
 from __future__ import annotations
 
 import errno
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import Defer, DiskFailed, DiskFull, EngineMissing, GatewayError
+from gateway.errors import EngineMissing, GatewayError
+from gateway.storage.durable import disk_error
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
@@ -65,36 +65,10 @@ class Keyrings:
             directory.chmod(0o700)
 
 
-def disk_fault(error: OSError, doing: str) -> Defer:
-    """The gateway's error for an error of the operating system; `doing` is the sentence's beginning."""
-    reason = f"{doing}: {error.strerror or type(error).__name__}."
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull(reason)
-    return DiskFailed(reason)
-
-
 def not_started(error: OSError, program: str) -> GatewayError:
     """Why a program did not start: it is not there, or the system had no room for it and may have later."""
     if error.errno is None and isinstance(error.__context__, OSError):
         error = error.__context__  # python-gnupg raises another, which has no number
     if isinstance(error, FileNotFoundError | PermissionError) or error.errno == errno.ENOEXEC:
         return EngineMissing(f"{program} does not run here.")
-    return disk_fault(error, f"{program} cannot be started now")
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return disk_error(error, f"{program} cannot be started now")

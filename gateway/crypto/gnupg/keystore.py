@@ -24,10 +24,11 @@ from gateway.crypto.contract import Certificate
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
 from gateway.crypto.gnupg.gpg_process import ConfinedGpg
 from gateway.crypto.gnupg.key_agent import KeyAgent
-from gateway.crypto.gnupg.keyrings import Keyrings, disk_fault, is_code, sync_directory, sync_file
+from gateway.crypto.gnupg.keyrings import Keyrings, is_code
 from gateway.crypto.gnupg.process_limits import Bounds
 from gateway.crypto.gnupg.verdict import is_signed_by
 from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable, UsageWrong
+from gateway.storage.durable import disk_error, sync_directory, sync_file
 
 _USER_ID: Final = re.compile(
     r"(?P<name>[^<>()@\x00-\x1f\x7f]{5,70}) <(?P<address>[^<>()\s@\x00-\x1f\x7f]+@[^<>()\s@\x00-\x1f\x7f]+)>"
@@ -205,7 +206,7 @@ class GnuPgKeyStore:
             ring.replace(target)
             sync_directory(target.parent)
         except OSError as error:
-            raise disk_fault(error, "The partner's certificate cannot be kept") from error
+            raise disk_error(error, "The partner's certificate cannot be kept") from error
         return target
 
     def forget(self, partner: str) -> None:
@@ -216,7 +217,7 @@ class GnuPgKeyStore:
             if self._keyrings.partners.is_dir():
                 sync_directory(self._keyrings.partners)
         except OSError as error:
-            raise disk_fault(error, "The partner's certificate cannot be removed") from error
+            raise disk_error(error, "The partner's certificate cannot be removed") from error
 
     # -- our key
 
@@ -238,7 +239,7 @@ class GnuPgKeyStore:
         try:
             self._keyrings.make()
         except OSError as error:
-            raise disk_fault(error, "The keyrings' directory cannot be made") from error
+            raise disk_error(error, "The keyrings' directory cannot be made") from error
 
     def _sync_own(self) -> None:
         """Make the new key durable before anybody is told of it."""
@@ -250,7 +251,7 @@ class GnuPgKeyStore:
                         sync_file(path)
                 sync_directory(Path(directory))
         except OSError as error:
-            raise disk_fault(error, "The new key cannot be made durable") from error
+            raise disk_error(error, "The new key cannot be made durable") from error
 
     # -- a partner's certificate
 
@@ -262,7 +263,7 @@ class GnuPgKeyStore:
         try:
             home = Path(tempfile.mkdtemp(prefix=".card-", dir=self._keyrings.root))
         except OSError as error:
-            raise disk_fault(error, "A certificate cannot be looked at") from error
+            raise disk_error(error, "A certificate cannot be looked at") from error
         try:
             gpg = ConfinedGpg(home)
             ring = home / "pubring.kbx"

@@ -35,7 +35,7 @@ def correspondence(connection: Connection, partners: Collection[str]) -> Corresp
     rows = sorted(_transfers(connection, sorted(partners)), key=lambda row: row.key)
     carried = [_carried(row, orjson.loads(row.facts)) for row in rows if _counts(row)]
     asked = [each.transfer for each in carried if isinstance(each, Asking)]
-    said = referrals.said_about(connection, [CLOSED], asked)
+    said = referrals.events_about(connection, [CLOSED], asked)
     return match(carried, {transfer: from_text(at) for (_, transfer), at in said.items()})
 
 

@@ -116,7 +116,7 @@ def released_names(connection: Connection, flow: str, partner: str, code: str) -
     return [names[identity] for identity, (_, detail) in held.items() if detail.get("code") == code]
 
 
-def said_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:
+def events_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:
     """Which of these events the chain has about which of these subjects, and when the first was: RFC 3339."""
     found: dict[tuple[str, str], str] = {}
     for start in range(0, len(subjects), _GROUP):

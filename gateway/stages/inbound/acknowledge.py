@@ -30,7 +30,7 @@ from gateway.ledger.queries.referrals import exceptions_in
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
 from gateway.stages.attempts import claim, failed
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
 
 OUTCOMES = {
@@ -137,24 +137,24 @@ class Acknowledge:
 
     name = "acknowledge"
 
-    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, engine: OpenPgp) -> None:
+        self._context = context
         self._engine = engine
-        self._signing = Signing(place)
+        self._signing = Signing(context)
         self._after = ""
         self._claimed: set[int] = set()
 
     def step(self) -> Step:
-        place = self._place
-        going = fair_share.but(place.settings.stopped)
+        context = self._context
+        going = fair_share.but(context.settings.stopped)
 
         def ready(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
             return (*asked.not_behind_another(rows), *going(rows))
 
-        with place.ledger.read() as connection:
-            now = place.clock()
+        with context.ledger.read() as connection:
+            now = context.clock()
             row = fair_share.next_in_turn(connection, RECEIPTS, Direction.OUT, State.ISSUED, now, self._after, ready)
-            due = asked.next_receipt_to_seal(connection, but=place.settings.stopped)
+            due = asked.next_receipt_to_seal(connection, but=context.settings.stopped)
         if row is None:
             return Step(due=due)
         self._after = row.partner
@@ -166,22 +166,22 @@ class Acknowledge:
         self._engine.close()
 
     def _seal(self, row: Row[Any]) -> None:
-        place = self._place
-        claim(place, "receipt", row, self._claimed)
-        output = place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
+        context = self._context
+        claim(context, "receipt", row, self._claimed)
+        output = context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
         try:
             output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             body = self._body(row)
             sealed = self._sealed(row, body, output)
         except GatewayError as error:
-            with place.ledger.write() as transaction:
-                failed(place, transaction, "receipt", row, error)
+            with context.ledger.write() as transaction:
+                failed(context, transaction, "receipt", row, error)
             return
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             if asked.text_of(transaction.connection, row.key) != row.body:
                 return  # the back office said more meanwhile: it is written anew, with that
             # The message that it answers has served, whatever became of it.
-            answered = place.home.sealed_in / row.partner / f"{row.consignment}.pgp"
+            answered = context.home.sealed_in / row.partner / f"{row.consignment}.pgp"
             transaction.afterwards.append(partial(answered.unlink, missing_ok=True))
             event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
             transaction.move(
@@ -204,7 +204,7 @@ class Acknowledge:
 
     def _sealed(self, row: Row[Any], body: bytes, output: Path) -> Sealed:
         """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             sizes = asked.sealed_sizes(connection, row.partner, row.consignment, row.key)
         signer = self._signing.signer(row.partner)
         padding = 0
@@ -217,11 +217,11 @@ class Acknowledge:
 
     def _body(self, row: Row[Any]) -> bytes:
         """The receipt's text: as sealed before, where it was; else made from the ledger."""
-        place = self._place
+        context = self._context
         given = [] if row.body is None else orjson.loads(row.body)
         if isinstance(given, dict):
             return str(row.body).encode()
-        with place.ledger.read() as connection:
+        with context.ledger.read() as connection:
             consignment = records.consignment_in(connection, row.partner, row.consignment)
             if consignment is None:
                 raise ImpossibleMove("a receipt without its consignment")
@@ -249,10 +249,10 @@ class Acknowledge:
         return Receipt(
             consignment=row.consignment,
             sealed_sha256=consignment.sealed_sha256,
-            sender=place.site,
+            sender=context.site,
             recipient=row.partner,
             level=Level(row.level),
-            issued=to_text(place.clock()),
+            issued=to_text(context.clock()),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
             seen_head=None if seen is None else AuditHead(sequence=seen, sha256=lane["seen_sha256"]),
             items=tuple(answers),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from gateway.domain.back_office_answer import Fate, Word, judge, reason_of
+from gateway.domain.back_office_answer import AnswerVerdict, Word, judge, reason_of
 from gateway.domain.identity import is_id
 from gateway.domain.states import Direction, State
 from gateway.errors import (
@@ -33,45 +33,45 @@ from gateway.ledger.queries import records
 from gateway.ledger.queries.receipts import spoken_of
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
-from gateway.spool.back_office_answers import Outcomes, Spoken
+from gateway.spool.back_office_answers import AnswerFile, Outcomes
 from gateway.spool.drops import Refusal
-from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inbound.acknowledge import pass_on, spoken
-from gateway.stages.returns import give_back
+from gateway.stages.returns import return_refused
 
 _LOOK_AGAIN: Final = 0.25
 _REST: Final = 1.0
 """Seconds between looks that find nothing: a site of 380 partners has a thousand directories, and files come meanwhile."""
 
-_WRONG: Final[dict[Fate, type[Reject]]] = {
-    Fate.AMBIGUOUS: OutcomeAmbiguous,
-    Fate.CONTRARY: OutcomeContrary,
-    Fate.UNMATCHED: OutcomeUnmatched,
+_WRONG: Final[dict[AnswerVerdict, type[Reject]]] = {
+    AnswerVerdict.AMBIGUOUS: OutcomeAmbiguous,
+    AnswerVerdict.CONTRARY: OutcomeContrary,
+    AnswerVerdict.UNMATCHED: OutcomeUnmatched,
 }
 
 
-class Hear:
+class Answer:
     """The spool's outcomes tree into rows and receipts."""
 
     name = "hear"
 
-    def __init__(self, place: Workplace, outcomes: Outcomes) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, outcomes: Outcomes) -> None:
+        self._context = context
         self._outcomes = outcomes
         self._rest_until = 0.0
 
     def step(self) -> Step:
-        place = self._place
-        if place.clock() < self._rest_until:
+        context = self._context
+        if context.clock() < self._rest_until:
             return Step(due=self._rest_until)
-        words: list[tuple[Spoken, str | None]] = []
+        words: list[tuple[AnswerFile, str | None]] = []
         refused: list[Refusal] = []
         # The words about a partner that is stopped stay where they are, as do the files for it.
-        going = (found for found in self._outcomes.scan() if found.partner not in place.settings.stopped)
+        going = (found for found in self._outcomes.scan() if found.partner not in context.settings.stopped)
         for found in islice(going, BATCH):
             if isinstance(found, Refusal):
                 refused.append(found)
-            elif found.partner not in place.settings.partners:
+            elif found.partner not in context.settings.partners:
                 refused.append(_refusal(found, PartnerUnknown()))
             else:
                 self._read(found, words, refused)
@@ -79,16 +79,16 @@ class Hear:
         for word in heard:
             self._outcomes.remove(word)
         for refusal in refused:
-            give_back(place, place.home.outcomes, refusal)
+            return_refused(context, context.home.outcomes, refusal)
         done = len(heard) + sum(isinstance(refusal.error, Reject) for refusal in refused)
         again = self._outcomes.unsettled > 0
-        self._rest_until = 0.0 if done or again else place.clock() + _REST
-        return Step(done=done, due=place.clock() + _LOOK_AGAIN if again else None)
+        self._rest_until = 0.0 if done or again else context.clock() + _REST
+        return Step(done=done, due=context.clock() + _LOOK_AGAIN if again else None)
 
     def close(self) -> None:
         self._outcomes.close()
 
-    def _read(self, found: Spoken, words: list[tuple[Spoken, str | None]], refused: list[Refusal]) -> None:
+    def _read(self, found: AnswerFile, words: list[tuple[AnswerFile, str | None]], refused: list[Refusal]) -> None:
         """Read a word's reason."""
         try:
             reason = None if found.word is Word.ACCEPTED else reason_of(self._outcomes.read(found))
@@ -99,22 +99,22 @@ class Hear:
         else:
             words.append((found, reason))
 
-    def _hear(self, words: list[tuple[Spoken, str | None]], refused: list[Refusal]) -> list[Spoken]:
+    def _hear(self, words: list[tuple[AnswerFile, str | None]], refused: list[Refusal]) -> list[AnswerFile]:
         """Write down what is said for the first time; the words that are done with, once that is durable."""
-        done: list[Spoken] = []
-        taken: list[Spoken] = []
+        done: list[AnswerFile] = []
+        taken: list[AnswerFile] = []
         answered: dict[int, Word] = {}
         changes: list[dict[str, Any]] = []
         touched: dict[tuple[str, str], list[int]] = defaultdict(list)
-        with self._place.ledger.write() as transaction:
+        with self._context.ledger.write() as transaction:
             candidates = _candidates(transaction, [word for word, _ in words])
             for word, reason in words:
                 fate, row = judge(word.word, word.fingerprint, candidates[word.name, word.flow, word.partner], answered)
                 if fate in _WRONG:
                     refused.append(_refusal(word, _WRONG[fate]()))
-                elif fate is Fate.KNOWN:
+                elif fate is AnswerVerdict.KNOWN:
                     done.append(word)
-                elif fate is Fate.HEARD and isinstance(row, Row):
+                elif fate is AnswerVerdict.HEARD and isinstance(row, Row):
                     answered[row.key] = word.word
                     changes.append(_change(transaction, row, word, reason))
                     touched[row.partner, row.consignment].append(row.key)
@@ -125,13 +125,13 @@ class Hear:
         return done + taken
 
 
-def _refusal(word: Spoken, error: GatewayError) -> Refusal:
+def _refusal(word: AnswerFile, error: GatewayError) -> Refusal:
     return Refusal(word.flow, word.partner, word.name, error)
 
 
-def _candidates(transaction: Transaction, words: Iterable[Spoken]) -> dict[tuple[str, str, str], list[Row[Any]]]:
+def _candidates(transaction: Transaction, words: Iterable[AnswerFile]) -> dict[tuple[str, str, str], list[Row[Any]]]:
     """For each word the transfers that its name may mean: one was delivered under that name, or has the id in it."""
-    trees: dict[tuple[str, str], list[Spoken]] = defaultdict(list)
+    trees: dict[tuple[str, str], list[AnswerFile]] = defaultdict(list)
     for word in words:
         trees[word.flow, word.partner].append(word)
     found: dict[tuple[str, str, str], list[Row[Any]]] = {}
@@ -159,7 +159,7 @@ def _id_in(subject: str) -> str | None:
     return identity if is_id(identity) else None
 
 
-def _change(transaction: Transaction, row: Row[Any], word: Spoken, reason: str | None) -> dict[str, Any]:
+def _change(transaction: Transaction, row: Row[Any], word: AnswerFile, reason: str | None) -> dict[str, Any]:
     took = word.word is Word.ACCEPTED
     following = State.INGESTED if took else State.DELIVERED
     code = None if took else RefusedByBackOffice.code

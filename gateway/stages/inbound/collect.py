@@ -32,8 +32,8 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
-from gateway.stages.context import BATCH, Step, Workplace
-from gateway.stages.quarantine import lock_away
+from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.quarantine import quarantine_file
 from gateway.storage.durable import disk_error, fsync_directory
 from gateway.storage.writers import Writers, writers_of
 
@@ -91,31 +91,31 @@ class Collect:
 
     name = "collect"
 
-    def __init__(self, place: Workplace, uploads: Uploads | None = None) -> None:
-        self._place = place
-        self._passed_over = PassedOver(place.settings.spool.passed_over)
+    def __init__(self, context: StageContext, uploads: Uploads | None = None) -> None:
+        self._context = context
+        self._passed_over = PassedOver(context.settings.spool.passed_over)
         self._uploads = uploads or Uploads()
         self._due: float | None = None
 
     def step(self) -> Step:
         done, self._due = 0, None
-        for partner in self._place.settings.partners:
+        for partner in self._context.settings.partners:
             try:
                 done += self._collect(partner)
             # One partner's directory must not stop the others; the next round looks again.
             except OSError as error:
-                self._place.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
+                self._context.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
             except (DiskFull, DiskFailed) as error:
-                self._place.say_deferred(error, partner=partner)
+                self._context.say_deferred(error, partner=partner)
         return Step(done=done, due=self._due)
 
     def close(self) -> None:
         pass
 
     def _collect(self, partner: str) -> int:
-        place = self._place
-        arrivals = place.home.sealed_in / partner / "arrivals"
-        landing = place.home.landing_in(partner)
+        context = self._context
+        arrivals = context.home.sealed_in / partner / "arrivals"
+        landing = context.home.landing_in(partner)
         if not landing.is_dir():
             return 0
         taken = 0  # what is still being written counts for nothing, however much of it there is
@@ -132,13 +132,13 @@ class Collect:
         found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
         if not found:
             return 0
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             done = sum(self._record(transaction, partner, path, sha256) for path, sha256 in found)
             fsync_directory(arrivals.parent)
         return done
 
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
-        limit = self._place.clock() - _PART_DAYS * 86400
+        limit = self._context.clock() - _PART_DAYS * 86400
         for path in sorted(landing.iterdir()):
             try:
                 about = path.lstat()
@@ -158,7 +158,7 @@ class Collect:
 
     def _may_change(self, path: Path, about: os.stat_result) -> bool:
         """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
-        now = self._place.clock()
+        now = self._context.clock()
         if self._uploads.is_finished(path) or not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
             return False
         if abs(now - about.st_ctime) >= _QUIET_SECONDS:  # a clock that was put back holds nothing up
@@ -180,7 +180,7 @@ class Collect:
 
     def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
         known = records.consignment_in(transaction.connection, partner, stem)
-        kept = self._place.home.sealed_in / partner / path.name
+        kept = self._context.home.sealed_in / partner / path.name
         if known is None:
             size = path.stat().st_size
             event = transaction.record("consignment.landed", "consignment", stem, partner, bytes=size, sha256=sha256)
@@ -211,7 +211,7 @@ class Collect:
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
     def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
-        kept = self._place.home.sealed_in / partner / path.name
+        kept = self._context.home.sealed_in / partner / path.name
         waiting = records.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
         if kept.exists() and not kept.samefile(path):
             return False  # another of that name is still being read: this one stays where it is until that has gone
@@ -232,7 +232,9 @@ class Collect:
 
     def _refuse(self, transaction: Transaction, partner: str, path: Path, stem: str, error: GatewayError) -> None:
         stem = safe_name(stem)
-        lock_away(self._place, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error)
+        quarantine_file(
+            self._context, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error
+        )
 
 
 def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:

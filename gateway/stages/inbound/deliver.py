@@ -35,7 +35,7 @@ from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
 from gateway.spool.markers import mark
 from gateway.spool.names import beside, check_name, has_room, safe_name
 from gateway.spool.publication import Moment, Placement, publish
-from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inbound.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import (
     Batches,
@@ -63,18 +63,18 @@ class Deliver:
 
     name = "deliver"
 
-    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+        self._context = context
         self._sandbox = sandbox
         self._scanner = scanner
-        self._lists = ExceptionLists(place.home.exceptions)
+        self._lists = ExceptionLists(context.home.exceptions)
         self._survived: set[int] = set()
-        self._batches = Batches(place.settings.daemon.workers)
+        self._batches = Batches(context.settings.daemon.workers)
 
     def step(self) -> Step:
-        place = self._place
-        with place.ledger.read() as connection:
-            waiting = fair_share.due(connection, TRANSFERS, Direction.IN, State.OPENED, place.clock(), BATCH)
+        context = self._context
+        with context.ledger.read() as connection:
+            waiting = fair_share.due(connection, TRANSFERS, Direction.IN, State.OPENED, context.clock(), BATCH)
             rows = self._batches.next(waiting)
             complete = [] if rows else records.completed_consignments(connection, BATCH)
             due = records.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
@@ -89,11 +89,11 @@ class Deliver:
         names = self._names(good, odd)
         if reports:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 transaction.note_facts({key: facts[key] for key in reports})
                 transaction.note_places(names)
         names |= self._publish(good, names, odd)
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             changes = [
                 self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
                 for row, verdict in verdicts
@@ -118,10 +118,10 @@ class Deliver:
             else:
                 # Only publication takes a file away from here, and only after it was found good.
                 verdicts.append((row, State.DELIVERED))
-        scanned = scan(self._place, self._scanner, [row for row, _ in present], [path for _, path in present])
+        scanned = scan(self._context, self._scanner, [row for row, _ in present], [path for _, path in present])
         verdicts += scanned.refused
         reports = inspect(
-            self._place,
+            self._context,
             self._sandbox,
             [row for row, _ in scanned.clean],
             [path for _, path in scanned.clean],
@@ -135,7 +135,7 @@ class Deliver:
         return verdicts
 
     def _unpacked(self, row: Row[Any]) -> Path:
-        return self._place.home.opened / str(row.consignment) / f"{row.position:04d}"
+        return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
 
     def _verdict(self, row: Row[Any], report: Report | GatewayError | Crash) -> Verdict:
         if not isinstance(report, Report):
@@ -144,11 +144,11 @@ class Deliver:
             check_name(row.name)
         except FileNameRefused as error:
             return error
-        place = self._place
-        at_dwp = place.settings.site.kind is SiteKind.DWP
-        report = wrong_authority(report, row.partner if at_dwp else place.site, place.is_same_authority)
-        report = other_authority(report, row.flow, row.name, row.partner, place.is_same_authority)
-        percent = place.settings.flows[row.flow].tolerated_percent
+        context = self._context
+        at_dwp = context.settings.site.kind is SiteKind.DWP
+        report = wrong_authority(report, row.partner if at_dwp else context.site, context.is_same_authority)
+        report = other_authority(report, row.flow, row.name, row.partner, context.is_same_authority)
+        percent = context.settings.flows[row.flow].tolerated_percent
         return State.DELIVERED if report.valid or tolerated(report, percent) else invalid(report, percent)
 
     def _names(self, rows: list[Row[Any]], odd: list[Row[Any]]) -> dict[int, str]:
@@ -156,7 +156,7 @@ class Deliver:
         names: dict[int, str] = {}
         given: set[Path] = set()
         for row in rows:
-            directory = self._place.home.inbound / row.flow / row.partner
+            directory = self._context.home.inbound / row.flow / row.partner
             name = row.placed or self._name(row)
             if row in odd and row.placed is None:
                 wanted = [directory / name, directory / f"{name}{ENDING}"]
@@ -168,7 +168,7 @@ class Deliver:
 
     def _name(self, row: Row[Any]) -> str:
         """The name that a good file is to be delivered under."""
-        flow = self._place.settings.flows[row.flow]
+        flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
         # The template may have made it too long; and no file may pass for another one's marker.
@@ -181,7 +181,7 @@ class Deliver:
         directories: dict[tuple[str, str], Path] = {}
         for row in rows:
             if (directory := directories.get((row.flow, row.partner))) is None:
-                directory = self._place.home.inbound / row.flow / row.partner
+                directory = self._context.home.inbound / row.flow / row.partner
                 make_directory(directory, 0o770)
                 directories[row.flow, row.partner] = directory
             placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
@@ -198,7 +198,7 @@ class Deliver:
                 _put(found.path.with_name(f"{found.path.name}{ENDING}"), lists[row.key])
                 if row.key in beforehand:
                     beforehand[row.key].unlink(missing_ok=True)
-        flows = self._place.settings.flows
+        flows = self._context.settings.flows
         mark(
             found.path.with_name(found.path.name + MARKER)
             for row, found in zip(rows, published, strict=True)
@@ -219,7 +219,7 @@ class Deliver:
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
         if isinstance(verdict, FileInfected):
-            isolate(self._place, transaction, row, self._unpacked(row), verdict.reason)
+            isolate(self._context, transaction, row, self._unpacked(row), verdict.reason)
         code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
         event = record_move(transaction, row, move, code, facts)
         return {
@@ -234,7 +234,7 @@ class Deliver:
         }
 
     def _complete(self, transaction: Transaction, consignment: Row[Any]) -> None:
-        home = self._place.home
+        home = self._context.home
         event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
         change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
         transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])

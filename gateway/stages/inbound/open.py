@@ -42,10 +42,10 @@ from gateway.ledger.queries import fair_share, records
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.attempts import claim, failed, pass_halt_on
-from gateway.stages.background import LARGE_SEALED, Beside
-from gateway.stages.context import Step, Workplace
+from gateway.stages.background import LARGE_SEALED, Background
+from gateway.stages.context import StageContext, Step
 from gateway.stages.inbound.acknowledge import issue
-from gateway.stages.quarantine import lock_away
+from gateway.stages.quarantine import quarantine_file
 from gateway.stages.signing import note_use
 
 # What may be told to the sender: each is judged after the manifest's sender, recipient and fingerprints.
@@ -89,8 +89,10 @@ class Open:
 
     name = "open"
 
-    def __init__(self, place: Workplace, engine: OpenPgp, unpack: Unpack, beside: Beside[_Done] | None = None) -> None:
-        self._place = place
+    def __init__(
+        self, context: StageContext, engine: OpenPgp, unpack: Unpack, beside: Background[_Done] | None = None
+    ) -> None:
+        self._context = context
         self._engine = engine
         self._unpack = unpack
         self._beside = beside
@@ -99,13 +101,13 @@ class Open:
 
     def step(self) -> Step:
         done = self._look_beside()
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             row = self._next(connection, large=False if self._beside else None)
-            stopped = self._place.settings.stopped
+            stopped = self._context.settings.stopped
             due = records.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED], but=stopped)
         if row is not None:
             self._after[False] = row.partner
-            poison = claim(self._place, "consignment", row, self._claimed)
+            poison = claim(self._context, "consignment", row, self._claimed)
             self._note(_Done(row, _Attempt(), poison) if poison else self._tried(row, self._engine))
             done += 1
         # The one beside counts as due until it is written down: nobody is to look for it again and again.
@@ -125,11 +127,11 @@ class Open:
             self._note(ended)
             done = 1
         if not beside.busy:
-            with self._place.ledger.read() as connection:
+            with self._context.ledger.read() as connection:
                 row = self._next(connection, large=True)
             if row is not None:
                 self._after[True] = row.partner
-                if (poison := claim(self._place, "consignment", row, self._claimed)) is not None:
+                if (poison := claim(self._context, "consignment", row, self._claimed)) is not None:
                     self._note(_Done(row, _Attempt(), poison))
                 else:
                     beside.start(partial(self._tried, row))
@@ -137,12 +139,12 @@ class Open:
 
     def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
         """The partners in turn, but for those that are stopped; only large ones, or only others."""
-        going = fair_share.but(self._place.settings.stopped)
+        going = fair_share.but(self._context.settings.stopped)
 
         def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
             return (*going(rows), *(() if large is None else ((rows.c.sealed_size > LARGE_SEALED) == large,)))
 
-        now = self._place.clock()
+        now = self._context.clock()
         return fair_share.next_in_turn(
             connection, CONSIGNMENTS, Direction.IN, State.LANDED, now, self._after[bool(large)], fitting
         )
@@ -161,29 +163,29 @@ class Open:
         try:
             if done.error is not None:
                 raise done.error
-            with self._place.ledger.write() as transaction:
+            with self._context.ledger.write() as transaction:
                 self._accepted(transaction, row, attempt)
         except GatewayError as error:
             self._refused(row, attempt, error)
         self._claimed.discard(row.key)
 
     def _sealed(self, row: Row[Any]) -> Path:
-        return self._place.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
+        return self._context.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
 
     def _read(self, row: Row[Any], attempt: _Attempt, engine: OpenPgp) -> None:
         """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
-        place = self._place
-        target = place.home.opened / row.id
-        plain = place.home.opened / f"{row.id}.tar.zst"
+        context = self._context
+        target = context.home.opened / row.id
+        plain = context.home.opened / f"{row.id}.tar.zst"
         try:
-            place.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
+            context.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             _clear(target)
             plain.unlink(missing_ok=True)
             target.mkdir(mode=0o770)
         except OSError as error:
             raise DiskFailed(f"the vault: {error.strerror}") from error
         try:
-            opened = engine.open(self._sealed(row), row.partner, plain, place.settings.limits.receive_bytes)
+            opened = engine.open(self._sealed(row), row.partner, plain, context.settings.limits.receive_bytes)
             if opened.sealed_sha256 != row.sealed_sha256:
                 raise ConsignmentAltered("the sealed file changed after it had landed")
             attempt.opened = opened
@@ -192,21 +194,21 @@ class Open:
             plain.unlink(missing_ok=True)
 
     def _judge(self, content: bytes, row: Row[Any], attempt: _Attempt) -> Manifest:
-        place, opened = self._place, attempt.opened
+        context, opened = self._context, attempt.opened
         if opened is None:
             raise ImpossibleMove("an archive that was unpacked before the verdict")
         manifest = Manifest.parse(content)
-        flows = place.settings.flows
+        flows = context.settings.flows
         try:
             accept(
                 manifest,
                 name=row.id,
                 sender=row.partner,
-                recipient=place.site,
+                recipient=context.site,
                 signer=opened.signer,
                 encrypted_to=opened.encrypted_to,
-                now=place.clock(),
-                permitted=lambda flow: flow in flows and place.routes.may_receive(flow, row.partner),
+                now=context.clock(),
+                permitted=lambda flow: flow in flows and context.routes.may_receive(flow, row.partner),
                 max_bytes=lambda flow: flows[flow].max_bytes,
             )
         except _ANSWERED:
@@ -291,21 +293,21 @@ class Open:
             ],
         )
         if attempt.opened is not None:
-            note_use(transaction, self._place.settings, row.partner, attempt.opened.encrypted_to)
+            note_use(transaction, self._context.settings, row.partner, attempt.opened.encrypted_to)
         seen = transaction.lane(row.partner)["seen_sequence"]
         if seen is None or head.sequence > seen:
             transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)
 
     def _refused(self, row: Row[Any], attempt: _Attempt, error: GatewayError) -> None:
-        place = self._place
-        _clear(place.home.opened / row.id)
-        pass_halt_on(place, "consignment", row, error)
-        with place.ledger.write() as transaction:
+        context = self._context
+        _clear(context.home.opened / row.id)
+        pass_halt_on(context, "consignment", row, error)
+        with context.ledger.write() as transaction:
             if not isinstance(error, Quarantine):
-                failed(place, transaction, "consignment", row, error)
+                failed(context, transaction, "consignment", row, error)
                 return
-            lock_away(
-                place,
+            quarantine_file(
+                context,
                 transaction,
                 path=self._sealed(row),
                 kind="consignment",

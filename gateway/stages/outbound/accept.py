@@ -30,8 +30,8 @@ from gateway.ledger.queries import fair_share, records
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.stages.attempts import claim, failed, pass_halt_on
-from gateway.stages.context import Step, Workplace
-from gateway.stages.quarantine import lock_away
+from gateway.stages.context import StageContext, Step
+from gateway.stages.quarantine import quarantine_file
 from gateway.stages.signing import note_use
 from gateway.storage.durable import move_over
 
@@ -41,16 +41,16 @@ class Accept:
 
     name = "accept"
 
-    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, engine: OpenPgp) -> None:
+        self._context = context
         self._engine = engine
         self._after = ""
         self._claimed: set[int] = set()
 
     def step(self) -> Step:
-        place = self._place
-        with place.ledger.read() as connection:
-            now, stopped = place.clock(), place.settings.stopped
+        context = self._context
+        with context.ledger.read() as connection:
+            now, stopped = context.clock(), context.settings.stopped
             row = fair_share.next_in_turn(
                 connection, RECEIPTS, Direction.IN, State.LANDED, now, self._after, fair_share.but(stopped)
             )
@@ -58,17 +58,17 @@ class Accept:
         if row is None:
             return Step(due=due)
         self._after = row.partner
-        poison = claim(place, "receipt", row, self._claimed)
+        poison = claim(context, "receipt", row, self._claimed)
         try:
             if poison is not None:
                 raise poison
             receipt, encrypted_to = self._read(row)
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 self._apply(transaction, row, receipt)
-                note_use(transaction, place.settings, row.partner, encrypted_to)
+                note_use(transaction, context.settings, row.partner, encrypted_to)
         except ReceiptEarly as error:
             # Whoever sends words about files that he never signed for does not do so for ever.
-            late = place.clock() - row.created > _PATIENCE
+            late = context.clock() - row.created > _PATIENCE
             self._refused(row, ReceiptContrary("the partner's gateway never signed for the files") if late else error)
         except GatewayError as error:
             self._refused(row, error)
@@ -81,14 +81,14 @@ class Accept:
         self._engine.close()
 
     def _sealed(self, row: Row[Any]) -> Path:
-        return self._place.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
+        return self._context.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
 
     def _read(self, row: Row[Any]) -> tuple[Receipt, str]:
         """The receipt, and the primary fingerprint of our key that it was encrypted to."""
-        place = self._place
-        plain = place.home.opened / f"{row.consignment}.receipt.json"
+        context = self._context
+        plain = context.home.opened / f"{row.consignment}.receipt.json"
         try:
-            place.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
+            context.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             plain.unlink(missing_ok=True)
             opened = self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
             return Receipt.parse(plain.read_bytes()), opened.encrypted_to
@@ -105,7 +105,7 @@ class Accept:
             receipt,
             name=row.consignment,
             sender=row.partner,
-            recipient=self._place.site,
+            recipient=self._context.site,
             sealed_sha256=None if sent is None else sent.sealed_sha256,
             items={item.id: item.sha256 for item in items},
         )
@@ -231,7 +231,7 @@ class Accept:
 
     def _keep(self, row: Row[Any], receipt: Receipt) -> None:
         """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
-        home = self._place.home
+        home = self._context.home
         kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, row.sealed_sha256)
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -243,14 +243,14 @@ class Accept:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
 
     def _refused(self, row: Row[Any], error: GatewayError) -> None:
-        place = self._place
-        pass_halt_on(place, "receipt", row, error)
-        with place.ledger.write() as transaction:
+        context = self._context
+        pass_halt_on(context, "receipt", row, error)
+        with context.ledger.write() as transaction:
             if not isinstance(error, Quarantine):
-                failed(place, transaction, "receipt", row, error)
+                failed(context, transaction, "receipt", row, error)
                 return
-            lock_away(
-                place,
+            quarantine_file(
+                context,
                 transaction,
                 path=self._sealed(row),
                 kind="receipt",

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from gateway.domain.retry import has_come
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
 from gateway.ledger.queries import records
@@ -33,8 +33,8 @@ from gateway.spool.names import READY
 from gateway.spool.returns import WRITTEN_LATE, return_file
 from gateway.spool.set_aside import LateWrite, SetAside
 from gateway.spool.stability import Key
-from gateway.stages.context import BATCH, Step, Workplace
-from gateway.stages.returns import give_back
+from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.returns import return_refused
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import Group, fsync_directory
 
@@ -45,7 +45,7 @@ _LOOK_AT_OPEN: Final = 1.0
 _OPEN_LONG: Final = 900.0
 
 
-def record_admitted(place: Workplace, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
+def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
     """Rows and events of submitted files whose bytes lie durably in custody.
 
     Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `origin` and `reference`.
@@ -62,7 +62,7 @@ def record_admitted(place: Workplace, transaction: Transaction, admitted: Iterab
             sha256=file["sha256"],
             log={"name": file["name"]},
         )
-        expires = transaction.now + place.settings.flows[file["flow"]].expires_hours * _HOUR
+        expires = transaction.now + context.settings.flows[file["flow"]].expires_hours * _HOUR
         rows.append(
             {
                 **file,
@@ -80,8 +80,8 @@ class Admit:
 
     name = "admit"
 
-    def __init__(self, place: Workplace, intake: Intake, aside: SetAside) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, intake: Intake, aside: SetAside) -> None:
+        self._context = context
         self._intake = intake
         self._aside = aside
         self._stopped = False
@@ -96,35 +96,35 @@ class Admit:
 
     def recover(self) -> None:
         """After a restart: finish what a crash cut short. To be called before the first step."""
-        place = self._place
+        context = self._context
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             known = records.ids_in_custody(transaction.connection)
             unreleased = records.unreleased(transaction.connection)
-            for path in orphans(place.home.custody, known):
+            for path in orphans(context.home.custody, known):
                 path.unlink(missing_ok=True)
         gone = []
         for row in unreleased:
-            dropped = place.home.outbound / row.flow / row.partner / row.name
+            dropped = context.home.outbound / row.flow / row.partner / row.name
             if not _is_the_same(dropped, row.origin, row.sha256) or self._set_aside(dropped, row):
                 gone.append(row.origin)
-        for directory in {place.home.outbound / row.flow / row.partner for row in unreleased}:
+        for directory in {context.home.outbound / row.flow / row.partner for row in unreleased}:
             if directory.is_dir():
                 fsync_directory(directory)
         self._forget_origins(gone)
-        with place.ledger.read() as connection:
+        with context.ledger.read() as connection:
             self._aside.recover(partial(records.digests, connection, Direction.OUT))
 
     def step(self) -> Step:
-        place = self._place
+        context = self._context
         self._look_back()
         if not self._has_room():
-            return Step(due=place.clock() + 5.0)
+            return Step(due=context.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
         drops = [drop for drop in found if isinstance(drop, Drop)]
         for refusal in found:
             if isinstance(refusal, Refusal):
-                give_back(place, place.home.outbound, refusal)
+                return_refused(context, context.home.outbound, refusal)
         fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
         self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
         done = self._take(fresh)
@@ -132,7 +132,7 @@ class Admit:
         again = self._intake.unsettled > 0 or done < len(fresh)
         waits = [_LOOK_AGAIN if again else None, self._aside.due]
         wait = min((each for each in waits if each is not None), default=None)
-        return Step(done=done, due=None if wait is None else place.clock() + wait)
+        return Step(done=done, due=None if wait is None else context.clock() + wait)
 
     def close(self) -> None:
         self._look_back(ending=True)
@@ -147,12 +147,12 @@ class Admit:
             if late.whole:
                 self._give_back_whole(late)
         for fault in self._aside.faults:
-            self._place.say_deferred(fault, stage=self.name)
+            self._context.say_deferred(fault, stage=self.name)
 
     def _report(self, late: LateWrite) -> None:
         """Raise the alarm, and hold the transfer where it has not left custody."""
         error = WrittenLate()
-        with self._place.ledger.write() as transaction:
+        with self._context.ledger.write() as transaction:
             row = records.one(transaction.connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
             transaction.record(
                 "transfer.written-late",
@@ -182,16 +182,16 @@ class Admit:
 
     def _give_back_whole(self, late: LateWrite) -> None:
         """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
-        place = self._place
-        with place.ledger.read() as connection:
+        context = self._context
+        with context.ledger.read() as connection:
             row = records.one(connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
         name, size = (late.transfer, None) if row is None else (row.name, row.size)
         why = _late_letter(late.transfer, size)
-        directory = place.home.returned / late.flow / late.partner
+        directory = context.home.returned / late.flow / late.partner
         try:
-            return_file(late.path, directory, name, why, tag=place.new_id(), letter=WRITTEN_LATE)
+            return_file(late.path, directory, name, why, tag=context.new_id(), letter=WRITTEN_LATE)
         except DiskFailed as error:
-            place.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
+            context.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
             return
         self._aside.given_back(late)
 
@@ -203,28 +203,28 @@ class Admit:
             if seconds >= _OPEN_LONG and key not in self._open_long:
                 self._open_long.add(key)
                 flow, partner, name = key
-                self._place.log("spool.held-open", flow=flow, partner=partner, name=name, seconds=round(seconds))
+                self._context.log("spool.held-open", flow=flow, partner=partner, name=name, seconds=round(seconds))
 
     def _take(self, drops: list[Drop]) -> int:
-        place = self._place
+        context = self._context
         if not drops:
             return 0
         taken: list[tuple[Drop, str, Taken]] = []
-        with Group(place.home.custody) as group:
+        with Group(context.home.custody) as group:
             for drop in drops:
-                identity = place.new_id()
-                limit = place.settings.flows[drop.flow].max_bytes
+                identity = context.new_id()
+                limit = context.settings.flows[drop.flow].max_bytes
                 try:
-                    copy = self._intake.take(drop, place.home.custody, identity, limit, group)
+                    copy = self._intake.take(drop, context.home.custody, identity, limit, group)
                 except StillBeingWritten:
-                    self._later[drop.fingerprint] = place.clock() + _LOOK_AT_OPEN
+                    self._later[drop.fingerprint] = context.clock() + _LOOK_AT_OPEN
                     continue
                 except DiskFailed as error:
                     # One file that the disk cannot read must not stop the others; the next round looks again.
                     self._leave(drop, error)
                     continue
                 except Reject as error:
-                    give_back(place, place.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
+                    return_refused(context, context.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
                     continue
                 taken.append((drop, identity, copy))
             group.commit()
@@ -244,8 +244,8 @@ class Admit:
         ]
         if admitted:
             try:
-                with place.ledger.write() as transaction:
-                    record_admitted(place, transaction, admitted)
+                with context.ledger.write() as transaction:
+                    record_admitted(context, transaction, admitted)
             except (LedgerBusy, DiskFull):
                 # No row has come of it, for certain: copies without end would fill the disk.
                 for _, _, copy in taken:
@@ -274,14 +274,14 @@ class Admit:
         return True
 
     def _is_stuck(self, found: Drop | Refusal) -> bool:
-        return isinstance(found, Drop) and not has_come(
-            self._later.get(found.fingerprint, 0.0), self._place.clock(), _TRY_AGAIN
+        return isinstance(found, Drop) and not is_due(
+            self._later.get(found.fingerprint, 0.0), self._context.clock(), _TRY_AGAIN
         )
 
     def _leave(self, drop: Drop, error: DiskFailed | DiskFull) -> None:
         """Say what is wrong with one file, and leave it alone for a while."""
-        self._later[drop.fingerprint] = self._place.clock() + _TRY_AGAIN
-        self._place.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
+        self._later[drop.fingerprint] = self._context.clock() + _TRY_AGAIN
+        self._context.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
     def _release_again(self, drops: list[Drop]) -> None:
         gone = self._release([(drop, self._unreleased[drop.fingerprint]) for drop in drops])
@@ -306,23 +306,23 @@ class Admit:
     def _forget_origins(self, fingerprints: list[str]) -> None:
         """Nothing is left to be removed for the transfers of these dropped files."""
         if fingerprints:
-            with self._place.ledger.write() as transaction:
+            with self._context.ledger.write() as transaction:
                 rows = records.unreleased(transaction.connection)
                 keys = [row.key for row in rows if row.origin in fingerprints]
                 transaction.set(TRANSFERS, keys, origin=None)
 
     def _has_room(self) -> bool:
         """Whether intake may go on; says so when that changes."""
-        place = self._place
+        context = self._context
         try:
-            about = os.statvfs(place.home.state)
+            about = os.statvfs(context.home.state)
         except OSError as error:
             raise DiskFailed(f"cannot ask for free space: {error.strerror}") from error
         free = about.f_bavail * about.f_frsize
-        short = free < place.settings.limits.min_free_bytes or (about.f_files > 0 and about.f_favail < 1000)
+        short = free < context.settings.limits.min_free_bytes or (about.f_files > 0 and about.f_favail < 1000)
         if short != self._stopped:
             self._stopped = short
-            place.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
+            context.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
         return not short
 
 

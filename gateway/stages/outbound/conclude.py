@@ -32,8 +32,8 @@ from gateway.spool.custody import custody_file, remove
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import beside, with_ending
 from gateway.spool.returns import UNDELIVERED, WHY, return_file, tell
-from gateway.stages.context import BATCH, Step, Workplace
-from gateway.stages.receipt_files import hand_over
+from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.receipt_files import write_receipt_files
 from gateway.stages.scanning import isolate
 from gateway.storage.durable import write_file
 
@@ -47,19 +47,19 @@ _REFUSED: Final = ".refused.txt"
 _ENDED_WELL: Final = (State.RECEIPTED, State.INGESTED)
 
 
-class Settle:
+class Conclude:
     """Ended transfers whose bytes still lie in custody."""
 
     name = "settle"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._lists = ExceptionLists(place.home.exceptions)
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._lists = ExceptionLists(context.home.exceptions)
         self._remedies = {error.code: error.remedy for error in documented_errors()}
 
     def step(self) -> Step:
-        place = self._place
-        with place.ledger.read() as connection:
+        context = self._context
+        with context.ledger.read() as connection:
             rows = records.finished_but_kept(connection, BATCH)
             spoken = untold(connection, BATCH)
             ids = {(row.partner, row.consignment) for row in (*rows, *spoken) if row.state in _ENDED_WELL}
@@ -77,10 +77,10 @@ class Settle:
         pass
 
     def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
-        place = self._place
+        context = self._context
         well = [row for row in rows if row.state in _ENDED_WELL]
-        hand_over(
-            place.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well), self._exceptions
+        write_receipt_files(
+            context.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well), self._exceptions
         )
         for row in rows:
             if row.state in _ENDED_WELL:
@@ -89,26 +89,26 @@ class Settle:
                 self._warn(row)
             else:
                 self._give_back(row)
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             for row in rows:
                 if _infected(row):
-                    isolate(place, transaction, row, custody_file(place.home.custody, row.id), row.reason or "")
+                    isolate(context, transaction, row, custody_file(context.home.custody, row.id), row.reason or "")
                 elif row.state not in _ENDED_WELL:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
-            remove(place.home.custody, row.id)
+            remove(context.home.custody, row.id)
 
     def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
         """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
         well = ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL)
-        hand_over(self._place.home.receipts, well, self._exceptions)
+        write_receipt_files(self._context.home.receipts, well, self._exceptions)
         for row in rows:
             if row.state not in _ENDED_WELL:
                 tell(self._returned(row), row.name, self._letter(row, _SAID[State(row.state)]), tag=row.id)
             elif row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
-        with self._place.ledger.write() as transaction:
+        with self._context.ledger.write() as transaction:
             transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
 
     def _exceptions(self, row: Row[Any]) -> bytes | None:
@@ -120,7 +120,7 @@ class Settle:
     def _explain(self, row: Row[Any]) -> None:
         became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"
         text = self._letter(row, f"reached the partner, and its back office {became}").encode()
-        directory = self._place.home.receipts / row.flow / row.partner
+        directory = self._context.home.receipts / row.flow / row.partner
         target = directory / with_ending(row.name, _REFUSED, row.id)
         if target.exists() and target.read_bytes() != text:
             target = directory / f"{beside(row.name, row.id)}{_REFUSED}"
@@ -155,7 +155,7 @@ class Settle:
         expired = row.state == State.EXPIRED
         said = _NEVER_SENT if expired and row.consignment is None else _SAID[State(row.state)]
         return_file(
-            custody_file(self._place.home.custody, row.id),
+            custody_file(self._context.home.custody, row.id),
             self._returned(row),
             row.name,
             self._letter(row, said),
@@ -165,7 +165,7 @@ class Settle:
         )
 
     def _returned(self, row: Row[Any]) -> Path:
-        return self._place.home.returned / str(row.flow) / str(row.partner)
+        return self._context.home.returned / str(row.flow) / str(row.partner)
 
 
 def _infected(row: Row[Any]) -> bool:

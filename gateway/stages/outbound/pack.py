@@ -19,7 +19,7 @@ from gateway.domain.windows import Timetable
 from gateway.ledger.queries import fair_share, records
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 
 
 class _Lane(NamedTuple):
@@ -35,13 +35,13 @@ class Pack:
 
     name = "pack"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._windows = Timetable.of(place.settings)
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._windows = Timetable.of(context.settings)
 
     def step(self) -> Step:
-        place, now = self._place, self._place.clock()
-        with place.ledger.read() as connection:
+        context, now = self._context, self._context.clock()
+        with context.ledger.read() as connection:
             lanes = records.lanes(connection)
             under_way = records.unsent(connection)
             waiting = fair_share.lanes(connection, TRANSFERS, Direction.OUT, State.VALIDATED)
@@ -54,9 +54,9 @@ class Pack:
             opens = self._windows.opening(partner, flow, now)
             if opens is not None and opens != now:
                 openings.append(opens)
-            elif opens and partner in place.settings.partners and not lanes.get(partner, {}).get("held", False):
+            elif opens and partner in context.settings.partners and not lanes.get(partner, {}).get("held", False):
                 ready[self._lane(partner, flow)].append(flow)
-        room = place.settings.limits.lane_consignments
+        room = context.settings.limits.lane_consignments
         done = sum(self._pack(lane.partner, ready[lane]) for lane in ready if taken[lane] < room)
         return Step(done=done, due=min(openings, default=None))
 
@@ -64,16 +64,16 @@ class Pack:
         pass
 
     def _lane(self, partner: str, flow: str | None) -> _Lane:
-        known = self._place.settings.flows.get(flow or "")
+        known = self._context.settings.flows.get(flow or "")
         return _Lane(partner, False, ()) if known is None else _Lane(partner, known.bulk, known.windows)
 
     def _pack(self, partner: str, flows: Sequence[str]) -> int:
-        place = self._place
-        with place.ledger.write() as transaction:
+        context = self._context
+        with context.ledger.write() as transaction:
             chosen = self._choose(transaction, partner, flows)
             if not chosen:
                 return 0
-            consignment = place.new_id()
+            consignment = context.new_id()
             sequence = transaction.lane(partner)["sequence"] + 1
             total = sum(row.size for row in chosen)
             event = transaction.record(
@@ -123,7 +123,7 @@ class Pack:
 
     def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Row[Any]]:
         """The most urgent that fit; a file larger than a consignment may be travels alone."""
-        limits, settings = self._place.settings.limits, self._place.settings.flows
+        limits, settings = self._context.settings.limits, self._context.settings.flows
         chosen: list[Row[Any]] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):

@@ -24,8 +24,8 @@ from gateway.ledger.queries import fair_share, records
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.stages.attempts import claim, failed
-from gateway.stages.background import LARGE_PLAIN, Beside
-from gateway.stages.context import Step, Workplace
+from gateway.stages.background import LARGE_PLAIN, Background
+from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
 
 Archive = Callable[[bytes, Sequence[Row[Any]]], ByteReader]
@@ -58,20 +58,20 @@ class Seal:
     name = "seal"
 
     def __init__(
-        self, place: Workplace, engine: OpenPgp, archive: Archive, beside: Beside[_Done] | None = None
+        self, context: StageContext, engine: OpenPgp, archive: Archive, beside: Background[_Done] | None = None
     ) -> None:
-        self._place = place
+        self._context = context
         self._engine = engine
         self._archive = archive
         self._beside = beside
-        self._signing = Signing(place)
+        self._signing = Signing(context)
         self._after = {True: "", False: ""}  # by whether large
         self._claimed: set[int] = set()
 
     def step(self) -> Step:
         done = self._look_beside()
-        with self._place.ledger.read() as connection:
-            stopped = self._place.settings.stopped
+        with self._context.ledger.read() as connection:
+            stopped = self._context.settings.stopped
             due = records.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED], but=stopped)
             row = self._next(connection, large=False if self._beside else None)
         if row is not None:
@@ -96,7 +96,7 @@ class Seal:
             self._note(ended)
             done = 1
         if not beside.busy:
-            with self._place.ledger.read() as connection:
+            with self._context.ledger.read() as connection:
                 row = self._next(connection, large=True)
             if row is not None:
                 self._after[True] = row.partner
@@ -108,8 +108,8 @@ class Seal:
         """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others. Not those that are
         stopped.
         """
-        now, bulk = self._place.clock(), [name for name, flow in self._place.settings.flows.items() if flow.bulk]
-        going = fair_share.but(self._place.settings.stopped)
+        now, bulk = self._context.clock(), [name for name, flow in self._context.settings.flows.items() if flow.bulk]
+        going = fair_share.but(self._context.settings.stopped)
 
         def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
             return (*going(rows), *(() if large is None else ((rows.c.bytes > LARGE_PLAIN) == large,)))
@@ -122,11 +122,11 @@ class Seal:
 
     def _prepared(self, row: Row[Any]) -> _Job | None:
         """What sealing needs; None where that failed, which is written down then."""
-        place = self._place
+        context = self._context
         # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
-        claim(place, "consignment", row, self._claimed)
-        output = place.home.sealed_out / row.partner / f"{row.id}.pgp"
-        with place.ledger.read() as connection:
+        claim(context, "consignment", row, self._claimed)
+        output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
+        with context.ledger.read() as connection:
             items = records.carried(connection, Direction.OUT, row.partner, row.id)
             head = read_head(connection)
         try:
@@ -148,19 +148,19 @@ class Seal:
         return _Done(job, sealed)
 
     def _failed(self, row: Row[Any], error: GatewayError) -> None:
-        with self._place.ledger.write() as transaction:
-            move = failed(self._place, transaction, "consignment", row, error)
+        with self._context.ledger.write() as transaction:
+            move = failed(self._context, transaction, "consignment", row, error)
             if not move.retry:
                 event = transaction.head().sequence
                 transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, move.state, event)
         self._claimed.discard(row.key)
 
     def _note(self, done: _Done) -> None:
-        place, row, head, sealed = self._place, done.job.row, done.job.head, done.sealed
+        context, row, head, sealed = self._context, done.job.row, done.job.head, done.sealed
         if isinstance(sealed, GatewayError):
             self._failed(row, sealed)
             return
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             event = transaction.record(
                 "consignment.sealed",
                 "consignment",
@@ -194,18 +194,18 @@ class Seal:
         self._claimed.discard(row.key)
 
     def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head, signer: str) -> Manifest:
-        place = self._place
-        partner = place.settings.partners.get(row.partner)
+        context = self._context
+        partner = context.settings.partners.get(row.partner)
         if partner is None:
             raise PartnerKeyUnusable("the partner is no longer configured")
         return Manifest(
             consignment=row.id,
-            sender=place.site,
+            sender=context.site,
             recipient=row.partner,
             signer=signer,
             encrypted_to=partner.fingerprint,
             sequence=row.sequence,
-            created=to_text(place.clock()),
+            created=to_text(context.clock()),
             expires=to_text(row.expires),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
             items=tuple(

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row
 
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import queue_name
-from gateway.domain.retry import has_come
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.errors import Disposition, GatewayError, NameTaken
@@ -33,7 +33,7 @@ from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.stages import stuck_lanes
 from gateway.stages.clock_guard import receipt_wait
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 from gateway.stages.sessions import Sessions
 from gateway.transport.contract import Parcel, Session, Transport
 
@@ -92,12 +92,12 @@ class Send:
 
     name = "send"
 
-    def __init__(self, place: Workplace, transports: Mapping[str, Transport], wake: Callable[[], None]) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, transports: Mapping[str, Transport], wake: Callable[[], None]) -> None:
+        self._context = context
         self._transports = transports
         self._wake = wake
-        self._windows = Timetable.of(place.settings)
-        self._sessions = Sessions(transports, place.clock)
+        self._windows = Timetable.of(context.settings)
+        self._sessions = Sessions(transports, context.clock)
         self._pools = {
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
@@ -107,14 +107,14 @@ class Send:
         self._busy: dict[_Lane, Future[None]] = {}
         self._collect_due = {
             _Lane(code, large=False): 0.0
-            for code, partner in place.settings.partners.items()
+            for code, partner in context.settings.partners.items()
             if partner.link == "collect" and partner.endpoint is not None
         }
 
     def step(self) -> Step:
         done = self._commit_results()
-        now = self._place.clock()
-        with self._place.ledger.read() as connection:
+        now = self._context.clock()
+        with self._context.ledger.read() as connection:
             lanes = records.lanes(connection)
             later = [next_deferred(connection, table, State.SEALED, now) for table in (RECEIPTS, CONSIGNMENTS)]
             free = {
@@ -173,7 +173,7 @@ class Send:
         return {lane: _in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
 
     def _urgency(self, row: Row[Any]) -> tuple[int, int, int]:
-        flow = self._place.settings.flows.get(row.flow)
+        flow = self._context.settings.flows.get(row.flow)
         return row.claims, 0 if flow is None else flow.priority, row.key
 
     def _start(self, lane: _Lane, parcels: Sequence[_Waiting], now: float) -> None:
@@ -181,12 +181,12 @@ class Send:
         if collect and lane.large:
             del self._collect_due[lane]
         elif collect:
-            self._collect_due[lane] = now + self._place.settings.link.collect_seconds
+            self._collect_due[lane] = now + self._context.settings.link.collect_seconds
         self._busy[lane] = self._pools[lane.large].submit(self._work, lane, parcels, collect)
 
     def _may_collect(self, lane: _Lane, now: float) -> bool:
         due = self._collect_due.get(lane)
-        return due is not None and has_come(due, now, self._place.settings.link.collect_seconds)
+        return due is not None and is_due(due, now, self._context.settings.link.collect_seconds)
 
     def _work(self, lane: _Lane, parcels: Sequence[_Waiting], collect: bool) -> None:  # noqa: FBT001 - a thread's argument
         """In the lane's thread: touches its own session and the queue, never the ledger."""
@@ -201,7 +201,7 @@ class Send:
             underway = None
             fetched, more = self._fetch(lane, session) if collect else (0, False)
             ended = _Ended(lane, well=True, fetched=fetched, more=more)
-            self._sessions.give_back(lane.partner, session)
+            self._sessions.release(lane.partner, session)
         except GatewayError as error:
             if session is not None:
                 self._sessions.drop(session)
@@ -220,7 +220,7 @@ class Send:
         else:
             here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
         try:
-            for _ in session.send([Parcel(self._place.home.sealed_out / row.partner / here, name, row.sealed_size)]):
+            for _ in session.send([Parcel(self._context.home.sealed_out / row.partner / here, name, row.sealed_size)]):
                 pass
         except NameTaken as error:
             return _Deferred(kind, row, error)
@@ -228,7 +228,7 @@ class Send:
 
     def _fetch(self, lane: _Lane, session: Session) -> tuple[int, bool]:
         """Fetch the small files that wait at the partner, or the large ones: how many, and whether large ones are left."""
-        landing = self._place.home.landing_in(lane.partner)
+        landing = self._context.home.landing_in(lane.partner)
         waiting = session.waiting()
         mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
         for remote in mine:
@@ -248,7 +248,7 @@ class Send:
         ended = [result for result in self._uncommitted if isinstance(result, _Ended)]
         for end in ended:
             self._busy[end.lane].result()  # raises what was no error of the link: a defect ends the role
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             lanes = records.lanes(connection)
         notable = [
             result
@@ -258,7 +258,7 @@ class Send:
             or (result.well and lanes.get(result.lane.partner, {}).get("failures", 0))
         ]
         if notable:
-            with self._place.ledger.write() as transaction:
+            with self._context.ledger.write() as transaction:
                 for result in notable:
                     self._note(transaction, result)
         done = sum(isinstance(result, _Sent) for result in self._uncommitted) + sum(end.fetched for end in ended)
@@ -288,13 +288,13 @@ class Send:
         event = transaction.record(f"{kind}.sent", kind, identity, row.partner, bytes=row.sealed_size)
         due = 0.0
         if kind == "consignment":
-            due = transaction.now + receipt_wait(self._place.settings.link, row.resends)
+            due = transaction.now + receipt_wait(self._context.settings.link, row.resends)
         change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
         transaction.move(table, Direction.OUT, State.SEALED, [change])
         if kind == "consignment":
             transaction.move_with({"id": row.id, "partner": row.partner}, State.SEALED, State.SENT, event)
         else:
-            sealed = self._place.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
+            sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
     def _note_deferred(self, transaction: Transaction, wait: _Deferred) -> None:
@@ -302,13 +302,13 @@ class Send:
         if records.state_of(transaction.connection, table, row.key) != State.SEALED:
             return
         attempts = row.attempts + 1
-        due = stuck_lanes.next_try(self._place, error, attempts, attempts)
+        due = stuck_lanes.next_try(self._context, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
         # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
         keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
-        say = partial(self._place.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
+        say = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(say)
-        stuck_lanes.tell(self._place, transaction, row.partner)
+        stuck_lanes.tell(self._context, transaction, row.partner)
 
     def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
         partner, error = end.lane.partner, end.error
@@ -321,7 +321,7 @@ class Send:
             raise error
         held = error.disposition is not Disposition.DEFER
         times = stuck_lanes.times_in_a_row(transaction, partner, error)
-        due = 0.0 if held else stuck_lanes.next_try(self._place, error, failures + 1, times)
+        due = 0.0 if held else stuck_lanes.next_try(self._context, error, failures + 1, times)
         transaction.record(
             "lane.held" if held else "lane.deferred",
             "lane",
@@ -332,7 +332,7 @@ class Send:
             log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
         )
         transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
-        stuck_lanes.tell(self._place, transaction, partner)
+        stuck_lanes.tell(self._context, transaction, partner)
 
 
 def _in_one_go(parcels: Sequence[_Waiting]) -> list[_Waiting]:

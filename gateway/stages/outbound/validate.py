@@ -37,7 +37,7 @@ from gateway.settings.flow_settings import ExtractSettings
 from gateway.settings.model import SiteKind
 from gateway.spool.drops import fingerprint_of
 from gateway.spool.exception_lists import ExceptionLists, ListKey
-from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
     Batches,
     inspect,
@@ -76,30 +76,32 @@ class Validate:
 
     name = "validate"
 
-    def __init__(self, place: Workplace, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+        self._context = context
         self._sandbox = sandbox
         self._scanner = scanner
-        self._lists = ExceptionLists(place.home.exceptions)
+        self._lists = ExceptionLists(context.home.exceptions)
         self._survived: set[int] = set()
-        self._batches = Batches(place.settings.daemon.workers)
+        self._batches = Batches(context.settings.daemon.workers)
         self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def step(self) -> Step:
-        place = self._place
-        with place.ledger.read() as connection:
-            now, stopped = place.clock(), place.settings.stopped
-            waiting = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped))
+        context = self._context
+        with context.ledger.read() as connection:
+            now, stopped = context.clock(), context.settings.stopped
+            waiting = fair_share.due(
+                connection, TRANSFERS, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
+            )
             rows = self._batches.next(waiting)
             due = records.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
-        custody = place.home.custody
+        custody = context.home.custody
         paths = [custody / row.id for row in rows]
-        scanned = scan(place, self._scanner, rows, paths)
+        scanned = scan(context, self._scanner, rows, paths)
         results: list[tuple[Row[Any], _Result]] = list(scanned.refused)
         inspected = inspect(
-            place,
+            context,
             self._sandbox,
             [row for row, _ in scanned.clean],
             [path for _, path in scanned.clean],
@@ -115,7 +117,7 @@ class Validate:
             }
         )
         self._messages.clear()
-        with place.ledger.write() as transaction:
+        with context.ledger.write() as transaction:
             before = self._look_back(transaction, results)
             changes = [self._judge(transaction, row, result, before) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
@@ -127,20 +129,20 @@ class Validate:
 
     def _addressed(self, row: Row[Any], result: Report | GatewayError | Crash) -> _Result:
         """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
-        partner = self._place.settings.partners.get(row.partner)
+        partner = self._context.settings.partners.get(row.partner)
         if partner is None or not isinstance(result, Report):
             return result
-        place = self._place
-        authority = place.site if partner.kind is SiteKind.DWP else row.partner
-        report = wrong_authority(result, authority, place.is_same_authority)
-        return other_authority(report, row.flow, row.name, place.site, place.is_same_authority)
+        context = self._context
+        authority = context.site if partner.kind is SiteKind.DWP else row.partner
+        report = wrong_authority(result, authority, context.is_same_authority)
+        return other_authority(report, row.flow, row.name, context.site, context.is_same_authority)
 
     def _percent(self, row: Row[Any]) -> float:
-        return self._place.settings.flows[row.flow].tolerated_percent
+        return self._context.settings.flows[row.flow].tolerated_percent
 
     def _look_back(self, transaction: Transaction, results: Sequence[tuple[Row[Any], _Result]]) -> _Before:
         """What the ledger has of the files that were read, asked once for all of them."""
-        days = {name: flow.duplicate_days for name, flow in self._place.settings.flows.items()}
+        days = {name: flow.duplicate_days for name, flow in self._context.settings.flows.items()}
         rows = [row for row, result in results if isinstance(result, Report)]
         since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
         told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
@@ -158,7 +160,7 @@ class Validate:
             return None
         schema, facts = row.schema, None
         outcome: State | GatewayError = State.VALIDATED
-        partner = self._place.settings.partners.get(row.partner)
+        partner = self._context.settings.partners.get(row.partner)
         if isinstance(result, GatewayError):
             outcome = result
         elif partner is None:
@@ -197,7 +199,7 @@ class Validate:
         if row.origin is None:
             return False
         try:
-            about = (self._place.home.outbound / row.flow / row.partner / row.name).lstat()
+            about = (self._context.home.outbound / row.flow / row.partner / row.name).lstat()
             return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.origin)
         except OSError as error:
             return not isinstance(error, FileNotFoundError)
@@ -218,7 +220,7 @@ class Validate:
     ) -> Iterator[Hold]:
         """Why a person has to look at a file that could go."""
         if (
-            is_own_extract(row.flow, self._place.site)
+            is_own_extract(row.flow, self._context.site)
             and not authorities_named(row.name)
             and not self._known_form(transaction, row)
         ):
@@ -227,7 +229,7 @@ class Validate:
             )
         if (copy := before.copies.get(row.key)) is not None:
             yield SuspectedDuplicate(f"the same bytes as transfer {copy}")
-        flow = self._place.settings.flows[row.flow]
+        flow = self._context.settings.flows[row.flow]
         if isinstance(flow, ExtractSettings) and facts is not None and "records" in facts:
             last = last_volume(transaction.connection, row.flow, row.partner, row.key)
             if (

@@ -13,10 +13,10 @@ from typing import Final
 from gateway.domain.calendar import Entry, Month, Standing, account, day_of, first_expected
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.domain.identity import from_text
-from gateway.domain.retry import has_come
+from gateway.domain.retry import is_due
 from gateway.ledger.queries import referrals
 from gateway.settings.model import SiteKind
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 
 EXPECTED: Final = "extract.expected"
 
@@ -39,22 +39,22 @@ def expected_from(said: Mapping[tuple[str, str], str], days: int) -> dict[str, M
     }
 
 
-class Expect:
+class ExtractCalendar:
     """Looks at the calendar every hour; does nothing at an authority's site."""
 
     name = "expect"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
         self._next = 0.0
 
     def step(self) -> Step:
-        place = self._place
-        partners = sorted(place.routes.incoming.get(EXTRACT, frozenset()))
-        if place.settings.site.kind is not SiteKind.DWP or not partners:
+        context = self._context
+        partners = sorted(context.routes.incoming.get(EXTRACT, frozenset()))
+        if context.settings.site.kind is not SiteKind.DWP or not partners:
             return Step()
-        now = place.clock()
-        if not has_come(self._next, now, _EVERY):
+        now = context.clock()
+        if not is_due(self._next, now, _EVERY):
             return Step(due=self._next)
         done = self._introduce(partners) + self._look(partners, now)
         self._next = now + _EVERY
@@ -65,32 +65,32 @@ class Expect:
 
     def _introduce(self, partners: list[str]) -> int:
         """Note those that are expected for the first time."""
-        place = self._place
-        with place.ledger.read() as connection:
-            known = referrals.said_about(connection, [EXPECTED], partners)
+        context = self._context
+        with context.ledger.read() as connection:
+            known = referrals.events_about(connection, [EXPECTED], partners)
         new = [partner for partner in partners if (EXPECTED, partner) not in known]
         if new:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 for partner in new:
                     transaction.record(EXPECTED, "extract", partner, partner, flow=EXTRACT)
         return len(new)
 
     def _look(self, partners: list[str], now: float) -> int:
-        place = self._place
-        days, today = place.settings.calendar.deadline_days, day_of(now)
+        context = self._context
+        days, today = context.settings.calendar.deadline_days, day_of(now)
         month = Month.of(today)
         since = month
         for _ in range(_LOOK_BACK - 1):
             since = since.before
-        with place.ledger.read() as connection:
-            expected = expected_from(referrals.said_about(connection, [EXPECTED], partners), days)
-            came = referrals.extracts(connection, partners, place.is_same_authority)
+        with context.ledger.read() as connection:
+            expected = expected_from(referrals.events_about(connection, [EXPECTED], partners), days)
+            came = referrals.extracts(connection, partners, context.is_same_authority)
             entries = account(expected, came, since=since, until=month, today=today, days=days)
             alarming = [entry for entry in entries if self._alarms(entry, expected)]
-            said = referrals.said_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
+            said = referrals.events_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
         fresh = [entry for entry in alarming if (_ALARMS[entry.standing], _subject(entry)) not in said]
         if fresh:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 for entry in fresh:
                     transaction.record(
                         _ALARMS[entry.standing],

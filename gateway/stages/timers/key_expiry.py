@@ -17,7 +17,7 @@ from gateway.domain.identity import to_text
 from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger.queries import referrals
 from gateway.ledger.store import Transaction
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import OWN, subject, unconfirmed
 
 WARNING_DAYS: Final = (30, 14, 7, 1)
@@ -55,24 +55,24 @@ def stage_of(left: float) -> int | None:
     return min((days for days in WARNING_DAYS if left <= days * _DAY), default=None)
 
 
-class Foresee:
+class KeyExpiry:
     """Looks at every key once an hour, and at the moments at which a warning is due."""
 
     name = "foresee"
 
-    def __init__(self, place: Workplace, engine: OpenPgp) -> None:
-        self._place = place
+    def __init__(self, context: StageContext, engine: OpenPgp) -> None:
+        self._context = context
         self._engine = engine
         self._next = 0.0
         self._pending: list[str] = []
         self._soonest = 0.0
 
     def step(self) -> Step:
-        now = self._place.clock()
+        now = self._context.clock()
         if not self._pending:
             if now < self._next:
                 return Step(due=self._next)
-            self._pending = [OWN, *self._place.settings.partners]
+            self._pending = [OWN, *self._context.settings.partners]
             self._soonest = now + _EVERY
         owners, self._pending = self._pending[:_AT_ONCE], self._pending[_AT_ONCE:]
         ends = [end for owner in owners for end in self._ends(owner)]
@@ -97,24 +97,24 @@ class Foresee:
             return  # a key that is not there has no end; whoever needs it says so
 
     def _overlap(self) -> Iterator[End]:
-        settings = self._place.settings
+        settings = self._context.settings
         old, until = settings.keys.old_openpgp, settings.keys.old_openpgp_until
         if old is None or until is None:
             return
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             waiting = unconfirmed(connection, settings)
         if waiting:
             meaning = f"{len(waiting)} partners are not known to know the new key; sealing to them stops then"
             yield End(OWN, old, until.timestamp(), meaning)
 
     def _tell(self, ends: list[End], now: float) -> int:
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             told = referrals.last_details(connection, TOLD, [end.subject for end in ends])
         fresh = [
             (end, event, detail) for end in ends for event, detail in [_news(end, now, told.get(end.subject))] if event
         ]
         if fresh:
-            with self._place.ledger.write() as transaction:
+            with self._context.ledger.write() as transaction:
                 for end, event, detail in fresh:
                     _record(transaction, end, event, detail)
         return len(fresh)

@@ -18,7 +18,7 @@ from gateway.domain.logins import SUBJECTS, Count, Result
 from gateway.ledger.queries.logins import ACCEPTED, KIND, LOST, REFUSED, is_recorded
 from gateway.ledger.store import Transaction
 from gateway.spool.logins import ENDING, read, waiting
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 from gateway.storage.durable import disk_error
 
 _FILES: Final = 50
@@ -27,21 +27,21 @@ _NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
 _LOST: Final = "a count of log-ins cannot be read: it was damaged, or not written by the SFTP server's process"
 
 
-class Record:
+class LoginRecords:
     """Takes in what lies in `state/logins`."""
 
     name = "record"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
 
     def step(self) -> Step:
-        directory = self._place.home.logins
+        directory = self._context.home.logins
         names = waiting(directory)[:_FILES]
         if not names:
             return Step()
         counts = {name: _read(directory / name) for name in names}
-        with self._place.ledger.write() as transaction:
+        with self._context.ledger.write() as transaction:
             for name, count in counts.items():
                 _record(transaction, name.removesuffix(ENDING), count)
                 transaction.afterwards.append(partial((directory / name).unlink, missing_ok=True))

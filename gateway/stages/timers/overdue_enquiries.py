@@ -11,35 +11,35 @@ from typing import Final
 from gateway.domain.calendar import day_of
 from gateway.domain.enquiries import Enquiry
 from gateway.domain.enquiry import ENQUIRY
-from gateway.domain.retry import has_come
+from gateway.domain.retry import is_due
 from gateway.ledger.queries import referrals
 from gateway.ledger.queries.enquiries import OVERDUE, everything
-from gateway.stages.context import Step, Workplace
+from gateway.stages.context import StageContext, Step
 
 _EVERY: Final = 3600.0
 
 
-class Unanswered:
+class OverdueEnquiries:
     """Looks at the enquiries of this site, those that it sent and those that it received."""
 
     name = "unanswered"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
         self._next = 0.0
 
     def step(self) -> Step:
-        place = self._place
-        now = place.clock()
-        if not has_come(self._next, now, _EVERY):
+        context = self._context
+        now = context.clock()
+        if not is_due(self._next, now, _EVERY):
             return Step(due=self._next)
         today = day_of(now)
-        with place.ledger.read() as connection:
-            overdue = [each for each in everything(connection, place.settings.codes).enquiries if each.overdue(today)]
-            said = referrals.said_about(connection, [OVERDUE], [each.asking.transfer for each in overdue])
+        with context.ledger.read() as connection:
+            overdue = [each for each in everything(connection, context.settings.codes).enquiries if each.overdue(today)]
+            said = referrals.events_about(connection, [OVERDUE], [each.asking.transfer for each in overdue])
         fresh = [each for each in overdue if (OVERDUE, each.asking.transfer) not in said]
         if fresh:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 for each in fresh:
                     asking = each.asking
                     transaction.record(

@@ -11,48 +11,48 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from gateway.domain.retry import has_come
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import TransferExpired
 from gateway.ledger.queries import fair_share, records
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.stages.clock_guard import bring_forward
-from gateway.stages.context import BATCH, Step, Workplace
+from gateway.stages.context import BATCH, StageContext, Step
 
 _EVERY: Final = 30.0
 _GAP_SECONDS: Final = 3600.0
 """Consignments may overtake each other; a number that is missing for longer is worth an alarm."""
 
 
-class Overdue:
+class OverdueReceipts:
     """Looks at the clock twice a minute."""
 
     name = "overdue"
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
         self._next = 0.0
         self._decided = 0
 
     def step(self) -> Step:
-        now = self._place.clock()
-        if not has_come(self._next, now, _EVERY):
+        now = self._context.clock()
+        if not is_due(self._next, now, _EVERY):
             return Step(due=self._next)
         self._next = now + _EVERY
-        done = bring_forward(self._place, now) + self._resend(now) + self._expire(now) + self._find_gaps(now)
+        done = bring_forward(self._context, now) + self._resend(now) + self._expire(now) + self._find_gaps(now)
         return Step(done=done, due=self._next)
 
     def close(self) -> None:
         pass
 
     def _resend(self, now: float) -> int:
-        place = self._place
-        with place.ledger.read() as connection:
+        context = self._context
+        with context.ledger.read() as connection:
             rows = fair_share.due(connection, CONSIGNMENTS, Direction.OUT, State.SENT, now, BATCH)
         rows = [row for row in rows if row.expires > now]
         if rows:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 for row in rows:
                     event = transaction.record(
                         "consignment.overdue", "consignment", row.id, row.partner, log={"attempt": row.resends + 1}
@@ -69,15 +69,15 @@ class Overdue:
         return len(rows)
 
     def _expire(self, now: float) -> int:
-        place = self._place
-        grace = place.settings.link.receipt_overdue_hours * 3600.0
-        with place.ledger.read() as connection:
+        context = self._context
+        grace = context.settings.link.receipt_overdue_hours * 3600.0
+        with context.ledger.read() as connection:
             consignments = records.past(connection, CONSIGNMENTS, [State.PACKED, State.SEALED], now, BATCH)
             consignments += records.past(connection, CONSIGNMENTS, [State.SENT], now - grace, BATCH)
             waiting = [State.ADMITTED, State.VALIDATED, State.HELD]
             transfers = records.past(connection, TRANSFERS, waiting, now, BATCH)
         if consignments or transfers:
-            with place.ledger.write() as transaction:
+            with context.ledger.write() as transaction:
                 for row in consignments:
                     self._expire_consignment(transaction, row)
                 self._expire_transfers(transaction, transfers)
@@ -90,7 +90,7 @@ class Overdue:
         transaction.move(CONSIGNMENTS, Direction.OUT, state, [change])
         carried = records.carried(transaction.connection, Direction.OUT, row.partner, row.id)
         self._expire_transfers(transaction, [item for item in carried if item.state == state])
-        sealed = self._place.home.sealed_out / row.partner / f"{row.id}.pgp"
+        sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
         transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
     def _expire_transfers(self, transaction: Transaction, rows: list[Row[Any]]) -> None:
@@ -112,10 +112,10 @@ class Overdue:
             transaction.move(TRANSFERS, Direction.OUT, State(state), changes)
 
     def _find_gaps(self, now: float) -> int:
-        with self._place.ledger.read() as connection:
+        with self._context.ledger.read() as connection:
             gaps, decided = records.gaps(connection, now - _GAP_SECONDS, self._decided)
         if gaps:
-            with self._place.ledger.write() as transaction:
+            with self._context.ledger.write() as transaction:
                 for partner, missing in gaps:
                     transaction.record("sequence.gap-found", "lane", f"{partner}/{missing}", partner, sequence=missing)
         self._decided = decided

@@ -27,9 +27,10 @@ from gateway.errors import (
     RemoteRefused,
     UploadIncomplete,
 )
+from gateway.storage.durable import sync_directory
 from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
-from gateway.transport.names import PART, is_sealed_name, new_file, sealed_name, sync_directory
+from gateway.transport.names import PART, is_sealed_name, new_file, sealed_name
 from gateway.transport.sftp.bandwidth import Bandwidth
 from gateway.transport.sftp.channel import Mode, SftpChannel
 from gateway.transport.sftp.connection import open_channel, open_connection

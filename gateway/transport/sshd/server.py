@@ -26,8 +26,9 @@ from typing import Final
 
 import gateway
 from gateway.errors import GatewayError, ServerFailed
+from gateway.storage.durable import sync_directory
 from gateway.transport.keys import read_public_key
-from gateway.transport.names import own_file_fault, sync_directory
+from gateway.transport.names import own_file_fault
 from gateway.transport.sshd.config import (
     Account,
     AccountFault,

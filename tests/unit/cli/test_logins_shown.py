@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.logins import Count, Login, Result, hour_of, render
-from gateway.stages.timers.login_records import Record
+from gateway.stages.timers.login_records import LoginRecords
 from tests.fakes.two_ledgers import Pair
 from tests.unit.cli.conftest import Run
 
@@ -12,9 +12,9 @@ KEY = "SHA256:" + "a" * 43
 
 def record(pair: Pair) -> None:
     logins = {Login(Result.ACCEPTED, "E09000030", KEY): 12, Login(Result.WRONG_KEY): 1000}
-    path = pair.dwp.home.logins / f"{pair.dwp.place.new_id()}.logins"
+    path = pair.dwp.home.logins / f"{pair.dwp.context.new_id()}.logins"
     path.write_bytes(render(Count(hour_of(pair.dwp.now), logins)))
-    Record(pair.dwp.place).step()
+    LoginRecords(pair.dwp.context).step()
 
 
 def test_logins_are_shown_by_hour_result_and_partner(pair: Pair, run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.retry import delay, has_come
+from gateway.domain.retry import delay, is_due
 
 chances = st.floats(0, 1, exclude_max=True)
 
@@ -27,7 +27,7 @@ def test_jitter_is_full(attempt: int) -> None:
 
 
 def test_a_moment_has_come_when_it_is_past_or_further_ahead_than_anybody_can_have_set_it() -> None:
-    assert has_come(10.0, 10.0, 30.0)
-    assert not has_come(10.1, 10.0, 30.0)
-    assert not has_come(40.0, 10.0, 30.0)
-    assert has_come(40.1, 10.0, 30.0)
+    assert is_due(10.0, 10.0, 30.0)
+    assert not is_due(10.1, 10.0, 30.0)
+    assert not is_due(40.0, 10.0, 30.0)
+    assert is_due(40.1, 10.0, 30.0)

@@ -39,13 +39,13 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS
 from gateway.stages import decisions
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided, Decision
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 
 WHY = Decision("tester", "because of the test")
-DECISIONS: Mapping[str, Callable[[Workplace, str, Decision], Decided]] = {
+DECISIONS: Mapping[str, Callable[[StageContext, str, Decision], Decided]] = {
     "hold": decisions.hold,
     "release": decisions.release,
     "retry": decisions.retry,
@@ -146,7 +146,7 @@ class TwoSites(RuleBasedStateMachine):
         known = rows(bench.ledger, "SELECT id FROM transfers ORDER BY key")
         if known:
             with suppress(Misuse):  # it cannot be decided now, and nothing has happened
-                DECISIONS[decision](bench.place, known[which % len(known)]["id"], WHY)
+                DECISIONS[decision](bench.context, known[which % len(known)]["id"], WHY)
 
     @rule(site=sites)
     def restart(self, site: str) -> None:

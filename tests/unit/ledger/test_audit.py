@@ -60,12 +60,12 @@ def test_every_decision_of_a_person_agrees_with_its_row(busy: Pair) -> None:
     dwp = busy.dwp
     with dwp.ledger.read() as connection:
         (held,) = records.held(connection, "transfer")
-    release(dwp.place, held.id, WHY)
-    hold(dwp.place, held.id, WHY)
+    release(dwp.context, held.id, WHY)
+    hold(dwp.context, held.id, WHY)
     assert faults(dwp) == []
-    return_to_operator(dwp.place, held.id, WHY)
+    return_to_operator(dwp.context, held.id, WHY)
     waiting = dwp.submit("later.xml", b"later")
-    retry(dwp.place, waiting, WHY)
+    retry(dwp.context, waiting, WHY)
     assert faults(dwp) == []
     busy.work()
     assert faults(dwp) == []
@@ -80,7 +80,7 @@ def test_consignment_that_is_sent_again_agrees_with_its_transfers(pair: Pair) ->
         while pair.dwp.send.busy:
             pair.dwp.rung.wait(5)
             pair.dwp.send.step()
-    retry(pair.dwp.place, identity, WHY)
+    retry(pair.dwp.context, identity, WHY)
     with pair.dwp.ledger.read() as connection:
         assert records.transfers(connection)[0].state == State.SEALED
     assert faults(pair.dwp) == []
@@ -100,7 +100,7 @@ def test_what_is_locked_away_and_discarded_is_no_fault(pair: Pair) -> None:
     assert len(locked) == 3
     assert faults(pair.la) == []
     assert look(pair.la) == Findings()
-    discard(pair.la.place, locked[0].id, WHY)
+    discard(pair.la.context, locked[0].id, WHY)
     assert faults(pair.la) == []
     assert look(pair.la) == Findings()
 

@@ -15,9 +15,9 @@ from gateway.domain.states import Direction
 from gateway.ledger.queries import known_faults, records, waiting
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.logins import recorded
-from gateway.stages.outbound.conclude import Settle
-from gateway.stages.timers.login_records import Record
-from gateway.stages.timers.overdue_receipts import Overdue
+from gateway.stages.outbound.conclude import Conclude
+from gateway.stages.timers.login_records import LoginRecords
+from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
@@ -78,7 +78,7 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
         records.unreleased(connection)
         records.unreleased(connection, Direction.IN)
         waiting.due_now(connection, pair.dwp.now)
-    Settle(pair.dwp.place).step()
+    Conclude(pair.dwp.context).step()
     assert listener.whole() == []
 
 
@@ -98,7 +98,7 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
             rows = connection.exec_driver_sql("SELECT subject FROM events WHERE event = 'sequence.gap-found'")
             return [row[0] for row in rows]
 
-    overdue = Overdue(pair.la.place)
+    overdue = OverdueReceipts(pair.la.context)
     for number in (1, 3, 6):
         pair.dwp.sql("UPDATE lanes SET sequence = ?", number - 1)
         pair.dwp.submit(f"{number}.xml", f"claim {number}".encode())
@@ -119,10 +119,10 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
 
 def test_log_ins_are_recorded_and_found_without_reading_the_whole_chain(pair: Pair) -> None:
     bench = pair.dwp
-    path = bench.home.logins / f"{bench.place.new_id()}.logins"
+    path = bench.home.logins / f"{bench.context.new_id()}.logins"
     path.write_bytes(render(Count(hour_of(bench.now), {Login(Result.WRONG_KEY): 1})))
     listener = Listener(bench)
-    Record(bench.place).step()
+    LoginRecords(bench.context).step()
     with bench.ledger.read() as connection:
         assert len(list(recorded(connection, bench.now))) == 1
     assert listener.whole() == []

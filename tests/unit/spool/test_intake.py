@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
-from gateway.spool.stability import Readiness, Settling
+from gateway.spool.stability import Readiness, Stability
 from gateway.storage.durable import DISK, Disk, Group
 from gateway.storage.writers import Writers, writers_of
 
@@ -46,7 +46,7 @@ class Site:
         self.directory.mkdir(parents=True)
         self.custody = root / "custody"
         self.custody.mkdir()
-        self.settling = Settling(time.monotonic)
+        self.settling = Stability(time.monotonic)
         self.aside = SetAside(self.outbound, {}, 60.0, time.monotonic)
         self.intake = self.open()
 

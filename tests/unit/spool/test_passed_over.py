@@ -11,12 +11,12 @@ import pytest
 
 from gateway.domain.back_office_answer import Word
 from gateway.settings.debris import PASSED_OVER
-from gateway.spool.back_office_answers import Outcomes, Spoken
+from gateway.spool.back_office_answers import AnswerFile, Outcomes
 from gateway.spool.drops import Drop, Refusal, Rule
 from gateway.spool.intake import Intake
 from gateway.spool.passed_over import PassedOver, forgotten
 from gateway.spool.set_aside import SetAside
-from gateway.spool.stability import Settling
+from gateway.spool.stability import Stability
 
 NAMES = ("Thumbs.db", "desktop.ini", "~$letter.docx", ".DS_Store", "._x", "x.partial", "x.crdownload", "x.download")
 DIRECTORIES = ("@eaDir", "$RECYCLE.BIN", ".TemporaryItems", ".Trash-1000", "lost+found")
@@ -40,14 +40,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def look(tree: Path) -> list[Drop | Refusal]:
-    settling, aside = Settling(time.monotonic), SetAside(tree, {}, 60.0, time.monotonic)
+    settling, aside = Stability(time.monotonic), SetAside(tree, {}, 60.0, time.monotonic)
     passed_over, rules = PassedOver(PASSED_OVER), {"claim": Rule(0.0, 1000, {PARTNER})}
     with Intake(tree, rules, {PARTNER}, settling, aside, passed_over=passed_over) as intake:
         return list(intake.scan())
 
 
-def hear(tree: Path) -> list[Spoken | Refusal]:
-    settling = Settling(time.monotonic)
+def hear(tree: Path) -> list[AnswerFile | Refusal]:
+    settling = Stability(time.monotonic)
     outcomes = Outcomes(tree, {}, settling, passed_over=PassedOver(PASSED_OVER))
     try:
         return list(outcomes.scan())
@@ -67,7 +67,7 @@ def test_debris_is_passed_over_at_every_level_of_the_spool(read: Callable[[Path]
 def test_a_word_about_a_file_of_such_a_name_is_heard(tree: Path) -> None:
     (tree / "claim" / PARTNER / "~$letter.docx.accepted").touch()
     (word,) = hear(tree)
-    assert isinstance(word, Spoken)
+    assert isinstance(word, AnswerFile)
     assert (word.subject, word.word) == ("~$letter.docx", Word.ACCEPTED)
 
 

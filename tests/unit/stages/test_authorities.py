@@ -17,7 +17,7 @@ from gateway.ledger.queries import records
 from gateway.settings.authorities import extended
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.redirecting import Order
 from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import Bench, Pair, PretendedReaders, two_ledgers
@@ -70,21 +70,21 @@ def test_the_receiver_judges_by_its_own_table(pair: Pair) -> None:
     """A row that DWP has added, and the authority has not: DWP sends, and the authority's gateway says no."""
     added = "ons\tbilling\tname\tfrom\tuntil\tsuccessor\nE07000901\t5900\tOldborough\t\t\t\n"
     table, _ = extended(added)
-    place = pair.dwp.place
+    context = pair.dwp.context
     for stage in pair.stages_of(pair.dwp):
-        if hasattr(stage, "_place"):
-            stage._place = replace(place, settings=replace(place.settings, authorities=table))
+        if hasattr(stage, "_context"):
+            stage._context = replace(context, settings=replace(context.settings, authorities=table))
     pair.dwp.submit("claim-1.xml", naming("E07000901"))
     pair.work()
     row = row_of(pair.la, "claim-1.xml", Direction.IN)
     assert (row.state, row.code) == ("rejected", "wrong-authority")
 
 
-def connected(bench: Bench, *codes: str) -> Workplace:
+def connected(bench: Bench, *codes: str) -> StageContext:
     """The authority's surroundings, with further authorities among its partners."""
     more = {code: Partner(code=code, name=code, fingerprint="C" * 40, link="none") for code in codes}
     settings = replace(bench.settings, partners={**bench.settings.partners, **more})
-    return replace(bench.place, settings=settings, routes=routes(settings))
+    return replace(bench.context, settings=settings, routes=routes(settings))
 
 
 def order(to: str) -> Order:

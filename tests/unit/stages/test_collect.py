@@ -40,7 +40,7 @@ def test_upload_that_gets_its_name_while_we_look_defers_nothing(
             return look(path)
 
         said: list[str] = []
-        collect = Collect(replace(pair.la.place, log=lambda event, **_keys: said.append(event)))
+        collect = Collect(replace(pair.la.context, log=lambda event, **_keys: said.append(event)))
         with monkeypatch.context() as patched:
             patched.setattr(Path, "lstat", too_late)
             assert collect.step().done == 0
@@ -71,7 +71,7 @@ def test_unfinished_upload_and_debris_in_the_landing_are_left_to_their_writer_fo
     with two_ledgers(tmp_path) as pair:
         pair.dwp.submit("a.xml", b"a claim")
         pair.work_alone(pair.dwp)
-        landing, collect = pair.la.home.landing_in("DWP"), Collect(pair.la.place)
+        landing, collect = pair.la.home.landing_in("DWP"), Collect(pair.la.context)
         (final,) = landing.iterdir()
         part = final.rename(landing / name.replace("ID.pgp", final.name))
         pair.la.now = time.time()
@@ -89,7 +89,7 @@ def test_unfinished_upload_and_debris_in_the_landing_are_left_to_their_writer_fo
 
 def test_directory_that_is_debris_stays_and_a_link_of_such_a_name_is_locked_away(tmp_path: Path) -> None:
     with two_ledgers(tmp_path) as pair:
-        landing, collect = pair.la.home.landing_in("DWP"), Collect(pair.la.place)
+        landing, collect = pair.la.home.landing_in("DWP"), Collect(pair.la.context)
         (landing / "@eaDir").mkdir()
         assert collect.step().done == 0
         (landing / "Thumbs.db").symlink_to(pair.la.home.ledger)
@@ -119,7 +119,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         sealed = final.read_bytes()
         final.unlink()
         clock, uploads = Clock(), Uploads()
-        yield Bench(final, sealed, clock, uploads, Collect(replace(pair.la.place, clock=clock), uploads))
+        yield Bench(final, sealed, clock, uploads, Collect(replace(pair.la.context, clock=clock), uploads))
 
 
 @dataclass(frozen=True)

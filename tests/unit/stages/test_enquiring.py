@@ -21,7 +21,7 @@ from gateway.sample.laid import LaidSampler
 from gateway.stages import enquiring, fault_board
 from gateway.stages.decisions import Decision
 from gateway.stages.enquiring import Answer, Question, Submitted
-from gateway.stages.timers.overdue_enquiries import Unanswered
+from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
 from gateway.validation.enquiry import read_letter
 from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, two_ledgers
@@ -57,11 +57,11 @@ def today() -> date:
 
 def ask(bench: Bench, text: str = CANARY, **more: object) -> Submitted:
     question = Question(**{"kind": "award", "partner": bench.other, "text": text, **more})  # type: ignore[arg-type]
-    return enquiring.send(bench.place, question, READERS)
+    return enquiring.send(bench.context, question, READERS)
 
 
 def answer(bench: Bench, reference: str, *, again: bool = False) -> Submitted:
-    return enquiring.reply(bench.place, Answer(reference, "It is paid.", again=again), READERS)
+    return enquiring.reply(bench.context, Answer(reference, "It is paid.", again=again), READERS)
 
 
 def all_of(bench: Bench) -> list[Enquiry]:
@@ -219,13 +219,13 @@ def later(pair: Pair, days: int) -> None:
 def test_overdue_enquiry_is_alarmed_once_at_both_ends(pair: Pair) -> None:
     done = ask(pair.dwp, reply_by=datetime.fromtimestamp(pair.dwp.now, UTC).date())
     pair.work()
-    stages = [Unanswered(bench.place) for bench in (pair.dwp, pair.la)]
+    stages = [OverdueEnquiries(bench.context) for bench in (pair.dwp, pair.la)]
     assert [stage.step().done for stage in stages] == [0, 0]
     later(pair, 1)
     assert [stage.step().done for stage in stages] == [1, 1]
     later(pair, 1)
     assert [stage.step().done for stage in stages] == [0, 0]
-    assert [Unanswered(bench.place).step().done for bench in (pair.dwp, pair.la)] == [0, 0]
+    assert [OverdueEnquiries(bench.context).step().done for bench in (pair.dwp, pair.la)] == [0, 0]
     ((event, ours),), ((_, theirs),) = said(pair.dwp), said(pair.la)
     assert event == "enquiry.overdue"
     assert ours.startswith(f"{LA} has not answered our enquiry {done.reference}")
@@ -239,25 +239,25 @@ def test_answered_and_closed_enquiries_are_never_alarmed(pair: Pair) -> None:
     answer(pair.la, first.reference)
     pair.work()
     for bench in (pair.dwp, pair.la):
-        enquiring.close(bench.place, second.reference, None, BY_TELEPHONE)
+        enquiring.close(bench.context, second.reference, None, BY_TELEPHONE)
     later(pair, 30)
     for bench in (pair.dwp, pair.la):
-        assert Unanswered(bench.place).step().done == 0
+        assert OverdueEnquiries(bench.context).step().done == 0
         assert outstanding(bench) == []
         assert said(bench) == [("enquiry.closed", "answered by telephone")]
     with pytest.raises(NotFound):
-        enquiring.close(pair.dwp.place, second.reference, None, BY_TELEPHONE)
+        enquiring.close(pair.dwp.context, second.reference, None, BY_TELEPHONE)
 
 
 # -- the board
 
 
 def publish(pair: Pair) -> int:
-    return fault_board.publish(pair.dwp.place, READERS).issue
+    return fault_board.publish(pair.dwp.context, READERS).issue
 
 
 def add(pair: Pair, identity: str, what: str = "Notices came twice.") -> None:
-    fault_board.add(pair.dwp.place, identity, what, date(2026, 11, 1), None, "tester")
+    fault_board.add(pair.dwp.context, identity, what, date(2026, 11, 1), None, "tester")
 
 
 def shown(bench: Bench, *, own: bool = False) -> tuple[int, list[str]]:
@@ -274,7 +274,7 @@ def test_board_reaches_the_partner_and_stays_when_the_back_office_takes_the_file
     for path in (pair.la.home.inbound / "faults" / "DWP").iterdir():
         path.unlink()
     assert shown(pair.la) == shown(pair.dwp, own=True) == (1, ["ETD-7"])
-    fault_board.close(pair.dwp.place, "ETD-7", "tester")
+    fault_board.close(pair.dwp.context, "ETD-7", "tester")
     assert publish(pair) == 2
     pair.work()
     assert shown(pair.la) == (2, [])
@@ -299,7 +299,7 @@ def test_older_board_that_comes_last_does_not_count(pair: Pair) -> None:
 
 def test_board_is_kept_at_dwp_alone_and_holds_nobodys_number(pair: Pair) -> None:
     with pytest.raises(UsageWrong, match="kept at DWP"):
-        fault_board.add(pair.la.place, "ETD-7", "Twice.", date(2026, 11, 1), None, "tester")
+        fault_board.add(pair.la.context, "ETD-7", "Twice.", date(2026, 11, 1), None, "tester")
     with pytest.raises(UsageWrong, match="National Insurance"):
         add(pair, "ETD-7", "The award of QQ123456A came twice.")
     with pytest.raises(UsageWrong, match="nothing to send"):
@@ -308,13 +308,13 @@ def test_board_is_kept_at_dwp_alone_and_holds_nobodys_number(pair: Pair) -> None
     with pytest.raises(UsageWrong, match="on the board"):
         add(pair, "ETD-7")
     with pytest.raises(NotFound):
-        fault_board.close(pair.dwp.place, "ETD-8", "tester")
-    board = fault_board.change(pair.dwp.place, "ETD-7", None, "Ignore them.", "tester")
+        fault_board.close(pair.dwp.context, "ETD-8", "tester")
+    board = fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", "tester")
     assert [(fault.what, fault.workaround) for fault in board.faults] == [("Notices came twice.", "Ignore them.")]
     with pytest.raises(UsageWrong, match="says already"):
-        fault_board.change(pair.dwp.place, "ETD-7", None, "Ignore them.", "tester")
+        fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", "tester")
 
 
 def test_board_of_an_authority_never_counts(pair: Pair) -> None:
-    assert pair.la.place.routes.outgoing.get("faults", frozenset()) == frozenset()
-    assert pair.dwp.place.routes.incoming.get("faults", frozenset()) == frozenset()
+    assert pair.la.context.routes.outgoing.get("faults", frozenset()) == frozenset()
+    assert pair.dwp.context.routes.incoming.get("faults", frozenset()) == frozenset()

@@ -33,13 +33,13 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 def set_flow(bench: Bench, flow: str, settings: FlowSettings) -> None:
-    bench.place.settings.flows[flow] = settings  # type: ignore[index]
+    bench.context.settings.flows[flow] = settings  # type: ignore[index]
 
 
 @pytest.fixture(autouse=True)
 def own_flows(pair: Pair) -> None:
     for bench in (pair.dwp, pair.la):
-        object.__setattr__(bench.place.settings, "flows", dict(DEFAULT_FLOWS))
+        object.__setattr__(bench.context.settings, "flows", dict(DEFAULT_FLOWS))
 
 
 def row_of(bench: Bench, name: str) -> Row[Any]:

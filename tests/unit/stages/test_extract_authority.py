@@ -47,7 +47,7 @@ def state(bench: Bench, name: str) -> tuple[str, str | None]:
 
 def calendar(pair: Pair) -> Any:
     with pair.dwp.ledger.read() as connection:
-        came = list(referrals.extracts(connection, [LA], pair.dwp.place.is_same_authority))
+        came = list(referrals.extracts(connection, [LA], pair.dwp.context.is_same_authority))
     month = Month(2026, 11)
     (entry,) = account({LA: month}, came, since=month, until=month, today=day_of(pair.dwp.now), days=7)
     return entry
@@ -115,7 +115,7 @@ def test_a_name_that_says_no_authority_is_held_once_and_released_for_its_form(pa
     identity = submit(pair, first)
     (row,) = rows_of(pair.la, first)
     assert (row.state, row.code, row.resume) == ("held", "extract-authority-unsaid", "validated")
-    decisions.release(pair.la.place, identity, WHY)
+    decisions.release(pair.la.context, identity, WHY)
     pair.work()
     assert (state(pair.la, first)[0], state(pair.dwp, first)[0]) == ("receipted", "delivered")
     later = "SHBE_602756g December 2026.csv"
@@ -128,7 +128,7 @@ def test_a_name_that_says_no_authority_is_held_once_and_released_for_its_form(pa
 
 def test_one_that_was_given_back_releases_no_others(pair: Pair) -> None:
     identity = submit(pair, "SHBE_1a November 2026.csv")
-    decisions.return_to_operator(pair.la.place, identity, WHY)
+    decisions.return_to_operator(pair.la.context, identity, WHY)
     pair.work()
     submit(pair, "SHBE_2a November 2026.csv")
     assert state(pair.la, "SHBE_2a November 2026.csv") == ("held", "extract-authority-unsaid")
@@ -136,7 +136,7 @@ def test_one_that_was_given_back_releases_no_others(pair: Pair) -> None:
 
 def test_a_release_for_another_reason_is_none_for_the_form(pair: Pair) -> None:
     identity = submit(pair, "SHBE_1a November 2026.csv")
-    decisions.release(pair.la.place, identity, WHY)
+    decisions.release(pair.la.context, identity, WHY)
     pair.work()
     # Only its code says why it was held.
     pair.la.sql(

@@ -40,7 +40,7 @@ def _consignments(bench: Bench) -> list[tuple[str, str, int]]:
 
 def _validated(pair: Pair, *flows: str) -> None:
     for flow in flows:
-        pair.dwp.submit(flow, f"{flow} {pair.dwp.place.new_id()}".encode(), flow=flow)
+        pair.dwp.submit(flow, f"{flow} {pair.dwp.context.new_id()}".encode(), flow=flow)
     for stage in pair.stages_of(pair.dwp)[:1]:
         stage.step()
 

@@ -20,7 +20,7 @@ from gateway.ledger.tables import CONSIGNMENTS
 from gateway.spool.drops import Rule
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
-from gateway.spool.stability import Settling
+from gateway.spool.stability import Stability
 from gateway.stages.context import Stage
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.open import Open
@@ -30,7 +30,7 @@ from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal
 from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
-from gateway.stages.timers.overdue_receipts import Overdue
+from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.storage.durable import DISK, Disk
 from gateway.storage.writers import Writers, writers_of
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
@@ -159,7 +159,7 @@ def test_no_room_for_a_landed_file_leaves_it_there_and_no_half_copy(
     pair.dwp.submit("a.xml", b"claim a")
     pair.work_alone(pair.dwp)
     said: list[str] = []
-    monkeypatch.setattr(type(pair.la.place), "say_deferred", lambda _place, error, **_keys: said.append(error.code))
+    monkeypatch.setattr(type(pair.la.context), "say_deferred", lambda _context, error, **_keys: said.append(error.code))
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copyfileobj", _no_room)
         stage(pair, pair.la, Collect).step()
@@ -209,8 +209,8 @@ def admitting(bench: Bench, disk: Disk = DISK, writers: Callable[[int], Writers]
         return bench.now
 
     aside = SetAside(bench.home.outbound, {}, 60.0, now, disk, writers)
-    intake = Intake(bench.home.outbound, rules, {bench.other}, Settling(now), aside, disk, writers)
-    admit = Admit(bench.place, intake, aside)
+    intake = Intake(bench.home.outbound, rules, {bench.other}, Stability(now), aside, disk, writers)
+    admit = Admit(bench.context, intake, aside)
     admit.recover()
     return admit
 
@@ -309,9 +309,9 @@ def test_a_clock_that_was_two_days_ahead_makes_nothing_wait_for_two_days_once_it
         transaction.set_lane(dwp.other, failures=12, due=transaction.now + 600.0, code="link-unreachable")
     dwp.sql("UPDATE transfers SET due = ? WHERE name = 'b.xml'", dwp.now + 300.0)
     dwp.sql("UPDATE consignments SET due = ? WHERE state = 'sent'", dwp.now + 14400.0)
-    stage(pair, dwp, Overdue).step()
+    stage(pair, dwp, OverdueReceipts).step()
     dwp.now -= 2 * DAY
-    stage(pair, dwp, Overdue).step()
+    stage(pair, dwp, OverdueReceipts).step()
     assert lane(dwp)["due"] <= dwp.now
     pair.work()
     assert states(dwp) == ["receipted", "receipted"]
@@ -326,7 +326,7 @@ def test_pauses_of_a_right_clock_are_kept(pair: Pair) -> None:
         transaction.set_lane(dwp.other, failures=12, due=transaction.now + 890.0, code="link-unreachable")
     due = lane(dwp)["due"]
     dwp.now += 40.0
-    stage(pair, dwp, Overdue).step()
+    stage(pair, dwp, OverdueReceipts).step()
     assert lane(dwp)["due"] == due
     assert states(dwp) == ["sent"]
 

@@ -85,13 +85,13 @@ def submit(bench: Bench, count: int) -> dict[str, bytes]:
     for start in range(0, count, 500):
         rows = []
         for name, content in files[start : start + 500]:
-            identity = bench.place.new_id()
+            identity = bench.context.new_id()
             (bench.home.custody / identity).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
             row = {"id": identity, "flow": "claim", "partner": bench.other, "name": name, "size": len(content)}
             rows.append({**row, "sha256": digest, "origin": None, "reference": None})
         with bench.ledger.write() as transaction:
-            record_admitted(bench.place, transaction, rows)
+            record_admitted(bench.context, transaction, rows)
     return contents
 
 
@@ -164,7 +164,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
     with two_ledgers(root) as pair:
         bench = pair.dwp
         now = bench.now
-        place = replace(bench.place, clock=lambda: now, chance=chance.random)
+        context = replace(bench.context, clock=lambda: now, chance=chance.random)
         post = Post(away=True, clock=lambda: now)
         row = {
             "direction": "out",
@@ -178,8 +178,8 @@ def come_back(root: Path, partners: int) -> Counter[int]:
             rows = [{**row, "id": f"c-{code}", "partner": code, "expires": now + DAY} for code in codes]
             transaction.connection.execute(insert(CONSIGNMENTS), rows)
             for code in codes:
-                transaction.set_lane(code, failures=600, due=place.retry_at(600), code="link-unreachable")
-        send = Send(place, {code: post.to(code) for code in codes}, lambda: None)
+                transaction.set_lane(code, failures=600, due=context.retry_at(600), code="link-unreachable")
+        send = Send(context, {code: post.to(code) for code in codes}, lambda: None)
         try:
             back = now + 2 * CAP
             while len(post.sent) < partners:

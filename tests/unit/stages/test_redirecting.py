@@ -36,7 +36,7 @@ from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
 from gateway.validation.contract import Finding, Report
@@ -59,17 +59,17 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def place(pair: Pair) -> Workplace:
+def context(pair: Pair) -> StageContext:
     return connected(pair.la)
 
 
-def connected(bench: Bench, **flows: FlowSettings) -> Workplace:
+def connected(bench: Bench, **flows: FlowSettings) -> StageContext:
     """The wrong authority's surroundings, with two authorities among its partners."""
     more = {code: Partner(code=code, name=code, fingerprint="C" * 40, link="none") for code in (RIGHT, FURTHER)}
     settings = replace(
         bench.settings, partners={**bench.settings.partners, **more}, flows={**bench.settings.flows, **flows}
     )
-    return replace(bench.place, settings=settings, routes=routes(settings))
+    return replace(bench.context, settings=settings, routes=routes(settings))
 
 
 def order(to: str = RIGHT, given: Path | None = None, opened: str = "by-system") -> Order:
@@ -92,8 +92,8 @@ def lies(home: Home, name: str = "claim-1.xml") -> Path:
     return home.inbound / "claim" / "DWP" / name
 
 
-def pass_on(place: Workplace, row: Row[Any], wanted: Order | None = None) -> Passed:
-    return redirecting.redirect(place, row.id, wanted or order(), READERS)
+def pass_on(context: StageContext, row: Row[Any], wanted: Order | None = None) -> Passed:
+    return redirecting.redirect(context, row.id, wanted or order(), READERS)
 
 
 def untouched(pair: Pair, row: Row[Any]) -> None:
@@ -105,9 +105,11 @@ def untouched(pair: Pair, row: Row[Any]) -> None:
         assert records.transfers(connection, direction=Direction.OUT) == []
 
 
-def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(pair: Pair, place: Workplace) -> None:
+def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(
+    pair: Pair, context: StageContext
+) -> None:
     row = deliver(pair)
-    passed = pass_on(place, row)
+    passed = pass_on(context, row)
     holdings, original = unwrap((pair.la.home.custody / passed.redirect).read_bytes())
     assert original == Original("claim", row.name, CONTENT)
     day = holdings[0].passed
@@ -124,9 +126,9 @@ def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(
     )  # fmt: skip
 
 
-def test_sender_is_told_that_it_was_refused_and_where_it_went(pair: Pair, place: Workplace) -> None:
+def test_sender_is_told_that_it_was_refused_and_where_it_went(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    passed = pass_on(place, row)
+    passed = pass_on(context, row)
     # Only the receipt is to travel: the road to the right authority is none of this test's.
     pair.la.sql("UPDATE transfers SET due = 9e9 WHERE id = ?", passed.redirect)
     pair.work()
@@ -135,22 +137,22 @@ def test_sender_is_told_that_it_was_refused_and_where_it_went(pair: Pair, place:
     assert sent.reason == f"It belongs to {RIGHT} (moved), and was passed on to it as transfer {passed.redirect}."
 
 
-def test_dry_run_says_what_would_happen_and_changes_nothing(pair: Pair, place: Workplace) -> None:
+def test_dry_run_says_what_would_happen_and_changes_nothing(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    passed = redirecting.redirect(place, row.id[:30], order(), READERS, dry_run=True)
+    passed = redirecting.redirect(context, row.id[:30], order(), READERS, dry_run=True)
     assert (passed.transfer, passed.removed, passed.holders) == (row.id, row.name, (HERE,))
     assert lies(pair.la.home).read_bytes() == CONTENT
     untouched(pair, row)
 
 
-def test_second_redirect_is_refused(pair: Pair, place: Workplace) -> None:
+def test_second_redirect_is_refused(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    passed = pass_on(place, row)
+    passed = pass_on(context, row)
     with pytest.raises(UsageWrong, match=passed.redirect):
-        pass_on(place, row, order(FURTHER))
+        pass_on(context, row, order(FURTHER))
 
 
-def test_answered_file_cannot_be_redirected(pair: Pair, place: Workplace) -> None:
+def test_answered_file_cannot_be_redirected(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
     word = pair.la.home.outcomes / "claim" / "DWP" / f"{row.name}.accepted"
     word.write_bytes(b"")
@@ -158,12 +160,12 @@ def test_answered_file_cannot_be_redirected(pair: Pair, place: Workplace) -> Non
     pair.work()
     assert row_of(pair.la, row.name).state == State.INGESTED
     with pytest.raises(UsageWrong, match="answered"):
-        pass_on(place, row)
+        pass_on(context, row)
 
 
-def test_word_of_the_back_office_after_a_redirect_changes_nothing(pair: Pair, place: Workplace) -> None:
+def test_word_of_the_back_office_after_a_redirect_changes_nothing(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    passed = pass_on(place, row)
+    passed = pass_on(context, row)
     pair.la.sql("UPDATE transfers SET due = 9e9 WHERE id = ?", passed.redirect)
     before = row_of(pair.la, row.name)
     outcomes = pair.la.home.outcomes / "claim" / "DWP"
@@ -182,7 +184,7 @@ def test_word_of_the_back_office_after_a_redirect_changes_nothing(pair: Pair, pl
 
 
 def test_purge_that_broke_off_is_finished_at_the_next_start(
-    pair: Pair, place: Workplace, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, context: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = deliver(pair)
     calls = []
@@ -196,7 +198,7 @@ def test_purge_that_broke_off_is_finished_at_the_next_start(
     with monkeypatch.context() as patch:
         patch.setattr("gateway.stages.redirecting.purge", broken)
         with pytest.raises(DiskFailed):
-            pass_on(place, row)
+            pass_on(context, row)
     assert lies(pair.la.home).read_bytes() == CONTENT
     assert row_of(pair.la, row.name).origin == row.name
     tidy(pair.la.home, pair.la.ledger, Role.INSPECT)
@@ -204,9 +206,9 @@ def test_purge_that_broke_off_is_finished_at_the_next_start(
     assert row_of(pair.la, row.name).origin is None
 
 
-def test_purge_leaves_what_is_not_the_delivered_file(pair: Pair, place: Workplace) -> None:
+def test_purge_leaves_what_is_not_the_delivered_file(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    pass_on(place, row)
+    pass_on(context, row)
     lies(pair.la.home).write_bytes(CONTENT[:-1] + b"!")
     (elsewhere := pair.la.home.root / "elsewhere").write_bytes(CONTENT)
     lies(pair.la.home, "link.xml").symlink_to(elsewhere)
@@ -216,41 +218,43 @@ def test_purge_leaves_what_is_not_the_delivered_file(pair: Pair, place: Workplac
     assert elsewhere.read_bytes() == CONTENT
 
 
-def test_marker_goes_with_its_file(pair: Pair, place: Workplace) -> None:
+def test_marker_goes_with_its_file(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
     marker = lies(pair.la.home, f"{row.name}.done")
     marker.touch()
-    pass_on(place, row)
+    pass_on(context, row)
     assert not marker.exists()
 
 
-def test_of_two_files_with_the_same_bytes_its_own_goes(pair: Pair, place: Workplace) -> None:
+def test_of_two_files_with_the_same_bytes_its_own_goes(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
     own = lies(pair.la.home, f"claim-1~{row.id}.xml")
     own.write_bytes(CONTENT)
     pair.la.sql("UPDATE transfers SET placed = NULL WHERE id = ?", row.id)
-    assert pass_on(place, row).removed == own.name
+    assert pass_on(context, row).removed == own.name
     assert not own.exists()
     assert lies(pair.la.home).exists()
 
 
-def test_file_that_was_taken_away_has_to_be_given_byte_for_byte(pair: Pair, place: Workplace, tmp_path: Path) -> None:
+def test_file_that_was_taken_away_has_to_be_given_byte_for_byte(
+    pair: Pair, context: StageContext, tmp_path: Path
+) -> None:
     row = deliver(pair)
     lies(pair.la.home).unlink()
     with pytest.raises(OriginalMissing):
-        pass_on(place, row)
+        pass_on(context, row)
     given = tmp_path / "exported.xml"
     for wrong in (CONTENT + b"!", CONTENT[:-1] + b"!"):
         given.write_bytes(wrong)
         with pytest.raises(OriginalOther):
-            pass_on(place, row, order(given=given))
+            pass_on(context, row, order(given=given))
     with pytest.raises(OriginalOther):
-        pass_on(place, row, order(given=tmp_path / "nowhere.xml"))
+        pass_on(context, row, order(given=tmp_path / "nowhere.xml"))
     given.write_bytes(CONTENT)
     with pytest.raises(UsageWrong, match="--opened"):
-        pass_on(place, row, order(given=given, opened="no"))
+        pass_on(context, row, order(given=given, opened="no"))
     untouched(pair, row)
-    assert pass_on(place, row, order(given=given)).removed is None
+    assert pass_on(context, row, order(given=given)).removed is None
     assert given.read_bytes() == CONTENT
 
 
@@ -259,18 +263,18 @@ def test_file_that_was_taken_away_has_to_be_given_byte_for_byte(pair: Pair, plac
     [("E06000001", PartnerUnknown), (HERE, UsageWrong), ("DWP", UsageWrong)],
     ids=["unknown", "itself", "no authority"],
 )
-def test_wrong_addressee_is_refused(pair: Pair, place: Workplace, to: str, error: type[GatewayError]) -> None:
+def test_wrong_addressee_is_refused(pair: Pair, context: StageContext, to: str, error: type[GatewayError]) -> None:
     row = deliver(pair)
     with pytest.raises(error):
-        pass_on(place, row, order(to))
+        pass_on(context, row, order(to))
     untouched(pair, row)
 
 
-def test_flow_that_is_not_permitted_to_the_partner_is_refused(pair: Pair, place: Workplace) -> None:
+def test_flow_that_is_not_permitted_to_the_partner_is_refused(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
-    closed = replace(place.routes, outgoing={**place.routes.outgoing, "redirect": frozenset({FURTHER})})
+    closed = replace(context.routes, outgoing={**context.routes.outgoing, "redirect": frozenset({FURTHER})})
     with pytest.raises(FlowNotPermitted):
-        pass_on(replace(place, routes=closed), row)
+        pass_on(replace(context, routes=closed), row)
     untouched(pair, row)
 
 
@@ -282,16 +286,16 @@ def test_file_that_would_be_too_large_is_refused(pair: Pair) -> None:
     untouched(pair, row)
 
 
-def test_what_was_sent_from_here_cannot_be_passed_on(pair: Pair, place: Workplace) -> None:
+def test_what_was_sent_from_here_cannot_be_passed_on(pair: Pair, context: StageContext) -> None:
     row = deliver(pair)
     with pytest.raises(UsageWrong, match="Only an authority"):
-        redirecting.redirect(pair.dwp.place, row.id, order(), READERS)
-    passed = pass_on(place, row)
+        redirecting.redirect(pair.dwp.context, row.id, order(), READERS)
+    passed = pass_on(context, row)
     with pytest.raises(UsageWrong, match="sent from here"):
-        redirecting.redirect(place, passed.redirect, order(), READERS)
+        redirecting.redirect(context, passed.redirect, order(), READERS)
 
 
-def test_document_that_breaks_its_rules_goes_nowhere(pair: Pair, place: Workplace) -> None:
+def test_document_that_breaks_its_rules_goes_nowhere(pair: Pair, context: StageContext) -> None:
     class Strict:
         def validate(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Report]]:
             for job in jobs:
@@ -299,7 +303,7 @@ def test_document_that_breaks_its_rules_goes_nowhere(pair: Pair, place: Workplac
 
     row = deliver(pair)
     with pytest.raises(ContentInvalid, match="line 5"):
-        redirecting.redirect(place, row.id, order(), cast("Sandbox", Strict()))
+        redirecting.redirect(context, row.id, order(), cast("Sandbox", Strict()))
     assert lies(pair.la.home).exists()
     untouched(pair, row)
 
@@ -308,7 +312,7 @@ def received(bench: Bench, sender: str, holdings: Sequence[Holding]) -> str:
     """A redirect document from another authority, as delivered; the transfer's id."""
     made = Redirect("RED-00000001", Office("HB01", "Oldborough"), holdings_day(), holdings, ORIGINAL)
     content = write(made)
-    transfer, consignment = bench.place.new_id(), bench.place.new_id()
+    transfer, consignment = bench.context.new_id(), bench.context.new_id()
     directory = bench.home.inbound / "redirect" / sender
     directory.mkdir(parents=True)
     (directory / "redirect-1.xml").write_bytes(content)
@@ -339,9 +343,9 @@ def held(by: str, since: str, to: str) -> Holding:
     )
 
 
-def test_redirect_of_a_redirect_carries_the_history_on(pair: Pair, place: Workplace) -> None:
+def test_redirect_of_a_redirect_carries_the_history_on(pair: Pair, context: StageContext) -> None:
     transfer = received(pair.la, RIGHT, [held(RIGHT, "DWP", HERE)])
-    passed = redirecting.redirect(place, transfer, order(FURTHER), READERS)
+    passed = redirecting.redirect(context, transfer, order(FURTHER), READERS)
     assert passed.holders == (RIGHT, HERE)
     holdings, original = unwrap((pair.la.home.custody / passed.redirect).read_bytes())
     assert original == ORIGINAL
@@ -351,20 +355,20 @@ def test_redirect_of_a_redirect_carries_the_history_on(pair: Pair, place: Workpl
     assert list((pair.la.home.inbound / "redirect" / RIGHT).iterdir()) == []
 
 
-def test_file_does_not_go_round_in_circles(pair: Pair, place: Workplace) -> None:
+def test_file_does_not_go_round_in_circles(pair: Pair, context: StageContext) -> None:
     transfer = received(pair.la, RIGHT, [held(FURTHER, "DWP", RIGHT), held(RIGHT, FURTHER, HERE)])
     for to in (RIGHT, FURTHER):
         with pytest.raises(UsageWrong, match="telephone"):
-            redirecting.redirect(place, transfer, order(to), READERS)
+            redirecting.redirect(context, transfer, order(to), READERS)
 
 
 def test_file_does_not_go_round_in_circles_under_another_code(pair: Pair) -> None:
     digits = [Partner(code=code, name=code, fingerprint="C" * 40, link="none") for code in ("4220", "3805")]
-    place = connected(pair.la)
+    context = connected(pair.la)
     more = {each.code: each for each in digits}
-    settings = replace(place.settings, partners={**place.settings.partners, **more})
-    place = replace(place, settings=settings, routes=routes(settings))
+    settings = replace(context.settings, partners={**context.settings.partners, **more})
+    context = replace(context, settings=settings, routes=routes(settings))
     transfer = received(pair.la, RIGHT, [held(FURTHER, "DWP", RIGHT), held(RIGHT, FURTHER, HERE)])
     for to in ("4220", "3805"):
         with pytest.raises(UsageWrong, match="telephone"):
-            redirecting.redirect(place, transfer, order(to), READERS)
+            redirecting.redirect(context, transfer, order(to), READERS)

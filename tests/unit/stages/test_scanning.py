@@ -149,7 +149,7 @@ def test_quarantined_file_is_discarded_from_the_vault(tmp_path: Path) -> None:
         pair.work()
         (kept,) = locked_away(pair.dwp)
         assert decisions.kept_file(pair.dwp.home, kept).is_file()
-        decisions.discard(pair.dwp.place, kept.id, WHY)
+        decisions.discard(pair.dwp.context, kept.id, WHY)
         assert places_of(pair.dwp, b"a virus") == set()
         assert locked_away(pair.dwp) == []
 
@@ -161,7 +161,7 @@ def test_a_name_that_a_crash_left_in_the_vault_goes_at_the_next_start_and_what_i
         pair.dwp.submit("bad.xml", b"a virus")
         pair.work()
         (kept,) = locked_away(pair.dwp)
-        stray = pair.dwp.home.infected / pair.dwp.place.new_id()
+        stray = pair.dwp.home.infected / pair.dwp.context.new_id()
         stray.write_bytes(b"a virus, locked away once more")
         tidy(pair.dwp.home, pair.dwp.ledger, Role.INSPECT)
         assert list(pair.dwp.home.infected.iterdir()) == [decisions.kept_file(pair.dwp.home, kept)]
@@ -202,7 +202,7 @@ def test_file_that_the_scanner_fails_on_again_and_again_is_held_and_scanned_agai
             pair.dwp.now += 1000
         row = row_of(pair.dwp, "hard.xml", Direction.OUT)
         assert (row.state, row.code, row.resume, scanner.asked) == (State.HELD, "scan-incomplete", State.ADMITTED, 6)
-        decisions.release(pair.dwp.place, row.id, WHY)
+        decisions.release(pair.dwp.context, row.id, WHY)
         pair.work()
         row = row_of(pair.dwp, "hard.xml", Direction.OUT)
         assert (row.state, row.code, scanner.asked) == (State.ADMITTED, "scan-failed", 7)
@@ -226,7 +226,7 @@ def test_extract_of_another_size_than_the_last_is_held_and_goes_when_released(tm
             assert (row.state, row.code) == (state, "extract-volume" if state is State.HELD else None), name
         held = row_of(pair.la, f"hb{LA} far-more", Direction.OUT)
         assert (held.resume, "22500" in held.reason, "14900" in held.reason) == (State.VALIDATED, True, True)
-        decisions.release(pair.la.place, held.id, WHY)
+        decisions.release(pair.la.context, held.id, WHY)
         pair.work()
         assert row_of(pair.la, f"hb{LA} far-more", Direction.OUT).state == State.RECEIPTED
         assert row_of(pair.dwp, f"hb{LA} far-more", Direction.IN).state == State.DELIVERED

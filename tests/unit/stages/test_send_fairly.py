@@ -48,7 +48,7 @@ class Link:
     def __init__(self, bench: Bench, post: Post, partners: Sequence[str]) -> None:
         self.post = post
         self._rung = threading.Event()
-        self.send = Send(bench.place, {partner: post.to(partner) for partner in partners}, self._rung.set)
+        self.send = Send(bench.context, {partner: post.to(partner) for partner in partners}, self._rung.set)
 
     def round(self, stuck: int = 0) -> None:
         """One look at what is due, and every lane that it started brought to its end, but for so many stuck ones."""

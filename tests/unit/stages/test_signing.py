@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import KeyUnconfirmed
 from gateway.ledger.queries import records
 from gateway.settings.model import KeySettings
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.signing import Signing, note_use
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
 
@@ -34,43 +34,43 @@ def until(pair: Pair) -> float:
 
 
 @pytest.fixture
-def place(pair: Pair, until: float) -> Workplace:
+def context(pair: Pair, until: float) -> StageContext:
     """DWP's surroundings, after its key was changed."""
     keys = KeySettings(old_openpgp=OLD, old_openpgp_until=datetime.fromtimestamp(until, UTC))
-    return replace(pair.dwp.place, settings=replace(pair.dwp.settings, keys=keys))
+    return replace(pair.dwp.context, settings=replace(pair.dwp.settings, keys=keys))
 
 
-def confirmations(place: Workplace) -> list[tuple[str, str | None]]:
-    with place.ledger.read() as connection:
+def confirmations(context: StageContext) -> list[tuple[str, str | None]]:
+    with context.ledger.read() as connection:
         return [(entry.subject, entry.partner) for entry in records.chain(connection) if entry.event == "key.confirmed"]
 
 
 def test_without_a_change_the_one_key_signs_and_nothing_is_noted(pair: Pair) -> None:
-    place = pair.dwp.place
-    assert Signing(place).signer(LA, pair.dwp.now + 1000 * DAY) == NEW
-    with place.ledger.write() as transaction:
-        note_use(transaction, place.settings, LA, NEW)
-    assert confirmations(place) == []
+    context = pair.dwp.context
+    assert Signing(context).signer(LA, pair.dwp.now + 1000 * DAY) == NEW
+    with context.ledger.write() as transaction:
+        note_use(transaction, context.settings, LA, NEW)
+    assert confirmations(context) == []
 
 
-def test_old_key_signs_until_the_partner_has_sealed_to_the_new_one(place: Workplace) -> None:
-    signing = Signing(place)
+def test_old_key_signs_until_the_partner_has_sealed_to_the_new_one(context: StageContext) -> None:
+    signing = Signing(context)
     assert signing.signer(LA) == OLD
-    with place.ledger.write() as transaction:
-        note_use(transaction, place.settings, LA, OLD)
+    with context.ledger.write() as transaction:
+        note_use(transaction, context.settings, LA, OLD)
     assert signing.signer(LA) == OLD
     for _ in range(2):
-        with place.ledger.write() as transaction:
-            note_use(transaction, place.settings, LA, NEW)
-    assert confirmations(place) == [(f"{LA}/{NEW}", LA)]
+        with context.ledger.write() as transaction:
+            note_use(transaction, context.settings, LA, NEW)
+    assert confirmations(context) == [(f"{LA}/{NEW}", LA)]
     assert signing.signer(LA) == NEW
-    assert Signing(place).signer("W06000024") == OLD, "another partner's word says nothing of this one"
+    assert Signing(context).signer("W06000024") == OLD, "another partner's word says nothing of this one"
 
 
 def test_what_could_be_underway_at_the_end_date_is_not_signed_with_the_old_key(
-    pair: Pair, place: Workplace, until: float
+    pair: Pair, context: StageContext, until: float
 ) -> None:
-    signing = Signing(place)
+    signing = Signing(context)
     assert signing.signer(LA, until) == OLD
     with pytest.raises(KeyUnconfirmed):
         signing.signer(LA, until + 1)
@@ -81,11 +81,11 @@ def test_what_could_be_underway_at_the_end_date_is_not_signed_with_the_old_key(
         signing.signer(LA)
 
 
-def test_revoked_key_signs_for_nobody_from_the_first_moment(place: Workplace) -> None:
-    keys = place.settings.keys.model_copy(update={"revoked_openpgp": (OLD,)})
-    revoked = replace(place, settings=replace(place.settings, keys=keys))
+def test_revoked_key_signs_for_nobody_from_the_first_moment(context: StageContext) -> None:
+    keys = context.settings.keys.model_copy(update={"revoked_openpgp": (OLD,)})
+    revoked = replace(context, settings=replace(context.settings, keys=keys))
     with pytest.raises(KeyUnconfirmed):
         Signing(revoked).signer(LA)
-    with place.ledger.write() as transaction:
+    with context.ledger.write() as transaction:
         note_use(transaction, revoked.settings, LA, NEW)
     assert Signing(revoked).signer(LA) == NEW

@@ -26,7 +26,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 def send(bench: Bench, flow: str, told: Mapping[str, Any]) -> str:
     """Submit a file whose validator tells this; lists become JSON in a text, as validators give them."""
     plain = {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
-    identity = bench.place.new_id()
+    identity = bench.context.new_id()
     return bench.submit(f"hb{LA} {flow}-{identity}", b"facts " + json.dumps(plain).encode(), flow)
 
 
@@ -88,6 +88,6 @@ def test_the_first_word_of_the_chain_about_a_subject_is_found_among_many(pair: P
                 transaction.record("extract.expected", "extract", subject, subject)
         pair.dwp.now += 60
     with pair.dwp.ledger.read() as connection:
-        said = referrals.said_about(connection, ["extract.expected", "extract.late"], subjects)
+        said = referrals.events_about(connection, ["extract.expected", "extract.late"], subjects)
     assert len(said) == 1200
     assert len(set(said.values())) == 1

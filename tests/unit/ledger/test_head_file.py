@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LedgerRolledBack
 from gateway.ledger.chain import Head
-from gateway.ledger.head_file import Witness
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger, read_head
 
@@ -27,7 +27,7 @@ class Site:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "ledger" / "ledger.sqlite3"
-        self.witness = Witness(root / "ledger-head")
+        self.witness = HeadFile(root / "ledger-head")
         migrate(self.path)
 
     @contextmanager
@@ -130,7 +130,7 @@ def test_a_torn_or_altered_record_counts_as_none(
     tmp_path_factory: pytest.TempPathFactory, number: int, at: int, byte: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"witness-{os.getpid()}"
-    witness = Witness(path)
+    witness = HeadFile(path)
     witness.remember(Head(number, SHA256))
     content = path.read_bytes()
     altered = content[:at] + bytes([byte]) + content[at + 1 :]

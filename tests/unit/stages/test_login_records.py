@@ -16,7 +16,7 @@ from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import records
 from gateway.ledger.queries.logins import recorded
-from gateway.stages.timers.login_records import Record
+from gateway.stages.timers.login_records import LoginRecords
 from tests.fakes.two_ledgers import Bench, two_ledgers
 
 HOUR = 1_794_996_000.0
@@ -32,7 +32,7 @@ def dwp(tmp_path: Path) -> Iterator[Bench]:
 
 
 def leave(bench: Bench, count: Count | bytes) -> Path:
-    path = bench.home.logins / f"{bench.place.new_id()}.logins"
+    path = bench.home.logins / f"{bench.context.new_id()}.logins"
     path.write_bytes(count if isinstance(count, bytes) else render(count))
     return path
 
@@ -46,7 +46,7 @@ def said(bench: Bench) -> list[tuple[str, str | None, dict[str, Any]]]:
 def test_a_count_is_an_event_for_each_kind_and_its_file_is_gone(dwp: Bench) -> None:
     leave(dwp, Count(HOUR, {LA: 1}))
     leave(dwp, Count(HOUR, {LA: 40, WRONG: 1000}))
-    assert Record(dwp.place).step().done == 2
+    assert LoginRecords(dwp.context).step().done == 2
     hour = "2026-11-18T10:00:00.000Z"
     assert said(dwp) == [
         ("logon.accepted", "E09000030", {"fingerprint": KEY, "count": 1, "hour": hour}),
@@ -54,7 +54,7 @@ def test_a_count_is_an_event_for_each_kind_and_its_file_is_gone(dwp: Bench) -> N
         ("logon.refused", None, {"code": "wrong-key", "count": 1000, "hour": hour}),
     ]
     assert list(dwp.home.logins.iterdir()) == []
-    assert Record(dwp.place).step().done == 0
+    assert LoginRecords(dwp.context).step().done == 0
 
 
 def test_a_count_whose_file_could_not_be_removed_is_recorded_once(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_a_count_whose_file_could_not_be_removed_is_recorded_once(dwp: Bench, mo
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuse)
         with pytest.raises(DiskFailed):
-            Record(dwp.place).step()
+            LoginRecords(dwp.context).step()
     assert len(said(dwp)) == 1
-    Record(dwp.place).step()
+    LoginRecords(dwp.context).step()
     assert len(said(dwp)) == 1
     assert list(dwp.home.logins.iterdir()) == []
 
@@ -77,7 +77,7 @@ def test_a_count_whose_file_could_not_be_removed_is_recorded_once(dwp: Bench, mo
 def test_what_is_no_count_is_told_as_lost_and_nothing_of_it_is_believed(dwp: Bench, content: bytes) -> None:
     leave(dwp, content)
     leave(dwp, Count(HOUR, {WRONG: 1}))
-    Record(dwp.place).step()
+    LoginRecords(dwp.context).step()
     assert [event for event, _, _ in said(dwp)] == ["logon.lost", "logon.refused"]
     assert list(dwp.home.logins.iterdir()) == []
 
@@ -87,10 +87,10 @@ def test_a_link_and_a_pipe_are_removed_and_what_they_lead_to_is_left(dwp: Bench,
     precious = tmp_path / "precious"
     precious.write_bytes(render(Count(HOUR, {LA: 7})))
     leave(dwp, b"").unlink()
-    link, pipe = (dwp.home.logins / f"{dwp.place.new_id()}.logins" for _ in range(2))
+    link, pipe = (dwp.home.logins / f"{dwp.context.new_id()}.logins" for _ in range(2))
     link.symlink_to(precious)
     os.mkfifo(pipe)
-    Record(dwp.place).step()
+    LoginRecords(dwp.context).step()
     assert [event for event, _, _ in said(dwp)] == ["logon.lost"] * 2
     assert list(dwp.home.logins.iterdir()) == []
     assert precious.exists()
@@ -101,7 +101,7 @@ def test_the_chain_is_asked_hour_by_hour_and_kinds_are_summed_up(dwp: Bench) -> 
         leave(dwp, Count(hour, {LA: count, WRONG: 1}))
     leave(dwp, b"no count")
     dwp.submit("a.xml", b"claim a")
-    Record(dwp.place).step()
+    LoginRecords(dwp.context).step()
     with dwp.ledger.read() as connection:
         found = [(each.hour[11:13], each.event, each.count) for each in recorded(connection, HOUR + 10)]
         later = [each.count for each in recorded(connection, HOUR + 3600)]

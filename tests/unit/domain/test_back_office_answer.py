@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.back_office_answer import MAX_BYTES, MAX_REASON, Fate, Word, judge, reason_of, spoken_about
+from gateway.domain.back_office_answer import MAX_BYTES, MAX_REASON, AnswerVerdict, Word, judge, reason_of, spoken_about
 
 
 @dataclass(frozen=True)
@@ -42,29 +42,29 @@ def test_the_name_says_what_is_said_and_about_what(name: str, meaning: tuple[str
 @pytest.mark.parametrize(
     ("rows", "fate"),
     [
-        ([], Fate.UNMATCHED),
-        ([Row(1)], Fate.HEARD),
-        ([Row(1, "opened")], Fate.EARLY),
-        ([Row(1), Row(2)], Fate.AMBIGUOUS),
-        ([Row(1), Row(2, "opened")], Fate.AMBIGUOUS),
-        ([ANSWERED], Fate.KNOWN),
-        ([REFUSED], Fate.CONTRARY),
-        ([ANSWERED, Row(2)], Fate.HEARD),
-        ([ANSWERED, Row(2, "delivered", "1:1:0:2")], Fate.CONTRARY),
-        ([Row(1, "delivered", "7:7:0:7"), Row(2)], Fate.KNOWN),
+        ([], AnswerVerdict.UNMATCHED),
+        ([Row(1)], AnswerVerdict.HEARD),
+        ([Row(1, "opened")], AnswerVerdict.EARLY),
+        ([Row(1), Row(2)], AnswerVerdict.AMBIGUOUS),
+        ([Row(1), Row(2, "opened")], AnswerVerdict.AMBIGUOUS),
+        ([ANSWERED], AnswerVerdict.KNOWN),
+        ([REFUSED], AnswerVerdict.CONTRARY),
+        ([ANSWERED, Row(2)], AnswerVerdict.HEARD),
+        ([ANSWERED, Row(2, "delivered", "1:1:0:2")], AnswerVerdict.CONTRARY),
+        ([Row(1, "delivered", "7:7:0:7"), Row(2)], AnswerVerdict.KNOWN),
     ],
 )
-def test_an_accepted_word_is_judged_by_the_files_that_its_name_fits(rows: list[Row], fate: Fate) -> None:
+def test_an_accepted_word_is_judged_by_the_files_that_its_name_fits(rows: list[Row], fate: AnswerVerdict) -> None:
     assert judge(Word.ACCEPTED, "7:7:0:7", rows, {})[0] is fate
 
 
 def test_it_answers_the_one_that_waits() -> None:
-    assert judge(Word.REJECTED, "7:7:0:7", [ANSWERED, Row(2)], {}) == (Fate.HEARD, Row(2))
+    assert judge(Word.REJECTED, "7:7:0:7", [ANSWERED, Row(2)], {}) == (AnswerVerdict.HEARD, Row(2))
 
 
 def test_what_was_said_a_moment_ago_counts_as_said() -> None:
-    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.ACCEPTED})[0] is Fate.KNOWN
-    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.REJECTED})[0] is Fate.CONTRARY
+    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.ACCEPTED})[0] is AnswerVerdict.KNOWN
+    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.REJECTED})[0] is AnswerVerdict.CONTRARY
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.spool.stability import Mark, Readiness, Settling
+from gateway.spool.stability import Mark, Readiness, Stability
 
 KEY = ("claim", "E09000030", "a.xml")
 PATH = Path("/spool/outbound/claim/E09000030/a.xml")
@@ -17,9 +17,9 @@ class Time:
         self.steady += seconds
 
 
-def made() -> tuple[Settling, Time]:
+def made() -> tuple[Stability, Time]:
     time = Time()
-    return Settling(lambda: time.steady), time
+    return Stability(lambda: time.steady), time
 
 
 def mark(size: int, mtime_ns: int, ctime_ns: int = 0) -> Mark:

@@ -52,7 +52,9 @@ def test_every_day_since_1880_is_a_past_date(day: date) -> None:
 
 def test_tomorrow_is_tolerated_and_the_day_after_is_not() -> None:
     assert government_types.past_date_fault((TODAY + timedelta(days=1)).isoformat(), today=TODAY) is None
-    assert government_types.past_date_fault((TODAY + timedelta(days=2)).isoformat(), today=TODAY) == "a date in the future"
+    assert (
+        government_types.past_date_fault((TODAY + timedelta(days=2)).isoformat(), today=TODAY) == "a date in the future"
+    )
 
 
 @pytest.mark.parametrize("text", ["1879-12-31", "1066-10-14", "2099-01-01"])

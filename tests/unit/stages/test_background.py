@@ -16,7 +16,7 @@ from gateway import assembly
 from gateway.crypto.contract import ByteReader, Opened, Sealed
 from gateway.errors import GatewayError, LedgerCorrupt, SignatureBad
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.stages.background import LARGE_PLAIN, LARGE_SEALED, Beside
+from gateway.stages.background import LARGE_PLAIN, LARGE_SEALED, Background
 from gateway.stages.context import Stage
 from gateway.stages.inbound.open import Open
 from gateway.stages.outbound.pack import Pack
@@ -81,8 +81,8 @@ def _packed(pair: Pair, *contents: tuple[str, bytes]) -> None:
 
 def test_claim_is_sealed_while_an_extract_is_being_sealed(pair: Pair) -> None:
     slow, woken = SlowPgp("DWP"), threading.Event()
-    beside = Beside[Any](slow, woken.set)
-    seal = Seal(pair.dwp.place, PretendedPgp("DWP"), partial(assembly._archive, pair.dwp.place), beside)
+    beside = Background[Any](slow, woken.set)
+    seal = Seal(pair.dwp.context, PretendedPgp("DWP"), partial(assembly._archive, pair.dwp.context), beside)
     try:
         _packed(pair, ("extract", b"extract" + bytes(LARGE_PLAIN)))
         step = seal.step()
@@ -122,8 +122,10 @@ def test_claim_is_opened_while_a_large_one_is_being_opened_whatever_becomes_of_t
     _landed(pair)
     slow, woken = SlowPgp("E09000030"), threading.Event()
     slow.error = error
-    place = pair.la.place
-    opening = Open(place, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Beside[Any](slow, woken.set))
+    context = pair.la.context
+    opening = Open(
+        context, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Background[Any](slow, woken.set)
+    )
     try:
         assert opening.step().done == 1
         assert slow.begun.wait(60)
@@ -144,8 +146,10 @@ def test_error_that_stops_the_gateway_comes_out_of_the_work_beside(pair: Pair) -
     slow, woken = SlowPgp("E09000030"), threading.Event()
     slow.error = LedgerCorrupt("a test")
     slow.leave.set()
-    place = pair.la.place
-    opening = Open(place, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Beside[Any](slow, woken.set))
+    context = pair.la.context
+    opening = Open(
+        context, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Background[Any](slow, woken.set)
+    )
     try:
         opening.step()
         assert woken.wait(60)

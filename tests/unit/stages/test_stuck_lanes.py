@@ -46,7 +46,7 @@ class _Lane:
 
     def _start(self) -> None:
         self._rung = threading.Event()
-        self._send = Send(self._bench.place, {LA: self._post.to(LA)}, self._rung.set)
+        self._send = Send(self._bench.context, {LA: self._post.to(LA)}, self._rung.set)
 
     def restart(self) -> None:
         self.close()
@@ -172,7 +172,7 @@ def test_first_success_ends_it_and_the_next_trouble_is_told_anew(bench: Bench) -
 
 def test_number_of_failures_is_a_setting(bench: Bench) -> None:
     link = bench.settings.link.model_copy(update={"alarm_failures": 2})
-    bench.place = replace(bench.place, settings=replace(bench.settings, link=link))
+    bench.context = replace(bench.context, settings=replace(bench.settings, link=link))
     with _lane(bench) as lane:
         lane.ends(RemoteRefused())
         assert not lane.alarms()

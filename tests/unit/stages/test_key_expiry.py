@@ -15,9 +15,9 @@ from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import PartnerKeyUnusable
 from gateway.ledger.queries import records
 from gateway.settings.model import KeySettings
-from gateway.stages.context import Workplace
+from gateway.stages.context import StageContext
 from gateway.stages.signing import note_use
-from gateway.stages.timers.key_expiry import Foresee, stage_of
+from gateway.stages.timers.key_expiry import KeyExpiry, stage_of
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
 
 LA = "E09000030"
@@ -72,13 +72,13 @@ def clock(pair: Pair) -> Clock:
 
 
 @pytest.fixture
-def place(pair: Pair, clock: Clock) -> Workplace:
-    return replace(pair.dwp.place, clock=clock)
+def context(pair: Pair, clock: Clock) -> StageContext:
+    return replace(pair.dwp.context, clock=clock)
 
 
-def told(place: Workplace) -> list[tuple[str, str, Any]]:
+def told(context: StageContext) -> list[tuple[str, str, Any]]:
     """What the chain has about the ends of keys: event, whose, days."""
-    with place.ledger.read() as connection:
+    with context.ledger.read() as connection:
         return [
             (entry.event, entry.subject.partition("/")[0], orjson.loads(entry.detail).get("days"))
             for entry in records.chain(connection)
@@ -86,8 +86,8 @@ def told(place: Workplace) -> list[tuple[str, str, Any]]:
         ]
 
 
-def foresee(place: Workplace, ends: Ends) -> Foresee:
-    return Foresee(place, cast("OpenPgp", ends))
+def foresee(context: StageContext, ends: Ends) -> KeyExpiry:
+    return KeyExpiry(context, cast("OpenPgp", ends))
 
 
 @pytest.mark.parametrize(
@@ -110,51 +110,51 @@ def test_warnings_are_due_at_exactly_30_14_7_and_1_days_and_at_the_end(left: flo
     assert stage_of(left) == days
 
 
-def test_each_warning_is_told_once_at_its_moment(place: Workplace, clock: Clock) -> None:
+def test_each_warning_is_told_once_at_its_moment(context: StageContext, clock: Clock) -> None:
     end = clock.now + 31 * DAY
-    stage = foresee(place, Ends(own=end, theirs=end + FAR))
+    stage = foresee(context, Ends(own=end, theirs=end + FAR))
     for days in (30, 14, 7, 1, 0):
-        before = len(told(place))
+        before = len(told(context))
         clock.now = end - days * DAY - 1
         due = stage.step().due
-        assert len(told(place)) == before
+        assert len(told(context)) == before
         assert due == end - days * DAY, "it comes back at the moment, and not an hour later"
         clock.now = due
         for _ in range(3):
             stage.step()
-        foresee(place, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
-        assert told(place)[before:] == [("key.expired" if days == 0 else "key.expiring", "own", days)]
+        foresee(context, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
+        assert told(context)[before:] == [("key.expired" if days == 0 else "key.expiring", "own", days)]
 
 
-def test_gateway_that_was_stopped_tells_only_what_holds_now(place: Workplace, clock: Clock) -> None:
-    foresee(place, Ends(own=clock.now + 5 * DAY, theirs=clock.now - 1)).step()
-    assert told(place) == [("key.expiring", "own", 7), ("key.expired", LA, 0)]
+def test_gateway_that_was_stopped_tells_only_what_holds_now(context: StageContext, clock: Clock) -> None:
+    foresee(context, Ends(own=clock.now + 5 * DAY, theirs=clock.now - 1)).step()
+    assert told(context) == [("key.expiring", "own", 7), ("key.expired", LA, 0)]
 
 
-def test_key_that_was_extended_is_told_as_renewed_once(place: Workplace, clock: Clock) -> None:
-    foresee(place, Ends(own=clock.now + DAY, theirs=clock.now + FAR)).step()
+def test_key_that_was_extended_is_told_as_renewed_once(context: StageContext, clock: Clock) -> None:
+    foresee(context, Ends(own=clock.now + DAY, theirs=clock.now + FAR)).step()
     for _ in range(2):
-        foresee(place, Ends(own=clock.now + FAR, theirs=clock.now + FAR)).step()
-    assert [event for event, _, _ in told(place)] == ["key.expiring", "key.renewed"]
-    foresee(place, Ends(own=clock.now + 2 * DAY, theirs=clock.now + FAR)).step()
-    assert told(place)[-1] == ("key.expiring", "own", 7)
+        foresee(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR)).step()
+    assert [event for event, _, _ in told(context)] == ["key.expiring", "key.renewed"]
+    foresee(context, Ends(own=clock.now + 2 * DAY, theirs=clock.now + FAR)).step()
+    assert told(context)[-1] == ("key.expiring", "own", 7)
 
 
-def test_key_that_is_missing_has_no_end(place: Workplace, clock: Clock) -> None:
+def test_key_that_is_missing_has_no_end(context: StageContext, clock: Clock) -> None:
     ends = Ends(own=clock.now + FAR, theirs=None)
-    foresee(place, ends).step()
-    assert (told(place), ends.asked) == ([], [LA])
+    foresee(context, ends).step()
+    assert (told(context), ends.asked) == ([], [LA])
 
 
-def test_end_of_an_overlap_is_told_while_a_partner_has_not_confirmed(place: Workplace, clock: Clock) -> None:
+def test_end_of_an_overlap_is_told_while_a_partner_has_not_confirmed(context: StageContext, clock: Clock) -> None:
     until = datetime.fromtimestamp(clock.now + 14 * DAY, UTC)
     keys = KeySettings(old_openpgp="C" * 40, old_openpgp_until=until)
-    place = replace(place, settings=replace(place.settings, keys=keys))
-    stage = foresee(place, Ends(own=clock.now + FAR, theirs=clock.now + FAR))
+    context = replace(context, settings=replace(context.settings, keys=keys))
+    stage = foresee(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR))
     stage.step()
-    assert told(place) == [("key.expiring", "own", 14)]
-    with place.ledger.write() as transaction:
-        note_use(transaction, place.settings, LA, place.settings.openpgp.fingerprint)
+    assert told(context) == [("key.expiring", "own", 14)]
+    with context.ledger.write() as transaction:
+        note_use(transaction, context.settings, LA, context.settings.openpgp.fingerprint)
     clock.now += 13.5 * DAY
     stage.step()
-    assert [event for event, _, _ in told(place)] == ["key.expiring", "key.confirmed"]
+    assert [event for event, _, _ in told(context)] == ["key.expiring", "key.confirmed"]

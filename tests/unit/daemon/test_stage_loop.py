@@ -12,27 +12,27 @@ from typing import Any
 import pytest
 
 from gateway.daemon.roles import Role
-from gateway.daemon.stage_loop import NEXT, Crew
-from gateway.daemon.wake_ups import Bell
+from gateway.daemon.stage_loop import NEXT, StageLoop
+from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
 from gateway.stages.context import Step
 from gateway.stages.inbound.acknowledge import Acknowledge
-from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.answer import Answer
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
 from gateway.stages.outbound.accept import Accept
 from gateway.stages.outbound.admit import Admit
-from gateway.stages.outbound.conclude import Settle
+from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal
 from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
-from gateway.stages.timers.extract_calendar import Expect
-from gateway.stages.timers.key_expiry import Foresee
-from gateway.stages.timers.login_records import Record
-from gateway.stages.timers.overdue_enquiries import Unanswered
-from gateway.stages.timers.overdue_receipts import Overdue
+from gateway.stages.timers.extract_calendar import ExtractCalendar
+from gateway.stages.timers.key_expiry import KeyExpiry
+from gateway.stages.timers.login_records import LoginRecords
+from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
+from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from tests.fakes.two_ledgers import two_ledgers
 
 
@@ -62,16 +62,16 @@ class Rehearsal:
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def play(self, *players: Player, until: float) -> None:
-        with two_ledgers(self.path) as pair, Bell(self.path, "test") as bell:
-            place = replace(
-                pair.dwp.place,
+        with two_ledgers(self.path) as pair, WakeUp(self.path, "test") as wake_up:
+            context = replace(
+                pair.dwp.context,
                 clock=self._tick,
                 stopping=lambda: self.seconds >= until,
                 log=lambda event, **keys: self.lines.append((event, keys)),
             )
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(bell, "wait", self._wait)
-                Crew(Role.INSPECT, place, players, bell, self._tick).run()
+                patch.setattr(wake_up, "wait", self._wait)
+                StageLoop(Role.INSPECT, context, players, wake_up, self._tick).run()
 
     def _tick(self) -> float:
         self.seconds += 0.1
@@ -142,9 +142,9 @@ def test_a_halt_ends_the_role(tmp_path: Path) -> None:
 def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> None:
     """A stage that is not listed wakes everybody, which costs processor time for nothing."""
     stages: dict[Role, tuple[type[Any], ...]] = {
-        Role.INSPECT: (Admit, Validate, Deliver, Hear, Settle, Expect, Unanswered),
-        Role.VAULT: (Overdue, Foresee, Accept, Open, Pack, Seal, Acknowledge),
-        Role.LINK: (Collect, Send, Record),
+        Role.INSPECT: (Admit, Validate, Deliver, Answer, Conclude, ExtractCalendar, OverdueEnquiries),
+        Role.VAULT: (OverdueReceipts, KeyExpiry, Accept, Open, Pack, Seal, Acknowledge),
+        Role.LINK: (Collect, Send, LoginRecords),
     }
     assert {stage.name for each in stages.values() for stage in each} == set(NEXT)
     for role, each in stages.items():

@@ -16,7 +16,7 @@ from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import records
 from gateway.ledger.tables import RECEIPTS
-from gateway.stages.inbound.answer import Hear
+from gateway.stages.inbound.answer import Answer
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.open import Open
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
@@ -271,7 +271,7 @@ def test_word_that_was_heard_before_a_crash_is_not_taken_for_another_file_of_its
 ) -> None:
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
-    (hear,) = [stage for stage in pair.stages_of(pair.la) if isinstance(stage, Hear)]
+    (hear,) = [stage for stage in pair.stages_of(pair.la) if isinstance(stage, Answer)]
     word = say(pair.la, "a.xml.accepted")
     with monkeypatch.context() as patch:
         patch.setattr(hear._outcomes, "remove", _crash)

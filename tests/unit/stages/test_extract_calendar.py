@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.calendar import Month
 from gateway.ledger.queries import records, referrals
-from gateway.stages.timers.extract_calendar import Expect, expected_from
+from gateway.stages.timers.extract_calendar import ExtractCalendar, expected_from
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -42,7 +42,7 @@ def said(bench: Bench) -> list[tuple[str, str, Any]]:
 
 def look(bench: Bench) -> None:
     """As after a restart: the stage that runs looks once an hour."""
-    Expect(bench.place).step()
+    ExtractCalendar(bench.context).step()
 
 
 def send(pair: Pair, name: str) -> None:
@@ -51,7 +51,7 @@ def send(pair: Pair, name: str) -> None:
 
 
 def test_a_missing_extract_is_alarmed_once_its_deadline_has_passed_and_only_once(pair: Pair) -> None:
-    stage = Expect(pair.dwp.place)
+    stage = ExtractCalendar(pair.dwp.context)
     stage.step()
     assert said(pair.dwp) == [("extract.expected", LA, None)]
     at(pair, date(2026, 11, 19), 23)
@@ -61,7 +61,7 @@ def test_a_missing_extract_is_alarmed_once_its_deadline_has_passed_and_only_once
     assert stage.step().done == 1
     assert said(pair.dwp)[1:] == [("extract.missing", f"{LA}/2026-11", "2026-11-19")]
     at(pair, date(2026, 11, 20), 5)
-    assert (stage.step().done, Expect(pair.dwp.place).step().done) == (0, 0)
+    assert (stage.step().done, ExtractCalendar(pair.dwp.context).step().done) == (0, 0)
 
 
 def test_an_extract_after_its_deadline_is_alarmed_as_late_and_a_second_one_is_not(pair: Pair) -> None:
@@ -91,7 +91,7 @@ def test_months_before_a_partner_was_known_are_nobody_s_fault(pair: Pair) -> Non
     look(pair.dwp)
     assert len(said(pair.dwp)) == 1
     with pair.dwp.ledger.read() as connection:
-        known = referrals.said_about(connection, ["extract.expected"], [LA])
+        known = referrals.events_about(connection, ["extract.expected"], [LA])
     assert expected_from(known, 7) == {LA: Month(2026, 12)}
 
 
@@ -105,10 +105,10 @@ def test_a_gateway_that_was_stopped_for_months_tells_all_of_them(pair: Pair) -> 
 
 
 def test_the_stage_looks_once_an_hour_and_not_at_all_at_an_authority(pair: Pair) -> None:
-    stage = Expect(pair.dwp.place)
+    stage = ExtractCalendar(pair.dwp.context)
     due = stage.step().due
     assert due is not None
     assert 3500 < due - pair.dwp.now <= 3600
     assert stage.step().done == 0
-    assert Expect(pair.la.place).step().due is None
+    assert ExtractCalendar(pair.la.context).step().due is None
     assert said(pair.la) == []
