@@ -218,8 +218,8 @@ def errors() -> Iterator[type[GatewayError]]:
 
 
 def errors_page() -> str:
-    # Those of errors.py as they stand there; others by where they stand, since modules may be loaded in any order.
-    found = sorted(errors(), key=lambda error: "" if error.__module__ == "gateway.errors" else error.__module__)
+    # Those of gateway.errors as they stand there; others by module, since those may be loaded in any order.
+    found = sorted(errors(), key=_place)
     lines = [
         "# Errors",
         "",
@@ -248,6 +248,10 @@ def errors_page() -> str:
             if error.disposition is disposition
         ]
     return "\n".join(lines) + "\n"
+
+
+def _place(error: type[GatewayError]) -> str:
+    return "" if error.__module__.startswith("gateway.errors.") else error.__module__
 
 
 def _first_line(error: type[GatewayError]) -> str:
