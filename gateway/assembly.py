@@ -39,61 +39,12 @@ if TYPE_CHECKING:
     from gateway.validation.sandbox.pool import Sandbox
     from gateway.validation.virus_scanner import Clamd
 
-_ERRORS = (
-    ".quarantined",
-    ".isolated",
-    ".refused",
-    "chain.",
-    "lane.held",
-    "lane.stuck",
-    "role.halted",
-    "partner.stopped",
-    "disk.full",
-    "intake.stopped",
-    ".missing",
-    ".written-late",
-    "key.expired",
-    "logon.lost",
-)
-_WARNINGS = (
-    "spool.refused",
-    "transfer.refused",
-    "logon.refused",
-    ".rejected",
-    ".held",
-    ".expired",
-    ".deferred",
-    ".overdue",
-    ".late",
-    ".repeated",
-    ".set-back",
-    ".gap-found",
-    ".expiring",
-    "key.revoked",
-    ".returned",
-    ".held-open",
-)
-
-
-def announcer(log: Logger) -> Callable[..., None]:
-    """`announce(event, **keys)`: writes the line at the level that the event's name asks for."""
-
-    def announce(event: str, **keys: Any) -> None:
-        said = f".{event}" if event.startswith("chain.") else event
-        if any(mark in said for mark in _ERRORS) and event not in _WARNINGS:
-            log.error(event, **keys)
-        elif any(mark in said for mark in _WARNINGS):
-            log.warning(event, **keys)
-        else:
-            log.info(event, **keys)
-
-    return announce
-
 
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
+    from gateway.logs import announcer
     from gateway.stages.context import StageContext
 
     announce = announcer(log)

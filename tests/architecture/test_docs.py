@@ -17,10 +17,10 @@ from gateway.cli import COMMANDS
 from gateway.domain.manifest import Manifest
 from gateway.domain.receipt import Receipt
 from gateway.errors import Quarantine, documented_errors
+from gateway.events import Event
 from gateway.flows.catalog import FLOWS
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
-from gateway.logs import Event
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
