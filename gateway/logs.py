@@ -1,9 +1,8 @@
 """Log lines: one JSON object a line, events of the one table, a closed list of keys, nothing personal in any value.
 
-`configure` makes a logger and changes nothing global; a line that cannot be written is counted and never raised into
-the work (the next line that can be written says how many were lost). Safe by construction: keys that are not on the
-list are dropped, every text is bounded, masked and free of control characters, and a traceback has places only: no
-values, and no message unless the error is our own.
+`configure` makes a logger and changes nothing global. A line that cannot be written is counted, never raised; the next one
+tells how many were lost. Keys that are not on the list are dropped. Every text is bounded, masked and free of control
+characters. A traceback has places only: no values, and no message unless the error is our own.
 """
 
 from __future__ import annotations
@@ -49,12 +48,7 @@ KEYS: Final = frozenset(
 )
 """The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""
 
-_LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
+_LEVELS: Final = {name: logging.getLevelNamesMapping()[name.upper()] for name in ("debug", "info", "warning", "error")}
 _FIRST: Final = ("timestamp", "level", "event", "site", "role")
 _LARGEST: Final = 2**63 - 1
 _COLOURS: Final[Mapping[str, str]] = MappingProxyType(
@@ -263,8 +257,7 @@ class _Lines:
         self._colours = _COLOURS if colour else {}
 
     def __call__(self, _logger: object, _method: str, line: EventDict) -> bytes:
-        start = self._colours.get(line["level"], "")
-        end = self._colours.get("end", "")
+        start, end = self._colours.get(line["level"], ""), self._colours.get("end", "")
         rest = " ".join(f"{key}={_word(value)}" for key, value in line.items() if key not in _FIRST)
         who = f"{line.get('site', '-')}/{line.get('role', '-')}"
         head = f"{line['timestamp'][11:-1]} {start}{line['level']:<7}{end} {who:<16} {start}{line['event']:<24}{end}"
