@@ -166,6 +166,12 @@ def test_events_in_the_documentation_exist_and_the_night_s_page_knows_every_alar
     never_said |= {"receipt.held", "consignment.held", "log.event-unknown", "consignment.receipted"}
     missing = {event.value for event in Event if f"`{event.value}`" not in night} - never_said
     assert missing == set()
+    table = re.compile(r"^\| (`[^|]*)\|", re.MULTILINE)
+    rows = " ".join(table.findall(night))
+    unlisted = [event for event in Event if event.level == "error" and f"`{event}`" not in rows]
+    assert set(unlisted) <= never_said, "an error has a line of its own"
+    urgent = " ".join(table.findall(night.partition("**These can wait for the morning.**")[0]))
+    assert [event for event in Event if event.level == "info" and f"`{event}`" in urgent] == []
 
 
 @pytest.mark.parametrize("page", ["promises.md", "threat-model.md"])
