@@ -1,4 +1,4 @@
-"""Writes docs/errors.md and docs/states.md out of the code, and what `make bench` measured into README.md and
+"""Writes docs/errors.md, docs/events.md and docs/states.md out of the code, and what `make bench` measured into README.md and
 docs/performance.md; or with --check says whether they are stale.
 
 Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
@@ -22,6 +22,7 @@ from gateway.bench.outcome import from_data
 from gateway.bench.report import summary, tables
 from gateway.domain.states import ITINERARIES, Direction, Itinerary, State
 from gateway.errors import Disposition, GatewayError, documented_errors
+from gateway.events import Event
 
 DOCS: Final = Path(__file__).resolve().parent
 _MARK: Final = "<!-- Written by docs/generate.py from the code: change it there. -->"
@@ -166,7 +167,7 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """The generated pages by name, as they should read."""
-    return {"errors.md": errors_page(), "states.md": states_page(), **measured_pages()}
+    return {"errors.md": errors_page(), "events.md": events_page(), "states.md": states_page(), **measured_pages()}
 
 
 # -- what was measured
@@ -218,8 +219,8 @@ def errors() -> Iterator[type[GatewayError]]:
 
 
 def errors_page() -> str:
-    # Those of errors.py as they stand there; others by where they stand, since modules may be loaded in any order.
-    found = sorted(errors(), key=lambda error: "" if error.__module__ == "gateway.errors" else error.__module__)
+    # Those of gateway.errors as they stand there; others by module, since those may be loaded in any order.
+    found = sorted(errors(), key=_place)
     lines = [
         "# Errors",
         "",
@@ -250,12 +251,41 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _place(error: type[GatewayError]) -> str:
+    return "" if error.__module__.startswith("gateway.errors.") else error.__module__
+
+
 def _first_line(error: type[GatewayError]) -> str:
     return (error.__doc__ or error.code).strip().splitlines()[0]
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+# -- events
+
+
+def events_page() -> str:
+    lines = [
+        "# Events",
+        "",
+        _MARK,
+        "",
+        (
+            "Everything that a log line or the audit chain can say; `gateway/events.py` holds the table. What to do about it at"
+            " night is in [operators/logs.md](operators/logs.md). A state stands where the event alone says in which one it"
+            " leaves its subject; with others, the event's detail says it."
+        ),
+        "",
+        "| event | level | means | leaves it |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{event}` | {event.level} | {_cell(event.sentence)} | {'' if event.state is None else f'`{event.state}`'} |"
+        for event in Event
+    ]
+    return "\n".join(lines) + "\n"
 
 
 # -- states

@@ -39,61 +39,12 @@ if TYPE_CHECKING:
     from gateway.validation.sandbox.pool import Sandbox
     from gateway.validation.virus_scanner import Clamd
 
-_ERRORS = (
-    ".quarantined",
-    ".isolated",
-    ".refused",
-    "chain.",
-    "lane.held",
-    "lane.stuck",
-    "role.halted",
-    "partner.stopped",
-    "disk.full",
-    "intake.stopped",
-    ".missing",
-    ".written-late",
-    "key.expired",
-    "logon.lost",
-)
-_WARNINGS = (
-    "spool.refused",
-    "transfer.refused",
-    "logon.refused",
-    ".rejected",
-    ".held",
-    ".expired",
-    ".deferred",
-    ".overdue",
-    ".late",
-    ".repeated",
-    ".set-back",
-    ".gap-found",
-    ".expiring",
-    "key.revoked",
-    ".returned",
-    ".held-open",
-)
-
-
-def announcer(log: Logger) -> Callable[..., None]:
-    """`announce(event, **keys)`: writes the line at the level that the event's name asks for."""
-
-    def announce(event: str, **keys: Any) -> None:
-        said = f".{event}" if event.startswith("chain.") else event
-        if any(mark in said for mark in _ERRORS) and event not in _WARNINGS:
-            log.error(event, **keys)
-        elif any(mark in said for mark in _WARNINGS):
-            log.warning(event, **keys)
-        else:
-            log.info(event, **keys)
-
-    return announce
-
 
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
+    from gateway.logs import announcer
     from gateway.stages.context import StageContext
 
     announce = announcer(log)
@@ -167,24 +118,15 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
     }
     settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
     aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
-    stopped = frozenset(settings.stopped)
-    intake = Intake(
-        context.home.outbound,
-        rules,
-        frozenset(settings.partners),
-        settling,
-        aside,
-        stopped=stopped,
-        passed_over=passed_over,
-    )
+    partners, stopped = frozenset(settings.partners), frozenset(settings.stopped)
+    intake = Intake(context.home.outbound, rules, partners, settling, aside, stopped=stopped, passed_over=passed_over)
     admit = Admit(context, intake, aside)
     admit.recover()
-    hear = Answer(context, Outcomes(context.home.outcomes, settle, words, passed_over=passed_over))
     return [
         admit,
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        hear,
+        Answer(context, Outcomes(context.home.outcomes, settle, words, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
@@ -203,16 +145,12 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
 
     engine = open_pgp(context.settings)
+    unpack = partial(_unpack, context.settings.limits.receive_bytes)
     return [
         OverdueReceipts(context),
         KeyExpiry(context, engine),
         Accept(context, engine),
-        Open(
-            context,
-            engine,
-            partial(_unpack, context.settings.limits.receive_bytes),
-            Background(open_pgp(context.settings), wake),
-        ),
+        Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
         Pack(context),
         Seal(context, engine, partial(_archive, context), Background(open_pgp(context.settings), wake)),
         Acknowledge(context, engine),
@@ -249,8 +187,7 @@ def open_pgp(settings: Settings) -> OpenPgp:
         },
         revoked={code: partner.revoked for code, partner in settings.partners.items()},
     )
-    own = settings.openpgp.fingerprint
-    return GnuPgEngine(settings.home.keyrings, own, pinned, time.time, rotations=rotations)
+    return GnuPgEngine(settings.home.keyrings, settings.openpgp.fingerprint, pinned, time.time, rotations=rotations)
 
 
 def key_store(keyrings: Path) -> KeyStore:
@@ -321,21 +258,10 @@ def server_spec(settings: Settings) -> ServerSpec:
     except KeyError as error:
         raise ServerFailed(f"the user id {os.getuid()}, which the gateway runs under, has no account here") from error
     secrets = secrets_of(home, os.environ)
-    shared = settings.accounts.split
     chroot = Chroot(server.chroot)
     old = None if settings.keys.old_host_key_until is None else secrets.old_host_key
-    return ServerSpec(
-        server.host,
-        server.port,
-        secrets.host_key,
-        home.sshd,
-        home.landing,
-        account,
-        accounts,
-        chroot,
-        old,
-        shared=shared,
-    )
+    listens = (server.host, server.port, secrets.host_key)
+    return ServerSpec(*listens, home.sshd, home.landing, account, accounts, chroot, old, shared=settings.accounts.split)
 
 
 def _unless_revoked(line: str | None, partner: Partner) -> str | None:

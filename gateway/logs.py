@@ -1,9 +1,8 @@
-"""Log lines: one JSON object a line, a closed list of events, a closed list of keys, nothing personal in any value.
+"""Log lines: one JSON object a line, events of the one table, a closed list of keys, nothing personal in any value.
 
-`configure` makes a logger and changes nothing global; a line that cannot be written is counted and never raised into
-the work (the next line that can be written says how many were lost). Safe by construction: keys that are not on the
-list are dropped, every text is bounded, masked and free of control characters, and a traceback has places only: no
-values, and no message unless the error is our own.
+`configure` makes a logger and changes nothing global. A line that cannot be written is counted, never raised; the next one
+tells how many were lost. Keys that are not on the list are dropped. Every text is bounded, masked and free of control
+characters. A traceback has places only: no values, and no message unless the error is our own.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol, cast
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol, cast
 import orjson
 
 from gateway.errors import GatewayError
+from gateway.events import BY_NAME, Event
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
@@ -33,104 +32,6 @@ Format = Literal["auto", "json", "lines"]
 
 MAX_TEXT: Final = 1000
 """Characters of one value at most; longer ones end in an ellipsis."""
-
-
-class Event(StrEnum):
-    """Everything that a log line can be about: noun.past-participle."""
-
-    GATEWAY_STARTED = "gateway.started"
-    GATEWAY_STOPPED = "gateway.stopped"
-    GATEWAY_RELOADED = "gateway.reloaded"
-    GATEWAY_RELOAD_REFUSED = "gateway.reload-refused"
-    ROLE_STARTED = "role.started"
-    ROLE_CONFINED = "role.confined"
-    ROLE_STOPPED = "role.stopped"
-    ROLE_DIED = "role.died"
-    ROLE_RESTARTED = "role.restarted"
-    ROLE_HALTED = "role.halted"
-    SERVER_STARTED = "server.started"
-    SERVER_STOPPED = "server.stopped"
-    SERVER_LOGGED = "server.logged"
-    LOGON_ACCEPTED = "logon.accepted"
-    LOGON_REFUSED = "logon.refused"
-    LOGON_LOST = "logon.lost"
-    TRANSFER_ADMITTED = "transfer.admitted"
-    TRANSFER_VALIDATED = "transfer.validated"
-    TRANSFER_REJECTED = "transfer.rejected"
-    TRANSFER_RETURNED = "transfer.returned"
-    TRANSFER_HELD = "transfer.held"
-    TRANSFER_WRITTEN_LATE = "transfer.written-late"
-    TRANSFER_RELEASED = "transfer.released"
-    TRANSFER_DELIVERED = "transfer.delivered"
-    TRANSFER_QUARANTINED = "transfer.quarantined"
-    TRANSFER_ISOLATED = "transfer.isolated"
-    TRANSFER_RECEIPTED = "transfer.receipted"
-    TRANSFER_INGESTED = "transfer.ingested"
-    TRANSFER_REFUSED = "transfer.refused"
-    TRANSFER_REDIRECTED = "transfer.redirected"
-    TRANSFER_EXPIRED = "transfer.expired"
-    TRANSFER_RETRIED = "transfer.retried"
-    EXTRACT_EXPECTED = "extract.expected"
-    EXTRACT_LATE = "extract.late"
-    EXTRACT_MISSING = "extract.missing"
-    ENQUIRY_OVERDUE = "enquiry.overdue"
-    ENQUIRY_CLOSED = "enquiry.closed"
-    FAULT_ADDED = "fault.added"
-    FAULT_CHANGED = "fault.changed"
-    FAULT_CLOSED = "fault.closed"
-    SPOOL_REFUSED = "spool.refused"
-    SPOOL_HELD_OPEN = "spool.held-open"
-    CONSIGNMENT_PACKED = "consignment.packed"
-    CONSIGNMENT_SEALED = "consignment.sealed"
-    CONSIGNMENT_SENT = "consignment.sent"
-    CONSIGNMENT_LANDED = "consignment.landed"
-    CONSIGNMENT_OPENED = "consignment.opened"
-    CONSIGNMENT_DELIVERED = "consignment.delivered"
-    CONSIGNMENT_QUARANTINED = "consignment.quarantined"
-    CONSIGNMENT_REPEATED = "consignment.repeated"
-    CONSIGNMENT_RECEIPTED = "consignment.receipted"
-    CONSIGNMENT_HELD = "consignment.held"
-    CONSIGNMENT_RELEASED = "consignment.released"
-    CONSIGNMENT_RETRIED = "consignment.retried"
-    CONSIGNMENT_OVERDUE = "consignment.overdue"
-    CONSIGNMENT_EXPIRED = "consignment.expired"
-    RECEIPT_ISSUED = "receipt.issued"
-    RECEIPT_SEALED = "receipt.sealed"
-    RECEIPT_SENT = "receipt.sent"
-    RECEIPT_LANDED = "receipt.landed"
-    RECEIPT_ACCEPTED = "receipt.accepted"
-    RECEIPT_REFUSED = "receipt.refused"
-    RECEIPT_HELD = "receipt.held"
-    RECEIPT_RELEASED = "receipt.released"
-    LANE_DEFERRED = "lane.deferred"
-    LANE_HELD = "lane.held"
-    LANE_RELEASED = "lane.released"
-    LANE_RETRIED = "lane.retried"
-    LANE_RECOVERED = "lane.recovered"
-    LANE_STUCK = "lane.stuck"
-    LANE_ADAPTED = "lane.adapted"
-    SEQUENCE_GAP_FOUND = "sequence.gap-found"
-    WORK_DEFERRED = "work.deferred"
-    WORK_RESUMED = "work.resumed"
-    CLOCK_SET_BACK = "clock.set-back"
-    DISK_FULL = "disk.full"
-    LEDGER_BUSY = "ledger.busy"
-    INTAKE_STOPPED = "intake.stopped"
-    INTAKE_RESUMED = "intake.resumed"
-    CHAIN_BROKEN = "chain.broken"
-    QUARANTINE_DISCARDED = "quarantine.discarded"
-    PARTNER_ADDED = "partner.added"
-    PARTNER_STOPPED = "partner.stopped"
-    PARTNER_RESUMED = "partner.resumed"
-    KEY_ROTATED = "key.rotated"
-    KEY_CONFIRMED = "key.confirmed"
-    KEY_RETIRED = "key.retired"
-    KEY_REVOKED = "key.revoked"
-    KEY_EXPIRING = "key.expiring"
-    KEY_EXPIRED = "key.expired"
-    KEY_RENEWED = "key.renewed"
-    LOG_LINE_FOREIGN = "log.line-foreign"
-    LOG_EVENT_UNKNOWN = "log.event-unknown"
 
 
 KEYS: Final = frozenset(
@@ -147,18 +48,12 @@ KEYS: Final = frozenset(
 )
 """The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""
 
-_LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
+_LEVELS: Final = {name: logging.getLevelNamesMapping()[name.upper()] for name in ("debug", "info", "warning", "error")}
 _FIRST: Final = ("timestamp", "level", "event", "site", "role")
 _LARGEST: Final = 2**63 - 1
 _COLOURS: Final[Mapping[str, str]] = MappingProxyType(
     {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31;1m", "end": "\x1b[0m"}
 )
-_EVENTS: Final = frozenset(event.value for event in Event)
 
 # Ids and digests are kept whole: hexadecimal digits would else now and then look like a number. A number is found
 # with or without separators, and also glued to other words of a file name; where it is written apart from its letters
@@ -269,6 +164,16 @@ def configure(
     return cast("Logger", logger.bind(site=site, role=role))
 
 
+def announcer(log: Logger) -> Callable[..., None]:
+    """`announce(event, **keys)`: writes the line at the level that the table of events gives it."""
+    methods = {"info": log.info, "warning": log.warning, "error": log.error}
+
+    def announce(event: str, **keys: Any) -> None:
+        methods[BY_NAME.get(event, Event.LOG_EVENT_UNKNOWN).level](event, **keys)
+
+    return announce
+
+
 class _Line:
     """The processor that turns what a caller said into what may be written."""
 
@@ -279,7 +184,7 @@ class _Line:
 
     def __call__(self, _logger: object, method: str, said: EventDict) -> dict[str, Any]:
         event = said.pop("event", "")
-        if event not in _EVENTS:
+        if event not in BY_NAME:
             if self._strict:
                 raise LogLineRefused(f"{event!r} is not an event")
             event = Event.LOG_EVENT_UNKNOWN.value
@@ -352,8 +257,7 @@ class _Lines:
         self._colours = _COLOURS if colour else {}
 
     def __call__(self, _logger: object, _method: str, line: EventDict) -> bytes:
-        start = self._colours.get(line["level"], "")
-        end = self._colours.get("end", "")
+        start, end = self._colours.get(line["level"], ""), self._colours.get("end", "")
         rest = " ".join(f"{key}={_word(value)}" for key, value in line.items() if key not in _FIRST)
         who = f"{line.get('site', '-')}/{line.get('role', '-')}"
         head = f"{line['timestamp'][11:-1]} {start}{line['level']:<7}{end} {who:<16} {start}{line['event']:<24}{end}"

@@ -72,7 +72,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             context.ledger.check_pages()
         stages = _stages(stack, context, role, wake_up, log)
-        crew = StageLoop(role, context, stages, wake_up)
+        crew = StageLoop(context, stages, wake_up)
         stack.callback(crew.close)
         log.info("role.started", pid=os.getpid())
         crew.run()

@@ -9,43 +9,18 @@ supervisor then stops the whole gateway.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from gateway.daemon.roles import Role
 from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.errors import Defer
 from gateway.stages.context import Stage, StageContext, Step
+from gateway.stages.itinerary import WAKES
 from gateway.storage.durable import disk_error
 
 PATIENCE: Final = 30.0
 """Seconds that a stage waits at most after a fault of the machine it runs on."""
-
-
-NEXT: Final[Mapping[str, tuple[Role, ...]]] = MappingProxyType(
-    {
-        "admit": (),
-        "validate": (Role.VAULT,),
-        "deliver": (Role.VAULT,),
-        "hear": (Role.VAULT,),
-        "settle": (),
-        "expect": (),
-        "unanswered": (),
-        "overdue": (Role.INSPECT, Role.LINK),
-        "accept": (Role.INSPECT,),
-        "open": (Role.INSPECT,),
-        "pack": (),
-        "seal": (Role.LINK,),
-        "acknowledge": (Role.LINK,),
-        "collect": (Role.VAULT,),
-        "send": (Role.VAULT,),
-        "record": (),
-        "foresee": (),
-    }
-)
-"""Which other roles a stage's results are for. Whoever is woken asks the ledger a dozen questions, so nobody is in vain."""
 
 
 @dataclass
@@ -62,13 +37,11 @@ class StageLoop:
 
     def __init__(
         self,
-        role: Role,
         context: StageContext,
         stages: Sequence[Stage],
         wake_up: WakeUp,
         pulse: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._role = role
         self._context = context
         self._posts = [_Scheduled(stage) for stage in stages]
         self._wake_up = wake_up
@@ -106,7 +79,7 @@ class StageLoop:
 
     def _pass_on(self, stage: Stage) -> None:
         """Wake the roles whose work a stage's results are; those that run anyway lose nothing by it."""
-        for other in NEXT.get(stage.name, tuple(role for role in Role if role is not self._role)):
+        for other in WAKES[stage.name]:
             wake(self._context.home.run, other)
 
     def _step(self, post: _Scheduled) -> Step:

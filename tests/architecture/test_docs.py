@@ -17,10 +17,10 @@ from gateway.cli import COMMANDS
 from gateway.domain.manifest import Manifest
 from gateway.domain.receipt import Receipt
 from gateway.errors import Quarantine, documented_errors
+from gateway.events import Event
 from gateway.flows.catalog import FLOWS
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
-from gateway.logs import Event
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
@@ -166,6 +166,12 @@ def test_events_in_the_documentation_exist_and_the_night_s_page_knows_every_alar
     never_said |= {"receipt.held", "consignment.held", "log.event-unknown", "consignment.receipted"}
     missing = {event.value for event in Event if f"`{event.value}`" not in night} - never_said
     assert missing == set()
+    table = re.compile(r"^\| (`[^|]*)\|", re.MULTILINE)
+    rows = " ".join(table.findall(night))
+    unlisted = [event for event in Event if event.level == "error" and f"`{event}`" not in rows]
+    assert set(unlisted) <= never_said, "an error has a line of its own"
+    urgent = " ".join(table.findall(night.partition("**These can wait for the morning.**")[0]))
+    assert [event for event in Event if event.level == "info" and f"`{event}`" in urgent] == []
 
 
 @pytest.mark.parametrize("page", ["promises.md", "threat-model.md"])

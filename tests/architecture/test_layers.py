@@ -14,7 +14,34 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = ROOT / "gateway"
-MOST_LINES: Final = 400
+MOST_LINES: Final = 300
+KNOWN_LONG: Final = frozenset(
+    {
+        "archive/consignment.py",
+        "cli/keys.py",
+        "cli/partner.py",
+        "cli/status.py",
+        "crypto/gnupg/keystore.py",
+        "crypto/gnupg/verdict.py",
+        "ledger/queries/records.py",
+        "ledger/store.py",
+        "sample/claim.py",
+        "settings/model.py",
+        "settings/read.py",
+        "spool/intake.py",
+        "stages/inbound/collect.py",
+        "stages/inbound/open.py",
+        "stages/outbound/admit.py",
+        "stages/outbound/send.py",
+        "storage/durable.py",
+        "transport/sftp/channel.py",
+        "transport/sshd/config.py",
+        "transport/sshd/server.py",
+        "validation/extract/validator.py",
+        "validation/pdf/xref_tables.py",
+    }
+)
+"""Modules that are longer today and give no reason; none may be added."""
 VAGUE: Final = re.compile(
     r"(?:^|_)(?:utils?|helpers?|common|misc|manager|handler|stuff|base|core|process_data)(?:_|$)", re.IGNORECASE
 )
@@ -50,14 +77,14 @@ def imported(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_no_module_has_more_than_400_lines() -> None:
-    # errors.py is a list, and reads as one.
+def test_no_module_has_more_than_300_lines_without_a_reason_in_its_docstring() -> None:
     long = {
-        str(path): count
-        for path, _ in modules()
-        if path.name != "errors.py" and (count := len((PACKAGE / path).read_text("utf-8").splitlines())) > MOST_LINES
+        str(path)
+        for path, tree in modules()
+        if len((PACKAGE / path).read_text("utf-8").splitlines()) > MOST_LINES
+        and not re.search(r"\bLong because \w+", ast.get_docstring(tree) or "")
     }
-    assert long == {}
+    assert long - KNOWN_LONG == set()
 
 
 def test_every_module_says_what_its_job_is() -> None:

@@ -13,9 +13,10 @@ from typing import Final
 
 import gateway
 from gateway.domain.receipt import SENDERS_STATE
-from gateway.domain.states import State
+from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import Disposition, GatewayError, documented_errors
-from gateway.logs import KEYS, Event
+from gateway.events import BY_NAME, Event
+from gateway.logs import KEYS
 
 PACKAGE: Final = Path(gateway.__file__).parent
 EVENTS: Final = frozenset(event.value for event in Event)
@@ -122,6 +123,34 @@ def formed(tree: ast.Module) -> Iterator[ast.JoinedStr]:
         for node in ast.walk(argument):
             if isinstance(node, ast.JoinedStr) and re.fullmatch(r"(?:[a-z]+|\{\})\.(?:[a-z-]+|\{\})", pattern(node)):
                 yield node
+
+
+def test_every_event_that_is_logged_outright_has_the_level_of_the_table() -> None:
+    """Everything else goes through `announcer`, which asks the table."""
+    levels = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
+    said = [
+        (f"{file}:{call.lineno}", call.func.attr, ast.literal_eval(call.args[0]))
+        for file, tree in sources()
+        for call in calls(tree)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in levels and isinstance(call.args[0], ast.Constant)
+    ]
+    said = [(place, method, event) for place, method, event in said if event in EVENTS]
+    assert len(said) > 20
+    assert [line for line in said if levels[line[1]] != BY_NAME[line[2]].level] == []
+
+
+def test_an_event_has_a_sentence_and_a_state_that_there_is() -> None:
+    for event in Event:
+        assert re.fullmatch(r"\S.*[^.\s]", event.sentence), event
+        assert event.state is None or event.state in set(State), event
+        assert event.moves <= set(Direction), event
+
+
+def test_an_event_that_moves_a_unit_and_is_named_for_a_state_leads_to_one_of_its_itinerary() -> None:
+    for event in Event:
+        for direction in event.moves:
+            itinerary = ITINERARIES[event.noun, Direction(direction)]
+            assert event.state is None or event.state in itinerary, event
 
 
 def test_events_are_a_noun_and_a_past_participle() -> None:

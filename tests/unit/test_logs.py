@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import DiskFull
+from gateway.events import Event
 from gateway.logs import (
     KEYS,
     MAX_TEXT,
-    Event,
     Logger,
     LogLineRefused,
     configure,

@@ -1,7 +1,7 @@
 """The ledger's rows against its chain: every row names the event that changed it last, and that event has to agree.
 
 Nothing is raised for what is found wrong: it is a Fault. An edit of the database that goes by the chain shows because an
-event's name says which state its subject is in afterwards, because no younger event may have moved the row, because
+event says which state its subject is in afterwards, because no younger event may have moved the row, because
 rows never go, and because sizes and digests are in the chain too.
 """
 
@@ -14,7 +14,8 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Row, Table, func, or_, select
 
-from gateway.domain.states import Direction, State
+from gateway.domain.states import ITINERARIES, Direction, State
+from gateway.events import BY_NAME, Event
 from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent
 from gateway.ledger.chain import Head
 from gateway.ledger.queries import records
@@ -22,37 +23,13 @@ from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, QUARANTINE, RECEIPTS, TRANSFERS
 
 _MOVES: Final[Mapping[tuple[str, Direction], frozenset[str]]] = {
-    ("transfer", Direction.OUT): frozenset(
-        f"transfer.{state}"
-        for state in ("admitted", "validated", "rejected", "held", "released", "retried", "receipted", "ingested")
-    )
-    | {"transfer.quarantined", "transfer.expired", "transfer.refused"},
-    ("transfer", Direction.IN): frozenset(
-        f"transfer.{state}"
-        for state in ("delivered", "ingested", "refused", "redirected", "rejected", "quarantined", "held", "released")
-    ),
-    ("consignment", Direction.OUT): frozenset(
-        f"consignment.{state}" for state in ("packed", "sealed", "sent", "overdue", "retried", "receipted", "expired")
-    ),
-    ("consignment", Direction.IN): frozenset(
-        f"consignment.{state}" for state in ("landed", "opened", "delivered", "quarantined", "held", "released")
-    ),
-    ("receipt", Direction.OUT): frozenset(("receipt.issued", "receipt.sealed", "receipt.sent")),
-    ("receipt", Direction.IN): frozenset(
-        f"receipt.{state}" for state in ("landed", "accepted", "refused", "held", "released")
-    ),
+    (kind, direction): frozenset(event.value for event in Event if event.noun == kind and direction in event.moves)
+    for kind, direction in ITINERARIES
 }
 """The events that move a unit of each kind: none of them may be younger than the one that its row names."""
 
 _ELSEWHERE: Final = ("replay-other-bytes", "landing-unexpected")
 """A `consignment.quarantined` of these codes speaks of a second file that came under the id, not of the row."""
-
-_SAYS: Final[Mapping[str, str]] = {
-    "consignment.overdue": State.SEALED,
-    "consignment.repeated": State.ISSUED,
-    "receipt.refused": State.QUARANTINED,
-}
-"""Events whose name is not that of the state they lead to."""
 
 _NO_STATE: Final = "unknown"
 
@@ -155,8 +132,8 @@ def state_after(event: str, detail: Mapping[str, Any]) -> str:
     """The state that an event left its subject in, as far as its name and detail say."""
     if isinstance(detail.get("state"), str):
         return str(detail["state"])
-    state = _SAYS.get(event, event.partition(".")[2])
-    return str(state) if state in set(State) else _NO_STATE
+    known = BY_NAME.get(event)
+    return _NO_STATE if known is None or known.state is None else known.state
 
 
 _BIRTHS: Final = (

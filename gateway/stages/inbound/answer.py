@@ -1,4 +1,4 @@
-"""Hear: what the back office says of delivered files becomes a fact of the ledger, and a receipt to the sender.
+"""Answer: what the back office says of delivered files becomes a fact of the ledger, and a receipt to the sender.
 
 A word is removed only after the transaction that holds it: a crash in between leaves a file whose fingerprint the row
 has, and it is not taken for another one. The reason goes into the row and the sealed receipt, masked; not into the chain,
@@ -17,6 +17,7 @@ from sqlalchemy import Row
 
 from gateway.domain.back_office_answer import AnswerVerdict, Word, judge, reason_of
 from gateway.domain.identity import is_id
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import (
     GatewayError,
@@ -53,7 +54,7 @@ _WRONG: Final[dict[AnswerVerdict, type[Reject]]] = {
 class Answer:
     """The spool's outcomes tree into rows and receipts."""
 
-    name = "hear"
+    name = "answer"
 
     def __init__(self, context: StageContext, outcomes: Outcomes) -> None:
         self._context = context
@@ -62,7 +63,7 @@ class Answer:
 
     def step(self) -> Step:
         context = self._context
-        if context.clock() < self._rest_until:
+        if not is_due(self._rest_until, context.clock(), _REST):
             return Step(due=self._rest_until)
         words: list[tuple[AnswerFile, str | None]] = []
         refused: list[Refusal] = []

@@ -1,4 +1,4 @@
-"""Settle: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
+"""Conclude: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
 
 Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file, and beside it
 `NAME.exceptions.csv` where the file went with exceptions. Rejected or
@@ -50,7 +50,7 @@ _ENDED_WELL: Final = (State.RECEIPTED, State.INGESTED)
 class Conclude:
     """Ended transfers whose bytes still lie in custody."""
 
-    name = "settle"
+    name = "conclude"
 
     def __init__(self, context: StageContext) -> None:
         self._context = context
@@ -68,7 +68,7 @@ class Conclude:
                 row.key: word_about(connection, row) or receipts.get((row.partner, row.consignment)) for row in spoken
             }
         if rows:
-            self._settle(rows, receipts)
+            self._conclude(rows, receipts)
         if spoken:
             self._tell(spoken, words)
         return Step(done=len(rows) + len(spoken))
@@ -76,7 +76,7 @@ class Conclude:
     def close(self) -> None:
         pass
 
-    def _settle(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
+    def _conclude(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
         context = self._context
         well = [row for row in rows if row.state in _ENDED_WELL]
         write_receipt_files(

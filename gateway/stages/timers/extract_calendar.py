@@ -1,4 +1,4 @@
-"""Expect: at DWP, the month's extract is awaited from every authority that sends one; what is missing or late is said once.
+"""Extract calendar: DWP awaits the month's extract of every authority that sends one; what is missing or late is said once.
 
 The first look at a partner notes in the chain that its extracts are expected from now on, so that nobody is blamed for
 months before the partner was introduced. Every hour after that: a deadline that passed without an extract, and an extract
@@ -42,7 +42,7 @@ def expected_from(said: Mapping[tuple[str, str], str], days: int) -> dict[str, M
 class ExtractCalendar:
     """Looks at the calendar every hour; does nothing at an authority's site."""
 
-    name = "expect"
+    name = "extract-calendar"
 
     def __init__(self, context: StageContext) -> None:
         self._context = context

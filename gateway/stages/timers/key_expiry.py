@@ -1,4 +1,4 @@
-"""Foresee: a key's end is told 30, 14, 7 and 1 days before it comes, and when it has come; each once.
+"""Key expiry: a key's end is told 30, 14, 7 and 1 days before it comes, and when it has come; each once.
 
 What counts is the certificate as it lies here, and this site's own clock. While our key is being changed, the date until
 which partners accept the old one is such an end too, as long as one of them has not shown that it knows the new one. What
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.domain.identity import to_text
+from gateway.domain.retry import is_due
 from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger.queries import referrals
 from gateway.ledger.store import Transaction
@@ -58,7 +59,7 @@ def stage_of(left: float) -> int | None:
 class KeyExpiry:
     """Looks at every key once an hour, and at the moments at which a warning is due."""
 
-    name = "foresee"
+    name = "key-expiry"
 
     def __init__(self, context: StageContext, engine: OpenPgp) -> None:
         self._context = context
@@ -70,7 +71,7 @@ class KeyExpiry:
     def step(self) -> Step:
         now = self._context.clock()
         if not self._pending:
-            if now < self._next:
+            if not is_due(self._next, now, _EVERY):
                 return Step(due=self._next)
             self._pending = [OWN, *self._context.settings.partners]
             self._soonest = now + _EVERY

@@ -1,4 +1,4 @@
-"""Record: log-ins at the managed SFTP server become events of the chain.
+"""Login records: log-ins at the managed SFTP server become events of the chain.
 
 The process that runs sshd counts them and hands counts over as files (`spool.logins`); what such a file says and the file's
 end are one step of this stage. An event says how the log-ins came out, whose key it was where that is known, how
@@ -30,7 +30,7 @@ _LOST: Final = "a count of log-ins cannot be read: it was damaged, or not writte
 class LoginRecords:
     """Takes in what lies in `state/logins`."""
 
-    name = "record"
+    name = "login-records"
 
     def __init__(self, context: StageContext) -> None:
         self._context = context

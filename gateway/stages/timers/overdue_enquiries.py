@@ -1,4 +1,4 @@
-"""Unanswered: an enquiry whose last day has passed without a reply is an alarm, once, at both ends.
+"""Overdue enquiries: an enquiry whose last day has passed without a reply is an alarm, once, at both ends.
 
 Looked at every hour. The alarm is in the chain, about the transfer that asked; nothing else depends on it. An answer that
 comes later, or `gateway enquiry close`, ends what `gateway status` says.
@@ -22,7 +22,7 @@ _EVERY: Final = 3600.0
 class OverdueEnquiries:
     """Looks at the enquiries of this site, those that it sent and those that it received."""
 
-    name = "unanswered"
+    name = "overdue-enquiries"
 
     def __init__(self, context: StageContext) -> None:
         self._context = context

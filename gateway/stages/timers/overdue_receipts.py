@@ -1,4 +1,4 @@
-"""Overdue: what time brings about. Receipts that do not come, transfers past their limit, gaps in a partner's numbers,
+"""Overdue receipts: what time brings about. Receipts that do not come, transfers past their limit, gaps in a partner's numbers,
 and what waits for a moment that a wrong clock has set.
 
 A consignment whose receipt is overdue is sent again, the same bytes; past its expiry, and the time that a receipt may
@@ -28,7 +28,7 @@ _GAP_SECONDS: Final = 3600.0
 class OverdueReceipts:
     """Looks at the clock twice a minute."""
 
-    name = "overdue"
+    name = "overdue-receipts"
 
     def __init__(self, context: StageContext) -> None:
         self._context = context

@@ -11,28 +11,10 @@ from typing import Any
 
 import pytest
 
-from gateway.daemon.roles import Role
-from gateway.daemon.stage_loop import NEXT, StageLoop
+from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
 from gateway.stages.context import Step
-from gateway.stages.inbound.acknowledge import Acknowledge
-from gateway.stages.inbound.answer import Answer
-from gateway.stages.inbound.collect import Collect
-from gateway.stages.inbound.deliver import Deliver
-from gateway.stages.inbound.open import Open
-from gateway.stages.outbound.accept import Accept
-from gateway.stages.outbound.admit import Admit
-from gateway.stages.outbound.conclude import Conclude
-from gateway.stages.outbound.pack import Pack
-from gateway.stages.outbound.seal import Seal
-from gateway.stages.outbound.send import Send
-from gateway.stages.outbound.validate import Validate
-from gateway.stages.timers.extract_calendar import ExtractCalendar
-from gateway.stages.timers.key_expiry import KeyExpiry
-from gateway.stages.timers.login_records import LoginRecords
-from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
-from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from tests.fakes.two_ledgers import two_ledgers
 
 
@@ -71,7 +53,7 @@ class Rehearsal:
             )
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(wake_up, "wait", self._wait)
-                StageLoop(Role.INSPECT, context, players, wake_up, self._tick).run()
+                StageLoop(context, players, wake_up, self._tick).run()
 
     def _tick(self) -> float:
         self.seconds += 0.1
@@ -98,9 +80,9 @@ def test_a_full_disk_stops_the_stage_that_needs_room_and_not_the_one_that_makes_
             room.append("freed")
         return 0
 
-    intake, settle = Player("admit", take_in), Player("settle", free)
+    intake, conclude = Player("admit", take_in), Player("conclude", free)
     rehearsal = Rehearsal(tmp_path)
-    rehearsal.play(intake, settle, until=60.0)
+    rehearsal.play(intake, conclude, until=60.0)
     assert [keys["stage"] for keys in rehearsal.said("disk.full")] == ["admit"] * 3
     assert rehearsal.said("work.resumed") == [{"stage": "admit"}]
     assert intake.steps > 4
@@ -137,15 +119,3 @@ def test_a_halt_ends_the_role(tmp_path: Path) -> None:
     with pytest.raises(ChainBroken):
         Rehearsal(tmp_path).play(Player("accept", broken), after, until=5.0)
     assert after.steps == 0
-
-
-def test_every_stage_says_whom_its_results_are_for_and_never_its_own_role() -> None:
-    """A stage that is not listed wakes everybody, which costs processor time for nothing."""
-    stages: dict[Role, tuple[type[Any], ...]] = {
-        Role.INSPECT: (Admit, Validate, Deliver, Answer, Conclude, ExtractCalendar, OverdueEnquiries),
-        Role.VAULT: (OverdueReceipts, KeyExpiry, Accept, Open, Pack, Seal, Acknowledge),
-        Role.LINK: (Collect, Send, LoginRecords),
-    }
-    assert {stage.name for each in stages.values() for stage in each} == set(NEXT)
-    for role, each in stages.items():
-        assert all(role not in NEXT[stage.name] for stage in each)

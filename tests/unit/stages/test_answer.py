@@ -197,6 +197,15 @@ def test_second_file_of_a_name_is_answered_under_the_name_that_it_got(pair: Pair
     assert states == {first: "receipted", second: "ingested"}
 
 
+def test_back_office_is_heard_after_the_clock_was_set_back(pair: Pair) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    pair.la.now -= 7 * 86_400.0
+    say(pair.la, "a.xml.accepted")
+    pair.work()
+    assert row_of(pair.la, "a.xml", Direction.IN).state == State.INGESTED
+
+
 def test_word_named_after_the_transfer_is_understood(pair: Pair) -> None:
     transfer = pair.dwp.submit("a.xml", b"claim a")
     pair.work()

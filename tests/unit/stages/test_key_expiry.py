@@ -86,7 +86,7 @@ def told(context: StageContext) -> list[tuple[str, str, Any]]:
         ]
 
 
-def foresee(context: StageContext, ends: Ends) -> KeyExpiry:
+def key_expiry(context: StageContext, ends: Ends) -> KeyExpiry:
     return KeyExpiry(context, cast("OpenPgp", ends))
 
 
@@ -112,7 +112,7 @@ def test_warnings_are_due_at_exactly_30_14_7_and_1_days_and_at_the_end(left: flo
 
 def test_each_warning_is_told_once_at_its_moment(context: StageContext, clock: Clock) -> None:
     end = clock.now + 31 * DAY
-    stage = foresee(context, Ends(own=end, theirs=end + FAR))
+    stage = key_expiry(context, Ends(own=end, theirs=end + FAR))
     for days in (30, 14, 7, 1, 0):
         before = len(told(context))
         clock.now = end - days * DAY - 1
@@ -122,27 +122,27 @@ def test_each_warning_is_told_once_at_its_moment(context: StageContext, clock: C
         clock.now = due
         for _ in range(3):
             stage.step()
-        foresee(context, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
+        key_expiry(context, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
         assert told(context)[before:] == [("key.expired" if days == 0 else "key.expiring", "own", days)]
 
 
 def test_gateway_that_was_stopped_tells_only_what_holds_now(context: StageContext, clock: Clock) -> None:
-    foresee(context, Ends(own=clock.now + 5 * DAY, theirs=clock.now - 1)).step()
+    key_expiry(context, Ends(own=clock.now + 5 * DAY, theirs=clock.now - 1)).step()
     assert told(context) == [("key.expiring", "own", 7), ("key.expired", LA, 0)]
 
 
 def test_key_that_was_extended_is_told_as_renewed_once(context: StageContext, clock: Clock) -> None:
-    foresee(context, Ends(own=clock.now + DAY, theirs=clock.now + FAR)).step()
+    key_expiry(context, Ends(own=clock.now + DAY, theirs=clock.now + FAR)).step()
     for _ in range(2):
-        foresee(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR)).step()
+        key_expiry(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR)).step()
     assert [event for event, _, _ in told(context)] == ["key.expiring", "key.renewed"]
-    foresee(context, Ends(own=clock.now + 2 * DAY, theirs=clock.now + FAR)).step()
+    key_expiry(context, Ends(own=clock.now + 2 * DAY, theirs=clock.now + FAR)).step()
     assert told(context)[-1] == ("key.expiring", "own", 7)
 
 
 def test_key_that_is_missing_has_no_end(context: StageContext, clock: Clock) -> None:
     ends = Ends(own=clock.now + FAR, theirs=None)
-    foresee(context, ends).step()
+    key_expiry(context, ends).step()
     assert (told(context), ends.asked) == ([], [LA])
 
 
@@ -150,7 +150,7 @@ def test_end_of_an_overlap_is_told_while_a_partner_has_not_confirmed(context: St
     until = datetime.fromtimestamp(clock.now + 14 * DAY, UTC)
     keys = KeySettings(old_openpgp="C" * 40, old_openpgp_until=until)
     context = replace(context, settings=replace(context.settings, keys=keys))
-    stage = foresee(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR))
+    stage = key_expiry(context, Ends(own=clock.now + FAR, theirs=clock.now + FAR))
     stage.step()
     assert told(context) == [("key.expiring", "own", 14)]
     with context.ledger.write() as transaction:
@@ -158,3 +158,13 @@ def test_end_of_an_overlap_is_told_while_a_partner_has_not_confirmed(context: St
     clock.now += 13.5 * DAY
     stage.step()
     assert [event for event, _, _ in told(context)] == ["key.expiring", "key.confirmed"]
+
+
+def test_key_is_warned_of_after_the_clock_was_set_back(context: StageContext, clock: Clock) -> None:
+    ends = Ends(own=clock.now + FAR, theirs=clock.now + FAR)
+    stage = key_expiry(context, ends)
+    stage.step()
+    clock.now -= 7 * DAY
+    ends.own = clock.now + 5 * DAY
+    stage.step()
+    assert told(context) == [("key.expiring", "own", 7)]

@@ -1,0 +1,237 @@
+"""Errors after which the work is tried again: with full-jitter backoff, until the flow's expiry."""
+
+from __future__ import annotations
+
+from gateway.errors.disposition import Disposition, GatewayError
+
+
+class Defer(GatewayError):
+    disposition = Disposition.DEFER
+    exit_status = 75
+
+
+class PartnerUnreachable(Defer):
+    """The partner's server does not answer."""
+
+    code = "link-unreachable"
+    remedy = "Nothing at once: it is retried. If it lasts, call the partner, and look at the network with `gateway partner test CODE`."
+
+
+class LinkTimeout(Defer):
+    """The partner's server answered too slowly."""
+
+    code = "link-timeout"
+    remedy = (
+        "Nothing at once: it is retried. If it lasts, check the line's throughput against `[link]` in gateway.toml."
+    )
+
+
+class LinkBroken(Defer):
+    """The connection broke in mid-work."""
+
+    code = "link-broken"
+    remedy = "Nothing at once: it is retried from the start of the file."
+
+
+class AuthenticationRefused(Defer):
+    """The partner's server does not accept our SSH key."""
+
+    code = "link-authentication"
+    remedy = "Send the partner your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+
+
+class NoCommonAlgorithm(Defer):
+    """The partner's server offers only algorithms that we refuse as weak."""
+
+    code = "link-algorithms"
+    remedy = "Ask the partner to enable a current key exchange, cipher and MAC (OpenSSH's defaults do)."
+
+
+class RemoteDiskFull(Defer):
+    """The partner's disk is full."""
+
+    code = "link-remote-full"
+    remedy = "Call the partner. The file stays here, and goes when there is room."
+
+
+class RemoteRefused(Defer):
+    """The partner's server refused the operation."""
+
+    code = "link-remote-refused"
+    remedy = (
+        "Check `path` in the partner's file, and the rights of our account at the partner: it must be allowed to write and "
+        "to rename there."
+    )
+
+
+class OperationUnknown(RemoteRefused):
+    """The partner's server does not have an operation of SFTP that sending needs."""
+
+    code = "link-unsupported"
+    remedy = (
+        "Ask the partner to let our account use what sending needs of SFTP version 3: open, write, close, and rename from "
+        "ID.pgp.part to ID.pgp (the reason ends in the one that is missing); to collect, also opendir, readdir, read and "
+        "remove. It is for their server's settings, or for another server."
+    )
+
+
+class UploadIncomplete(Defer):
+    """What lies at the partner is not as long as what was sent."""
+
+    code = "link-size-mismatch"
+    remedy = "Nothing at once: it is sent again. If it lasts, the partner's disk is full or failing."
+
+
+class NameTaken(UploadIncomplete):
+    """Another file of that name lies at the partner still; it is not overwritten."""
+
+    code = "link-name-taken"
+    remedy = "Nothing at once: it goes when the partner's gateway has taken the other one away. If it lasts, call the partner."
+
+
+class SizeUntold(NameTaken):
+    """A file of that name lies at the partner already, and its server does not say how long it is."""
+
+    code = "link-size-untold"
+    remedy = (
+        "Ask the partner to let our account see sizes in that directory (stat, or reading what we wrote), or to take the "
+        "file away: then it is sent again."
+    )
+
+
+class UploadVanished(Defer):
+    """The partner's server takes files away before they are renamed."""
+
+    code = "link-upload-vanished"
+    remedy = (
+        "Ask the partner to let whatever looks into that directory (a virus scanner, a sorting job) pass over names that "
+        "end in .part. It is tried again, seldom, since each try leaves a copy with them."
+    )
+
+
+class GreetingPrinted(Defer):
+    """The partner's account prints text where SFTP should begin."""
+
+    code = "link-greeting"
+    remedy = (
+        "Ask the partner to keep the account's start-up files (.bashrc, a login script) silent where nobody is at a "
+        "terminal, or to give the account SFTP alone (`ForceCommand internal-sftp`)."
+    )
+
+
+class ExtensionUnserved(Defer):
+    """The partner's server ends the connection over an extension of SFTP that it offers itself."""
+
+    code = "link-extension"
+    remedy = (
+        "Nothing: the next try does not ask for it. Tell the partner; a newer version of their server may be right."
+    )
+
+
+class ReceiptEarly(Defer):
+    """The back office's word came before the receipt of the partner's gateway."""
+
+    code = "receipt-early"
+    remedy = "Nothing: it is looked at again when that receipt is in."
+
+
+class DiskFull(Defer):
+    """The disk of this gateway is full."""
+
+    code = "disk-full"
+    remedy = "Free space on the file system of HOME; work resumes by itself. `gateway doctor` says how much is needed."
+
+
+class DiskFailed(Defer):
+    """The operating system could not read or write a file of ours."""
+
+    code = "disk-io"
+    remedy = "Look at the kernel log for the disk's errors, and at the owner and mode of the file named."
+
+
+class KeyAgentAway(Defer):
+    """The agent that holds the private keys does not answer."""
+
+    code = "crypto-agent-away"
+    remedy = "Run `gateway doctor`; end a stale gpg-agent of this site, and start the vault again."
+
+
+class CryptoFailed(Defer):
+    """GnuPG could not do its work, for a reason that lies on this side."""
+
+    code = "crypto-failed"
+    remedy = "Run `gateway doctor`: it tests signing, encryption and the partner's certificate."
+
+
+class OwnKeyUnusable(Defer):
+    """Our own signing or encryption key is missing, expired or revoked."""
+
+    code = "crypto-own-key"
+    remedy = "Run `gateway doctor`; restore state/keyrings from the backup, or extend the key's expiry and send out the card again."
+
+
+class PartnerKeyUnusable(Defer):
+    """The partner's certificate is missing, expired or revoked, so nothing can be encrypted to it."""
+
+    code = "crypto-partner-key"
+    remedy = (
+        "Ask the partner for a new card, confirm its fingerprint by telephone, and run `gateway partner add` again."
+    )
+
+
+class PartnerKeyRevoked(Defer):
+    """The partner's key is revoked here, and it has no other, so nothing can be encrypted to it."""
+
+    code = "crypto-partner-revoked"
+    remedy = (
+        "Ask the partner for the card of its new key, confirm the fingerprint by telephone, run `gateway partner add`, "
+        "then `gateway release CODE --reason ...`."
+    )
+
+
+class KeyUnconfirmed(Defer):
+    """The partner has not shown that it knows our new key, and may no longer accept what the old one signs."""
+
+    code = "crypto-key-unconfirmed"
+    remedy = (
+        "Call the partner and let them take the new card (`gateway card`). Work goes on by itself with the first thing "
+        "that they seal to the new key, or at once with `gateway keys confirm CODE --reason ...`."
+    )
+
+
+class LedgerBusy(Defer):
+    """Another process holds the ledger for too long."""
+
+    code = "ledger-busy"
+    remedy = "Nothing at once: it is retried. If it lasts, find who holds HOME/state/ledger."
+
+
+class LedgerUnavailable(Defer):
+    """The ledger cannot be written, so intake stops."""
+
+    code = "ledger-unavailable"
+    remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
+
+
+class StillBeingWritten(Defer):
+    """The file is still changing, or somebody has it open for writing."""
+
+    code = "file-unsettled"
+    remedy = "Nothing: it is taken once it has been quiet for the flow's settle time."
+
+
+class ScannerUnavailable(Defer):
+    """The virus scanner does not answer."""
+
+    code = "scanner-unavailable"
+    remedy = (
+        "Start clamd (`systemctl start clamav-daemon`), or correct `[antivirus]` in gateway.toml. Files of flows with "
+        "`scan = true` wait until it answers; none passes unseen."
+    )
+
+
+class ScanFailed(Defer):
+    """The virus scanner could not do its work on the file."""
+
+    code = "scan-failed"
+    remedy = "Nothing at once: it is tried again, and held if that does not help. Look at clamd's own log."

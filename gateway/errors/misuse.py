@@ -1,0 +1,102 @@
+"""Errors of a command's caller: it was called wrongly, or by the wrong person. Nothing has changed."""
+
+from __future__ import annotations
+
+from gateway.errors.disposition import Disposition, GatewayError
+
+
+class Misuse(GatewayError):
+    disposition = Disposition.MISUSE
+    exit_status = 64
+
+
+class UsageWrong(Misuse):
+    """The command was called wrongly."""
+
+    code = "usage"
+    remedy = "`gateway COMMAND --help` shows how."
+
+
+class NotFound(Misuse):
+    """There is nothing of that id or name."""
+
+    code = "not-found"
+    exit_status = 65
+    remedy = "`gateway transfers` and `gateway quarantine list` show the ids; the first characters are enough where they are unique."
+
+
+class CardRefused(Misuse):
+    """The card is not a valid introduction, or its fingerprint is not the one confirmed."""
+
+    code = "card"
+    exit_status = 65
+    remedy = "Ask the partner for a new `gateway card`, and confirm the fingerprint by telephone."
+
+
+class AuthorityUnlisted(Misuse):
+    """No authority has that code, by the table of authorities."""
+
+    code = "authority-unlisted"
+    exit_status = 65
+    remedy = (
+        "Correct the code; `gateway authorities TEXT` looks one up by name or code. If it is right and newer than the "
+        "table, give --unlisted."
+    )
+
+
+class CardForged(CardRefused):
+    """The card is signed, but not by the key that is pinned for that partner."""
+
+    code = "card-signature"
+    remedy = (
+        "Call the partner on a number that you know. If the card is theirs, give the fingerprint that they read out "
+        "with --fingerprint; if it is not, somebody else made it: report it."
+    )
+
+
+class KeyStillNeeded(Misuse):
+    """The old key is still needed: what is sealed to it may come, or a partner knows no other."""
+
+    code = "key-still-needed"
+    exit_status = 69
+    remedy = "`gateway keys list` names the partners that have not taken the new card. `--now` retires it all the same."
+
+
+class NotPermitted(Misuse):
+    """You may not do that."""
+
+    code = "not-permitted"
+    exit_status = 77
+    remedy = "Run it as the gateway's own user, or as root."
+
+
+class NotRunning(Misuse):
+    """The gateway of this site does not run."""
+
+    code = "not-running"
+    exit_status = 69
+    remedy = "Start it: `gateway run`. It reads its configuration when it starts."
+
+
+class StillReloading(Misuse):
+    """The gateway was told to reload, and has not shown yet that it did."""
+
+    code = "still-reloading"
+    exit_status = 75
+    remedy = "Look at its log for `gateway.reloaded` or `gateway.reload-refused`."
+
+
+class OriginalMissing(Misuse):
+    """The delivered file is not in spool/inbound any more."""
+
+    code = "original-missing"
+    exit_status = 65
+    remedy = "Get the file back from the back-office system, byte for byte, and name it: `gateway redirect ID ... --file PATH`."
+
+
+class OriginalOther(Misuse):
+    """The file that was named is not the one that was delivered, byte for byte."""
+
+    code = "original-other"
+    exit_status = 65
+    remedy = "`gateway show ID` has the size and the SHA-256 of the delivered file: find the file that `sha256sum` says it of."

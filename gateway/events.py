@@ -1,0 +1,199 @@
+"""Every event, in one table: its name, its level, the sentence that people read, and the state that it leaves its subject in.
+
+The chain and the log lines say the same events. Who looks up one of them looks here: `logs` for names and levels,
+`gateway show` for sentences, the audit for states and moves, and `docs/events.md` is written from this table. Whom a result
+wakes depends on the stage that had it and not on the event: `stages/itinerary.py` has that. Raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Literal, Self
+
+Level = Literal["info", "warning", "error"]
+"""`error` wants a person soon, `warning` one in the morning; what is told at `info` is how it should be."""
+
+
+class Event(StrEnum):
+    """Everything that can be said: noun.past-participle, level, sentence without a full stop, state, directions.
+
+    `state` is one of `domain.states.State`, where the event alone says it; where the event's detail has a state, that counts.
+    `moves` are the directions (`domain.states.Direction`) in which the event moves a transfer, consignment or receipt.
+    """
+
+    _value_: str
+    level: Level
+    sentence: str
+    state: str | None
+    moves: frozenset[str]
+
+    def __new__(cls, name: str, level: Level, sentence: str, state: str | None = None, moves: str = "") -> Self:
+        event = str.__new__(cls, name)
+        event._value_ = name
+        event.level = level
+        event.sentence = sentence
+        event.state = state
+        event.moves = frozenset(moves.split())
+        return event
+
+    @property
+    def noun(self) -> str:
+        """What the event is about: `transfer`, `lane`, `key`."""
+        return self.value.partition(".")[0]
+
+    # -- the program
+
+    GATEWAY_STARTED = "gateway.started", "info", "the gateway started"
+    GATEWAY_STOPPED = "gateway.stopped", "info", "the gateway stopped"
+    GATEWAY_RELOADED = "gateway.reloaded", "info", "the new configuration is in force"
+    GATEWAY_RELOAD_REFUSED = "gateway.reload-refused", "error", "the new configuration has faults: the old one goes on"
+    ROLE_STARTED = "role.started", "info", "a role started"
+    ROLE_CONFINED = "role.confined", "info", "a role gave up what it does not need, before it opened anything"
+    ROLE_STOPPED = "role.stopped", "info", "a role stopped, as it was told"
+    ROLE_DIED = "role.died", "error", "a role ended by itself"
+    ROLE_RESTARTED = "role.restarted", "info", "a role that had died runs again"
+    ROLE_HALTED = "role.halted", "error", "this gateway must not go on: all of it stops"
+
+    # -- the managed SFTP server
+
+    SERVER_STARTED = "server.started", "info", "the SFTP server listens"
+    SERVER_STOPPED = "server.stopped", "error", "the SFTP server ended by itself; it is started again"
+    SERVER_LOGGED = "server.logged", "info", "what sshd says; strangers choose some of its words"
+    LOGON_ACCEPTED = "logon.accepted", "info", "a partner logged in"
+    LOGON_REFUSED = "logon.refused", "warning", "somebody was refused at the SFTP server"
+    LOGON_LOST = "logon.lost", "error", "a count of log-ins could not be read"
+
+    # -- transfers
+
+    TRANSFER_ADMITTED = "transfer.admitted", "info", "taken into custody", "admitted", "out"
+    TRANSFER_VALIDATED = "transfer.validated", "info", "checked: it may go", "validated", "out"
+    TRANSFER_REJECTED = "transfer.rejected", "warning", "not accepted", "rejected", "out in"
+    TRANSFER_RETURNED = "transfer.returned", "warning", "given back in spool/returned, with the reason"
+    TRANSFER_HELD = "transfer.held", "warning", "held, for a person to decide", "held", "out in"
+    TRANSFER_WRITTEN_LATE = (
+        "transfer.written-late",
+        "error",
+        "written to after it was taken: this may be half a file, and the whole one comes back",
+    )
+    TRANSFER_RELEASED = "transfer.released", "info", "let go on", None, "out in"
+    TRANSFER_DELIVERED = "transfer.delivered", "info", "delivered to spool/inbound", "delivered", "in"
+    TRANSFER_QUARANTINED = (
+        "transfer.quarantined",
+        "error",
+        "locked away by the partner's gateway",
+        "quarantined",
+        "out in",
+    )
+    TRANSFER_ISOLATED = "transfer.isolated", "error", "infected: locked away at this site"
+    TRANSFER_RECEIPTED = "transfer.receipted", "info", "receipt verified: the partner has it", "receipted", "out"
+    TRANSFER_INGESTED = "transfer.ingested", "info", "taken over by the back office", "ingested", "out in"
+    TRANSFER_REFUSED = "transfer.refused", "warning", "the back office could not take it", None, "out in"
+    TRANSFER_REDIRECTED = "transfer.redirected", "info", "passed on to the right authority", None, "in"
+    TRANSFER_EXPIRED = "transfer.expired", "warning", "given up: no receipt in time", "expired", "out"
+    TRANSFER_RETRIED = "transfer.retried", "info", "to be tried again at once", None, "out"
+
+    # -- what is expected, and what people keep of it
+
+    EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
+    EXTRACT_LATE = "extract.late", "warning", "an authority's monthly extract has not come by its day"
+    EXTRACT_MISSING = "extract.missing", "error", "an authority's monthly extract is missing: its deadline has passed"
+    ENQUIRY_OVERDUE = "enquiry.overdue", "warning", "not answered in time"
+    ENQUIRY_CLOSED = "enquiry.closed", "info", "closed without a reply"
+    FAULT_ADDED = "fault.added", "info", "a known fault was put on the board"
+    FAULT_CHANGED = "fault.changed", "info", "a known fault is told in other words"
+    FAULT_CLOSED = "fault.closed", "info", "a known fault is mended"
+
+    # -- the operators' directories
+
+    SPOOL_REFUSED = "spool.refused", "warning", "a file in the spool could not be taken; it goes back, with the reason"
+    SPOOL_HELD_OPEN = "spool.held-open", "warning", "a file is not taken because a program keeps it open"
+
+    # -- consignments
+
+    CONSIGNMENT_PACKED = "consignment.packed", "info", "packed into a consignment", "packed", "out"
+    CONSIGNMENT_SEALED = "consignment.sealed", "info", "consignment signed and encrypted", "sealed", "out"
+    CONSIGNMENT_SENT = "consignment.sent", "info", "consignment sent", "sent", "out"
+    CONSIGNMENT_LANDED = "consignment.landed", "info", "consignment arrived", "landed", "in"
+    CONSIGNMENT_OPENED = "consignment.opened", "info", "consignment decrypted, signature verified", "opened", "in"
+    CONSIGNMENT_DELIVERED = (
+        "consignment.delivered",
+        "info",
+        "every file of the consignment dealt with",
+        "delivered",
+        "in",
+    )
+    CONSIGNMENT_QUARANTINED = "consignment.quarantined", "error", "consignment locked away", "quarantined", "in"
+    CONSIGNMENT_REPEATED = (
+        "consignment.repeated",
+        "warning",
+        "consignment came again: the same answer goes again",
+        "issued",
+    )
+    """Its state is the receipt's: that one is due again."""
+    CONSIGNMENT_RECEIPTED = "consignment.receipted", "info", "consignment answered", "receipted", "out"
+    CONSIGNMENT_HELD = "consignment.held", "warning", "consignment held, for a person to decide", "held", "in"
+    CONSIGNMENT_RELEASED = "consignment.released", "info", "consignment let go on", None, "in"
+    CONSIGNMENT_RETRIED = "consignment.retried", "info", "sent again by request", None, "out"
+    CONSIGNMENT_OVERDUE = "consignment.overdue", "warning", "no receipt yet: the same bytes go again", "sealed", "out"
+    CONSIGNMENT_EXPIRED = "consignment.expired", "warning", "consignment given up", "expired", "out"
+
+    # -- receipts
+
+    RECEIPT_ISSUED = "receipt.issued", "info", "receipt due", "issued", "out"
+    RECEIPT_SEALED = "receipt.sealed", "info", "receipt signed and encrypted", "sealed", "out"
+    RECEIPT_SENT = "receipt.sent", "info", "receipt sent", "sent", "out"
+    RECEIPT_LANDED = "receipt.landed", "info", "receipt arrived", "landed", "in"
+    RECEIPT_ACCEPTED = "receipt.accepted", "info", "receipt decrypted, signature verified", "accepted", "in"
+    RECEIPT_REFUSED = "receipt.refused", "error", "receipt locked away", "quarantined", "in"
+    RECEIPT_HELD = "receipt.held", "warning", "receipt held, for a person to decide", "held", "in"
+    RECEIPT_RELEASED = "receipt.released", "info", "receipt let go on", None, "in"
+
+    # -- lanes: everything that goes to one partner
+
+    LANE_DEFERRED = "lane.deferred", "warning", "the partner's server does not take it: it is tried again"
+    LANE_HELD = "lane.held", "error", "nothing goes to the partner before a person has decided", "held"
+    LANE_RELEASED = "lane.released", "info", "the partner's lane let go on"
+    LANE_RETRIED = "lane.retried", "info", "the partner's lane is tried again at once"
+    LANE_RECOVERED = "lane.recovered", "info", "the partner's server takes it again"
+    LANE_STUCK = "lane.stuck", "error", "the partner's lane has failed the same way again and again"
+    LANE_ADAPTED = "lane.adapted", "info", "the partner's server does something otherwise, and is met halfway"
+    SEQUENCE_GAP_FOUND = "sequence.gap-found", "warning", "a consignment of the partner has been missing for an hour"
+
+    # -- the machine
+
+    WORK_DEFERRED = "work.deferred", "warning", "put off: it is tried again"
+    WORK_RESUMED = "work.resumed", "info", "what was put off goes on"
+    CLOCK_SET_BACK = "clock.set-back", "warning", "the clock was put back: what waited for a wrong moment goes now"
+    DISK_FULL = "disk.full", "error", "no room on the disk"
+    LEDGER_BUSY = "ledger.busy", "info", "another process held the ledger for too long"
+    INTAKE_STOPPED = "intake.stopped", "error", "too little room: no file is taken in"
+    INTAKE_RESUMED = "intake.resumed", "info", "there is room again: files are taken in"
+    CHAIN_BROKEN = "chain.broken", "error", "the audit chain does not verify"
+    QUARANTINE_DISCARDED = "quarantine.discarded", "info", "quarantined file discarded"
+
+    # -- partners and keys
+
+    PARTNER_ADDED = "partner.added", "info", "a partner was introduced, or its card taken again"
+    PARTNER_STOPPED = (
+        "partner.stopped",
+        "error",
+        "a partner's file or keys have a fault: nothing goes to it or comes from it",
+    )
+    PARTNER_RESUMED = "partner.resumed", "info", "a partner's file and keys are right again"
+    KEY_ROTATED = "key.rotated", "info", "a person changed a key"
+    KEY_CONFIRMED = "key.confirmed", "info", "a partner has shown that it knows our new key"
+    KEY_RETIRED = "key.retired", "info", "an old key is gone"
+    KEY_REVOKED = "key.revoked", "warning", "a person revoked a key"
+    KEY_EXPIRING = "key.expiring", "warning", "a key ends within 30, 14, 7 or 1 days"
+    KEY_EXPIRED = "key.expired", "error", "a key has ended"
+    KEY_RENEWED = "key.renewed", "info", "the end of a key was put off"
+
+    # -- the log itself
+
+    LOG_LINE_FOREIGN = "log.line-foreign", "warning", "a library said something; at error where the library does so"
+    LOG_EVENT_UNKNOWN = "log.event-unknown", "info", "a line with a name that is no event's: a defect of the gateway"
+
+
+BY_NAME: Final[Mapping[str, Event]] = MappingProxyType({event.value: event for event in Event})
