@@ -22,8 +22,7 @@ from gateway.daemon.roles import Role
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFull, FlowNotPermitted, GatewayError, NotFound, NotPermitted, PartnerUnknown, UsageWrong
 from gateway.flows.catalog import FLOWS
-from gateway.ledger.queries import records
-from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.queries import identities
 from gateway.logs import safe_text
 from gateway.spool.submission import Submission, SubmittedCopies, examine
 from gateway.stages.context import StageContext
@@ -152,7 +151,7 @@ def _take(
                             "name": submission.path.name,
                             "size": copy.size,
                             "sha256": copy.sha256,
-                            "origin": None,
+                            "spool_file": None,
                             "reference": reference,
                         }
                         for submission, copy in zip(submissions, copied, strict=True)
@@ -163,7 +162,7 @@ def _take(
 
 def _look(context: StageContext, ids: Sequence[str]) -> dict[str, Any]:
     with context.ledger.read() as connection:
-        return {row.id: row for row in records.by_ids(connection, TRANSFERS, Direction.OUT, ids)}
+        return {row.id: row for row in identities.by_ids(connection, Direction.OUT, ids)}
 
 
 def _wait(context: StageContext, ids: Sequence[str], timeout: float) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Table, bindparam, create_engine, event, insert, select, update
+from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
+from sqlalchemy import Table, bindparam, create_engine, event, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +30,8 @@ from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.chain import EMPTY, Entry, Head
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
-from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
 Announce = Callable[[str, Mapping[str, Any]], None]
 """Called once for each committed event, with its name and its log keys."""
@@ -206,15 +208,15 @@ class Transaction:
         if done.rowcount != len(changes):
             raise ImpossibleMove(f"{len(changes) - done.rowcount} {table.name} are no longer {state}")
 
-    def move_with(self, consignment: Mapping[str, Any], state: State, following: State, sequence: int) -> None:
+    def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""
         require(ITINERARIES["transfer", Direction.OUT], state, following)
         self.connection.execute(
             update(TRANSFERS)
             .where(
-                TRANSFERS.c.consignment == consignment["id"],
+                TRANSFERS.c.consignment == consignment.id,
                 TRANSFERS.c.direction == str(Direction.OUT),
-                TRANSFERS.c.partner == consignment["partner"],
+                TRANSFERS.c.partner == consignment.partner,
                 TRANSFERS.c.state == str(state),
             )
             .values(state=str(following), updated=self.now, event=sequence)
@@ -236,10 +238,12 @@ class Transaction:
                 [{"the_key": key} for key in keys],
             )
 
-    def note_places(self, names: Mapping[int, str]) -> None:
+    def note_delivered_names(self, names: Mapping[int, str]) -> None:
         """The names that transfers are delivered under, by their keys; no state changes."""
         self.connection.execute(
-            update(TRANSFERS).where(TRANSFERS.c.key == bindparam("the_key")).values(placed=bindparam("new_name")),
+            update(TRANSFERS)
+            .where(TRANSFERS.c.key == bindparam("the_key"))
+            .values(delivered_name=bindparam("new_name")),
             [{"the_key": key, "new_name": name} for key, name in names.items()],
         )
 
@@ -259,16 +263,38 @@ class Transaction:
             ],
         )
 
-    def lane(self, partner: str) -> Mapping[str, Any]:
+    def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
         self.connection.execute(
             upsert(LANES).values(partner=partner, updated=self.now).on_conflict_do_nothing(),
         )
-        return dict(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).mappings().one())
+        return Lane._make(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).one())
 
     def set_lane(self, partner: str, **values: Any) -> None:
         self.lane(partner)
         self.connection.execute(update(LANES).where(LANES.c.partner == partner).values(updated=self.now, **values))
+
+    def try_again(self, partner: str, code: str) -> None:
+        """Make due now what could not be sealed for a partner because of the error of that code."""
+        for table, state in ((CONSIGNMENTS, State.PACKED), (RECEIPTS, State.ISSUED)):
+            self.connection.execute(
+                update(table)
+                .where(
+                    table.c.state == str(state),
+                    table.c.direction == str(Direction.OUT),
+                    table.c.partner == partner,
+                    table.c.code == code,
+                )
+                .values(due=0.0)
+            )
+
+    def lock_away(self, entry: Quarantined) -> None:
+        """The row of something that is locked away."""
+        self.connection.execute(insert(QUARANTINE).values(entry._asdict()))
+
+    def discard(self, identity: str) -> None:
+        """What was locked away under that id is removed for good."""
+        self.connection.execute(update(QUARANTINE).where(QUARANTINE.c.id == identity).values(discarded=self.now))
 
     def flush(self) -> None:
         """Write the collected events."""
@@ -329,4 +355,5 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+UNITS: Final[Mapping[str, type[Unit]]] = {"transfer": Transfer, "consignment": Consignment, "receipt": Receipt}
 TABLES: Final[Mapping[str, Table]] = {"transfer": TRANSFERS, "consignment": CONSIGNMENTS, "receipt": RECEIPTS}
