@@ -6,9 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
@@ -23,6 +21,7 @@ from gateway.ledger.queries.receipts import receipt_to_join, receipts_about
 from gateway.ledger.store import Ledger, open_engine
 from gateway.ledger.tables import METADATA
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer
+from tests.fakes.older_ledger import at_version
 
 
 def test_schema_equals_the_replayed_migrations(tmp_path: Path) -> None:
@@ -66,21 +65,6 @@ def test_migrating_again_changes_nothing_and_the_file_is_private(tmp_path: Path)
 )
 def test_a_unit_has_the_columns_of_its_table_in_their_order(unit: type[Transfer], table: str) -> None:
     assert unit._fields == tuple(METADATA.tables[table].columns.keys())
-
-
-def at_version(path: Path, version: str) -> None:
-    """A ledger as the program of that version made it."""
-    path.touch()
-    config = Config()
-    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
-    engine = open_engine(path)
-    try:
-        with engine.connect().execution_options(gateway_write=True) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, version)
-            connection.commit()
-    finally:
-        engine.dispose()
 
 
 TRANSFER = (
@@ -131,7 +115,8 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_it_says(tmp_path: P
     finally:
         ledger.close()
     assert receipts == [('[{"transfer": "answered"}]', None), (None, '{"items": []}'), (None, None)]
-    assert joined is not None and joined.answers == receipts[0][0]
+    assert joined is not None
+    assert joined.answers == receipts[0][0]
     assert (found["dropped"].spool_file, found["dropped"].custody) == ("1:2:3", True)
     assert found["heard"].notify_pending
     answered, redirected = found["answered"], found["redirected"]
@@ -140,3 +125,17 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_it_says(tmp_path: P
     assert redirected.spool_file is None
     assert not any(row.custody for row in found.values() if row.direction is Direction.IN)
     assert found["waits"].state is State.DELIVERED
+
+
+def test_a_ledger_of_a_later_program_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    migrate(path)
+    engine = open_engine(path)
+    with engine.connect().execution_options(gateway_write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.commit()
+    engine.dispose()
+    with pytest.raises(LedgerSchema):
+        migrate(path)
+    with pytest.raises(LedgerSchema, match="9999"):
+        check(path)
