@@ -17,7 +17,7 @@ from gateway.domain.states import Direction, State
 METADATA: Final = MetaData()
 
 
-class _Known(dict[str, Any]):
+class _Known(dict[str | None, Any]):
     """Members by their text. A text that is none comes back as it is: only somebody who edited the file can have put it
     there, no itinerary knows it, and the audit has to name it.
     """
@@ -36,7 +36,7 @@ class Word(String):
         self.words = words
 
     def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
-        return _Known({str(word): word for word in self.words}).__getitem__
+        return _Known({None: None} | {str(word): word for word in self.words}).__getitem__
 
 
 def _work() -> list[Column[object]]:
