@@ -67,7 +67,7 @@ def _transfer(connection: Connection, row: Transfer) -> dict[str, Any]:
     """The transfer as `transfers --json` has it, and what happened to it and to the consignment that carries it."""
     subjects, carrier, receipts = {("transfer", row.id)}, None, []
     if row.consignment is not None:
-        carrier = one(connection, Consignment, Direction(row.direction), row.partner, row.consignment)
+        carrier = one(connection, Consignment, row.direction, row.partner, row.consignment)
         receipts = receipts_about(connection, row.partner, row.consignment)
         subjects |= {("consignment", row.consignment), ("receipt", row.consignment)}
     return {
@@ -88,7 +88,7 @@ def _original(row: Transfer) -> dict[str, str] | None:
 
 
 def _consignment(connection: Connection, row: Consignment) -> dict[str, Any]:
-    carried = consignments.carried(connection, Direction(row.direction), row.partner, row.id)
+    carried = consignments.carried(connection, row.direction, row.partner, row.id)
     receipts = receipts_about(connection, row.partner, row.id)
     return {
         "kind": "consignment",

@@ -6,6 +6,9 @@ LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove; Disk
 that bytes which nobody needs any more could not be removed.
 
 SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
+
+This module is long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
+and what the Transaction writes.
 """
 
 from __future__ import annotations
@@ -72,11 +75,11 @@ class Ledger:
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
-        """What `soundness.check` says of the file."""
+        """What `integrity.check` says of the file."""
         check(self._path, self._witness)
 
     def check_pages(self) -> None:
-        """LedgerCorrupt where a page is damaged: `soundness.check_pages`."""
+        """LedgerCorrupt where a page is damaged: `integrity.check_pages`."""
         check_pages(self._path)
 
     @contextmanager
@@ -115,9 +118,9 @@ class Ledger:
 class Transaction:
     """Changes that become true together. `now` is one moment for all of them.
 
-    `beforehand` are called before the commit, once each: making durable what the rows will speak of, where many of them
-    speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable: removing bytes that are no longer needed, and that a restart
-    removes as well where the process dies in between.
+    `beforehand` are called before the commit, once each: they make durable what the rows speak of, once for many rows that
+    speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable:
+    they remove bytes that nobody needs any more, and that a restart removes where the process dies in between.
     """
 
     def __init__(self, connection: Connection, now: float, role: str) -> None:
