@@ -86,7 +86,7 @@ def _entries(settings: Settings, now: float, since: Month, until: Month, partner
     with reading.opened(settings) as ledger, ledger.read() as connection:
         partners = sorted({*sending, *lanes.known_partners(connection)})
         said = events.events_about(connection, [EXPECTED], sorted(sending))
-        came = list(extracts.extracts(connection, partners, partial(settings.authorities.same, on=today)))
+        came = list(extracts.delivered(connection, partners, partial(settings.authorities.same, on=today)))
     # Where the gateway has not run since the partner was added, it is expected from now on.
     expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)
     entries = account(expected, came, since=since, until=until, today=today, days=days)

@@ -1,4 +1,4 @@
-"""Consignments, and the transfers that they carry. Reads only."""
+"""Consignments: what they carry, what may go into the next one, and which never came. Reads only."""
 
 from __future__ import annotations
 
@@ -25,6 +25,26 @@ def carried(connection: Connection, direction: Direction, partner: str, consignm
         TRANSFERS.c.partner == partner,
     )
     return [Transfer._make(row) for row in connection.execute(query.order_by(TRANSFERS.c.position))]
+
+
+def packable(connection: Connection, partner: str, flow: str, now: float, limit: int) -> list[Transfer]:
+    """At most `limit` validated transfers of a flow to a partner that may be packed now: what broke off an earlier attempt
+    last, then the oldest first.
+    """
+    query = (
+        select(TRANSFERS)
+        .where(
+            TRANSFERS.c.state == str(State.VALIDATED),
+            TRANSFERS.c.direction == str(Direction.OUT),
+            TRANSFERS.c.partner == partner,
+            TRANSFERS.c.flow == flow,
+            TRANSFERS.c.due <= now,
+            TRANSFERS.c.expires > now,
+        )
+        .order_by(TRANSFERS.c.claims, TRANSFERS.c.key)
+        .limit(limit)
+    )
+    return [Transfer._make(row) for row in connection.execute(query)]
 
 
 def unsent(connection: Connection) -> Counter[tuple[str, str | None]]:

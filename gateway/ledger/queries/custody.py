@@ -1,4 +1,4 @@
-"""Transfers whose bytes, here or in the spool, are still to be cleared away; and those that may be packed. Reads only."""
+"""Transfers whose bytes, in custody or in the spool, are still to be cleared away. Reads only."""
 
 from __future__ import annotations
 
@@ -7,26 +7,6 @@ from sqlalchemy import Connection, select
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
-
-
-def packable(connection: Connection, partner: str, flow: str, now: float, limit: int) -> list[Transfer]:
-    """At most `limit` validated transfers of a flow to a partner that may be packed now: what broke off an earlier attempt
-    last, then the oldest first.
-    """
-    query = (
-        select(TRANSFERS)
-        .where(
-            TRANSFERS.c.state == str(State.VALIDATED),
-            TRANSFERS.c.direction == str(Direction.OUT),
-            TRANSFERS.c.partner == partner,
-            TRANSFERS.c.flow == flow,
-            TRANSFERS.c.due <= now,
-            TRANSFERS.c.expires > now,
-        )
-        .order_by(TRANSFERS.c.claims, TRANSFERS.c.key)
-        .limit(limit)
-    )
-    return [Transfer._make(row) for row in connection.execute(query)]
 
 
 def finished_but_kept(connection: Connection, limit: int) -> list[Transfer]:

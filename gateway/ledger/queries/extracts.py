@@ -20,7 +20,7 @@ _WENT_ON: Final = tuple(
 )
 
 
-def extracts(
+def delivered(
     connection: Connection, partners: Collection[str], same: Callable[[str, str], bool]
 ) -> Iterator[tuple[str, Delivery]]:
     """Every extract that was delivered here, with the partner that it came from; `same` compares codes of authorities."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.ledger.queries import consignments, fair_share
-from gateway.ledger.queries.custody import packable
+from gateway.ledger.queries.consignments import packable
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS

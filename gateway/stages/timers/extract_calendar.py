@@ -84,7 +84,7 @@ class ExtractCalendar:
             since = since.before
         with context.ledger.read() as connection:
             expected = expected_from(events.events_about(connection, [EXPECTED], partners), days)
-            came = extracts.extracts(connection, partners, context.is_same_authority)
+            came = extracts.delivered(connection, partners, context.is_same_authority)
             entries = account(expected, came, since=since, until=month, today=today, days=days)
             alarming = [entry for entry in entries if self._alarms(entry, expected)]
             said = events.events_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])

@@ -72,7 +72,7 @@ def test_extracts_that_came_are_listed_with_their_records(pair: Pair) -> None:
     first, second = (send(pair.la, "extract", {"records": count}) for count in ("300", "310"))
     pair.work()
     with pair.dwp.ledger.read() as connection:
-        came = list(extracts.extracts(connection, [LA], str.__eq__))
+        came = list(extracts.delivered(connection, [LA], str.__eq__))
     assert [(partner, each.transfer, each.records) for partner, each in came] == [(LA, first, 300), (LA, second, 310)]
     with pair.la.ledger.read() as connection:
         assert extracts.last_volume(connection, "extract", "DWP", 10**9) == (second, 310)

@@ -47,7 +47,7 @@ def state(bench: Bench, name: str) -> tuple[str, str | None]:
 
 def calendar(pair: Pair) -> Any:
     with pair.dwp.ledger.read() as connection:
-        came = list(extracts.extracts(connection, [LA], pair.dwp.context.is_same_authority))
+        came = list(extracts.delivered(connection, [LA], pair.dwp.context.is_same_authority))
     month = Month(2026, 11)
     (entry,) = account({LA: month}, came, since=month, until=month, today=day_of(pair.dwp.now), days=7)
     return entry

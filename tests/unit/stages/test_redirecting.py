@@ -321,7 +321,13 @@ def received(bench: Bench, sender: str, holdings: Sequence[Holding]) -> str:
         event = transaction.record("consignment.landed", "consignment", consignment, sender, state="delivered")
         transaction.insert(CONSIGNMENTS, [{"id": consignment, **common, "event": event}])
         event = transaction.record("transfer.delivered", "transfer", transfer, sender)
-        row = {"id": transfer, "flow": "redirect", "name": "redirect-1.xml", "delivered_name": "redirect-1.xml", **common}
+        row = {
+            "id": transfer,
+            "flow": "redirect",
+            "name": "redirect-1.xml",
+            "delivered_name": "redirect-1.xml",
+            **common,
+        }
         size, sha256 = len(content), hashlib.sha256(content).hexdigest()
         more = {"size": size, "sha256": sha256, "consignment": consignment, "position": 1, "event": event}
         transaction.insert(TRANSFERS, [row | more])
