@@ -15,7 +15,6 @@ from typing import NamedTuple
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.ledger.queries import consignments, fair_share
-from gateway.ledger.queries.consignments import packable
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -128,7 +127,7 @@ class Pack:
         chosen: list[Transfer] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
-            waiting = packable(
+            waiting = consignments.packable(
                 transaction.connection, partner, flow, transaction.now, limits.consignment_files - len(chosen)
             )
             for row in waiting:
