@@ -14,18 +14,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.errors import ServerFailed
 from gateway.flows.catalog import FLOWS, routes
+from gateway.ledger.units import Transfer
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from gateway.archive.consignment import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
@@ -273,13 +272,13 @@ def _unless_revoked(line: str | None, partner: Partner) -> str | None:
 class _InCustody:
     """A transfer's row as the archive wants it."""
 
-    def __init__(self, context: StageContext, row: Row[Any]) -> None:
+    def __init__(self, context: StageContext, row: Transfer) -> None:
         self.path = context.home.custody / row.id
         self.size: int = row.size
         self.sha256: str = row.sha256
 
 
-def _archive(context: StageContext, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
+def _archive(context: StageContext, manifest: bytes, rows: Sequence[Transfer]) -> ArchiveWriter:
     from gateway.archive.consignment import ArchiveWriter
 
     return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))

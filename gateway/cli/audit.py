@@ -15,7 +15,6 @@ from typing import Annotated, Final
 import click
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from rich.console import Console
-from sqlalchemy import Connection
 
 from gateway.cli import output, reading
 from gateway.cli.site import settings_of
@@ -28,7 +27,7 @@ from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE

@@ -16,7 +16,7 @@ from gateway.domain.calendar import Delivery, Entry, Month, Standing, account, d
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.errors import UsageWrong
 from gateway.flows.catalog import routes
-from gateway.ledger.queries import referrals
+from gateway.ledger.queries import events, extracts, lanes
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages.timers.extract_calendar import EXPECTED, expected_from
 
@@ -84,9 +84,9 @@ def _entries(settings: Settings, now: float, since: Month, until: Month, partner
     days, today = settings.calendar.deadline_days, day_of(now)
     sending = routes(settings).incoming.get(EXTRACT, frozenset())
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        partners = sorted({*sending, *referrals.known_partners(connection)})
-        said = referrals.events_about(connection, [EXPECTED], sorted(sending))
-        came = list(referrals.extracts(connection, partners, partial(settings.authorities.same, on=today)))
+        partners = sorted({*sending, *lanes.known_partners(connection)})
+        said = events.events_about(connection, [EXPECTED], sorted(sending))
+        came = list(extracts.delivered(connection, partners, partial(settings.authorities.same, on=today)))
     # Where the gateway has not run since the partner was added, it is expected from now on.
     expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)
     entries = account(expected, came, since=since, until=until, today=today, days=days)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -24,9 +25,12 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.command()
 @click.option("--links", is_flag=True, help="Also try the link to every partner.")
+@click.option(
+    "--migrate", is_flag=True, help="First bring the ledger of an earlier version up to date; nothing may run."
+)
 @output.as_json
 @click.pass_context
-def doctor(ctx: click.Context, *, links: bool, as_json: bool) -> None:
+def doctor(ctx: click.Context, *, links: bool, migrate: bool, as_json: bool) -> None:
     """Find everything that would stop this site from working: keys, clock, permissions, disk, schemas, links.
 
     Exit status 0 if no check failed, 78 if only the configuration is at fault, else 69.
@@ -38,6 +42,8 @@ def doctor(ctx: click.Context, *, links: bool, as_json: bool) -> None:
     home = home_of(ctx)
     if not home.gateway_toml.exists():
         raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")
+    if migrate:
+        _migrate(home)
     found = []
     for check in _examine(home, links=links):
         found.append(check)
@@ -48,6 +54,20 @@ def doctor(ctx: click.Context, *, links: bool, as_json: bool) -> None:
     failed = [check for check in found if check.outcome == "fail"]
     if failed:
         ctx.exit(_CONFIGURATION if all(check.configuration for check in failed) else _UNAVAILABLE)
+
+
+def _migrate(home: Home) -> None:
+    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
+    from gateway.daemon.lock import held  # noqa: PLC0415  # slow to import
+    from gateway.daemon.roles import Role  # noqa: PLC0415  # slow to import
+    from gateway.ledger.integrity import require_file  # noqa: PLC0415  # slow to import
+    from gateway.ledger.migrate import migrate  # noqa: PLC0415  # slow to import
+
+    with ExitStack() as locks:
+        for name in ("gateway", *(role.value for role in Role)):
+            locks.enter_context(held(home.run, name))
+        require_file(home.ledger)
+        migrate(home.ledger)
 
 
 def _examine(home: Home, *, links: bool) -> Iterator[Check]:

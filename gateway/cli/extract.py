@@ -14,12 +14,12 @@ from gateway.cli.tables import Column
 from gateway.domain.calendar import month_in
 from gateway.domain.extract_name import authorities_named
 from gateway.errors import NotFound, SiteMissing
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries.facts import exceptions_in
 from gateway.logs import safe_text
 from gateway.settings.authorities import listed as listed_authorities
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ExceptionLists, ListKey, from_csv, to_csv
-from gateway.stages.decisions import find
+from gateway.stages.decisions import find_transfer
 from gateway.validation.extract.layout import RECORD_TYPES
 from gateway.validation.extract.summary import TOTALS, Summary, summarise
 
@@ -93,7 +93,7 @@ def exceptions(ctx: click.Context, identity: str, *, as_csv: bool, as_json: bool
     """
     settings = settings_of(ctx)
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        _, row = find(connection, identity, ("transfer",))
+        row = find_transfer(connection, identity)
     counts = exceptions_in(row.facts)
     content = None
     if counts is not None:

@@ -6,12 +6,12 @@ import time
 from typing import Any
 
 import click
-from sqlalchemy import Row
 
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger.queries import receipts
+from gateway.ledger.queries import back_office_answers
+from gateway.ledger.units import Transfer
 
 _COLUMNS = (
     Column("FLOW"),
@@ -52,7 +52,7 @@ def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
     """
     now = time.time()
     with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-        found = [_waiting(row, now) for row in receipts.unanswered(connection, now - older_than * _HOUR)]
+        found = [_waiting(row, now) for row in back_office_answers.unanswered(connection, now - older_than * _HOUR)]
     if as_json:
         output.show_json(found)
         return
@@ -74,7 +74,7 @@ def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
     output.say(f"{len(found)} delivered and not answered" if found else "Nothing waits for an answer.")
 
 
-def _waiting(row: Row[Any], now: float) -> dict[str, Any]:
+def _waiting(row: Transfer, now: float) -> dict[str, Any]:
     """A transfer as `transfers --json` has it, with when it was delivered and for how many seconds it waits."""
     return {
         **reading.transfer(row),

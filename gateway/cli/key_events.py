@@ -11,7 +11,6 @@ from gateway.cli import acting
 from gateway.cli.rotation import Changed
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.settings.model import Partner
-from gateway.stages.attempts import try_again
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision, hold_lane
 from gateway.stages.signing import CONFIRMED, OWN, subject
@@ -46,7 +45,7 @@ def confirmed(context: StageContext, partner: str, decision: Decision) -> None:
             actor=decision.actor,
             reason=decision.reason,
         )
-        try_again(transaction, partner, KeyUnconfirmed)
+        transaction.try_again(partner, KeyUnconfirmed.code)
 
 
 def ended(context: StageContext, event: str, owner: str, fingerprint: str, decision: Decision) -> None:

@@ -10,7 +10,8 @@ from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.cli.words import within
 from gateway.errors import documented_errors
-from gateway.ledger.queries import records
+from gateway.ledger.queries.events import events_of
+from gateway.ledger.queries.quarantine import quarantined
 from gateway.stages import decisions
 
 _COLUMNS = (
@@ -48,7 +49,7 @@ def list_(ctx: click.Context, *, everything: bool, as_json: bool) -> None:
       gateway --home /srv/gateway quarantine list --json
     """
     with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-        rows = [reading.quarantined(row) for row in reversed(records.quarantined(connection, discarded=everything))]
+        rows = [reading.quarantined(row) for row in reversed(quarantined(connection, discarded=everything))]
     if as_json:
         output.show_json(rows)
         return
@@ -82,7 +83,7 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
     settings = settings_of(ctx)
     with reading.opened(settings) as ledger, ledger.read() as connection:
         row = decisions.quarantined(connection, identity)
-        events = records.events_of(connection, [row.consignment])
+        events = events_of(connection, [row.consignment])
     data = reading.quarantined(row)
     kept = decisions.kept_file(settings.home, row)
     data["file"] = str(kept) if kept.is_file() else None

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row
 
 from gateway.cli.words import within
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import ContentInvalid, FileInfected, NotPermitted, RefusedByBackOffice, documented_errors
+from gateway.ledger.chain import Entry
+from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.failing_lanes import alarm
-from gateway.ledger.queries.referrals import exceptions_in
-from gateway.ledger.store import Ledger
+from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.units import Consignment, Quarantined, Receipt, Transfer, Unit
 from gateway.settings.model import Settings
 
 ROLE: Final = "command"
@@ -69,7 +70,7 @@ def moment(seconds: float | None) -> str | None:
     return None if not seconds else to_text(seconds)
 
 
-def transfer(row: Row[Any]) -> dict[str, Any]:
+def transfer(row: Transfer) -> dict[str, Any]:
     """A transfer as data: the contract of `transfers --json`."""
     return {
         "id": row.id,
@@ -84,11 +85,11 @@ def transfer(row: Row[Any]) -> dict[str, Any]:
         "redirected_from": row.redirected_from,
         "consignment": row.consignment,
         "position": row.position,
-        "delivered_as": row.placed,
+        "delivered_as": row.delivered_name,
         "state": row.state,
         **_work(row),
         "expires": moment(row.expires),
-        "in_custody": bool(row.custody) and row.direction == Direction.OUT,
+        "in_custody": row.custody,
         "exceptions": exceptions(exceptions_in(row.facts)),
     }
 
@@ -98,7 +99,7 @@ def exceptions(counts: tuple[int, int] | None) -> dict[str, int] | None:
     return None if counts is None else {"count": counts[0], "records": counts[1]}
 
 
-def consignment(row: Row[Any]) -> dict[str, Any]:
+def consignment(row: Consignment) -> dict[str, Any]:
     """A consignment as data."""
     return {
         "id": row.id,
@@ -116,9 +117,8 @@ def consignment(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def receipt(row: Row[Any]) -> dict[str, Any]:
+def receipt(row: Receipt) -> dict[str, Any]:
     """A receipt as data; `content` is its text, None while it is not written or not read yet."""
-    content = orjson.loads(row.body) if row.body else None
     return {
         "direction": row.direction,
         "partner": row.partner,
@@ -126,11 +126,11 @@ def receipt(row: Row[Any]) -> dict[str, Any]:
         "level": row.level,
         "state": row.state,
         **_work(row),
-        "content": content if isinstance(content, dict) else None,
+        "content": orjson.loads(row.body) if row.body else None,
     }
 
 
-def event(row: Row[Any]) -> dict[str, Any]:
+def event(row: Entry) -> dict[str, Any]:
     """An event of the chain as data."""
     return {
         "sequence": row.sequence,
@@ -144,7 +144,7 @@ def event(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def quarantined(row: Row[Any]) -> dict[str, Any]:
+def quarantined(row: Quarantined) -> dict[str, Any]:
     """A quarantined file as data: the contract of `quarantine list --json`."""
     return {
         "id": row.id,
@@ -173,7 +173,7 @@ def remedy(code: str | None, state: str, direction: str, identity: str) -> str |
     return text.replace(" ID", f" {identity}")
 
 
-def _work(row: Row[Any]) -> dict[str, Any]:
+def _work(row: Unit) -> dict[str, Any]:
     return {
         "resume": row.resume,
         "code": row.code,

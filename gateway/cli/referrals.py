@@ -19,6 +19,7 @@ from gateway.cli.tables import Column
 from gateway.domain.calendar import day_of
 from gateway.domain.referrals import Loop, Referral
 from gateway.errors import UsageWrong
+from gateway.ledger.queries import lanes
 from gateway.ledger.queries import referrals as sent_referrals
 from gateway.settings.model import SiteKind
 
@@ -102,7 +103,7 @@ def referrals(
         raise UsageWrong("Referrals are followed at DWP's site; here, `gateway transfers --flow referral` lists them.")
     now = time.time()
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        partners = {*settings.partners, *sent_referrals.known_partners(connection)} if partner is None else {partner}
+        partners = {*settings.partners, *lanes.known_partners(connection)} if partner is None else {partner}
         loop = sent_referrals.loop(connection, partners)
     wanted = _Wanted(partner, rule, older_than, outstanding)
     found = [referral for referral in loop.referrals if wanted.match(referral, now)]

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import click
 import orjson
-from sqlalchemy import Connection, Row
 
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
@@ -18,8 +17,12 @@ from gateway.cli.waiting import Waiting
 from gateway.cli.words import describe, exceptions
 from gateway.domain.redirect import FLOW
 from gateway.domain.states import Direction
-from gateway.ledger.queries import records
-from gateway.ledger.tables import CONSIGNMENTS
+from gateway.ledger.queries import consignments
+from gateway.ledger.queries.events import events_of
+from gateway.ledger.queries.identities import one
+from gateway.ledger.queries.receipts import receipts_about
+from gateway.ledger.store import Connection
+from gateway.ledger.units import Consignment, Transfer
 from gateway.logs import safe_text
 from gateway.stages.decisions import find
 
@@ -50,9 +53,9 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        kind, row = find(connection, identity)
-        story = _transfer(connection, row) if kind == "transfer" else _consignment(connection, row)
-        if kind == "transfer":
+        row = find(connection, identity)
+        story = _transfer(connection, row) if isinstance(row, Transfer) else _consignment(connection, row)
+        if isinstance(row, Transfer):
             story["waits"] = Waiting(settings, time.time()).of_transfer(row)
     if as_json:
         output.show_json(story)
@@ -60,12 +63,12 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
         _tell(story)
 
 
-def _transfer(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+def _transfer(connection: Connection, row: Transfer) -> dict[str, Any]:
     """The transfer as `transfers --json` has it, and what happened to it and to the consignment that carries it."""
     subjects, carrier, receipts = {("transfer", row.id)}, None, []
     if row.consignment is not None:
-        carrier = records.one(connection, CONSIGNMENTS, Direction(row.direction), row.partner, row.consignment)
-        receipts = records.receipts_about(connection, row.partner, row.consignment)
+        carrier = one(connection, Consignment, row.direction, row.partner, row.consignment)
+        receipts = receipts_about(connection, row.partner, row.consignment)
         subjects |= {("consignment", row.consignment), ("receipt", row.consignment)}
     return {
         "kind": "transfer",
@@ -78,15 +81,15 @@ def _transfer(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _original(row: Row[Any]) -> dict[str, str] | None:
+def _original(row: Transfer) -> dict[str, str] | None:
     """What a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last."""
     told = orjson.loads(row.facts) if row.facts and row.flow == FLOW else {}
     return {name.removeprefix("original_"): told[name] for name in _ORIGINAL if name in told} or None
 
 
-def _consignment(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    carried = records.carried(connection, Direction(row.direction), row.partner, row.id)
-    receipts = records.receipts_about(connection, row.partner, row.id)
+def _consignment(connection: Connection, row: Consignment) -> dict[str, Any]:
+    carried = consignments.carried(connection, row.direction, row.partner, row.id)
+    receipts = receipts_about(connection, row.partner, row.id)
     return {
         "kind": "consignment",
         **reading.consignment(row),
@@ -106,9 +109,11 @@ def _answer(receipt: dict[str, Any], transfer: str) -> dict[str, Any]:
     return receipt
 
 
-def _events(connection: Connection, row: Row[Any], subjects: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+def _events(
+    connection: Connection, row: Transfer | Consignment, subjects: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
     wanted = set(subjects)
-    found = records.events_of(connection, sorted({subject for _, subject in wanted}))
+    found = events_of(connection, sorted({subject for _, subject in wanted}))
     return [
         reading.event(event)
         for event in found

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
-from sqlalchemy import Connection
 
 from gateway.cli import output, reading, tables
 from gateway.cli.site import settings_of
@@ -22,9 +21,12 @@ from gateway.domain.identity import from_text
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid
-from gateway.ledger.queries import known_faults, records, referrals
+from gateway.ledger.queries import events, known_faults, overview, quarantine
 from gateway.ledger.queries.enquiries import everything
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.queries.waiting import due_now
+from gateway.ledger.store import Connection
+from gateway.ledger.units import Lane, Receipt
 from gateway.logs import safe_text
 from gateway.settings.model import Settings, SiteKind, Stopped
 from gateway.spool.passed_over import forgotten
@@ -72,20 +74,20 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 
 def _examine(settings: Settings, connection: Connection, now: float) -> dict[str, Any]:
     home = settings.home
-    oldest = records.oldest_waiting(connection)
+    oldest = overview.oldest_waiting(connection)
     counts: dict[str, dict[str, dict[str, int]]] = {
         kind: {way.value: {} for way in Direction} for kind in ("transfer", "consignment", "receipt")
     }
-    for (kind, direction, state), number in sorted(records.counts(connection).items()):
+    for (kind, direction, state), number in sorted(overview.counts(connection).items()):
         counts[kind][direction][state] = number
-    lanes, waiting = records.lanes(connection), Waiting(settings, now)
+    lanes, waiting = all_lanes(connection), Waiting(settings, now)
     health: dict[str, Any] = {
         "site": settings.site.code,
         "processes": {name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
         "counts": counts,
         "due": due_now(connection, now, Timetable.of(settings).closed, settings.stopped),
         "lanes": [
-            _lane(code, lanes.get(code, {}), now)
+            _lane(code, lanes.get(code, Lane(code)), now)
             | {"waits": waiting.of_lane(connection, code), "limit": waiting.limit(code)}
             | {"alarm": reading.trouble(connection, code, settings.link.alarm_failures)}
             for code in settings.partners
@@ -93,19 +95,18 @@ def _examine(settings: Settings, connection: Connection, now: float) -> dict[str
         + [_stopped_lane(code, stopped) for code, stopped in settings.stopped.items()],
         "held": [
             {
-                "kind": kind,
-                "id": row.consignment if kind == "receipt" else row.id,
+                "kind": row.kind,
+                "id": row.consignment if isinstance(row, Receipt) else row.id,
                 "partner": row.partner,
                 "code": row.code,
                 "reason": row.reason,
                 "since": reading.moment(row.updated),
             }
-            for kind in ("transfer", "consignment", "receipt")
-            for row in records.held(connection, kind)
+            for row in overview.all_held(connection)
         ],
         "stopped": [_stopped(code, stopped) for code, stopped in settings.stopped.items()],
         "not_reloaded": sorted(noted_stopped(home) & settings.partners.keys()) if holder(home.run, "gateway") else [],
-        "quarantined": len(records.quarantined(connection)),
+        "quarantined": len(quarantine.quarantined(connection)),
         "oldest_waiting": None if oldest is None else reading.transfer(oldest),
         "passed_over": _forgotten(settings, now),
         "written_late": _written_late(settings),
@@ -144,7 +145,7 @@ def _ending(settings: Settings, connection: Connection, now: float) -> list[dict
     pins += [(code, partner.fingerprint) for code, partner in settings.partners.items()]
     owners = {subject(owner, pin): (owner, pin) for owner, pin in pins if pin is not None}
     ending = []
-    for about, (event, detail) in referrals.last_details(connection, TOLD, list(owners)).items():
+    for about, (event, detail) in events.last_details(connection, TOLD, list(owners)).items():
         days = stage_of(from_text(detail["due"]) - now)
         if event != RENEWED and days is not None and not _is_settled(about, settings, connection):
             owner, fingerprint = owners[about]
@@ -178,15 +179,14 @@ def _is_settled(about: str, settings: Settings, connection: Connection) -> bool:
     return old is not None and about == subject(OWN, old) and not unconfirmed(connection, settings)
 
 
-def _lane(partner: str, lane: Mapping[str, Any], now: float) -> dict[str, Any]:
-    held, due = bool(lane.get("held", False)), lane.get("due", 0.0)
+def _lane(partner: str, lane: Lane, now: float) -> dict[str, Any]:
     return {
         "partner": partner,
-        "state": "held" if held else "deferred" if lane.get("failures") else "open",
-        "failures": lane.get("failures", 0),
-        "next_try": reading.moment(due) if due > now and not held else None,
-        "code": lane.get("code"),
-        "reason": lane.get("reason"),
+        "state": "held" if lane.held else "deferred" if lane.failures else "open",
+        "failures": lane.failures,
+        "next_try": reading.moment(lane.due) if lane.due > now and not lane.held else None,
+        "code": lane.code,
+        "reason": lane.reason,
     }
 
 

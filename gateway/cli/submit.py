@@ -22,8 +22,8 @@ from gateway.daemon.roles import Role
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFull, FlowNotPermitted, GatewayError, NotFound, NotPermitted, PartnerUnknown, UsageWrong
 from gateway.flows.catalog import FLOWS
-from gateway.ledger.queries import records
-from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.queries import identities
+from gateway.ledger.units import Transfer
 from gateway.logs import safe_text
 from gateway.spool.submission import Submission, SubmittedCopies, examine
 from gateway.stages.context import StageContext
@@ -152,7 +152,7 @@ def _take(
                             "name": submission.path.name,
                             "size": copy.size,
                             "sha256": copy.sha256,
-                            "origin": None,
+                            "spool_file": None,
                             "reference": reference,
                         }
                         for submission, copy in zip(submissions, copied, strict=True)
@@ -161,12 +161,12 @@ def _take(
     return [copy.transfer for copy in copied]
 
 
-def _look(context: StageContext, ids: Sequence[str]) -> dict[str, Any]:
+def _look(context: StageContext, ids: Sequence[str]) -> dict[str, Transfer]:
     with context.ledger.read() as connection:
-        return {row.id: row for row in records.by_ids(connection, TRANSFERS, Direction.OUT, ids)}
+        return {row.id: row for row in identities.by_ids(connection, Direction.OUT, ids)}
 
 
-def _wait(context: StageContext, ids: Sequence[str], timeout: float) -> dict[str, Any]:
+def _wait(context: StageContext, ids: Sequence[str], timeout: float) -> dict[str, Transfer]:
     """Look until nothing moves any more without a person, or the time is over; the rows as they are then."""
     deadline = time.monotonic() + timeout
     with _progress(len(ids)) as show:
@@ -179,7 +179,7 @@ def _wait(context: StageContext, ids: Sequence[str], timeout: float) -> dict[str
             time.sleep(_LOOK_EVERY)
 
 
-def _is_over(context: StageContext, row: Any) -> bool:
+def _is_over(context: StageContext, row: Transfer) -> bool:
     if row.state in _GOOD or row.state in _BAD or row.state == State.HELD:
         return True
     # A partner without a gateway sends no receipt: there the trip ends when the file is sent.
@@ -198,14 +198,14 @@ def _progress(total: int) -> Iterator[Any]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("waiting", total=total)
 
-        def show(done: int, rows: Mapping[str, Any]) -> None:
+        def show(done: int, rows: Mapping[str, Transfer]) -> None:
             states = sorted({row.state for row in rows.values()})
             bar.update(task, completed=done, description=", ".join(states))
 
         yield show
 
 
-def _judge(context: StageContext, rows: Mapping[str, Any], ids: Sequence[str]) -> int:
+def _judge(context: StageContext, rows: Mapping[str, Transfer], ids: Sequence[str]) -> int:
     """Say what did not arrive and why; the exit status."""
     states = {rows[identity].state for identity in ids}
     for identity in ids:

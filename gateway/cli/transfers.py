@@ -14,7 +14,7 @@ from gateway.cli.tables import Column
 from gateway.cli.waiting import Waiting
 from gateway.domain.states import TRANSFER_IN, TRANSFER_OUT, Direction
 from gateway.flows.catalog import FLOWS
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 
 _SHOWN: Final = 50
 _STATES: Final = tuple(sorted(state.value for state in {*TRANSFER_OUT, *TRANSFER_IN}))
@@ -67,10 +67,10 @@ def transfers(
     wanted = {"direction": direction, "partner": partner, "flow": flow, "state": state}
     bound = limit if as_json else limit or _SHOWN
     with reading.opened(settings) as ledger, ledger.read() as connection:
-        rows = records.transfers(connection, **wanted, since=earliest, limit=bound)
+        rows = overview.transfers(connection, **wanted, since=earliest, limit=bound)
         total = len(rows)
         if bound is not None and total == bound:
-            total = records.count_transfers(connection, **wanted, since=earliest)
+            total = overview.count_transfers(connection, **wanted, since=earliest)
     waiting = Waiting(settings, time.time())
     found = [{**reading.transfer(row), "waits": waiting.of_transfer(row)} for row in reversed(rows)]
     if as_json:

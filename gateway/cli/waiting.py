@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
-
-from sqlalchemy import Connection, Row
+from typing import Final
 
 from gateway.cli import tables
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.ledger.queries import waiting
+from gateway.ledger.store import Connection
+from gateway.ledger.units import Transfer
 from gateway.settings.model import Settings
 
 _READY: Final = (State.VALIDATED, State.PACKED, State.SEALED)
@@ -28,7 +28,7 @@ class Waiting:
         self._timetable = Timetable.of(settings)
         self._now = now
 
-    def of_transfer(self, row: Row[Any]) -> str | None:
+    def of_transfer(self, row: Transfer) -> str | None:
         """Why a transfer has not gone yet; None where nothing but its turn holds it up."""
         if row.direction != Direction.OUT:
             return None

@@ -12,15 +12,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, select
-
 from gateway.daemon.roles import Role
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed
-from gateway.ledger.queries import records
-from gateway.ledger.store import Ledger
-from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE
+from gateway.ledger.queries import consignments, identities, receipts
+from gateway.ledger.queries.quarantine import is_kept
+from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
 from gateway.stages.inbound.collect import COPYING
 from gateway.stages.purging import purge_left
@@ -57,42 +56,31 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
 def _opened(home: Home, connection: Connection) -> None:
     """Plaintext of consignments that are done with, and of attempts that broke off."""
     for path in home.opened.glob("*"):
-        if not _is_in(connection, path.name, State.LANDED, State.OPENED):
+        if not consignments.is_unfinished(connection, path.name):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
 
-def _is_in(connection: Connection, identity: str, *states: State) -> bool:
-    query = select(CONSIGNMENTS.c.key).where(
-        CONSIGNMENTS.c.id == identity,
-        CONSIGNMENTS.c.direction == str(Direction.IN),
-        CONSIGNMENTS.c.state.in_(map(str, states)),
-    )
-    return connection.execute(query).first() is not None
-
-
 def _quarantine(home: Home, connection: Connection) -> None:
     """Names that were given before a row that never came (the file has its first name still), and discarded files."""
     for path in home.quarantine.glob("*.sealed"):
-        kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.stem, QUARANTINE.c.discarded.is_(None))
-        if connection.execute(kept).first() is None:
+        if not is_kept(connection, path.stem):
             path.unlink(missing_ok=True)
 
 
 def _infected(home: Home, connection: Connection) -> None:
     """The same for files that the virus scanner objected to: each has its first name still, or was discarded."""
     for path in home.infected.glob("*"):
-        kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == path.name, QUARANTINE.c.discarded.is_(None))
-        if connection.execute(kept).first() is None:
+        if not is_kept(connection, path.name):
             path.unlink(missing_ok=True)
 
 
 def _read_consignments(home: Home, connection: Connection) -> None:
     """Partners' consignments that were delivered or locked away, and names without a row, whose arrival is still there."""
     for partner, identity, path in _sealed(home.sealed_in, _CONSIGNMENT):
-        row = records.consignment_in(connection, partner, identity)
+        row = consignments.consignment_in(connection, partner, identity)
         if row is None or row.state in (State.DELIVERED, State.QUARANTINED):
             path.unlink(missing_ok=True)
 
@@ -100,7 +88,7 @@ def _read_consignments(home: Home, connection: Connection) -> None:
 def _read_receipts(home: Home, connection: Connection) -> None:
     """Partners' receipts that were read: what was accepted is evidence."""
     for partner, identity, path in _sealed(home.sealed_in, _RECEIPT):
-        rows = records.receipts_about(connection, partner, identity)
+        rows = receipts.receipts_about(connection, partner, identity)
         rows = [row for row in rows if row.direction == Direction.IN]
         if any(row.state in (State.LANDED, State.HELD) for row in rows):
             continue
@@ -117,7 +105,7 @@ def _read_receipts(home: Home, connection: Connection) -> None:
 def _answered_consignments(home: Home, connection: Connection) -> None:
     """Our consignments that a receipt has answered, or that have expired."""
     for partner, identity, path in _sealed(home.sealed_out, _CONSIGNMENT):
-        row = records.one(connection, CONSIGNMENTS, Direction.OUT, partner, identity)
+        row = identities.one(connection, Consignment, Direction.OUT, partner, identity)
         if row is not None and row.state in (State.RECEIPTED, State.EXPIRED):
             path.unlink(missing_ok=True)
 
@@ -125,7 +113,7 @@ def _answered_consignments(home: Home, connection: Connection) -> None:
 def _sent_receipts(home: Home, connection: Connection) -> None:
     """Our receipts that were sent, and not asked for again."""
     for path in home.sealed_out.glob(f"*/*{_RECEIPT}"):
-        rows = records.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
+        rows = receipts.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
         ours = [row for row in rows if row.direction == Direction.OUT]
         states = {row.state for row in ours if queue_name(row.consignment, row.level, row.key) == path.name}
         if states == {State.SENT}:

@@ -21,7 +21,7 @@ from gateway.demo.play import Result, play
 from gateway.demo.script import SEED, Act, Ending
 from gateway.demo.sites import AUTHORITIES, DWP, DemoSite, check_alive, gateway
 from gateway.domain.states import Direction
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger
 from gateway.sample.answers import asked_below
 from gateway.sample.catalog import answering
@@ -151,9 +151,9 @@ def _unpacked(document: Path, site: DemoSite) -> bytes:
 def row_of(site: DemoSite, direction: Direction, name: str, partner: str | None = None) -> Mapping[str, Any]:
     """The site's transfer of that name, with that partner where it matters."""
     with closing(Ledger(site.home.ledger, clock=time.time, role="demo")) as ledger, ledger.read() as connection:
-        rows = records.transfers(connection, direction=str(direction))
+        rows = overview.transfers(connection, direction=str(direction))
     found = (row for row in rows if row.name == name and partner in (None, row.partner))
-    return dict(next(found)._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return next(found)._asdict()
 
 
 def wait_for(holds: Callable[[], bool], deadline: float, sites: Sequence[DemoSite]) -> bool:

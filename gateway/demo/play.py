@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from gateway.demo.script import Act, Ending
 from gateway.demo.sites import DemoSite, check_alive, gateway
-from gateway.ledger.queries import records
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries import overview
+from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.store import Ledger
 from gateway.spool.exception_lists import ENDING, from_csv
 
@@ -69,7 +69,7 @@ def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, sec
             submitted = set()
             for code, ledger in ledgers.items():
                 with ledger.read() as connection:
-                    rows = records.transfers(connection, direction="out")
+                    rows = overview.transfers(connection, direction="out")
                 for row in rows:
                     key = (row.flow, code, row.partner, row.name)
                     submitted.add(key)

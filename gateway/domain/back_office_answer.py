@@ -11,7 +11,7 @@ import codecs
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum, auto
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from gateway.domain.states import State
 from gateway.logs import mask
@@ -45,14 +45,19 @@ class AnswerVerdict(StrEnum):
 
 
 class Delivered(Protocol):
-    """What of a transfer's row decides. `word` is the fingerprint of the file that answered it, None while none did."""
+    """What of a transfer's row decides. `answer_file` is the fingerprint of the file that answered it."""
 
     @property
     def key(self) -> int: ...
     @property
     def state(self) -> str: ...
     @property
-    def word(self) -> str | None: ...
+    def answer_file(self) -> str | None: ...
+    @property
+    def is_answered(self) -> bool: ...
+
+
+Candidate = TypeVar("Candidate", bound=Delivered)
 
 
 def spoken_about(name: str) -> tuple[str, Word] | None:
@@ -62,15 +67,15 @@ def spoken_about(name: str) -> tuple[str, Word] | None:
 
 
 def judge(
-    word: Word, fingerprint: str, candidates: Iterable[Delivered], heard: dict[int, Word]
-) -> tuple[AnswerVerdict, Delivered | None]:
+    word: Word, fingerprint: str, candidates: Iterable[Candidate], heard: dict[int, Word]
+) -> tuple[AnswerVerdict, Candidate | None]:
     """What becomes of a word about these transfers, and the one that it answers where it is heard.
 
     `candidates` are those that the name fits, `heard` what was said of some of them a moment ago and is not written down
     yet. A name that fits several unanswered files answers none of them: nobody could tell which was meant.
     """
     rows = list(candidates)
-    if any(row.word == fingerprint for row in rows):
+    if any(row.answer_file == fingerprint for row in rows):
         return AnswerVerdict.KNOWN, None
     answers = {row.key: heard.get(row.key) or _said(row) for row in rows if row.state != State.OPENED}
     waiting = [row for row in rows if row.state == State.OPENED or answers[row.key] is None]
@@ -85,7 +90,7 @@ def judge(
 
 
 def _said(row: Delivered) -> Word | None:
-    if row.word is None:
+    if not row.is_answered:
         return None
     return Word.ACCEPTED if row.state == State.INGESTED else Word.REJECTED
 

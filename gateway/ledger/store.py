@@ -6,6 +6,9 @@ LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove; Disk
 that bytes which nobody needs any more could not be removed.
 
 SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
+
+This module is long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
+and what the Transaction writes.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Table, bindparam, create_engine, event, insert, select, update
+from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
+from sqlalchemy import Table, bindparam, create_engine, event, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +33,8 @@ from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.chain import EMPTY, Entry, Head
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
-from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
 Announce = Callable[[str, Mapping[str, Any]], None]
 """Called once for each committed event, with its name and its log keys."""
@@ -70,11 +75,11 @@ class Ledger:
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
-        """What `soundness.check` says of the file."""
+        """What `integrity.check` says of the file."""
         check(self._path, self._witness)
 
     def check_pages(self) -> None:
-        """LedgerCorrupt where a page is damaged: `soundness.check_pages`."""
+        """LedgerCorrupt where a page is damaged: `integrity.check_pages`."""
         check_pages(self._path)
 
     @contextmanager
@@ -113,9 +118,9 @@ class Ledger:
 class Transaction:
     """Changes that become true together. `now` is one moment for all of them.
 
-    `beforehand` are called before the commit, once each: making durable what the rows will speak of, where many of them
-    speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable: removing bytes that are no longer needed, and that a restart
-    removes as well where the process dies in between.
+    `beforehand` are called before the commit, once each: they make durable what the rows speak of, once for many rows that
+    speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable:
+    they remove bytes that nobody needs any more, and that a restart removes where the process dies in between.
     """
 
     def __init__(self, connection: Connection, now: float, role: str) -> None:
@@ -206,15 +211,15 @@ class Transaction:
         if done.rowcount != len(changes):
             raise ImpossibleMove(f"{len(changes) - done.rowcount} {table.name} are no longer {state}")
 
-    def move_with(self, consignment: Mapping[str, Any], state: State, following: State, sequence: int) -> None:
+    def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""
         require(ITINERARIES["transfer", Direction.OUT], state, following)
         self.connection.execute(
             update(TRANSFERS)
             .where(
-                TRANSFERS.c.consignment == consignment["id"],
+                TRANSFERS.c.consignment == consignment.id,
                 TRANSFERS.c.direction == str(Direction.OUT),
-                TRANSFERS.c.partner == consignment["partner"],
+                TRANSFERS.c.partner == consignment.partner,
                 TRANSFERS.c.state == str(state),
             )
             .values(state=str(following), updated=self.now, event=sequence)
@@ -236,10 +241,12 @@ class Transaction:
                 [{"the_key": key} for key in keys],
             )
 
-    def note_places(self, names: Mapping[int, str]) -> None:
+    def note_delivered_names(self, names: Mapping[int, str]) -> None:
         """The names that transfers are delivered under, by their keys; no state changes."""
         self.connection.execute(
-            update(TRANSFERS).where(TRANSFERS.c.key == bindparam("the_key")).values(placed=bindparam("new_name")),
+            update(TRANSFERS)
+            .where(TRANSFERS.c.key == bindparam("the_key"))
+            .values(delivered_name=bindparam("new_name")),
             [{"the_key": key, "new_name": name} for key, name in names.items()],
         )
 
@@ -259,16 +266,38 @@ class Transaction:
             ],
         )
 
-    def lane(self, partner: str) -> Mapping[str, Any]:
+    def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
         self.connection.execute(
             upsert(LANES).values(partner=partner, updated=self.now).on_conflict_do_nothing(),
         )
-        return dict(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).mappings().one())
+        return Lane._make(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).one())
 
     def set_lane(self, partner: str, **values: Any) -> None:
         self.lane(partner)
         self.connection.execute(update(LANES).where(LANES.c.partner == partner).values(updated=self.now, **values))
+
+    def try_again(self, partner: str, code: str) -> None:
+        """Make due now what could not be sealed for a partner because of the error of that code."""
+        for table, state in ((CONSIGNMENTS, State.PACKED), (RECEIPTS, State.ISSUED)):
+            self.connection.execute(
+                update(table)
+                .where(
+                    table.c.state == str(state),
+                    table.c.direction == str(Direction.OUT),
+                    table.c.partner == partner,
+                    table.c.code == code,
+                )
+                .values(due=0.0)
+            )
+
+    def lock_away(self, entry: Quarantined) -> None:
+        """The row of something that is locked away."""
+        self.connection.execute(insert(QUARANTINE).values(entry._asdict()))
+
+    def discard(self, identity: str) -> None:
+        """What was locked away under that id is removed for good."""
+        self.connection.execute(update(QUARANTINE).where(QUARANTINE.c.id == identity).values(discarded=self.now))
 
     def flush(self) -> None:
         """Write the collected events."""
@@ -329,4 +358,5 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+UNITS: Final[Mapping[str, type[Unit]]] = {"transfer": Transfer, "consignment": Consignment, "receipt": Receipt}
 TABLES: Final[Mapping[str, Table]] = {"transfer": TRANSFERS, "consignment": CONSIGNMENTS, "receipt": RECEIPTS}

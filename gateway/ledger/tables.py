@@ -1,24 +1,49 @@
 """The ledger's tables, as SQLAlchemy knows them. A test holds them against the replayed migrations.
 
-Times are seconds since 1970 (UTC). `event` is the sequence number of the last event that changed the row: a cut tail of
-the chain leaves rows that point behind it. `claims` counts attempts that have not ended yet, `attempts` those that ended
-in a deferral; `due` is when the next one may start.
+`ledger.units` says what each column means, and has a field for each one, in this order.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy.engine import Dialect
+
+from gateway.domain.states import Direction, State
 
 METADATA: Final = MetaData()
+
+
+class _Known(dict[str | None, Any]):
+    """Members by their text. A text that is none comes back as it is: only somebody who edited the file can have put it
+    there, no itinerary knows it, and the audit has to name it.
+    """
+
+    def __missing__(self, word: str) -> str:
+        return word
+
+
+class Word(String):
+    """A column of text that is read as members of an enumeration."""
+
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
+        return _Known({None: None} | {str(word): word for word in self.words}).__getitem__
 
 
 def _work() -> list[Column[object]]:
     """The columns of everything that a role works on."""
     return [
-        Column("state", String, nullable=False),
-        Column("resume", String),
+        Column("state", Word(State), nullable=False),
+        Column("resume", Word(State)),
         Column("code", String),
         Column("reason", Text),
         Column("claims", Integer, nullable=False, default=0),
@@ -35,7 +60,7 @@ TRANSFERS: Final = Table(
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("id", String, nullable=False),
-    Column("direction", String, nullable=False),
+    Column("direction", Word(Direction), nullable=False),
     Column("flow", String, nullable=False),
     Column("partner", String, nullable=False),
     Column("name", Text, nullable=False),
@@ -44,16 +69,18 @@ TRANSFERS: Final = Table(
     Column("schema", String),
     Column("reference", Text),
     Column("redirected_from", String),
-    Column("message_id", String),  # the content's own, where its flow has one
-    Column("facts", Text),  # JSON: what the validator told besides; no personal data
+    Column("message_id", String),
+    Column("facts", Text),
     Column("consignment", String),
     Column("position", Integer),
     Column("expires", Float),
-    Column("custody", Boolean, nullable=False, default=True),  # whether its bytes still lie in the vault
-    Column("origin", Text),  # the spool file still to be removed, as `intake` tells one from another; inbound, its name
-    Column("placed", Text),  # inbound: the name that it was delivered under
-    Column("word", Text),  # inbound: the file in spool/outcomes that answered it, as `outcomes` tells one from another
-    Column("untold", Boolean, nullable=False, default=False),  # outbound: something was heard after it left custody
+    Column("custody", Boolean, nullable=False, default=True),
+    Column("spool_file", Text),
+    Column("purge_name", Text),
+    Column("delivered_name", Text),
+    Column("answer_file", Text),
+    Column("redirected_to", String),
+    Column("notify_pending", Boolean, nullable=False, default=False),
     *_work(),
     UniqueConstraint("direction", "partner", "id"),
     Index("transfers_by_state", "state", "direction", "due"),
@@ -62,10 +89,11 @@ TRANSFERS: Final = Table(
     Index("transfers_by_content", "partner", "sha256"),
     Index("transfers_in_custody", "custody", "state"),
     Index("transfers_by_message", "partner", "flow", "message_id"),
-    Index("transfers_by_place", "placed", sqlite_where=text("placed IS NOT NULL")),
-    # The words of a condition decide whether an index of some rows is used: these are the questions' own.
-    Index("transfers_untold", "key", sqlite_where=text("untold IS 1")),
-    Index("transfers_with_origin", "key", sqlite_where=text("origin IS NOT NULL")),
+    # The words of a condition decide whether an index of some rows is used: these are the queries' own.
+    Index("transfers_by_delivered_name", "delivered_name", sqlite_where=text("delivered_name IS NOT NULL")),
+    Index("transfers_to_notify", "key", sqlite_where=text("notify_pending IS 1")),
+    Index("transfers_with_spool_file", "key", sqlite_where=text("spool_file IS NOT NULL")),
+    Index("transfers_to_purge", "key", sqlite_where=text("purge_name IS NOT NULL")),
 )
 
 CONSIGNMENTS: Final = Table(
@@ -73,15 +101,15 @@ CONSIGNMENTS: Final = Table(
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("id", String, nullable=False),
-    Column("direction", String, nullable=False),
+    Column("direction", Word(Direction), nullable=False),
     Column("partner", String, nullable=False),
     Column("sequence", Integer),
-    Column("flow", String),  # outbound: of its most urgent file; what it may travel with and when, and its turn
+    Column("flow", String),
     Column("items", Integer, nullable=False, default=0),
     Column("bytes", Integer, nullable=False, default=0),
     Column("sealed_size", Integer),
     Column("sealed_sha256", String),
-    Column("duplicates", Text),  # JSON: transfers that it carried and that had been delivered before
+    Column("duplicates", Text),
     Column("head_sequence", Integer),
     Column("head_sha256", String),
     Column("resends", Integer, nullable=False, default=0),
@@ -97,10 +125,11 @@ RECEIPTS: Final = Table(
     "receipts",
     METADATA,
     Column("key", Integer, primary_key=True),
-    Column("direction", String, nullable=False),
+    Column("direction", Word(Direction), nullable=False),
     Column("partner", String, nullable=False),
     Column("consignment", String, nullable=False),
     Column("level", String),
+    Column("answers", Text),
     Column("body", Text),
     Column("sealed_size", Integer),
     Column("sealed_sha256", String),
@@ -135,8 +164,8 @@ LANES: Final = Table(
     Column("due", Float, nullable=False, default=0.0),
     Column("code", String),
     Column("reason", Text),
-    Column("sequence", Integer, nullable=False, default=0),  # the last one given to a consignment towards the partner
-    Column("seen_sequence", Integer),  # the newest head of the partner's chain that we saw
+    Column("sequence", Integer, nullable=False, default=0),
+    Column("seen_sequence", Integer),
     Column("seen_sha256", String),
     Column("updated", Float, nullable=False),
 )

@@ -7,18 +7,15 @@ batches by their own stages.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
-from sqlalchemy import Row, update
-
-from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Direction, Move, State, advance
+from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Move, advance
 from gateway.errors import Disposition, GatewayError, PoisonFile
 from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.ledger.units import Consignment, Parcel
 from gateway.stages.context import StageContext
 
 
-def claim(context: StageContext, kind: str, row: Row[Any], claimed: set[int]) -> PoisonFile | None:
+def claim(context: StageContext, kind: str, row: Parcel, claimed: set[int]) -> PoisonFile | None:
     """Count the attempt before it starts; the error that holds the unit where too many attempts never ended.
 
     `claimed` holds the keys of the units that this process is trying. One that is there already was tried before, and the
@@ -34,7 +31,7 @@ def claim(context: StageContext, kind: str, row: Row[Any], claimed: set[int]) ->
     return None
 
 
-def pass_halt_on(context: StageContext, kind: str, row: Row[Any], error: GatewayError) -> None:
+def pass_halt_on(context: StageContext, kind: str, row: Parcel, error: GatewayError) -> None:
     """Raise `error` where the whole gateway must stop. The attempt has ended, so it does not count against the unit:
     a gateway that is started again three times halts three times, and does not end in taking the unit for poison.
     """
@@ -45,11 +42,11 @@ def pass_halt_on(context: StageContext, kind: str, row: Row[Any], error: Gateway
     raise error
 
 
-def failed(context: StageContext, transaction: Transaction, kind: str, row: Row[Any], error: GatewayError) -> Move:
+def failed(context: StageContext, transaction: Transaction, kind: str, row: Parcel, error: GatewayError) -> Move:
     """Move a consignment or a receipt after `error`, with its event; a Halt is raised."""
-    direction, state = Direction(row.direction), State(row.state)
+    direction, state = row.direction, row.state
     move = advance(ITINERARIES[kind, direction], state, error, expired=_expired(context, row))
-    identity = row.id if kind == "consignment" else row.consignment
+    identity = row.id if isinstance(row, Consignment) else row.consignment
     name = "work.deferred" if move.retry else f"{kind}.{move.state}"
     event = transaction.record(
         name, kind, identity, row.partner, code=move.code, reason=move.reason, state=str(move.state)
@@ -75,21 +72,5 @@ def failed(context: StageContext, transaction: Transaction, kind: str, row: Row[
     return move
 
 
-def try_again(transaction: Transaction, partner: str, error: type[GatewayError]) -> None:
-    """Make due now what could not be sealed for a partner because of that error, since its cause is gone."""
-    for table, state in ((CONSIGNMENTS, State.PACKED), (RECEIPTS, State.ISSUED)):
-        transaction.connection.execute(
-            update(table)
-            .where(
-                table.c.state == str(state),
-                table.c.direction == str(Direction.OUT),
-                table.c.partner == partner,
-                table.c.code == error.code,
-            )
-            .values(due=0.0)
-        )
-
-
-def _expired(context: StageContext, row: Row[Any]) -> bool:
-    expires = getattr(row, "expires", None)
-    return expires is not None and expires <= context.clock()
+def _expired(context: StageContext, row: Parcel) -> bool:
+    return isinstance(row, Consignment) and row.expires is not None and row.expires <= context.clock()

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Table
-
 from gateway.domain.states import State
-from gateway.ledger.queries import records
-from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.ledger.queries import deadlines
+from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.units import TABLE_OF, Consignment, Receipt, Transfer, Unit
 from gateway.settings.model import LinkSettings
 from gateway.stages.context import StageContext
 
 _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
 
-_RETRIED: Final[tuple[tuple[Table, tuple[State, ...]], ...]] = (
-    (TRANSFERS, (State.ADMITTED, State.VALIDATED, State.OPENED)),
-    (CONSIGNMENTS, (State.PACKED, State.SEALED, State.LANDED)),
-    (RECEIPTS, (State.ISSUED, State.SEALED, State.LANDED)),
+_RETRIED: Final[tuple[tuple[type[Unit], tuple[State, ...]], ...]] = (
+    (Transfer, (State.ADMITTED, State.VALIDATED, State.OPENED)),
+    (Consignment, (State.PACKED, State.SEALED, State.LANDED)),
+    (Receipt, (State.ISSUED, State.SEALED, State.LANDED)),
 )
 """Where something that was deferred waits for its next attempt."""
 
@@ -35,20 +34,18 @@ def receipt_wait(link: LinkSettings, resends: int) -> float:
 def bring_forward(context: StageContext, now: float) -> int:
     """Let nothing wait for a moment that only a clock that was wrong can have set; how many did."""
     link = context.settings.link
-    bounds = [(table, states, link.retry_cap_seconds) for table, states in _RETRIED]
-    bounds.append((CONSIGNMENTS, (State.SENT,), _longest_receipt_wait(link)))
+    bounds = [(unit, states, link.retry_cap_seconds) for unit, states in _RETRIED]
+    bounds.append((Consignment, (State.SENT,), _longest_receipt_wait(link)))
     with context.ledger.read() as connection:
         found = [
-            (table, records.due_after(connection, table, states, now + longest)) for table, states, longest in bounds
+            (unit, deadlines.due_after(connection, unit, states, now + longest)) for unit, states, longest in bounds
         ]
-        lanes = [
-            partner for partner, lane in records.lanes(connection).items() if lane["due"] > now + link.retry_cap_seconds
-        ]
+        lanes = [partner for partner, lane in all_lanes(connection).items() if lane.due > now + link.retry_cap_seconds]
     count = len(lanes) + sum(len(keys) for _, keys in found)
     if count:
         with context.ledger.write() as transaction:
-            for table, keys in found:
-                transaction.set(table, keys, due=now)
+            for unit, keys in found:
+                transaction.set(TABLE_OF[unit], keys, due=now)
             for partner in lanes:
                 transaction.set_lane(partner, due=now)
         context.log("clock.set-back", count=count, reason="work waited for a moment further ahead than any pause lasts")

@@ -97,7 +97,7 @@ def submit(
                 "name": document.name,
                 "size": copy.size,
                 "sha256": copy.sha256,
-                "origin": None,
+                "spool_file": None,
                 "reference": None,
             }
             for document, (_, copy) in zip(documents, written, strict=True)

@@ -7,24 +7,27 @@ is decided about is read and changed under the ledger's write lock, so no role c
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Connection, Row, update
+from typing import Any, Final, TypeVar
 
 from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import GatewayError, HeldByPerson, NotFound, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
-from gateway.ledger.queries import records
-from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
+from gateway.ledger.queries import quarantine
+from gateway.ledger.queries.identities import matching, one
+from gateway.ledger.queries.receipts import receipts_of
+from gateway.ledger.store import TABLES, Connection, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, FILE, RECEIPTS
+from gateway.ledger.units import Consignment, Quarantined, Receipt, Transfer, required
 from gateway.settings.home import Home
-from gateway.stages.attempts import try_again
 from gateway.stages.context import StageContext
 
 """The code of a transfer that a person gave back."""
+
+_Found = TypeVar("_Found")
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
@@ -47,11 +50,20 @@ class Decided:
     state: str
 
 
-def find(
-    connection: Connection, prefix: str, kinds: tuple[str, ...] = ("transfer", "consignment")
-) -> tuple[str, Row[Any]]:
-    """The one transfer or consignment whose id starts with `prefix`, and its kind."""
-    found = [(kind, row) for kind in kinds for row in records.matching(connection, TABLES[kind], prefix) if prefix]
+def find(connection: Connection, prefix: str) -> Transfer | Consignment:
+    """The one transfer or consignment whose id starts with `prefix`."""
+    found: list[Transfer | Consignment] = []
+    if prefix:
+        found = [*matching(connection, Transfer, prefix), *matching(connection, Consignment, prefix)]
+    return _only(prefix, found)
+
+
+def find_transfer(connection: Connection, prefix: str) -> Transfer:
+    """The one transfer whose id starts with `prefix`."""
+    return _only(prefix, matching(connection, Transfer, prefix) if prefix else [])
+
+
+def _only(prefix: str, found: Sequence[_Found]) -> _Found:
     if not found:
         raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
     if len(found) > 1:
@@ -62,10 +74,9 @@ def find(
 def hold(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Keep a transfer that is not packed yet."""
     with context.ledger.write() as transaction:
-        _, row = find(transaction.connection, identity, ("transfer",))
+        row = find_transfer(transaction.connection, identity)
         return _decide(
             transaction,
-            "transfer",
             row,
             State.HELD,
             decision,
@@ -83,16 +94,16 @@ def release(context: StageContext, identity: str, decision: Decision) -> Decided
     with context.ledger.write() as transaction:
         if identity in context.settings.codes:
             return _release_lane(transaction, identity, decision)
-        kind, row = find(transaction.connection, identity)
+        row = find(transaction.connection, identity)
         if row.state != State.HELD:
-            return _release_receipt(transaction, kind, row, decision)
-        return _decide(transaction, kind, row, State(row.resume), decision)
+            return _release_receipt(transaction, row, decision)
+        return _decide(transaction, row, required(row.resume), decision)
 
 
 def return_to_operator(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Give a transfer back: to whoever dropped it, before it is packed; to its sender, before it is delivered."""
     with context.ledger.write() as transaction:
-        _, row = find(transaction.connection, identity, ("transfer",))
+        row = find_transfer(transaction.connection, identity)
         # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
         custody = row.direction == Direction.OUT
         if custody and row.consignment is not None:
@@ -102,7 +113,6 @@ def return_to_operator(context: StageContext, identity: str, decision: Decision)
             )
         return _decide(
             transaction,
-            "transfer",
             row,
             State.REJECTED,
             decision,
@@ -116,28 +126,28 @@ def retry(context: StageContext, identity: str, decision: Decision) -> Decided:
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
     with context.ledger.write() as transaction:
         if identity in context.settings.codes:
-            if transaction.lane(identity)["held"]:
+            if transaction.lane(identity).held:
                 raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
             transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
             transaction.set_lane(identity, due=0.0)
             return Decided("lane", identity, identity, "open")
-        kind, row = find(transaction.connection, identity)
-        if kind == "transfer" and row.consignment is not None:
-            kind, row = _carrier(transaction, row)
-        if kind == "consignment" and row.direction == Direction.OUT and row.state == State.SENT:
+        row = find(transaction.connection, identity)
+        if isinstance(row, Transfer):
+            row = _carrier(transaction, row) or row
+        if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT:
             return _send_again(transaction, row, decision)
-        if State(row.state) not in _WAITING:
-            raise UsageWrong(f"{kind} {row.id} is {row.state}: there is nothing to try again")
-        event = _record(transaction, "retried", kind, row, decision, State(row.state))
-        transaction.set(TABLES[kind], [row.key], due=0.0, event=event)
-        if not transaction.lane(row.partner)["held"]:
+        if row.state not in _WAITING:
+            raise UsageWrong(f"{row.kind} {row.id} is {row.state}: there is nothing to try again")
+        event = _record(transaction, "retried", row, decision, row.state)
+        transaction.set(TABLES[row.kind], [row.key], due=0.0, event=event)
+        if not transaction.lane(row.partner).held:
             transaction.set_lane(row.partner, due=0.0)
-        return Decided(kind, row.id, row.partner, row.state)
+        return Decided(row.kind, row.id, row.partner, row.state)
 
 
-def quarantined(connection: Connection, identity: str) -> Row[Any]:
+def quarantined(connection: Connection, identity: str) -> Quarantined:
     """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too."""
-    rows = records.quarantined(connection, discarded=True)
+    rows = quarantine.quarantined(connection, discarded=True)
     found = [row for row in rows if identity and row.id.startswith(identity)]
     found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
     if len(found) != 1:
@@ -146,12 +156,12 @@ def quarantined(connection: Connection, identity: str) -> Row[Any]:
     return found[0]
 
 
-def kept_file(home: Home, row: Row[Any]) -> Path:
+def kept_file(home: Home, row: Quarantined) -> Path:
     """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
     return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
-def discard(context: StageContext, identity: str, decision: Decision) -> Row[Any]:
+def discard(context: StageContext, identity: str, decision: Decision) -> Quarantined:
     """Remove a quarantined file for good; its row and its digest stay."""
     with context.ledger.write() as transaction:
         row = quarantined(transaction.connection, identity)
@@ -168,26 +178,24 @@ def discard(context: StageContext, identity: str, decision: Decision) -> Row[Any
             sha256=row.sha256,
             files=[row.id],
         )
-        transaction.connection.execute(
-            update(QUARANTINE).where(QUARANTINE.c.id == row.id).values(discarded=transaction.now)
-        )
+        transaction.discard(row.id)
         transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
         transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
         return row
 
 
-def _carrier(transaction: Transaction, row: Row[Any]) -> tuple[str, Row[Any]]:
-    """The consignment that carries a transfer, or the transfer itself where it has none yet."""
-    direction = Direction(row.direction)
-    found = records.one(transaction.connection, CONSIGNMENTS, direction, row.partner, row.consignment)
-    return ("transfer", row) if found is None else ("consignment", found)
+def _carrier(transaction: Transaction, row: Transfer) -> Consignment | None:
+    """The consignment that carries a transfer, None where it has none yet."""
+    if row.consignment is None:
+        return None
+    return one(transaction.connection, Consignment, row.direction, row.partner, row.consignment)
 
 
-def _send_again(transaction: Transaction, row: Row[Any], decision: Decision) -> Decided:
-    event = _record(transaction, "retried", "consignment", row, decision, State.SEALED)
+def _send_again(transaction: Transaction, row: Consignment, decision: Decision) -> Decided:
+    event = _record(transaction, "retried", row, decision, State.SEALED)
     change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
     transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
-    transaction.move_with({"id": row.id, "partner": row.partner}, State.SENT, State.SEALED, event)
+    transaction.move_with(row, State.SENT, State.SEALED, event)
     return Decided("consignment", row.id, row.partner, State.SEALED)
 
 
@@ -200,20 +208,20 @@ def hold_lane(transaction: Transaction, partner: str, error: GatewayError, decis
 
 
 def _release_lane(transaction: Transaction, partner: str, decision: Decision) -> Decided:
-    if not transaction.lane(partner)["held"]:
+    if not transaction.lane(partner).held:
         raise UsageWrong(f"the lane to {partner} is not held")
     transaction.record("lane.released", "lane", partner, partner, actor=decision.actor, reason=decision.reason)
     transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
-    try_again(transaction, partner, PartnerKeyRevoked)
+    transaction.try_again(partner, PartnerKeyRevoked.code)
     return Decided("lane", partner, partner, "open")
 
 
-def _release_receipt(transaction: Transaction, kind: str, row: Row[Any], decision: Decision) -> Decided:
-    held: list[Row[Any]] = []
-    if kind == "consignment" and row.direction == Direction.OUT:
-        held = records.receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
+def _release_receipt(transaction: Transaction, row: Transfer | Consignment, decision: Decision) -> Decided:
+    held: list[Receipt] = []
+    if isinstance(row, Consignment) and row.direction == Direction.OUT:
+        held = receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
     if not held:
-        raise UsageWrong(f"{kind} {row.id} is {row.state}, not held")
+        raise UsageWrong(f"{row.kind} {row.id} is {row.state}, not held")
     for receipt in held:
         event = transaction.record(
             "receipt.released",
@@ -231,29 +239,26 @@ def _release_receipt(transaction: Transaction, kind: str, row: Row[Any], decisio
 
 def _decide(
     transaction: Transaction,
-    kind: str,
-    row: Row[Any],
+    row: Transfer | Consignment,
     following: State,
     decision: Decision,
     **values: Any,
 ) -> Decided:
     """Move the row, with the event that says who wanted it."""
-    direction = Direction(row.direction)
-    if following not in ITINERARIES[kind, direction].get(State(row.state), frozenset()):
-        raise UsageWrong(f"{kind} {row.id} is {row.state}: it cannot become {following} any more")
+    if following not in ITINERARIES[row.kind, row.direction].get(row.state, frozenset()):
+        raise UsageWrong(f"{row.kind} {row.id} is {row.state}: it cannot become {following} any more")
     said = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
-    event = _record(transaction, said, kind, row, decision, following, code=values.get("code"))
+    event = _record(transaction, said, row, decision, following, code=values.get("code"))
     cleared = {"resume": None, "code": None, "reason": None, "due": 0.0, "attempts": 0}
     change = {"key": row.key, "state": following, **cleared, **values, "event": event}
-    transaction.move(TABLES[kind], direction, State(row.state), [change])
-    return Decided(kind, row.id, row.partner, following)
+    transaction.move(TABLES[row.kind], row.direction, row.state, [change])
+    return Decided(row.kind, row.id, row.partner, following)
 
 
 def _record(
     transaction: Transaction,
     said: str,
-    kind: str,
-    row: Row[Any],
+    row: Transfer | Consignment,
     decision: Decision,
     state: State,
     *,
@@ -261,8 +266,8 @@ def _record(
 ) -> int:
     """The event of a decision; `state` tells a verifier what the row has to be in afterwards."""
     return transaction.record(
-        f"{kind}.{said}",
-        kind,
+        f"{row.kind}.{said}",
+        row.kind,
         row.id,
         row.partner,
         actor=decision.actor,

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.domain.extract_name import authorities_named
@@ -19,6 +17,7 @@ from gateway.domain.states import POISON_CLAIMS, Move
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer
 from gateway.settings.model import SiteKind, kind_of
 from gateway.spool.exception_lists import Listed
 from gateway.stages.context import StageContext
@@ -45,7 +44,7 @@ class Batches:
         self._workers = workers
         self._small_last = False
 
-    def next(self, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    def next(self, rows: Sequence[Transfer]) -> list[Transfer]:
         """What of these is read now; of the large ones only as many as are read side by side."""
         small = [row for row in rows if row.size <= _LARGE]
         large = [row for row in rows if row.size > _LARGE][: self._workers]
@@ -127,8 +126,8 @@ def listed(report: Report) -> list[Listed]:
 
 
 def inspect(
-    context: StageContext, sandbox: Sandbox, rows: Sequence[Row[Any]], paths: Sequence[Path], survived: set[int]
-) -> Iterator[tuple[Row[Any], Report | GatewayError | Crash]]:
+    context: StageContext, sandbox: Sandbox, rows: Sequence[Transfer], paths: Sequence[Path], survived: set[int]
+) -> Iterator[tuple[Transfer, Report | GatewayError | Crash]]:
     """Claim the rows, and have each one's file read in the sandbox.
 
     What broke off earlier attempts (this process, or its machine, died in mid-work) goes one by one, so that the count of
@@ -159,7 +158,7 @@ def inspect(
             yield row, result
 
 
-def record_crash(transaction: Transaction, row: Row[Any], crash: Crash) -> None:
+def record_crash(transaction: Transaction, row: Transfer, crash: Crash) -> None:
     """A file ended its reader: no state changes, the claim stays counted, and the third one holds the file."""
     transaction.record(
         "work.deferred", "transfer", row.id, row.partner, flow=row.flow, code="reader-died", reason=crash.reason
@@ -167,7 +166,7 @@ def record_crash(transaction: Transaction, row: Row[Any], crash: Crash) -> None:
 
 
 def record_move(
-    transaction: Transaction, row: Row[Any], move: Move, code: str | None, facts: Mapping[str, str] | None = None
+    transaction: Transaction, row: Transfer, move: Move, code: str | None, facts: Mapping[str, str] | None = None
 ) -> int:
     """The event of what an inspection led to; the first line of the reason is enough for the chain and the log.
 

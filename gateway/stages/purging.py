@@ -1,6 +1,6 @@
 """Purge: delivered files that went on to another authority leave spool/inbound.
 
-The row of such a transfer names its file in `origin` until the file is gone, durably; so whatever breaks off is finished by
+The row of such a transfer names its file in `purge_name` until the file is gone, durably; so whatever breaks off is finished by
 the next call. Raises DiskFailed, NotPermitted and what the ledger raises. Only the very bytes that were delivered are
 removed; what the back office has put there under the name meanwhile stays.
 """
@@ -8,14 +8,11 @@ removed; what the back office has put there under the name meanwhile stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row
-
-from gateway.domain.states import Direction
-from gateway.ledger.queries import records
+from gateway.ledger.queries import custody
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer, required
 from gateway.settings.home import Home
 from gateway.settings.naming import MARKER
 from gateway.spool.delivered import Delivered, remove_delivered
@@ -29,12 +26,12 @@ def purge(home: Home, ledger: Ledger) -> None:
 
 def purge_left(home: Home, transaction: Transaction) -> None:
     """The same within a transaction."""
-    rows = records.unreleased(transaction.connection, Direction.IN)
+    rows = custody.to_purge(transaction.connection)
     for row in rows:
-        remove_delivered(home.inbound, delivered_as(row, (row.origin,)), MARKER)
-    transaction.set(TRANSFERS, [row.key for row in rows], origin=None)
+        remove_delivered(home.inbound, delivered_as(row, (required(row.purge_name),)), MARKER)
+    transaction.set(TRANSFERS, [row.key for row in rows], purge_name=None)
 
 
-def delivered_as(row: Row[Any], names: Sequence[str]) -> Delivered:
+def delivered_as(row: Transfer, names: Sequence[str]) -> Delivered:
     """A transfer's file in spool/inbound, under the first of these names that it has."""
     return Delivered(row.flow, row.partner, tuple(names), row.size, row.sha256)

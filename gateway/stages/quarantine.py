@@ -13,12 +13,10 @@ import stat
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from gateway.domain.identity import is_id
 from gateway.errors import DiskFailed, GatewayError
 from gateway.ledger.store import Transaction
-from gateway.ledger.tables import QUARANTINE
+from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory
 
@@ -64,8 +62,8 @@ def quarantine_file(
         bytes=size,
         sha256=sha256,
     )
-    transaction.connection.execute(
-        insert(QUARANTINE).values(
+    transaction.lock_away(
+        Quarantined(
             id=identity,
             kind=kind,
             consignment=stem,
@@ -75,6 +73,7 @@ def quarantine_file(
             received=transaction.now,
             size=size,
             sha256=sha256,
+            discarded=None,
         )
     )
     return identity

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
 
+from gateway.ledger.units import Transfer
 from gateway.spool.exception_lists import ENDING
 from gateway.spool.names import beside, with_ending
 from gateway.storage.durable import make_directory, write_files
@@ -25,8 +25,8 @@ _ENDING: Final = ".receipt.json"
 
 def write_receipt_files(
     receipts: Path,
-    told: Iterable[tuple[Row[Any], str | None]],
-    list_of: Callable[[Row[Any]], bytes | None] = lambda _row: None,
+    told: Iterable[tuple[Transfer, str | None]],
+    list_of: Callable[[Transfer], bytes | None] = lambda _row: None,
 ) -> None:
     """Write the receipt of each transfer below `receipts`; each row comes with the receipt's whole text.
 

@@ -12,9 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Row
 
 from gateway.domain.receipt import Answer, Outcome
 from gateway.domain.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
@@ -31,9 +28,10 @@ from gateway.errors import (
     Redirected,
     UsageWrong,
 )
-from gateway.ledger.queries import records
+from gateway.ledger.queries import consignments
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer, required
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
@@ -41,16 +39,13 @@ from gateway.spool.names import beside, safe_name
 from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import find
+from gateway.stages.decisions import find_transfer
 from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.outbound.admit import record_admitted
 from gateway.stages.purging import delivered_as, purge
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
-
-_WORD: Final = "redirected:"
-"""What `word` says of a transfer that was answered by its redirect, the redirect's id behind it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
     if not dry_run:
         purge(context.home, context.ledger)
     with context.ledger.read() as connection:
-        _, row = find(connection, identity, ("transfer",))
+        row = find_transfer(connection, identity)
     _require(context, row, order)
     found, content = _content(context, row, order)
     now = datetime.fromtimestamp(context.clock(), UTC)
@@ -109,7 +104,7 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
         _validate(context, readers, path, order.to)
         if not dry_run:
             with context.ledger.write() as transaction:
-                _, row = find(transaction.connection, row.id, ("transfer",))
+                row = find_transfer(transaction.connection, row.id)
                 _require(context, row, order)
                 draft.move_in(context.home.custody)
                 _record(context, transaction, row, order, copy, name, found=found)
@@ -130,15 +125,15 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
     )
 
 
-def _require(context: StageContext, row: Row[Any], order: Order) -> None:
+def _require(context: StageContext, row: Transfer, order: Order) -> None:
     """Whether this file may go there from here."""
     if context.settings.site.kind is not SiteKind.LA:
         raise UsageWrong("Only an authority passes files on to another one.")
     if row.direction != Direction.IN:
         raise UsageWrong(f"transfer {row.id} was sent from here: only what came can be passed on")
-    if row.word is not None and row.word.startswith(_WORD):
-        raise UsageWrong(f"transfer {row.id} was passed on before, as transfer {row.word.removeprefix(_WORD)}")
-    if row.word is not None or row.state == State.INGESTED:
+    if row.redirected_to is not None:
+        raise UsageWrong(f"transfer {row.id} was passed on before, as transfer {row.redirected_to}")
+    if row.answer_file is not None or row.state == State.INGESTED:
         raise UsageWrong(f"the back office has answered transfer {row.id}: it cannot be passed on any more")
     if row.state != State.DELIVERED:
         raise UsageWrong(f"transfer {row.id} is {row.state}: only a delivered file can be passed on")
@@ -163,7 +158,7 @@ def _require(context: StageContext, row: Row[Any], order: Order) -> None:
         raise UsageWrong("The back office took the file away, so a system has opened it: --opened by-system at least.")
 
 
-def _content(context: StageContext, row: Row[Any], order: Order) -> tuple[str | None, bytes]:
+def _content(context: StageContext, row: Transfer, order: Order) -> tuple[str | None, bytes]:
     """The name in spool/inbound and the bytes; the bytes may be given by whoever asks."""
     wanted = delivered_as(row, _names(context, row))
     found = read_delivered(context.home.inbound, wanted)
@@ -171,15 +166,15 @@ def _content(context: StageContext, row: Row[Any], order: Order) -> tuple[str | 
         return None if found is None else found[0], read_given(order.given, wanted)
     if found is None:
         raise OriginalMissing(
-            f"{row.placed or row.name} does not lie in spool/inbound/{row.flow}/{row.partner} any more"
+            f"{row.delivered_name or row.name} does not lie in spool/inbound/{row.flow}/{row.partner} any more"
         )
     return found
 
 
-def _names(context: StageContext, row: Row[Any]) -> list[str]:
+def _names(context: StageContext, row: Transfer) -> list[str]:
     """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
-    if row.placed is not None:
-        return [row.placed]
+    if row.delivered_name is not None:
+        return [row.delivered_name]
     template = context.settings.flows[row.flow].inbound_name
     came = datetime.fromtimestamp(row.created, UTC).date()
     named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
@@ -188,7 +183,7 @@ def _names(context: StageContext, row: Row[Any]) -> list[str]:
 
 
 def _document(
-    context: StageContext, row: Row[Any], order: Order, content: bytes, now: datetime, passed_as: str
+    context: StageContext, row: Transfer, order: Order, content: bytes, now: datetime, passed_as: str
 ) -> Redirect:
     """The file with its history: what was passed on to us already is not wrapped twice."""
     earlier: tuple[Holding, ...] = ()
@@ -231,7 +226,7 @@ def _validate(context: StageContext, readers: Sandbox, path: Path, to: str) -> N
 def _record(
     context: StageContext,
     transaction: Transaction,
-    row: Row[Any],
+    row: Transfer,
     order: Order,
     copy: Copied,
     name: str,
@@ -260,7 +255,7 @@ def _record(
         "name": name,
         "size": copy.size,
         "sha256": copy.sha256,
-        "origin": None,
+        "spool_file": None,
         "reference": None,
         "redirected_from": row.partner,
     }
@@ -288,12 +283,12 @@ def _record(
         "state": State.DELIVERED,
         "code": answer.code,
         "reason": answer.reason,
-        "word": f"{_WORD}{copy.transfer}",
-        "origin": found,
+        "redirected_to": copy.transfer,
+        "purge_name": found,
         "event": event,
     }
     transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, [change])
-    carrier = records.consignment_in(transaction.connection, row.partner, row.consignment)
+    carrier = consignments.consignment_in(transaction.connection, row.partner, required(row.consignment))
     if carrier is None:
         raise ImpossibleMove("a delivered transfer without its consignment")
     if carrier.state == State.DELIVERED:  # else the stage that ends the consignment says it

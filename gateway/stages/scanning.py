@@ -11,9 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
-
-from sqlalchemy import Row, insert
+from typing import Final, Protocol
 
 from gateway.errors import (
     DiskFailed,
@@ -25,7 +23,8 @@ from gateway.errors import (
     ScannerUnavailable,
 )
 from gateway.ledger.store import Transaction
-from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
+from gateway.ledger.tables import FILE, TRANSFERS
+from gateway.ledger.units import Quarantined, Transfer
 from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory, make_directory
 
@@ -44,15 +43,15 @@ class Scanner(Protocol):
 class Scanned:
     """What of a batch may be read, what the scanner objects to, and the rows that wait for it."""
 
-    clean: list[tuple[Row[Any], Path]] = field(default_factory=list)
-    refused: list[tuple[Row[Any], GatewayError]] = field(default_factory=list)
-    waiting: list[Row[Any]] = field(default_factory=list)
+    clean: list[tuple[Transfer, Path]] = field(default_factory=list)
+    refused: list[tuple[Transfer, GatewayError]] = field(default_factory=list)
+    waiting: list[Transfer] = field(default_factory=list)
 
 
-def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Row[Any]], paths: Sequence[Path]) -> Scanned:
+def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Transfer], paths: Sequence[Path]) -> Scanned:
     """Show the files to the scanner, those whose flow asks for it; put off those that it does not answer for."""
     found, absent = Scanned(), None
-    failed: list[tuple[Row[Any], ScanFailed]] = []
+    failed: list[tuple[Transfer, ScanFailed]] = []
     for row, path in zip(rows, paths, strict=True):
         if not context.settings.flows[row.flow].scan:
             found.clean.append((row, path))
@@ -82,7 +81,7 @@ def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Row[Any]
     return found
 
 
-def _put_off(context: StageContext, rows: list[Row[Any]], error: ScannerUnavailable | None) -> None:
+def _put_off(context: StageContext, rows: list[Transfer], error: ScannerUnavailable | None) -> None:
     """Let the rows wait for a scanner that does not answer: their own attempts are not counted, it is not their fault."""
     if error is None:
         return
@@ -92,7 +91,7 @@ def _put_off(context: StageContext, rows: list[Row[Any]], error: ScannerUnavaila
     context.log("work.deferred", count=len(rows), code=error.code, reason=error.reason, remedy=error.remedy)
 
 
-def _try_again(context: StageContext, failed: list[tuple[Row[Any], ScanFailed]]) -> None:
+def _try_again(context: StageContext, failed: list[tuple[Transfer, ScanFailed]]) -> None:
     if not failed:
         return
     with context.ledger.write() as transaction:
@@ -104,7 +103,7 @@ def _try_again(context: StageContext, failed: list[tuple[Row[Any], ScanFailed]])
         context.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
 
 
-def isolate(context: StageContext, transaction: Transaction, row: Row[Any], path: Path, reason: str) -> None:
+def isolate(context: StageContext, transaction: Transaction, row: Transfer, path: Path, reason: str) -> None:
     """Lock an infected file away, whole and in the vault, with its note; the caller's own name of it goes with its row.
 
     A crash before the commit leaves a name without a row, which is removed when the role starts.
@@ -129,8 +128,8 @@ def isolate(context: StageContext, transaction: Transaction, row: Row[Any], path
         reason=reason,
         sha256=row.sha256,
     )
-    transaction.connection.execute(
-        insert(QUARANTINE).values(
+    transaction.lock_away(
+        Quarantined(
             id=identity,
             kind=FILE,
             consignment=row.consignment or row.id,
@@ -140,6 +139,7 @@ def isolate(context: StageContext, transaction: Transaction, row: Row[Any], path
             received=transaction.now,
             size=row.size,
             sha256=row.sha256,
+            discarded=None,
         )
     )
     transaction.afterwards.append(partial(path.unlink, missing_ok=True))

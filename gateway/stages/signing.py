@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection
-
 from gateway.domain.identity import from_text
 from gateway.errors import KeyUnconfirmed
-from gateway.ledger.queries import referrals
-from gateway.ledger.store import Transaction
+from gateway.ledger.queries import events
+from gateway.ledger.store import Connection, Transaction
 from gateway.settings.model import Settings
-from gateway.stages.attempts import try_again
 from gateway.stages.context import StageContext
 
 CONFIRMED: Final = "key.confirmed"
@@ -35,14 +32,14 @@ def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
     if settings.keys.old_openpgp is None:
         return []
     about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.codes}
-    said = referrals.events_about(connection, [CONFIRMED], list(about.values()))
+    said = events.events_about(connection, [CONFIRMED], list(about.values()))
     return [code for code, each in about.items() if (CONFIRMED, each) not in said]
 
 
 def confirmed_since(connection: Connection, settings: Settings) -> float | None:
     """When the last partner showed that it knows our new key; None where not all have."""
     about = [subject(code, settings.openpgp.fingerprint) for code in settings.codes]
-    said = referrals.events_about(connection, [CONFIRMED], about)
+    said = events.events_about(connection, [CONFIRMED], about)
     if len(said) < len(about):
         return None
     return max((from_text(at) for at in said.values()), default=0.0)
@@ -72,7 +69,7 @@ class Signing:
     def _knows(self, partner: str, fingerprint: str) -> bool:
         if partner not in self._confirmed:
             with self._context.ledger.read() as connection:
-                if referrals.events_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
+                if events.events_about(connection, [CONFIRMED], [subject(partner, fingerprint)]):
                     self._confirmed.add(partner)
         return partner in self._confirmed
 
@@ -82,6 +79,6 @@ def note_use(transaction: Transaction, settings: Settings, partner: str, encrypt
     if settings.keys.old_openpgp is None or encrypted_to != settings.openpgp.fingerprint:
         return
     about = subject(partner, encrypted_to)
-    if not referrals.events_about(transaction.connection, [CONFIRMED], [about]):
+    if not events.events_about(transaction.connection, [CONFIRMED], [about]):
         transaction.record(CONFIRMED, "key", about, partner, fingerprint=encrypted_to)
-        try_again(transaction, partner, KeyUnconfirmed)
+        transaction.try_again(partner, KeyUnconfirmed.code)

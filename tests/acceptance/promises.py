@@ -217,7 +217,7 @@ def _caught_up(site: Site) -> bool:
     before = _head(site)
     unsettled = rows(
         site,
-        "SELECT id FROM transfers WHERE direction = 'out' AND (origin IS NOT NULL OR custody AND state IN"
+        "SELECT id FROM transfers WHERE direction = 'out' AND (spool_file IS NOT NULL OR custody AND state IN"
         " ('receipted', 'ingested', 'rejected', 'quarantined', 'expired'))",
     )
     known = {row["id"] for row in rows(site, "SELECT id FROM transfers WHERE direction = 'out' AND custody")}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.daemon.lock import holder
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger
 from gateway.sample.claim import ClaimSampler
 from gateway.settings.home import Home
@@ -145,7 +145,7 @@ class Site:
         ledger = Ledger(self.home.ledger, clock=time.time, role="test")
         try:
             with ledger.read() as connection:
-                return [dict(row._mapping) for row in records.transfers(connection)]
+                return [row._asdict() for row in overview.transfers(connection)]
         finally:
             ledger.close()
 

@@ -55,7 +55,7 @@ class Sites:
 
         def look() -> dict[str, Any] | None:
             row = self.sent(name)
-            done = not row["untold"] and all(row[key] == value for key, value in values.items())
+            done = not row["notify_pending"] and all(row[key] == value for key, value in values.items())
             return row if done else None
 
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.calendar import month_in
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries.facts import exceptions_in
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ENDING, from_csv

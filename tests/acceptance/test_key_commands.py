@@ -14,7 +14,7 @@ import pytest
 from gateway.assembly import key_store
 from gateway.cli import main
 from gateway.cli.reading import opened
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 from gateway.settings.home import Home
 from gateway.settings.model import KeySettings, Partner
 from gateway.settings.read import check, load
@@ -54,7 +54,7 @@ class Desk:
 
     def events(self, home: Home, name: str) -> list[str]:
         with opened(load(home)) as ledger, ledger.read() as connection:
-            return [entry.subject for entry in records.chain(connection) if entry.event == name]
+            return [entry.subject for entry in events.chain(connection) if entry.event == name]
 
 
 @pytest.fixture(scope="module")

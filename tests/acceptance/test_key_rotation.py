@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.assembly import key_store
-from gateway.ledger.queries import records
+from gateway.ledger.queries import quarantine
 from gateway.ledger.store import Ledger
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.model import Settings
@@ -55,7 +55,7 @@ def locked_away(site: Site) -> list[str]:
     ledger = Ledger(site.home.ledger, clock=time.time, role="test")
     try:
         with ledger.read() as connection:
-            return [row.code for row in records.quarantined(connection)]
+            return [row.code for row in quarantine.quarantined(connection)]
     finally:
         ledger.close()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 from gateway.ledger.store import Ledger
 from gateway.transport.keys import make_key_pair
 from tests.acceptance.copies import copied_pair, founded_pair
@@ -51,7 +51,7 @@ def chain(site: Site) -> list[tuple[str, dict[str, Any]]]:
     with closing(Ledger(site.home.ledger, clock=time.time, role="test")) as ledger, ledger.read() as connection:
         return [
             (each.event, {**json.loads(each.detail), "partner": each.partner})
-            for each in records.chain(connection)
+            for each in events.chain(connection)
             if each.kind == "logon"
         ]
 

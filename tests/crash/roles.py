@@ -35,7 +35,7 @@ _QUIET = 3.0
 """Seconds without any movement after which nothing is expected to move any more."""
 
 _UNFINISHED = (
-    "SELECT id FROM transfers WHERE direction = 'out' AND (origin IS NOT NULL OR untold)",
+    "SELECT id FROM transfers WHERE direction = 'out' AND (spool_file IS NOT NULL OR notify_pending)",
     "SELECT id FROM transfers WHERE direction = 'out' AND state IN ('admitted', 'validated', 'packed', 'sealed', 'sent')",
     "SELECT id FROM transfers WHERE direction = 'out' AND custody AND state != 'held'",
     "SELECT id FROM transfers WHERE direction = 'in' AND state = 'opened'",

@@ -266,7 +266,7 @@ class Bench:
             "name": name,
             "size": len(content),
             "sha256": digest,
-            "origin": None,
+            "spool_file": None,
             "reference": None,
         }
         with self.ledger.write() as transaction:

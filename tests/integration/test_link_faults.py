@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview, quarantine
+from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.units import Lane
 from gateway.transport.contract import Pace, Session, Transport
 from gateway.transport.keys import make_key_pair
 from gateway.transport.sftp.client import SftpSession, SftpTransport
@@ -99,10 +101,10 @@ class Road:
         assert {path.name: path.read_bytes() for path in inbound.iterdir()} == self.dropped
         assert list(home.landing_in("DWP").glob("*.pgp")) == []
         with self.pair.la.ledger.read() as connection:
-            assert records.quarantined(connection) == []
-            there = [row.state for row in records.transfers(connection, direction="in")]
+            assert quarantine.quarantined(connection) == []
+            there = [row.state for row in overview.transfers(connection, direction="in")]
         with self.pair.dwp.ledger.read() as connection:
-            here = [row.state for row in records.transfers(connection, direction="out")]
+            here = [row.state for row in overview.transfers(connection, direction="out")]
         assert there == ["delivered"] * len(self.dropped)
         assert here == ["receipted"] * len(self.dropped)
         assert list(self.pair.dwp.home.custody.iterdir()) == []
@@ -113,7 +115,7 @@ class Road:
 
 def lane(pair: Pair) -> dict[str, Any]:
     with pair.dwp.ledger.read() as connection:
-        return dict(records.lanes(connection).get(pair.dwp.other, {"code": None, "held": False}))
+        return all_lanes(connection).get(pair.dwp.other, Lane(pair.dwp.other))._asdict()
 
 
 @contextmanager
@@ -270,10 +272,10 @@ def test_a_published_file_that_shrinks_is_locked_away_and_its_sender_has_the_fil
             road.pair.work()
         assert [path.name for path in (la.home.inbound / "claim" / "DWP").iterdir()] == []
         with la.ledger.read() as connection:
-            codes = {row.code for row in records.quarantined(connection)}
+            codes = {row.code for row in quarantine.quarantined(connection)}
         assert "replay-other-bytes" in codes
         with dwp.ledger.read() as connection:
-            assert [row.state for row in records.transfers(connection)] == ["expired"]
+            assert [row.state for row in overview.transfers(connection)] == ["expired"]
         returned = dwp.home.returned / "claim" / la.code
         (dropped,) = road.dropped.items()
         assert (returned / dropped[0]).read_bytes() == dropped[1]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from gateway.errors import ChainBroken
 from gateway.ledger.chain import EMPTY, Entry, Head, verify
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 
 Watch = Callable[[str, int], None]
 """Called now and then with what is being looked at, and how many so far."""
@@ -43,7 +43,7 @@ def check_chain(connection: Connection, watch: Watch = silent) -> Iterator[Fault
     head, broken = EMPTY, True
     while broken:
         broken = False
-        entries = _steps(records.chain(connection, after=head.sequence), watch)
+        entries = _steps(events.chain(connection, after=head.sequence), watch)
         last: list[Entry] = []
         try:
             for entry in verify(_remembered(entries, last), after=head):

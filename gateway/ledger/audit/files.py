@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
 from gateway.ledger.audit.chain import EVERY, Fault
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
 
 
 class Area(StrEnum):
@@ -96,16 +97,16 @@ def _compare(expected: _Expected, listing: Listing) -> Iterator[Fault]:
 
 def _expected(connection: Connection) -> Iterator[_Expected]:
     query = select(TRANSFERS).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))
-    for row in connection.execution_options(yield_per=EVERY).execute(query):
+    for row in map(Transfer._make, connection.execution_options(yield_per=EVERY).execute(query)):
         yield _Expected(f"transfer {row.id}", {Area.CUSTODY: row.id}, row.size, row.sha256)
     yield from _expected_consignments(connection)
     yield from _expected_receipts(connection)
-    for row in connection.execute(select(QUARANTINE)):
-        subject = f"quarantine {row.id}"
-        places = {Area.INFECTED: row.id} if row.kind == FILE else {Area.QUARANTINE: f"{row.id}.sealed"}
+    for kept in map(Quarantined._make, connection.execute(select(QUARANTINE))):
+        subject = f"quarantine {kept.id}"
+        places = {Area.INFECTED: kept.id} if kept.kind == FILE else {Area.QUARANTINE: f"{kept.id}.sealed"}
         # Of a link or a directory nothing could be kept; a discarded file may outlive its row by a crash.
-        if row.discarded is None:
-            yield _Expected(subject, places, row.size, row.sha256, needed=row.size > 0)
+        if kept.discarded is None:
+            yield _Expected(subject, places, kept.size, kept.sha256, needed=kept.size > 0)
 
 
 def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
@@ -117,13 +118,14 @@ def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
         query = select(CONSIGNMENTS).where(
             CONSIGNMENTS.c.direction == str(direction), CONSIGNMENTS.c.state.in_(map(str, states))
         )
-        for row in connection.execution_options(yield_per=EVERY).execute(query):
+        for row in map(Consignment._make, connection.execution_options(yield_per=EVERY).execute(query)):
             yield _sealed(f"consignment {row.id}", {area: f"{row.partner}/{row.id}.pgp"}, row)
 
 
 def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
-    evidence: dict[str, Row[Any]] = {}
-    for row in connection.execution_options(yield_per=EVERY).execute(select(RECEIPTS).order_by(RECEIPTS.c.key)):
+    evidence: dict[str, Receipt] = {}
+    query = select(RECEIPTS).order_by(RECEIPTS.c.key)
+    for row in map(Receipt._make, connection.execution_options(yield_per=EVERY).execute(query)):
         subject = f"receipt {row.consignment}"
         if row.direction == Direction.OUT:
             if row.state == State.SEALED:
@@ -133,12 +135,12 @@ def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
             yield _sealed(subject, {Area.SEALED_IN: f"{row.partner}/{row.consignment}.receipt.pgp"}, row)
         elif row.state == State.ACCEPTED:
             # The same answer may come again, and then the newest is the one that is kept.
-            evidence[f"{row.partner}/{evidence_name(row.consignment, row.level, row.sealed_sha256)}"] = row
+            evidence[f"{row.partner}/{evidence_name(row.consignment, row.level, required(row.sealed_sha256))}"] = row
     for name, row in evidence.items():
         # A crash between the ledger's commit and the rename leaves it where it was read.
         there = f"{row.partner}/{row.consignment}.receipt.pgp"
         yield _sealed(f"receipt {row.consignment}", {Area.EVIDENCE: name, Area.SEALED_IN: there}, row)
 
 
-def _sealed(subject: str, places: Mapping[Area, str], row: Row[Any]) -> _Expected:
+def _sealed(subject: str, places: Mapping[Area, str], row: Parcel) -> _Expected:
     return _Expected(subject, places, row.sealed_size, row.sealed_sha256)

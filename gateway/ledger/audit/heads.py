@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from gateway.domain.states import Direction
 from gateway.ledger.audit.chain import EVERY, Fault, loaded
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.store import event_digest
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
+from gateway.ledger.units import Consignment, Receipt, required
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ def _sent_back(connection: Connection) -> Iterator[Claimed]:
             yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment} from {row.partner}")
 
 
-def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Row[Any], dict[str, Any]]]:
-    """Receipts and their text; an issued one of a quarantined consignment holds a list only, until it is sealed."""
+def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Receipt, dict[str, Any]]]:
+    """Receipts that have their text, and it."""
     query = select(RECEIPTS).where(RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None))
-    for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key)):
-        body = loaded(row.body)
+    rows = connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key))
+    for row in map(Receipt._make, rows):
+        body = loaded(required(row.body))
         if body:
             yield row, body
 
@@ -115,11 +117,13 @@ def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tup
     )
     if partner is not None:
         query = query.where(CONSIGNMENTS.c.partner == partner)
-    for row in connection.execution_options(yield_per=EVERY).execute(query.order_by(CONSIGNMENTS.c.key)):
-        yield row.partner, Head(row.head_sequence, row.head_sha256), f"consignment {row.id}"
+    rows = connection.execution_options(yield_per=EVERY).execute(query.order_by(CONSIGNMENTS.c.key))
+    for named in map(Consignment._make, rows):
+        head = Head(required(named.head_sequence), required(named.head_sha256))
+        yield named.partner, head, f"consignment {named.id}"
     for row, body in _bodies(connection, Direction.IN):
-        if partner in (None, row.partner) and (head := _head(body, "audit_head")):
-            yield row.partner, head, f"receipt {row.consignment}"
+        if partner in (None, row.partner) and (shown := _head(body, "audit_head")):
+            yield row.partner, shown, f"receipt {row.consignment}"
 
 
 def _partners_own(connection: Connection) -> Iterator[Fault]:

@@ -18,9 +18,11 @@ from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.events import BY_NAME, Event
 from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent
 from gateway.ledger.chain import Head
-from gateway.ledger.queries import records
+from gateway.ledger.queries.consignments import carried as carried_by
+from gateway.ledger.queries.identities import one
 from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Consignment
 
 _MOVES: Final[Mapping[tuple[str, Direction], frozenset[str]]] = {
     (kind, direction): frozenset(event.value for event in Event if event.noun == kind and direction in event.moves)
@@ -205,14 +207,14 @@ def _carried_apart(connection: Connection) -> Iterator[Fault]:
     for event, direction in (("consignment.packed", Direction.OUT), ("consignment.opened", Direction.IN)):
         began = select(EVENTS.c.subject, EVENTS.c.partner, EVENTS.c.detail).where(EVENTS.c.event == event)
         for subject, partner, detail in connection.execute(began).all():
-            carried = {row.id for row in records.carried(connection, direction, partner, subject)}
-            consignment = records.one(connection, CONSIGNMENTS, direction, partner, subject)
+            carried = {row.id for row in carried_by(connection, direction, partner, subject)}
+            consignment = one(connection, Consignment, direction, partner, subject)
             known = carried | _doubles(consignment)
             for missing in sorted(set(loaded(detail).get("transfers", [])) - known):
                 yield Fault("row", f"transfer {missing}", f"consignment {subject} carried it, and its row is gone")
 
 
-def _doubles(consignment: Row[Any] | None) -> set[str]:
+def _doubles(consignment: Consignment | None) -> set[str]:
     """The transfers of a consignment that had been delivered before."""
     try:
         doubles = orjson.loads((consignment.duplicates if consignment else None) or "[]")

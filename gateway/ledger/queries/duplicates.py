@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer
 
 
-def copies(connection: Connection, rows: Sequence[Row[Any]], since: Mapping[int, float]) -> dict[int, str]:
+def copies(connection: Connection, rows: Sequence[Transfer], since: Mapping[int, float]) -> dict[int, str]:
     """By the keys of outbound transfers, the id of the first one of the same bytes to the same partner that was submitted
     before it, and not before a moment (`since`, by key), and did not come back.
     """
-    groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    groups: dict[tuple[str, float], list[Transfer]] = {}
     for row in rows:
         if row.key in since:
             groups.setdefault((row.partner, since[row.key]), []).append(row)
@@ -36,11 +36,11 @@ def copies(connection: Connection, rows: Sequence[Row[Any]], since: Mapping[int,
     return _ids(connection, found)
 
 
-def messages(connection: Connection, rows: Sequence[Row[Any]], said: Mapping[int, str]) -> dict[int, str]:
+def messages(connection: Connection, rows: Sequence[Transfer], said: Mapping[int, str]) -> dict[int, str]:
     """By the keys of outbound transfers, the id of the first one of the same flow to the same partner that was submitted
     before it, carried the same message id in other bytes, and did not come back. `said` gives message ids by key.
     """
-    groups: dict[tuple[str, str], list[Row[Any]]] = {}
+    groups: dict[tuple[str, str], list[Transfer]] = {}
     for row in rows:
         if row.key in said:
             groups.setdefault((row.partner, row.flow), []).append(row)

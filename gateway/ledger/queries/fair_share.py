@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, func, select, tuple_
 from sqlalchemy.sql.expression import CTE
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.ledger.units import TABLE_OF, AnyUnit, Unit
 
 _LANE: Final[Mapping[str, tuple[str, ...]]] = {
     TRANSFERS.name: ("partner", "flow"),
@@ -33,26 +34,49 @@ def but(partners: Iterable[str]) -> Where:
     return lambda rows: (rows.c.partner.not_in(codes),) if codes else ()
 
 
+def to(partners: Iterable[str]) -> Where:
+    """The condition that leaves in what belongs to these partners alone."""
+    codes = tuple(partners)
+    return lambda rows: (rows.c.partner.in_(codes),)
+
+
+def not_of(flows: Iterable[str]) -> Where:
+    """The condition that leaves out what belongs to these flows."""
+    names = tuple(flows)
+    return lambda rows: (rows.c.flow.not_in(names),)
+
+
+def larger(column: str, size: int, *, large: bool | None) -> Where:
+    """The condition that a column is above `size`, or (`large` is False) that it is not; None: either."""
+    return lambda rows: () if large is None else ((rows.c[column] > size) == large,)
+
+
+def both(*conditions: Where) -> Where:
+    """All of these conditions."""
+    return lambda rows: tuple(each for condition in conditions for each in condition(rows))
+
+
 def due(
     connection: Connection,
-    table: Table,
+    unit: type[AnyUnit],
     direction: Direction,
     state: State,
     now: float,
     limit: int,
     where: Where = lambda _rows: (),
-) -> list[Row[Any]]:
+) -> list[AnyUnit]:
     """At most `limit` of what waits in a state and may be worked on now, of each lane its share; `where` says what counts.
 
     What one lane does not need, the others get. In order: what broke off an earlier attempt last, then the oldest first.
     """
+    table = TABLE_OF[unit]
     heads, free = _lanes(table, direction, state), _free(direction, state, now, where)
     count = connection.execute(select(func.count(heads.c.key))).scalar_one()
-    found: dict[int, Row[Any]] = {}
+    found: dict[int, AnyUnit] = {}
     share = max(limit // max(count, 1), 1)
     while count and len(found) < limit:
         before = len(found)
-        for row in connection.execute(_of_each(table, heads, free, share).limit(limit)):
+        for row in map(unit._make, connection.execute(_of_each(table, heads, free, share).limit(limit))):
             found.setdefault(row.key, row)
         if len(found) == before:
             break
@@ -62,42 +86,45 @@ def due(
 
 def next_in_turn(
     connection: Connection,
-    table: Table,
+    unit: type[AnyUnit],
     direction: Direction,
     state: State,
     now: float,
     after: str,
     where: Where = lambda _rows: (),
-) -> Row[Any] | None:
+) -> AnyUnit | None:
     """The one unit to work on next: the oldest one of the partner that comes after `after`, round and round.
 
     What broke off an earlier attempt comes last. `where` says which units count.
     """
+    table = TABLE_OF[unit]
     fresh = table.c.claims == 0
     for further in ((fresh, table.c.partner > after), (fresh,), ()):
         query = select(table).where(*_free(direction, state, now, where)(table), *further)
         found = connection.execute(query.order_by(table.c.partner, table.c.claims, table.c.key).limit(1)).first()
         if found is not None:
-            return found
+            return unit._make(found)
     return None
 
 
 def of_each_lane(
     connection: Connection,
-    table: Table,
+    unit: type[AnyUnit],
     direction: Direction,
     state: State,
     now: float,
     share: int,
     where: Where = lambda _rows: (),
-) -> list[Row[Any]]:
+) -> list[AnyUnit]:
     """The first `share` units of every lane: what broke off an earlier attempt last, then the oldest first."""
+    table = TABLE_OF[unit]
     each = _of_each(table, _lanes(table, direction, state), _free(direction, state, now, where), share)
-    return list(connection.execute(each.order_by(table.c.claims, table.c.key)))
+    return [unit._make(row) for row in connection.execute(each.order_by(table.c.claims, table.c.key))]
 
 
-def lanes(connection: Connection, table: Table, direction: Direction, state: State) -> list[tuple[str, ...]]:
+def lanes(connection: Connection, unit: type[Unit], direction: Direction, state: State) -> list[tuple[str, ...]]:
     """Every lane in which anything is in a state, deferred or not: its partner; of transfers, partner and flow."""
+    table = TABLE_OF[unit]
     heads = _lanes(table, direction, state)
     found = select(*(table.c[name] for name in _LANE[table.name])).join(heads, heads.c.key == table.c.key)
     return [tuple(row) for row in connection.execute(found)]

@@ -1,35 +1,19 @@
-"""The ledger's questions about answers: receipts that are due, the back office's words, who has yet to be told.
+"""Receipts: which are due, and what they say. Reads only.
 
-Reads only. Several receipts about one consignment follow each other, since on the wire they have the same name.
+Several receipts about one consignment follow each other, since on the wire they have the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable
 
 import orjson
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    Integer,
-    Row,
-    Table,
-    and_,
-    exists,
-    func,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select
 
 from gateway.domain.receipt import Level
 from gateway.domain.states import Direction, State
-from gateway.ledger.tables import RECEIPTS, TRANSFERS
-
-_LIST: Final = 400
-"""Values in one list at most: SQLite bounds them."""
+from gateway.ledger.tables import RECEIPTS
+from gateway.ledger.units import Receipt, Transfer
 
 
 def behind_another() -> ColumnElement[bool]:
@@ -75,81 +59,33 @@ def sealed_sizes(connection: Connection, partner: str, consignment: str, but: in
     return set(connection.execute(query).scalars())
 
 
-def receipt_to_join(connection: Connection, partner: str, consignment: str, room: int) -> Row[Any] | None:
-    """The receipt with the back office's words that is not written yet and has less than `room` bytes of them."""
+def receipts_of(
+    connection: Connection, direction: Direction, partner: str, consignment: str, state: State
+) -> list[Receipt]:
+    """The receipts about a consignment that are in a state."""
     query = select(RECEIPTS).where(
-        RECEIPTS.c.consignment == consignment,
-        RECEIPTS.c.direction == str(Direction.OUT),
+        RECEIPTS.c.direction == str(direction),
         RECEIPTS.c.partner == partner,
-        RECEIPTS.c.state == str(State.ISSUED),
-        RECEIPTS.c.level == str(Level.INGESTED),
-        RECEIPTS.c.body.startswith("["),  # answers; a text that was written once is an object, and stays
-        func.length(RECEIPTS.c.body) < room,
+        RECEIPTS.c.consignment == consignment,
+        RECEIPTS.c.state == str(state),
     )
-    return connection.execute(query.order_by(RECEIPTS.c.key.desc()).limit(1)).first()
+    return [Receipt._make(row) for row in connection.execute(query)]
 
 
-def text_of(connection: Connection, key: int) -> str | None:
-    """A receipt's text, or the answers that it will be made of."""
-    return connection.execute(select(RECEIPTS.c.body).where(RECEIPTS.c.key == key)).scalar()
+def receipts_about(connection: Connection, partner: str, consignment: str) -> list[Receipt]:
+    """Every receipt about a consignment of that id and partner, in either direction and any state."""
+    query = select(RECEIPTS).where(RECEIPTS.c.partner == partner, RECEIPTS.c.consignment == consignment)
+    return [Receipt._make(row) for row in connection.execute(query.order_by(RECEIPTS.c.key))]
 
 
-def next_deferred(connection: Connection, table: Table, state: State, now: float) -> float | None:
-    """When the first outbound unit that waits in a state for a later time is due."""
-    query = select(func.min(table.c.due)).where(
-        table.c.state == str(state), table.c.direction == str(Direction.OUT), table.c.due > now
-    )
-    return connection.execute(query).scalar()
+def accepted_receipt(connection: Connection, partner: str, consignment: str) -> str | None:
+    """The text of the receipt for a consignment of ours by the partner's gateway, not by its back office."""
+    rows = receipts_of(connection, Direction.IN, partner, consignment, State.ACCEPTED)
+    return next((row.body for row in rows if row.level == Level.DELIVERED), None)
 
 
-# -- the back office's words, where files are delivered
-
-
-def spoken_of(
-    connection: Connection, flow: str, partner: str, names: Sequence[str], ids: Sequence[str]
-) -> list[Row[Any]]:
-    """The transfers of a flow and partner that were, or are being, delivered under these names, or have these ids."""
-    possible = [str(state) for state in (State.OPENED, State.DELIVERED, State.INGESTED)]
-    found: dict[int, Row[Any]] = {}
-    for column, values in ((TRANSFERS.c.placed, names), (TRANSFERS.c.id, ids)):
-        for start in range(0, len(values), _LIST):
-            query = select(TRANSFERS).where(
-                TRANSFERS.c.direction == str(Direction.IN),
-                TRANSFERS.c.partner == partner,
-                TRANSFERS.c.flow == flow,
-                TRANSFERS.c.state.in_(possible),
-                column.in_(values[start : start + _LIST]),
-            )
-            found |= {row.key: row for row in connection.execute(query)}
-    return [found[key] for key in sorted(found)]
-
-
-def unanswered(connection: Connection, before: float) -> list[Row[Any]]:
-    """What was delivered before a moment and not answered by the back office, by flow, partner and age."""
-    query = select(TRANSFERS).where(
-        TRANSFERS.c.state == str(State.DELIVERED),
-        TRANSFERS.c.direction == str(Direction.IN),
-        TRANSFERS.c.word.is_(None),
-        TRANSFERS.c.updated <= before,
-    )
-    return list(
-        connection.execute(query.order_by(TRANSFERS.c.flow, TRANSFERS.c.partner, TRANSFERS.c.updated, TRANSFERS.c.key))
-    )
-
-
-# -- and where they were sent from
-
-
-def untold(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Submitted transfers that the partner's back office spoke about, and whose operator has not been told."""
-    # The sum keeps SQLite from taking the index of what is in custody: nearly everything is not.
-    settled = type_coerce(TRANSFERS.c.custody, Integer) + 0 == 0
-    query = select(TRANSFERS).where(TRANSFERS.c.untold.is_(True), settled)
-    return list(connection.execute(query.order_by(TRANSFERS.c.key).limit(limit)))
-
-
-def word_about(connection: Connection, transfer: Row[Any]) -> str | None:
-    """The text of the receipt with the back office's word about one transfer."""
+def receipt_with_answer(connection: Connection, transfer: Transfer) -> str | None:
+    """The text of the receipt with the back office's answer about one transfer."""
     query = select(RECEIPTS.c.body).where(
         RECEIPTS.c.consignment == transfer.consignment,
         RECEIPTS.c.direction == str(Direction.IN),
@@ -162,3 +98,22 @@ def word_about(connection: Connection, transfer: Row[Any]) -> str | None:
         if any(item["transfer"] == transfer.id for item in orjson.loads(body)["items"]):
             return str(body)
     return None
+
+
+def receipt_to_join(connection: Connection, partner: str, consignment: str, room: int) -> Receipt | None:
+    """The receipt with the back office's answers that is not written yet and has less than `room` bytes of them."""
+    query = select(RECEIPTS).where(
+        RECEIPTS.c.consignment == consignment,
+        RECEIPTS.c.direction == str(Direction.OUT),
+        RECEIPTS.c.partner == partner,
+        RECEIPTS.c.state == str(State.ISSUED),
+        RECEIPTS.c.level == str(Level.INGESTED),
+        func.length(RECEIPTS.c.answers) < room,  # not one that has its text: that stays as it was sealed
+    )
+    found = connection.execute(query.order_by(RECEIPTS.c.key.desc()).limit(1)).first()
+    return None if found is None else Receipt._make(found)
+
+
+def answers_of(connection: Connection, key: int) -> str | None:
+    """The answers that a receipt's text will be made of, as they are now."""
+    return connection.execute(select(RECEIPTS.c.answers).where(RECEIPTS.c.key == key)).scalar()

@@ -8,9 +8,11 @@ from sqlalchemy import Connection, and_, func, or_, select, tuple_
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.queries import fair_share
-from gateway.ledger.queries.receipts import behind_another, untold
-from gateway.ledger.queries.records import finished_but_kept
+from gateway.ledger.queries.back_office_answers import to_notify
+from gateway.ledger.queries.custody import finished_but_kept
+from gateway.ledger.queries.receipts import behind_another
 from gateway.ledger.tables import CONSIGNMENTS, LANES, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Transfer
 
 
 def ready(connection: Connection, partner: str) -> dict[str, int]:
@@ -38,7 +40,7 @@ def due_now(
     lanes = {
         lane
         for state in (State.VALIDATED, State.SEALED)
-        for lane in fair_share.lanes(connection, TRANSFERS, Direction.OUT, state)
+        for lane in fair_share.lanes(connection, Transfer, Direction.OUT, state)
     }
     shut = [(partner, flow) for partner, flow in lanes if closed(partner, flow, now)]
     work = {
@@ -66,4 +68,4 @@ def due_now(
                 ready = table.c.state.in_([State.VALIDATED, State.SEALED])
                 query = query.where(~and_(ready, tuple_(table.c.partner, table.c.flow).in_(shut)))
             total += connection.execute(query).scalar_one()
-    return total + len(finished_but_kept(connection, 1)) + len(untold(connection, 1))
+    return total + len(finished_but_kept(connection, 1)) + len(to_notify(connection, 1))

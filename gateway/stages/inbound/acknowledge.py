@@ -13,10 +13,9 @@ import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import orjson
-from sqlalchemy import ColumnElement, FromClause, Row
 
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.domain.identity import to_text
@@ -24,11 +23,14 @@ from gateway.domain.manifest import AuditHead
 from gateway.domain.receipt import Answer, ExceptionCount, Level, Outcome, Receipt, queue_name
 from gateway.domain.states import Direction, State
 from gateway.errors import GatewayError, ImpossibleMove
-from gateway.ledger.queries import fair_share, records
+from gateway.ledger import units
+from gateway.ledger.queries import consignments, fair_share
 from gateway.ledger.queries import receipts as asked
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries.facts import exceptions_in
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction, read_head
 from gateway.ledger.tables import RECEIPTS
+from gateway.ledger.units import Lane, Transfer, required
 from gateway.stages.attempts import claim, failed
 from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
@@ -71,7 +73,6 @@ def issue(
     are the back office's.
     """
     event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
-    body = None if answers is None else _written(answers)
     transaction.insert(
         RECEIPTS,
         [
@@ -81,7 +82,7 @@ def issue(
                 "consignment": consignment.id,
                 "level": str(level),
                 "state": str(State.ISSUED),
-                "body": body,
+                "answers": None if answers is None else _written(answers),
                 "event": event,
             }
         ],
@@ -96,8 +97,8 @@ def pass_on(transaction: Transaction, consignment: Answered, words: Sequence[Ans
     waiting = asked.receipt_to_join(transaction.connection, consignment.partner, consignment.id, _MOST)
     joined: list[Answer] = []
     if waiting is not None:
-        joined = [Answer.model_validate(answer) for answer in orjson.loads(waiting.body)]
-    size = 0 if waiting is None else len(waiting.body)
+        joined = [Answer.model_validate(answer) for answer in orjson.loads(required(waiting.answers))]
+    size = 0 if waiting is None else len(required(waiting.answers))
     for word in words:
         joined.append(word)
         size += len(_written([word]))
@@ -108,23 +109,23 @@ def pass_on(transaction: Transaction, consignment: Answered, words: Sequence[Ans
         _say(transaction, consignment, waiting, joined)
 
 
-def _say(transaction: Transaction, consignment: Answered, waiting: Row[Any] | None, answers: list[Answer]) -> None:
+def _say(transaction: Transaction, consignment: Answered, waiting: units.Receipt | None, answers: list[Answer]) -> None:
     if waiting is None:
         issue(transaction, consignment, answers, Level.INGESTED)
         return
     event = transaction.record("receipt.issued", "receipt", consignment.id, consignment.partner)
-    transaction.set(RECEIPTS, [waiting.key], body=_written(answers), event=event)
+    transaction.set(RECEIPTS, [waiting.key], answers=_written(answers), event=event)
 
 
-def spoken(row: Row[Any]) -> Answer:
+def spoken(row: Transfer) -> Answer:
     """The answer that carries the back office's word about a transfer."""
     outcome = Outcome.INGESTED if row.state == State.INGESTED else Outcome.REFUSED
     return Answer(transfer=row.id, sha256=row.sha256, outcome=outcome, code=row.code, reason=row.reason)
 
 
-def _exceptions(item: Row[Any]) -> ExceptionCount | None:
+def _exceptions(item: Transfer) -> ExceptionCount | None:
     """How many exceptions a delivered file has, None for any other."""
-    counts = exceptions_in(item.facts) if OUTCOMES[State(item.state)] is Outcome.DELIVERED else None
+    counts = exceptions_in(item.facts) if OUTCOMES[item.state] is Outcome.DELIVERED else None
     return None if counts is None else ExceptionCount(count=counts[0], records=counts[1])
 
 
@@ -148,12 +149,12 @@ class Acknowledge:
         context = self._context
         going = fair_share.but(context.settings.stopped)
 
-        def ready(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return (*asked.not_behind_another(rows), *going(rows))
-
+        ready = fair_share.both(asked.not_behind_another, going)
         with context.ledger.read() as connection:
             now = context.clock()
-            row = fair_share.next_in_turn(connection, RECEIPTS, Direction.OUT, State.ISSUED, now, self._after, ready)
+            row = fair_share.next_in_turn(
+                connection, units.Receipt, Direction.OUT, State.ISSUED, now, self._after, ready
+            )
             due = asked.next_receipt_to_seal(connection, but=context.settings.stopped)
         if row is None:
             return Step(due=due)
@@ -165,7 +166,7 @@ class Acknowledge:
     def close(self) -> None:
         self._engine.close()
 
-    def _seal(self, row: Row[Any]) -> None:
+    def _seal(self, row: units.Receipt) -> None:
         context = self._context
         claim(context, "receipt", row, self._claimed)
         output = context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
@@ -178,7 +179,7 @@ class Acknowledge:
                 failed(context, transaction, "receipt", row, error)
             return
         with context.ledger.write() as transaction:
-            if asked.text_of(transaction.connection, row.key) != row.body:
+            if asked.answers_of(transaction.connection, row.key) != row.answers:
                 return  # the back office said more meanwhile: it is written anew, with that
             # The message that it answers has served, whatever became of it.
             answered = context.home.sealed_in / row.partner / f"{row.consignment}.pgp"
@@ -192,6 +193,7 @@ class Acknowledge:
                     {
                         "key": row.key,
                         "state": State.SEALED,
+                        "answers": None,
                         "body": body.decode(),
                         "sealed_size": sealed.size,
                         "sealed_sha256": sealed.sha256,
@@ -202,7 +204,7 @@ class Acknowledge:
                 ],
             )
 
-    def _sealed(self, row: Row[Any], body: bytes, output: Path) -> Sealed:
+    def _sealed(self, row: units.Receipt, body: bytes, output: Path) -> Sealed:
         """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
         with self._context.ledger.read() as connection:
             sizes = asked.sealed_sizes(connection, row.partner, row.consignment, row.key)
@@ -215,27 +217,27 @@ class Acknowledge:
                 return sealed
             padding += max(sizes) - sealed.size + _APART
 
-    def _body(self, row: Row[Any]) -> bytes:
+    def _body(self, row: units.Receipt) -> bytes:
         """The receipt's text: as sealed before, where it was; else made from the ledger."""
         context = self._context
-        given = [] if row.body is None else orjson.loads(row.body)
-        if isinstance(given, dict):
-            return str(row.body).encode()
+        if row.body is not None:
+            return row.body.encode()
+        given = [] if row.answers is None else orjson.loads(row.answers)
         with context.ledger.read() as connection:
-            consignment = records.consignment_in(connection, row.partner, row.consignment)
+            consignment = consignments.consignment_in(connection, row.partner, row.consignment)
             if consignment is None:
                 raise ImpossibleMove("a receipt without its consignment")
-            items = records.carried(connection, Direction.IN, row.partner, row.consignment)
+            items = consignments.carried(connection, Direction.IN, row.partner, row.consignment)
             head = read_head(connection)
-            lane = records.lanes(connection).get(row.partner, {})
+            lane = all_lanes(connection).get(row.partner, Lane(row.partner))
         answers = [Answer.model_validate(answer) for answer in given] or [
             Answer(
                 transfer=item.id,
                 sha256=item.sha256,
-                outcome=OUTCOMES[State(item.state)],
+                outcome=OUTCOMES[item.state],
                 # The back office's word may be in the row by now: it goes in a receipt of its own.
-                code=item.code if item.word is None else None,
-                reason=item.reason if item.word is None else None,
+                code=item.code if not item.is_answered else None,
+                reason=item.reason if not item.is_answered else None,
                 exceptions=_exceptions(item),
             )
             for item in items
@@ -245,15 +247,16 @@ class Acknowledge:
                 Answer(transfer=double["transfer"], sha256=double["sha256"], outcome=Outcome.DUPLICATE)
                 for double in orjson.loads(consignment.duplicates or "[]")
             ]
-        seen = lane.get("seen_sequence")
         return Receipt(
             consignment=row.consignment,
-            sealed_sha256=consignment.sealed_sha256,
+            sealed_sha256=required(consignment.sealed_sha256),
             sender=context.site,
             recipient=row.partner,
-            level=Level(row.level),
+            level=Level(required(row.level)),
             issued=to_text(context.clock()),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
-            seen_head=None if seen is None else AuditHead(sequence=seen, sha256=lane["seen_sha256"]),
+            seen_head=None
+            if lane.seen_sequence is None
+            else AuditHead(sequence=lane.seen_sequence, sha256=required(lane.seen_sha256)),
             items=tuple(answers),
         ).to_bytes()

@@ -13,8 +13,6 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from gateway.domain.back_office_answer import AnswerVerdict, Word, judge, reason_of
 from gateway.domain.identity import is_id
 from gateway.domain.retry import is_due
@@ -30,10 +28,11 @@ from gateway.errors import (
     Reject,
     StillBeingWritten,
 )
-from gateway.ledger.queries import records
-from gateway.ledger.queries.receipts import spoken_of
+from gateway.ledger.queries import consignments
+from gateway.ledger.queries.back_office_answers import answerable
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer, required
 from gateway.spool.back_office_answers import AnswerFile, Outcomes
 from gateway.spool.drops import Refusal
 from gateway.stages.context import BATCH, StageContext, Step
@@ -115,10 +114,10 @@ class Answer:
                     refused.append(_refusal(word, _WRONG[fate]()))
                 elif fate is AnswerVerdict.KNOWN:
                     done.append(word)
-                elif fate is AnswerVerdict.HEARD and isinstance(row, Row):
+                elif fate is AnswerVerdict.HEARD and row is not None:
                     answered[row.key] = word.word
                     changes.append(_change(transaction, row, word, reason))
-                    touched[row.partner, row.consignment].append(row.key)
+                    touched[row.partner, required(row.consignment)].append(row.key)
                     taken.append(word)
             transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, changes)
             for (partner, consignment), keys in touched.items():
@@ -130,19 +129,19 @@ def _refusal(word: AnswerFile, error: GatewayError) -> Refusal:
     return Refusal(word.flow, word.partner, word.name, error)
 
 
-def _candidates(transaction: Transaction, words: Iterable[AnswerFile]) -> dict[tuple[str, str, str], list[Row[Any]]]:
+def _candidates(transaction: Transaction, words: Iterable[AnswerFile]) -> dict[tuple[str, str, str], list[Transfer]]:
     """For each word the transfers that its name may mean: one was delivered under that name, or has the id in it."""
     trees: dict[tuple[str, str], list[AnswerFile]] = defaultdict(list)
     for word in words:
         trees[word.flow, word.partner].append(word)
-    found: dict[tuple[str, str, str], list[Row[Any]]] = {}
+    found: dict[tuple[str, str, str], list[Transfer]] = {}
     for (flow, partner), tree in trees.items():
         subjects = [word.subject for word in tree]
         ids = [identity for identity in map(_id_in, subjects) if identity is not None]
-        rows = spoken_of(transaction.connection, flow, partner, subjects, ids)
-        by_name: dict[str, list[Row[Any]]] = defaultdict(list)
+        rows = answerable(transaction.connection, flow, partner, subjects, ids)
+        by_name: dict[str, list[Transfer]] = defaultdict(list)
         for row in rows:
-            for name in {row.placed, row.id} - {None}:
+            for name in {row.delivered_name or row.id, row.id}:
                 by_name[name].append(row)
         for word in tree:
             fitting = {
@@ -160,7 +159,7 @@ def _id_in(subject: str) -> str | None:
     return identity if is_id(identity) else None
 
 
-def _change(transaction: Transaction, row: Row[Any], word: AnswerFile, reason: str | None) -> dict[str, Any]:
+def _change(transaction: Transaction, row: Transfer, word: AnswerFile, reason: str | None) -> dict[str, Any]:
     took = word.word is Word.ACCEPTED
     following = State.INGESTED if took else State.DELIVERED
     code = None if took else RefusedByBackOffice.code
@@ -178,16 +177,16 @@ def _change(transaction: Transaction, row: Row[Any], word: AnswerFile, reason: s
         "state": following,
         "code": code,
         "reason": None if took else reason or "The back office gave no reason.",
-        "word": word.fingerprint,
+        "answer_file": word.fingerprint,
         "event": event,
     }
 
 
 def _tell(transaction: Transaction, partner: str, consignment: str, keys: list[int]) -> None:
     """A receipt with the words, once the consignment's own is issued: the stage that issues that one adds them otherwise."""
-    carrier = records.consignment_in(transaction.connection, partner, consignment)
+    carrier = consignments.consignment_in(transaction.connection, partner, consignment)
     if carrier is None:
         raise ImpossibleMove("a delivered transfer without its consignment")
     if carrier.state == State.DELIVERED:
-        rows = records.carried(transaction.connection, Direction.IN, partner, consignment)
+        rows = consignments.carried(transaction.connection, Direction.IN, partner, consignment)
         pass_on(transaction, carrier, [spoken(row) for row in rows if row.key in keys])

@@ -27,7 +27,7 @@ from typing import Final
 from gateway.domain.identity import is_id
 from gateway.domain.states import Direction, State
 from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
-from gateway.ledger.queries import records
+from gateway.ledger.queries import consignments, receipts
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.names import safe_name
@@ -179,7 +179,7 @@ class Collect:
         return True
 
     def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
-        known = records.consignment_in(transaction.connection, partner, stem)
+        known = consignments.consignment_in(transaction.connection, partner, stem)
         kept = self._context.home.sealed_in / partner / path.name
         if known is None:
             size = path.stat().st_size
@@ -206,13 +206,13 @@ class Collect:
     def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
         """The same bytes came again: the partner has not seen our receipt, if there is one already."""
         event = transaction.record("consignment.repeated", "consignment", stem, partner)
-        sent = records.receipts_of(transaction.connection, Direction.OUT, partner, stem, State.SENT)
+        sent = receipts.receipts_of(transaction.connection, Direction.OUT, partner, stem, State.SENT)
         changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
     def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
         kept = self._context.home.sealed_in / partner / path.name
-        waiting = records.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
+        waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
         if kept.exists() and not kept.samefile(path):
             return False  # another of that name is still being read: this one stays where it is until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
 
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
 from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
-from gateway.ledger.queries import fair_share, records
+from gateway.ledger.queries import consignments, deadlines, fair_share
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
 from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
@@ -74,10 +74,10 @@ class Deliver:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            waiting = fair_share.due(connection, TRANSFERS, Direction.IN, State.OPENED, context.clock(), BATCH)
+            waiting = fair_share.due(connection, Transfer, Direction.IN, State.OPENED, context.clock(), BATCH)
             rows = self._batches.next(waiting)
-            complete = [] if rows else records.completed_consignments(connection, BATCH)
-            due = records.next_due(connection, TRANSFERS, Direction.IN, [State.OPENED])
+            complete = [] if rows else consignments.completed(connection, BATCH)
+            due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED])
         if not rows and not complete:
             return Step(due=due)
         reports: dict[int, Report] = {}
@@ -91,7 +91,7 @@ class Deliver:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
                 transaction.note_facts({key: facts[key] for key in reports})
-                transaction.note_places(names)
+                transaction.note_delivered_names(names)
         names |= self._publish(good, names, odd)
         with context.ledger.write() as transaction:
             changes = [
@@ -99,7 +99,7 @@ class Deliver:
                 for row, verdict in verdicts
             ]
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
-            for consignment in records.completed_consignments(transaction.connection, BATCH):
+            for consignment in consignments.completed(transaction.connection, BATCH):
                 self._complete(transaction, consignment)
         self._survived.clear()
         return Step(done=len(rows) + len(complete))
@@ -107,10 +107,10 @@ class Deliver:
     def close(self) -> None:
         pass
 
-    def _inspect(self, rows: list[Row[Any]], good: dict[int, Report]) -> list[tuple[Row[Any], Verdict]]:
+    def _inspect(self, rows: list[Transfer], good: dict[int, Report]) -> list[tuple[Transfer, Verdict]]:
         """Each row with its verdict; `good` collects the reports on the good files."""
-        verdicts: list[tuple[Row[Any], Verdict]] = []
-        present: list[tuple[Row[Any], Path]] = []
+        verdicts: list[tuple[Transfer, Verdict]] = []
+        present: list[tuple[Transfer, Path]] = []
         for row in rows:
             path = self._unpacked(row)
             if path.exists():
@@ -134,10 +134,10 @@ class Deliver:
                 good[row.key] = report
         return verdicts
 
-    def _unpacked(self, row: Row[Any]) -> Path:
+    def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
 
-    def _verdict(self, row: Row[Any], report: Report | GatewayError | Crash) -> Verdict:
+    def _verdict(self, row: Transfer, report: Report | GatewayError | Crash) -> Verdict:
         if not isinstance(report, Report):
             return report
         try:
@@ -151,14 +151,14 @@ class Deliver:
         percent = context.settings.flows[row.flow].tolerated_percent
         return State.DELIVERED if report.valid or tolerated(report, percent) else invalid(report, percent)
 
-    def _names(self, rows: list[Row[Any]], odd: list[Row[Any]]) -> dict[int, str]:
+    def _names(self, rows: list[Transfer], odd: list[Transfer]) -> dict[int, str]:
         """The names that good files are to be delivered under; an odd one has its list beside it, and neither shares a name."""
         names: dict[int, str] = {}
         given: set[Path] = set()
         for row in rows:
             directory = self._context.home.inbound / row.flow / row.partner
-            name = row.placed or self._name(row)
-            if row in odd and row.placed is None:
+            name = row.delivered_name or self._name(row)
+            if row in odd and row.delivered_name is None:
                 wanted = [directory / name, directory / f"{name}{ENDING}"]
                 taken = any(path in given or os.path.lexists(path) for path in wanted)
                 name = beside(name, row.id) if taken or not has_room(name, len(ENDING)) else name
@@ -166,7 +166,7 @@ class Deliver:
             names[row.key] = name
         return names
 
-    def _name(self, row: Row[Any]) -> str:
+    def _name(self, row: Transfer) -> str:
         """The name that a good file is to be delivered under."""
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
@@ -175,7 +175,7 @@ class Deliver:
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
         return beside(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
-    def _publish(self, rows: list[Row[Any]], names: Mapping[int, str], odd: list[Row[Any]]) -> dict[int, str]:
+    def _publish(self, rows: list[Transfer], names: Mapping[int, str], odd: list[Transfer]) -> dict[int, str]:
         """Put the files before the back office, the `odd` ones behind their lists; the names that they have there."""
         placements = []
         directories: dict[tuple[str, str], Path] = {}
@@ -209,9 +209,9 @@ class Deliver:
     def _judge(
         self,
         transaction: Transaction,
-        row: Row[Any],
+        row: Transfer,
         verdict: Verdict,
-        placed: str | None,
+        name: str | None,
         facts: Mapping[str, str] | None,
     ) -> dict[str, Any] | None:
         if isinstance(verdict, Crash):
@@ -228,19 +228,18 @@ class Deliver:
             "resume": move.resume,
             "code": code,
             "reason": move.reason,
-            "custody": move.state is State.HELD,
-            "placed": placed,
+            "delivered_name": name,
             "event": event,
         }
 
-    def _complete(self, transaction: Transaction, consignment: Row[Any]) -> None:
+    def _complete(self, transaction: Transaction, consignment: Consignment) -> None:
         home = self._context.home
         event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
         change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
         transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
         issue(transaction, consignment)
-        carried = records.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
-        if words := [spoken(row) for row in carried if row.word is not None]:
+        carried = consignments.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
+        if words := [spoken(row) for row in carried if row.is_answered]:
             pass_on(transaction, consignment, words)  # the back office was quicker than the last file
         transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
 
@@ -250,10 +249,10 @@ def _put(target: Path, content: bytes) -> bool:
     return write_new_file(target, content, mode=_LIST_MODE)
 
 
-def _facts(row: Row[Any]) -> dict[str, str]:
+def _facts(row: Transfer) -> dict[str, str]:
     """What the ledger has of a file that an earlier attempt found good."""
     return orjson.loads(row.facts) if row.facts else {}
 
 
-def _list_key(row: Row[Any]) -> ListKey:
+def _list_key(row: Transfer) -> ListKey:
     return ListKey(Direction.IN, row.partner, row.id)

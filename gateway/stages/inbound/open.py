@@ -13,10 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
 from gateway.crypto.contract import Opened, OpenPgp
 from gateway.domain.identity import from_text
@@ -38,9 +37,10 @@ from gateway.errors import (
     SequenceReused,
     TransferReused,
 )
-from gateway.ledger.queries import fair_share, records
-from gateway.ledger.store import Transaction
+from gateway.ledger.queries import consignments, deadlines, fair_share, identities
+from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.units import Consignment
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.background import LARGE_SEALED, Background
 from gateway.stages.context import StageContext, Step
@@ -79,7 +79,7 @@ class _Attempt:
 class _Done:
     """How the reading of a landed consignment went; its files lie in the vault where there is no error."""
 
-    row: Row[Any]
+    row: Consignment
     attempt: _Attempt
     error: GatewayError | None
 
@@ -104,7 +104,7 @@ class Open:
         with self._context.ledger.read() as connection:
             row = self._next(connection, large=False if self._beside else None)
             stopped = self._context.settings.stopped
-            due = records.next_due(connection, CONSIGNMENTS, Direction.IN, [State.LANDED], but=stopped)
+            due = deadlines.next_due(connection, Consignment, Direction.IN, [State.LANDED], but=stopped)
         if row is not None:
             self._after[False] = row.partner
             poison = claim(self._context, "consignment", row, self._claimed)
@@ -137,19 +137,16 @@ class Open:
                     beside.start(partial(self._tried, row))
         return done
 
-    def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
+    def _next(self, connection: Connection, *, large: bool | None) -> Consignment | None:
         """The partners in turn, but for those that are stopped; only large ones, or only others."""
         going = fair_share.but(self._context.settings.stopped)
-
-        def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return (*going(rows), *(() if large is None else ((rows.c.sealed_size > LARGE_SEALED) == large,)))
-
+        fitting = fair_share.both(going, fair_share.larger("sealed_size", LARGE_SEALED, large=large))
         now = self._context.clock()
         return fair_share.next_in_turn(
-            connection, CONSIGNMENTS, Direction.IN, State.LANDED, now, self._after[bool(large)], fitting
+            connection, Consignment, Direction.IN, State.LANDED, now, self._after[bool(large)], fitting
         )
 
-    def _tried(self, row: Row[Any], engine: OpenPgp) -> _Done:
+    def _tried(self, row: Consignment, engine: OpenPgp) -> _Done:
         """Read it. May run in a thread: no ledger here."""
         attempt = _Attempt()
         try:
@@ -169,10 +166,10 @@ class Open:
             self._refused(row, attempt, error)
         self._claimed.discard(row.key)
 
-    def _sealed(self, row: Row[Any]) -> Path:
+    def _sealed(self, row: Consignment) -> Path:
         return self._context.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
 
-    def _read(self, row: Row[Any], attempt: _Attempt, engine: OpenPgp) -> None:
+    def _read(self, row: Consignment, attempt: _Attempt, engine: OpenPgp) -> None:
         """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
         context = self._context
         target = context.home.opened / row.id
@@ -193,7 +190,7 @@ class Open:
         finally:
             plain.unlink(missing_ok=True)
 
-    def _judge(self, content: bytes, row: Row[Any], attempt: _Attempt) -> Manifest:
+    def _judge(self, content: bytes, row: Consignment, attempt: _Attempt) -> Manifest:
         context, opened = self._context, attempt.opened
         if opened is None:
             raise ImpossibleMove("an archive that was unpacked before the verdict")
@@ -217,15 +214,15 @@ class Open:
         attempt.manifest = manifest
         return manifest
 
-    def _accepted(self, transaction: Transaction, row: Row[Any], attempt: _Attempt) -> None:
+    def _accepted(self, transaction: Transaction, row: Consignment, attempt: _Attempt) -> None:
         manifest = attempt.manifest
         if manifest is None:
             raise ImpossibleMove("an archive without a manifest was accepted")
         connection = transaction.connection
-        if records.sequence_taken(connection, row.partner, manifest.sequence):
+        if consignments.sequence_taken(connection, row.partner, manifest.sequence):
             raise SequenceReused(f"sequence {manifest.sequence}")
         fresh, doubles = [], []
-        digests = records.digests(connection, Direction.IN, row.partner, [item.transfer for item in manifest.items])
+        digests = identities.digests(connection, Direction.IN, row.partner, [item.transfer for item in manifest.items])
         for position, item in enumerate(manifest.items, 1):
             known = digests.get(item.transfer)
             if known is None:
@@ -252,6 +249,7 @@ class Open:
                 {
                     "id": item.transfer,
                     "direction": str(Direction.IN),
+                    "custody": False,
                     "flow": item.flow,
                     "partner": row.partner,
                     "name": item.name,
@@ -294,11 +292,11 @@ class Open:
         )
         if attempt.opened is not None:
             note_use(transaction, self._context.settings, row.partner, attempt.opened.encrypted_to)
-        seen = transaction.lane(row.partner)["seen_sequence"]
+        seen = transaction.lane(row.partner).seen_sequence
         if seen is None or head.sequence > seen:
             transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)
 
-    def _refused(self, row: Row[Any], attempt: _Attempt, error: GatewayError) -> None:
+    def _refused(self, row: Consignment, attempt: _Attempt, error: GatewayError) -> None:
         context = self._context
         _clear(context.home.opened / row.id)
         pass_halt_on(context, "consignment", row, error)

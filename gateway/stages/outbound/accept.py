@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from gateway.crypto.contract import OpenPgp
 from gateway.domain.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept, evidence_name
@@ -26,9 +24,11 @@ from gateway.errors import (
     Redirected,
     RefusedByBackOffice,
 )
-from gateway.ledger.queries import fair_share, records
+from gateway.ledger import units
+from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
+from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, failed, pass_halt_on
 from gateway.stages.context import StageContext, Step
 from gateway.stages.quarantine import quarantine_file
@@ -52,9 +52,9 @@ class Accept:
         with context.ledger.read() as connection:
             now, stopped = context.clock(), context.settings.stopped
             row = fair_share.next_in_turn(
-                connection, RECEIPTS, Direction.IN, State.LANDED, now, self._after, fair_share.but(stopped)
+                connection, units.Receipt, Direction.IN, State.LANDED, now, self._after, fair_share.but(stopped)
             )
-            due = records.next_due(connection, RECEIPTS, Direction.IN, [State.LANDED], but=stopped)
+            due = deadlines.next_due(connection, units.Receipt, Direction.IN, [State.LANDED], but=stopped)
         if row is None:
             return Step(due=due)
         self._after = row.partner
@@ -80,10 +80,10 @@ class Accept:
     def close(self) -> None:
         self._engine.close()
 
-    def _sealed(self, row: Row[Any]) -> Path:
+    def _sealed(self, row: units.Receipt) -> Path:
         return self._context.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
 
-    def _read(self, row: Row[Any]) -> tuple[Receipt, str]:
+    def _read(self, row: units.Receipt) -> tuple[Receipt, str]:
         """The receipt, and the primary fingerprint of our key that it was encrypted to."""
         context = self._context
         plain = context.home.opened / f"{row.consignment}.receipt.json"
@@ -97,10 +97,10 @@ class Accept:
         finally:
             plain.unlink(missing_ok=True)
 
-    def _apply(self, transaction: Transaction, row: Row[Any], receipt: Receipt) -> None:
+    def _apply(self, transaction: Transaction, row: units.Receipt, receipt: Receipt) -> None:
         connection = transaction.connection
-        sent = records.one(connection, CONSIGNMENTS, Direction.OUT, row.partner, row.consignment)
-        items = records.carried(connection, Direction.OUT, row.partner, row.consignment)
+        sent = identities.one(connection, Consignment, Direction.OUT, row.partner, row.consignment)
+        items = consignments.carried(connection, Direction.OUT, row.partner, row.consignment)
         accept(
             receipt,
             name=row.consignment,
@@ -140,12 +140,14 @@ class Accept:
         elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
             self._take_answer(transaction, receipt, sent, items)
         lane = transaction.lane(row.partner)
-        if lane["seen_sequence"] is None or receipt.audit_head.sequence > lane["seen_sequence"]:
+        if lane.seen_sequence is None or receipt.audit_head.sequence > lane.seen_sequence:
             transaction.set_lane(
                 row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
             )
 
-    def _take_answer(self, transaction: Transaction, receipt: Receipt, sent: Row[Any], items: list[Row[Any]]) -> None:
+    def _take_answer(
+        self, transaction: Transaction, receipt: Receipt, sent: Consignment, items: list[Transfer]
+    ) -> None:
         """The word of the partner's gateway: every transfer of the consignment comes to its end."""
         answers = {answer.transfer: answer for answer in receipt.items}
         for state in {item.state for item in items}:
@@ -174,7 +176,7 @@ class Accept:
                         "code": answer.code,
                         "reason": answer.reason,
                         # The operator was told that it was not delivered.
-                        "untold": state == State.EXPIRED,
+                        "notify_pending": state == State.EXPIRED,
                         "event": moved,
                     }
                 )
@@ -183,11 +185,11 @@ class Accept:
         transaction.move(
             CONSIGNMENTS,
             Direction.OUT,
-            State(sent.state),
+            sent.state,
             [{"key": sent.key, "state": State.RECEIPTED, "due": 0.0, "event": done}],
         )
 
-    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Row[Any]]) -> None:
+    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Transfer]) -> None:
         """The word of the partner's back office about some of the transfers: a second one may only repeat the first."""
         rows = {item.id: item for item in items}
         changes = []
@@ -214,7 +216,14 @@ class Accept:
             )
             reason = None if took else answer.reason or RefusedByBackOffice().reason
             changes.append(
-                {"key": item.key, "state": following, "code": code, "reason": reason, "untold": True, "event": moved}
+                {
+                    "key": item.key,
+                    "state": following,
+                    "code": code,
+                    "reason": reason,
+                    "notify_pending": True,
+                    "event": moved,
+                }
             )
         transaction.move(TRANSFERS, Direction.OUT, State.RECEIPTED, changes)
 
@@ -229,10 +238,10 @@ class Accept:
                 + ("which the ledger lacks" if ours is None else "and the ledger has another one")
             )
 
-    def _keep(self, row: Row[Any], receipt: Receipt) -> None:
+    def _keep(self, row: units.Receipt, receipt: Receipt) -> None:
         """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
         home = self._context.home
-        kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, row.sealed_sha256)
+        kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, required(row.sealed_sha256))
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
@@ -242,7 +251,7 @@ class Accept:
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
 
-    def _refused(self, row: Row[Any], error: GatewayError) -> None:
+    def _refused(self, row: units.Receipt, error: GatewayError) -> None:
         context = self._context
         pass_halt_on(context, "receipt", row, error)
         with context.ledger.write() as transaction:

@@ -1,7 +1,7 @@
 """Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
 
 The dropped file is set aside only after its copy and its row are durable; a crash in between, or a disk that refuses,
-leaves a row whose `origin` tells which file is still to be set aside: it is not taken a second time. What cannot be a
+leaves a row whose `spool_file` tells which file is still to be set aside: it is not taken a second time. What cannot be a
 submission at all (a link, a directory, a name that cannot be carried) goes back with the reason and is an event of the
 chain, but no transfer. Where somebody wrote to a file after it was taken, its transfer is held if it has not left
 custody, the alarm is raised, and the whole file comes back to its operator.
@@ -18,14 +18,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
-from gateway.ledger.queries import records
+from gateway.ledger.queries import custody, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import orphans
 from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
 from gateway.spool.intake import Intake
@@ -48,7 +47,7 @@ _OPEN_LONG: Final = 900.0
 def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
     """Rows and events of submitted files whose bytes lie durably in custody.
 
-    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `origin` and `reference`.
+    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `spool_file` and `reference`.
     """
     rows = []
     for file in admitted:
@@ -99,21 +98,22 @@ class Admit:
         context = self._context
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
         with context.ledger.write() as transaction:
-            known = records.ids_in_custody(transaction.connection)
-            unreleased = records.unreleased(transaction.connection)
+            known = custody.ids_in_custody(transaction.connection)
+            unreleased = custody.not_set_aside(transaction.connection)
             for path in orphans(context.home.custody, known):
                 path.unlink(missing_ok=True)
         gone = []
         for row in unreleased:
             dropped = context.home.outbound / row.flow / row.partner / row.name
-            if not _is_the_same(dropped, row.origin, row.sha256) or self._set_aside(dropped, row):
-                gone.append(row.origin)
+            fingerprint = required(row.spool_file)
+            if not _is_the_same(dropped, fingerprint, row.sha256) or self._set_aside(dropped, row):
+                gone.append(fingerprint)
         for directory in {context.home.outbound / row.flow / row.partner for row in unreleased}:
             if directory.is_dir():
                 fsync_directory(directory)
-        self._forget_origins(gone)
+        self._forget_spool_files(gone)
         with context.ledger.read() as connection:
-            self._aside.recover(partial(records.digests, connection, Direction.OUT))
+            self._aside.recover(partial(identities.digests, connection, Direction.OUT))
 
     def step(self) -> Step:
         context = self._context
@@ -153,7 +153,7 @@ class Admit:
         """Raise the alarm, and hold the transfer where it has not left custody."""
         error = WrittenLate()
         with self._context.ledger.write() as transaction:
-            row = records.one(transaction.connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+            row = identities.one(transaction.connection, Transfer, Direction.OUT, late.partner, late.transfer)
             transaction.record(
                 "transfer.written-late",
                 "transfer",
@@ -178,13 +178,13 @@ class Admit:
             )
             change = {"key": row.key, "state": State.HELD, "resume": row.state, "code": error.code}
             change |= {"reason": error.reason, "event": event}
-            transaction.move(TRANSFERS, Direction.OUT, State(row.state), [change])
+            transaction.move(TRANSFERS, Direction.OUT, row.state, [change])
 
     def _give_back_whole(self, late: LateWrite) -> None:
         """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
         context = self._context
         with context.ledger.read() as connection:
-            row = records.one(connection, TRANSFERS, Direction.OUT, late.partner, late.transfer)
+            row = identities.one(connection, Transfer, Direction.OUT, late.partner, late.transfer)
         name, size = (late.transfer, None) if row is None else (row.name, row.size)
         why = _late_letter(late.transfer, size)
         directory = context.home.returned / late.flow / late.partner
@@ -237,7 +237,7 @@ class Admit:
                 "name": drop.name,
                 "size": copy.size,
                 "sha256": copy.sha256,
-                "origin": drop.fingerprint,
+                "spool_file": drop.fingerprint,
                 "reference": None,
             }
             for drop, identity, copy in taken
@@ -256,7 +256,7 @@ class Admit:
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
 
-    def _set_aside(self, dropped: Path, row: Row[Any]) -> bool:
+    def _set_aside(self, dropped: Path, row: Transfer) -> bool:
         """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
         try:
             directory = os.open(dropped.parent, DIRECTORY)
@@ -269,7 +269,7 @@ class Admit:
         except FileNotFoundError:
             return True
         except OSError:
-            self._unreleased[row.origin] = row.id
+            self._unreleased[required(row.spool_file)] = row.id
             return False
         return True
 
@@ -287,7 +287,7 @@ class Admit:
         gone = self._release([(drop, self._unreleased[drop.fingerprint]) for drop in drops])
         if gone:
             self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
-            self._forget_origins(gone)
+            self._forget_spool_files(gone)
 
     def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
         """Set dropped files aside that are admitted; the fingerprints of those that are. What stays is not taken again."""
@@ -303,13 +303,13 @@ class Admit:
                 gone.append(drop.fingerprint)
         return gone
 
-    def _forget_origins(self, fingerprints: list[str]) -> None:
+    def _forget_spool_files(self, fingerprints: list[str]) -> None:
         """Nothing is left to be removed for the transfers of these dropped files."""
         if fingerprints:
             with self._context.ledger.write() as transaction:
-                rows = records.unreleased(transaction.connection)
-                keys = [row.key for row in rows if row.origin in fingerprints]
-                transaction.set(TRANSFERS, keys, origin=None)
+                rows = custody.not_set_aside(transaction.connection)
+                keys = [row.key for row in rows if row.spool_file in fingerprints]
+                transaction.set(TRANSFERS, keys, spool_file=None)
 
     def _has_room(self) -> bool:
         """Whether intake may go on; says so when that changes."""

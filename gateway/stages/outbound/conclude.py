@@ -17,17 +17,17 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, documented_errors
-from gateway.ledger.queries import records
-from gateway.ledger.queries.receipts import untold, word_about
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries import custody
+from gateway.ledger.queries.back_office_answers import to_notify
+from gateway.ledger.queries.facts import exceptions_in
+from gateway.ledger.queries.receipts import accepted_receipt, receipt_with_answer
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import beside, with_ending
@@ -60,12 +60,13 @@ class Conclude:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            rows = records.finished_but_kept(connection, BATCH)
-            spoken = untold(connection, BATCH)
-            ids = {(row.partner, row.consignment) for row in (*rows, *spoken) if row.state in _ENDED_WELL}
-            receipts = {key: records.accepted_receipt(connection, *key) for key in ids}
+            rows = custody.finished_but_kept(connection, BATCH)
+            spoken = to_notify(connection, BATCH)
+            ids = {(row.partner, required(row.consignment)) for row in (*rows, *spoken) if row.state in _ENDED_WELL}
+            receipts = {key: accepted_receipt(connection, *key) for key in ids}
             words = {
-                row.key: word_about(connection, row) or receipts.get((row.partner, row.consignment)) for row in spoken
+                row.key: receipt_with_answer(connection, row) or receipts.get((row.partner, required(row.consignment)))
+                for row in spoken
             }
         if rows:
             self._conclude(rows, receipts)
@@ -76,11 +77,13 @@ class Conclude:
     def close(self) -> None:
         pass
 
-    def _conclude(self, rows: list[Row[Any]], receipts: Mapping[tuple[str, str], str | None]) -> None:
+    def _conclude(self, rows: list[Transfer], receipts: Mapping[tuple[str, str], str | None]) -> None:
         context = self._context
         well = [row for row in rows if row.state in _ENDED_WELL]
         write_receipt_files(
-            context.home.receipts, ((row, receipts[row.partner, row.consignment]) for row in well), self._exceptions
+            context.home.receipts,
+            ((row, receipts[row.partner, required(row.consignment)]) for row in well),
+            self._exceptions,
         )
         for row in rows:
             if row.state in _ENDED_WELL:
@@ -99,25 +102,25 @@ class Conclude:
         for row in rows:
             remove(context.home.custody, row.id)
 
-    def _tell(self, rows: list[Row[Any]], words: Mapping[int, str | None]) -> None:
+    def _tell(self, rows: list[Transfer], words: Mapping[int, str | None]) -> None:
         """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
         well = ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL)
         write_receipt_files(self._context.home.receipts, well, self._exceptions)
         for row in rows:
             if row.state not in _ENDED_WELL:
-                tell(self._returned(row), row.name, self._letter(row, _SAID[State(row.state)]), tag=row.id)
+                tell(self._returned(row), row.name, self._letter(row, _SAID[row.state]), tag=row.id)
             elif row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
         with self._context.ledger.write() as transaction:
-            transaction.set(TRANSFERS, [row.key for row in rows], untold=False)
+            transaction.set(TRANSFERS, [row.key for row in rows], notify_pending=False)
 
-    def _exceptions(self, row: Row[Any]) -> bytes | None:
+    def _exceptions(self, row: Transfer) -> bytes | None:
         """The list of a file that went with exceptions, as our own validator made it."""
         if exceptions_in(row.facts) is None:
             return None
         return self._lists.read(ListKey(Direction.OUT, row.partner, row.id))
 
-    def _explain(self, row: Row[Any]) -> None:
+    def _explain(self, row: Transfer) -> None:
         became = "passed it on to another authority" if row.code == Redirected.code else "could not take it"
         text = self._letter(row, f"reached the partner, and its back office {became}").encode()
         directory = self._context.home.receipts / row.flow / row.partner
@@ -126,7 +129,7 @@ class Conclude:
             target = directory / f"{beside(row.name, row.id)}{_REFUSED}"
         write_file(target, text, mode=0o640)
 
-    def _letter(self, row: Row[Any], said: str) -> str:
+    def _letter(self, row: Transfer, said: str) -> str:
         """What became of a file, for whoever dropped it."""
         # What the partner's gateway found has codes of its own; ours are known by theirs.
         otherwise = "refused-by-partner" if row.consignment else "content-invalid"
@@ -147,13 +150,13 @@ class Conclude:
             ]
         )
 
-    def _warn(self, row: Row[Any]) -> None:
+    def _warn(self, row: Transfer) -> None:
         said = "is infected, and was locked away" if row.consignment is None else _SAID[State.QUARANTINED]
         tell(self._returned(row), row.name, self._letter(row, f"{said}; it does not come back"), tag=row.id)
 
-    def _give_back(self, row: Row[Any]) -> None:
+    def _give_back(self, row: Transfer) -> None:
         expired = row.state == State.EXPIRED
-        said = _NEVER_SENT if expired and row.consignment is None else _SAID[State(row.state)]
+        said = _NEVER_SENT if expired and row.consignment is None else _SAID[row.state]
         return_file(
             custody_file(self._context.home.custody, row.id),
             self._returned(row),
@@ -164,10 +167,10 @@ class Conclude:
             letter=UNDELIVERED if expired else WHY,
         )
 
-    def _returned(self, row: Row[Any]) -> Path:
+    def _returned(self, row: Transfer) -> Path:
         return self._context.home.returned / str(row.flow) / str(row.partner)
 
 
-def _infected(row: Row[Any]) -> bool:
+def _infected(row: Transfer) -> bool:
     """Whether a virus scanner objects to it, at this site or at the partner's."""
     return bool(row.state == State.QUARANTINED and row.code == FileInfected.code)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row, select
+from typing import NamedTuple
 
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.ledger.queries import fair_share, records
+from gateway.ledger.queries import consignments, fair_share
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.units import Transfer
 from gateway.stages.context import StageContext, Step
 
 
@@ -42,9 +42,9 @@ class Pack:
     def step(self) -> Step:
         context, now = self._context, self._context.clock()
         with context.ledger.read() as connection:
-            lanes = records.lanes(connection)
-            under_way = records.unsent(connection)
-            waiting = fair_share.lanes(connection, TRANSFERS, Direction.OUT, State.VALIDATED)
+            lanes = all_lanes(connection)
+            under_way = consignments.unsent(connection)
+            waiting = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
         taken: Counter[_Lane] = Counter()
         for (partner, flow), count in under_way.items():
             taken[self._lane(partner, flow)] += count
@@ -54,7 +54,7 @@ class Pack:
             opens = self._windows.opening(partner, flow, now)
             if opens is not None and opens != now:
                 openings.append(opens)
-            elif opens and partner in context.settings.partners and not lanes.get(partner, {}).get("held", False):
+            elif opens and partner in context.settings.partners and not (partner in lanes and lanes[partner].held):
                 ready[self._lane(partner, flow)].append(flow)
         room = context.settings.limits.lane_consignments
         done = sum(self._pack(lane.partner, ready[lane]) for lane in ready if taken[lane] < room)
@@ -74,7 +74,7 @@ class Pack:
             if not chosen:
                 return 0
             consignment = context.new_id()
-            sequence = transaction.lane(partner)["sequence"] + 1
+            sequence = transaction.lane(partner).sequence + 1
             total = sum(row.size for row in chosen)
             event = transaction.record(
                 "consignment.packed",
@@ -121,26 +121,16 @@ class Pack:
             )
         return len(chosen)
 
-    def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Row[Any]]:
+    def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Transfer]:
         """The most urgent that fit; a file larger than a consignment may be travels alone."""
         limits, settings = self._context.settings.limits, self._context.settings.flows
-        chosen: list[Row[Any]] = []
+        chosen: list[Transfer] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
-            waiting = (
-                select(TRANSFERS)
-                .where(
-                    TRANSFERS.c.state == str(State.VALIDATED),
-                    TRANSFERS.c.direction == str(Direction.OUT),
-                    TRANSFERS.c.partner == partner,
-                    TRANSFERS.c.flow == flow,
-                    TRANSFERS.c.due <= transaction.now,
-                    TRANSFERS.c.expires > transaction.now,
-                )
-                .order_by(TRANSFERS.c.claims, TRANSFERS.c.key)
-                .limit(limits.consignment_files - len(chosen))
+            waiting = consignments.packable(
+                transaction.connection, partner, flow, transaction.now, limits.consignment_files - len(chosen)
             )
-            for row in transaction.connection.execute(waiting):
+            for row in waiting:
                 if chosen and total + row.size > limits.consignment_bytes:
                     return chosen
                 chosen.append(row)

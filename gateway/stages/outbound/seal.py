@@ -10,9 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
 from gateway.crypto.contract import ByteReader, OpenPgp, Sealed
 from gateway.domain.identity import to_text
@@ -20,15 +17,16 @@ from gateway.domain.manifest import AuditHead, Item, Manifest
 from gateway.domain.states import Direction, State
 from gateway.errors import GatewayError, PartnerKeyUnusable
 from gateway.ledger.chain import Head
-from gateway.ledger.queries import fair_share, records
-from gateway.ledger.store import read_head
+from gateway.ledger.queries import consignments, deadlines, fair_share
+from gateway.ledger.store import Connection, read_head
 from gateway.ledger.tables import CONSIGNMENTS
+from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, failed
 from gateway.stages.background import LARGE_PLAIN, Background
 from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
 
-Archive = Callable[[bytes, Sequence[Row[Any]]], ByteReader]
+Archive = Callable[[bytes, Sequence[Transfer]], ByteReader]
 """Makes the stream of a consignment's archive from its manifest and its transfers' rows."""
 
 
@@ -36,8 +34,8 @@ Archive = Callable[[bytes, Sequence[Row[Any]]], ByteReader]
 class _Job:
     """A consignment with all that sealing it needs of the ledger."""
 
-    row: Row[Any]
-    items: Sequence[Row[Any]]
+    row: Consignment
+    items: Sequence[Transfer]
     head: Head
     manifest: bytes
     signer: str
@@ -72,7 +70,7 @@ class Seal:
         done = self._look_beside()
         with self._context.ledger.read() as connection:
             stopped = self._context.settings.stopped
-            due = records.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.PACKED], but=stopped)
+            due = deadlines.next_due(connection, Consignment, Direction.OUT, [State.PACKED], but=stopped)
             row = self._next(connection, large=False if self._beside else None)
         if row is not None:
             self._after[False] = row.partner
@@ -104,30 +102,25 @@ class Seal:
                     beside.start(partial(self._sealed, job))
         return done
 
-    def _next(self, connection: Connection, *, large: bool | None) -> Row[Any] | None:
+    def _next(self, connection: Connection, *, large: bool | None) -> Consignment | None:
         """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others. Not those that are
         stopped.
         """
         now, bulk = self._context.clock(), [name for name, flow in self._context.settings.flows.items() if flow.bulk]
         going = fair_share.but(self._context.settings.stopped)
-
-        def fitting(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return (*going(rows), *(() if large is None else ((rows.c.bytes > LARGE_PLAIN) == large,)))
-
-        def urgent(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
-            return (rows.c.flow.not_in(bulk), *fitting(rows))
-
-        lane = (connection, CONSIGNMENTS, Direction.OUT, State.PACKED, now, self._after[bool(large)])
+        fitting = fair_share.both(going, fair_share.larger("bytes", LARGE_PLAIN, large=large))
+        urgent = fair_share.both(fair_share.not_of(bulk), fitting)
+        lane = (connection, Consignment, Direction.OUT, State.PACKED, now, self._after[bool(large)])
         return fair_share.next_in_turn(*lane, urgent) or fair_share.next_in_turn(*lane, fitting)
 
-    def _prepared(self, row: Row[Any]) -> _Job | None:
+    def _prepared(self, row: Consignment) -> _Job | None:
         """What sealing needs; None where that failed, which is written down then."""
         context = self._context
         # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
         claim(context, "consignment", row, self._claimed)
         output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
         with context.ledger.read() as connection:
-            items = records.carried(connection, Direction.OUT, row.partner, row.id)
+            items = consignments.carried(connection, Direction.OUT, row.partner, row.id)
             head = read_head(connection)
         try:
             signer = self._signing.signer(row.partner, row.expires)
@@ -147,12 +140,12 @@ class Seal:
             return _Done(job, error)
         return _Done(job, sealed)
 
-    def _failed(self, row: Row[Any], error: GatewayError) -> None:
+    def _failed(self, row: Consignment, error: GatewayError) -> None:
         with self._context.ledger.write() as transaction:
             move = failed(self._context, transaction, "consignment", row, error)
             if not move.retry:
                 event = transaction.head().sequence
-                transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, move.state, event)
+                transaction.move_with(row, State.PACKED, move.state, event)
         self._claimed.discard(row.key)
 
     def _note(self, done: _Done) -> None:
@@ -190,10 +183,10 @@ class Seal:
                     }
                 ],
             )
-            transaction.move_with({"id": row.id, "partner": row.partner}, State.PACKED, State.SEALED, event)
+            transaction.move_with(row, State.PACKED, State.SEALED, event)
         self._claimed.discard(row.key)
 
-    def _manifest(self, row: Row[Any], items: Sequence[Row[Any]], head: Head, signer: str) -> Manifest:
+    def _manifest(self, row: Consignment, items: Sequence[Transfer], head: Head, signer: str) -> Manifest:
         context = self._context
         partner = context.settings.partners.get(row.partner)
         if partner is None:
@@ -204,9 +197,9 @@ class Seal:
             recipient=row.partner,
             signer=signer,
             encrypted_to=partner.fingerprint,
-            sequence=row.sequence,
+            sequence=required(row.sequence),
             created=to_text(context.clock()),
-            expires=to_text(row.expires),
+            expires=to_text(required(row.expires)),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
             items=tuple(
                 Item(

@@ -17,9 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
-
-from sqlalchemy import Connection, Row
+from typing import Final, NamedTuple
 
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import queue_name
@@ -27,10 +25,12 @@ from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.errors import Disposition, GatewayError, NameTaken
-from gateway.ledger.queries import fair_share, records
-from gateway.ledger.queries.receipts import next_deferred
-from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.ledger import units
+from gateway.ledger.queries import fair_share, identities
+from gateway.ledger.queries.deadlines import next_deferred
+from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.store import Connection, Transaction
+from gateway.ledger.units import TABLE_OF, required
 from gateway.stages import stuck_lanes
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
@@ -58,8 +58,7 @@ class _Lane(NamedTuple):
 class _Waiting:
     """A parcel that may be sent."""
 
-    kind: str
-    row: Row[Any]
+    row: units.Parcel
 
 
 @dataclass(frozen=True)
@@ -115,12 +114,12 @@ class Send:
         done = self._commit_results()
         now = self._context.clock()
         with self._context.ledger.read() as connection:
-            lanes = records.lanes(connection)
-            later = [next_deferred(connection, table, State.SEALED, now) for table in (RECEIPTS, CONSIGNMENTS)]
+            lanes = all_lanes(connection)
+            later = [next_deferred(connection, unit, State.SEALED, now) for unit in (units.Receipt, units.Consignment)]
             free = {
                 _Lane(partner, large)
                 for partner in self._transports
-                if not lanes.get(partner, {}).get("held") and lanes.get(partner, {}).get("due", 0.0) <= now
+                if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
             } - self._busy.keys()
             parcels, opening = self._parcels(connection, free, now)
@@ -128,7 +127,7 @@ class Send:
             if lane in parcels or self._may_collect(lane, now):
                 self._start(lane, parcels.get(lane, []), now)
         self._sessions.close_idle(now)
-        waiting = [lane["due"] for lane in lanes.values() if lane["due"] > now and not lane["held"]]
+        waiting = [lane.due for lane in lanes.values() if lane.due > now and not lane.held]
         waiting += [due for due in [*later, opening] if due is not None]
         # What is past waits for its lane, which rings when it is free.
         waiting += [due for due in self._collect_due.values() if due > now]
@@ -153,27 +152,20 @@ class Send:
         found: defaultdict[_Lane, list[_Waiting]] = defaultdict(list)
         openings: list[float] = []
         # Receipts first: a partner waits for them with its hands full.
-        for kind, table in (("receipt", RECEIPTS), ("consignment", CONSIGNMENTS)):
-            rows = fair_share.of_each_lane(
-                connection,
-                table,
-                Direction.OUT,
-                State.SEALED,
-                now,
-                _SHARE,
-                lambda rows: (rows.c.partner.in_(partners),),
-            )
-            for row in rows if kind == "receipt" else sorted(rows, key=self._urgency):
-                lane = _Lane(row.partner, large=row.sealed_size > LARGE)
-                opens = self._windows.opening(row.partner, row.flow, now) if kind == "consignment" else now
-                if opens == now and lane in free:
-                    found[lane].append(_Waiting(kind, row))
-                elif opens is not None and opens != now:
-                    openings.append(opens)
+        share = (Direction.OUT, State.SEALED, now, _SHARE, fair_share.to(partners))
+        for receipt in fair_share.of_each_lane(connection, units.Receipt, *share):
+            if (lane := _lane_of(receipt)) in free:
+                found[lane].append(_Waiting(receipt))
+        for row in sorted(fair_share.of_each_lane(connection, units.Consignment, *share), key=self._urgency):
+            opens = self._windows.opening(row.partner, row.flow or "", now)
+            if opens == now and (lane := _lane_of(row)) in free:
+                found[lane].append(_Waiting(row))
+            elif opens is not None and opens != now:
+                openings.append(opens)
         return {lane: _in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
 
-    def _urgency(self, row: Row[Any]) -> tuple[int, int, int]:
-        flow = self._context.settings.flows.get(row.flow)
+    def _urgency(self, row: units.Consignment) -> tuple[int, int, int]:
+        flow = self._context.settings.flows.get(row.flow or "")
         return row.claims, 0 if flow is None else flow.priority, row.key
 
     def _start(self, lane: _Lane, parcels: Sequence[_Waiting], now: float) -> None:
@@ -206,7 +198,7 @@ class Send:
             if session is not None:
                 self._sessions.drop(session)
             if lane.large and underway is not None and error.disposition is Disposition.DEFER:
-                self._results.put(_Deferred(underway.kind, underway.row, error))
+                self._results.put(_Deferred(underway.row, error))
             else:
                 ended = _Ended(lane, well=False, error=error)
         finally:
@@ -214,17 +206,19 @@ class Send:
             self._wake()
 
     def _send(self, session: Session, waiting: _Waiting) -> _Sent | _Deferred:
-        kind, row = waiting.kind, waiting.row
-        if kind == "consignment":
+        row = waiting.row
+        if isinstance(row, units.Consignment):
             here = name = f"{row.id}.pgp"
         else:
             here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
         try:
-            for _ in session.send([Parcel(self._context.home.sealed_out / row.partner / here, name, row.sealed_size)]):
+            for _ in session.send(
+                [Parcel(self._context.home.sealed_out / row.partner / here, name, required(row.sealed_size))]
+            ):
                 pass
         except NameTaken as error:
-            return _Deferred(kind, row, error)
-        return _Sent(kind, row)
+            return _Deferred(row, error)
+        return _Sent(row)
 
     def _fetch(self, lane: _Lane, session: Session) -> tuple[int, bool]:
         """Fetch the small files that wait at the partner, or the large ones: how many, and whether large ones are left."""
@@ -249,13 +243,13 @@ class Send:
         for end in ended:
             self._busy[end.lane].result()  # raises what was no error of the link: a defect ends the role
         with self._context.ledger.read() as connection:
-            lanes = records.lanes(connection)
+            lanes = all_lanes(connection)
         notable = [
             result
             for result in self._uncommitted
             if not isinstance(result, _Ended)
             or result.error is not None
-            or (result.well and lanes.get(result.lane.partner, {}).get("failures", 0))
+            or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
         ]
         if notable:
             with self._context.ledger.write() as transaction:
@@ -279,40 +273,37 @@ class Send:
                 self._note_ended(transaction, result)
 
     def _note_sent(self, transaction: Transaction, result: _Sent) -> None:
-        row, kind = result.row, result.kind
-        table = TABLES[kind]
-        now_state = records.state_of(transaction.connection, table, row.key)
-        if now_state != State.SEALED:
+        row, table = result.row, TABLE_OF[type(result.row)]
+        if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return  # its receipt was quicker than this note
-        identity = row.id if kind == "consignment" else row.consignment
-        event = transaction.record(f"{kind}.sent", kind, identity, row.partner, bytes=row.sealed_size)
+        event = transaction.record(f"{row.kind}.sent", row.kind, _about(row), row.partner, bytes=row.sealed_size)
         due = 0.0
-        if kind == "consignment":
+        if isinstance(row, units.Consignment):
             due = transaction.now + receipt_wait(self._context.settings.link, row.resends)
         change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
         transaction.move(table, Direction.OUT, State.SEALED, [change])
-        if kind == "consignment":
-            transaction.move_with({"id": row.id, "partner": row.partner}, State.SEALED, State.SENT, event)
+        if isinstance(row, units.Consignment):
+            transaction.move_with(row, State.SEALED, State.SENT, event)
         else:
             sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
     def _note_deferred(self, transaction: Transaction, wait: _Deferred) -> None:
-        row, error, table = wait.row, wait.error, TABLES[wait.kind]
-        if records.state_of(transaction.connection, table, row.key) != State.SEALED:
+        row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
+        if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
         # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
-        keys = {"consignment": row.id if wait.kind == "consignment" else row.consignment, "partner": row.partner}
+        keys = {"consignment": _about(row), "partner": row.partner}
         say = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(say)
         stuck_lanes.tell(self._context, transaction, row.partner)
 
     def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
         partner, error = end.lane.partner, end.error
-        failures = transaction.lane(partner)["failures"]
+        failures = transaction.lane(partner).failures
         if error is None:
             transaction.record("lane.recovered", "lane", partner, partner)
             transaction.set_lane(partner, failures=0, due=0.0, code=None, reason=None)
@@ -335,11 +326,20 @@ class Send:
         stuck_lanes.tell(self._context, transaction, partner)
 
 
+def _lane_of(parcel: units.Parcel) -> _Lane:
+    return _Lane(parcel.partner, large=required(parcel.sealed_size) > LARGE)
+
+
+def _about(parcel: units.Parcel) -> str:
+    """The consignment that a parcel is, or speaks of."""
+    return parcel.id if isinstance(parcel, units.Consignment) else parcel.consignment
+
+
 def _in_one_go(parcels: Sequence[_Waiting]) -> list[_Waiting]:
     """The first ones, not more than LARGE together: what becomes urgent meanwhile does not wait for all of them."""
     total = 0
     for number, parcel in enumerate(parcels):
-        total += parcel.row.sealed_size
+        total += required(parcel.row.sealed_size)
         if number and total > LARGE:
             return list(parcels[:number])
     return list(parcels)

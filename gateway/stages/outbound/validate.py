@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row
 
 from gateway.domain.extract_name import authorities_named, form_of
 from gateway.domain.states import TRANSFER_OUT, Direction, Move, State, advance
@@ -29,10 +28,11 @@ from gateway.errors import (
     SuspectedDuplicate,
     VolumeUnusual,
 )
-from gateway.ledger.queries import duplicates, fair_share, records
-from gateway.ledger.queries.referrals import last_volume, released_names
+from gateway.ledger.queries import deadlines, duplicates, fair_share
+from gateway.ledger.queries.extracts import last_volume, released_names
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import Transfer
 from gateway.settings.flow_settings import ExtractSettings
 from gateway.settings.model import SiteKind
 from gateway.spool.drops import fingerprint_of
@@ -90,16 +90,16 @@ class Validate:
         with context.ledger.read() as connection:
             now, stopped = context.clock(), context.settings.stopped
             waiting = fair_share.due(
-                connection, TRANSFERS, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
+                connection, Transfer, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
             )
             rows = self._batches.next(waiting)
-            due = records.next_due(connection, TRANSFERS, Direction.OUT, [State.ADMITTED], but=stopped)
+            due = deadlines.next_due(connection, Transfer, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
         custody = context.home.custody
         paths = [custody / row.id for row in rows]
         scanned = scan(context, self._scanner, rows, paths)
-        results: list[tuple[Row[Any], _Result]] = list(scanned.refused)
+        results: list[tuple[Transfer, _Result]] = list(scanned.refused)
         inspected = inspect(
             context,
             self._sandbox,
@@ -127,7 +127,7 @@ class Validate:
     def close(self) -> None:
         pass
 
-    def _addressed(self, row: Row[Any], result: Report | GatewayError | Crash) -> _Result:
+    def _addressed(self, row: Transfer, result: Report | GatewayError | Crash) -> _Result:
         """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
         partner = self._context.settings.partners.get(row.partner)
         if partner is None or not isinstance(result, Report):
@@ -137,10 +137,10 @@ class Validate:
         report = wrong_authority(result, authority, context.is_same_authority)
         return other_authority(report, row.flow, row.name, context.site, context.is_same_authority)
 
-    def _percent(self, row: Row[Any]) -> float:
+    def _percent(self, row: Transfer) -> float:
         return self._context.settings.flows[row.flow].tolerated_percent
 
-    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Row[Any], _Result]]) -> _Before:
+    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, _Result]]) -> _Before:
         """What the ledger has of the files that were read, asked once for all of them."""
         days = {name: flow.duplicate_days for name, flow in self._context.settings.flows.items()}
         rows = [row for row, result in results if isinstance(result, Report)]
@@ -153,7 +153,7 @@ class Validate:
         )
 
     def _judge(
-        self, transaction: Transaction, row: Row[Any], result: _Result, before: _Before
+        self, transaction: Transaction, row: Transfer, result: _Result, before: _Before
     ) -> dict[str, Any] | None:
         if isinstance(result, Crash):
             record_crash(transaction, row, result)
@@ -188,23 +188,23 @@ class Validate:
             "schema": schema,
             "message_id": None if facts is None else facts.get("message_id"),
             "facts": None if facts is None else orjson.dumps(dict(facts)).decode(),
-            "origin": row.origin if self._still_lies_there(row) else None,
+            "spool_file": row.spool_file if self._still_lies_there(row) else None,
             "code": code,
             "reason": move.reason,
             "event": event,
         }
 
-    def _still_lies_there(self, row: Row[Any]) -> bool:
+    def _still_lies_there(self, row: Transfer) -> bool:
         """Whether the dropped file could not be removed when its copy was taken."""
-        if row.origin is None:
+        if row.spool_file is None:
             return False
         try:
             about = (self._context.home.outbound / row.flow / row.partner / row.name).lstat()
-            return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.origin)
+            return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.spool_file)
         except OSError as error:
             return not isinstance(error, FileNotFoundError)
 
-    def _message_used(self, row: Row[Any], report: Report, before: _Before) -> str | None:
+    def _message_used(self, row: Transfer, report: Report, before: _Before) -> str | None:
         """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
         message = report.facts.get("message_id")
         if message is None:
@@ -216,7 +216,7 @@ class Validate:
         return None if digest == row.sha256 else transfer
 
     def _doubts(
-        self, transaction: Transaction, row: Row[Any], facts: Mapping[str, str] | None, before: _Before
+        self, transaction: Transaction, row: Transfer, facts: Mapping[str, str] | None, before: _Before
     ) -> Iterator[Hold]:
         """Why a person has to look at a file that could go."""
         if (
@@ -239,7 +239,7 @@ class Validate:
                 yield doubt
 
     @staticmethod
-    def _known_form(transaction: Transaction, row: Row[Any]) -> bool:
+    def _known_form(transaction: Transaction, row: Transfer) -> bool:
         """Whether a person has released an extract with a name of the same form."""
         released = released_names(transaction.connection, row.flow, row.partner, AuthorityUnsaid.code)
         return form_of(row.name) in {form_of(name) for name in released}

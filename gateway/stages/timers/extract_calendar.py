@@ -14,7 +14,7 @@ from gateway.domain.calendar import Entry, Month, Standing, account, day_of, fir
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.domain.identity import from_text
 from gateway.domain.retry import is_due
-from gateway.ledger.queries import referrals
+from gateway.ledger.queries import events, extracts
 from gateway.settings.model import SiteKind
 from gateway.stages.context import StageContext, Step
 
@@ -67,7 +67,7 @@ class ExtractCalendar:
         """Note those that are expected for the first time."""
         context = self._context
         with context.ledger.read() as connection:
-            known = referrals.events_about(connection, [EXPECTED], partners)
+            known = events.events_about(connection, [EXPECTED], partners)
         new = [partner for partner in partners if (EXPECTED, partner) not in known]
         if new:
             with context.ledger.write() as transaction:
@@ -83,11 +83,11 @@ class ExtractCalendar:
         for _ in range(_LOOK_BACK - 1):
             since = since.before
         with context.ledger.read() as connection:
-            expected = expected_from(referrals.events_about(connection, [EXPECTED], partners), days)
-            came = referrals.extracts(connection, partners, context.is_same_authority)
+            expected = expected_from(events.events_about(connection, [EXPECTED], partners), days)
+            came = extracts.delivered(connection, partners, context.is_same_authority)
             entries = account(expected, came, since=since, until=month, today=today, days=days)
             alarming = [entry for entry in entries if self._alarms(entry, expected)]
-            said = referrals.events_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
+            said = events.events_about(connection, tuple(_ALARMS.values()), [_subject(entry) for entry in alarming])
         fresh = [entry for entry in alarming if (_ALARMS[entry.standing], _subject(entry)) not in said]
         if fresh:
             with context.ledger.write() as transaction:

@@ -16,7 +16,7 @@ from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.domain.identity import to_text
 from gateway.domain.retry import is_due
 from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
-from gateway.ledger.queries import referrals
+from gateway.ledger.queries import events
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import OWN, subject, unconfirmed
@@ -110,7 +110,7 @@ class KeyExpiry:
 
     def _tell(self, ends: list[End], now: float) -> int:
         with self._context.ledger.read() as connection:
-            told = referrals.last_details(connection, TOLD, [end.subject for end in ends])
+            told = events.last_details(connection, TOLD, [end.subject for end in ends])
         fresh = [
             (end, event, detail) for end in ends for event, detail in [_news(end, now, told.get(end.subject))] if event
         ]

@@ -12,7 +12,7 @@ from gateway.domain.calendar import day_of
 from gateway.domain.enquiries import Enquiry
 from gateway.domain.enquiry import ENQUIRY
 from gateway.domain.retry import is_due
-from gateway.ledger.queries import referrals
+from gateway.ledger.queries import events
 from gateway.ledger.queries.enquiries import OVERDUE, everything
 from gateway.stages.context import StageContext, Step
 
@@ -36,7 +36,7 @@ class OverdueEnquiries:
         today = day_of(now)
         with context.ledger.read() as connection:
             overdue = [each for each in everything(connection, context.settings.codes).enquiries if each.overdue(today)]
-            said = referrals.events_about(connection, [OVERDUE], [each.asking.transfer for each in overdue])
+            said = events.events_about(connection, [OVERDUE], [each.asking.transfer for each in overdue])
         fresh = [each for each in overdue if (OVERDUE, each.asking.transfer) not in said]
         if fresh:
             with context.ledger.write() as transaction:

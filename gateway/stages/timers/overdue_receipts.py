@@ -7,16 +7,15 @@ take, its transfers have expired, and the operator gets the files back.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import TransferExpired
-from gateway.ledger.queries import fair_share, records
+from gateway.ledger.queries import consignments, deadlines, fair_share
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.clock_guard import bring_forward
 from gateway.stages.context import BATCH, StageContext, Step
 
@@ -49,8 +48,8 @@ class OverdueReceipts:
     def _resend(self, now: float) -> int:
         context = self._context
         with context.ledger.read() as connection:
-            rows = fair_share.due(connection, CONSIGNMENTS, Direction.OUT, State.SENT, now, BATCH)
-        rows = [row for row in rows if row.expires > now]
+            rows = fair_share.due(connection, Consignment, Direction.OUT, State.SENT, now, BATCH)
+        rows = [row for row in rows if required(row.expires) > now]
         if rows:
             with context.ledger.write() as transaction:
                 for row in rows:
@@ -65,17 +64,17 @@ class OverdueReceipts:
                         "event": event,
                     }
                     transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
-                    transaction.move_with({"id": row.id, "partner": row.partner}, State.SENT, State.SEALED, event)
+                    transaction.move_with(row, State.SENT, State.SEALED, event)
         return len(rows)
 
     def _expire(self, now: float) -> int:
         context = self._context
         grace = context.settings.link.receipt_overdue_hours * 3600.0
         with context.ledger.read() as connection:
-            consignments = records.past(connection, CONSIGNMENTS, [State.PACKED, State.SEALED], now, BATCH)
-            consignments += records.past(connection, CONSIGNMENTS, [State.SENT], now - grace, BATCH)
+            consignments = deadlines.expired(connection, Consignment, [State.PACKED, State.SEALED], now, BATCH)
+            consignments += deadlines.expired(connection, Consignment, [State.SENT], now - grace, BATCH)
             waiting = [State.ADMITTED, State.VALIDATED, State.HELD]
-            transfers = records.past(connection, TRANSFERS, waiting, now, BATCH)
+            transfers = deadlines.expired(connection, Transfer, waiting, now, BATCH)
         if consignments or transfers:
             with context.ledger.write() as transaction:
                 for row in consignments:
@@ -83,17 +82,17 @@ class OverdueReceipts:
                 self._expire_transfers(transaction, transfers)
         return len(consignments) + len(transfers)
 
-    def _expire_consignment(self, transaction: Transaction, row: Row[Any]) -> None:
-        state = State(row.state)
+    def _expire_consignment(self, transaction: Transaction, row: Consignment) -> None:
+        state = row.state
         event = transaction.record("consignment.expired", "consignment", row.id, row.partner)
         change = {"key": row.key, "state": State.EXPIRED, "code": TransferExpired.code, "event": event}
         transaction.move(CONSIGNMENTS, Direction.OUT, state, [change])
-        carried = records.carried(transaction.connection, Direction.OUT, row.partner, row.id)
+        carried = consignments.carried(transaction.connection, Direction.OUT, row.partner, row.id)
         self._expire_transfers(transaction, [item for item in carried if item.state == state])
         sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
         transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
-    def _expire_transfers(self, transaction: Transaction, rows: list[Row[Any]]) -> None:
+    def _expire_transfers(self, transaction: Transaction, rows: list[Transfer]) -> None:
         error = TransferExpired()
         for state in {row.state for row in rows}:
             changes = [
@@ -113,7 +112,7 @@ class OverdueReceipts:
 
     def _find_gaps(self, now: float) -> int:
         with self._context.ledger.read() as connection:
-            gaps, decided = records.gaps(connection, now - _GAP_SECONDS, self._decided)
+            gaps, decided = consignments.gaps(connection, now - _GAP_SECONDS, self._decided)
         if gaps:
             with self._context.ledger.write() as transaction:
                 for partner, missing in gaps:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.identity import is_id
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from tests.fakes.two_ledgers import Pair
 from tests.unit.cli.conftest import Run
 
@@ -20,7 +20,7 @@ WHY = ("--reason", "because of the test")
 
 def state(pair: Pair, identity: str) -> str:
     with pair.dwp.ledger.read() as connection:
-        return next(str(row.state) for row in records.transfers(connection) if row.id == identity)
+        return next(str(row.state) for row in overview.transfers(connection) if row.id == identity)
 
 
 @pytest.fixture

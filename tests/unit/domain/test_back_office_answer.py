@@ -15,7 +15,11 @@ from gateway.domain.back_office_answer import MAX_BYTES, MAX_REASON, AnswerVerdi
 class Row:
     key: int
     state: str = "delivered"
-    word: str | None = None
+    answer_file: str | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return self.answer_file is not None
 
 
 ANSWERED = Row(1, "ingested", "1:1:0:1")

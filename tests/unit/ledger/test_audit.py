@@ -17,9 +17,10 @@ from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows, state_after
 from gateway.ledger.chain import GENESIS, Entry
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events, overview, quarantine
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS
+from gateway.ledger.units import Transfer
 from gateway.stages.decisions import Decision, discard, hold, release, retry, return_to_operator
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.ledger.conftest import Books, BothBooks
@@ -59,7 +60,7 @@ def test_empty_ledger_has_no_faults(pair: Pair) -> None:
 def test_every_decision_of_a_person_agrees_with_its_row(busy: Pair) -> None:
     dwp = busy.dwp
     with dwp.ledger.read() as connection:
-        (held,) = records.held(connection, "transfer")
+        (held,) = overview.held(connection, Transfer)
     release(dwp.context, held.id, WHY)
     hold(dwp.context, held.id, WHY)
     assert faults(dwp) == []
@@ -82,7 +83,7 @@ def test_consignment_that_is_sent_again_agrees_with_its_transfers(pair: Pair) ->
             pair.dwp.send.step()
     retry(pair.dwp.context, identity, WHY)
     with pair.dwp.ledger.read() as connection:
-        assert records.transfers(connection)[0].state == State.SEALED
+        assert overview.transfers(connection)[0].state == State.SEALED
     assert faults(pair.dwp) == []
     pair.work()
     assert faults(pair.dwp) == []
@@ -96,7 +97,7 @@ def test_what_is_locked_away_and_discarded_is_no_fault(pair: Pair) -> None:
     (landing / "01a200db-25a7-7293-8e54-d4bb0a1b0003.receipt.pgp").write_bytes(b"no receipt")
     pair.work()
     with pair.la.ledger.read() as connection:
-        locked = records.quarantined(connection)
+        locked = quarantine.quarantined(connection)
     assert len(locked) == 3
     assert faults(pair.la) == []
     assert look(pair.la) == Findings()
@@ -107,11 +108,11 @@ def test_what_is_locked_away_and_discarded_is_no_fault(pair: Pair) -> None:
 
 def test_second_file_under_a_known_id_leaves_the_first_ones_row_alone(busy: Pair) -> None:
     with busy.la.ledger.read() as connection:
-        known = next(row.consignment for row in records.transfers(connection, direction="in"))
+        known = next(row.consignment for row in overview.transfers(connection, direction="in"))
     (busy.la.home.landing_in("DWP") / f"{known}.pgp").write_bytes(b"other bytes")
     busy.work()
     with busy.la.ledger.read() as connection:
-        assert records.quarantined(connection)[0].code == "replay-other-bytes"
+        assert quarantine.quarantined(connection)[0].code == "replay-other-bytes"
     assert faults(busy.la) == []
 
 
@@ -180,7 +181,7 @@ def test_old_copy_of_the_ledger_is_found_by_the_heads_that_partners_hold(pair: P
 def test_chain_made_anew_with_right_hashes_is_found_by_partners(books: BothBooks) -> None:
     with books.dwp.ledger.write() as transaction:
         connection = transaction.connection
-        entries = list(records.chain(connection))
+        entries = list(events.chain(connection))
         connection.exec_driver_sql("DELETE FROM events")
         previous = GENESIS
         for entry in entries:

@@ -16,6 +16,7 @@ from gateway.domain.states import Direction, State
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import fair_share
 from gateway.ledger.tables import CONSIGNMENTS, METADATA, TRANSFERS
+from gateway.ledger.units import Transfer
 
 NOW = 1000.0
 _LANES = st.dictionaries(st.tuples(st.sampled_from("ABC"), st.sampled_from(["claim", "laid"])), st.integers(1, 30))
@@ -41,7 +42,7 @@ def _fill(connection: Connection, waiting: Mapping[tuple[str, str], int], **valu
 
 
 def _due(connection: Connection, limit: int) -> Counter[tuple[str, str]]:
-    rows = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, limit)
+    rows = fair_share.due(connection, Transfer, Direction.OUT, State.ADMITTED, NOW, limit)
     assert len({row.key for row in rows}) == len(rows)
     return Counter((row.partner, row.flow) for row in rows)
 
@@ -67,7 +68,7 @@ def test_units_are_taken_partner_by_partner_whatever_each_has_waiting(
         _fill(connection, waiting)
         partners, order, after = sorted({partner for partner, _ in waiting}), [], ""
         for _ in partners * 2:
-            row = fair_share.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, after)
+            row = fair_share.next_in_turn(connection, Transfer, Direction.OUT, State.ADMITTED, NOW, after)
             assert row is not None
             order.append(after := row.partner)
         connection.rollback()
@@ -79,12 +80,12 @@ def test_what_broke_off_an_attempt_waits_for_all_others_and_what_is_deferred_for
         _fill(connection, {("A", "claim"): 1}, claims=1)
         _fill(connection, {("B", "claim"): 2})
         _fill(connection, {("C", "claim"): 1}, due=NOW + 1)
-        first = fair_share.next_in_turn(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, "")
+        first = fair_share.next_in_turn(connection, Transfer, Direction.OUT, State.ADMITTED, NOW, "")
         assert first is not None
         assert first.partner == "B"
-        rows = fair_share.due(connection, TRANSFERS, Direction.OUT, State.ADMITTED, NOW, 10)
+        rows = fair_share.due(connection, Transfer, Direction.OUT, State.ADMITTED, NOW, 10)
         assert [row.partner for row in rows] == ["B", "B", "A"]
-        assert set(fair_share.lanes(connection, TRANSFERS, Direction.OUT, State.ADMITTED)) == {
+        assert set(fair_share.lanes(connection, Transfer, Direction.OUT, State.ADMITTED)) == {
             (partner, "claim") for partner in "ABC"
         }
         connection.rollback()

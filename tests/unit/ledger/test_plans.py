@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.domain.logins import Count, Login, Result, hour_of, render
-from gateway.domain.states import Direction
-from gateway.ledger.queries import known_faults, records, waiting
+from gateway.ledger.queries import consignments, custody, known_faults, overview, waiting
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.logins import recorded
 from gateway.stages.outbound.conclude import Conclude
@@ -22,7 +21,7 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
-    r"SCAN (?:transfers|consignments|receipts|events|later|missing)(?! USING (?:COVERING )?INDEX transfers_(?:untold|with_origin))"
+    r"SCAN (?:transfers|consignments|receipts|events|later|missing)(?! USING (?:COVERING )?INDEX transfers_(?:to_notify|with_spool_file|to_purge))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -74,9 +73,9 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
     pair.dwp.submit("a.xml", b"claim")
     listener = Listener(pair.dwp)
     with pair.dwp.ledger.read() as connection:
-        records.ids_in_custody(connection)
-        records.unreleased(connection)
-        records.unreleased(connection, Direction.IN)
+        custody.ids_in_custody(connection)
+        custody.not_set_aside(connection)
+        custody.to_purge(connection)
         waiting.due_now(connection, pair.dwp.now)
     Conclude(pair.dwp.context).step()
     assert listener.whole() == []
@@ -85,7 +84,7 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
 def test_a_question_for_everything_is_noticed(pair: Pair) -> None:
     listener = Listener(pair.dwp)
     with pair.dwp.ledger.read() as connection:
-        records.counts(connection)
+        overview.counts(connection)
         connection.exec_driver_sql("SELECT count(*) FROM transfers WHERE name = ?", ("x",)).scalar_one()
     assert any("SCAN transfers" in line for line, _ in listener.whole())
 
@@ -114,7 +113,7 @@ def test_gaps_are_looked_for_among_new_consignments_only_and_each_is_found(pair:
     assert listener.whole() == []
     with pair.la.ledger.read() as connection:
         last = connection.exec_driver_sql("SELECT max(key) FROM consignments").scalar_one()
-        assert records.gaps(connection, pair.la.now, 0)[1] == last
+        assert consignments.gaps(connection, pair.la.now, 0)[1] == last
 
 
 def test_log_ins_are_recorded_and_found_without_reading_the_whole_chain(pair: Pair) -> None:

@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.ledger.chain import EMPTY, verify
 from gateway.ledger.integrity import translate
 from gateway.ledger.migrate import migrate
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events, overview
 from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import TRANSFERS
 
@@ -79,7 +79,7 @@ def test_what_has_to_be_durable_before_a_commit_is_asked_for_once_and_its_failur
     assert asked == ["directory"]
     assert book.said == []
     with book.ledger.read() as connection:
-        assert list(records.transfers(connection)) == []
+        assert list(overview.transfers(connection)) == []
 
 
 def test_rows_and_events_are_committed_together_and_then_announced(book: Book) -> None:
@@ -91,8 +91,8 @@ def test_rows_and_events_are_committed_together_and_then_announced(book: Book) -
     assert order == ["afterwards"]
     assert book.said == [("transfer.admitted", {"bytes": 5, "name": "a.xml", "transfer": ID, "partner": "DWP"})]
     with book.ledger.read() as connection:
-        (row,) = records.transfers(connection)
-        (entry,) = verify(records.chain(connection))
+        (row,) = overview.transfers(connection)
+        (entry,) = verify(events.chain(connection))
     assert (row.state, row.created, row.event) == ("admitted", 1000.0, 1)
     assert (entry.subject, entry.role, entry.detail) == (ID, "vault", '{"bytes":5}')
 
@@ -107,7 +107,7 @@ def test_nothing_stays_of_a_transaction_that_fails(book: Book) -> None:
         half()
     assert book.said == []
     with book.ledger.read() as connection:
-        assert records.transfers(connection) == []
+        assert overview.transfers(connection) == []
         assert read_head(connection) == EMPTY
 
 
@@ -143,18 +143,18 @@ def test_claims_count_until_the_move(book: Book) -> None:
         with book.ledger.write() as transaction:
             transaction.claim(TRANSFERS, [1])
         with book.ledger.read() as connection:
-            assert records.transfers(connection)[0].claims == expected
+            assert overview.transfers(connection)[0].claims == expected
     with book.ledger.write() as transaction:
         transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [{"key": 1, "state": State.VALIDATED}])
     with book.ledger.read() as connection:
-        assert records.transfers(connection)[0].claims == 0
+        assert overview.transfers(connection)[0].claims == 0
 
 
 def test_lane_is_made_at_its_first_use_and_kept(book: Book) -> None:
     with book.ledger.write() as transaction:
-        assert transaction.lane("DWP")["sequence"] == 0
+        assert transaction.lane("DWP").sequence == 0
         transaction.set_lane("DWP", sequence=7)
-        assert transaction.lane("DWP")["sequence"] == 7
+        assert transaction.lane("DWP").sequence == 7
 
 
 def test_writers_wait_for_each_other_and_the_chain_stays_whole(book: Book) -> None:
@@ -169,7 +169,7 @@ def test_writers_wait_for_each_other_and_the_chain_stays_whole(book: Book) -> No
     for writer in writers:
         writer.join()
     with book.ledger.read() as connection:
-        assert len(list(verify(records.chain(connection)))) == 40
+        assert len(list(verify(events.chain(connection)))) == 40
 
 
 def test_durability_is_as_promised(book: Book) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.referrals import AnsweredBy
-from gateway.ledger.queries import referrals
+from gateway.ledger.queries import events, extracts, lanes, referrals
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -43,7 +43,7 @@ def test_the_loop_is_closed_by_outcomes_and_by_extracts(pair: Pair) -> None:
     extract = send(pair.la, "extract", {"records": "5", "rms": told, "rms_total": "4"})
     pair.work()
     with pair.dwp.ledger.read() as connection:
-        assert referrals.known_partners(connection) == {LA}
+        assert lanes.known_partners(connection) == {LA}
         loop = referrals.loop(connection, [LA])
         assert referrals.loop(connection, ["E06000001"]).referrals == ()
     found = {each.sending.rms: each for each in loop.referrals}
@@ -72,12 +72,12 @@ def test_extracts_that_came_are_listed_with_their_records(pair: Pair) -> None:
     first, second = (send(pair.la, "extract", {"records": count}) for count in ("300", "310"))
     pair.work()
     with pair.dwp.ledger.read() as connection:
-        came = list(referrals.extracts(connection, [LA], str.__eq__))
+        came = list(extracts.delivered(connection, [LA], str.__eq__))
     assert [(partner, each.transfer, each.records) for partner, each in came] == [(LA, first, 300), (LA, second, 310)]
     with pair.la.ledger.read() as connection:
-        assert referrals.last_volume(connection, "extract", "DWP", 10**9) == (second, 310)
-        assert referrals.last_volume(connection, "extract", "DWP", 1) is None
-        assert referrals.last_volume(connection, "extract", "E06000001", 10**9) is None
+        assert extracts.last_volume(connection, "extract", "DWP", 10**9) == (second, 310)
+        assert extracts.last_volume(connection, "extract", "DWP", 1) is None
+        assert extracts.last_volume(connection, "extract", "E06000001", 10**9) is None
 
 
 def test_the_first_word_of_the_chain_about_a_subject_is_found_among_many(pair: Pair) -> None:
@@ -88,6 +88,6 @@ def test_the_first_word_of_the_chain_about_a_subject_is_found_among_many(pair: P
                 transaction.record("extract.expected", "extract", subject, subject)
         pair.dwp.now += 60
     with pair.dwp.ledger.read() as connection:
-        said = referrals.events_about(connection, ["extract.expected", "extract.late"], subjects)
+        said = events.events_about(connection, ["extract.expected", "extract.late"], subjects)
     assert len(said) == 1200
     assert len(set(said.values())) == 1

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.domain.states import Direction
 from gateway.errors import DiskFailed
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
+from gateway.ledger.queries.quarantine import quarantined
 from gateway.stages import quarantine
 from gateway.stages.context import Stage
 from gateway.stages.inbound.collect import Collect
@@ -48,11 +49,11 @@ def test_what_is_not_durable_in_the_quarantine_is_not_recorded_and_keeps_its_fir
         assert collect.step().done == 0
     assert asked == [bench.home.quarantine]
     with bench.ledger.read() as connection:
-        assert records.quarantined(connection) == []
+        assert quarantined(connection) == []
     assert len(list((bench.home.sealed_in / "DWP" / "arrivals").iterdir())) == 2
     collect.step()
     with bench.ledger.read() as connection:
-        assert len(records.quarantined(connection)) == 2
+        assert len(quarantined(connection)) == 2
 
 
 def test_a_receipt_that_was_accepted_before_it_lost_its_first_name_leaves_none_behind(pair: Pair) -> None:
@@ -70,4 +71,4 @@ def test_a_receipt_that_was_accepted_before_it_lost_its_first_name_leaves_none_b
         collect.step()
     assert [path for path in (bench.home.sealed_in / "E09000030").rglob("*") if path.is_file()] == []
     with bench.ledger.read() as connection:
-        assert [row.state for row in records.transfers(connection) if row.direction == Direction.OUT] == ["receipted"]
+        assert [row.state for row in overview.transfers(connection) if row.direction == Direction.OUT] == ["receipted"]

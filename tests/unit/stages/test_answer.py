@@ -6,16 +6,17 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview, receipts
+from gateway.ledger.queries.events import chain
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.tables import RECEIPTS
+from gateway.ledger.units import Transfer, required
 from gateway.stages.inbound.answer import Answer
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.open import Open
@@ -50,9 +51,9 @@ def _listing(bench: Bench) -> Listing:
     )
 
 
-def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
+def row_of(bench: Bench, name: str, direction: Direction) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in overview.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
@@ -107,7 +108,7 @@ def test_rejected_file_stays_delivered_and_its_reason_reaches_the_sender(pair: P
         assert (row.state, row.code) == (state, "refused-by-back-office")
         assert row.reason == "No case with NINO [masked]\nLine 4"
         with bench.ledger.read() as connection:
-            events = [event for event in records.chain(connection) if event.event == "transfer.refused"]
+            events = [event for event in chain(connection) if event.event == "transfer.refused"]
         assert [json.loads(event.detail) for event in events] == [
             {"flow": "claim", "code": "refused-by-back-office", "state": state}
         ]
@@ -130,7 +131,7 @@ def test_words_said_together_travel_in_one_receipt(pair: Pair) -> None:
         levels = [row.level for row in connection.execute(RECEIPTS.select().order_by(RECEIPTS.c.key))]
     assert levels == ["delivered", "ingested"]
     with pair.dwp.ledger.read() as connection:
-        assert {row.state for row in records.transfers(connection)} == {State.INGESTED}
+        assert {row.state for row in overview.transfers(connection)} == {State.INGESTED}
 
 
 def test_words_said_one_after_another_each_reach_the_sender_though_their_receipts_have_one_name(pair: Pair) -> None:
@@ -151,7 +152,7 @@ def test_words_said_one_after_another_each_reach_the_sender_though_their_receipt
         pair.work()
         pair.la.now += 1000
     with pair.dwp.ledger.read() as connection:
-        assert {row.name: row.state for row in records.transfers(connection)} == dict.fromkeys(names, "ingested")
+        assert {row.name: row.state for row in overview.transfers(connection)} == dict.fromkeys(names, "ingested")
     with pair.la.ledger.read() as connection:
         receipts = connection.execute(RECEIPTS.select()).all()
     assert {row.state for row in receipts} == {State.SENT}
@@ -163,7 +164,7 @@ def test_words_said_one_after_another_each_reach_the_sender_though_their_receipt
 def test_a_name_that_is_taken_holds_nothing_else_up(pair: Pair) -> None:
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
-    consignment = row_of(pair.la, "a.xml", Direction.IN).consignment
+    consignment = required(row_of(pair.la, "a.xml", Direction.IN).consignment)
     blocked = pair.dwp.home.landing_in(LA) / f"{consignment}.receipt.pgp"
     blocked.write_bytes(b"an earlier one")
     say(pair.la, "a.xml.accepted")
@@ -171,10 +172,10 @@ def test_a_name_that_is_taken_holds_nothing_else_up(pair: Pair) -> None:
     pair.work_alone(pair.la)
     with pair.la.ledger.read() as connection:
         assert row_of(pair.la, "hbE09000030.csv", Direction.OUT).state == State.SENT
-        (waiting,) = records.receipts_of(connection, Direction.OUT, "DWP", consignment, State.SEALED)
+        (waiting,) = receipts.receipts_of(connection, Direction.OUT, "DWP", consignment, State.SEALED)
         assert waiting.code == "link-name-taken"
         assert waiting.due > pair.la.now
-        assert records.lanes(connection)["DWP"]["failures"] == 0
+        assert all_lanes(connection)["DWP"].failures == 0
     assert blocked.read_bytes() == b"an earlier one"
     blocked.unlink()
     pair.la.now += 1000
@@ -271,7 +272,7 @@ def test_what_is_no_word_is_returned_unopened(pair: Pair, tmp_path: Path) -> Non
         "linked.accepted",
     }
     assert sorted(path.name for path in tree.iterdir()) == [".hidden.accepted", "a.xml.accepted.part"]
-    assert row_of(pair.la, "a.xml", Direction.IN).word is None
+    assert row_of(pair.la, "a.xml", Direction.IN).is_answered is False
     assert secret.read_text() == "outside"
 
 
@@ -328,9 +329,9 @@ def test_sender_that_asks_again_gets_both_receipts_again(pair: Pair) -> None:
     pair.work()
     say(pair.la, "a.xml.accepted")
     pair.work()
-    consignment = row_of(pair.la, "a.xml", Direction.IN).consignment
+    consignment = required(row_of(pair.la, "a.xml", Direction.IN).consignment)
     with pair.la.ledger.write() as transaction:
-        rows = records.receipts_of(transaction.connection, Direction.OUT, "DWP", consignment, State.SENT)
+        rows = receipts.receipts_of(transaction.connection, Direction.OUT, "DWP", consignment, State.SENT)
         event = transaction.record("consignment.repeated", "consignment", consignment, "DWP")
         changes = [{"key": row.key, "state": State.ISSUED, "event": event} for row in rows]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
@@ -345,6 +346,6 @@ def test_sender_that_asks_again_gets_both_receipts_again(pair: Pair) -> None:
     assert row_of(pair.dwp, "a.xml", Direction.OUT).state == State.INGESTED
 
 
-def _all(bench: Bench) -> list[Row[Any]]:
+def _all(bench: Bench) -> list[Transfer]:
     with bench.ledger.read() as connection:
-        return records.transfers(connection)
+        return overview.transfers(connection)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.domain.states import Direction
 from gateway.errors import UsageWrong
 from gateway.flows.catalog import routes
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
+from gateway.ledger.units import Transfer
 from gateway.settings.authorities import extended
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
@@ -36,9 +36,9 @@ def naming(code: str, number: int = 1) -> bytes:
     return f'facts {{"authority": "{code}", "records": "1"}}\nfile {number}'.encode()
 
 
-def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
+def row_of(bench: Bench, name: str, direction: Direction) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in overview.transfers(connection, direction=direction) if row.name == name]
     return row
 
 

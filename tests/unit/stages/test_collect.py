@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ledger.queries import records
+from gateway.ledger.queries import quarantine
 from gateway.stages.context import BATCH, Step
 from gateway.stages.inbound.collect import Collect, Uploads
 from tests.fakes.two_ledgers import two_ledgers
@@ -84,7 +84,7 @@ def test_unfinished_upload_and_debris_in_the_landing_are_left_to_their_writer_fo
         assert collect.step().done == 0
         assert list(landing.iterdir()) == []
         with pair.la.ledger.read() as connection:
-            assert records.quarantined(connection) == []
+            assert quarantine.quarantined(connection) == []
 
 
 def test_directory_that_is_debris_stays_and_a_link_of_such_a_name_is_locked_away(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_directory_that_is_debris_stays_and_a_link_of_such_a_name_is_locked_away
         assert collect.step().done == 1
         assert [path.name for path in landing.iterdir()] == ["@eaDir"]
         with pair.la.ledger.read() as connection:
-            assert [row.code for row in records.quarantined(connection)] == ["landing-unexpected"]
+            assert [row.code for row in quarantine.quarantined(connection)] == ["landing-unexpected"]
 
 
 class Clock:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.stages.inbound import deliver
 from gateway.stages.inbound.collect import Collect
@@ -32,7 +32,7 @@ def inbound(bench: Bench, flow: str = "claim") -> dict[str, bytes]:
 
 def placed(bench: Bench) -> dict[str, str | None]:
     with bench.ledger.read() as connection:
-        return {row.id: row.placed for row in records.transfers(connection)}
+        return {row.id: row.delivered_name for row in overview.transfers(connection)}
 
 
 def test_delivered_file_has_the_templates_name_and_its_marker_beside_it(pair: Pair) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_was_taken_before_the_crash_was_noted_gets_no_marker(
     pair.work()
     assert inbound(pair.la) == {}
     with pair.la.ledger.read() as connection:
-        assert [row.state for row in records.transfers(connection)] == ["delivered"]
+        assert [row.state for row in overview.transfers(connection)] == ["delivered"]
 
 
 def _crash(_paths: Any) -> None:

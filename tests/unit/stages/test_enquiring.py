@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.enquiries import Enquiry
 from gateway.errors import ContentInvalid, FileUnsafe, GatewayError, NotFound, PartnerUnknown, UsageWrong
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.queries import known_faults, records
+from gateway.ledger.queries import events, known_faults, overview
 from gateway.ledger.queries.enquiries import everything
 from gateway.sample.laid import LaidSampler
 from gateway.stages import enquiring, fault_board
@@ -77,7 +77,7 @@ def nothing_submitted(bench: Bench) -> None:
     assert list(bench.home.custody.iterdir()) == []
     assert not any((bench.home.vault / "submitted").rglob("*"))
     with bench.ledger.read() as connection:
-        assert records.transfers(connection) == []
+        assert overview.transfers(connection) == []
 
 
 # -- asking and answering
@@ -206,7 +206,7 @@ def said(bench: Bench) -> list[tuple[str, str]]:
     with bench.ledger.read() as connection:
         return [
             (entry.event, json.loads(entry.detail)["reason"])
-            for entry in records.chain(connection)
+            for entry in events.chain(connection)
             if entry.event.startswith("enquiry.")
         ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.states import State
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.spool.names import MAX_BYTES, with_ending
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
@@ -49,7 +49,7 @@ def answer(bench: Bench, name: str, reason: bytes) -> None:
 
 def states(bench: Bench) -> dict[str, str]:
     with bench.ledger.read() as connection:
-        return {row.name: row.state for row in records.transfers(connection)}
+        return {row.name: row.state for row in overview.transfers(connection)}
 
 
 def test_everyday_names_are_delivered_as_they_are_and_answered_by_them(pair: Pair) -> None:

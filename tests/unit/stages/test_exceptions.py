@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.errors import DiskFailed
-from gateway.ledger.queries import records
-from gateway.ledger.queries.referrals import exceptions_in
+from gateway.ledger.queries import events, overview
+from gateway.ledger.queries.facts import exceptions_in
+from gateway.ledger.units import Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, RecordsSettings
 from gateway.spool import markers, publication
 from gateway.spool.exception_lists import ENDING, from_csv
@@ -42,9 +42,9 @@ def own_flows(pair: Pair) -> None:
         object.__setattr__(bench.context.settings, "flows", dict(DEFAULT_FLOWS))
 
 
-def row_of(bench: Bench, name: str) -> Row[Any]:
+def row_of(bench: Bench, name: str) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection) if row.name == name]
+        (row,) = [row for row in overview.transfers(connection) if row.name == name]
     return row
 
 
@@ -62,7 +62,7 @@ def receipts(bench: Bench, flow: str = "extract") -> Mapping[str, bytes]:
 
 def detail(bench: Bench, event: str) -> Mapping[str, Any]:
     with bench.ledger.read() as connection:
-        (found,) = [json.loads(each.detail) for each in records.chain(connection) if each.event == event]
+        (found,) = [json.loads(each.detail) for each in events.chain(connection) if each.event == event]
     return dict(found)
 
 
@@ -165,7 +165,7 @@ def test_file_and_list_keep_together_where_either_s_name_is_taken(pair: Pair, ta
     second = beside(NAME, identity)
     assert set(inbound(pair.dwp)) == {other.name, second, f"{second}{ENDING}"}
     assert other.read_bytes() == b"another's"
-    assert row_of(pair.dwp, NAME).placed == second
+    assert row_of(pair.dwp, NAME).delivered_name == second
 
 
 def test_two_files_of_one_name_have_a_list_each(pair: Pair) -> None:

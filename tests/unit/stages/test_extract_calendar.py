@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.calendar import Month
-from gateway.ledger.queries import records, referrals
+from gateway.ledger.queries import events
 from gateway.stages.timers.extract_calendar import ExtractCalendar, expected_from
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
@@ -35,7 +35,7 @@ def said(bench: Bench) -> list[tuple[str, str, Any]]:
     with bench.ledger.read() as connection:
         return [
             (entry.event, entry.subject, json.loads(entry.detail).get("due"))
-            for entry in records.chain(connection)
+            for entry in events.chain(connection)
             if entry.kind == "extract"
         ]
 
@@ -91,7 +91,7 @@ def test_months_before_a_partner_was_known_are_nobody_s_fault(pair: Pair) -> Non
     look(pair.dwp)
     assert len(said(pair.dwp)) == 1
     with pair.dwp.ledger.read() as connection:
-        known = referrals.events_about(connection, ["extract.expected"], [LA])
+        known = events.events_about(connection, ["extract.expected"], [LA])
     assert expected_from(known, 7) == {LA: Month(2026, 12)}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import PartnerKeyUnusable
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 from gateway.settings.model import KeySettings
 from gateway.stages.context import StageContext
 from gateway.stages.signing import note_use
@@ -81,7 +81,7 @@ def told(context: StageContext) -> list[tuple[str, str, Any]]:
     with context.ledger.read() as connection:
         return [
             (entry.event, entry.subject.partition("/")[0], orjson.loads(entry.detail).get("days"))
-            for entry in records.chain(connection)
+            for entry in events.chain(connection)
             if entry.kind == "key"
         ]
 

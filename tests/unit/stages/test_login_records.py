@@ -14,7 +14,7 @@ from gateway.domain.logins import Count, Login, Result, render
 from gateway.errors import DiskFailed
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 from gateway.ledger.queries.logins import recorded
 from gateway.stages.timers.login_records import LoginRecords
 from tests.fakes.two_ledgers import Bench, two_ledgers
@@ -40,7 +40,7 @@ def leave(bench: Bench, count: Count | bytes) -> Path:
 def said(bench: Bench) -> list[tuple[str, str | None, dict[str, Any]]]:
     with bench.ledger.read() as connection:
         assert list(check_chain(connection)) == list(check_rows(connection)) == []
-        return [(each.event, each.partner, json.loads(each.detail)) for each in records.chain(connection)]
+        return [(each.event, each.partner, json.loads(each.detail)) for each in events.chain(connection)]
 
 
 def test_a_count_is_an_event_for_each_kind_and_its_file_is_gone(dwp: Bench) -> None:

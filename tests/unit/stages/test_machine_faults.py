@@ -14,7 +14,9 @@ import pytest
 
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, LedgerBusy
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
+from gateway.ledger.queries.events import chain
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.spool.drops import Rule
@@ -62,17 +64,17 @@ def upload(pair: Pair) -> Send:
 
 def states(bench: Bench, direction: Direction = Direction.OUT) -> list[str]:
     with bench.ledger.read() as connection:
-        return [row.state for row in records.transfers(connection) if row.direction == str(direction)]
+        return [row.state for row in overview.transfers(connection) if row.direction == str(direction)]
 
 
 def transfers(bench: Bench) -> list[Any]:
     with bench.ledger.read() as connection:
-        return list(records.transfers(connection, direction=Direction.OUT))
+        return list(overview.transfers(connection, direction=Direction.OUT))
 
 
 def events(bench: Bench) -> list[str]:
     with bench.ledger.read() as connection:
-        return [entry.event for entry in records.chain(connection)]
+        return [entry.event for entry in chain(connection)]
 
 
 def refuse(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
@@ -195,7 +197,7 @@ def test_bytes_that_cannot_be_removed_after_a_commit_keep_nothing_else_from_bein
         change()
     assert done == ["before", "after"]
     with pair.dwp.ledger.read() as connection:
-        assert [entry.event for entry in records.chain(connection)] == ["lane.recovered"]
+        assert [entry.event for entry in chain(connection)] == ["lane.recovered"]
 
 
 # -- the spool
@@ -296,7 +298,7 @@ def test_a_ledger_that_takes_no_row_leaves_no_copies_behind(pair: Pair) -> None:
 
 def lane(bench: Bench) -> dict[str, Any]:
     with bench.ledger.read() as connection:
-        return dict(records.lanes(connection)[bench.other])
+        return all_lanes(connection)[bench.other]._asdict()
 
 
 def test_a_clock_that_was_two_days_ahead_makes_nothing_wait_for_two_days_once_it_is_right_again(pair: Pair) -> None:
@@ -344,7 +346,7 @@ def test_a_clock_two_days_ahead_expires_what_is_older_than_five_days_and_nothing
     dwp.now -= 2 * DAY
     pair.work_alone(dwp)
     with dwp.ledger.read() as connection:
-        found = {row.id: row.state for row in records.transfers(connection)}
+        found = {row.id: row.state for row in overview.transfers(connection)}
     assert found == {old: State.EXPIRED, new: State.VALIDATED}
     assert (dwp.home.returned / "claim" / dwp.other / "old.xml").read_bytes() == b"claim old"
     with dwp.ledger.write() as transaction:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.domain.states import Direction, State
-from gateway.ledger.queries import records
-from gateway.ledger.tables import CONSIGNMENTS
+from gateway.ledger.queries import deadlines, overview
+from gateway.ledger.units import Consignment, Transfer
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 
 HOUR = 3600.0
@@ -27,9 +26,9 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield sites
 
 
-def row_of(bench: Bench, identity: str) -> Row[Any]:
+def row_of(bench: Bench, identity: str) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection) if row.id == identity]
+        (row,) = [row for row in overview.transfers(connection) if row.id == identity]
     return row
 
 
@@ -99,7 +98,7 @@ def test_intervals_between_requests_grow_to_a_day_and_end_at_the_flows_limit(pai
         arrivals.append(round((pair.dwp.now - start) / HOUR))
         found[0].unlink()
         with pair.dwp.ledger.read() as connection:
-            due = records.next_due(connection, CONSIGNMENTS, Direction.OUT, [State.SENT])
+            due = deadlines.next_due(connection, Consignment, Direction.OUT, [State.SENT])
         assert due is not None
         pass_time(pair, due - pair.dwp.now + 31)
         pair.work_alone(pair.dwp)

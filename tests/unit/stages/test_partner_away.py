@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 
 from gateway.domain.states import Direction, State
 from gateway.errors import PartnerUnreachable
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.settings.model import Limits
 from gateway.stages.outbound.admit import record_admitted
@@ -140,7 +140,7 @@ def away_for(days: int, root: Path, files: int, limits: Limits) -> int:
 
 def states(bench: Bench) -> set[str]:
     with bench.ledger.read() as connection:
-        return {row.state for row in records.transfers(connection, direction=Direction.OUT)}
+        return {row.state for row in overview.transfers(connection, direction=Direction.OUT)}
 
 
 def test_files_for_a_partner_that_was_away_for_a_day_go_in_order_over_one_session(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Row
-
+from gateway.ledger.units import Transfer as Row
 from gateway.stages.receipt_files import write_receipt_files
 
 
@@ -31,8 +30,8 @@ def told(root: Path) -> Mapping[str, Any]:
     return {path.name: json.loads(path.read_bytes()) for path in (root / "claim" / "E09000030").iterdir()}
 
 
-def rows(*transfers: Transfer, body: str) -> list[tuple[Row[Any], str | None]]:
-    return [(cast("Row[Any]", transfer), body) for transfer in transfers]
+def rows(*transfers: Transfer, body: str) -> list[tuple[Row, str | None]]:
+    return [(cast("Row", transfer), body) for transfer in transfers]
 
 
 def test_each_receipt_speaks_of_its_own_file_alone(tmp_path: Path) -> None:

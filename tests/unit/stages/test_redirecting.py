@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
@@ -30,8 +29,9 @@ from gateway.errors import (
 )
 from gateway.flows.catalog import routes
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.units import Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
 from gateway.settings.model import Partner
@@ -76,15 +76,15 @@ def order(to: str = RIGHT, given: Path | None = None, opened: str = "by-system")
     return Order(to, "moved", opened, "moved in October", "tester", given)
 
 
-def deliver(pair: Pair, name: str = "claim-1.xml", content: bytes = CONTENT, flow: str = "claim") -> Row[Any]:
+def deliver(pair: Pair, name: str = "claim-1.xml", content: bytes = CONTENT, flow: str = "claim") -> Transfer:
     pair.dwp.submit(name, content, flow)
     pair.work()
     return row_of(pair.la, name)
 
 
-def row_of(bench: Bench, name: str, direction: Direction = Direction.IN) -> Row[Any]:
+def row_of(bench: Bench, name: str, direction: Direction = Direction.IN) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in overview.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
@@ -92,17 +92,17 @@ def lies(home: Home, name: str = "claim-1.xml") -> Path:
     return home.inbound / "claim" / "DWP" / name
 
 
-def pass_on(context: StageContext, row: Row[Any], wanted: Order | None = None) -> Passed:
+def pass_on(context: StageContext, row: Transfer, wanted: Order | None = None) -> Passed:
     return redirecting.redirect(context, row.id, wanted or order(), READERS)
 
 
-def untouched(pair: Pair, row: Row[Any]) -> None:
+def untouched(pair: Pair, row: Transfer) -> None:
     """Nothing was decided, and nothing lies about."""
     assert row_of(pair.la, row.name) == row
     assert list(pair.la.home.custody.iterdir()) == []
     assert not any((pair.la.home.vault / "submitted").rglob("*"))
     with pair.la.ledger.read() as connection:
-        assert records.transfers(connection, direction=Direction.OUT) == []
+        assert overview.transfers(connection, direction=Direction.OUT) == []
 
 
 def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(
@@ -121,8 +121,8 @@ def test_redirected_file_waits_in_custody_with_its_history_and_leaves_the_spool(
     assert (sent.partner, sent.flow, sent.state, sent.redirected_from) == (RIGHT, "redirect", "admitted", "DWP")
     assert sent.sha256 == passed.document_sha256
     came = row_of(pair.la, row.name)
-    assert (came.state, came.code, came.word, came.origin) == (
-        "delivered", "redirected", f"redirected:{passed.redirect}", None
+    assert (came.state, came.code, came.redirected_to, came.purge_name) == (
+        "delivered", "redirected", passed.redirect, None
     )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_word_of_the_back_office_after_a_redirect_changes_nothing(pair: Pair, co
         f"{row.name}.accepted", f"{row.name}.accepted.why.txt"
     }  # fmt: skip
     after = row_of(pair.la, row.name)
-    assert (after.state, after.code, after.word) == (before.state, before.code, before.word)
+    assert (after.state, after.code, after.is_answered) == (before.state, before.code, before.is_answered)
     assert row_of(pair.dwp, row.name, Direction.OUT).code == "redirected"
 
 
@@ -200,10 +200,10 @@ def test_purge_that_broke_off_is_finished_at_the_next_start(
         with pytest.raises(DiskFailed):
             pass_on(context, row)
     assert lies(pair.la.home).read_bytes() == CONTENT
-    assert row_of(pair.la, row.name).origin == row.name
+    assert row_of(pair.la, row.name).purge_name == row.name
     tidy(pair.la.home, pair.la.ledger, Role.INSPECT)
     assert not lies(pair.la.home).exists()
-    assert row_of(pair.la, row.name).origin is None
+    assert row_of(pair.la, row.name).purge_name is None
 
 
 def test_purge_leaves_what_is_not_the_delivered_file(pair: Pair, context: StageContext) -> None:
@@ -321,7 +321,13 @@ def received(bench: Bench, sender: str, holdings: Sequence[Holding]) -> str:
         event = transaction.record("consignment.landed", "consignment", consignment, sender, state="delivered")
         transaction.insert(CONSIGNMENTS, [{"id": consignment, **common, "event": event}])
         event = transaction.record("transfer.delivered", "transfer", transfer, sender)
-        row = {"id": transfer, "flow": "redirect", "name": "redirect-1.xml", "placed": "redirect-1.xml", **common}
+        row = {
+            "id": transfer,
+            "flow": "redirect",
+            "name": "redirect-1.xml",
+            "delivered_name": "redirect-1.xml",
+            **common,
+        }
         size, sha256 = len(content), hashlib.sha256(content).hexdigest()
         more = {"size": size, "sha256": sha256, "consignment": consignment, "position": 1, "event": event}
         transaction.insert(TRANSFERS, [row | more])

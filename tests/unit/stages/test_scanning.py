@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
@@ -18,7 +16,8 @@ from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
 from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.queries import records
+from gateway.ledger.queries import overview, quarantine
+from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages import decisions
 from gateway.stages.decisions import Decision
@@ -77,15 +76,15 @@ def listing(bench: Bench) -> Listing:
     )
 
 
-def row_of(bench: Bench, name: str, direction: Direction) -> Row[Any]:
+def row_of(bench: Bench, name: str, direction: Direction) -> Transfer:
     with bench.ledger.read() as connection:
-        (row,) = [row for row in records.transfers(connection, direction=direction) if row.name == name]
+        (row,) = [row for row in overview.transfers(connection, direction=direction) if row.name == name]
     return row
 
 
-def locked_away(bench: Bench) -> list[Row[Any]]:
+def locked_away(bench: Bench) -> list[Quarantined]:
     with bench.ledger.read() as connection:
-        return records.quarantined(connection)
+        return quarantine.quarantined(connection)
 
 
 def places_of(bench: Bench, word: bytes) -> set[Path]:
@@ -133,7 +132,7 @@ def test_infected_file_that_arrives_is_locked_away_and_its_sender_told_while_the
         sent, came = row_of(pair.dwp, "bad.xml", Direction.OUT), row_of(pair.la, "bad.xml", Direction.IN)
         assert (came.state, came.code) == (State.QUARANTINED, "infected")
         assert (sent.state, sent.code) == (State.QUARANTINED, "infected")
-        assert "Pretended.New" in sent.reason
+        assert "Pretended.New" in (sent.reason or "")
         assert row_of(pair.dwp, "good.xml", Direction.OUT).state == State.RECEIPTED
         assert row_of(pair.la, "good.xml", Direction.IN).state == State.DELIVERED
         for bench in (pair.dwp, pair.la):
@@ -225,7 +224,11 @@ def test_extract_of_another_size_than_the_last_is_held_and_goes_when_released(tm
             row = row_of(pair.la, f"hb{LA} {name}", Direction.OUT)
             assert (row.state, row.code) == (state, "extract-volume" if state is State.HELD else None), name
         held = row_of(pair.la, f"hb{LA} far-more", Direction.OUT)
-        assert (held.resume, "22500" in held.reason, "14900" in held.reason) == (State.VALIDATED, True, True)
+        assert (held.resume, "22500" in (held.reason or ""), "14900" in (held.reason or "")) == (
+            State.VALIDATED,
+            True,
+            True,
+        )
         decisions.release(pair.la.context, held.id, WHY)
         pair.work()
         assert row_of(pair.la, f"hb{LA} far-more", Direction.OUT).state == State.RECEIPTED

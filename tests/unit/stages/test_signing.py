@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import KeyUnconfirmed
-from gateway.ledger.queries import records
+from gateway.ledger.queries import events
 from gateway.settings.model import KeySettings
 from gateway.stages.context import StageContext
 from gateway.stages.signing import Signing, note_use
@@ -42,7 +42,7 @@ def context(pair: Pair, until: float) -> StageContext:
 
 def confirmations(context: StageContext) -> list[tuple[str, str | None]]:
     with context.ledger.read() as connection:
-        return [(entry.subject, entry.partner) for entry in records.chain(connection) if entry.event == "key.confirmed"]
+        return [(entry.subject, entry.partner) for entry in events.chain(connection) if entry.event == "key.confirmed"]
 
 
 def test_without_a_change_the_one_key_signs_and_nothing_is_noted(pair: Pair) -> None:

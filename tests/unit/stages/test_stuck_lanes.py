@@ -17,8 +17,9 @@ from sqlalchemy import insert
 from gateway.domain.identity import from_text
 from gateway.errors import GatewayError, LinkBroken, LinkTimeout, NameTaken, RemoteRefused, SizeUntold, UploadVanished
 from gateway.ledger.migrate import migrate
-from gateway.ledger.queries import records
+from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarm, streak
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.stages.outbound.send import LARGE, Send
@@ -75,12 +76,12 @@ class _Lane:
     def alarms(self) -> list[tuple[str, str, float]]:
         """What was told: of whom, why, and when."""
         with self._bench.ledger.read() as connection:
-            events = [entry for entry in records.chain(connection) if entry.event == STUCK]
+            events = [entry for entry in chain(connection) if entry.event == STUCK]
         return [(entry.subject, entry.detail, from_text(entry.at)) for entry in events]
 
     def due_in(self) -> float:
         with self._bench.ledger.read() as connection:
-            return float(records.lanes(connection)[LA]["due"]) - self._bench.now
+            return float(all_lanes(connection)[LA].due) - self._bench.now
 
     def is_alarmed(self) -> bool:
         with self._bench.ledger.read() as connection:

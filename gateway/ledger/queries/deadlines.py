@@ -1,0 +1,54 @@
+"""When things are due, and what is past its time. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, func, select
+
+from gateway.domain.states import Direction, State
+from gateway.ledger.units import TABLE_OF, Identified, Unit
+
+
+def next_due(
+    connection: Connection, unit: type[Unit], direction: Direction, states: Sequence[State], but: Iterable[str] = ()
+) -> float | None:
+    """When the first deferred unit in one of these states may be tried again; what belongs to the partners `but` waits."""
+    table = TABLE_OF[unit]
+    query = select(func.min(table.c.due)).where(
+        table.c.state.in_(map(str, states)), table.c.direction == str(direction)
+    )
+    if codes := tuple(but):
+        query = query.where(table.c.partner.not_in(codes))
+    return connection.execute(query).scalar()
+
+
+def next_deferred(connection: Connection, unit: type[Unit], state: State, now: float) -> float | None:
+    """When the first outbound unit that waits in a state for a later time is due."""
+    table = TABLE_OF[unit]
+    query = select(func.min(table.c.due)).where(
+        table.c.state == str(state), table.c.direction == str(Direction.OUT), table.c.due > now
+    )
+    return connection.execute(query).scalar()
+
+
+def due_after(connection: Connection, unit: type[Unit], states: Sequence[State], moment: float) -> list[int]:
+    """The keys of what waits in one of these states for a time after a moment."""
+    table = TABLE_OF[unit]
+    query = select(table.c.key).where(
+        table.c.state.in_(map(str, states)),
+        table.c.direction.in_(map(str, Direction)),  # the index is by state and direction
+        table.c.due > moment,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def expired(
+    connection: Connection, unit: type[Identified], states: Sequence[State], moment: float, limit: int
+) -> list[Identified]:
+    """Outbound units in these states whose expiry lies before a moment."""
+    table = TABLE_OF[unit]
+    query = select(table).where(
+        table.c.state.in_(map(str, states)), table.c.direction == str(Direction.OUT), table.c.expires <= moment
+    )
+    return [unit._make(row) for row in connection.execute(query.limit(limit))]

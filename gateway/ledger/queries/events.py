@@ -1,0 +1,60 @@
+"""The chain's events, by what they are about. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, select
+
+from gateway.ledger.chain import Entry
+from gateway.ledger.tables import EVENTS
+
+_GROUP: Final = 500
+"""Subjects in one query: SQLite bounds them."""
+
+
+def chain(connection: Connection, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+    """The chain's entries in order, streamed."""
+    query = select(EVENTS).where(EVENTS.c.sequence > after).order_by(EVENTS.c.sequence)
+    if until is not None:
+        query = query.where(EVENTS.c.sequence <= until)
+    for row in connection.execution_options(yield_per=2000).execute(query):
+        yield Entry(*row)
+
+
+def events_of(connection: Connection, subjects: Sequence[str]) -> list[Entry]:
+    """The events about these subjects, in order."""
+    query = select(EVENTS).where(EVENTS.c.subject.in_(subjects)).order_by(EVENTS.c.sequence)
+    return [Entry(*row) for row in connection.execute(query)]
+
+
+def events_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Which of these events the chain has about which of these subjects, and when the first was: RFC 3339."""
+    found: dict[tuple[str, str], str] = {}
+    for start in range(0, len(subjects), _GROUP):
+        query = (
+            select(EVENTS.c.event, EVENTS.c.subject, EVENTS.c.at)
+            .where(EVENTS.c.subject.in_(subjects[start : start + _GROUP]), EVENTS.c.event.in_(events))
+            .order_by(EVENTS.c.sequence)
+        )
+        for name, subject, at in connection.execute(query):
+            found.setdefault((name, subject), at)
+    return found
+
+
+def last_details(
+    connection: Connection, events: Sequence[str], subjects: Sequence[str]
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """The last of these events that the chain has about each subject, with what it says."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for start in range(0, len(subjects), _GROUP):
+        query = (
+            select(EVENTS.c.event, EVENTS.c.subject, EVENTS.c.detail)
+            .where(EVENTS.c.subject.in_(subjects[start : start + _GROUP]), EVENTS.c.event.in_(events))
+            .order_by(EVENTS.c.sequence)
+        )
+        for name, subject, detail in connection.execute(query):
+            found[subject] = (name, orjson.loads(detail))
+    return found

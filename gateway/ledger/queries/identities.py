@@ -1,0 +1,63 @@
+"""Units by their ids and keys. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from gateway.domain.states import Direction, State
+from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.units import TABLE_OF, Identified, Transfer, Unit
+
+_LIST: Final = 500
+"""Values in one list of a query: SQLite bounds them."""
+
+
+def one(
+    connection: Connection, unit: type[Identified], direction: Direction, partner: str, identity: str
+) -> Identified | None:
+    """The transfer or consignment of that id."""
+    table = TABLE_OF[unit]
+    found = connection.execute(
+        select(table).where(table.c.direction == str(direction), table.c.partner == partner, table.c.id == identity)
+    ).first()
+    return None if found is None else unit._make(found)
+
+
+def matching(connection: Connection, unit: type[Identified], prefix: str) -> list[Identified]:
+    """Units whose id starts with `prefix`; at most a few, for telling whether it is unique."""
+    table = TABLE_OF[unit]
+    query = select(table).where(table.c.id.startswith(prefix, autoescape=True)).limit(5)
+    return [unit._make(row) for row in connection.execute(query)]
+
+
+def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> list[Transfer]:
+    """The transfers of these ids, in the order in which they came; asked for in groups, since SQLite bounds a list."""
+    found: list[Transfer] = []
+    for start in range(0, len(ids), _LIST):
+        query = select(TRANSFERS).where(
+            TRANSFERS.c.direction == str(direction), TRANSFERS.c.id.in_(ids[start : start + _LIST])
+        )
+        found += map(Transfer._make, connection.execute(query.order_by(TRANSFERS.c.key)))
+    return found
+
+
+def digests(connection: Connection, direction: Direction, partner: str, ids: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of those of these transfers from or to a partner, by their ids."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _LIST):
+        query = select(TRANSFERS.c.id, TRANSFERS.c.sha256).where(
+            TRANSFERS.c.direction == str(direction),
+            TRANSFERS.c.partner == partner,
+            TRANSFERS.c.id.in_(ids[start : start + _LIST]),
+        )
+        found |= {row.id: row.sha256 for row in connection.execute(query)}
+    return found
+
+
+def state_of(connection: Connection, unit: type[Unit], key: int) -> State | None:
+    """The state that a row is in now."""
+    table = TABLE_OF[unit]
+    return connection.execute(select(table.c.state).where(table.c.key == key)).scalar()
