@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage import linux
+from gateway.linux import file_calls
 
 _MANY: Final = 32
 _UNWRITTEN_LIMIT: Final = 32 << 20
@@ -42,12 +42,12 @@ class Disk:
 
     write: Callable[..., int] = os.write
     fsync: Callable[..., None] = os.fsync
-    start_writeback: Callable[[int], None] = linux.start_writeback
-    sync_file_system: Callable[[int], None] = linux.sync_file_system
-    reports_errors: Callable[[int], bool] = linux.reports_errors
-    unwritten_bytes: Callable[[], int] = linux.unwritten_bytes
+    start_writeback: Callable[[int], None] = file_calls.start_writeback
+    sync_file_system: Callable[[int], None] = file_calls.sync_file_system
+    reports_errors: Callable[[int], bool] = file_calls.reports_errors
+    unwritten_bytes: Callable[[], int] = file_calls.unwritten_bytes
     rename: Callable[..., None] = os.rename
-    rename_new: Callable[[Path, Path], None] = linux.rename_new
+    rename_new: Callable[[Path, Path], None] = file_calls.rename_new
     link: Callable[..., None] = os.link
     unlink: Callable[..., None] = os.unlink
     mkdir: Callable[..., None] = os.mkdir

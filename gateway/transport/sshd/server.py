@@ -26,6 +26,7 @@ from typing import Final
 
 import gateway
 from gateway.errors import GatewayError, ServerFailed
+from gateway.linux.seccomp import can_ignore_attributes
 from gateway.storage.durable import sync_directory
 from gateway.transport.keys import read_public_key
 from gateway.transport.names import own_file_fault
@@ -38,7 +39,6 @@ from gateway.transport.sshd.config import (
     render_authorized_keys,
     render_config,
 )
-from gateway.transport.sshd.seccomp import can_ignore_attributes
 
 __all__ = ["Account", "Chroot", "ManagedServer", "ServerSpec"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.daemon.seccomp import refuse_network
+from gateway.linux.seccomp import refuse_network
 
 ROOT = Path(__file__).parents[3]
 
