@@ -361,7 +361,7 @@ def _archive(context: StageContext, manifest: bytes, rows: Sequence[Row[Any]]) -
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
     from gateway.archive.consignment import Limits, unpack
-    from gateway.storage.durable import Group
+    from gateway.storage.file_group import Group
 
     def items(content: bytes) -> Sequence[Item]:
         return on_manifest(content).items

@@ -33,7 +33,9 @@ from gateway.errors import (
     CustodyLost,
     ManifestMissing,
 )
-from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.storage.digest import write_pieces
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.file_group import Group
 
 MANIFEST: Final = "manifest.json"
 LEVEL: Final = 3
@@ -241,17 +243,14 @@ def _misnamed(name: str, number: int, count: int) -> ArchiveRefused:
 def _payload(stream: _Stream, path: Path, size: int, item: Expected, group: Group, disk: Disk) -> Unpacked:
     if size != item.size:
         raise ArchiveSizeMismatch
-    digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
     try:
-        for piece in stream.pieces(size):
-            digest.update(piece)
-            write_all(descriptor, piece, disk)
+        sha256 = write_pieces(stream.pieces(size), descriptor, disk)
     except BaseException:
         os.close(descriptor)
         raise
     group.add_file(descriptor)
-    if digest.hexdigest() != item.sha256:
+    if sha256 != item.sha256:
         raise ArchiveDigestMismatch
     _skip_padding(stream, size)
     return Unpacked(path, size, item.sha256)

@@ -11,17 +11,15 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from gateway.errors import NotPermitted, OriginalOther
+from gateway.storage.digest import pieces
 from gateway.storage.directory_walk import DIRECTORY, FILE, opened
 from gateway.storage.durable import DISK, Disk, disk_error
-
-_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -102,17 +100,10 @@ def _read(name: str | Path, directory: int | None, wanted: Delivered) -> bytes |
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
             return None
-        content = b"".join(_pieces(descriptor, wanted.size))
+        content = b"".join(pieces(descriptor, wanted.size))
     finally:
         os.close(descriptor)
     return content if hashlib.sha256(content).hexdigest() == wanted.sha256 else None
-
-
-def _pieces(descriptor: int, size: int) -> Iterable[bytes]:
-    left = size
-    while left and (piece := os.read(descriptor, min(left, _PIECE))):
-        left -= len(piece)
-        yield piece
 
 
 def _is_empty(name: str, directory: int) -> bool:

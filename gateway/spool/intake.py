@@ -15,7 +15,6 @@ aside, and removed once it is certain that nobody wrote on (`set_aside`).
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,11 +40,12 @@ from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.names import READY, check_name, is_temporary
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Key, Readiness, Stability, mark_of
+from gateway.storage.digest import copy, rest_digest
 from gateway.storage.directory_walk import FILE, is_plain, names, open_partner_directory, opened, partner_directory
-from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, keeps_others_out, writers_of
 
-_PIECE: Final = 1 << 20
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRAY_SETTLE: Final = 5.0
 """Seconds, for what lies where no flow's rule says."""
@@ -295,16 +295,8 @@ class Intake:
                 raise disk_error(error, "removing files from spool/outbound") from error
 
     def _copy(self, source: int, target: int, drop: Drop) -> str:
-        digest = hashlib.sha256()
-        left = drop.size
-        while piece := os.read(source, min(left + 1, _PIECE)):
-            left -= len(piece)
-            if left < 0:
-                raise StillBeingWritten
-            digest.update(piece)
-            write_all(target, piece, self._disk)
-        sha256 = digest.hexdigest()
-        if left != 0:
+        sha256 = copy(source, target, drop.size, self._disk)
+        if sha256 is None:
             raise StillBeingWritten
         # Nobody writes now, and the file is as it was judged: so nobody wrote meanwhile.
         writers = self._writers(source)
@@ -362,7 +354,4 @@ def _insist(source: int, drop: Drop, max_bytes: int) -> None:
 
 def _read_again(source: int) -> str:
     os.lseek(source, 0, os.SEEK_SET)
-    digest = hashlib.sha256()
-    while piece := os.read(source, _PIECE):
-        digest.update(piece)
-    return digest.hexdigest()
+    return rest_digest(source)

@@ -13,20 +13,18 @@ the target directory, *then* the source is removed, and the rename comes last: t
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from gateway.errors import CustodyLost, DiskFailed
 from gateway.spool.names import beside
-from gateway.storage.durable import DISK, Disk, Group, disk_error, move_new, write_all
-
-_PIECE: Final = 1 << 20
+from gateway.storage.digest import file_digest, pieces, write_pieces
+from gateway.storage.durable import DISK, Disk, disk_error, move_new
+from gateway.storage.file_group import Group
 
 
 class Moment(StrEnum):
@@ -164,23 +162,14 @@ def _copy(placement: Placement, disk: Disk) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(target, flags, 0o600)
     try:
-        digest = _copy_bytes(placement.source, descriptor, disk)
-        _compare(digest, placement.sha256)
+        with placement.source.open("rb", buffering=0) as source:
+            _compare(write_pieces(pieces(source.fileno()), descriptor, disk), placement.sha256)
         _open_to_readers(target, placement)
     except BaseException:
         os.close(descriptor)
         disk.unlink(target)
         raise
     return descriptor
-
-
-def _copy_bytes(path: Path, descriptor: int, disk: Disk) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as source:
-        while piece := source.read(_PIECE):
-            digest.update(piece)
-            write_all(descriptor, piece, disk)
-    return digest.hexdigest()
 
 
 def _compare(found: str, expected: str) -> None:
@@ -208,7 +197,6 @@ def _open_to_readers(path: Path, placement: Placement) -> bool:
 
 def _digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
     except FileNotFoundError:
         return None

@@ -16,7 +16,6 @@ crosses file systems. There it is looked at again:
 from __future__ import annotations
 
 import errno
-import hashlib
 import heapq
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from typing import Final
 from gateway.errors import DiskFailed, DiskFull
 from gateway.spool.names import beside
 from gateway.spool.stability import Key, Mark, mark_of
+from gateway.storage.digest import rest_digest
 from gateway.storage.directory_walk import DIRECTORY, FILE, names, open_partner_directory, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 from gateway.storage.writers import Writers, keeps_others_out, writers_of
@@ -152,9 +152,9 @@ class SetAside:
             return
         except OSError as error:
             raise disk_error(error, "looking at a file that was taken") from error
-        with os.fdopen(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb"):
             mark, now = mark_of(os.fstat(descriptor)), self._steady()
-            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            same = rest_digest(descriptor) == sha256
         kept = _Kept(flow, partner, transfer, mark if same else None, now, mark, now)
         if same:
             self._keep(kept, now + _FIRST_LOOK)

@@ -16,7 +16,8 @@ from sqlalchemy import Row
 
 from gateway.spool.exception_lists import ENDING
 from gateway.spool.names import beside, with_ending
-from gateway.storage.durable import make_directory, write_files
+from gateway.storage.durable import make_directory
+from gateway.storage.file_group import write_files
 
 _FORM: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _UNREADABLE: Final = ""

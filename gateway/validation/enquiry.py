@@ -19,7 +19,7 @@ from typing import Final
 from lxml import etree
 
 from gateway.domain.enquiry import ENQUIRY, ENQUIRY_NAMESPACE, REPLY, REPLY_NAMESPACE, Attachment
-from gateway.errors import ContentInvalid, DiskFailed
+from gateway.errors import ContentInvalid
 from gateway.validation.contract import Finding, Report
 from gateway.validation.redirect import LIMITS, BytesValidator, decoded
 from gateway.validation.xml.codes import XmlCode
@@ -53,12 +53,7 @@ class EnquiryValidator:
         self._guard = XmlGuard(LIMITS)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                content = file.read(LIMITS.size + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory. The fact `attachments` is how many there are."""

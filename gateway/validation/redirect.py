@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from lxml import etree
 
 from gateway.domain.redirect import NAMESPACE, Holding, Original
-from gateway.errors import ContentInvalid, DiskFailed
+from gateway.errors import ContentInvalid
 from gateway.settings.authorities import Authorities, listed
 from gateway.validation.contract import Finding, Report
 from gateway.validation.xml.codes import XmlCode, XmlLimits
@@ -57,12 +57,7 @@ class RedirectValidator:
         self._guard = XmlGuard(LIMITS)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                content = file.read(LIMITS.size + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory. Facts of the original begin with `original_`; `held_by` is the last holder."""

@@ -46,7 +46,7 @@ from gateway.settings.model import Partner
 from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
 from gateway.settings.write import render_partner
-from gateway.storage.durable import Group
+from gateway.storage.file_group import Group
 from gateway.validation.contract import Report, Validator
 from gateway.validation.enquiry import EnquiryValidator, read_letter
 from gateway.validation.extract.fields import MESSAGES as EXTRACT_CODES

@@ -10,7 +10,6 @@ whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
-from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.errors import ConfigurationInvalid
 from gateway.validation.contract import Finding, Report
 from gateway.validation.government_types import rules
 from gateway.validation.nino_prefixes import load_prefixes
@@ -83,13 +82,7 @@ class XmlValidator:
         self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                content = file.read(min(size, self._limits.size) + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory."""

@@ -35,7 +35,8 @@ from gateway.errors import (
     ManifestMalformed,
     ManifestMissing,
 )
-from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 
 MANIFEST = b'{"version": 1}'
 LIMITS = Limits(payload_bytes=1 << 20)

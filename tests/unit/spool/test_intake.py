@@ -29,7 +29,8 @@ from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Readiness, Stability
-from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, writers_of
 
 LIMIT = 1000
