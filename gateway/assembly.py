@@ -146,7 +146,7 @@ def scanner(settings: Settings) -> Clamd | None:
 
 def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
-    from gateway.spool.back_office_answers import Outcomes
+    from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
     from gateway.spool.passed_over import PassedOver
@@ -179,7 +179,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
     )
     admit = Admit(context, intake, aside)
     admit.recover()
-    hear = Answer(context, Outcomes(context.home.outcomes, settle, words, passed_over=passed_over))
+    hear = Answer(context, BackOfficeAnswers(context.home.outcomes, settle, words, passed_over=passed_over))
     return [
         admit,
         Validate(context, readers, viruses),
@@ -236,14 +236,14 @@ def link_stages(context: StageContext, wake: Callable[[], None], uploads: Upload
 
 def open_pgp(settings: Settings) -> OpenPgp:
     """The OpenPGP engine of a site."""
-    from gateway.crypto.contract import OldKey, Rotations
+    from gateway.crypto.contract import FormerKey, Rotations
     from gateway.crypto.gnupg.engine import GnuPgEngine
 
     pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
     rotations = Rotations(
         own=settings.keys.old_openpgp,
         partners={
-            code: OldKey(partner.old_fingerprint, partner.old_fingerprint_until.timestamp())
+            code: FormerKey(partner.old_fingerprint, partner.old_fingerprint_until.timestamp())
             for code, partner in settings.partners.items()
             if partner.old_fingerprint is not None and partner.old_fingerprint_until is not None
         },

@@ -1,7 +1,7 @@
 """What a role gives up before it opens anything: limits, new rights, core dumps, being looked into, and the network.
 
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
-reads its memory (root's can), private files, and bounds on memory, open files and the size of a file. The right to ask
+reads its memory (root's can), private files, and limits on memory, open files and the size of a file. The right to ask
 who has a file open (CAP_LEASE), which a unit may give, stays with inspect alone. A role that must
 not talk to anybody (inspect, vault) moreover loses every socket but Unix ones, where the kernel has seccomp; inspect
 keeps the network where the configuration gives it a virus scanner at a TCP address.
@@ -41,7 +41,7 @@ _FILE_BYTES: Final = 64 * GIB
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RoleLimits:
     """What one role may use: bytes of address space, which threads and libraries take much of without using it."""
 
     memory: int = 4 * GIB
@@ -49,7 +49,7 @@ class Bounds:
     file_bytes: int = _FILE_BYTES
 
 
-DEFAULT_BOUNDS: Final = Bounds()
+DEFAULT_LIMITS: Final = RoleLimits()
 
 
 def require_account(settings: Settings, role: str) -> None:
@@ -71,14 +71,14 @@ def may_talk(settings: Settings, role: str) -> bool:
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 
 
-def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[str, ...]:
+def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
     """Give it all up, for good and for every child; what is in force, in words for the log."""
     os.umask(settings.umask)
     try:
         limit_resource(resource.RLIMIT_CORE, 0)
-        limit_resource(resource.RLIMIT_AS, bounds.memory)
-        limit_resource(resource.RLIMIT_NOFILE, bounds.files)
-        limit_resource(resource.RLIMIT_FSIZE, bounds.file_bytes)
+        limit_resource(resource.RLIMIT_AS, limits.memory)
+        limit_resource(resource.RLIMIT_NOFILE, limits.files)
+        limit_resource(resource.RLIMIT_FSIZE, limits.file_bytes)
         refuse_new_privileges()
         refuse_inspection()
         if os.geteuid() != 0:
@@ -92,7 +92,7 @@ def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> t
         network = "network open"
     else:
         network = "network open: no seccomp here"
-    return (network, "no new privileges", "no core dumps", f"memory {bounds.memory >> 20} MiB", f"{bounds.files} files")
+    return (network, "no new privileges", "no core dumps", f"memory {limits.memory >> 20} MiB", f"{limits.files} files")
 
 
 def die_with(supervisor: int) -> None:

@@ -65,19 +65,19 @@ class _Kept:
 
 
 class SetAside:
-    """The `.taken` directories below `outbound`. `settle` is seconds by flow, `steady` gives seconds that never jump."""
+    """The `.taken` directories below `outbound`. `settle_seconds` are those of each flow, `steady` gives seconds that never jump."""
 
     def __init__(
         self,
         outbound: Path,
-        settle: Mapping[str, float],
+        settle_seconds: Mapping[str, float],
         keep_seconds: float,
         steady: Callable[[], float],
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,
     ) -> None:
         self._outbound = outbound
-        self._settle = settle
+        self._settle_seconds = settle_seconds
         self._keep_seconds = keep_seconds
         self._steady = steady
         self._disk = disk
@@ -93,9 +93,12 @@ class SetAside:
         Durable once the directory is synced. FileNotFoundError where the file is gone.
         """
         flow, partner, name = key
-        with suppress(FileExistsError):
-            self._disk.mkdir(TAKEN, _MODE, dir_fd=directory)
-        below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
+        try:
+            below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self._disk.mkdir(TAKEN, _MODE, dir_fd=directory)
+            below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
         try:
             self._disk.rename(name, transfer, src_dir_fd=directory, dst_dir_fd=below)
             status = os.stat(transfer, dir_fd=below, follow_symlinks=False)
@@ -184,7 +187,7 @@ class SetAside:
         if mark != kept.seen:
             kept.seen, kept.changed = mark, now
         self._changing.append(kept)
-        quiet = now - kept.changed >= self._settle.get(kept.flow, 0.0)
+        quiet = now - kept.changed >= self._settle_seconds.get(kept.flow, 0.0)
         path = self._outbound / kept.flow / kept.partner / TAKEN / kept.transfer
         return [LateWrite(kept.flow, kept.partner, kept.transfer, path, quiet and writers is not Writers.SOME)]
 

@@ -1,9 +1,9 @@
 """Files that a command hands over: judged, copied beside the custody, and moved in under the ledger's lock.
 
 `examine` raises FileUnsafe, FileNameRefused, FileEmpty, FileTooLarge, NotFound and NotPermitted for what it finds;
-`Draft` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
+`SubmittedCopies` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
 `vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile and clears its custody of files
-without a row never meets them. What a killed command left there goes with the next one: a draft is locked by its maker.
+without a row never meets them. What a killed command left there goes with the next one: each run locks its own directory.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _copy(source: int, target: int, submission: Submission) -> str:
 
 
 def _clear(directory: Path) -> None:
-    """Remove drafts whose maker is gone."""
+    """Remove the copies of runs that are gone."""
     try:
         left = sorted(directory.iterdir())
     except FileNotFoundError:

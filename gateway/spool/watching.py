@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from watchdog.events import (
@@ -88,9 +87,7 @@ class Watcher:
             self._on_fallback(f"no file-system events: {error.strerror or error}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         observer, self._observer = self._observer, None
         if observer is not None:
             _stop(observer)

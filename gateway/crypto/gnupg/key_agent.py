@@ -179,9 +179,9 @@ class KeyAgent:
         try:
             short = Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX, dir=_short_root()))
             for name in _SOCKETS:
-                draft = self._home / f".{name}.draft"
-                draft.write_text(f"{_REDIRECT}{short / name}\n", "utf-8")
-                draft.replace(self._home / name)
+                temporary = self._home / f".{name}.draft"
+                temporary.write_text(f"{_REDIRECT}{short / name}\n", "utf-8")
+                temporary.replace(self._home / name)
         except OSError as error:
             raise disk_error(error, "The agent's socket has no place") from error
         return short

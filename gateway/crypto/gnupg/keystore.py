@@ -3,7 +3,7 @@
 Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable
 where a key is missing,
 UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
-because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `confined_gpg`, and
+because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `gpg_process`, and
 gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
 
 Our secret key has no passphrase: nobody is there to type it. File modes protect it (0600 below 0700).
@@ -22,10 +22,10 @@ from typing import Final
 
 from gateway.crypto.contract import Certificate
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
-from gateway.crypto.gnupg.gpg_process import ConfinedGpg
+from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
-from gateway.crypto.gnupg.process_limits import Bounds
+from gateway.crypto.gnupg.process_limits import ProcessLimits
 from gateway.crypto.gnupg.verdict import is_signed_by
 from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable, UsageWrong
 from gateway.storage.durable import disk_error, sync_directory, sync_file
@@ -37,7 +37,7 @@ _MOST_ARMOUR: Final = 262_144
 _ARMOUR_BEGINS: Final = b"-----BEGIN PGP "
 _ARMOUR_PUBLIC: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _ARMOUR_ENDS: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
-_WRITING: Final = Bounds(cpu_seconds=60, seconds=120.0, writes_files=True)
+_WRITING: Final = ProcessLimits(cpu_seconds=60, seconds=120.0, writes_files=True)
 _LONGEST_LIFE_DAYS: Final = 36_500
 
 
@@ -59,7 +59,7 @@ class GnuPgKeyStore:
         self._make_directories()
         agent = KeyAgent(self._keyrings.own)
         try:
-            gpg = ConfinedGpg(self._keyrings.own)
+            gpg = GpgProcess(self._keyrings.own)
             there = self._keyrings.own_ring.exists() and bool(read_keys(gpg, self._keyrings.own_ring))
             if there is not another:
                 raise CryptoFailed(f"There is {'a' if there else 'no'} key of our own already.")
@@ -95,7 +95,7 @@ class GnuPgKeyStore:
         agent = KeyAgent(self._keyrings.own)
         try:
             agent.ensure()
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 listed = gpg.list_keys(secret=True)
         finally:
             agent.close()
@@ -142,7 +142,7 @@ class GnuPgKeyStore:
         try:
             agent.ensure()
             gpg.keyring = [str(self._keyrings.own_ring)]
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 made = gpg.sign(text, detach=True, extra_args=["--digest-algo", "SHA256", "--local-user", fingerprint])
         finally:
             agent.close()
@@ -157,9 +157,9 @@ class GnuPgKeyStore:
                 kept.write_text(signature, encoding="ascii")
             except UnicodeEncodeError:
                 return False
-            gpg = ConfinedGpg(ring.parent)
+            gpg = GpgProcess(ring.parent)
             gpg.keyring = [str(ring)]
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 gpg.verify_data(str(kept), text)
             return is_signed_by(gpg.last, keys)
 
@@ -187,13 +187,13 @@ class GnuPgKeyStore:
         ring = self._keyrings.partner_ring(partner)
         if not ring.is_file():
             return
-        for keys in read_keys(ConfinedGpg(self._keyrings.own), ring):
+        for keys in read_keys(GpgProcess(self._keyrings.own), ring):
             if keys.primary.fingerprint != successor:
                 ring.rename(self._keyrings.old_ring(partner, keys.primary.fingerprint))
 
     def export_partner(self, partner: str, fingerprint: str) -> str:
         _check_code(partner)
-        gpg = ConfinedGpg(self._keyrings.own)
+        gpg = GpgProcess(self._keyrings.own)
         for ring in (self._keyrings.partner_ring(partner), self._keyrings.old_ring(partner, fingerprint)):
             if ring.is_file() and [keys.primary.fingerprint for keys in read_keys(gpg, ring)] == [fingerprint]:
                 return _export(gpg, ring, fingerprint)
@@ -221,12 +221,12 @@ class GnuPgKeyStore:
 
     # -- our key
 
-    def _own_gpg(self) -> ConfinedGpg:
+    def _own_gpg(self) -> GpgProcess:
         if not self._keyrings.own_ring.is_file():
             raise OwnKeyUnusable("There is no key of our own.")
-        return ConfinedGpg(self._keyrings.own)
+        return GpgProcess(self._keyrings.own)
 
-    def _own(self, gpg: ConfinedGpg, fingerprint: str | None) -> KeySet:
+    def _own(self, gpg: GpgProcess, fingerprint: str | None) -> KeySet:
         found = read_keys(gpg, self._keyrings.own_ring)
         if fingerprint is not None:
             found = tuple(keys for keys in found if keys.primary.fingerprint == fingerprint)
@@ -265,7 +265,7 @@ class GnuPgKeyStore:
         except OSError as error:
             raise disk_error(error, "A certificate cannot be looked at") from error
         try:
-            gpg = ConfinedGpg(home)
+            gpg = GpgProcess(home)
             ring = home / "pubring.kbx"
             with gpg.within(_WRITING):
                 result = gpg.import_keys(octets, extra_args=["--import-options", "import-minimal,keep-ownertrust"])
@@ -281,10 +281,10 @@ class GnuPgKeyStore:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _export(gpg: ConfinedGpg, ring: Path, fingerprint: str) -> str:
+def _export(gpg: GpgProcess, ring: Path, fingerprint: str) -> str:
     """A certificate as it lies in a keyring, ASCII-armoured, without signatures of third parties."""
     gpg.keyring = [str(ring)]
-    with gpg.within(Bounds()):
+    with gpg.within(ProcessLimits()):
         armoured: str = gpg.export_keys(fingerprint, minimal=True)
     if gpg.last.returncode != 0 or not armoured:
         raise CryptoFailed("GnuPG did not write a certificate out.")

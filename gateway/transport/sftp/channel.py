@@ -1,7 +1,7 @@
 """SFTP version 3 on an open SSH channel: requests out, answers in, as many under way as the caller likes.
 
 Raises SftpStatus for an answer that is not OK, SFTPError for one that makes no sense, GreetingPrinted for text before the
-first, ExtensionUnserved for a server that ends the session over what it offered, LinkTimeout when the watch's patience ends,
+first, ExtensionUnserved for a server that ends the session over what it offered, LinkTimeout when the watch's timeout ends,
 and what paramiko's channel raises. Why not paramiko's SFTPClient: its pipelined writes swallow a full remote disk, its
 close swallows every error, it does not say which extensions the server offers, and its waits have no end. Here every
 single answer is checked, an answer that nobody asked for ends the session, and nothing from the server is trusted beyond
@@ -303,7 +303,7 @@ class SftpChannel:
     def _send(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
         while rest:
-            self._channel.settimeout(self._watch.patience())
+            self._channel.settimeout(self._watch.timeout())
             sent = self._channel.send(
                 cast("bytes", rest)
             )  # the stubs know no memoryview; it saves a copy of each request
@@ -326,7 +326,7 @@ class SftpChannel:
     def _take(self, size: int) -> bytes:
         pieces: list[bytes] = []
         while size:
-            self._channel.settimeout(self._watch.patience())
+            self._channel.settimeout(self._watch.timeout())
             piece = self._channel.recv(size)
             if not piece:
                 raise EOFError

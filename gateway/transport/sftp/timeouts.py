@@ -52,7 +52,7 @@ class Watch:
         self._heard += seconds
 
     def left(self) -> float | None:
-        """Seconds until patience ends, negative when it has; None when nothing is under way.
+        """Seconds until the timeout, negative after it; None when nothing is under way.
 
         The file's own limit moves with what has passed: grace + done / least throughput, at most grace + size / least.
         """
@@ -68,7 +68,7 @@ class Watch:
         left = self.left()
         return left is not None and left <= 0
 
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds that the next wait may take. Raises LinkTimeout when there are none left."""
         left = self.left()
         if left is None:

@@ -15,7 +15,6 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import ConfigurationInvalid, DiskFailed, ReadersFailed
@@ -52,9 +51,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -143,8 +140,8 @@ class Sandbox:
     def _gather(self, waiting: deque[Job]) -> list[Answer]:
         """Wait until somebody says something or is too late, and take what there is."""
         deadlines = [deadline for reader in self._readers if (deadline := reader.deadline) is not None]
-        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        talking = {key.data for key, _ in self._selector.select(patience)}
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        talking = {key.data for key, _ in self._selector.select(timeout)}
         answers: list[Answer] = []
         for reader in list(self._readers):
             if reader in talking:

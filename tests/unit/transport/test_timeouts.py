@@ -28,17 +28,17 @@ def test_an_idle_connection_may_stay_silent(clock: Clock) -> None:
     watch = Watch(PACE, clock)
     clock.now += 10_000
     assert not watch.expired()
-    assert watch.patience() == 30
+    assert watch.timeout() == 30
 
 
 def test_silence_ends_patience(clock: Clock) -> None:
     watch = Watch(PACE, clock)
     watch.begin()
     clock.now += 29
-    assert watch.patience() == pytest.approx(1)
+    assert watch.timeout() == pytest.approx(1)
     clock.now += 1
     with pytest.raises(LinkTimeout):
-        watch.patience()
+        watch.timeout()
 
 
 def test_an_answer_renews_patience(clock: Clock) -> None:
@@ -46,7 +46,7 @@ def test_an_answer_renews_patience(clock: Clock) -> None:
     watch.begin()
     clock.now += 29
     watch.heard()
-    assert watch.patience() == 30
+    assert watch.timeout() == 30
 
 
 def test_answers_that_move_too_few_bytes_end_patience_after_the_grace(clock: Clock) -> None:
