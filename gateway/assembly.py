@@ -26,7 +26,7 @@ from gateway.settings.secrets import secrets_of
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-    from gateway.archive.consignment import ArchiveWriter
+    from gateway.archive.packing import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.logs import Logger
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.inbound.collect import Uploads
     from gateway.transport.contract import Transport
-    from gateway.transport.sshd.config import ServerSpec
+    from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox.pool import Sandbox
     from gateway.validation.virus_scanner import Clamd
@@ -301,7 +301,7 @@ def transport(settings: Settings, partner: Partner, note: Callable[[str], None] 
 
 def server_spec(settings: Settings) -> ServerSpec:
     """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
-    from gateway.transport.sshd.config import Account, Chroot, ServerSpec
+    from gateway.transport.sshd.spec import Account, Chroot, ServerSpec
 
     home, server = settings.home, settings.sftp_server
     accounts = tuple(
@@ -354,13 +354,13 @@ class _InCustody:
 
 
 def _archive(context: StageContext, manifest: bytes, rows: Sequence[Row[Any]]) -> ArchiveWriter:
-    from gateway.archive.consignment import ArchiveWriter
+    from gateway.archive.packing import ArchiveWriter
 
     return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
-    from gateway.archive.consignment import Limits, unpack
+    from gateway.archive.unpacking import Limits, unpack
     from gateway.storage.file_group import Group
 
     def items(content: bytes) -> Sequence[Item]:

@@ -96,6 +96,6 @@ def _kernel_can(attempt: str) -> bool:
 
 def chroot_fault(home: Home) -> str | None:
     """Why partners cannot be shut into the landing, or None."""
-    from gateway.transport.sshd.server import chroot_fault as fault_of
+    from gateway.transport.sshd.machine import chroot_fault as fault_of
 
     return fault_of(home.landing)

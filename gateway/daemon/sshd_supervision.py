@@ -18,9 +18,11 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
 from gateway.spool.logins import LoginCounts
-from gateway.transport.sshd.config import ServerSpec, logins
+from gateway.transport.sshd.config import logins
 from gateway.transport.sshd.logins import Attempt, Connections
-from gateway.transport.sshd.server import ManagedServer, check_server
+from gateway.transport.sshd.machine import check_server
+from gateway.transport.sshd.server import ManagedServer
+from gateway.transport.sshd.spec import ServerSpec
 
 _PATIENCE: Final = 30.0
 """Seconds until counts that could not be written are tried again."""

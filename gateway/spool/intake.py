@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
@@ -23,9 +22,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import (
-    FileEmpty,
-    FileNameRefused,
-    FileTooLarge,
     FileUnreadable,
     FileUnsafe,
     FlowNotPermitted,
@@ -34,8 +30,8 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
-from gateway.spool.drops import Drop, Refusal, Rule, Taken
-from gateway.spool.names import READY, check_name, is_temporary
+from gateway.spool.drops import Drop, Refusal, Rule, Taken, drop_fault
+from gateway.spool.names import READY, is_temporary
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Key, Readiness, Stability, mark_of
 from gateway.spool.tree import STRAY_SETTLE_SECONDS, SpoolTree
@@ -141,7 +137,7 @@ class Intake:
         if readiness is Readiness.GROWING:
             self.unsettled += 1
             return None
-        error = denial or _fault(name, status, rule.max_bytes if rule is not None else 0)
+        error = denial or drop_fault(name, status, rule.max_bytes if rule is not None else 0)
         if error is not None:
             return Refusal(flow, partner, name, error)
         return Drop(
@@ -280,26 +276,10 @@ def _is_same(status: os.stat_result, drop: Drop) -> bool:
     )
 
 
-def _fault(name: str, status: os.stat_result, max_bytes: int) -> GatewayError | None:
-    if not stat.S_ISREG(status.st_mode):
-        return FileUnsafe("It is a folder.") if stat.S_ISDIR(status.st_mode) else FileUnsafe()
-    if status.st_nlink != 1:
-        return FileUnsafe("The file has a second name somewhere (a hard link).")
-    try:
-        check_name(name)
-    except FileNameRefused as error:
-        return error
-    if status.st_size == 0:
-        return FileEmpty()
-    if status.st_size > max_bytes:
-        return FileTooLarge(f"The file has {status.st_size} bytes; its flow allows {max_bytes}.")
-    return None
-
-
 def _insist(source: int, drop: Drop, max_bytes: int) -> None:
     """The open file is what was judged by its name."""
     status = os.fstat(source)
-    fault = _fault(drop.name, status, max_bytes)
+    fault = drop_fault(drop.name, status, max_bytes)
     if fault is not None:
         raise fault
     if not _is_same(status, drop):

@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from gateway.archive.consignment import Limits, unpack
+from gateway.archive.unpacking import Limits, unpack
 from gateway.crypto.framing import check_framing
 from gateway.domain import back_office_answer, card, manifest, receipt
 from gateway.domain.characters import unsafe

@@ -22,7 +22,8 @@ from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
 from gateway.crypto.gnupg.process_limits import Ended, Feed, ProcessLimits
-from gateway.crypto.gnupg.verdict import Pin, Terms, judge_opening, judge_sealing
+from gateway.crypto.gnupg.signature import Pin, Terms
+from gateway.crypto.gnupg.verdict import judge_opening, judge_sealing
 from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
 from gateway.storage.atomic_file import AtomicFile
 from gateway.storage.byte_reader import ByteReader

@@ -32,10 +32,10 @@ from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
 from gateway.transport.names import PART, is_sealed_name, new_file, sealed_name
 from gateway.transport.sftp.bandwidth import Bandwidth
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.connection import open_channel, open_connection
 from gateway.transport.sftp.habits import Habit, Habits
-from gateway.transport.sftp.packets import Entry
+from gateway.transport.sftp.packets import Entry, Mode
 from gateway.transport.sftp.proof import Proof
 from gateway.transport.sftp.timeouts import Watch
 from gateway.transport.sftp.upload import Quota, Uploads

@@ -13,9 +13,9 @@ from typing import Final
 
 from gateway.transport.faults import SftpStatus
 from gateway.transport.names import PART
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.habits import Habit, Habits
-from gateway.transport.sftp.packets import Attributes
+from gateway.transport.sftp.packets import Attributes, Mode
 
 NOBODYS: Final = ".absent" + PART
 """Behind any name this makes one that nobody has: what is said about it is the server's word for missing."""

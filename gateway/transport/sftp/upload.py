@@ -26,8 +26,9 @@ from gateway.transport.contract import Parcel
 from gateway.transport.faults import SftpStatus, StatusCode, translate
 from gateway.transport.names import PART, plain_name
 from gateway.transport.sftp.bandwidth import Bandwidth
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.habits import FSYNC, Habit, Habits
+from gateway.transport.sftp.packets import Mode
 from gateway.transport.sftp.proof import Proof
 from gateway.transport.sftp.timeouts import Watch
 

@@ -15,7 +15,8 @@ from typing import Final
 from gateway.validation.pdf.raw import Malformed, RawDictionary, dictionary_at
 from gateway.validation.pdf.syntax import Reference
 from gateway.validation.pdf.words import Trouble
-from gateway.validation.pdf.xref_tables import Header, Packed, Survey, TableFault
+from gateway.validation.pdf.xref_sections import Packed, TableFault
+from gateway.validation.pdf.xref_tables import Header, Survey
 
 _W: Final = rb"[\x00\t\n\f\r ]"
 _BEGIN: Final = re.compile(_W + rb"*+(stream[\x00\t\f ]{0,80}+)(\r\n|\n|\r)")

@@ -23,7 +23,8 @@ from gateway.validation.pdf.rules import Breach, Doubt, breach, judge, suspiciou
 from gateway.validation.pdf.syntax import NULL, Name, Null, Reference, TooDeep, Value, parse
 from gateway.validation.pdf.weight import TooHeavy, unpacked_size
 from gateway.validation.pdf.words import Trouble, trouble_of
-from gateway.validation.pdf.xref_tables import Packed, Survey
+from gateway.validation.pdf.xref_sections import Packed
+from gateway.validation.pdf.xref_tables import Survey
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from gateway.validation.pdf.links import LINKS
 from gateway.validation.pdf.plain_copy import plain_copy
 from gateway.validation.pdf.reading import PdfLimits, Reading, read, unpack, unreadable
 from gateway.validation.pdf.words import MESSAGES, Trouble
-from gateway.validation.pdf.xref_tables import WHITE, TableFault, survey
+from gateway.validation.pdf.xref_sections import TableFault
+from gateway.validation.pdf.xref_tables import WHITE, survey
 
 __all__ = ["PdfLimits", "PdfValidator"]
 

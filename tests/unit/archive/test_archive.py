@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.archive import tar
-from gateway.archive.consignment import ArchiveWriter, Expected, Limits, Unpacked, unpack
+from gateway.archive.packing import ArchiveWriter
+from gateway.archive.unpacking import Expected, Limits, Unpacked, unpack
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
