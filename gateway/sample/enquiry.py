@@ -6,7 +6,7 @@ attached is a made-up LAID.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -24,7 +24,7 @@ from gateway.domain.enquiry import (
 from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.contract import Sampler
-from gateway.sample.xml_envelope import AUTHORITY_OFFICES, OFFICES
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES, OFFICES, created_on, message_id
 from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 
 _INSIDE: Final = "attached-javascript"
@@ -77,11 +77,11 @@ def _write(flow: str, laids: Sampler, request: SampleRequest) -> str:
         sentences.append("Please ring {phone} if it is urgent.")
     phone = people.telephone(random)
     code, name = random.choice(OFFICES if sender == "DWP" else AUTHORITY_OFFICES)
-    clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
+    created = created_on(today, random)
     letter = Letter(
-        message_id=f"{'ENQ' if asks else 'REP'}-{sender}-{today:%y%m%d}-{random.getrandbits(64):016x}",
+        message_id=message_id("ENQ" if asks else "REP", sender, random, today),
         office=Office(code, name, phone),
-        created=datetime.combine(today, clock),
+        created=created,
         authority=sender if recipient == "DWP" else recipient,
         reference=new_reference(asker, today if asks else asked, random.randbytes(REFERENCE_BYTES)),
         paragraphs=[sentence.format(**values, phone=phone) for sentence in sentences],

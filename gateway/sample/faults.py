@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Final
 
 from gateway.domain.known_faults import NO_WORKAROUND, Board, FaultState, KnownFault, write
 from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.people import day_before
-from gateway.sample.xml_envelope import OFFICES
+from gateway.sample.xml_envelope import OFFICES, created_on, message_id
 from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 
 _KNOWN: Final = (
@@ -38,11 +38,10 @@ def _write(request: SampleRequest) -> str:
     ]
     faults = tuple(replace(each, state=random.choice((FaultState.OPEN, *FaultState))) for each in known)
     code, name = random.choice(OFFICES)
-    clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
-    created = datetime.combine(today, clock)
+    created = created_on(today, random)
     return write(
         Board(random.randint(1, 400), (created - timedelta(days=random.randint(1, 5))).timestamp(), faults),
-        f"FLT-{request.sender}-{today:%y%m%d}-{random.getrandbits(64):016x}",
+        message_id("FLT", request.sender, random, today),
         Office(code, name, people.telephone(random)),
         created,
         request.recipient,

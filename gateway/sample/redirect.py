@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from random import Random
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.people import day_before
-from gateway.sample.xml_envelope import AUTHORITY_OFFICES
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES, created_on, message_id
 from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 
 _INSIDE: Final = MappingProxyType({"laid": "javascript", "claim": "nino"})
@@ -54,13 +54,12 @@ def _write(makers: Mapping[str, Sampler], request: SampleRequest) -> str:
 
 def wrap(original: Sample, flow: str, holdings: Sequence[Holding], random: Random, today: date) -> str:
     """The document that carries a file on from the last of its holders."""
-    message_id = f"RED-{holdings[-1].holder}-{today:%y%m%d}-{random.getrandbits(64):016x}"
+    identity = message_id("RED", holdings[-1].holder, random, today)
     code, name = random.choice(AUTHORITY_OFFICES)
     office = Office(code, name, people.telephone(random))
-    clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
-    created = datetime.combine(today, clock)
+    created = created_on(today, random)
     inside = Original(flow, original.name, original.content)
-    return write(Redirect(message_id, office, created, tuple(holdings), inside)).decode()
+    return write(Redirect(identity, office, created, tuple(holdings), inside)).decode()
 
 
 def _history(sender: str, recipient: str, random: Random, today: date) -> list[Holding]:
