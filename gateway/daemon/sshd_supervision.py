@@ -115,7 +115,7 @@ class Server:
     def _said(self, message: str) -> None:
         self._log.info("server.logged", reason=message)
         with self._lock:
-            attempts = list(self._connections.hear(message, time.monotonic()))
+            attempts = list(self._connections.read(message, time.monotonic()))
         self._came_out(attempts)
 
     def _came_out(self, attempts: Iterable[Attempt]) -> None:

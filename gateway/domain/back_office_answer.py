@@ -1,8 +1,7 @@
 """The back office's answer about a file that it was given: `NAME.accepted`, or `NAME.rejected` with the reason inside.
 
-Raises nothing. Pure: names and bytes in, meaning out. Safe because a reason is text of a program that we do not know: what
-is no printable character goes, its length is bounded, and whatever looks like a National Insurance number is masked
-before anything is stored or sent.
+Pure; raises nothing. A reason is text of a program that we do not know. So unprintable characters go, its length is bounded, and
+whatever looks like a National Insurance number is masked before anything is stored or sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter, so that 300 partners coming back do not meet a herd.
+"""When to try again: exponential backoff with full jitter, so that 300 partners do not come back at the same moment.
 
 And whether a moment that was set earlier has come, whatever the clock did meanwhile.
 """

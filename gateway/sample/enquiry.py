@@ -1,8 +1,4 @@
-"""Made-up enquiries and replies, some with PDFs attached.
-
-Safe to hand around: see `people` on what is made up and how; what is
-attached is a made-up LAID.
-"""
+"""Made-up enquiries and replies, some with made-up LAIDs attached. Safe to hand around: see `people`."""
 
 from __future__ import annotations
 

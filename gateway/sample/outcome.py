@@ -1,6 +1,7 @@
 """Made-up outcomes: what an authority did about referrals and scan results, and what came of it.
 
-`answer` writes the outcomes of given matches, so that the loop from referral to outcome can be shown. Safe to hand around: see `people` on what is made up and how.
+`answer` writes the outcomes of given matches, so that the loop from referral to outcome can be shown. Safe to hand around: see
+`people`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 `load` raises SiteMissing where there is no site, and ConfigurationInvalid, whose reason holds one fault a line, where
 gateway.toml has a fault. A fault of a partner's file stops that partner alone. `examine` raises nothing and gives the faults;
-`check` looks further. Nothing is guessed: an unknown key is a fault, since a misspelt limit would otherwise silently not hold.
-What takes the partners' keys, or more than one partner, to find out is `preflight`'s.
+`check.check` looks further. An unknown key is a fault: a misspelt limit would otherwise silently not hold. `preflight` finds
+what takes the partners' keys, or more than one partner.
 """
 
 from __future__ import annotations
@@ -145,12 +145,12 @@ def _within_keys(source: TomlFile | None, gateway: GatewayFile | None) -> Iterat
     if source is None or gateway is None:
         return
     keys = gateway.keys
-    place = source.places.line(("keys", "old_openpgp"))
+    line = source.places.line(("keys", "old_openpgp"))
     if (keys.old_openpgp is None) is not (keys.old_openpgp_until is None):
-        yield Fault(source.file, place, "[keys] old_openpgp", "needs old_openpgp_until, and only with it")
+        yield Fault(source.file, line, "[keys] old_openpgp", "needs old_openpgp_until, and only with it")
     if keys.old_openpgp == gateway.openpgp.fingerprint:
         yield Fault(
-            source.file, place, "[keys] old_openpgp", "is [openpgp] fingerprint: the current key is not the old one"
+            source.file, line, "[keys] old_openpgp", "is [openpgp] fingerprint: the current key is not the old one"
         )
 
 

@@ -1,8 +1,8 @@
 """Who may do what below HOME where each role has an account of its own: one table, compared with the disk or applied.
 
-The directories are the walls: new files take a directory's group (set-group-ID) and are open to it as far as the roles'
-umask lets them; what is no role's business is closed by the directory above it. It takes root, and opens every entry
-without following links and changes what it has opened, so that no account can turn it against a file elsewhere.
+The directories are the walls: new files take a directory's group (set-group-ID), and the roles' umask opens them to it. The
+directory above closes what is no role's business. Applying takes root. It opens every entry without following links and changes
+the open file, so that no account can turn it against a file elsewhere.
 
 Raises ConfigurationInvalid for an account or group that does not exist, DiskFailed for the disk.
 """

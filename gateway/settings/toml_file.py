@@ -20,7 +20,7 @@ from gateway.settings.locate import Places, places
 from gateway.settings.values import Table
 
 MAX_FILE_BYTES: Final = 1024 * 1024
-_TOML_PLACE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+_TOML_POSITION: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 _Model = TypeVar("_Model", bound=Table)
 
 
@@ -51,9 +51,9 @@ def read_toml(home: Home, path: Path, faults: list[Fault]) -> TomlFile | None:
         line = data[: error.start].count(b"\n") + 1
         faults.append(Fault(file, line, "", "is not UTF-8 text: save it as UTF-8"))
     except tomllib.TOMLDecodeError as error:
-        place = _TOML_PLACE.search(str(error))
-        line = int(place["line"]) if place and place["line"] else text.count("\n") + 1
-        faults.append(Fault(file, line, "", f"is not TOML: {_TOML_PLACE.sub('', str(error))}"))
+        position = _TOML_POSITION.search(str(error))
+        line = int(position["line"]) if position and position["line"] else text.count("\n") + 1
+        faults.append(Fault(file, line, "", f"is not TOML: {_TOML_POSITION.sub('', str(error))}"))
     except ValueError:
         # Not of TOML's grammar: a number of more digits than Python reads.
         faults.append(Fault(file, 0, "", "is not TOML: a number in it has too many digits"))

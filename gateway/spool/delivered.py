@@ -1,8 +1,8 @@
-"""Files that lie before the back office: finding one again by its content, and taking it away where it must not stay.
+"""Files that lie before the back office: finding one again by its content, and removing it where it must not stay.
 
-Raises DiskFailed and NotPermitted for what the system reports, OriginalOther from `read_given`. The directories belong
-to the back office: they are gone down without following links, nothing but a regular file is read, never more of it than
-the ledger says that it has, and only a file of exactly the delivered bytes is removed.
+Raises DiskFailed and NotPermitted for what the system reports, OriginalOther from `read_given`. The directories belong to the
+back office: no link is followed, only regular files are read, at most as many bytes as the ledger gives, and only a file of
+exactly the delivered bytes is removed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What lies in the spool and in the landing and is nobody's submission: passed over, and never returned or locked away.
+"""What lies in the spool and in the landing and is nobody's submission: passed over, never returned or locked away.
 
-Raises nothing; OSError from `forgotten` as the system does, for a directory that cannot be read. Nothing is opened or changed.
+`forgotten` raises OSError for a directory that cannot be read. Nothing is opened or changed.
 """
 
 from __future__ import annotations

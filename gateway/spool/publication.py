@@ -1,13 +1,12 @@
-"""Putting finished files where others look: whole or absent, never over another file, and at most once.
+"""Put finished files where others look: whole or absent, never over another file, and at most once.
 
-Raises DiskFull and DiskFailed; after either, the same call may be made again. Raises CustodyLost where a copy shows other
-bytes than those taken in. It is safe because the source's absence
-is itself the record: one rename that refuses to overwrite (renameat2, RENAME_NOREPLACE) takes the file out of our
-custody and puts it before the reader in a single step, so no crash can leave it in both places, and a reader who takes
-it at once cannot make us publish it twice. (With link and unlink there is a moment in which both names exist.)
+Raises DiskFull and DiskFailed; after either, the same call may be made again. Raises CustodyLost where a copy shows other bytes
+than those taken in. Safe because the source's absence is the record: one rename that refuses to overwrite (renameat2,
+RENAME_NOREPLACE) moves the file from our custody before the reader in a single step. So no crash leaves it in both places, and a
+reader who takes it at once cannot make us publish it twice. (With link and unlink there is a moment in which both names exist.)
 
-Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in
-the target directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
+Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in the target
+directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from gateway.errors import CustodyLost, DiskFailed
-from gateway.spool.names import beside
+from gateway.spool.names import second_name
 from gateway.storage.digest import file_digest, pieces, write_pieces
 from gateway.storage.durable import DISK, Disk, disk_error, move_new
 from gateway.storage.file_group import Group
@@ -105,7 +104,7 @@ def _at_once(placement: Placement, disk: Disk) -> Published | None:
 
 
 def _rename(source: Path, placement: Placement, disk: Disk) -> Published:
-    for name in (placement.name, beside(placement.name, placement.tag)):
+    for name in (placement.name, second_name(placement.name, placement.tag)):
         target = placement.directory / name
         try:
             move_new(source, target, disk)
@@ -119,7 +118,7 @@ def _done_before(placement: Placement, disk: Disk) -> Published:
     copy = _copy_name(placement)
     if copy.exists():
         return _rename(copy, placement, disk)
-    own = placement.directory / beside(placement.name, placement.tag)
+    own = placement.directory / second_name(placement.name, placement.tag)
     if own.exists():
         return Published(own, Moment.EARLIER)
     shared = placement.directory / placement.name
@@ -130,7 +129,7 @@ def _done_before(placement: Placement, disk: Disk) -> Published:
 
 def _other_name(placement: Placement, status: os.stat_result) -> Path | None:
     """The name that link() gave to the source before a crash kept unlink() from running."""
-    for name in (placement.name, beside(placement.name, placement.tag)):
+    for name in (placement.name, second_name(placement.name, placement.tag)):
         target = placement.directory / name
         try:
             found = target.lstat()

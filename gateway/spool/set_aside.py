@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.names import beside
+from gateway.spool.names import second_name
 from gateway.spool.stability import Key, Mark, mark_of
 from gateway.storage.digest import rest_digest
 from gateway.storage.directory_walk import DIRECTORY, FILE, names, open_partner_directory, opened
@@ -244,7 +244,7 @@ class SetAside:
 
     def _put_back(self, source: int, transfer: str, target: int, name: str) -> None:
         """Another file took the name in this very moment: it goes back, and nothing is overwritten."""
-        for wanted in (name, beside(name, transfer)):
+        for wanted in (name, second_name(name, transfer)):
             try:
                 self._disk.link(transfer, wanted, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
             except FileExistsError:

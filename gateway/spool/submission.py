@@ -2,8 +2,8 @@
 
 `examine` raises FileUnsafe, FileNameRefused, FileEmpty, FileTooLarge, NotFound and NotPermitted for what it finds;
 `SubmittedCopies` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
-`vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile and clears its custody of files
-without a row never meets them. What a killed command left there goes with the next one: each run locks its own directory.
+`vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile, and clears its custody of files without
+a row, never meets them. Each run locks its own directory; the next run removes what a killed one left.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A file that is whole under its own name, or not there at all.
 
-gpg's output is written here and not by gpg, so that bytes are counted while they come, a full disk is an error number
-and not a sentence of gpg's, and the file has a name only after the verdict.
+The gateway writes gpg's output, not gpg. So bytes are counted while they come, a full disk is an error number, and the file gets
+its name only after the verdict.
 
-Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because the temporary file is made new, closed as the umask says, follows no link, never
-takes the place of another file, and is removed on every way out but `publish`. One that a killed process left is
-replaced by the next attempt at the same output.
+Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because the temporary file is made new, is closed as the umask says, follows no
+link, never replaces another file, and is removed on every way out but `publish`. The next attempt at the same output replaces
+one that a killed process left.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Making our key, and keeping each partner's certificate in a keyring of its own.
 
-Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable
-where a key is missing,
-UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
-because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `gpg_process`, and
-gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
+Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable where a key
+is missing, UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. A
+partner's certificate is read in a throwaway home (`certificate_import`) and moved into place as a whole keyring file; nothing
+is ever merged into an existing keyring.
 
 Our secret key has no passphrase: nobody is there to type it. File modes protect it (0600 below 0700).
 """
@@ -164,10 +163,10 @@ class GnuPgKeyStore:
         make_directories(self._keyrings)
         if old is not None:
             with imported(self._keyrings, old) as (keys, ring):
-                self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
+                self._install(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
         with imported(self._keyrings, armoured) as (keys, ring):
             self._set_aside(partner, keys.primary.fingerprint)
-            self._place(ring, self._keyrings.partner_ring(partner))
+            self._install(ring, self._keyrings.partner_ring(partner))
             return keys.certificate()
 
     def _set_aside(self, partner: str, successor: str) -> None:
@@ -191,7 +190,7 @@ class GnuPgKeyStore:
                 return _export(gpg, ring, fingerprint)
         raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
 
-    def _place(self, ring: Path, target: Path) -> Path:
+    def _install(self, ring: Path, target: Path) -> Path:
         try:
             sync_file(ring)
             ring.chmod(0o600)

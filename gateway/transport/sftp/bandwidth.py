@@ -1,8 +1,7 @@
 """A limit in bytes a second on all that goes to and comes from one partner, over however many connections.
 
-Raises nothing. Safe to share between threads: each piece is booked in the order in which it was asked for, so connections
-that send side by side get equal parts. In any time, no more passes than the rate allows for it and one burst, counted by
-when each piece may pass; a thread that is woken late passes its piece that much later.
+Raises nothing. Safe to share between threads: each piece is booked in the order of asking, so parallel connections get equal
+parts. In any period no more passes than the rate allows and one burst. A thread that wakes late passes its piece late.
 """
 
 from __future__ import annotations

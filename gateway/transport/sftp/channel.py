@@ -81,7 +81,7 @@ class SftpChannel:
         """Whether an answer can be had without waiting."""
         return bool(self._early) or self._channel.recv_ready()
 
-    def expect(self, number: int, wanted: AnswerKind, what: str) -> Reader:
+    def require(self, number: int, wanted: AnswerKind, what: str) -> Reader:
         """The answer to `number`, which must be `wanted`; SftpStatus when the server says no."""
         kind, reader = self.answer(number)
         if kind == AnswerKind.STATUS:
@@ -95,13 +95,13 @@ class SftpChannel:
 
     def done(self, number: int, what: str) -> None:
         """Wait for an OK to `number`."""
-        self.expect(number, AnswerKind.STATUS, what)
+        self.require(number, AnswerKind.STATUS, what)
 
     # -- operations
 
     def open(self, path: str, mode: Mode) -> bytes:
         number = self.submit(Request.OPEN, string(path), struct.pack(">II", mode, 0))
-        return self.expect(number, AnswerKind.HANDLE, "open").string()
+        return self.require(number, AnswerKind.HANDLE, "open").string()
 
     def submit_write(self, handle: bytes, offset: int, data: bytes | memoryview) -> int:
         return self.submit(Request.WRITE, string(handle), struct.pack(">QI", offset, len(data)), data=data)
@@ -112,7 +112,7 @@ class SftpChannel:
     def read_answer(self, number: int) -> bytes:
         """The bytes of a read; empty at the end of the file."""
         try:
-            return self.expect(number, AnswerKind.DATA, "read").string()
+            return self.require(number, AnswerKind.DATA, "read").string()
         except SftpStatus as status:
             if status.code is StatusCode.EOF:
                 return b""
@@ -169,14 +169,14 @@ class SftpChannel:
 
     def _attributes(self, request: Request, path: str, what: str) -> Attributes | None:
         try:
-            return self.expect(self.submit(request, string(path)), AnswerKind.ATTRS, what).attributes()
+            return self.require(self.submit(request, string(path)), AnswerKind.ATTRS, what).attributes()
         except SftpStatus as status:
             if status.code is StatusCode.NO_SUCH_FILE:
                 return None
             raise
 
     def stat_handle(self, handle: bytes) -> Attributes:
-        return self.expect(self.submit(Request.FSTAT, string(handle)), AnswerKind.ATTRS, "fstat").attributes()
+        return self.require(self.submit(Request.FSTAT, string(handle)), AnswerKind.ATTRS, "fstat").attributes()
 
     def rename(self, old: str, new: str) -> None:
         """Give a file its new name, which must be free: the plain request, never `posix-rename`, which overwrites."""
@@ -186,18 +186,18 @@ class SftpChannel:
         self.done(self.submit(Request.REMOVE, string(path)), "remove")
 
     def real_path(self, path: str) -> str:
-        reader = self.expect(self.submit(Request.REALPATH, string(path)), AnswerKind.NAME, "realpath")
+        reader = self.require(self.submit(Request.REALPATH, string(path)), AnswerKind.NAME, "realpath")
         if reader.number() != 1:
             raise SFTPError("realpath gave no single name")
         return text(reader.string())
 
     def list(self, path: str) -> list[Entry]:
         """The entries of a directory, `.` and `..` among them, at most `_MOST_ENTRIES`."""
-        handle = self.expect(self.submit(Request.OPENDIR, string(path)), AnswerKind.HANDLE, "opendir").string()
+        handle = self.require(self.submit(Request.OPENDIR, string(path)), AnswerKind.HANDLE, "opendir").string()
         entries: list[Entry] = []
         while len(entries) < _MOST_ENTRIES:
             try:
-                reader = self.expect(self.submit(Request.READDIR, string(handle)), AnswerKind.NAME, "readdir")
+                reader = self.require(self.submit(Request.READDIR, string(handle)), AnswerKind.NAME, "readdir")
             except SftpStatus as status:
                 if status.code is StatusCode.EOF:
                     break
@@ -276,7 +276,7 @@ class SftpChannel:
         if not 1 <= size <= _LARGEST_ANSWER:
             raise SFTPError("an answer out of all proportion")
         data = self._take(size)
-        self._watch.heard()
+        self._watch.progress()
         return data[0], Reader(data[1:])
 
     def _take(self, size: int) -> bytes:

@@ -212,7 +212,7 @@ class SftpSession:
             data = self.channel.read_answer(number)
             if not data or len(data) > count:
                 raise UploadIncomplete("the partner's file shrank while it was fetched")
-            self._watch.heard(len(data))
+            self._watch.progress(len(data))
             os.pwrite(sink.fileno(), data, offset)
             if len(data) < count:  # a server may give less than was asked for: ask for the rest
                 offset += len(data)

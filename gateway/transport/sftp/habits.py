@@ -1,8 +1,8 @@
-"""What one partner's server does otherwise than the protocol has it, as far as that was met: shared by all its sessions.
+"""Where one partner's server departs from the protocol, as far as that was met: shared by all its sessions.
 
-Raises nothing. Safe for the threads of all lanes at once. A habit that is worked round is noted once, so that the log tells
-of it and is not filled by it. An extension over which the server hung up or fell silent is not asked for again for a day:
-once may be a line that broke at that moment, twice in a row is the server.
+Raises nothing. Safe for the threads of all lanes at once. Each habit is noted once, so the log tells of it without being
+filled. An extension over which the server hung up or fell silent twice in a row is not asked for again for a day: once may be a
+broken line.
 """
 
 from __future__ import annotations

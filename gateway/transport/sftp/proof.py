@@ -1,8 +1,8 @@
 """What lies at the partner under a name, and how long it is: by whatever its server is willing to say.
 
-Raises what the channel raises but SftpStatus, which is an answer here. Safe, because nothing is taken for missing that the
-server does not call so in the same words as a name that nobody has, and no length is assumed: it is told by one of
-`stat`, `lstat`, `fstat`, found out by reading at offsets, or read in the directory, else None.
+Raises what the channel raises but SftpStatus, which is an answer here. A file counts as missing only where the server answers
+as it does for a name that nobody has. A length is never assumed: `stat`, `lstat` or `fstat` tells it, or reading at offsets, or
+the directory; else it is None.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The whole round of an upload, tried at a partner: write, make durable, look, rename, look, remove. It leaves nothing there.
 
-Raises nothing but what is no error of a link: each step tells what became of it. The steps from write to rename are those of
-a lane (`upload`), so that a trial finds what a lane finds and works round what a lane works round; a connection that ends is
-made again as a lane would (`Retries`). The files are named `....part`, before and after the rename, so that no gateway takes
-them for anything; and where our account may not remove what it wrote, as in the landing of another gateway, nothing is
-written, and the steps say that they were not tried.
+A fault of the link is a step's result; nothing else is caught. The steps from write to rename are those of a lane (`upload`), so a
+trial finds what a lane finds; a connection that ends is made again as a lane would (`Retries`). The files are named `....part`
+before and after the rename, so that no gateway takes them. Where our account may not remove what it wrote, as in the landing of
+another gateway, nothing is written, and the steps say that they were not tried.
 """
 
 from __future__ import annotations

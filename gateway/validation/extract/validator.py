@@ -1,10 +1,10 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
-The first row decides between the versions of the layout and their variants; every other row is judged by its record type,
-and at the end by whether the claim or change it belongs to came. A long file is first read in parts by several
-processes; where anything is wrong with one of them, or between two, nothing of that counts and it is read in order.
-Findings name row and field number, never a value; where all of them concern single records they are exceptions as well.
-The extract names no authority in its rows as far as is publicly known: its file name does, which stages look at.
+The first row decides the version and the variant of the layout. Every other row is judged by its record type, and at the end
+by whether the claim or change that it belongs to came. Several processes read a long file in parts first. Where one of them, or
+two together, find a fault, their results are dropped and the file is read in order. Findings name row and field number, never
+a value; where all of them concern single records they are exceptions as well. Only the name of an extract names its
+authority, as far as is publicly known: stages look at that.
 
 Raises DiskFailed where the file cannot be read, ConfigurationInvalid where the layout cannot, and nothing for what a file
 holds: length of a row, length of a reference, number of rows and number of faults are all bounded.
@@ -222,13 +222,13 @@ class _Rows:
         self._line(1)
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        place = self._file.tell()
+        offset = self._file.tell()
         row = 1
         last = self.bounds.end
-        while place < self._end and (line := self._line(row + 1)):
-            place += len(line)
-            if place > last:
-                line = line[: last - place]  # what follows the last row stands on its line
+        while offset < self._end and (line := self._line(row + 1)):
+            offset += len(line)
+            if offset > last:
+                line = line[: last - offset]  # what follows the last row stands on its line
             row += 1
             if row - 1 > self._limits.max_rows:
                 raise self._log.end("extract-too-many-rows", row)

@@ -34,7 +34,7 @@ class Packed(NamedTuple):
     """An object kept in an object stream, at that place in it."""
 
     stream: int
-    place: int
+    position: int
 
 
 Unpack = Callable[[bytes, RawDictionary], bytes]

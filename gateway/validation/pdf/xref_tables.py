@@ -1,10 +1,10 @@
-"""Read a PDF's tables of objects as makers write them, and make sure that no reader can see another document in it.
+"""Read a PDF's tables of objects, and make sure that no reader can see another document in the file.
 
-Readers differ in what they do about a table that is not quite right: some go on, some build a new one by looking through
-the whole file for objects. A file whose table is odd is therefore accepted only if both find the same: each place in the
-file that reads as the beginning of an object is one that the tables list, the table's own is the last of its number, and every
-trailer names the same root. `survey` raises TableFault where that does not hold. What it leaves to qpdf, which reads the plain
-copy of `pdf_copy`, is every object's content. All of it is linear in the file (ISO 32000-2 section 7.5).
+Readers differ in what they do about a table that is not quite right: some go on, some search the whole file for objects. A
+file with an odd table is accepted only if both ways give the same. So the tables must list each place that reads as the
+beginning of an object, the listed one must be the last of its number, and every trailer must name the same root. `survey`
+raises TableFault otherwise. qpdf judges the objects' content, from the copy that `plain_copy` writes. All work is linear in
+the file's size (ISO 32000-2 section 7.5).
 """
 
 from __future__ import annotations

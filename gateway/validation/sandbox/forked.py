@@ -1,7 +1,7 @@
-"""Have a copy of this process do a part of its work: it computes one answer, says it over a pipe, and ends.
+"""Have a copy of this process do a part of its work: it computes one answer, sends it over a pipe, and exits.
 
-For a reader that has more than one processor to itself. The copy is under the limits of the process that made it, and
-dies with it; it is trusted as far as that process is, which has read the same file. Only for a process with one thread.
+For a reader that has more than one processor. The copy has the limits of the process that made it, and ends with it. It has
+read the same file, so it is trusted as far as that process. Only for a process with one thread.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Has files read by processes that may die of it: a small pool of workers, each under limits, each replaceable.
+"""Have files read by processes that may die of it: a small pool of workers, each under limits, each replaceable.
 
-A file that kills its reader, or keeps it too long, is answered with `Crash`; every other file is answered as if nothing
-had happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers die again
-and again before they read anything.
+A file that kills its reader, or keeps it too long, is answered with `Crash`; every other file is answered as if nothing had
+happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers exit again and again
+before they read anything.
 
-Why it is safe: workers take no code from anywhere and hold no key; see `confinement` for what they give up, `reader`
-for how they are watched, `frames` for how they speak. Workers are bound to the thread that started them (the kernel
-ends them with it), and a sandbox serves one thread and one `validate` at a time.
+Why it is safe: workers take no code from anywhere and hold no key. `confinement` says what they give up, `reader` how they are
+watched, `messages` how they speak. The kernel ends workers with the thread that started them, and a sandbox serves one thread
+and one `validate` at a time.
 """
 
 from __future__ import annotations

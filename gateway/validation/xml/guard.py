@@ -2,11 +2,11 @@
 
 Raises DiskFailed where the file cannot be read, and nothing for what a file can hold: the answer is a tree or one finding.
 
-Why it is safe. lxml with every strict option still takes a DOCTYPE, UTF-7 and an element with 200,000 attributes, so
-the bytes are looked at first, with a few passes of C code: only UTF-8 (see `xml_encoding`), no `<!` but comments and CDATA, no `<?` but the
-declaration, no run between two `<` longer than the limit, no more `<` than the limit. Without a DOCTYPE there are no
-entities to expand and nothing to fetch; the parser has no network and is given bytes, never a name to open. Text that
-looks like a DOCTYPE or an instruction inside a comment or CDATA is refused too: nobody needs it.
+Why it is safe. lxml with every strict option still takes a DOCTYPE, UTF-7 and an element with 200,000 attributes. So a few
+passes of C code look at the bytes first: only UTF-8 (see `encoding`), no `<!` but comments and CDATA, no `<?` but the
+declaration, no run between two `<` longer than the limit, no more `<` than the limit. Without a DOCTYPE there are no entities
+to expand and nothing to fetch; the parser has no network and gets bytes, never a name to open. Text that looks like a DOCTYPE
+or an instruction inside a comment or CDATA is refused too: nobody needs it.
 """
 
 from __future__ import annotations

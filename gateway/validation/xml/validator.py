@@ -4,8 +4,8 @@ The schema is found by the document's namespace, so versions of a flow stand sid
 once and walked once; the words for a schema failure are looked up only when there is one.
 
 ConfigurationInvalid is raised when the schemas of this site cannot be used, DiskFailed when the file cannot be read;
-whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is expanded or fetched), `xml_catalog`
-(schemas come from disk, `xsi:schemaLocation` is ignored), `xml_explain` (no finding quotes the document).
+whatever a file holds is a finding. Why it is safe: see `guard` (nothing is expanded or fetched), `catalog`
+(schemas come from disk, `xsi:schemaLocation` is ignored), `explain` (no finding quotes the document).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gateway.validation.xml.guard import XmlGuard
 from gateway.validation.xml.parts import oversized, parts, scattered
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset, read_rules
-from gateway.validation.xml.walk import Walked, Walker, place
+from gateway.validation.xml.walk import Walked, Walker, location
 
 if TYPE_CHECKING:
     from gateway.validation.xml.explain import Explainer, Explanation
@@ -103,10 +103,10 @@ class XmlValidator:
         name, record, limits = version.source.name, version.ruleset.record, self._limits
         if (big := oversized(root, record, limits.record)) is not None:
             message = f"One record, or what stands outside the records, has more than {limits.record} elements."
-            return _refused(name, XmlCode.TOO_MANY_NODES, place(big, version.ruleset), message)
+            return _refused(name, XmlCode.TOO_MANY_NODES, location(big, version.ruleset), message)
         if (stranger := scattered(root, record)) is not None:
             message = "Records do not stand together: another element comes between them."
-            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, place(stranger, version.ruleset), message)
+            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, location(stranger, version.ruleset), message)
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)
