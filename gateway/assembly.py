@@ -360,13 +360,13 @@ def _archive(context: StageContext, manifest: bytes, rows: Sequence[Row[Any]]) -
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
-    from gateway.archive.unpacking import Limits, unpack
+    from gateway.archive.unpacking import UnpackLimits, unpack
     from gateway.storage.file_group import Group
 
     def items(content: bytes) -> Sequence[Item]:
         return on_manifest(content).items
 
     with Group(target) as group:
-        unpack(source, target, items, group, Limits(payload_bytes=receive_bytes))
+        unpack(source, target, items, group, UnpackLimits(payload_bytes=receive_bytes))
         group.add_directory(target.parent)
         group.commit()

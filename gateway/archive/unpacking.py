@@ -40,7 +40,7 @@ _EXTENSIONS: Final = 2
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """How much is unpacked at most: the manifest's bytes, all payloads together, and their number."""
 
     payload_bytes: int
@@ -71,7 +71,7 @@ def unpack(
     target: Path,
     on_manifest: Callable[[bytes], Sequence[Expected]],
     group: Group,
-    limits: Limits,
+    limits: UnpackLimits,
     disk: Disk = DISK,
 ) -> list[Unpacked]:
     """Unpack an archive into `target/0001`, `target/0002`, ...; what an earlier attempt left there is removed first.
@@ -95,7 +95,7 @@ def _unpack(
     target: Path,
     on_manifest: Callable[[bytes], Sequence[Expected]],
     group: Group,
-    limits: Limits,
+    limits: UnpackLimits,
     disk: Disk,
 ) -> list[Unpacked]:
     expected = on_manifest(_manifest(stream, limits))
@@ -118,7 +118,7 @@ def _unpack(
     return unpacked
 
 
-def _manifest(stream: _Stream, limits: Limits) -> bytes:
+def _manifest(stream: _Stream, limits: UnpackLimits) -> bytes:
     member = _next_member(stream)
     if member is None or member.name != MANIFEST:
         raise ManifestMissing

@@ -169,7 +169,7 @@ def _entry(descriptor: int, right: Right, mode: int, path: Path, *, fix: bool) -
 
 
 def _is_shared(right: Right, about: os.stat_result) -> bool:
-    """Files and directories that whoever made them keeps: their group counts, and the directory that they lie in."""
+    """Files and directories that stay their maker's: only their group and their directory count."""
     return right.owner == _ROOT and right.files == 0o660 and stat.S_ISREG(about.st_mode)
 
 

@@ -23,7 +23,7 @@ from gateway.storage.durable import DISK, Disk, disk_error
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredFile:
     """A delivered file as the ledger knows it: where it was put, the names it may have there, its size and SHA-256."""
 
     flow: str
@@ -33,13 +33,13 @@ class Delivered:
     sha256: str
 
 
-def read_delivered(inbound: Path, wanted: Delivered) -> tuple[str, bytes] | None:
+def read_delivered(inbound: Path, wanted: DeliveredFile) -> tuple[str, bytes] | None:
     """The name that the file has and its bytes; None where it is not there any more."""
     with _translated("reading a delivered file"), _directory(inbound, wanted) as directory:
         return None if directory is None else _find(directory, wanted)
 
 
-def remove_delivered(inbound: Path, wanted: Delivered, marker: str, disk: Disk = DISK) -> bool:
+def remove_delivered(inbound: Path, wanted: DeliveredFile, marker: str, disk: Disk = DISK) -> bool:
     """Remove the file and the empty marker beside it, durably; False where it is not there any more."""
     with _translated("removing a delivered file"), _directory(inbound, wanted) as directory:
         found = None if directory is None else _find(directory, wanted)
@@ -52,7 +52,7 @@ def remove_delivered(inbound: Path, wanted: Delivered, marker: str, disk: Disk =
         return True
 
 
-def read_given(path: Path, wanted: Delivered) -> bytes:
+def read_given(path: Path, wanted: DeliveredFile) -> bytes:
     """The bytes of a file that somebody names: OriginalOther unless they are those that were delivered."""
     with _translated("reading a file"):
         content = _read(path, None, wanted)
@@ -72,7 +72,7 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def _directory(inbound: Path, wanted: Delivered) -> Iterator[int | None]:
+def _directory(inbound: Path, wanted: DeliveredFile) -> Iterator[int | None]:
     """FLOW/PARTNER below spool/inbound; None where that is no directory."""
     with ExitStack() as stack:
         root = os.open(inbound, DIRECTORY)
@@ -81,14 +81,14 @@ def _directory(inbound: Path, wanted: Delivered) -> Iterator[int | None]:
         yield None if above is None else stack.enter_context(opened(above, wanted.partner))
 
 
-def _find(directory: int, wanted: Delivered) -> tuple[str, bytes] | None:
+def _find(directory: int, wanted: DeliveredFile) -> tuple[str, bytes] | None:
     for name in wanted.names:
         if (content := _read(name, directory, wanted)) is not None:
             return name, content
     return None
 
 
-def _read(name: str | Path, directory: int | None, wanted: Delivered) -> bytes | None:
+def _read(name: str | Path, directory: int | None, wanted: DeliveredFile) -> bytes | None:
     """The bytes of the file of that name, None where it is another file or none."""
     try:
         descriptor = os.open(name, FILE, dir_fd=directory)

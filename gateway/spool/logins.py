@@ -118,7 +118,7 @@ class LoginCounts:
         self._recovered = True
 
     def _turn(self) -> None:
-        """Where the hour is another than that of the counts (a clock may also be put back), those are due."""
+        """When the hour changes, also because the clock was put back, the counts are due."""
         hour = hour_of(self._clock())
         if hour != self._hour:
             self._end_hour()
@@ -176,7 +176,7 @@ def waiting(directory: Path) -> list[str]:
 
 
 def read(path: Path) -> Count:
-    """What a file has counted. No link is followed, nothing but a plain file is waited for, and no more than its bound read."""
+    """The counts in a file. No link is followed, only a plain file is read, and at most MAX_BYTES of it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

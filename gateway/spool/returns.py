@@ -84,7 +84,7 @@ def _says(letter: Path, text: bytes) -> bool:
 
 
 def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -> Path:
-    """Leave the reason alone, of a file that does not come back, and say where it lies. Done twice, it is there once."""
+    """Leave only the reason, for a file that does not come back, and give its path. A second call leaves no second reason."""
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
     reason, text = directory / with_ending(wanted, WHY, tag), why.encode()

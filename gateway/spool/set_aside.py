@@ -120,7 +120,7 @@ class SetAside:
                 self._recover(directory, (flow, partner, transfer), known.get(transfer))
 
     def look(self, *, ending: bool = False) -> list[LateWrite]:
-        """Remove what is certain; what was written to. Whatever is not known at the `ending` is known to the next start."""
+        """Remove what nobody wrote to, and give what was written to. At the `ending` everything is looked at; the next start looks again."""
         now = self._steady()
         wanted, self._changing, self.faults = self._changing, [], []
         while self._due and (ending or self._due[0][0] <= now):
@@ -243,7 +243,7 @@ class SetAside:
                 yield flow, partner, below
 
     def _put_back(self, source: int, transfer: str, target: int, name: str) -> None:
-        """Another file took the name in this very moment: it goes back, and nothing is overwritten."""
+        """Another file took the name meanwhile: it goes back, and nothing is overwritten."""
         for wanted in (name, second_name(name, transfer)):
             try:
                 self._disk.link(transfer, wanted, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)

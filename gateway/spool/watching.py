@@ -41,7 +41,7 @@ class Hint(StrEnum):
 
 
 OnHint = Callable[[Path, Hint], None]
-"""Told of a path and what happened. Called in the watcher's thread: it must return at once, raise nothing."""
+"""Gets a path and what happened. Called in the watcher's thread: it must return at once and raise nothing."""
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileCreatedEvent,

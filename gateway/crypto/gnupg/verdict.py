@@ -6,8 +6,8 @@ and by expired keys). Pure: no file, no process, no clock.
 
 `judge_opening` raises the subclass of EnvelopeRefused that names what is wrong with the message, or, where the fault lies
 on this side, KeyAgentAway, OwnKeyUnusable or CryptoFailed. `judge_sealing` raises PartnerKeyUnusable, OwnKeyUnusable,
-KeyAgentAway or CryptoFailed. A keyword that this module has never heard of is not passed over: it is CryptoFailed, since
-gpg is then newer than what was checked here.
+KeyAgentAway or CryptoFailed. A keyword that this module does not know is CryptoFailed: gpg is then newer than
+what was checked here.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
             raise EnvelopeNotOpenPgp("GnuPG found no message.")
         raise CryptoFailed(f"GnuPG did not read the message (exit status {run.returncode}{_trouble(run)}).")
     if counts["BADMDC"] or counts["ERRMDC"]:
-        # What altered bytes look like decrypted is chance; nothing is read into the lines that follow from it.
+        # Altered bytes decrypt to random ones, so the lines that follow mean nothing.
         raise EnvelopeDamaged
     ours = terms.encryption_ids()
     if counts["NEED_PASSPHRASE_SYM"] or any(recipient not in ours for recipient in recipients) or not recipients:

@@ -12,7 +12,7 @@ from typing import Final
 
 _LARGEST_PIECE: Final = 128 * 1024
 _PIECES_A_SECOND: Final = 8
-"""A thread is never asleep for much longer than a piece of each connection takes: it has to hear that it must stop."""
+"""A thread never sleeps much longer than a piece of each connection takes, so that it can be stopped."""
 
 
 class Bandwidth:

@@ -22,7 +22,16 @@ from paramiko.sftp import SFTPError
 from gateway.errors import ExtensionUnserved, GreetingPrinted, LinkTimeout
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode
 from gateway.transport.sftp.habits import FSYNC, OFFERS, Habits
-from gateway.transport.sftp.packets import AnswerKind, Attributes, Entry, Mode, Reader, Request, string, text
+from gateway.transport.sftp.packets import (
+    AnswerKind,
+    Attributes,
+    DirectoryEntry,
+    Mode,
+    PacketReader,
+    Request,
+    string,
+    text,
+)
 from gateway.transport.sftp.timeouts import Watch
 
 VERSION: Final = 3
@@ -43,7 +52,7 @@ class SftpChannel:
         self._habits = habits
         self._last = 0
         self._due: set[int] = set()
-        self._early: dict[int, tuple[int, Reader]] = {}
+        self._early: dict[int, tuple[int, PacketReader]] = {}
         self.extensions: Mapping[str, str] = self._hello()
         self._refused: set[str] = set()
         self.largest_write, self.largest_read = self._limits()
@@ -60,7 +69,7 @@ class SftpChannel:
         self._due.add(self._last)
         return self._last
 
-    def answer(self, number: int) -> tuple[int, Reader]:
+    def answer(self, number: int) -> tuple[int, PacketReader]:
         """The answer to request `number`; answers to others that come first are kept for them."""
         while number not in self._early:
             kind, reader = self._receive()
@@ -81,7 +90,7 @@ class SftpChannel:
         """Whether an answer can be had without waiting."""
         return bool(self._early) or self._channel.recv_ready()
 
-    def require(self, number: int, wanted: AnswerKind, what: str) -> Reader:
+    def require(self, number: int, wanted: AnswerKind, what: str) -> PacketReader:
         """The answer to `number`, which must be `wanted`; SftpStatus when the server says no."""
         kind, reader = self.answer(number)
         if kind == AnswerKind.STATUS:
@@ -132,11 +141,11 @@ class SftpChannel:
         """Whether the extension may be asked for: offered, and not known as one that is not served."""
         return extension in self.extensions and extension not in self._refused and not self._habits.avoids(extension)
 
-    def extended(self, extension: str, wanted: AnswerKind, *fields: bytes) -> Reader | None:
+    def extended(self, extension: str, wanted: AnswerKind, *fields: bytes) -> PacketReader | None:
         """What the server answers to an extension; None where it does not offer it, or offers it and says no.
 
         Nobody needs what these do, so whatever it says instead is no failure: it is noted, and asked for no more in this
-        session. One that hangs up or falls silent over it is found out by the second time: ExtensionUnserved.
+        session. ExtensionUnserved for a server that hangs up or falls silent over it a second time.
         """
         if not self.offers(extension):
             return None
@@ -191,10 +200,10 @@ class SftpChannel:
             raise SFTPError("realpath gave no single name")
         return text(reader.string())
 
-    def list(self, path: str) -> list[Entry]:
+    def list(self, path: str) -> list[DirectoryEntry]:
         """The entries of a directory, `.` and `..` among them, at most `_MOST_ENTRIES`."""
         handle = self.require(self.submit(Request.OPENDIR, string(path)), AnswerKind.HANDLE, "opendir").string()
-        entries: list[Entry] = []
+        entries: list[DirectoryEntry] = []
         while len(entries) < _MOST_ENTRIES:
             try:
                 reader = self.require(self.submit(Request.READDIR, string(handle)), AnswerKind.NAME, "readdir")
@@ -205,7 +214,7 @@ class SftpChannel:
             for _ in range(reader.number()):
                 name = text(reader.string())
                 reader.string()
-                entries.append(Entry(name, reader.attributes()))
+                entries.append(DirectoryEntry(name, reader.attributes()))
         self.close_handle(handle)
         return entries
 
@@ -267,7 +276,7 @@ class SftpChannel:
                 raise EOFError
             rest = rest[sent:]
 
-    def _receive(self, *, first: bool = False) -> tuple[int, Reader]:
+    def _receive(self, *, first: bool = False) -> tuple[int, PacketReader]:
         head = self._take(4)
         size = int.from_bytes(head, "big")
         # Text taken for a length is at least 0x09000000, so it is never a length that could be right.
@@ -277,7 +286,7 @@ class SftpChannel:
             raise SFTPError("an answer out of all proportion")
         data = self._take(size)
         self._watch.progress()
-        return data[0], Reader(data[1:])
+        return data[0], PacketReader(data[1:])
 
     def _take(self, size: int) -> bytes:
         pieces: list[bytes] = []

@@ -17,7 +17,7 @@ _FORGOTTEN_AFTER: Final = 86400.0
 
 
 class Habit(StrEnum):
-    """Each is what the server does, and what is done instead: a line of the log, in the gateway's own words."""
+    """What the server does, and what the gateway does about it: a line of the log."""
 
     FSYNC = "fsync is offered and not served: that the file is durable, the receipt alone shows"
     LIMITS = "limits is offered and not served: requests are kept to 32 KiB"

@@ -69,14 +69,14 @@ class Attributes:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DirectoryEntry:
     """One line of a directory."""
 
     name: str
     attributes: Attributes
 
 
-class Reader:
+class PacketReader:
     """Takes an answer apart; a short one is an SFTPError."""
 
     def __init__(self, data: bytes) -> None:

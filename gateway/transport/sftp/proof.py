@@ -18,7 +18,7 @@ from gateway.transport.sftp.habits import Habit, Habits
 from gateway.transport.sftp.packets import Attributes, Mode
 
 NOBODYS: Final = ".absent" + PART
-"""Behind any name this makes one that nobody has: what is said about it is the server's word for missing."""
+"""Behind any name this makes one that nobody has: the server's answer about it is how it reports a missing file."""
 
 _LONGEST: Final = 1 << 50
 

@@ -82,7 +82,7 @@ def _watch(sshd: subprocess.Popen[bytes], gateway: int, wakeup: int) -> None:
 
 
 def _end(sshd: subprocess.Popen[bytes]) -> None:
-    """End sshd, then every session that it left to us: asked first, made to after two seconds."""
+    """End sshd, then every session that it left to us: SIGTERM first, SIGKILL after two seconds."""
     deadline = time.monotonic() + _GRACE_SECONDS
     if sshd.poll() is None:
         sshd.terminate()

@@ -92,7 +92,7 @@ class Connections:
         self._owners = owners
 
     def read(self, message: str, now: float) -> Iterator[Attempt]:
-        """What has come out by this message of sshd's; `now` counts seconds and never goes back."""
+        """Log-ins that this message of sshd's completes; `now` counts seconds and never goes back."""
         if said := _OPENED.fullmatch(message):
             yield from self._ended(_peer(said))  # sshd never told how the one before at that port ended
             while len(self._open) >= MOST:

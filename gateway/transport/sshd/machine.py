@@ -78,7 +78,7 @@ def needs_pam(spec: ServerSpec) -> bool:
 
 
 def may_set_attributes(spec: ServerSpec) -> bool:
-    """Whether partners may ask for times and modes, because the kernel sees to it that nothing comes of it."""
+    """Whether partners may ask for times and modes, because the kernel ignores them."""
     return can_ignore_attributes() and not needs_pam(spec)  # PAM's session modules may have modes to set
 
 

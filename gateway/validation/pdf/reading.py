@@ -275,7 +275,7 @@ def _of_pages(code: str) -> Breach:
 
 
 def _warnings(pdf: pikepdf.Pdf) -> Iterator[Finding]:
-    """Each place that qpdf warned about. Its words may quote the file: only their kind and the object's number are taken."""
+    """Each place that qpdf warned about. Its messages may quote the file: only their kind and the object's number are taken."""
     said = [str(warning) for warning in pdf.get_warnings()]
     return iter(dict.fromkeys(unreadable(trouble_of(words), _location_of(words)) for words in said))
 

@@ -85,7 +85,7 @@ class PdfValidator:
         return self._read_again(content, reading)
 
     def _read_again(self, content: bytes, first: Reading) -> Report:
-        """Judge a file that qpdf could not read without a word."""
+        """Judge a file that qpdf could not read, or only with warnings."""
         content = content.rstrip(WHITE)
         try:
             layout = survey(content, self._limits.max_objects, unpack)
@@ -98,7 +98,7 @@ class PdfValidator:
         return self._report([*first.findings, *again.findings, *again.tree, *again.troubles], again.pages)
 
     def _is_sound_before(self, content: bytes) -> bool:
-        """Whether what was there before the last update is a PDF that qpdf reads without a word, and that could pass itself.
+        """Whether what was there before the last update is a PDF that qpdf reads without a warning, and that would pass.
 
         Readers that look through the file for objects come across it.
         """

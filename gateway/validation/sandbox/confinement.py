@@ -48,7 +48,7 @@ class WorkerLimits:
 
 
 def confine(memory: int, open_files: int, written: int, parent: int) -> None:
-    """Take on the limits for good. `parent` is the process that must be there; without it, there is nobody to serve."""
+    """Set the limits for good. ProcessLookupError where the process `parent` has ended: then there is nobody to serve."""
     _isolate_network()
     refuse_new_privileges()
     refuse_inspection()

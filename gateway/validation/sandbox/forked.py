@@ -19,7 +19,7 @@ _ENDED_BROKEN: Final = 3
 
 
 class Forked:
-    """The copy at work, from the moment this is made until it is closed. OSError is raised where there is no room for one."""
+    """A copy that works from the making of this object until `close`. OSError where no process can be made."""
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         outlet, inlet = os.pipe()
@@ -36,7 +36,7 @@ class Forked:
         self._pipe = os.fdopen(outlet, "rb")
 
     def answer(self) -> bytes | None:
-        """What it found, once it has; None where it died of it. To be asked once."""
+        """Wait for the answer; None where the copy ended without one. To be called once."""
         content = self._pipe.read()
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0

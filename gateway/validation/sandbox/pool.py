@@ -30,7 +30,7 @@ _DEPTH: Final = 8
 _AHEAD_BYTES: Final = 1 << 20
 """No job is queued behind this much reading: another worker may be free earlier."""
 _FRUITLESS: Final = 4
-"""Workers that may die one after the other without having answered anything."""
+"""Workers that may exit one after the other without an answer."""
 DEFAULT_LIMITS: Final = WorkerLimits()
 
 Answer = tuple[Job, Report | Crash]
@@ -67,7 +67,7 @@ class Sandbox:
         return tuple(reader.pid for reader in self._readers)
 
     def validate(self, jobs: Sequence[Job]) -> Iterator[Answer]:
-        """Read every file, in whatever order they are done; exactly one answer for each job.
+        """Read every file; exactly one answer for each job, in the order in which they are done.
 
         KeyError is raised for a flow without a plan. A caller that stops listening loses nothing but the workers that
         were busy.
@@ -138,7 +138,7 @@ class Sandbox:
                     reader.give(self._number, waiting.popleft())
 
     def _gather(self, waiting: deque[Job]) -> list[Answer]:
-        """Wait until somebody says something or is too late, and take what there is."""
+        """Wait until a worker answers or is too late, and take the answers."""
         deadlines = [deadline for reader in self._readers if (deadline := reader.deadline) is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         talking = {key.data for key, _ in self._selector.select(timeout)}
