@@ -25,7 +25,7 @@ from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
-    from gateway.archive.consignment import ArchiveWriter
+    from gateway.archive.packing import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.logs import Logger
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.inbound.collect import Uploads
     from gateway.transport.contract import Transport
-    from gateway.transport.sshd.config import ServerSpec
+    from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox.pool import Sandbox
     from gateway.validation.virus_scanner import Clamd
@@ -96,7 +96,6 @@ def scanner(settings: Settings) -> Clamd | None:
 
 def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
-    from gateway.spool.back_office_answers import Outcomes
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
     from gateway.spool.passed_over import PassedOver
@@ -125,7 +124,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
         admit,
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        Answer(context, Outcomes(context.home.outcomes, settle, words, passed_over=passed_over)),
+        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, words, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
@@ -173,14 +172,14 @@ def link_stages(context: StageContext, wake: Callable[[], None], uploads: Upload
 
 def open_pgp(settings: Settings) -> OpenPgp:
     """The OpenPGP engine of a site."""
-    from gateway.crypto.contract import OldKey, Rotations
+    from gateway.crypto.contract import FormerKey, Rotations
     from gateway.crypto.gnupg.engine import GnuPgEngine
 
     pinned = {code: partner.fingerprint for code, partner in settings.partners.items()}
     rotations = Rotations(
         own=settings.keys.old_openpgp,
         partners={
-            code: OldKey(partner.old_fingerprint, partner.old_fingerprint_until.timestamp())
+            code: FormerKey(partner.old_fingerprint, partner.old_fingerprint_until.timestamp())
             for code, partner in settings.partners.items()
             if partner.old_fingerprint is not None and partner.old_fingerprint_until is not None
         },
@@ -237,7 +236,7 @@ def transport(settings: Settings, partner: Partner, note: Callable[[str], None] 
 
 def server_spec(settings: Settings) -> ServerSpec:
     """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
-    from gateway.transport.sshd.config import Account, Chroot, ServerSpec
+    from gateway.transport.sshd.spec import Account, Chroot, ServerSpec
 
     home, server = settings.home, settings.sftp_server
     accounts = tuple(
@@ -279,19 +278,19 @@ class _InCustody:
 
 
 def _archive(context: StageContext, manifest: bytes, rows: Sequence[Transfer]) -> ArchiveWriter:
-    from gateway.archive.consignment import ArchiveWriter
+    from gateway.archive.packing import ArchiveWriter
 
     return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:
-    from gateway.archive.consignment import Limits, unpack
-    from gateway.storage.durable import Group
+    from gateway.archive.unpacking import UnpackLimits, unpack
+    from gateway.storage.file_group import Group
 
     def items(content: bytes) -> Sequence[Item]:
         return on_manifest(content).items
 
     with Group(target) as group:
-        unpack(source, target, items, group, Limits(payload_bytes=receive_bytes))
+        unpack(source, target, items, group, UnpackLimits(payload_bytes=receive_bytes))
         group.add_directory(target.parent)
         group.commit()

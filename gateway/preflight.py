@@ -24,6 +24,7 @@ from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import CardRefused, ServerFailed
 from gateway.settings import read
+from gateway.settings.check import check as check_files
 from gateway.settings.faults import Fault
 from gateway.settings.home import Home
 from gateway.settings.locate import Path as KeyPath
@@ -31,8 +32,8 @@ from gateway.settings.model import Partner, Settings, Stopped
 from gateway.settings.rules import Broken, between, within
 from gateway.settings.secrets import Secrets
 from gateway.transport.keys import parse_public_key
-from gateway.transport.sshd.config import account_faults
-from gateway.transport.sshd.server import check_server, machine_faults
+from gateway.transport.sshd.machine import check_server, machine_faults
+from gateway.transport.sshd.spec import account_faults
 
 NO_CERTIFICATE = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
 OTHER_CERTIFICATE = (
@@ -58,7 +59,7 @@ def fit(settings: Settings, now: float | None = None) -> Settings:
 
 def check(home: Home, secrets: Secrets) -> tuple[Fault, ...]:
     """Every fault of the site: of files, directories, keys, the SFTP server, and of what each partner needs."""
-    faults = {*read.check(home, secrets)}
+    faults = {*check_files(home, secrets)}
     settings, _ = read.examine(home)
     if settings is not None:
         settings = fit(settings)

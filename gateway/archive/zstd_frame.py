@@ -9,11 +9,12 @@ which is at most 128 KiB of content, at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import zstandard
 
 from gateway.errors import ArchiveDamaged, ArchiveTooLarge
+from gateway.storage.byte_reader import ByteReader
 
 WINDOW: Final = 8 << 20
 """What `zstd` without `--ultra` or `--long` needs at most."""
@@ -22,12 +23,6 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _BLOCK: Final = 128 << 10
 _RAW, _RLE, _COMPRESSED = 0, 1, 2
 _EMPTY_BLOCKS: Final = 1024
-
-
-class ByteReader(Protocol):
-    """Anything with `read(n)`: at most n bytes, empty at the end."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
 
 
 def content(source: ByteReader) -> Iterator[bytes]:

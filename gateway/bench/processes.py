@@ -1,14 +1,13 @@
 """What a run costs, whoever does the work: processor time and peak memory of every process below this one.
 
 Linux only. Raises OSError where /proc cannot be read. Children whose parent ends are handed to this process instead of to
-init (`become_reaper`), so that agents and servers that part from their starters are counted as well. Processor time of a
+init (`linux.process.adopt_orphans`), so that agents and servers that part from their starters are counted as well. Processor time of a
 process that ended is in its parent's account. Memory is the kernel's own high-water mark of each process, looked at four
 times a second and at the end; of processes that live shorter than that, the largest that was seen.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
@@ -19,14 +18,8 @@ from typing import Final, Self
 
 from gateway.bench.contract import Cost
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_EVERY: Final = 0.25
 _PROC: Final = Path("/proc")
-
-
-def become_reaper() -> None:
-    """Take the orphans among this process's descendants as its own children."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class Meter:

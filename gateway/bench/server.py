@@ -19,7 +19,8 @@ from typing import Final
 
 from gateway.bench.contract import BenchUnavailable, BenchVoid
 from gateway.transport.keys import make_key_pair
-from gateway.transport.sshd.config import ServerSpec, render_config
+from gateway.transport.sshd.config import render_config
+from gateway.transport.sshd.spec import ServerSpec
 
 _PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 _START_SECONDS: Final = 15.0

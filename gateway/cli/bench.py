@@ -56,9 +56,9 @@ def bench(
       gateway bench --workload claims --json
       gateway bench --out docs/measured
     """
-    from gateway.bench.processes import become_reaper  # noqa: PLC0415 - slow to import
     from gateway.bench.report import tables  # noqa: PLC0415 - as above
     from gateway.bench.workloads import WORKLOADS  # noqa: PLC0415 - as above
+    from gateway.linux.process import adopt_orphans  # noqa: PLC0415 - slow to import
 
     if list_only:
         output.show_table(("WORKLOAD", "WHAT"), [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
@@ -66,7 +66,7 @@ def bench(
     for name in wanted:
         if name not in WORKLOADS:
             raise UsageWrong(f"There is no workload {name!r}: there are {', '.join(WORKLOADS)}.")
-    become_reaper()
+    adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the sites would go on without us
     outcomes = []
     with _place(directory) as root, ExitStack() as stack:

@@ -22,7 +22,7 @@ from gateway.logs import safe_text
 from gateway.settings.flow_settings import LaidSettings
 from gateway.settings.model import Settings, Validation
 from gateway.settings.resources import resource
-from gateway.spool.names import beside, check_name
+from gateway.spool.names import check_name, second_name
 from gateway.stages import redirecting
 from gateway.stages.inspection import describe
 from gateway.stages.redirecting import Order, Passed
@@ -205,7 +205,7 @@ def _settings(ctx: click.Context) -> Settings | None:
 def _context(directory: Path, original: Original, transfer: str) -> Path:
     """Put the original there, under its name or, where another file has that, under the second name of deliveries."""
     make_directory(directory.absolute(), 0o750)
-    for name in (original.name, beside(original.name, transfer)):
+    for name in (original.name, second_name(original.name, transfer)):
         path = directory / name
         if write_new_file(path, original.content, mode=0o640) or _is_the_same(path, original):
             return path

@@ -73,14 +73,12 @@ def holds_keys(settings: Settings) -> bool:
 
 def has_landlock() -> bool:
     """Whether this kernel can confine writes."""
-    return _kernel_can(
-        "from gateway.transport.sshd.landlock import confine_writes; attempt = lambda: confine_writes([])"
-    )
+    return _kernel_can("from gateway.linux.landlock import confine_writes; attempt = lambda: confine_writes([])")
 
 
 def has_seccomp() -> bool:
     """Whether this kernel can take the network away from a process."""
-    return _kernel_can("from gateway.daemon.seccomp import refuse_network as attempt")
+    return _kernel_can("from gateway.linux.seccomp import refuse_network as attempt")
 
 
 def _kernel_can(attempt: str) -> bool:
@@ -98,6 +96,6 @@ def _kernel_can(attempt: str) -> bool:
 
 def chroot_fault(home: Home) -> str | None:
     """Why partners cannot be shut into the landing, or None."""
-    from gateway.transport.sshd.server import chroot_fault as fault_of
+    from gateway.transport.sshd.machine import chroot_fault as fault_of
 
     return fault_of(home.landing)

@@ -1,4 +1,4 @@
-"""What the gateway asks of an OpenPGP engine. One implementation: `gnupg_engine` (see docs/adr).
+"""What the gateway asks of an OpenPGP engine. One implementation: `gnupg.engine` (see docs/adr).
 
 Errors: `seal` raises OwnKeyUnusable, PartnerKeyUnusable, KeyAgentAway, CryptoFailed, DiskFull, DiskFailed.
 What reading its plaintext raises goes through `seal` as it is. `open` raises a subclass of EnvelopeRefused for anything
@@ -13,11 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-
-class ByteReader(Protocol):
-    """Anything with `read(n)`: at most n bytes, empty at the end."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
+from gateway.storage.byte_reader import ByteReader
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class OldKey:
+class FormerKey:
     """The key that an owner had before: its primary fingerprint, and until when what it signed is still accepted
     (seconds since 1970).
     """
@@ -81,7 +77,7 @@ class Rotations:
     """
 
     own: str | None = None
-    partners: Mapping[str, OldKey] = field(default_factory=dict)
+    partners: Mapping[str, FormerKey] = field(default_factory=dict)
     revoked: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 

@@ -1,13 +1,12 @@
 """The outermost packets of a sealed file, read before gpg sees it.
 
-gpg's status lines do not tell everything that the acceptance rule needs: it says nothing of a passphrase that opens the
-message beside our key, and accepts packets that follow the message. So the frame is checked here: one public-key
-encrypted session key for us, one integrity-protected encrypted packet, and the end of the file (RFC 4880 sections 4.2,
-5.1 and 5.13).
+gpg's status lines do not tell everything that the acceptance rule needs: gpg does not report a passphrase that opens the
+message beside our key, and accepts packets that follow the message. So they are checked here: one public-key encrypted session
+key for us, one integrity-protected encrypted packet, and the end of the file (RFC 4880 sections 4.2, 5.1 and 5.13).
 
-Raises EnvelopeArmoured, EnvelopeClearSigned, EnvelopeNotOpenPgp, EnvelopeUnsupported, EnvelopeNotEncrypted,
-EnvelopeRecipient, EnvelopeMoreRecipients, EnvelopeNoIntegrity, EnvelopeDamaged, EnvelopeTruncated, EnvelopeTrailing. Safe because it reads headers only, at most one for each 512 bytes of file, and
-holds none of the content.
+Raises EnvelopeArmoured, EnvelopeClearSigned, EnvelopeNotOpenPgp, EnvelopeUnsupported, EnvelopeNotEncrypted, EnvelopeRecipient,
+EnvelopeMoreRecipients, EnvelopeNoIntegrity, EnvelopeDamaged, EnvelopeTruncated, EnvelopeTrailing. Safe because it reads headers
+only, at most one for each 512 bytes of file, and keeps none of the content.
 """
 
 from __future__ import annotations

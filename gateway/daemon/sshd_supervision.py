@@ -18,9 +18,11 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
 from gateway.spool.logins import LoginCounts
-from gateway.transport.sshd.config import ServerSpec, logins
+from gateway.transport.sshd.config import logins
 from gateway.transport.sshd.logins import Attempt, Connections
-from gateway.transport.sshd.server import ManagedServer, check_server
+from gateway.transport.sshd.machine import check_server
+from gateway.transport.sshd.server import ManagedServer
+from gateway.transport.sshd.spec import ServerSpec
 
 _PATIENCE: Final = 30.0
 """Seconds until counts that could not be written are tried again."""
@@ -113,7 +115,7 @@ class Server:
     def _said(self, message: str) -> None:
         self._log.info("server.logged", reason=message)
         with self._lock:
-            attempts = list(self._connections.hear(message, time.monotonic()))
+            attempts = list(self._connections.read(message, time.monotonic()))
         self._came_out(attempts)
 
     def _came_out(self, attempts: Iterable[Attempt]) -> None:

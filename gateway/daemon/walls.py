@@ -1,7 +1,7 @@
 """What a role gives up before it opens anything: limits, new rights, core dumps, being looked into, and the network.
 
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
-reads its memory (root's can), private files, and bounds on memory, open files and the size of a file. The right to ask
+reads its memory (root's can), private files, and limits on memory, open files and the size of a file. The right to ask
 who has a file open (CAP_LEASE), which a unit may give, stays with inspect alone. A role that must
 not talk to anybody (inspect, vault) moreover loses every socket but Unix ones, where the kernel has seccomp; inspect
 keeps the network where the configuration gives it a virus scanner at a TCP address.
@@ -12,28 +12,26 @@ of processes, which the kernel counts by account and not by role (the systemd un
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import resource
 import signal
-import struct
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.daemon.roles import Role
-from gateway.daemon.seccomp import refuse_network
 from gateway.errors import RoleUnconfined, WrongAccount
+from gateway.linux.process import (
+    keep_capabilities,
+    limit_resource,
+    refuse_inspection,
+    refuse_new_privileges,
+    signal_at_parents_end,
+)
+from gateway.linux.seccomp import refuse_network
 from gateway.settings.model import Settings
 from gateway.settings.values import GIB
 
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_DUMPABLE: Final = 4
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_CAP_AMBIENT: Final = 47
-_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
-_CAPABILITY_VERSION: Final = 0x20080522
-_CAPABILITY_BYTES: Final = 24
 _LEASE: Final = 1 << 28
 
 _SILENT: Final = (Role.INSPECT, Role.VAULT)
@@ -43,7 +41,7 @@ _FILE_BYTES: Final = 64 * GIB
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RoleLimits:
     """What one role may use: bytes of address space, which threads and libraries take much of without using it."""
 
     memory: int = 4 * GIB
@@ -51,7 +49,7 @@ class Bounds:
     file_bytes: int = _FILE_BYTES
 
 
-DEFAULT_BOUNDS: Final = Bounds()
+DEFAULT_LIMITS: Final = RoleLimits()
 
 
 def require_account(settings: Settings, role: str) -> None:
@@ -73,18 +71,18 @@ def may_talk(settings: Settings, role: str) -> bool:
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 
 
-def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[str, ...]:
+def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
     """Give it all up, for good and for every child; what is in force, in words for the log."""
     os.umask(settings.umask)
     try:
-        _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_AS, bounds.memory)
-        _limit(resource.RLIMIT_NOFILE, bounds.files)
-        _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        _prctl(_PR_SET_DUMPABLE, 0)
+        limit_resource(resource.RLIMIT_CORE, 0)
+        limit_resource(resource.RLIMIT_AS, limits.memory)
+        limit_resource(resource.RLIMIT_NOFILE, limits.files)
+        limit_resource(resource.RLIMIT_FSIZE, limits.file_bytes)
+        refuse_new_privileges()
+        refuse_inspection()
         if os.geteuid() != 0:
-            _give_up_capabilities(keep=_LEASE if role == Role.INSPECT else 0)
+            keep_capabilities(_LEASE if role == Role.INSPECT else 0)
         closed = not may_talk(settings, role) and refuse_network()
     except OSError as error:
         raise RoleUnconfined(f"{role} cannot be confined: {error.strerror}") from error
@@ -94,43 +92,11 @@ def confine(settings: Settings, role: str, bounds: Bounds = DEFAULT_BOUNDS) -> t
         network = "network open"
     else:
         network = "network open: no seccomp here"
-    return (network, "no new privileges", "no core dumps", f"memory {bounds.memory >> 20} MiB", f"{bounds.files} files")
+    return (network, "no new privileges", "no core dumps", f"memory {limits.memory >> 20} MiB", f"{limits.files} files")
 
 
 def die_with(supervisor: int) -> None:
     """Be told to end when the supervisor has; at once where it has already."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal_at_parents_end(signal.SIGTERM)
     if os.getppid() != supervisor:
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _limit(which: int, value: int) -> None:
-    """Bound a resource, now and for good; where less is allowed already, that stays."""
-    _, hard = resource.getrlimit(which)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (value, value))
-
-
-def _give_up_capabilities(keep: int) -> None:
-    """Keep of this process's capabilities those in the bit set `keep`, and let no program that it starts have any."""
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
-    held = ctypes.create_string_buffer(_CAPABILITY_BYTES)
-    _syscall("capget", ctypes.c_char_p(header), held)
-    words = struct.unpack("=6I", held.raw)
-    permitted = (words[1] | words[4] << 32) & keep
-    low, high = permitted & 0xFFFF_FFFF, permitted >> 32
-    _syscall("capset", ctypes.c_char_p(header), ctypes.c_char_p(struct.pack("=6I", low, low, 0, high, high, 0)))
-
-
-def _syscall(name: str, *arguments: object) -> None:
-    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def _prctl(option: int, value: int) -> None:
-    unused = ctypes.c_ulong(0)
-    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), unused, unused, unused) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

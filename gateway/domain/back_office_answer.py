@@ -1,8 +1,7 @@
-"""The back office's word about a file that it was given: `NAME.accepted`, or `NAME.rejected` with the reason inside.
+"""The back office's answer about a file that it was given: `NAME.accepted`, or `NAME.rejected` with the reason inside.
 
-Raises nothing. Pure: names and bytes in, meaning out. Safe because a reason is text of a program that we do not know: what
-is no printable character goes, its length is bounded, and whatever looks like a National Insurance number is masked
-before anything is stored or sent.
+Pure; raises nothing. A reason is text of a program that we do not know. So unprintable characters go, its length is bounded, and
+whatever looks like a National Insurance number is masked before anything is stored or sent.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ MAX_REASON: Final = 2000
 """Characters of a reason; a receipt's field holds 4,000."""
 
 
-class Word(StrEnum):
+class BackOfficeAnswer(StrEnum):
     """What a back office can say; the value is the ending of the file's name."""
 
     ACCEPTED = "accepted"
@@ -31,12 +30,12 @@ class Word(StrEnum):
 
 
 class AnswerVerdict(StrEnum):
-    """What becomes of a word."""
+    """What becomes of an answer."""
 
-    HEARD = auto()
-    """It is the first one about its transfer."""
+    FIRST = auto()
+    """No other came before it about its transfer."""
     KNOWN = auto()
-    """It was heard before, or says what another said before it."""
+    """It was taken before, or says what another said before it."""
     EARLY = auto()
     """Its file is being delivered at this moment: it waits."""
     CONTRARY = auto()
@@ -60,39 +59,42 @@ class Delivered(Protocol):
 Candidate = TypeVar("Candidate", bound=Delivered)
 
 
-def spoken_about(name: str) -> tuple[str, Word] | None:
-    """What a file in spool/outcomes is about, and what it says; None where its name says nothing."""
+def parse_name(name: str) -> tuple[str, BackOfficeAnswer] | None:
+    """What a file in spool/outcomes is about, and the answer; None where its name says nothing."""
     subject, _, ending = name.rpartition(".")
-    return (subject, Word(ending)) if subject and ending in set(Word) else None
+    return (subject, BackOfficeAnswer(ending)) if subject and ending in set(BackOfficeAnswer) else None
 
 
 def judge(
-    word: Word, fingerprint: str, candidates: Iterable[Candidate], heard: dict[int, Word]
+    answer: BackOfficeAnswer,
+    fingerprint: str,
+    candidates: Iterable[Candidate],
+    pending: dict[int, BackOfficeAnswer],
 ) -> tuple[AnswerVerdict, Candidate | None]:
-    """What becomes of a word about these transfers, and the one that it answers where it is heard.
+    """What becomes of an answer about these transfers, and the one that it answers where it is the first.
 
-    `candidates` are those that the name fits, `heard` what was said of some of them a moment ago and is not written down
-    yet. A name that fits several unanswered files answers none of them: nobody could tell which was meant.
+    `candidates` are those that the name fits. `pending` are the answers of this batch, which are not written down yet. A name
+    that fits several unanswered files answers none of them: nobody could tell which was meant.
     """
     rows = list(candidates)
     if any(row.answer_file == fingerprint for row in rows):
         return AnswerVerdict.KNOWN, None
-    answers = {row.key: heard.get(row.key) or _said(row) for row in rows if row.state != State.OPENED}
+    answers = {row.key: pending.get(row.key) or _recorded(row) for row in rows if row.state != State.OPENED}
     waiting = [row for row in rows if row.state == State.OPENED or answers[row.key] is None]
     if len(waiting) > 1:
         return AnswerVerdict.AMBIGUOUS, None
     if waiting:
         early = waiting[0].state == State.OPENED
-        return (AnswerVerdict.EARLY, None) if early else (AnswerVerdict.HEARD, waiting[0])
+        return (AnswerVerdict.EARLY, None) if early else (AnswerVerdict.FIRST, waiting[0])
     if not rows:
         return AnswerVerdict.UNMATCHED, None
-    return (AnswerVerdict.KNOWN if set(answers.values()) == {word} else AnswerVerdict.CONTRARY), None
+    return (AnswerVerdict.KNOWN if set(answers.values()) == {answer} else AnswerVerdict.CONTRARY), None
 
 
-def _said(row: Delivered) -> Word | None:
+def _recorded(row: Delivered) -> BackOfficeAnswer | None:
     if not row.is_answered:
         return None
-    return Word.ACCEPTED if row.state == State.INGESTED else Word.REJECTED
+    return BackOfficeAnswer.ACCEPTED if row.state == State.INGESTED else BackOfficeAnswer.REJECTED
 
 
 def reason_of(content: bytes) -> str | None:

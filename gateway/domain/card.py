@@ -152,11 +152,11 @@ def parse(data: bytes) -> Card:
     try:
         return Card.model_validate(values)
     except ValidationError as error:
-        names = sorted({_place(detail["loc"]) for detail in error.errors(include_input=False)})
+        names = sorted({_location(detail["loc"]) for detail in error.errors(include_input=False)})
         raise CardRefused(f"The card is not valid: see {', '.join(names)}.") from error
 
 
-def _place(location: Sequence[str | int]) -> str:
+def _location(location: Sequence[str | int]) -> str:
     """Where a fault is, in words of ours: what a card has for keys of `signatures` is not repeated."""
     return "signatures" if location[:1] == ("signatures",) else ".".join(map(str, location))
 

@@ -1,9 +1,9 @@
 """What the name of an extract says: which authority it is of; and which names are of one form.
 
 Names are seen to begin with `hb` and the authority's code: `hb9991_SHBE_555086k May 2013.csv`, `hbE08000004_SHBE_602756g
-November 2026.csv`. An official rule for them is not published, so the code of the ONS, which looks like nothing else, is
-found anywhere; four digits, which could be a year or a serial number, only behind `hb`. No row of an extract names its
-authority. Pure, and raises nothing.
+November 2026.csv`. No official rule is published. So a code of the ONS, which looks like nothing else, is found anywhere; four
+digits, which could be a year or a serial number, only behind `hb`. No row of an extract names its authority. Pure, and raises
+nothing.
 """
 
 from __future__ import annotations

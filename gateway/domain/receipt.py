@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 class Level(StrEnum):
-    """Whose word it is: the gateway's (`delivered`), or the back office's (`ingested`)."""
+    """Who answers: the gateway (`delivered`), or the back office (`ingested`)."""
 
     DELIVERED = "delivered"
     INGESTED = "ingested"

@@ -1,7 +1,7 @@
 """The referral loop: which answer closes which referral, and which answers nobody asked for.
 
 A referral is known by the authority that it went to and its RMS number. It is answered by that authority's outcome, or by
-an R record of its extract that names the number (field 316), whichever came first. Another authority's word does not
+an R record of its extract that names the number (field 316), whichever came first. Another authority's answer does not
 close it. Pure: no clock, no I/O, and nothing is raised.
 """
 

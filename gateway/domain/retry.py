@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter, so that 300 partners coming back do not meet a herd.
+"""When to try again: exponential backoff with full jitter, so that 300 partners do not come back at the same moment.
 
 And whether a moment that was set earlier has come, whatever the clock did meanwhile.
 """
@@ -6,13 +6,13 @@ And whether a moment that was set earlier has come, whatever the clock did meanw
 from __future__ import annotations
 
 
-def delay(attempt: int, *, base: float, cap: float, chance: float) -> float:
-    """Seconds to wait after the attempt number `attempt` (1 is the first); `chance` is uniform in [0, 1).
+def delay(attempt: int, *, base: float, cap: float, random_float: float) -> float:
+    """Seconds to wait after the attempt number `attempt` (1 is the first); `random_float` is uniform in [0, 1).
 
     Full jitter: a uniform draw between nothing and min(cap, base * 2^(attempt-1)).
     """
     # 2**64 already exceeds every cap; bounding the exponent keeps a year of failures from overflowing a float.
-    return chance * min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 64))
+    return random_float * min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 64))
 
 
 def is_due(moment: float, now: float, longest: float) -> bool:

@@ -1,9 +1,9 @@
 """When files may travel: windows in the site's local time, by flow and by partner.
 
-Raises ValueError for a window that is none. A window is open while the clock on the wall shows a time from its opening
-until just before its closing; one that closes earlier than it opens goes over midnight. The law looks at nothing but that
-clock, so in the night when it jumps ahead a window within the lost hour does not come, and in the night when it is put
-back one within the repeated hour comes twice.
+Raises ValueError for text that is no window. A window is open while the clock on the wall shows a time from its opening until
+just before its closing; one that closes earlier than it opens goes over midnight. Only that clock counts: in the night when it
+jumps ahead a window within the lost hour does not come, and in the night when it is put back one within the repeated hour comes
+twice.
 """
 
 from __future__ import annotations

@@ -11,17 +11,17 @@ from datetime import date
 from types import MappingProxyType
 
 from gateway.sample.answers import Match, all_but_a_few
-from gateway.sample.claim import ClaimSampler
+from gateway.sample.claim import claim_sampler
 from gateway.sample.contract import AnsweringSampler, Sample, Sampler
-from gateway.sample.enquiry import EnquirySampler, reply_sampler
-from gateway.sample.etd import EtdSampler
+from gateway.sample.enquiry import enquiry_sampler, reply_sampler
+from gateway.sample.etd import etd_sampler
 from gateway.sample.extract import ExtractSampler
-from gateway.sample.faults import FaultsSampler
+from gateway.sample.faults import faults_sampler
 from gateway.sample.laid import LaidSampler
 from gateway.sample.outcome import OutcomeSampler
-from gateway.sample.redirect import RedirectSampler
-from gateway.sample.referral import ReferralSampler
-from gateway.sample.scan import ScanSampler
+from gateway.sample.redirect import redirect_sampler
+from gateway.sample.referral import referral_sampler
+from gateway.sample.scan import scan_sampler
 from gateway.settings.resources import resource
 
 
@@ -29,26 +29,26 @@ def samplers() -> Mapping[str, Sampler]:
     """Every flow's sampler, by the name of the flow."""
     to_authorities: tuple[Sampler, ...] = (
         LaidSampler(),
-        ClaimSampler(),
-        ReferralSampler(),
-        ScanSampler(),
-        EtdSampler(),
+        claim_sampler(),
+        referral_sampler(),
+        scan_sampler(),
+        etd_sampler(),
     )
     made = (
         *to_authorities,
         ExtractSampler(resource("schemas")),
         OutcomeSampler(),
-        RedirectSampler(to_authorities),
-        EnquirySampler(LaidSampler()),
+        redirect_sampler(to_authorities),
+        enquiry_sampler(LaidSampler()),
         reply_sampler(LaidSampler()),
-        FaultsSampler(),
+        faults_sampler(),
     )
     return MappingProxyType({sampler.flow: sampler for sampler in made})
 
 
 def versions() -> Mapping[str, Mapping[str, Sampler]]:
     """The flows whose schema has several versions side by side: the sampler of each version, the newest first."""
-    return MappingProxyType({"etd": {"1.1": EtdSampler("1.1"), "1.0": EtdSampler("1.0")}})
+    return MappingProxyType({"etd": {"1.1": etd_sampler("1.1"), "1.0": etd_sampler("1.0")}})
 
 
 def series(

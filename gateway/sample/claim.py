@@ -1,21 +1,19 @@
 """Made-up claims: couples and lone parents, tenants and owners, workers, ESA and Pension Credit cases.
 
-Raises KeyError for a defect that is not in `defects`. Safe to hand around: see `people` on what is made up and how.
+Safe to hand around: see `people` on what is made up and how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
 from typing import Final
 
 from gateway.sample import people
 from gateway.sample.claim_money import Case, ClaimMoney
-from gateway.sample.contract import Sample
 from gateway.sample.people import Person, day_before, pounds
-from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import write_header
+from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 from gateway.sample.xml_writer import XmlWriter
 
 NAMESPACE: Final = "urn:gateway:claim:1.0"
@@ -36,39 +34,30 @@ _LINKED: Final = {
 }
 
 
-class ClaimSampler:
+def claim_sampler() -> XmlSampler:
     """Documents of the flow `claim`."""
+    return XmlSampler("claim", "claims", _write)
 
-    @property
-    def flow(self) -> str:
-        return "claim"
 
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return defects_of(self.flow)
-
-    def make(
-        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
-    ) -> Sample:
-        if defect is not None and defect not in self.defects:
-            raise KeyError(defect)
-        count = random.randint(2, 3) if random.random() < _SEVERAL else 1
-        pension_service = random.random() < _PENSION_SERVICE
-        xml = XmlWriter("Claims", NAMESPACE)
-        with xml.element("Header"):
-            write_header(xml, "CLM", sender, recipient, random, today)
-            xml.leaf("Source", "PensionService" if pension_service else "JobcentrePlus")
-            xml.leaf("PartCount", str(count))
-        for _ in range(count):
-            with xml.element("Claim"):
-                case = Case.PENSION_CREDIT if pension_service else random.choice(_WORKING_AGE)
-                _Claim(xml, random, today, case).write()
-        with xml.element("Trailer"):
-            for name, counted in _COUNTS.items():
-                xml.leaf(name, str(xml.counts[counted]))
-            for name, summed in _TOTALS.items():
-                xml.total(name, summed)
-        return apply_defect(f"claims-{today:%Y%m%d}-{index:05d}", xml.text(), defect, today)
+def _write(request: SampleRequest) -> str:
+    random, today = request.random, request.today
+    count = random.randint(2, 3) if random.random() < _SEVERAL else 1
+    pension_service = random.random() < _PENSION_SERVICE
+    xml = XmlWriter("Claims", NAMESPACE)
+    with xml.element("Header"):
+        write_header(xml, "CLM", request.sender, request.recipient, random, today)
+        xml.leaf("Source", "PensionService" if pension_service else "JobcentrePlus")
+        xml.leaf("PartCount", str(count))
+    for _ in range(count):
+        with xml.element("Claim"):
+            case = Case.PENSION_CREDIT if pension_service else random.choice(_WORKING_AGE)
+            _Claim(xml, random, today, case).write()
+    with xml.element("Trailer"):
+        for name, counted in _COUNTS.items():
+            xml.leaf(name, str(xml.counts[counted]))
+        for name, summed in _TOTALS.items():
+            xml.total(name, summed)
+    return xml.text()
 
 
 _COUNTS: Final = {

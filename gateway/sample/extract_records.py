@@ -1,7 +1,7 @@
 """Made-up households as an extract records them: one claim and what belongs to it.
 
-A household is kept without its references and its claimant's National Insurance number, so that a writer of huge files can use
-one again under other references. Raises nothing.
+A household is kept without its references and its claimant's National Insurance number, so that the maker of a huge file can
+use it again under other ones. Raises nothing.
 """
 
 from __future__ import annotations

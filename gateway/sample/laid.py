@@ -1,7 +1,7 @@
 """Made-up Local Authority Input Documents: claim forms of several pages as PDF, 20 to 200 KB each.
 
-The layout of a real LAID is not public: this one is the project's own, drawn so that its size, its parts and its number of pages are like
-those of a captured claim. Raises KeyError for a defect it does not list.
+The layout of a real LAID is not public. This one is the project's own; its size, parts and number of pages are like those of a
+captured claim. Raises KeyError for a defect that it does not list.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Made-up outcomes: what an authority did about referrals and scan results, and what came of it.
 
-`answer` writes the outcomes of given matches, so that the loop from referral to outcome can be shown. Raises
-KeyError for a defect that is not in `defects`. Safe to hand around: see `people` on what is made up and how.
+`answer` writes the outcomes of given matches, so that the loop from referral to outcome can be shown. Safe to hand around: see
+`people`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from random import Random
 from typing import Final
@@ -16,8 +16,8 @@ from gateway.sample.answers import Match
 from gateway.sample.contract import Sample
 from gateway.sample.match import RULES
 from gateway.sample.people import day_before, pounds
-from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import AUTHORITY_OFFICES, write_header
+from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 from gateway.sample.xml_writer import XmlWriter
 
 NAMESPACE: Final = "urn:gateway:outcome:1.0"
@@ -27,43 +27,27 @@ _ACTIVITIES: Final = ("letter", "telephone", "interview", "third-party", "visit"
 
 
 class OutcomeSampler:
-    """Documents of the flow `outcome`."""
+    """Documents of the flow `outcome`, and those that answer given matches (`contract.AnsweringSampler`)."""
 
-    @property
-    def flow(self) -> str:
-        return "outcome"
+    flow: Final = "outcome"
+    one_for_all: Final = False
 
-    @property
-    def one_for_all(self) -> bool:
-        return False
-
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return defects_of(self.flow)
-
-    def make(
-        self,
-        *,
-        sender: str,
-        recipient: str,  # noqa: ARG002 - the protocol's: an outcome always goes to DWP
-        index: int,
-        random: Random,
-        today: date,
-        defect: str | None = None,
-    ) -> Sample:
-        if defect is not None and defect not in self.defects:
-            raise KeyError(defect)
-        numbers = random.sample(range(10**9), random.randint(2, 8))
-        matches = [
-            Match(f"{number:09d}", random.choice(RULES)[0], day_before(random, today, 5, 60)) for number in numbers
-        ]
-        text = _write(matches, sender, random, today)
-        return apply_defect(f"outcomes-{today:%Y%m%d}-{index:05d}", text, defect, today)
+    def __init__(self) -> None:
+        self._documents = XmlSampler(self.flow, "outcomes", _made_up)
+        self.defects = self._documents.defects
+        self.make = self._documents.make
 
     def answer(self, matches: Sequence[Match], *, sender: str, index: int, random: Random, today: date) -> Sample:
         """The outcomes of these matches."""
-        text = _write(matches, sender, random, today)
-        return apply_defect(f"outcomes-{today:%Y%m%d}-{index:05d}", text, None, today)
+        return self._documents.sample(_write(matches, sender, random, today), index, today)
+
+
+def _made_up(request: SampleRequest) -> str:
+    """The outcomes of matches that nobody has asked about."""
+    random, today = request.random, request.today
+    numbers = random.sample(range(10**9), random.randint(2, 8))
+    matches = [Match(f"{number:09d}", random.choice(RULES)[0], day_before(random, today, 5, 60)) for number in numbers]
+    return _write(matches, request.sender, random, today)
 
 
 def _write(matches: Sequence[Match], sender: str, random: Random, today: date) -> str:

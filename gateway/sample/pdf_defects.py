@@ -1,7 +1,7 @@
 """The ways in which a sample PDF can be unfit, each with the code of the finding that it must lead to.
 
-Objects are changed and added as an incremental update (ISO 32000-1, 7.5.6): the valid file stays as it is, and what comes after it says
-what is different. Only files as `sample.laid` makes them can be updated so; KeyError where an object is not found in one.
+Objects are changed and added by an incremental update (ISO 32000-1, 7.5.6): the valid file stays, and the changes follow it.
+Only files of `sample.laid` can be updated so; KeyError where an object is not found.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def _extend(mark: bytes, entries: bytes, *added: bytes) -> Spoil:
         number, body = _object_holding(pdf, mark)
         free = _free(pdf)
 
-        def place(text: bytes) -> bytes:
+        def numbered(text: bytes) -> bytes:
             return text.replace(b"@0", b"%d 0 R" % free).replace(b"@1", b"%d 0 R" % (free + 1))
 
-        objects = {number: body[:-2] + place(entries) + b" >>"}
-        objects.update({free + offset: place(text) for offset, text in enumerate(added)})
+        objects = {number: body[:-2] + numbered(entries) + b" >>"}
+        objects.update({free + offset: numbered(text) for offset, text in enumerate(added)})
         return _update(pdf, objects)
 
     return spoil

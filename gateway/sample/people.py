@@ -1,8 +1,8 @@
 """Made-up people, homes and numbers, such as no living person has.
 
-NINOs start with the prefix that the table of prefixes has for tests (QQ); telephone numbers lie in the ranges that Ofcom keeps for drama,
-postcodes in an area (ZZ) that does not exist, without its district 99, which says that somebody has no postcode, e-mail addresses at example.org, sort codes start with 00. Everything follows from
-the `Random` that is passed in. Nothing is raised.
+NINOs start with the test prefix of the table of prefixes (QQ). Telephone numbers lie in the ranges that Ofcom keeps for drama,
+postcodes in an area (ZZ) that does not exist, without its district 99, which says that somebody has no postcode. E-mail
+addresses end in example.org, sort codes start with 00. Everything follows from the `Random` that is passed in. Nothing is raised.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Made-up redirects: a file of another flow that reached the wrong authority, with its history, on its way to the right one.
 
-`wrap` does the same with any file. Raises KeyError for a defect that is not in `defects`. Safe to hand around: what is
-inside is made up as well.
+`wrap` does the same with any file. Safe to hand around: what is inside is made up as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from random import Random
 from types import MappingProxyType
 from typing import Final
@@ -18,8 +18,8 @@ from gateway.domain.xml_lines import Office
 from gateway.sample import people
 from gateway.sample.contract import Sample, Sampler
 from gateway.sample.people import day_before
-from gateway.sample.xml_defects import apply_defect, defects_of
-from gateway.sample.xml_envelope import AUTHORITY_OFFICES
+from gateway.sample.xml_envelope import AUTHORITY_OFFICES, created_on, message_id
+from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 
 _INSIDE: Final = MappingProxyType({"laid": "javascript", "claim": "nino"})
 """The defect of the file inside, by its flow, where that is what is wrong."""
@@ -29,57 +29,37 @@ _STOPS: Final = ("E07000223", "W06000024", "E08000035")
 """Authorities that a file may have reached before."""
 
 
-class RedirectSampler:
+def redirect_sampler(originals: Sequence[Sampler]) -> XmlSampler:
     """Documents of the flow `redirect`; `originals` make what is inside them."""
+    makers = {sampler.flow: sampler for sampler in originals}
+    inside = {f"{_PREFIX}{flow}": sampler.defects[_INSIDE[flow]] for flow, sampler in makers.items() if flow in _INSIDE}
+    return XmlSampler("redirect", "redirect", partial(_write, makers), inside=inside)
 
-    def __init__(self, originals: Sequence[Sampler]) -> None:
-        self._originals = {sampler.flow: sampler for sampler in originals}
 
-    @property
-    def flow(self) -> str:
-        return "redirect"
-
-    @property
-    def defects(self) -> Mapping[str, str]:
-        inside = {
-            f"{_PREFIX}{flow}": sampler.defects[_INSIDE[flow]]
-            for flow, sampler in self._originals.items()
-            if flow in _INSIDE
-        }
-        return {**defects_of(self.flow), **inside}
-
-    def make(
-        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
-    ) -> Sample:
-        if defect is not None and defect not in self.defects:
-            raise KeyError(defect)
-        inside = defect.removeprefix(_PREFIX) if defect is not None and defect.startswith(_PREFIX) else None
-        flow = inside or random.choice(sorted(self._originals))
-        holdings = _history(sender, recipient, random, today)
-        original = self._originals[flow].make(
-            sender="DWP",
-            recipient=holdings[0].holder,
-            index=index,
-            random=random,
-            today=holdings[0].received,
-            defect=None if inside is None else _INSIDE[inside],
-        )
-        text = wrap(original, flow, holdings, random, today)
-        stem = f"redirect-{today:%Y%m%d}-{index:05d}"
-        if inside is not None:
-            return Sample(f"{stem}-{defect}.xml", text.encode(), defect)
-        return apply_defect(stem, text, defect, today)
+def _write(makers: Mapping[str, Sampler], request: SampleRequest) -> str:
+    random, today, defect = request.random, request.today, request.defect or ""
+    inside = defect.removeprefix(_PREFIX) if defect.startswith(_PREFIX) else None
+    flow = inside or random.choice(sorted(makers))
+    holdings = _history(request.sender, request.recipient, random, today)
+    original = makers[flow].make(
+        sender="DWP",
+        recipient=holdings[0].holder,
+        index=request.index,
+        random=random,
+        today=holdings[0].received,
+        defect=None if inside is None else _INSIDE[inside],
+    )
+    return wrap(original, flow, holdings, random, today)
 
 
 def wrap(original: Sample, flow: str, holdings: Sequence[Holding], random: Random, today: date) -> str:
     """The document that carries a file on from the last of its holders."""
-    message_id = f"RED-{holdings[-1].holder}-{today:%y%m%d}-{random.getrandbits(64):016x}"
+    identity = message_id("RED", holdings[-1].holder, random, today)
     code, name = random.choice(AUTHORITY_OFFICES)
     office = Office(code, name, people.telephone(random))
-    clock = time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC)
-    created = datetime.combine(today, clock)
+    created = created_on(today, random)
     inside = Original(flow, original.name, original.content)
-    return write(Redirect(message_id, office, created, tuple(holdings), inside)).decode()
+    return write(Redirect(identity, office, created, tuple(holdings), inside)).decode()
 
 
 def _history(sender: str, recipient: str, random: Random, today: date) -> list[Holding]:

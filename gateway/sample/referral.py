@@ -1,57 +1,46 @@
 """Made-up referrals: a claim that the authority and the Department describe differently, and what to do about it.
 
-Raises KeyError for a defect that is not in `defects`. Safe to hand around: see `people` on what is made up and how.
+Safe to hand around: see `people` on what is made up and how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
 from typing import Final
 
-from gateway.sample.contract import Sample
 from gateway.sample.match import RULES, MatchWriter
 from gateway.sample.people import day_before, pounds
-from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import write_header
+from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 from gateway.sample.xml_writer import XmlWriter
 
 NAMESPACE: Final = "urn:gateway:referral:1.0"
 
 
-class ReferralSampler:
+def referral_sampler() -> XmlSampler:
     """Documents of the flow `referral`."""
+    return XmlSampler("referral", "referrals", _write)
 
-    @property
-    def flow(self) -> str:
-        return "referral"
 
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return defects_of(self.flow)
-
-    def make(
-        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
-    ) -> Sample:
-        if defect is not None and defect not in self.defects:
-            raise KeyError(defect)
-        count = random.choice((1, 2, 3, 3, 4, 6))
-        xml = XmlWriter("Referrals", NAMESPACE)
-        with xml.element("Header"):
-            write_header(xml, "REF", sender, recipient, random, today)
-            xml.leaf("RunId", f"RUN-{today:%Y%m%d}-{random.randrange(100):02d}")
-            last_month = today.replace(day=1) - timedelta(days=1)
-            xml.leaf("ExtractMonth", f"{last_month:%Y-%m}")
-            xml.leaf("ReferralCount", str(count))
-        for _ in range(count):
-            with xml.element("Referral"):
-                _Referral(xml, random, today).write()
-        with xml.element("Trailer"):
-            xml.leaf("RecordCount", str(xml.counts["Referral"]))
-            xml.leaf("DiscrepancyCount", str(xml.counts["Discrepancy"]))
-            xml.total("WeeklyTotal", "WeeklyDifference")
-        return apply_defect(f"referrals-{today:%Y%m%d}-{index:05d}", xml.text(), defect, today)
+def _write(request: SampleRequest) -> str:
+    random, today = request.random, request.today
+    count = random.choice((1, 2, 3, 3, 4, 6))
+    xml = XmlWriter("Referrals", NAMESPACE)
+    with xml.element("Header"):
+        write_header(xml, "REF", request.sender, request.recipient, random, today)
+        xml.leaf("RunId", f"RUN-{today:%Y%m%d}-{random.randrange(100):02d}")
+        last_month = today.replace(day=1) - timedelta(days=1)
+        xml.leaf("ExtractMonth", f"{last_month:%Y-%m}")
+        xml.leaf("ReferralCount", str(count))
+    for _ in range(count):
+        with xml.element("Referral"):
+            _Referral(xml, random, today).write()
+    with xml.element("Trailer"):
+        xml.leaf("RecordCount", str(xml.counts["Referral"]))
+        xml.leaf("DiscrepancyCount", str(xml.counts["Discrepancy"]))
+        xml.total("WeeklyTotal", "WeeklyDifference")
+    return xml.text()
 
 
 class _Referral:

@@ -1,20 +1,18 @@
 """Made-up scan results: claims that a data-sharing scan brought up, a batch at a time.
 
-Raises KeyError for a defect that is not in `defects`. Safe to hand around: see `people` on what is made up and how.
+Safe to hand around: see `people` on what is made up and how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
 from typing import Final
 
-from gateway.sample.contract import Sample
 from gateway.sample.match import RULES, MatchWriter
 from gateway.sample.people import day_before
-from gateway.sample.xml_defects import apply_defect, defects_of
 from gateway.sample.xml_envelope import write_header
+from gateway.sample.xml_sampler import SampleRequest, XmlSampler
 from gateway.sample.xml_writer import XmlWriter
 
 NAMESPACE: Final = "urn:gateway:scan:1.0"
@@ -22,42 +20,33 @@ _INTEREST_ADDRESS: Final = ("IAD001", "address", "cis")
 _REPLY_WITHIN: Final = timedelta(days=56)
 
 
-class ScanSampler:
+def scan_sampler() -> XmlSampler:
     """Documents of the flow `scan`."""
+    return XmlSampler("scan", "scan", _write)
 
-    @property
-    def flow(self) -> str:
-        return "scan"
 
-    @property
-    def defects(self) -> Mapping[str, str]:
-        return defects_of(self.flow)
-
-    def make(
-        self, *, sender: str, recipient: str, index: int, random: Random, today: date, defect: str | None = None
-    ) -> Sample:
-        if defect is not None and defect not in self.defects:
-            raise KeyError(defect)
-        count = random.randint(4, 25)
-        scanned = day_before(random, today, 1, 9)
-        addresses = random.random() < 0.3
-        numbers = random.sample(range(10**9), count)
-        xml = XmlWriter("ScanResults", NAMESPACE)
-        with xml.element("Header"):
-            write_header(xml, "SCN", sender, recipient, random, today)
-            xml.leaf("RunId", f"SCAN-{scanned:%Y%m%d}-{random.randrange(100):02d}")
-            xml.leaf("ScanKind", "interest-address" if addresses else "benefit-data")
-            xml.leaf("ExtractMonth", f"{scanned.replace(day=1) - timedelta(days=1):%Y-%m}")
-            xml.leaf("ResultCount", str(count))
-        for number in numbers:
-            with xml.element("Result"):
-                scan = _INTEREST_ADDRESS if addresses else random.choice(RULES)
-                _write_result(xml, random, today, scanned, number, scan)
-        with xml.element("Trailer"):
-            xml.leaf("RecordCount", str(xml.counts["Result"]))
-            xml.leaf("DiscrepancyCount", str(xml.counts["Discrepancy"]))
-            xml.total("WeeklyTotal", "WeeklyDifference")
-        return apply_defect(f"scan-{today:%Y%m%d}-{index:05d}", xml.text(), defect, today)
+def _write(request: SampleRequest) -> str:
+    random, today = request.random, request.today
+    count = random.randint(4, 25)
+    scanned = day_before(random, today, 1, 9)
+    addresses = random.random() < 0.3
+    numbers = random.sample(range(10**9), count)
+    xml = XmlWriter("ScanResults", NAMESPACE)
+    with xml.element("Header"):
+        write_header(xml, "SCN", request.sender, request.recipient, random, today)
+        xml.leaf("RunId", f"SCAN-{scanned:%Y%m%d}-{random.randrange(100):02d}")
+        xml.leaf("ScanKind", "interest-address" if addresses else "benefit-data")
+        xml.leaf("ExtractMonth", f"{scanned.replace(day=1) - timedelta(days=1):%Y-%m}")
+        xml.leaf("ResultCount", str(count))
+    for number in numbers:
+        with xml.element("Result"):
+            scan = _INTEREST_ADDRESS if addresses else random.choice(RULES)
+            _write_result(xml, random, today, scanned, number, scan)
+    with xml.element("Trailer"):
+        xml.leaf("RecordCount", str(xml.counts["Result"]))
+        xml.leaf("DiscrepancyCount", str(xml.counts["Discrepancy"]))
+        xml.total("WeeklyTotal", "WeeklyDifference")
+    return xml.text()
 
 
 def _write_result(

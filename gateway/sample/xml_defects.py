@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from gateway.sample.contract import Sample
-
 _PERSONS: Final = frozenset({"claim", "referral", "scan", "etd"})
 """The flows that say who people are."""
 _MONEY: Final = _PERSONS | {"outcome"}
@@ -44,13 +42,6 @@ class Defect:
 def defects_of(flow: str) -> Mapping[str, str]:
     """The defects that documents of the flow (`etd`), or those of one version alone (`etd/1.1`), can have; each one's code."""
     return {name: defect.code for name, defect in XML_DEFECTS.items() if flow in defect.flows}
-
-
-def apply_defect(stem: str, text: str, defect: str | None, today: date) -> Sample:
-    """The document as a sample, spoilt where a defect is named; KeyError for one that there is not."""
-    if defect is None:
-        return Sample(f"{stem}.xml", text.encode(), None)
-    return Sample(f"{stem}-{defect}.xml", XML_DEFECTS[defect].spoil(text, today), defect)
 
 
 # -- how to spoil

@@ -1,9 +1,9 @@
-"""The header that every sample batch starts with."""
+"""What every sample document starts with: offices, message ids, moments, and the header of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from random import Random
 from typing import Final
 
@@ -20,6 +20,15 @@ AUTHORITY_OFFICES: Final = (("HB01", "Oldborough Benefits Service"), ("REV2", "G
 """Of authorities, made up."""
 
 
+def message_id(kind: str, sender: str, random: Random, today: date) -> str:
+    return f"{kind}-{sender}-{today:%y%m%d}-{random.getrandbits(64):016x}"
+
+
+def created_on(day: date, random: Random) -> datetime:
+    """A moment of that day, while offices work."""
+    return datetime.combine(day, time(random.randint(7, 18), random.randrange(60), random.randrange(60), tzinfo=UTC))
+
+
 def write_header(
     xml: XmlWriter,
     kind: str,
@@ -31,13 +40,12 @@ def write_header(
     offices: Sequence[tuple[str, str]] = OFFICES,
 ) -> None:
     """The parts of a header that all flows have; the caller opens the element, and adds the flow's own."""
-    xml.leaf("MessageId", f"{kind}-{sender}-{today:%y%m%d}-{random.getrandbits(64):016x}")
+    xml.leaf("MessageId", message_id(kind, sender, random, today))
     with xml.element("SendingOffice"):
         code, name = random.choice(offices)
         xml.leaf("OfficeCode", code)
         xml.leaf("OfficeName", name)
         xml.leaf("OfficeTelephone", people.telephone(random))
-    clock = f"{random.randint(7, 18):02d}:{random.randrange(60):02d}:{random.randrange(60):02d}"
-    xml.leaf("Created", f"{today.isoformat()}T{clock}Z")
+    xml.leaf("Created", f"{created_on(today, random):%Y-%m-%dT%H:%M:%SZ}")
     xml.day("ProcessDate", today)
     xml.leaf("AuthorityCode", authority)

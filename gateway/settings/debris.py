@@ -46,7 +46,7 @@ _ORDINARY: Final = (
     *("claims-1.xml", "Claim 2.XML", "laid.pdf", "LAID [1].PDF", "hb9991_SHBE_555086k May 2013.csv", "a.csv", "b.txt"),
     *(f"redirect-20261121-{_ID}.xml", f"{_ID}.pgp", f"{_ID}.receipt.pgp", "claims-1.xml.accepted", "laid.pdf.rejected"),
 )
-"""Names of files that a gateway is there for; a pattern that one of them fits would stop the site without a word."""
+"""Names of files that a gateway is there for; a pattern that one of them fits would stop the site silently."""
 
 
 def check_pattern(pattern: str) -> str:

@@ -1,8 +1,8 @@
 """The directories of a site and of its partners, with their modes, and making them.
 
-`make` raises OSError as the system does; it may be called again at any time, and leaves what is there as it is, since a
-sysadmin may have given a directory to other accounts. Modes are set outright, whatever the umask: the gateway's own state is nobody else's, the spool is shared with the group of
-operators, and the landing lets partners' accounts pass through without a look around.
+`make` raises OSError as the system does. It may be called again at any time and leaves existing directories as they are, since a
+sysadmin may have given one to other accounts. Modes are set whatever the umask: the gateway's own state is closed to others,
+the group of operators shares the spool, and partners' accounts can pass through the landing without listing it.
 """
 
 from __future__ import annotations

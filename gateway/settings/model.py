@@ -2,7 +2,7 @@
 
 Raises pydantic's ValidationError alone, which `read` turns into faults with file and line. Safe to share between
 threads and to send to other processes: nothing in here changes after it was made. The `description` of a field
-completes the sentence "must be ..." in a fault.
+completes the sentence "must be ..." in a fault. Long because it holds every setting, one table after another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who may do what below HOME where each role has an account of its own: one table, compared with the disk or applied.
 
-The directories are the walls: new files take a directory's group (set-group-ID) and are open to it as far as the roles'
-umask lets them; what is no role's business is closed by the directory above it. It takes root, and opens every entry
-without following links and changes what it has opened, so that no account can turn it against a file elsewhere.
+The directories are the walls: new files take a directory's group (set-group-ID), and the roles' umask opens them to it. The
+directory above closes what is no role's business. Applying takes root. It opens every entry without following links and changes
+the open file, so that no account can turn it against a file elsewhere.
 
 Raises ConfigurationInvalid for an account or group that does not exist, DiskFailed for the disk.
 """
@@ -169,7 +169,7 @@ def _entry(descriptor: int, right: Right, mode: int, path: Path, *, fix: bool) -
 
 
 def _is_shared(right: Right, about: os.stat_result) -> bool:
-    """Files and directories that whoever made them keeps: their group counts, and the directory that they lie in."""
+    """Files and directories that stay their maker's: only their group and their directory count."""
     return right.owner == _ROOT and right.files == 0o660 and stat.S_ISREG(about.st_mode)
 
 

@@ -21,7 +21,7 @@ def _window(text: str) -> str:
 
 
 def _host(name: str) -> str:
-    """What the system's resolver takes without an error of another kind than "no such host" (RFC 1035, section 2.3.4)."""
+    """A name for which the system's resolver has no other error than "no such host" (RFC 1035, section 2.3.4)."""
     try:
         ip_address(name)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Files that lie before the back office: finding one again by its content, and taking it away where it must not stay.
+"""Files that lie before the back office: finding one again by its content, and removing it where it must not stay.
 
-Raises DiskFailed and NotPermitted for what the system reports, OriginalOther from `read_given`. The directories belong
-to the back office: they are gone down without following links, nothing but a regular file is read, never more of it than
-the ledger says that it has, and only a file of exactly the delivered bytes is removed.
+Raises DiskFailed and NotPermitted for what the system reports, OriginalOther from `read_given`. The directories belong to the
+back office: no link is followed, only regular files are read, at most as many bytes as the ledger gives, and only a file of
+exactly the delivered bytes is removed.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from gateway.errors import NotPermitted, OriginalOther
+from gateway.storage.digest import pieces
 from gateway.storage.directory_walk import DIRECTORY, FILE, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 
-_PIECE: Final = 1 << 20
-
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredFile:
     """A delivered file as the ledger knows it: where it was put, the names it may have there, its size and SHA-256."""
 
     flow: str
@@ -35,13 +33,13 @@ class Delivered:
     sha256: str
 
 
-def read_delivered(inbound: Path, wanted: Delivered) -> tuple[str, bytes] | None:
+def read_delivered(inbound: Path, wanted: DeliveredFile) -> tuple[str, bytes] | None:
     """The name that the file has and its bytes; None where it is not there any more."""
     with _translated("reading a delivered file"), _directory(inbound, wanted) as directory:
         return None if directory is None else _find(directory, wanted)
 
 
-def remove_delivered(inbound: Path, wanted: Delivered, marker: str, disk: Disk = DISK) -> bool:
+def remove_delivered(inbound: Path, wanted: DeliveredFile, marker: str, disk: Disk = DISK) -> bool:
     """Remove the file and the empty marker beside it, durably; False where it is not there any more."""
     with _translated("removing a delivered file"), _directory(inbound, wanted) as directory:
         found = None if directory is None else _find(directory, wanted)
@@ -54,7 +52,7 @@ def remove_delivered(inbound: Path, wanted: Delivered, marker: str, disk: Disk =
         return True
 
 
-def read_given(path: Path, wanted: Delivered) -> bytes:
+def read_given(path: Path, wanted: DeliveredFile) -> bytes:
     """The bytes of a file that somebody names: OriginalOther unless they are those that were delivered."""
     with _translated("reading a file"):
         content = _read(path, None, wanted)
@@ -74,7 +72,7 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def _directory(inbound: Path, wanted: Delivered) -> Iterator[int | None]:
+def _directory(inbound: Path, wanted: DeliveredFile) -> Iterator[int | None]:
     """FLOW/PARTNER below spool/inbound; None where that is no directory."""
     with ExitStack() as stack:
         root = os.open(inbound, DIRECTORY)
@@ -83,14 +81,14 @@ def _directory(inbound: Path, wanted: Delivered) -> Iterator[int | None]:
         yield None if above is None else stack.enter_context(opened(above, wanted.partner))
 
 
-def _find(directory: int, wanted: Delivered) -> tuple[str, bytes] | None:
+def _find(directory: int, wanted: DeliveredFile) -> tuple[str, bytes] | None:
     for name in wanted.names:
         if (content := _read(name, directory, wanted)) is not None:
             return name, content
     return None
 
 
-def _read(name: str | Path, directory: int | None, wanted: Delivered) -> bytes | None:
+def _read(name: str | Path, directory: int | None, wanted: DeliveredFile) -> bytes | None:
     """The bytes of the file of that name, None where it is another file or none."""
     try:
         descriptor = os.open(name, FILE, dir_fd=directory)
@@ -102,17 +100,10 @@ def _read(name: str | Path, directory: int | None, wanted: Delivered) -> bytes |
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
             return None
-        content = b"".join(_pieces(descriptor, wanted.size))
+        content = b"".join(pieces(descriptor, wanted.size))
     finally:
         os.close(descriptor)
     return content if hashlib.sha256(content).hexdigest() == wanted.sha256 else None
-
-
-def _pieces(descriptor: int, size: int) -> Iterable[bytes]:
-    left = size
-    while left and (piece := os.read(descriptor, min(left, _PIECE))):
-        left -= len(piece)
-        yield piece
 
 
 def _is_empty(name: str, directory: int) -> bool:

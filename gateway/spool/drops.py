@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.errors import GatewayError
+from gateway.errors import FileEmpty, FileNameRefused, FileTooLarge, FileUnsafe, GatewayError
+from gateway.spool.names import check_name
 from gateway.spool.stability import Readiness
 
 
@@ -67,5 +70,22 @@ class Taken:
 
 
 def fingerprint_of(inode: int, size: int, mtime_ns: int) -> str:
-    """What `Drop.fingerprint` and `Spoken.fingerprint` say of a file; a change of its times alone makes no other file."""
+    """What `Drop.fingerprint` and `AnswerFile.fingerprint` say of a file; a change of its times alone makes no other file."""
     return f"{inode}:{size}:{mtime_ns}"
+
+
+def drop_fault(name: str, status: os.stat_result, max_bytes: int) -> GatewayError | None:
+    """Why a file of that name and status cannot be taken; None where it can."""
+    if not stat.S_ISREG(status.st_mode):
+        return FileUnsafe("It is a folder.") if stat.S_ISDIR(status.st_mode) else FileUnsafe()
+    if status.st_nlink != 1:
+        return FileUnsafe("The file has a second name somewhere (a hard link).")
+    try:
+        check_name(name)
+    except FileNameRefused as error:
+        return error
+    if status.st_size == 0:
+        return FileEmpty()
+    if status.st_size > max_bytes:
+        return FileTooLarge(f"The file has {status.st_size} bytes; its flow allows {max_bytes}.")
+    return None

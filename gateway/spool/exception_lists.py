@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.domain.identity import is_id
-from gateway.storage.durable import DISK, Disk, disk_error, make_directory, write_files
+from gateway.storage.durable import DISK, Disk, disk_error, make_directory
+from gateway.storage.file_group import write_files
 
 ENDING: Final = ".exceptions.csv"
 """NAME.exceptions.csv is what people get: beside the delivered file, and beside the receipt."""

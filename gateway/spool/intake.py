@@ -4,8 +4,7 @@
 StillBeingWritten where the file changes under the reader, FileUnsafe, FileEmpty and FileTooLarge for what it found on
 opening, DiskFull and DiskFailed for the disk. After an error no copy is left.
 
-The spool is hostile ground. Every step down is taken relative to the directory opened before it, without following
-links, and everything is judged again on the open file. A file that somebody has open for writing is not taken, where
+The spool is hostile ground (see `tree`): everything is judged again on the open file. A file that somebody has open for writing is not taken, where
 the kernel can tell (`writers`). The bytes are *copied*, never moved: whoever opens the dropped file later could write
 to it after we had measured it. The digest is that of the bytes that were written to custody. Where the kernel cannot
 tell, a file that is admitted only because nothing happened to it for long is read once more. What was taken is set
@@ -15,20 +14,14 @@ aside, and removed once it is certain that nobody wrote on (`set_aside`).
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import (
-    FileEmpty,
-    FileNameRefused,
-    FileTooLarge,
     FileUnreadable,
     FileUnsafe,
     FlowNotPermitted,
@@ -37,19 +30,18 @@ from gateway.errors import (
     StillBeingWritten,
 )
 from gateway.spool.custody import custody_file
-from gateway.spool.drops import Drop, Refusal, Rule, Taken
-from gateway.spool.names import READY, check_name, is_temporary
+from gateway.spool.drops import Drop, Refusal, Rule, Taken, drop_fault
+from gateway.spool.names import READY, is_temporary
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Key, Readiness, Stability, mark_of
-from gateway.storage.directory_walk import FILE, is_plain, names, open_partner_directory, opened, partner_directory
-from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.spool.tree import STRAY_SETTLE_SECONDS, SpoolTree
+from gateway.storage.digest import copy, rest_digest
+from gateway.storage.directory_walk import FILE, is_plain, names, open_partner_directory, partner_directory
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, keeps_others_out, writers_of
 
-_PIECE: Final = 1 << 20
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_STRAY_SETTLE: Final = 5.0
-"""Seconds, for what lies where no flow's rule says."""
-_EXPLANATION: Final = "README"
 
 
 class Intake:
@@ -65,7 +57,7 @@ class Intake:
         outbound: Path,
         rules: Mapping[str, Rule],
         partners: AbstractSet[str],
-        settling: Stability,
+        stability: Stability,
         aside: SetAside,
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,
@@ -73,10 +65,11 @@ class Intake:
         passed_over: Callable[[str], bool] = is_temporary,
     ) -> None:
         self._passed_over = passed_over
+        self._tree = SpoolTree(outbound, passed_over, self._is_quiet_stray)
         self._rules = rules
         self._stopped = stopped
         self._partners = partners
-        self._settling = settling
+        self._stability = stability
         self._aside = aside
         self._disk = disk
         self._writers = writers
@@ -86,24 +79,16 @@ class Intake:
         """Those of them that would be taken but that somebody has open for writing, and the seconds since that was seen."""
         self._entered: tuple[str, str] | None = None
         self._below = -1
-        try:
-            self._root = os.open(outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise disk_error(error, "opening spool/outbound") from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         self._leave()
-        if self._root >= 0:
-            os.close(self._root)
-            self._root = -1
+        self._tree.close()
 
     # -- finding
 
@@ -112,42 +97,19 @@ class Intake:
         self.unsettled = 0
         self.held_open = {}
         self._leave()
-        try:
-            for flow in names(self._root):
-                if self._passed_over(flow):
-                    continue
-                yield from self._scan_flow(flow)
-        except OSError as error:
-            raise disk_error(error, "looking through spool/outbound") from error
-        self._settling.prune()
+        yield from self._tree.scan(self._look_through, self._stopped)
+        self._stability.prune()
 
-    def _scan_flow(self, flow: str) -> Iterator[Drop | Refusal]:
-        with opened(self._root, flow) as directory:
-            if directory is None:
-                yield from self._stray(self._root, "", "", flow)
-                return
-            for partner in names(directory):
-                if partner in self._stopped or self._passed_over(partner):
-                    continue
-                try:
-                    yield from self._scan_partner(directory, flow, partner)
-                except OSError as error:
-                    yield Refusal(flow, "", partner, disk_error(error, "looking through a partner's directory"))
-
-    def _scan_partner(self, parent: int, flow: str, partner: str) -> Iterator[Drop | Refusal]:
-        with opened(parent, partner) as directory:
-            if directory is None:
-                yield from self._stray(parent, flow, "", partner)
-                return
-            found_names = names(directory)
-            marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
-            denial = self._denial(flow, partner)
-            for name in found_names:
-                if self._passed_over(name):
-                    continue
-                found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
-                if found is not None:
-                    yield found
+    def _look_through(self, directory: int, flow: str, partner: str) -> Iterator[Drop | Refusal]:
+        found_names = names(directory)
+        marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
+        denial = self._denial(flow, partner)
+        for name in found_names:
+            if self._passed_over(name):
+                continue
+            found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
+            if found is not None:
+                yield found
 
     def _denial(self, flow: str, partner: str) -> GatewayError | None:
         rule = self._rules.get(flow)
@@ -166,16 +128,16 @@ class Intake:
         except FileNotFoundError:
             return None
         rule = self._rules.get(flow)
-        settle = rule.settle_seconds if rule is not None else _STRAY_SETTLE
+        settle_seconds = rule.settle_seconds if rule is not None else STRAY_SETTLE_SECONDS
         plain = is_plain(status)
-        readiness = self._settling.look(key, mark_of(status), settle, marked=marked and plain)
+        readiness = self._stability.look(key, mark_of(status), settle_seconds, marked=marked and plain)
         if readiness is not Readiness.GROWING and plain and self._is_open(directory, name):
             readiness = Readiness.GROWING
-            self.held_open[key] = self._settling.held_open(key)
+            self.held_open[key] = self._stability.held_open(key)
         if readiness is Readiness.GROWING:
             self.unsettled += 1
             return None
-        error = denial or _fault(name, status, rule.max_bytes if rule is not None else 0)
+        error = denial or drop_fault(name, status, rule.max_bytes if rule is not None else 0)
         if error is not None:
             return Refusal(flow, partner, name, error)
         return Drop(
@@ -202,28 +164,16 @@ class Intake:
         finally:
             os.close(descriptor)
 
-    def _stray(self, directory: int, flow: str, partner: str, name: str) -> Iterator[Refusal]:
-        """What lies where only directories belong."""
-        if name.startswith(_EXPLANATION):
-            return
-        with suppress(FileNotFoundError):
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            key = (flow, partner, name)
-            if self._settling.look(key, mark_of(status), _STRAY_SETTLE) is not Readiness.GROWING:
-                error = (
-                    FlowNotPermitted("It does not lie in a directory FLOW/PARTNER.")
-                    if is_plain(status)
-                    else FileUnsafe()
-                )
-                yield Refusal(flow, partner, name, error)
+    def _is_quiet_stray(self, key: Key, status: os.stat_result) -> bool:
+        return self._stability.look(key, mark_of(status), STRAY_SETTLE_SECONDS) is not Readiness.GROWING
 
     def _enter(self, drop: Drop) -> int:
         """The drop's directory, open until another one's is wanted or the next scan begins."""
-        place = (drop.flow, drop.partner)
-        if place != self._entered:
+        directory = (drop.flow, drop.partner)
+        if directory != self._entered:
             self._leave()
-            self._below = open_partner_directory(self._root, drop.flow, drop.partner)
-            self._entered = place
+            self._below = open_partner_directory(self._tree.root, drop.flow, drop.partner)
+            self._entered = directory
         return self._below
 
     def _leave(self) -> None:
@@ -280,14 +230,14 @@ class Intake:
             same = True
         except OSError as error:
             raise disk_error(error, "setting a file aside in spool/outbound") from error
-        self._settling.forget((drop.flow, drop.partner, drop.name))
+        self._stability.forget((drop.flow, drop.partner, drop.name))
         return same
 
     def keep_released(self, drops: Iterable[Drop]) -> None:
         """Make it durable that these were released: before that, a power cut may bring them back."""
         for flow, partner in {(drop.flow, drop.partner) for drop in drops}:
             try:
-                with partner_directory(self._root, flow, partner) as directory:
+                with partner_directory(self._tree.root, flow, partner) as directory:
                     self._disk.fsync(directory)
             except FileNotFoundError:
                 continue  # somebody has removed the directory, and the files with it
@@ -295,16 +245,8 @@ class Intake:
                 raise disk_error(error, "removing files from spool/outbound") from error
 
     def _copy(self, source: int, target: int, drop: Drop) -> str:
-        digest = hashlib.sha256()
-        left = drop.size
-        while piece := os.read(source, min(left + 1, _PIECE)):
-            left -= len(piece)
-            if left < 0:
-                raise StillBeingWritten
-            digest.update(piece)
-            write_all(target, piece, self._disk)
-        sha256 = digest.hexdigest()
-        if left != 0:
+        sha256 = copy(source, target, drop.size, self._disk)
+        if sha256 is None:
             raise StillBeingWritten
         # Nobody writes now, and the file is as it was judged: so nobody wrote meanwhile.
         writers = self._writers(source)
@@ -334,26 +276,10 @@ def _is_same(status: os.stat_result, drop: Drop) -> bool:
     )
 
 
-def _fault(name: str, status: os.stat_result, max_bytes: int) -> GatewayError | None:
-    if not stat.S_ISREG(status.st_mode):
-        return FileUnsafe("It is a folder.") if stat.S_ISDIR(status.st_mode) else FileUnsafe()
-    if status.st_nlink != 1:
-        return FileUnsafe("The file has a second name somewhere (a hard link).")
-    try:
-        check_name(name)
-    except FileNameRefused as error:
-        return error
-    if status.st_size == 0:
-        return FileEmpty()
-    if status.st_size > max_bytes:
-        return FileTooLarge(f"The file has {status.st_size} bytes; its flow allows {max_bytes}.")
-    return None
-
-
 def _insist(source: int, drop: Drop, max_bytes: int) -> None:
     """The open file is what was judged by its name."""
     status = os.fstat(source)
-    fault = _fault(drop.name, status, max_bytes)
+    fault = drop_fault(drop.name, status, max_bytes)
     if fault is not None:
         raise fault
     if not _is_same(status, drop):
@@ -362,7 +288,4 @@ def _insist(source: int, drop: Drop, max_bytes: int) -> None:
 
 def _read_again(source: int) -> str:
     os.lseek(source, 0, os.SEEK_SET)
-    digest = hashlib.sha256()
-    while piece := os.read(source, _PIECE):
-        digest.update(piece)
-    return digest.hexdigest()
+    return rest_digest(source)

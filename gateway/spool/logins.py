@@ -44,7 +44,7 @@ class _Due:
 
 
 class LoginCounts:
-    """The counts of one process. `clock` gives seconds since 1970, `pulse` counts them and never goes back.
+    """The counts of one process. `clock` gives seconds since 1970, `monotonic` counts them and never goes back.
 
     `count` may be called from any thread, everything else from one.
     """
@@ -53,13 +53,13 @@ class LoginCounts:
         self,
         directory: Path,
         clock: Callable[[], float],
-        pulse: Callable[[], float],
+        monotonic: Callable[[], float],
         entropy: Callable[[int], bytes],
         disk: Disk = DISK,
     ) -> None:
         self._directory = directory
         self._clock = clock
-        self._pulse = pulse
+        self._monotonic = monotonic
         self._entropy = entropy
         self._disk = disk
         self._lock = threading.Lock()
@@ -68,7 +68,7 @@ class LoginCounts:
         self._begun: set[Login] = set()  # the kinds that this hour had already
         self._due: list[_Due] = []
         self._kept: dict[Login, int] = {}
-        self._kept_at = pulse()
+        self._kept_at = monotonic()
         self._recovered = False
 
     def count(self, login: Login) -> None:
@@ -92,9 +92,14 @@ class LoginCounts:
         self._hand_over()
         with self._lock:
             rest = Count(self._hour, dict(self._counted))
-        if rest.logins != self._kept and rest.logins and self._pulse() - self._kept_at >= _KEEP_EVERY and not self._due:
+        if (
+            rest.logins != self._kept
+            and rest.logins
+            and self._monotonic() - self._kept_at >= _KEEP_EVERY
+            and not self._due
+        ):
             self._write(_OPEN, rest)
-            self._kept, self._kept_at = dict(rest.logins), self._pulse()
+            self._kept, self._kept_at = dict(rest.logins), self._monotonic()
 
     def finish(self) -> None:
         """Hand over all that was counted: nobody counts for now."""
@@ -113,7 +118,7 @@ class LoginCounts:
         self._recovered = True
 
     def _turn(self) -> None:
-        """Where the hour is another than that of the counts (a clock may also be put back), those are due."""
+        """When the hour changes, also because the clock was put back, the counts are due."""
         hour = hour_of(self._clock())
         if hour != self._hour:
             self._end_hour()
@@ -141,7 +146,7 @@ class LoginCounts:
         except OSError as error:
             raise disk_error(error, "handing over counts of log-ins") from error
         fsync_directory(self._directory, self._disk)
-        self._kept, self._kept_at = {}, self._pulse()
+        self._kept, self._kept_at = {}, self._monotonic()
 
     def _write(self, name: str, count: Count) -> None:
         write_file(self._directory / name, render(count), mode=_MODE, disk=self._disk)
@@ -171,7 +176,7 @@ def waiting(directory: Path) -> list[str]:
 
 
 def read(path: Path) -> Count:
-    """What a file has counted. No link is followed, nothing but a plain file is waited for, and no more than its bound read."""
+    """The counts in a file. No link is followed, only a plain file is read, and at most MAX_BYTES of it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

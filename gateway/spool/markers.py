@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from gateway.storage.durable import DISK, Disk, Group, disk_error
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.file_group import Group
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE: Final = 0o640

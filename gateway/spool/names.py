@@ -1,9 +1,9 @@
 """Which file names are carried, which are passed over as unfinished, and how any other is shown or given back.
 
-`check_name` raises FileNameRefused; the others raise nothing. A name is carried as it is unless it can do harm: it is never
-given to a shell or a template, and whatever shows it escapes what cannot be seen. What can do harm is a separator of paths,
-a character that moves a cursor, ends a line or turns a text around, a name that no JSON or XML can hold, one that is hidden,
-one that is passed over, and one that no file system takes.
+`check_name` raises FileNameRefused; the others raise nothing. A name is carried as it is unless it can do harm: no shell or
+template ever gets it, and whatever shows it escapes invisible characters. Harmful are separators of paths, characters that move a
+cursor, end a line or turn a text around, names that no JSON or XML can hold, hidden names, names that are passed over, and names
+that no file system takes.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def safe_name(name: str) -> str:
     return plain
 
 
-def beside(name: str, tag: str) -> str:
+def second_name(name: str, tag: str) -> str:
     """The second file of a name: `STEM~TAG.EXT`, with room for any of our endings; the stem of a long one is cut."""
     return _joined(name, f"~{tag}", MAX_BYTES - _LONGEST_ENDING)
 
 
 def with_ending(name: str, ending: str, tag: str) -> str:
     """What is named after a file: NAME and the ending, or where that is too long the second name and the ending."""
-    return (name if has_room(name, len(ending)) else beside(name, tag)) + ending
+    return (name if has_room(name, len(ending)) else second_name(name, tag)) + ending
 
 
 def has_room(name: str, ending: int = _LONGEST_ENDING) -> bool:

@@ -1,6 +1,6 @@
-"""What lies in the spool and in the landing and is nobody's submission: passed over, and never returned or locked away.
+"""What lies in the spool and in the landing and is nobody's submission: passed over, never returned or locked away.
 
-Raises nothing; OSError from `forgotten` as the system does, for a directory that cannot be read. Nothing is opened or changed.
+`forgotten` raises OSError for a directory that cannot be read. Nothing is opened or changed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class PassedOver:
 def forgotten(trees: Iterable[Path], patterns: Iterable[str], now: float) -> Mapping[Path, int]:
     """How many files have been passed over for more than a day, by directory FLOW/PARTNER of these trees.
 
-    A file may be somebody's, whose program never gave it its last name. What no person names so is left out: names that
-    begin with a dot, and those that a pattern gives in full.
+    Such a file may be somebody's, whose program never gave it its last name. Left out are names that no person chooses: those
+    that begin with a dot, and those that a pattern gives in full.
     """
     patterns = list(patterns)
     passed_over, own = PassedOver(patterns), Debris(pattern for pattern in patterns if not has_wildcard(pattern))

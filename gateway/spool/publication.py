@@ -1,32 +1,29 @@
-"""Putting finished files where others look: whole or absent, never over another file, and at most once.
+"""Put finished files where others look: whole or absent, never over another file, and at most once.
 
-Raises DiskFull and DiskFailed; after either, the same call may be made again. Raises CustodyLost where a copy shows other
-bytes than those taken in. It is safe because the source's absence
-is itself the record: one rename that refuses to overwrite (renameat2, RENAME_NOREPLACE) takes the file out of our
-custody and puts it before the reader in a single step, so no crash can leave it in both places, and a reader who takes
-it at once cannot make us publish it twice. (With link and unlink there is a moment in which both names exist.)
+Raises DiskFull and DiskFailed; after either, the same call may be made again. Raises CustodyLost where a copy shows other bytes
+than those taken in. Safe because the source's absence is the record: one rename that refuses to overwrite (renameat2,
+RENAME_NOREPLACE) moves the file from our custody before the reader in a single step. So no crash leaves it in both places, and a
+reader who takes it at once cannot make us publish it twice. (With link and unlink there is a moment in which both names exist.)
 
-Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in
-the target directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
+Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in the target
+directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from gateway.errors import CustodyLost, DiskFailed
-from gateway.spool.names import beside
-from gateway.storage.durable import DISK, Disk, Group, disk_error, move_new, write_all
-
-_PIECE: Final = 1 << 20
+from gateway.spool.names import second_name
+from gateway.storage.digest import file_digest, pieces, write_pieces
+from gateway.storage.durable import DISK, Disk, disk_error, move_new
+from gateway.storage.file_group import Group
 
 
 class Moment(StrEnum):
@@ -107,7 +104,7 @@ def _at_once(placement: Placement, disk: Disk) -> Published | None:
 
 
 def _rename(source: Path, placement: Placement, disk: Disk) -> Published:
-    for name in (placement.name, beside(placement.name, placement.tag)):
+    for name in (placement.name, second_name(placement.name, placement.tag)):
         target = placement.directory / name
         try:
             move_new(source, target, disk)
@@ -121,7 +118,7 @@ def _done_before(placement: Placement, disk: Disk) -> Published:
     copy = _copy_name(placement)
     if copy.exists():
         return _rename(copy, placement, disk)
-    own = placement.directory / beside(placement.name, placement.tag)
+    own = placement.directory / second_name(placement.name, placement.tag)
     if own.exists():
         return Published(own, Moment.EARLIER)
     shared = placement.directory / placement.name
@@ -132,7 +129,7 @@ def _done_before(placement: Placement, disk: Disk) -> Published:
 
 def _other_name(placement: Placement, status: os.stat_result) -> Path | None:
     """The name that link() gave to the source before a crash kept unlink() from running."""
-    for name in (placement.name, beside(placement.name, placement.tag)):
+    for name in (placement.name, second_name(placement.name, placement.tag)):
         target = placement.directory / name
         try:
             found = target.lstat()
@@ -164,23 +161,14 @@ def _copy(placement: Placement, disk: Disk) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(target, flags, 0o600)
     try:
-        digest = _copy_bytes(placement.source, descriptor, disk)
-        _compare(digest, placement.sha256)
+        with placement.source.open("rb", buffering=0) as source:
+            _compare(write_pieces(pieces(source.fileno()), descriptor, disk), placement.sha256)
         _open_to_readers(target, placement)
     except BaseException:
         os.close(descriptor)
         disk.unlink(target)
         raise
     return descriptor
-
-
-def _copy_bytes(path: Path, descriptor: int, disk: Disk) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as source:
-        while piece := source.read(_PIECE):
-            digest.update(piece)
-            write_all(descriptor, piece, disk)
-    return digest.hexdigest()
 
 
 def _compare(found: str, expected: str) -> None:
@@ -208,7 +196,6 @@ def _open_to_readers(path: Path, placement: Placement) -> bool:
 
 def _digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
     except FileNotFoundError:
         return None

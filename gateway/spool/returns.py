@@ -1,10 +1,9 @@
-"""Giving a file back to its operator, with a letter beside it: NAME, and NAME.why.txt where something was wrong with it,
+"""Give a file back to its operator, with a letter beside it: NAME, and NAME.why.txt where something was wrong with it,
 NAME.undelivered.txt where nobody signed for it in time, or NAME.late.txt where it was written to after it was taken.
 
 Raises DiskFull and DiskFailed; after either, the same call may be made again. Nothing is overwritten, whatever has been
-returned before. Any name will do: one that is not carried comes back under `names.safe_name`, and one that leaves no room
-for the letter's ending under its second name. A link, pipe or folder
-that was dropped goes back as it is, by a rename, and is never opened.
+returned before. Any name will do: one that is not carried comes back under `names.safe_name`, and one that leaves no room for
+the letter's ending under its second name. A dropped link, pipe or folder goes back as it is, by a rename, and is never opened.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from gateway.spool.names import beside, has_room, safe_name, with_ending
+from gateway.spool.names import has_room, safe_name, second_name, with_ending
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.storage.durable import DISK, Disk, make_directory, write_file, write_new_file
 
@@ -44,7 +43,7 @@ def return_file(
     """
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted, text = safe_name(name), why.encode()
-    own = beside(wanted, tag)
+    own = second_name(wanted, tag)
     if not has_room(wanted):
         wanted = own
     if os.path.lexists(source):
@@ -85,12 +84,12 @@ def _says(letter: Path, text: bytes) -> bool:
 
 
 def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -> Path:
-    """Leave the reason alone, of a file that does not come back, and say where it lies. Done twice, it is there once."""
+    """Leave only the reason, for a file that does not come back, and give its path. A second call leaves no second reason."""
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
     reason, text = directory / with_ending(wanted, WHY, tag), why.encode()
     if not write_new_file(reason, text, mode=_MODE, disk=disk) and reason.read_bytes() != text:
-        reason = directory / (beside(wanted, tag) + WHY)
+        reason = directory / (second_name(wanted, tag) + WHY)
         write_file(reason, text, mode=_MODE, disk=disk)
     return reason
 

@@ -16,7 +16,6 @@ crosses file systems. There it is looked at again:
 from __future__ import annotations
 
 import errno
-import hashlib
 import heapq
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +26,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.spool.names import beside
+from gateway.spool.names import second_name
 from gateway.spool.stability import Key, Mark, mark_of
+from gateway.storage.digest import rest_digest
 from gateway.storage.directory_walk import DIRECTORY, FILE, names, open_partner_directory, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 from gateway.storage.writers import Writers, keeps_others_out, writers_of
@@ -65,19 +65,19 @@ class _Kept:
 
 
 class SetAside:
-    """The `.taken` directories below `outbound`. `settle` is seconds by flow, `steady` gives seconds that never jump."""
+    """The `.taken` directories below `outbound`. `settle_seconds` are those of each flow, `steady` gives seconds that never jump."""
 
     def __init__(
         self,
         outbound: Path,
-        settle: Mapping[str, float],
+        settle_seconds: Mapping[str, float],
         keep_seconds: float,
         steady: Callable[[], float],
         disk: Disk = DISK,
         writers: Callable[[int], Writers] = writers_of,
     ) -> None:
         self._outbound = outbound
-        self._settle = settle
+        self._settle_seconds = settle_seconds
         self._keep_seconds = keep_seconds
         self._steady = steady
         self._disk = disk
@@ -93,9 +93,12 @@ class SetAside:
         Durable once the directory is synced. FileNotFoundError where the file is gone.
         """
         flow, partner, name = key
-        with suppress(FileExistsError):
-            self._disk.mkdir(TAKEN, _MODE, dir_fd=directory)
-        below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
+        try:
+            below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self._disk.mkdir(TAKEN, _MODE, dir_fd=directory)
+            below = os.open(TAKEN, DIRECTORY, dir_fd=directory)
         try:
             self._disk.rename(name, transfer, src_dir_fd=directory, dst_dir_fd=below)
             status = os.stat(transfer, dir_fd=below, follow_symlinks=False)
@@ -117,7 +120,7 @@ class SetAside:
                 self._recover(directory, (flow, partner, transfer), known.get(transfer))
 
     def look(self, *, ending: bool = False) -> list[LateWrite]:
-        """Remove what is certain; what was written to. Whatever is not known at the `ending` is known to the next start."""
+        """Remove what nobody wrote to, and give what was written to. At the `ending` everything is looked at; the next start looks again."""
         now = self._steady()
         wanted, self._changing, self.faults = self._changing, [], []
         while self._due and (ending or self._due[0][0] <= now):
@@ -152,9 +155,9 @@ class SetAside:
             return
         except OSError as error:
             raise disk_error(error, "looking at a file that was taken") from error
-        with os.fdopen(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb"):
             mark, now = mark_of(os.fstat(descriptor)), self._steady()
-            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            same = rest_digest(descriptor) == sha256
         kept = _Kept(flow, partner, transfer, mark if same else None, now, mark, now)
         if same:
             self._keep(kept, now + _FIRST_LOOK)
@@ -184,7 +187,7 @@ class SetAside:
         if mark != kept.seen:
             kept.seen, kept.changed = mark, now
         self._changing.append(kept)
-        quiet = now - kept.changed >= self._settle.get(kept.flow, 0.0)
+        quiet = now - kept.changed >= self._settle_seconds.get(kept.flow, 0.0)
         path = self._outbound / kept.flow / kept.partner / TAKEN / kept.transfer
         return [LateWrite(kept.flow, kept.partner, kept.transfer, path, quiet and writers is not Writers.SOME)]
 
@@ -240,8 +243,8 @@ class SetAside:
                 yield flow, partner, below
 
     def _put_back(self, source: int, transfer: str, target: int, name: str) -> None:
-        """Another file took the name in this very moment: it goes back, and nothing is overwritten."""
-        for wanted in (name, beside(name, transfer)):
+        """Another file took the name meanwhile: it goes back, and nothing is overwritten."""
+        for wanted in (name, second_name(name, transfer)):
             try:
                 self._disk.link(transfer, wanted, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
             except FileExistsError:

@@ -1,9 +1,9 @@
 """Files that a command hands over: judged, copied beside the custody, and moved in under the ledger's lock.
 
 `examine` raises FileUnsafe, FileNameRefused, FileEmpty, FileTooLarge, NotFound and NotPermitted for what it finds;
-`Draft` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
-`vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile and clears its custody of files
-without a row never meets them. What a killed command left there goes with the next one: a draft is locked by its maker.
+`SubmittedCopies` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
+`vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile, and clears its custody of files without
+a row, never meets them. Each run locks its own directory; the next run removes what a killed one left.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, NotFound, NotPer
 from gateway.spool.custody import custody_file
 from gateway.spool.names import check_name
 from gateway.spool.stability import Mark, mark_of
-from gateway.storage.durable import Group, disk_error, fsync_directory, make_directory, write_all
+from gateway.storage.digest import copy, pieces
+from gateway.storage.durable import disk_error, fsync_directory, make_directory, write_all
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, writers_of
 
 _SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _COPY: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,10 @@ def examine(path: Path, max_bytes: int) -> Submission:
 def read(submission: Submission) -> bytes:
     """The bytes of a file that was examined; StillBeingWritten where it has changed since."""
     with _opened(submission.path) as source:
-        content = b"".join(_pieces(source, submission.size + 1))
+        content = b"".join(pieces(source, submission.size + 1))
         if len(content) != submission.size or _mark(os.fstat(source)) != submission.mark:
             raise StillBeingWritten
     return content
-
-
-def _pieces(source: int, left: int) -> Iterator[bytes]:
-    while left and (piece := os.read(source, min(left, _PIECE))):
-        left -= len(piece)
-        yield piece
 
 
 class SubmittedCopies:
@@ -179,21 +174,14 @@ def _mark(status: os.stat_result) -> Mark:
 
 
 def _copy(source: int, target: int, submission: Submission) -> str:
-    digest = hashlib.sha256()
-    left = submission.size
-    while piece := os.read(source, min(left + 1, _PIECE)):
-        left -= len(piece)
-        if left < 0:
-            raise StillBeingWritten
-        digest.update(piece)
-        write_all(target, piece)
-    if left or writers_of(source) is Writers.SOME or _mark(os.fstat(source)) != submission.mark:
+    sha256 = copy(source, target, submission.size)
+    if sha256 is None or writers_of(source) is Writers.SOME or _mark(os.fstat(source)) != submission.mark:
         raise StillBeingWritten
-    return digest.hexdigest()
+    return sha256
 
 
 def _clear(directory: Path) -> None:
-    """Remove drafts whose maker is gone."""
+    """Remove the copies of runs that are gone."""
     try:
         left = sorted(directory.iterdir())
     except FileNotFoundError:

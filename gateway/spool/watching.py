@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from watchdog.events import (
@@ -42,7 +41,7 @@ class Hint(StrEnum):
 
 
 OnHint = Callable[[Path, Hint], None]
-"""Told of a path and what happened. Called in the watcher's thread: it must return at once, raise nothing."""
+"""Gets a path and what happened. Called in the watcher's thread: it must return at once and raise nothing."""
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileCreatedEvent,
@@ -88,9 +87,7 @@ class Watcher:
             self._on_fallback(f"no file-system events: {error.strerror or error}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         observer, self._observer = self._observer, None
         if observer is not None:
             _stop(observer)

@@ -82,5 +82,5 @@ class StageContext:
         """When to try again after `attempts` deferrals."""
         link = self.settings.link
         return self.clock() + retry.delay(
-            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, chance=self.chance()
+            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, random_float=self.chance()
         )

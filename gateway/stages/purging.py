@@ -15,7 +15,7 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.settings.home import Home
 from gateway.settings.naming import MARKER
-from gateway.spool.delivered import Delivered, remove_delivered
+from gateway.spool.delivered import DeliveredFile, remove_delivered
 
 
 def purge(home: Home, ledger: Ledger) -> None:
@@ -32,6 +32,6 @@ def purge_left(home: Home, transaction: Transaction) -> None:
     transaction.set(TRANSFERS, [row.key for row in rows], purge_name=None)
 
 
-def delivered_as(row: Transfer, names: Sequence[str]) -> Delivered:
+def delivered_as(row: Transfer, names: Sequence[str]) -> DeliveredFile:
     """A transfer's file in spool/inbound, under the first of these names that it has."""
-    return Delivered(row.flow, row.partner, tuple(names), row.size, row.sha256)
+    return DeliveredFile(row.flow, row.partner, tuple(names), row.size, row.sha256)

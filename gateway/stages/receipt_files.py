@@ -15,8 +15,9 @@ import orjson
 
 from gateway.ledger.units import Transfer
 from gateway.spool.exception_lists import ENDING
-from gateway.spool.names import beside, with_ending
-from gateway.storage.durable import make_directory, write_files
+from gateway.spool.names import second_name, with_ending
+from gateway.storage.durable import make_directory
+from gateway.storage.file_group import write_files
 
 _FORM: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _UNREADABLE: Final = ""
@@ -45,7 +46,7 @@ def write_receipt_files(
             make_directory(directory, 0o770)
             directories[row.flow, row.partner] = directory
         listed = list_of(row)
-        own = beside(row.name, row.id)
+        own = second_name(row.name, row.id)
         # The two lie side by side, under one name: the longer ending decides whether there is room.
         stem = with_ending(row.name, ENDING if listed else _ENDING, row.id).removesuffix(ENDING if listed else _ENDING)
         target = directory / f"{stem}{_ENDING}"

@@ -35,7 +35,7 @@ from gateway.ledger.units import Transfer, required
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
-from gateway.spool.names import beside, safe_name
+from gateway.spool.names import safe_name, second_name
 from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
@@ -179,7 +179,7 @@ def _names(context: StageContext, row: Transfer) -> list[str]:
     came = datetime.fromtimestamp(row.created, UTC).date()
     named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
     # Its own second name first: under the plain one, another transfer may have brought the same bytes.
-    return [name for first in (safe_name(named), row.name) for name in (beside(first, row.id), first)]
+    return [name for first in (safe_name(named), row.name) for name in (second_name(first, row.id), first)]
 
 
 def _document(

@@ -1,1 +1,1 @@
-"""Bytes on this machine's disks: durable writes, the Linux calls behind them, and walks that follow no link."""
+"""Bytes on this machine's disks: durable writes, digests, and walks that follow no link."""

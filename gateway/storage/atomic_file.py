@@ -1,11 +1,11 @@
 """A file that is whole under its own name, or not there at all.
 
-gpg's output is written here and not by gpg, so that bytes are counted while they come, a full disk is an error number
-and not a sentence of gpg's, and the file has a name only after the verdict.
+The gateway writes gpg's output, not gpg. So bytes are counted while they come, a full disk is an error number, and the file gets
+its name only after the verdict.
 
-Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because a draft is made new, closed as the umask says, follows no link, never
-takes the place of another file, and is removed on every way out but `publish`. A draft that a killed process left is
-replaced by the next attempt at the same output.
+Raises DiskFull, DiskFailed, EnvelopeTooLarge. Safe because the temporary file is made new, is closed as the umask says, follows no
+link, never replaces another file, and is removed on every way out but `publish`. The next attempt at the same output replaces
+one that a killed process left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from gateway.errors import DiskFailed, EnvelopeTooLarge
@@ -57,9 +56,7 @@ class AtomicFile:
             raise disk_error(error, f"{self._output.name} cannot be written") from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Going down a tree that others write to: each step relative to the directory opened before it, no link followed.
+"""Steps down a tree that others write to: each relative to the directory opened before it, no link followed.
 
-Raises OSError as the system does. What was judged by its name is judged again on the open file: `is_plain`.
+Raises OSError as the system does. Judge the open file again (`is_plain`) after judging it by its name.
 """
 
 from __future__ import annotations

@@ -1,37 +1,21 @@
-"""Bytes that survive a power cut: one file at a time, or hundreds together.
+"""Bytes that survive a power cut, one file at a time; `file_group` does the same for hundreds together.
 
 Raises DiskFull where there is no room and DiskFailed for anything else the system reports. A failed fsync is never
 tried again as though it could succeed: the kernel may already have dropped the pages. The files are to be thrown away.
-
-A `Group` has two ways to commit, both waiting until data and directory entries are on the disk. Measured on ext4, for
-500 files of 6 KB: fsync in turn 110 ms; on eight threads 41 ms; write-back started first, then fsync 39 ms; one syncfs
-4 ms. syncfs is safe where the kernel reports every write-back error of the file system since the descriptor was
-*opened* (`kernel.reports_errors`): the group opens its descriptor before its files are written, so no error can pass
-unseen. Errors of other programs' files are reported too, which costs a retry and loses nothing. But syncfs also waits
-for what others write (500 files beside a writer of 150 MB/s: up to 390 ms, against 73 ms), so it is used only for many
-files while little is unwritten.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage import linux
-
-_MANY: Final = 32
-_UNWRITTEN_LIMIT: Final = 32 << 20
-_OPEN_LIMIT: Final = 256
-_THREADS: Final = 8
+from gateway.linux import file_calls
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -42,12 +26,12 @@ class Disk:
 
     write: Callable[..., int] = os.write
     fsync: Callable[..., None] = os.fsync
-    start_writeback: Callable[[int], None] = linux.start_writeback
-    sync_file_system: Callable[[int], None] = linux.sync_file_system
-    reports_errors: Callable[[int], bool] = linux.reports_errors
-    unwritten_bytes: Callable[[], int] = linux.unwritten_bytes
+    start_writeback: Callable[[int], None] = file_calls.start_writeback
+    sync_file_system: Callable[[int], None] = file_calls.sync_file_system
+    reports_errors: Callable[[int], bool] = file_calls.reports_errors
+    unwritten_bytes: Callable[[], int] = file_calls.unwritten_bytes
     rename: Callable[..., None] = os.rename
-    rename_new: Callable[[Path, Path], None] = linux.rename_new
+    rename_new: Callable[[Path, Path], None] = file_calls.rename_new
     link: Callable[..., None] = os.link
     unlink: Callable[..., None] = os.unlink
     mkdir: Callable[..., None] = os.mkdir
@@ -120,30 +104,8 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk = DIS
         disk.rename(temporary, target)
         sync_directory(target.parent, disk)
     except OSError as error:
-        _discard(temporary, disk)
+        discard(temporary, disk)
         raise disk_error(error, "writing a file") from error
-
-
-def write_files(files: Mapping[Path, bytes], *, mode: int = 0o600, disk: Disk = DISK) -> None:
-    """As `write_file` for many: one wait for the disk for all contents, and one for all names."""
-    if not files:
-        return
-    temporary = {target: temporary_beside(target) for target in files}
-    with Group(next(iter(files)).parent, disk) as group:
-        try:
-            for target, data in files.items():
-                group.add_file(_open_temporary(temporary[target], data, mode, disk))
-            group.commit()
-            for target in files:
-                disk.rename(temporary[target], target)
-                group.add_directory(target.parent)
-            group.commit()
-        except (OSError, DiskFull, DiskFailed) as error:
-            for path in temporary.values():
-                _discard(path, disk)
-            if isinstance(error, OSError):
-                raise disk_error(error, "writing files") from error
-            raise
 
 
 def write_new_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk = DISK) -> bool:
@@ -154,11 +116,11 @@ def write_new_file(target: Path, data: bytes, *, mode: int = 0o600, disk: Disk =
         try:
             move_new(temporary, target, disk)
         except FileExistsError:
-            _discard(temporary, disk)
+            discard(temporary, disk)
             return False
         sync_directory(target.parent, disk)
     except OSError as error:
-        _discard(temporary, disk)
+        discard(temporary, disk)
         raise disk_error(error, "writing a file") from error
     return True
 
@@ -189,124 +151,20 @@ def move_over(source: Path, target: Path, disk: Disk = DISK) -> None:
 
 def temporary_beside(target: Path) -> Path:
     """The name under which `target` is written: short, hidden, the same at every attempt."""
+    import hashlib  # noqa: PLC0415 - not everybody who imports this module writes
+
     return target.with_name(f".gateway-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.part")
 
 
-class Group:
-    """Files and directories that are made durable together.
-
-    Make it before the first file is written, on the file system where they will lie; other file systems work too,
-    but more slowly. Hand over descriptors and directories, then `commit`. Not for two threads at once.
-    """
-
-    def __init__(self, root: Path, disk: Disk = DISK) -> None:
-        self._disk = disk
-        self._files: list[int] = []
-        self._directories: dict[Path, None] = {}
-        self._failed = False
-        try:
-            self._anchor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise disk_error(error, "opening a directory") from error
-        try:
-            self._device = os.fstat(self._anchor).st_dev
-            self._as_one = disk.reports_errors(self._anchor)
-        except OSError as error:
-            os.close(self._anchor)
-            raise disk_error(error, "looking at a file system") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def add_file(self, descriptor: int) -> None:
-        """Take over an open descriptor of a written file; it is closed once durable."""
-        self._files.append(descriptor)
-        if len(self._files) >= _OPEN_LIMIT:
-            self._run(self._files, {})
-
-    def add_directory(self, directory: Path) -> None:
-        """A directory whose entries have changed."""
-        self._directories[directory] = None
-
-    def commit(self) -> None:
-        """Wait until everything handed over is on the disk; after a failure every further commit fails too."""
-        self._run(self._files, self._directories)
-        self._directories.clear()
-
-    def close(self) -> None:
-        """Let go of what was not committed."""
-        _close_all(self._files)
-        if self._anchor >= 0:
-            os.close(self._anchor)
-            self._anchor = -1
-
-    def _run(self, files: list[int], directories: Iterable[Path]) -> None:
-        if self._failed:
-            raise DiskFailed("making files durable: an earlier attempt of the same group failed")
-        self._failed = True
-        try:
-            paths = list(directories)
-            if self._worth_one_sync(files, paths):
-                self._disk.sync_file_system(self._anchor)
-            else:
-                self._sync_each(files, paths)
-        except OSError as error:
-            raise disk_error(error, "making files durable") from error
-        finally:
-            _close_all(files)
-        self._failed = False
-
-    def _worth_one_sync(self, files: list[int], directories: list[Path]) -> bool:
-        return (
-            self._as_one
-            and len(files) + len(directories) >= _MANY
-            and self._disk.unwritten_bytes() <= _UNWRITTEN_LIMIT
-            and all(os.fstat(file).st_dev == self._device for file in files)
-            and all(directory.stat().st_dev == self._device for directory in directories)
-        )
-
-    def _sync_each(self, files: list[int], directories: list[Path]) -> None:
-        if len(files) > 1:
-            for file in files:
-                self._start_writeback(file)
-        if len(files) < _THREADS:
-            for file in files:
-                self._disk.fsync(file)
-        else:
-            with ThreadPoolExecutor(_THREADS) as threads:
-                for _ in threads.map(self._disk.fsync, files):
-                    pass
-        for directory in directories:
-            sync_directory(directory, self._disk)
-
-    def _start_writeback(self, file: int) -> None:
-        try:
-            self._disk.start_writeback(file)
-        except OSError as error:
-            # Only a head start for the fsync that follows: a file system without the call (FUSE, NFS) does without.
-            if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-
-
-def _close_all(files: list[int]) -> None:
-    while files:
-        os.close(files.pop())
-
-
 def _write_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> None:
-    descriptor = _open_temporary(temporary, data, mode, disk)
+    descriptor = open_temporary(temporary, data, mode, disk)
     try:
         disk.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _open_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> int:
+def open_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> int:
     """The descriptor of the written file, which is not durable yet."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode)
@@ -319,7 +177,8 @@ def _open_temporary(temporary: Path, data: bytes, mode: int, disk: Disk) -> int:
     return descriptor
 
 
-def _discard(path: Path, disk: Disk) -> None:
+def discard(path: Path, disk: Disk) -> None:
+    """Remove a temporary file after an error, if that can be done."""
     try:
         disk.unlink(path)
     except OSError:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from gateway.storage.linux import file_system
+from gateway.linux.file_calls import file_system
 
 _LOCAL: Final = frozenset(
     {

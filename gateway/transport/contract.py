@@ -32,7 +32,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient the link is: seconds for connecting, for the banner and authentication, for one answer; the least
+    """Timeouts of the link: seconds for connecting, for the banner and authentication, for one answer; the least
     throughput in bytes a second, below which a transfer is given up after `grace` seconds.
     """
 

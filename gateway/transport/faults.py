@@ -155,7 +155,7 @@ _STATUS: Final[Mapping[StatusCode, tuple[type[GatewayError], str]]] = MappingPro
 
 
 def translate(error: BaseException, *, connecting: bool = False) -> GatewayError:
-    """The gateway's word for `error`; `connecting` says that no session existed yet, so silence means unreachable.
+    """The gateway's error for `error`; `connecting` says that no session existed yet, so silence means unreachable.
 
     Raises TypeError for a class that `MEANING` does not cover: a fault of this program, not of the link.
     """

@@ -1,8 +1,8 @@
 """Sealed files into a directory of our own, `landing/PARTNER/out`, where the partner collects them or a person takes them.
 
-Raises DiskFull, DiskFailed, NameTaken. Safe to call again after any of them: a file appears under its name complete and
-durable, by a hard link that never overwrites, or not at all. The bytes are copied, never linked from the queue: the
-partner may own the directory, and must not hold a name of the very file that a retry sends again.
+Raises DiskFull, DiskFailed, NameTaken; the same call may be made again after any of them. A file appears under its name complete
+and durable, by a hard link that never overwrites, or not at all. The bytes are copied, never linked from the queue: the partner
+may own the directory, and must not hold a name of the file that a retry sends again.
 """
 
 from __future__ import annotations

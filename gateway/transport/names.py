@@ -47,7 +47,7 @@ def new_file(path: Path) -> BinaryIO:
 
 
 def own_file_fault(error: OSError) -> GatewayError:
-    """The gateway's word for what the system said about a file of ours: DiskFull or DiskFailed."""
+    """The gateway's error for what the system said about a file of ours: DiskFull or DiskFailed, by the number alone."""
     if error.errno in _FULL:
         return DiskFull()
     return DiskFailed(f"a file of this gateway: {os.strerror(error.errno or 0)}")

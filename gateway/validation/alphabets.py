@@ -1,8 +1,8 @@
 """Which characters may stand in a value, read out of the schema's patterns, and which one in a value may not.
 
-`alphabet_of` and `widened` raise ValueError for a construct that no schema of ours has; the rest raises nothing. An alphabet is wider
-than its pattern, which also says in which order and how often: it serves to name the character that no right value can
-hold, most often one that a person cannot see. Safe because that one character is named, and nothing of the value around it.
+An alphabet is wider than its pattern, which also gives order and number. It serves to name the character that no right value
+holds, most often one that a person cannot see. `alphabet_of` and `widened` raise ValueError for a construct that none of our
+schemas has; nothing else is raised. Safe because only that character is named, and nothing of the value around it.
 """
 
 from __future__ import annotations

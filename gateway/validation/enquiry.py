@@ -8,7 +8,6 @@ together in memory only, together at most as large as the document may be, and a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +18,10 @@ from typing import Final
 from lxml import etree
 
 from gateway.domain.enquiry import ENQUIRY, ENQUIRY_NAMESPACE, REPLY, REPLY_NAMESPACE, Attachment
-from gateway.errors import ContentInvalid, DiskFailed
+from gateway.errors import ContentInvalid
+from gateway.validation.carried import BytesValidator, check_document, content_faults, decoded
 from gateway.validation.contract import Finding, Report
-from gateway.validation.redirect import LIMITS, BytesValidator, decoded
+from gateway.validation.redirect import LIMITS
 from gateway.validation.xml.codes import XmlCode
 from gateway.validation.xml.guard import XmlGuard
 
@@ -53,19 +53,12 @@ class EnquiryValidator:
         self._guard = XmlGuard(LIMITS)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                content = file.read(LIMITS.size + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory. The fact `attachments` is how many there are."""
-        report = self._envelope.validate_bytes(content)
-        # The document was found right a moment ago, so the second reading gives a tree.
-        root = self._guard.read(content) if report.valid else None
-        if not isinstance(root, etree._Element):  # noqa: SLF001 - the only name that lxml has for it
+        report, root = check_document(self._envelope, self._guard, content)
+        if root is None:
             return report
         letter = _Letter(root)
         findings = tuple(letter.faults())
@@ -121,14 +114,8 @@ class _Letter:
             yield Finding(XmlCode.CONTENT_ALTERED.value, "Attachment/AttachmentParts", message)
             return
         for number, (described, attachment) in enumerate(zip(self._described, self.attachments(), strict=True), 1):
-            if len(attachment.content) != int(self._text(described, "AttachmentSize")):
-                message = "The parts have another size together."
-                yield Finding(XmlCode.CONTENT_ALTERED.value, f"attachment {number}, AttachmentSize", message)
-            if hashlib.sha256(attachment.content).hexdigest() != self._text(described, "AttachmentSha256"):
-                message = (
-                    "The parts together have another digest: the file was altered, or parts are lost or out of order."
-                )
-                yield Finding(XmlCode.CONTENT_ALTERED.value, f"attachment {number}, AttachmentSha256", message)
+            size, sha256 = self._text(described, "AttachmentSize"), self._text(described, "AttachmentSha256")
+            yield from content_faults(attachment.content, size, sha256, f"attachment {number}, Attachment")
 
     def attachments(self) -> Iterator[Attachment]:
         parts = iter(self._parts)

@@ -1,7 +1,7 @@
-"""Which findings about numbers, places and columns are exceptions: told, and no reason to stop the file where a flow reports.
+"""Which findings about numbers, places and columns are exceptions: they are reported, and need not stop the file.
 
-An exception is a fault of one value, or of what stands beside the known columns. The file is whole and readable, its rows are
-what they were, and whoever gets it can put the value right. Every other finding of these modules is a refusal.
+An exception is a fault of one value, or of what stands beside the known columns. The file is readable to its end, and its
+recipient can put the value right. Every other finding of these modules is a refusal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Which faults are exceptions of a record, and which are of the file; and when a file may travel with exceptions.
 
-One table for all flows. A fault is a record's where the file can be read right to its end in spite of it: every other record
-means what it meant. What makes a file unsafe or unreadable, shifts its structure, or breaks the counts and totals that it
-gives of itself, is the file's. A code in neither table counts as the file's, so that nothing travels by being forgotten
-here; a test holds the tables against the validators' codes. Pure, and raises nothing.
+One table serves all flows. A fault is a record's where every other record can still be read right. A fault is the file's where
+the file is unsafe or unreadable, its structure shifts, or its own counts and totals break. A code in neither table counts as
+the file's; a test compares the tables with the validators' codes. Pure, and raises nothing.
 """
 
 from __future__ import annotations

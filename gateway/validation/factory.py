@@ -38,7 +38,8 @@ def build(plan: Plan) -> Validator:
 
                 return PdfValidator(limits=PdfLimits(**limits), **arguments)
             case Kind.EXTRACT:
-                from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+                from gateway.validation.extract.finding_log import ExtractLimits
+                from gateway.validation.extract.validator import ExtractValidator
 
                 processors = min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
                 return ExtractValidator(limits=ExtractLimits(**limits), processors=processors, **arguments)
@@ -53,7 +54,8 @@ def build(plan: Plan) -> Validator:
 def _redirect(*, schema_root: Path, links: Sequence[str], allow_test_numbers: bool, authorities: str = "") -> Validator:
     from gateway.domain.redirect import FLOW
     from gateway.settings.authorities import extended
-    from gateway.validation.redirect import LIMITS, BytesValidator, RedirectValidator
+    from gateway.validation.carried import BytesValidator
+    from gateway.validation.redirect import LIMITS, RedirectValidator
     from gateway.validation.xml.validator import XmlValidator
 
     def inner(flow: str) -> BytesValidator:

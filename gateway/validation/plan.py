@@ -36,13 +36,7 @@ def xml_plan(
     schema_root: Path, flow: str, *, limits: XmlLimits = DEFAULT_LIMITS, allow_test_numbers: bool = False
 ) -> Plan:
     """Documents of `flow`, against the schemas in `schema_root/flow`."""
-    arguments: dict[str, Plain] = {
-        "schema_root": str(schema_root.absolute()),
-        "flow": flow,
-        "limits": asdict(limits),
-        "allow_test_numbers": allow_test_numbers,
-    }
-    return Plan(Kind.XML, arguments)
+    return _plan(Kind.XML, schema_root, allow_test_numbers, flow=flow, limits=asdict(limits))
 
 
 def pdf_plan(links: Sequence[str] = LINKS, **limits: int) -> Plan:
@@ -52,22 +46,12 @@ def pdf_plan(links: Sequence[str] = LINKS, **limits: int) -> Plan:
 
 def extract_plan(schema_root: Path, *, allow_test_numbers: bool = False, **limits: int) -> Plan:
     """Extracts; `limits` are fields of `ExtractLimits` that differ from its own."""
-    arguments: dict[str, Plain] = {
-        "schema_root": str(schema_root.absolute()),
-        "limits": limits,
-        "allow_test_numbers": allow_test_numbers,
-    }
-    return Plan(Kind.EXTRACT, arguments)
+    return _plan(Kind.EXTRACT, schema_root, allow_test_numbers, limits=limits)
 
 
 def redirect_plan(schema_root: Path, *, links: Sequence[str] = LINKS, allow_test_numbers: bool = False) -> Plan:
     """Files passed on to the right authority, with what is inside them; `links` are for a LAID."""
-    arguments: dict[str, Plain] = {
-        "schema_root": str(schema_root.absolute()),
-        "links": list(links),
-        "allow_test_numbers": allow_test_numbers,
-    }
-    return Plan(Kind.REDIRECT, arguments)
+    return _plan(Kind.REDIRECT, schema_root, allow_test_numbers, links=list(links))
 
 
 def with_authorities(plan: Plan, added: str) -> Plan:
@@ -79,10 +63,11 @@ def enquiry_plan(
     schema_root: Path, flow: str, *, links: Sequence[str] = LINKS, allow_test_numbers: bool = False
 ) -> Plan:
     """Enquiries or replies with the PDFs that are attached to them; `links` are for these."""
-    arguments: dict[str, Plain] = {
-        "schema_root": str(schema_root.absolute()),
-        "flow": flow,
-        "links": list(links),
-        "allow_test_numbers": allow_test_numbers,
-    }
-    return Plan(Kind.ENQUIRY, arguments)
+    return _plan(Kind.ENQUIRY, schema_root, allow_test_numbers, flow=flow, links=list(links))
+
+
+def _plan(kind: Kind, schema_root: Path, allow_test_numbers: bool, **arguments: Plain) -> Plan:  # noqa: FBT001 - passed on as it came
+    """A plan of a validator that reads schemas."""
+    return Plan(
+        kind, {"schema_root": str(schema_root.absolute()), "allow_test_numbers": allow_test_numbers, **arguments}
+    )

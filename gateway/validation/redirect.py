@@ -2,24 +2,23 @@
 
 The envelope is XML like any other. The file inside must have the size and the digest that the envelope gives, and must
 be right by the rules of its own flow: nothing gets in by being wrapped. Raises what the validators inside raise, and
-nothing for what a file can hold. `unwrap` takes a document apart that was found right. Why it is safe: the file is put together in memory only, at most as large as the
-envelope may be, and is never given a name.
+nothing for what a file can hold. `unwrap` takes a document apart that was found right. Why it is safe: the file is put
+together in memory only, at most as large as the envelope may be, and is never given a name.
 """
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from lxml import etree
 
 from gateway.domain.redirect import NAMESPACE, Holding, Original
-from gateway.errors import ContentInvalid, DiskFailed
+from gateway.errors import ContentInvalid
 from gateway.settings.authorities import Authorities, listed
+from gateway.validation.carried import BytesValidator, check_document, content_faults, decoded
 from gateway.validation.contract import Finding, Report
 from gateway.validation.xml.codes import XmlCode, XmlLimits
 from gateway.validation.xml.guard import XmlGuard
@@ -29,12 +28,6 @@ LIMITS: Final = XmlLimits(size=24 << 20)
 """A file of 16 MiB in base 64, and what stands around it."""
 _NEXT_HOLDER: Final = "not the authority to which the one before passed it on"
 _FIRST_SENDER: Final = "not the Department, from which every such file comes first"
-
-
-class BytesValidator(Protocol):
-    """Reads one kind of file from memory; see `contract.Validator`."""
-
-    def validate_bytes(self, content: bytes) -> Report: ...
 
 
 class RedirectValidator:
@@ -57,19 +50,12 @@ class RedirectValidator:
         self._guard = XmlGuard(LIMITS)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                content = file.read(LIMITS.size + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory. Facts of the original begin with `original_`; `held_by` is the last holder."""
-        report = self._envelope.validate_bytes(content)
-        # The envelope was found right a moment ago, so the second reading gives a tree.
-        root = self._guard.read(content) if report.valid else None
-        if not isinstance(root, etree._Element):  # noqa: SLF001 - the only name that lxml has for it
+        report, root = check_document(self._envelope, self._guard, content)
+        if root is None:
             return report
         envelope = _Envelope(root, self._authorities, self._today())
         findings = [*envelope.history_faults(), *envelope.content_faults()]
@@ -160,13 +146,8 @@ class _Envelope:
             yield self._fault(self._holdings[0], 1, "TransferId", "not the transfer by which the original first left")
 
     def content_faults(self) -> Iterator[Finding]:
-        if len(self.content) != int(self._original("OriginalSize")):
-            yield Finding(
-                XmlCode.CONTENT_ALTERED.value, "Original/OriginalSize", "The parts have another size together."
-            )
-        if hashlib.sha256(self.content).hexdigest() != self._original("OriginalSha256"):
-            message = "The parts together have another digest: the file was altered, or parts are lost or out of order."
-            yield Finding(XmlCode.CONTENT_ALTERED.value, "Original/OriginalSha256", message)
+        size, sha256 = self._original("OriginalSize"), self._original("OriginalSha256")
+        yield from content_faults(self.content, size, sha256, "Original/Original")
 
     def _same(self, one: str, other: str) -> bool:
         return self._authorities.same(one, other, self._today)
@@ -181,11 +162,3 @@ class _Envelope:
         child = holding.find(f"{self._space}{name}")
         line = holding.sourceline if child is None else child.sourceline
         return Finding(XmlCode.HISTORY.value, f"line {line}, History/Holding[{number}]/{name}", f"{name}: {message}.")
-
-
-def decoded(part: str) -> bytes:
-    """The bytes of a part; nothing where it is no base 64, which the digest then shows."""
-    try:
-        return binascii.a2b_base64(part.encode(), strict_mode=True)
-    except ValueError:
-        return b""

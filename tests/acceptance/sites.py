@@ -20,7 +20,7 @@ from typing import Any
 from gateway.daemon.lock import holder
 from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger
-from gateway.sample.claim import ClaimSampler
+from gateway.sample.claim import claim_sampler
 from gateway.settings.home import Home
 
 ROOT = Path(__file__).parents[2]
@@ -230,7 +230,7 @@ def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
 
 def claim(index: int = 0, seed: int = 1, authority: str = "E09000030", defect: str | None = None) -> tuple[str, bytes]:
     """A made-up claim file: its name and its content."""
-    sample = ClaimSampler().make(
+    sample = claim_sampler().make(
         sender="DWP",
         recipient=authority,
         index=index,

@@ -15,9 +15,10 @@ from gateway.assembly import key_store
 from gateway.cli import main
 from gateway.cli.reading import opened
 from gateway.ledger.queries import events
+from gateway.settings.check import check
 from gateway.settings.home import Home
 from gateway.settings.model import KeySettings, Partner
-from gateway.settings.read import check, load
+from gateway.settings.read import load
 from gateway.settings.write import write_keys
 from gateway.transport.keys import read_public_key
 

@@ -22,7 +22,7 @@ from gateway.domain.calendar import Month
 from gateway.sample.answers import matches_of
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.outcome import OutcomeSampler
-from gateway.sample.referral import ReferralSampler
+from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
 from tests.acceptance.copies import copied_pair, founded_pair
 from tests.acceptance.reading import rows
@@ -49,7 +49,7 @@ def today() -> date:
 
 
 def referral(index: int) -> tuple[str, bytes]:
-    sample = ReferralSampler().make(
+    sample = referral_sampler().make(
         sender="DWP", recipient=LA, index=index, random=random.Random(f"round/{index}"), today=today()
     )
     return sample.name, sample.content

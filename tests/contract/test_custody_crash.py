@@ -26,7 +26,8 @@ from gateway.spool.publication import Moment, Placement, publish
 from gateway.spool.returns import return_file
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Stability
-from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 
 TAGS = [new_id(1_800_000_000 + number, b"0123456789") for number in range(3)]
 COUNTED = {"write", "fsync", "sync_file_system", "rename", "rename_new", "link", "unlink", "mkdir"}

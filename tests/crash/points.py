@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
-from gateway.storage import linux
+from gateway.linux import file_calls
 from gateway.storage.durable import DISK
 
 _OF_OS = ("fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove", "mkdir", "rmdir")
@@ -76,8 +76,8 @@ class Points:
     def install(self) -> None:
         for name in _OF_OS:
             setattr(os, name, self._counted(name, getattr(os, name)))
-        linux.sync_file_system = self._counted("syncfs", linux.sync_file_system)
-        linux.rename_new = self._counted("renameat2", linux.rename_new)
+        file_calls.sync_file_system = self._counted("syncfs", file_calls.sync_file_system)
+        file_calls.rename_new = self._counted("renameat2", file_calls.rename_new)
         for name, said in _OF_DISK.items():
             # The record is frozen, and holds the functions themselves: whoever imported it holds this very record.
             object.__setattr__(DISK, name, self._counted(said, getattr(DISK, name)))

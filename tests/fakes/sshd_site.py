@@ -15,7 +15,8 @@ from typing import Final
 from gateway.transport.contract import Endpoint, Pace, Parcel
 from gateway.transport.keys import PublicKey, make_key_pair
 from gateway.transport.sftp.client import SftpTransport
-from gateway.transport.sshd.server import Account, Chroot, ManagedServer, ServerSpec
+from gateway.transport.sshd.server import ManagedServer
+from gateway.transport.sshd.spec import Account, Chroot, ServerSpec
 
 PATIENT: Final = Pace(connect_timeout=5, auth_timeout=15, answer_timeout=15, grace=30)
 HASTY: Final = Pace(connect_timeout=2, auth_timeout=5, answer_timeout=1, grace=2, least_bytes_per_second=1_000_000)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway import assembly
-from gateway.crypto.contract import ByteReader, Certificate, Opened, Sealed
+from gateway.crypto.contract import Certificate, Opened, Sealed
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import SignatureBad
 from gateway.flows.catalog import FLOWS, routes
@@ -44,7 +44,7 @@ from gateway.settings.model import (
 )
 from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
-from gateway.spool.back_office_answers import Outcomes
+from gateway.spool.back_office_answers import BackOfficeAnswers
 from gateway.spool.stability import Stability
 from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
@@ -61,6 +61,7 @@ from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
 from gateway.stages.scanning import Scanner
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
+from gateway.storage.byte_reader import ByteReader
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
@@ -246,7 +247,7 @@ class Bench:
             Deliver(context, readers, scanner),
             Acknowledge(context, engine),
             Accept(context, engine),
-            Answer(context, Outcomes(self.home.outcomes, {}, Stability(lambda: self.now))),
+            Answer(context, BackOfficeAnswers(self.home.outcomes, {}, Stability(lambda: self.now))),
             Conclude(context),
             OverdueReceipts(context),
         ]

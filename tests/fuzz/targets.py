@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from gateway.archive.consignment import Limits, unpack
+from gateway.archive.unpacking import UnpackLimits, unpack
 from gateway.crypto.framing import check_framing
 from gateway.domain import back_office_answer, card, manifest, receipt
 from gateway.domain.characters import unsafe
@@ -46,7 +46,7 @@ from gateway.settings.model import Partner
 from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
 from gateway.settings.write import render_partner
-from gateway.storage.durable import Group
+from gateway.storage.file_group import Group
 from gateway.validation.contract import Report, Validator
 from gateway.validation.enquiry import EnquiryValidator, read_letter
 from gateway.validation.extract.fields import MESSAGES as EXTRACT_CODES
@@ -285,7 +285,7 @@ def _archive(scratch: Path) -> Check:
 
         try:
             with Group(target) as group:
-                unpacked = unpack(source, target, on_manifest, group, Limits(payload_bytes=1 << 20))
+                unpacked = unpack(source, target, on_manifest, group, UnpackLimits(payload_bytes=1 << 20))
         except GatewayError:
             assert not any(target.iterdir()), "a file is left after a refusal"
             raise

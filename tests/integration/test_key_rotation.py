@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway import errors
-from gateway.crypto.contract import OldKey, Opened, Rotations
+from gateway.crypto.contract import FormerKey, Opened, Rotations
 from gateway.crypto.gnupg.engine import GnuPgEngine
 from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 
@@ -82,7 +82,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     la_before.seal(root / "underway-in.pgp")
     new = dwp.create_own("Gateway DWP <dwp@gateway.invalid>", 60, another=True).fingerprint
     la.pin("DWP", dwp.export_own(new), old=dwp.export_own(old))
-    rotations = Rotations(partners={"DWP": OldKey(old, until)})
+    rotations = Rotations(partners={"DWP": FormerKey(old, until)})
     return Pair(
         before,
         replace(before, own=new, rotations=Rotations(own=old)),

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.transport.contract import Pace
 from gateway.transport.sftp.check import LinkReport, check_link
 from gateway.transport.sftp.client import SftpTransport
-from gateway.transport.sftp.trial import Outcome, Step
+from gateway.transport.sftp.trial import Step, StepOutcome
 from tests.fakes.asyncssh_partner import NEVER_A_SIZE, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.sshd_site import parcel, running_site
 from tests.fakes.sshd_stock import stock_sshd
@@ -22,7 +22,7 @@ def _try(transport: SftpTransport, *, collects: bool = False) -> LinkReport:
     return check_link(transport, "0123456789abcdef", collects=collects)
 
 
-def _outcomes(report: LinkReport) -> dict[str, Outcome]:
+def _outcomes(report: LinkReport) -> dict[str, StepOutcome]:
     return {step.name: step.outcome for step in report.steps}
 
 
@@ -35,7 +35,7 @@ def test_whole_round_is_tried_at_a_server_that_lets_us_remove_and_nothing_stays(
         for login, transport in ((stock.login, stock.transport()), (other.login, other.transport())):
             report = _try(transport, collects=True)
             assert report.usable
-            assert _outcomes(report) == dict.fromkeys([*ROUND, "list"], Outcome.WORKED)
+            assert _outcomes(report) == dict.fromkeys([*ROUND, "list"], StepOutcome.WORKED)
             assert [path for path in login.rglob("*") if path.is_file()] == []
 
 
@@ -69,7 +69,7 @@ def test_step_that_fails_is_named_with_its_reason_and_what_was_written_is_remove
         assert (report.failed.name, report.failed.code) == _FAILING[quirk]
         assert report.failed.remedy
         later = ROUND[ROUND.index(report.failed.name) + 1 :]
-        assert {_outcomes(report)[name] for name in later} == {Outcome.UNTRIED}
+        assert {_outcomes(report)[name] for name in later} == {StepOutcome.UNTRIED}
         assert [path for path in _at(partner) if not path.startswith("scanned/")] == []
 
 
@@ -100,7 +100,7 @@ def test_what_is_worked_round_is_said_and_fails_nothing(tmp_path: Path, quirks: 
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
         report = _try(partner.transport())
         assert report.usable
-        adapted = {name for name, outcome in _outcomes(report).items() if outcome is Outcome.ADAPTED}
+        adapted = {name for name, outcome in _outcomes(report).items() if outcome is StepOutcome.ADAPTED}
         assert adapted == _ADAPTED[quirks]
         assert [path for path in _at(partner) if not path.startswith("processed/")] == []
 
@@ -195,7 +195,7 @@ def test_server_that_falls_silent_over_fsync_is_tried_again_without_it(tmp_path:
     with asyncssh_partner(tmp_path / "partner", [Quirk.FSYNC_SILENT]) as partner:
         report = _try(partner.transport(pace))
         assert report.usable
-        assert _outcomes(report)["fsync"] is Outcome.ADAPTED
+        assert _outcomes(report)["fsync"] is StepOutcome.ADAPTED
         assert _at(partner) == []
 
 

@@ -24,7 +24,8 @@ from gateway.transport.keys import make_key_pair
 from gateway.transport.sftp.client import SftpSession, SftpTransport
 from gateway.transport.sshd import server
 from gateway.transport.sshd.guard import UNCONFINED
-from gateway.transport.sshd.server import Account, Chroot, ManagedServer
+from gateway.transport.sshd.server import ManagedServer
+from gateway.transport.sshd.spec import Account, Chroot
 from tests.fakes.sshd_site import PATIENT, SshdSite, make_site, parcel, running_site, wait_until
 
 ID = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"

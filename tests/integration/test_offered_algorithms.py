@@ -17,7 +17,7 @@ import paramiko
 import pytest
 
 from gateway.transport.keys import Kind, copy_private_key, make_key_pair, replace_key_pair
-from gateway.transport.sshd.server import Account
+from gateway.transport.sshd.spec import Account
 from tests.fakes.sshd_site import SshdSite, make_site, running_site, wait_until
 
 KEY_EXCHANGES = [

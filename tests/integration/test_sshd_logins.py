@@ -38,7 +38,7 @@ class Watched:
         def done() -> bool:
             new = self.site.lines[self._read :]
             self._read += len(new)
-            found.extend(attempt for message in new for attempt in connections.hear(message, 0.0))
+            found.extend(attempt for message in new for attempt in connections.read(message, 0.0))
             return len(found) >= count and not len(connections)
 
         assert wait_until(done, SECONDS), self.site.lines

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.crypto.contract import Certificate
-from gateway.crypto.gnupg.gpg_process import ConfinedGpg
-from gateway.crypto.gnupg.process_limits import Bounds
+from gateway.crypto.gnupg.gpg_process import GpgProcess
+from gateway.crypto.gnupg.process_limits import ProcessLimits
 from gateway.errors import CryptoFailed
 
 _ALGORITHMS: Final = {"1": "rsa", "16": "elgamal", "17": "dsa"}
@@ -87,11 +87,11 @@ def expired(expires: float | None, now: float) -> bool:
     return expires is not None and expires <= now
 
 
-def read_keys(gpg: ConfinedGpg, keyring: Path) -> tuple[KeySet, ...]:
+def read_keys(gpg: GpgProcess, keyring: Path) -> tuple[KeySet, ...]:
     """Every certificate of a keyring file."""
     gpg.keyring = [str(keyring)]
     try:
-        with gpg.within(Bounds()):
+        with gpg.within(ProcessLimits()):
             listed = gpg.list_keys()
         if gpg.last.returncode != 0:
             raise CryptoFailed("GnuPG cannot read a keyring.")

@@ -1,7 +1,7 @@
 """OpenPGP by GnuPG: signing and sealing to one partner, opening and verifying from one partner.
 
 Raises what the contract names. Safe because gpg writes no file here: plaintext and ciphertext come through a pipe, are
-counted and written by `draft` under a temporary name, and get their final name only after the verdict. The sealed
+counted and written by `AtomicFile` under a temporary name, and get their final name only after the verdict. The sealed
 bytes that are judged are the bytes that are hashed, from one open file. Which certificate is a partner's is decided by
 configuration (`pinned`), never by what lies in a keyring.
 """
@@ -13,19 +13,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
-from gateway.crypto.contract import ByteReader, Certificate, Clock, Opened, Rotations, Sealed
+from gateway.crypto.contract import Certificate, Clock, Opened, Rotations, Sealed
 from gateway.crypto.framing import check_framing
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
-from gateway.crypto.gnupg.gpg_process import ConfinedGpg
+from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
-from gateway.crypto.gnupg.process_limits import Bounds, Ended, Feed
-from gateway.crypto.gnupg.verdict import Pin, Terms, judge_opening, judge_sealing
+from gateway.crypto.gnupg.process_limits import Ended, Feed, ProcessLimits
+from gateway.crypto.gnupg.signature import Pin, Terms
+from gateway.crypto.gnupg.verdict import judge_opening, judge_sealing
 from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
 from gateway.storage.atomic_file import AtomicFile
+from gateway.storage.byte_reader import ByteReader
 from gateway.storage.durable import disk_error
 
 _SEAL_OPTIONS: Final = (
@@ -63,8 +64,8 @@ class OpenLimits:
     expansion: int = 100
     expansion_free: int = 16 * 1024 * 1024
 
-    def opening(self, size: int) -> Bounds:
-        return Bounds(
+    def opening(self, size: int) -> ProcessLimits:
+        return ProcessLimits(
             cpu_seconds=self.cpu_seconds + size // self.bytes_per_cpu_second,
             memory_bytes=self.memory_bytes,
             seconds=self.seconds + size / self.bytes_per_second,
@@ -74,9 +75,9 @@ class OpenLimits:
         """The most bytes that a message of `size` bytes may unpack to."""
         return min(max_bytes, self.expansion_free + self.expansion * size)
 
-    def sealing(self) -> Bounds:
+    def sealing(self) -> ProcessLimits:
         """Sealing reads our own bytes: it may take any CPU, and only standing still ends it."""
-        return Bounds(cpu_seconds=86_400, memory_bytes=self.memory_bytes, seconds=self.stall_seconds)
+        return ProcessLimits(cpu_seconds=86_400, memory_bytes=self.memory_bytes, seconds=self.stall_seconds)
 
 
 _DEFAULT_LIMITS: Final = OpenLimits()
@@ -107,15 +108,13 @@ class GnuPgEngine:
         self._limits = limits
         self._rotations = rotations
         self._agent = KeyAgent(self._keyrings.own)
-        self._gpg: ConfinedGpg | None = None
+        self._gpg: GpgProcess | None = None
         self._read: dict[Path, tuple[tuple[int, int, int], tuple[KeySet, ...]]] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -202,11 +201,11 @@ class GnuPgEngine:
             self._read[ring] = known
         return known[1]
 
-    def _engine(self) -> ConfinedGpg:
+    def _engine(self) -> GpgProcess:
         if self._gpg is None:
             if not self._keyrings.own.is_dir():
                 raise OwnKeyUnusable("There is no key of our own.")
-            self._gpg = ConfinedGpg(self._keyrings.own)
+            self._gpg = GpgProcess(self._keyrings.own)
         return self._gpg
 
     # -- sealing
@@ -225,12 +224,12 @@ class GnuPgEngine:
         gpg = self._engine()
         digest = hashlib.sha256()
         feed = Feed(plaintext, lambda _octets: None)
-        draft = AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
+        file = AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), watcher=digest.update)
         self._agent.ensure()
-        with draft:
+        with file:
             gpg.keyring = [str(self._keyrings.own_ring), str(ring)]
             with gpg.within(self._limits.sealing(), feed):
-                gpg.on_data = draft.take
+                gpg.on_data = file.take
                 try:
                     gpg.encrypt_file(
                         feed,
@@ -244,10 +243,10 @@ class GnuPgEngine:
                         raise CryptoFailed("GnuPG could not be run.") from error
             if feed.failure is not None:
                 raise feed.failure
-            draft.raise_failure()
+            file.raise_failure()
             judge_sealing(gpg.last)
-            draft.publish(durable=True)
-        return Sealed(draft.size, digest.hexdigest())
+            file.publish(durable=True)
+        return Sealed(file.size, digest.hexdigest())
 
     # -- opening
 
@@ -269,10 +268,10 @@ class GnuPgEngine:
                 raise disk_error(error, "The sealed file cannot be read") from error
             self._agent.ensure()
             most = self._limits.content(size, max_bytes)
-            with AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as draft:
+            with AtomicFile(output, on_failure=lambda: gpg.kill(Ended.WRITE_FAILED), most=most) as file:
                 gpg.keyring = [str(self._keyrings.own_ring), *(str(ring) for ring, _ in rings)]
                 with gpg.within(self._limits.opening(size), feed):
-                    gpg.on_data = draft.take
+                    gpg.on_data = file.take
                     try:
                         gpg.decrypt_file(feed)
                     except OSError as error:
@@ -280,10 +279,10 @@ class GnuPgEngine:
                             raise CryptoFailed("GnuPG could not be run.") from error
                 if isinstance(feed.failure, OSError):
                     raise disk_error(feed.failure, "The sealed file cannot be read") from feed.failure
-                draft.raise_failure()
+                file.raise_failure()
                 others = frozenset(pin[-16:] for code, pin in self._pinned.items() if code != partner)
                 accepted = judge_opening(gpg.last, replace(terms, now=self._clock(), others=others))
                 if feed.size != size:
                     raise DiskFailed("The sealed file changed while it was read.")
-                draft.publish(durable=False)
-        return Opened(accepted.signer, accepted.encrypted_to, accepted.signed_at, digest.hexdigest(), draft.size)
+                file.publish(durable=False)
+        return Opened(accepted.signer, accepted.encrypted_to, accepted.signed_at, digest.hexdigest(), file.size)

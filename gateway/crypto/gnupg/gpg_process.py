@@ -1,4 +1,4 @@
-"""python-gnupg on a leash: each run of gpg is bounded, and says what it found on a pipe of its own.
+"""python-gnupg within limits: each run of gpg is bounded, and says what it found on a pipe of its own.
 
 Four things differ from `gnupg.GPG`, each because of what a hostile message or certificate can do to it:
 
@@ -28,7 +28,7 @@ from typing import IO, Any, ClassVar, Final
 import gnupg
 
 from gateway.crypto.gnupg.keyrings import not_started
-from gateway.crypto.gnupg.process_limits import Bounds, Ended, Feed, Leash, Run
+from gateway.crypto.gnupg.process_limits import Ended, Feed, LimitedProcess, ProcessLimits, Run
 from gateway.errors import EngineMissing
 
 BLOCK: Final = 262_144
@@ -93,7 +93,7 @@ class _Stdin:
             self._pipe.close()
 
 
-class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no types
+class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no types
     """gpg over one home directory, with the options that every call of the gateway has."""
 
     buffer_size = BLOCK
@@ -109,10 +109,10 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
     keyring: list[str] | None
 
     def __init__(self, home: Path, options: Sequence[str] = ()) -> None:
-        self._bounds = Bounds()
+        self._limits = ProcessLimits()
         self._status_fd = -1
         self._feed: Feed | None = None
-        self._leash: Leash | None = None
+        self._running: LimitedProcess | None = None
         self._last = Run((), 0)
         try:
             super().__init__(
@@ -128,16 +128,16 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
             raise EngineMissing("GnuPG (gpg) does not run here.") from error
 
     @contextmanager
-    def within(self, bounds: Bounds, feed: Feed | None = None) -> Iterator[None]:
-        """Run what is called inside under these bounds, reading `feed`."""
-        outer, self._bounds, self._feed = self._bounds, bounds, feed
+    def within(self, limits: ProcessLimits, feed: Feed | None = None) -> Iterator[None]:
+        """Run what is called inside under these limits, reading `feed`."""
+        outer, self._limits, self._feed = self._limits, limits, feed
         try:
             yield
         finally:
-            self._bounds, self._feed, self.on_data = outer, None, None
+            self._limits, self._feed, self.on_data = outer, None, None
             if feed is not None:
                 feed.stop()
-                feed.leash = None
+                feed.process = None
 
     @property
     def last(self) -> Run:
@@ -146,15 +146,15 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
 
     def kill(self, reason: Ended) -> None:
         """End the run under way."""
-        if self._leash is not None:
-            self._leash.kill(reason)
+        if self._running is not None:
+            self._running.kill(reason)
 
     # -- python-gnupg's own steps, in the order in which it takes them
 
     def make_args(self, args: list[str], passphrase: bool) -> list[str]:  # noqa: FBT001 - python-gnupg's signature
         command: list[str] = super().make_args(args, passphrase)
         command[command.index("--status-fd") + 1] = str(self._status_fd)
-        if not self._bounds.writes_files:
+        if not self._limits.writes_files:
             # Without locks a killed gpg leaves no lock file behind; nobody changes these keyrings in place.
             command.insert(1, "--lock-never")
         return command
@@ -176,15 +176,15 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
             raise
         finally:
             os.close(self._status_fd)
-        _limit(process.pid, self._bounds)
+        _limit(process.pid, self._limits)
         for pipe in (process.stdin, process.stdout):
             _widen(pipe)
         feed = self._feed
         process.stdin = _Stdin(process.stdin, feed.hang_up if feed else _nothing)  # type: ignore[assignment, arg-type]  # as much of a file as python-gnupg uses; PIPE was asked for
         process.stderr = os.fdopen(ours, "rb")
-        self._leash = Leash(process, self._bounds)
+        self._running = LimitedProcess(process, self._limits)
         if feed is not None:
-            feed.leash = self._leash
+            feed.process = self._running
         return process
 
     def _read_response(self, stream: codecs.StreamReader, result: Any) -> None:
@@ -204,14 +204,14 @@ class ConfinedGpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no typ
         result.stderr = ""
 
     def _collect_output(self, process: Any, result: Any, writer: Any = None, stdin: Any = None) -> int:
-        leash = self._leash
+        running = self._running
         try:
             returncode: int = super()._collect_output(process, result, writer, stdin)
         finally:
-            if leash is not None:
-                leash.finish()
+            if running is not None:
+                running.finish()
         lines = tuple(result.lines) if isinstance(result, StatusLog) else ()
-        self._last = Run(lines, returncode, leash.ended if leash is not None else None)
+        self._last = Run(lines, returncode, running.ended if running is not None else None)
         return returncode
 
 
@@ -220,19 +220,19 @@ def child_environment() -> Mapping[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-def _limit(pid: int, bounds: Bounds) -> None:
+def _limit(pid: int, limits: ProcessLimits) -> None:
     """Bound a child that has just started; it has read nothing yet.
 
     Core dumps are not among the limits: gpg forbids them itself, and gives up where its own limit changes under its hands.
     """
-    limits = {
-        resource.RLIMIT_CPU: (bounds.cpu_seconds, bounds.cpu_seconds + 1),
-        resource.RLIMIT_AS: (bounds.memory_bytes, bounds.memory_bytes),
+    resources = {
+        resource.RLIMIT_CPU: (limits.cpu_seconds, limits.cpu_seconds + 1),
+        resource.RLIMIT_AS: (limits.memory_bytes, limits.memory_bytes),
     }
-    if not bounds.writes_files:
-        limits[resource.RLIMIT_FSIZE] = (_FILE_BYTES, _FILE_BYTES)
+    if not limits.writes_files:
+        resources[resource.RLIMIT_FSIZE] = (_FILE_BYTES, _FILE_BYTES)
     with suppress(ProcessLookupError):
-        for kind, (soft, hard) in limits.items():
+        for kind, (soft, hard) in resources.items():
             resource.prlimit(pid, kind, (soft, hard))
 
 

@@ -1,9 +1,9 @@
-"""The gpg-agent of one site's key: started when it is needed, ended by the last who used it.
+"""The gpg-agent of one site's key: started when it is needed, ended by its last user.
 
-gpg would start an agent by itself, but as its child, under the limits meant for one message. So the agent is started
-here, and gpg is told not to. Processes of one site share the agent: each holds a shared lock on `agent.users` while
-it may need it, and whoever closes last, seen by getting the lock for itself alone, ends it. A process that was killed
-has lost its lock with its life; the agent it left behind serves the next, which ends it even where it had no use for it.
+gpg would start an agent as its own child, under the limits of one message. So the agent is started here, and gpg is told not
+to. Processes of one site share it: each holds a shared lock on `agent.users` while it may need the agent. The last to close,
+which is the one that gets the lock exclusively, ends it. A killed process loses its lock; the agent that it left serves the
+next process, which ends it.
 
 A Unix socket's path has room for 107 bytes. Where the home lies deeper, the socket lies in a directory of mode 0700
 under the system's temporary directory, and files of libassuan's redirection form point to it.
@@ -56,7 +56,7 @@ class KeyAgent:
         if self._answers():
             return
         with self._locked("agent.start"):
-            self._socket = self._place_socket()
+            self._socket = self._locate_socket()
             if not self._answers():
                 self._start()
 
@@ -147,19 +147,19 @@ class KeyAgent:
 
     # -- the socket's place
 
-    def _place_socket(self) -> Path:
+    def _locate_socket(self) -> Path:
         """Where the agent's socket is or will be; makes the redirection where the home lies too deep."""
         return self._find_socket() or self._redirect() / _SOCKETS[0]
 
     def _find_socket(self) -> Path | None:
         """Where the agent's socket is; None where the home lies too deep for one, and none is redirected."""
         listed = _run("gpgconf", "--homedir", str(self._home), "--list-dirs", "agent-socket").strip()
-        place = Path(listed) if listed else self._home / _SOCKETS[0]
+        socket_path = Path(listed) if listed else self._home / _SOCKETS[0]
         if (
-            place.parent != self._home
+            socket_path.parent != self._home
             or max(len(os.fsencode(self._home / name)) for name in _SOCKETS) <= _LONGEST_SOCKET
         ):
-            return place
+            return socket_path
         short = self._redirected()
         return None if short is None else short / _SOCKETS[0]
 
@@ -179,9 +179,9 @@ class KeyAgent:
         try:
             short = Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX, dir=_short_root()))
             for name in _SOCKETS:
-                draft = self._home / f".{name}.draft"
-                draft.write_text(f"{_REDIRECT}{short / name}\n", "utf-8")
-                draft.replace(self._home / name)
+                temporary = self._home / f".{name}.draft"
+                temporary.write_text(f"{_REDIRECT}{short / name}\n", "utf-8")
+                temporary.replace(self._home / name)
         except OSError as error:
             raise disk_error(error, "The agent's socket has no place") from error
         return short

@@ -1,10 +1,10 @@
 """Which certificates a keyring file holds, read from its outline without starting gpg.
 
-For the question "is this partner's certificate there?", which every start and many a command asks about every partner.
-What a certificate is good for only gpg can tell, and does at each use.
+Every start, and many a command, asks of every partner whether its certificate is there. What a certificate is good for only gpg
+can tell, and does at each use.
 
 Raises OSError where the file cannot be read; a file that is no keybox holds nothing. The form is GnuPG's
-(`kbx/keybox-blob.c`): blobs with their length in front; of one with a certificate, the primary fingerprint is at byte 20.
+(`kbx/keybox-blob.c`): blobs with their length in front; the primary fingerprint is at byte 20 of a certificate's.
 """
 
 from __future__ import annotations

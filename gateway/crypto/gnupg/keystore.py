@@ -1,10 +1,9 @@
 """Making our key, and keeping each partner's certificate in a keyring of its own.
 
-Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable
-where a key is missing,
-UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. Safe
-because what a partner sent is read in a throwaway home that holds no key of ours, with the limits of `confined_gpg`, and
-gets into place as a whole keyring file made there; nothing is ever merged into a keyring that exists.
+Raises CardRefused for a certificate that is not exactly one public certificate, OwnKeyUnusable and PartnerKeyUnusable where a key
+is missing, UsageWrong for a user id or expiry that cannot be, and the errors of `keyrings`, `key_agent` and `certificates`. A
+partner's certificate is read in a throwaway home (`certificate_import`) and moved into place as a whole keyring file; nothing
+is ever merged into an existing keyring.
 
 Our secret key has no passphrase: nobody is there to type it. File modes protect it (0600 below 0700).
 """
@@ -13,31 +12,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from gateway.crypto.contract import Certificate
+from gateway.crypto.gnupg.certificate_import import WRITING, imported, make_directories
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
-from gateway.crypto.gnupg.gpg_process import ConfinedGpg
+from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
-from gateway.crypto.gnupg.process_limits import Bounds
-from gateway.crypto.gnupg.verdict import is_signed_by
+from gateway.crypto.gnupg.process_limits import ProcessLimits
+from gateway.crypto.gnupg.signature import is_signed_by
 from gateway.errors import CardRefused, CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable, UsageWrong
 from gateway.storage.durable import disk_error, sync_directory, sync_file
 
 _USER_ID: Final = re.compile(
     r"(?P<name>[^<>()@\x00-\x1f\x7f]{5,70}) <(?P<address>[^<>()\s@\x00-\x1f\x7f]+@[^<>()\s@\x00-\x1f\x7f]+)>"
 )
-_MOST_ARMOUR: Final = 262_144
-_ARMOUR_BEGINS: Final = b"-----BEGIN PGP "
-_ARMOUR_PUBLIC: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
-_ARMOUR_ENDS: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
-_WRITING: Final = Bounds(cpu_seconds=60, seconds=120.0, writes_files=True)
 _LONGEST_LIFE_DAYS: Final = 36_500
 
 
@@ -56,10 +47,10 @@ class GnuPgKeyStore:
             raise UsageWrong("The user id of a key has the form `Name <name@example.org>`.")
         if not 0 < expires_in_days <= _LONGEST_LIFE_DAYS:
             raise UsageWrong("A key expires after a number of days.")
-        self._make_directories()
+        make_directories(self._keyrings)
         agent = KeyAgent(self._keyrings.own)
         try:
-            gpg = ConfinedGpg(self._keyrings.own)
+            gpg = GpgProcess(self._keyrings.own)
             there = self._keyrings.own_ring.exists() and bool(read_keys(gpg, self._keyrings.own_ring))
             if there is not another:
                 raise CryptoFailed(f"There is {'a' if there else 'no'} key of our own already.")
@@ -76,7 +67,7 @@ class GnuPgKeyStore:
                 expire_date=f"{expires_in_days}d",
                 no_protection=True,
             )
-            with gpg.within(_WRITING):
+            with gpg.within(WRITING):
                 made = gpg.gen_key(recipe.encode("utf-8"))
             if gpg.last.returncode != 0 or not made.fingerprint:
                 raise CryptoFailed("GnuPG did not make the key.")
@@ -95,7 +86,7 @@ class GnuPgKeyStore:
         agent = KeyAgent(self._keyrings.own)
         try:
             agent.ensure()
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 listed = gpg.list_keys(secret=True)
         finally:
             agent.close()
@@ -110,7 +101,7 @@ class GnuPgKeyStore:
             revocation = made.read_text(encoding="utf-8").replace(":-----BEGIN PGP", "-----BEGIN PGP")
         except (OSError, UnicodeDecodeError) as error:
             raise OwnKeyUnusable("The revocation that was made together with our key is not there.") from error
-        with gpg.within(_WRITING):
+        with gpg.within(WRITING):
             gpg.import_keys(revocation.encode("utf-8"))
         if not self._own(gpg, fingerprint).primary.revoked:
             raise CryptoFailed("GnuPG did not revoke our key.")
@@ -122,12 +113,12 @@ class GnuPgKeyStore:
         agent = KeyAgent(self._keyrings.own)
         try:
             agent.ensure()
-            with gpg.within(_WRITING):
+            with gpg.within(WRITING):
                 gone = gpg.delete_keys(fingerprint, secret=True, expect_passphrase=False)
             if str(gone) != "ok":
                 raise CryptoFailed("GnuPG did not delete our secret key.")
             if not revoked:
-                with gpg.within(_WRITING):
+                with gpg.within(WRITING):
                     gone = gpg.delete_keys(fingerprint)
                 if str(gone) != "ok":
                     raise CryptoFailed("GnuPG did not delete our certificate.")
@@ -142,7 +133,7 @@ class GnuPgKeyStore:
         try:
             agent.ensure()
             gpg.keyring = [str(self._keyrings.own_ring)]
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 made = gpg.sign(text, detach=True, extra_args=["--digest-algo", "SHA256", "--local-user", fingerprint])
         finally:
             agent.close()
@@ -151,31 +142,31 @@ class GnuPgKeyStore:
         return bytes(made.data).decode("ascii")
 
     def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
-        with self._imported(armoured) as (keys, ring):
+        with imported(self._keyrings, armoured) as (keys, ring):
             kept = ring.with_name("signature")
             try:
                 kept.write_text(signature, encoding="ascii")
             except UnicodeEncodeError:
                 return False
-            gpg = ConfinedGpg(ring.parent)
+            gpg = GpgProcess(ring.parent)
             gpg.keyring = [str(ring)]
-            with gpg.within(Bounds()):
+            with gpg.within(ProcessLimits()):
                 gpg.verify_data(str(kept), text)
             return is_signed_by(gpg.last, keys)
 
     def inspect(self, armoured: str) -> Certificate:
-        with self._imported(armoured) as (keys, _ring):
+        with imported(self._keyrings, armoured) as (keys, _ring):
             return keys.certificate()
 
     def pin(self, partner: str, armoured: str, old: str | None = None) -> Certificate:
         _check_code(partner)
-        self._make_directories()
+        make_directories(self._keyrings)
         if old is not None:
-            with self._imported(old) as (keys, ring):
-                self._place(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
-        with self._imported(armoured) as (keys, ring):
+            with imported(self._keyrings, old) as (keys, ring):
+                self._install(ring, self._keyrings.old_ring(partner, keys.primary.fingerprint))
+        with imported(self._keyrings, armoured) as (keys, ring):
             self._set_aside(partner, keys.primary.fingerprint)
-            self._place(ring, self._keyrings.partner_ring(partner))
+            self._install(ring, self._keyrings.partner_ring(partner))
             return keys.certificate()
 
     def _set_aside(self, partner: str, successor: str) -> None:
@@ -187,19 +178,19 @@ class GnuPgKeyStore:
         ring = self._keyrings.partner_ring(partner)
         if not ring.is_file():
             return
-        for keys in read_keys(ConfinedGpg(self._keyrings.own), ring):
+        for keys in read_keys(GpgProcess(self._keyrings.own), ring):
             if keys.primary.fingerprint != successor:
                 ring.rename(self._keyrings.old_ring(partner, keys.primary.fingerprint))
 
     def export_partner(self, partner: str, fingerprint: str) -> str:
         _check_code(partner)
-        gpg = ConfinedGpg(self._keyrings.own)
+        gpg = GpgProcess(self._keyrings.own)
         for ring in (self._keyrings.partner_ring(partner), self._keyrings.old_ring(partner, fingerprint)):
             if ring.is_file() and [keys.primary.fingerprint for keys in read_keys(gpg, ring)] == [fingerprint]:
                 return _export(gpg, ring, fingerprint)
         raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
 
-    def _place(self, ring: Path, target: Path) -> Path:
+    def _install(self, ring: Path, target: Path) -> Path:
         try:
             sync_file(ring)
             ring.chmod(0o600)
@@ -221,12 +212,12 @@ class GnuPgKeyStore:
 
     # -- our key
 
-    def _own_gpg(self) -> ConfinedGpg:
+    def _own_gpg(self) -> GpgProcess:
         if not self._keyrings.own_ring.is_file():
             raise OwnKeyUnusable("There is no key of our own.")
-        return ConfinedGpg(self._keyrings.own)
+        return GpgProcess(self._keyrings.own)
 
-    def _own(self, gpg: ConfinedGpg, fingerprint: str | None) -> KeySet:
+    def _own(self, gpg: GpgProcess, fingerprint: str | None) -> KeySet:
         found = read_keys(gpg, self._keyrings.own_ring)
         if fingerprint is not None:
             found = tuple(keys for keys in found if keys.primary.fingerprint == fingerprint)
@@ -234,12 +225,6 @@ class GnuPgKeyStore:
             one = "exactly one key" if fingerprint is None else "the key that is asked for"
             raise OwnKeyUnusable(f"The keyring of this site does not hold {one}.")
         return found[0]
-
-    def _make_directories(self) -> None:
-        try:
-            self._keyrings.make()
-        except OSError as error:
-            raise disk_error(error, "The keyrings' directory cannot be made") from error
 
     def _sync_own(self) -> None:
         """Make the new key durable before anybody is told of it."""
@@ -253,56 +238,15 @@ class GnuPgKeyStore:
         except OSError as error:
             raise disk_error(error, "The new key cannot be made durable") from error
 
-    # -- a partner's certificate
 
-    @contextmanager
-    def _imported(self, armoured: str) -> Iterator[tuple[KeySet, Path]]:
-        """The certificate, and the keyring file that holds nothing else, until the end of the block."""
-        octets = _armour(armoured)
-        self._make_directories()
-        try:
-            home = Path(tempfile.mkdtemp(prefix=".card-", dir=self._keyrings.root))
-        except OSError as error:
-            raise disk_error(error, "A certificate cannot be looked at") from error
-        try:
-            gpg = ConfinedGpg(home)
-            ring = home / "pubring.kbx"
-            with gpg.within(_WRITING):
-                result = gpg.import_keys(octets, extra_args=["--import-options", "import-minimal,keep-ownertrust"])
-            if int(result.sec_read):
-                raise CardRefused("The card holds a secret key; its owner has to make a new one.")
-            if int(result.count) != 1 or int(result.imported) != 1 or not ring.is_file():
-                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
-            found = read_keys(gpg, ring)
-            if len(found) != 1:
-                raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
-            yield found[0], ring
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-
-
-def _export(gpg: ConfinedGpg, ring: Path, fingerprint: str) -> str:
+def _export(gpg: GpgProcess, ring: Path, fingerprint: str) -> str:
     """A certificate as it lies in a keyring, ASCII-armoured, without signatures of third parties."""
     gpg.keyring = [str(ring)]
-    with gpg.within(Bounds()):
+    with gpg.within(ProcessLimits()):
         armoured: str = gpg.export_keys(fingerprint, minimal=True)
     if gpg.last.returncode != 0 or not armoured:
         raise CryptoFailed("GnuPG did not write a certificate out.")
     return armoured
-
-
-def _armour(armoured: str) -> bytes:
-    """The text as octets, if it is one armoured public key block of a sensible size."""
-    try:
-        octets = armoured.encode("ascii")
-    except UnicodeEncodeError as error:
-        raise CardRefused("The card's certificate is not ASCII-armoured.") from error
-    if len(octets) > _MOST_ARMOUR:
-        raise CardRefused("The card's certificate is too long.")
-    # GnuPG 2.4 takes what is left of a block that was cut off.
-    if octets.count(_ARMOUR_BEGINS) != 1 or _ARMOUR_PUBLIC not in octets or _ARMOUR_ENDS not in octets:
-        raise CardRefused("The card does not hold exactly one public OpenPGP certificate.")
-    return octets
 
 
 def _check_code(partner: str) -> None:

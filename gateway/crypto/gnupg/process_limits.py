@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.crypto.contract import ByteReader
+from gateway.storage.byte_reader import ByteReader
 
 
 class Ended(StrEnum):
@@ -26,7 +26,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ProcessLimits:
     """What one run may use: seconds of CPU, bytes of address space, seconds by the clock without progress."""
 
     cpu_seconds: int = 30
@@ -44,13 +44,13 @@ class Run:
     ended: Ended | None = None
 
 
-class Leash:
+class LimitedProcess:
     """One child process, its deadline, and the reason if it was killed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], bounds: Bounds) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], limits: ProcessLimits) -> None:
         self._process = process
-        self._seconds = bounds.seconds
-        self._deadline = time.monotonic() + bounds.seconds
+        self._seconds = limits.seconds
+        self._deadline = time.monotonic() + limits.seconds
         self._over = threading.Event()
         self.ended: Ended | None = None
         self._watch = threading.Thread(target=self._keep_watch, name="gpg-deadline", daemon=True)
@@ -97,7 +97,7 @@ class Feed:
         self._on_bytes = on_bytes
         self._lock = threading.Lock()
         self._stopped = False
-        self.leash: Leash | None = None
+        self.process: LimitedProcess | None = None
         self.failure: BaseException | None = None
         self.size = 0
 
@@ -105,21 +105,21 @@ class Feed:
         with self._lock:
             if self._stopped:
                 return b""
-            leash = self.leash
-            if leash is not None:
-                leash.wait_for_us()
+            process = self.process
+            if process is not None:
+                process.wait_for_us()
             try:
                 octets = self._source.read(size)
             except BaseException as error:
                 self.failure = error
                 self._stopped = True
-                if leash is not None:
-                    leash.kill(Ended.FEED_FAILED)
+                if process is not None:
+                    process.kill(Ended.FEED_FAILED)
                 raise
             self._on_bytes(octets)
             self.size += len(octets)
-            if leash is not None:
-                leash.progress()
+            if process is not None:
+                process.progress()
             return octets
 
     def hang_up(self) -> None:

@@ -6,8 +6,8 @@ and by expired keys). Pure: no file, no process, no clock.
 
 `judge_opening` raises the subclass of EnvelopeRefused that names what is wrong with the message, or, where the fault lies
 on this side, KeyAgentAway, OwnKeyUnusable or CryptoFailed. `judge_sealing` raises PartnerKeyUnusable, OwnKeyUnusable,
-KeyAgentAway or CryptoFailed. A keyword that this module has never heard of is not passed over: it is CryptoFailed, since
-gpg is then newer than what was checked here.
+KeyAgentAway or CryptoFailed. A keyword that this module does not know is CryptoFailed: gpg is then newer than
+what was checked here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.crypto.gnupg.certificates import KeySet, expired
 from gateway.crypto.gnupg.process_limits import Ended, Run
+from gateway.crypto.gnupg.signature import Terms, check_signature, check_signature_count, fields_of
 from gateway.crypto.gnupg.status_words import KNOWN, NEVER, ONCE
 from gateway.errors import (
     CryptoFailed,
@@ -33,23 +33,8 @@ from gateway.errors import (
     KeyAgentAway,
     OwnKeyUnusable,
     PartnerKeyUnusable,
-    SignatureBad,
-    SignatureExpired,
-    SignatureMissing,
-    SignatureMultiple,
-    SignatureWeak,
-    SignerExpired,
-    SignerOtherPartner,
-    SignerRevoked,
-    SignerSuperseded,
-    SignerUnknown,
 )
 
-_STRONG_HASHES: Final = frozenset({"8", "9", "10", "12", "14"})
-"""SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 (RFC 9580 section 9.5)."""
-_WEAK_HASHES: Final = frozenset({"1", "2", "3", "11"})
-_BINARY_DOCUMENT: Final = "00"
-_NO_PUBLIC_KEY: Final = "9"
 _MDC_METHOD_NONE: Final = "0"
 _TRAILING_NODATA: Final = "3"
 _CAUSE: Final = 0xFFFF
@@ -63,36 +48,6 @@ _SECOND_CONTENT: Final = frozenset({"decryption.early_plaintext", "proc_pkt.plai
 
 
 @dataclass(frozen=True)
-class Pin:
-    """A certificate pinned for the partner: accepted until a date where it is the one before, never where revoked."""
-
-    keys: KeySet
-    until: float | None = None
-    revoked: bool = False
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Whose message it has to be, whom it has to be for, and what the gateway's clock says.
-
-    Both sides have one certificate each, or two while a key is being rotated; the current one comes first. `others` are
-    the key ids that are pinned for other partners: a message of theirs is refused by a name of its own.
-    """
-
-    partner: tuple[Pin, ...]
-    own: tuple[KeySet, ...]
-    now: float
-    others: frozenset[str] = frozenset()
-
-    def encryption_ids(self) -> frozenset[str]:
-        """The ids of every key of ours that somebody may have encrypted to."""
-        return frozenset().union(*(keys.encryption_ids() for keys in self.own))
-
-    def pin(self, primary: str) -> Pin | None:
-        return next((pin for pin in self.partner if pin.keys.primary.fingerprint == primary), None)
-
-
-@dataclass(frozen=True)
 class Accepted:
     """What an accepted message says: the primary fingerprints of its signer and of our key that it was encrypted to, and
     the signer's own claim of when it was signed.
@@ -103,18 +58,6 @@ class Accepted:
     signed_at: float
 
 
-@dataclass(frozen=True)
-class _Signature:
-    """A VALIDSIG line (GnuPG's doc/DETAILS)."""
-
-    fingerprint: str
-    signed_at: float
-    expires: float | None
-    hash_algorithm: str
-    signature_class: str
-    primary: str
-
-
 def judge_opening(run: Run, terms: Terms) -> Accepted:
     """Accept the message that gave these lines, or raise the error that says why not."""
     counts = Counter(line.partition(" ")[0] for line in run.lines)
@@ -122,32 +65,10 @@ def judge_opening(run: Run, terms: Terms) -> Accepted:
     _check_known(counts)
     encrypted_to = _check_encryption(run, counts, terms)
     _check_wholeness(run, counts)
-    _check_signature_count(run, counts)
-    signature = _check_signature(run, counts, terms)
+    check_signature_count(run, counts)
+    signature = check_signature(run, counts, terms)
     _check_everything(run, counts)
     return Accepted(signature.primary, encrypted_to, signature.signed_at)
-
-
-def is_signed_by(run: Run, keys: KeySet) -> bool:
-    """Whether gpg found one good detached signature by that certificate, strong, and no trouble; expiry is not judged."""
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
-    if run.ended is not None or run.returncode != 0 or not set(counts) <= KNOWN:
-        return False
-    if any(counts[keyword] for keyword in NEVER - {"EXPKEYSIG"}):
-        return False
-    good = counts["GOODSIG"] + counts["EXPKEYSIG"]
-    if not counts["NEWSIG"] == counts["VALIDSIG"] == good == 1:
-        return False
-    (fields,) = _fields(run, "VALIDSIG", 10)
-    signature = _signature(fields)
-    key = keys.key(signature.fingerprint)
-    return (
-        signature.primary == keys.primary.fingerprint
-        and key is not None
-        and not (key.revoked or keys.primary.revoked)
-        and signature.signature_class == _BINARY_DOCUMENT
-        and signature.hash_algorithm in _STRONG_HASHES
-    )
 
 
 def judge_sealing(run: Run) -> None:
@@ -202,7 +123,7 @@ def _check_known(counts: Counter[str]) -> None:
 
 def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
     """Encrypted, and to us alone; the primary fingerprint of our key that it was encrypted to."""
-    recipients = [fields[0] for fields in _fields(run, "ENC_TO", 1)]
+    recipients = [fields[0] for fields in fields_of(run, "ENC_TO", 1)]
     if not recipients and not counts["BEGIN_DECRYPTION"]:
         if counts["PLAINTEXT"]:
             raise EnvelopeNotEncrypted
@@ -214,7 +135,7 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
             raise EnvelopeNotOpenPgp("GnuPG found no message.")
         raise CryptoFailed(f"GnuPG did not read the message (exit status {run.returncode}{_trouble(run)}).")
     if counts["BADMDC"] or counts["ERRMDC"]:
-        # What altered bytes look like decrypted is chance; nothing is read into the lines that follow from it.
+        # Altered bytes decrypt to random ones, so the lines that follow mean nothing.
         raise EnvelopeDamaged
     ours = terms.encryption_ids()
     if counts["NEED_PASSPHRASE_SYM"] or any(recipient not in ours for recipient in recipients) or not recipients:
@@ -226,10 +147,10 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
     if counts["NO_SECKEY"] and not _session_key_altered(run):
         raise OwnKeyUnusable("The secret key that the message is encrypted to is missing.")
     own = next(keys.primary.fingerprint for keys in terms.own if recipients[0] in keys.encryption_ids())
-    for fields in _fields(run, "DECRYPTION_KEY", 2):
+    for fields in fields_of(run, "DECRYPTION_KEY", 2):
         if fields[1] != own:
             raise EnvelopeRecipient
-    for fields in _fields(run, "DECRYPTION_INFO", 2):
+    for fields in fields_of(run, "DECRYPTION_INFO", 2):
         if fields[0] == _MDC_METHOD_NONE:
             raise EnvelopeNoIntegrity
     return own
@@ -237,76 +158,22 @@ def _check_encryption(run: Run, counts: Counter[str], terms: Terms) -> str:
 
 def _session_key_altered(run: Run) -> bool:
     """Whether our key is there and does not fit: GnuPG 2.4 says NO_SECKEY for both, and the cause in an ERROR."""
-    causes = [fields[1] for fields in _fields(run, "ERROR", 1) if fields[0] == "pkdecrypt_failed" and len(fields) > 1]
+    causes = [fields[1] for fields in fields_of(run, "ERROR", 1) if fields[0] == "pkdecrypt_failed" and len(fields) > 1]
     return bool(causes) and all(cause.isdecimal() and int(cause) & _CAUSE in _MISFITS for cause in causes)
 
 
 def _check_wholeness(run: Run, counts: Counter[str]) -> None:
     """Decrypted to its end, with its integrity code, and nothing after it."""
-    if any(fields[0] in _SECOND_CONTENT for fields in _fields(run, "ERROR", 1)):
+    if any(fields[0] in _SECOND_CONTENT for fields in fields_of(run, "ERROR", 1)):
         raise EnvelopeTrailing
     if counts["DECRYPTION_FAILED"] or counts["TRUNCATED"]:
         raise EnvelopeDamaged
-    if any(fields[0] == _TRAILING_NODATA for fields in _fields(run, "NODATA", 1)) and counts["END_DECRYPTION"]:
+    if any(fields[0] == _TRAILING_NODATA for fields in fields_of(run, "NODATA", 1)) and counts["END_DECRYPTION"]:
         raise EnvelopeTrailing
     if counts["UNEXPECTED"] and counts["PLAINTEXT"]:
         raise EnvelopeTrailing
     if not counts["BEGIN_DECRYPTION"] or not counts["PLAINTEXT"]:
         raise EnvelopeDamaged("The message holds no content.")
-
-
-def _check_signature_count(run: Run, counts: Counter[str]) -> None:
-    if counts["NEWSIG"] > 1:
-        raise SignatureMultiple
-    if counts["NEWSIG"] == 0:
-        if run.returncode != 0:
-            raise EnvelopeDamaged("The message's content cannot be read.")
-        raise SignatureMissing
-
-
-def _check_signature(run: Run, counts: Counter[str], terms: Terms) -> _Signature:
-    """One good signature, by a pinned key, strong, and valid at the gateway's own clock."""
-    for fields in _fields(run, "ERRSIG", 6):
-        _refuse_unchecked(fields, terms)
-    if counts["BADSIG"]:
-        raise SignatureBad
-    signatures = [_signature(fields) for fields in _fields(run, "VALIDSIG", 10)]
-    if len(signatures) > 1:
-        raise SignatureMultiple
-    if not signatures:
-        raise SignatureBad("GnuPG did not confirm the signature.")
-    signature = signatures[0]
-    pin = terms.pin(signature.primary)
-    if pin is None:
-        raise SignerUnknown
-    primary, key = pin.keys.primary, pin.keys.key(signature.fingerprint)
-    if key is None:
-        raise SignerUnknown("The signature is by a key that the partner's certificate does not have.")
-    if counts["REVKEYSIG"] or counts["KEYREVOKED"] or key.revoked or primary.revoked or pin.revoked:
-        raise SignerRevoked
-    if counts["EXPKEYSIG"] or expired(key.expires, terms.now) or expired(primary.expires, terms.now):
-        raise SignerExpired
-    if expired(pin.until, terms.now):
-        raise SignerSuperseded
-    if counts["EXPSIG"] or expired(signature.expires, terms.now):
-        raise SignatureExpired
-    if signature.signature_class != _BINARY_DOCUMENT or signature.hash_algorithm not in _STRONG_HASHES:
-        raise SignatureWeak
-    if counts["GOODSIG"] != 1:
-        raise SignatureBad("GnuPG does not call the signature good.")
-    return signature
-
-
-def _refuse_unchecked(fields: list[str], terms: Terms) -> None:
-    """A signature that gpg could not check: ERRSIG keyid, algorithm, hash, class, time, reason, fingerprint."""
-    key_id, hash_algorithm, reason = fields[0], fields[2], fields[5]
-    if key_id in terms.others:
-        raise SignerOtherPartner
-    if reason == _NO_PUBLIC_KEY or all(key.key_id != key_id for pin in terms.partner for key in pin.keys.keys):
-        raise SignerUnknown
-    if hash_algorithm in _WEAK_HASHES:
-        raise SignatureWeak
-    raise SignatureBad("GnuPG could not check the signature.")
 
 
 def _check_everything(run: Run, counts: Counter[str]) -> None:
@@ -319,27 +186,6 @@ def _check_everything(run: Run, counts: Counter[str]) -> None:
     order = tuple(keyword for line in run.lines if (keyword := line.partition(" ")[0]) in ONCE)
     if order != ONCE:
         raise EnvelopeDamaged("The message's parts are not in the order of a signed and encrypted message.")
-
-
-def _fields(run: Run, keyword: str, least: int) -> list[list[str]]:
-    """The fields of every line of that keyword; a line with fewer than `least` is not from a gpg we know."""
-    found = []
-    for line in run.lines:
-        first, *rest = line.split(" ")
-        if first == keyword:
-            if len(rest) < least:
-                raise CryptoFailed(f"GnuPG reports {keyword} in a form that this gateway does not know.")
-            found.append(rest)
-    return found
-
-
-def _signature(fields: list[str]) -> _Signature:
-    """VALIDSIG: fingerprint, date, time, expiry, version, reserved, key algorithm, hash, class, primary fingerprint."""
-    try:
-        signed_at, expires = float(int(fields[2])), float(int(fields[3]))
-    except ValueError as error:
-        raise CryptoFailed("GnuPG reports the signature's time in a form that this gateway does not know.") from error
-    return _Signature(fields[0], signed_at, expires or None, fields[7], fields[8], fields[9])
 
 
 def _trouble(run: Run) -> str:

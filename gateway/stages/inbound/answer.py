@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
-from gateway.domain.back_office_answer import AnswerVerdict, Word, judge, reason_of
+from gateway.domain.back_office_answer import AnswerVerdict, BackOfficeAnswer, judge, reason_of
 from gateway.domain.identity import is_id
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
@@ -33,7 +33,7 @@ from gateway.ledger.queries.back_office_answers import answerable
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
-from gateway.spool.back_office_answers import AnswerFile, Outcomes
+from gateway.spool.back_office_answers import AnswerFile, BackOfficeAnswers
 from gateway.spool.drops import Refusal
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inbound.acknowledge import pass_on, spoken
@@ -55,7 +55,7 @@ class Answer:
 
     name = "answer"
 
-    def __init__(self, context: StageContext, outcomes: Outcomes) -> None:
+    def __init__(self, context: StageContext, outcomes: BackOfficeAnswers) -> None:
         self._context = context
         self._outcomes = outcomes
         self._rest_until = 0.0
@@ -91,7 +91,7 @@ class Answer:
     def _read(self, found: AnswerFile, words: list[tuple[AnswerFile, str | None]], refused: list[Refusal]) -> None:
         """Read a word's reason."""
         try:
-            reason = None if found.word is Word.ACCEPTED else reason_of(self._outcomes.read(found))
+            reason = None if found.answer is BackOfficeAnswer.ACCEPTED else reason_of(self._outcomes.read(found))
         except StillBeingWritten:
             return
         except Reject as error:
@@ -103,19 +103,21 @@ class Answer:
         """Write down what is said for the first time; the words that are done with, once that is durable."""
         done: list[AnswerFile] = []
         taken: list[AnswerFile] = []
-        answered: dict[int, Word] = {}
+        answered: dict[int, BackOfficeAnswer] = {}
         changes: list[dict[str, Any]] = []
         touched: dict[tuple[str, str], list[int]] = defaultdict(list)
         with self._context.ledger.write() as transaction:
             candidates = _candidates(transaction, [word for word, _ in words])
             for word, reason in words:
-                fate, row = judge(word.word, word.fingerprint, candidates[word.name, word.flow, word.partner], answered)
+                fate, row = judge(
+                    word.answer, word.fingerprint, candidates[word.name, word.flow, word.partner], answered
+                )
                 if fate in _WRONG:
                     refused.append(_refusal(word, _WRONG[fate]()))
                 elif fate is AnswerVerdict.KNOWN:
                     done.append(word)
-                elif fate is AnswerVerdict.HEARD and row is not None:
-                    answered[row.key] = word.word
+                elif fate is AnswerVerdict.FIRST and row is not None:
+                    answered[row.key] = word.answer
                     changes.append(_change(transaction, row, word, reason))
                     touched[row.partner, required(row.consignment)].append(row.key)
                     taken.append(word)
@@ -160,7 +162,7 @@ def _id_in(subject: str) -> str | None:
 
 
 def _change(transaction: Transaction, row: Transfer, word: AnswerFile, reason: str | None) -> dict[str, Any]:
-    took = word.word is Word.ACCEPTED
+    took = word.answer is BackOfficeAnswer.ACCEPTED
     following = State.INGESTED if took else State.DELIVERED
     code = None if took else RefusedByBackOffice.code
     event = transaction.record(

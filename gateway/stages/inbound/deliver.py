@@ -33,7 +33,7 @@ from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
 from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
 from gateway.spool.markers import mark
-from gateway.spool.names import beside, check_name, has_room, safe_name
+from gateway.spool.names import check_name, has_room, safe_name, second_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inbound.acknowledge import issue, pass_on, spoken
@@ -161,7 +161,7 @@ class Deliver:
             if row in odd and row.delivered_name is None:
                 wanted = [directory / name, directory / f"{name}{ENDING}"]
                 taken = any(path in given or os.path.lexists(path) for path in wanted)
-                name = beside(name, row.id) if taken or not has_room(name, len(ENDING)) else name
+                name = second_name(name, row.id) if taken or not has_room(name, len(ENDING)) else name
             given.add(directory / name)
             names[row.key] = name
         return names
@@ -173,7 +173,7 @@ class Deliver:
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
         # The template may have made it too long; and no file may pass for another one's marker.
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
-        return beside(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
+        return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
     def _publish(self, rows: list[Transfer], names: Mapping[int, str], odd: list[Transfer]) -> dict[int, str]:
         """Put the files before the back office, the `odd` ones behind their lists; the names that they have there."""

@@ -35,7 +35,8 @@ from gateway.spool.stability import Key
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.returns import return_refused
 from gateway.storage.directory_walk import DIRECTORY
-from gateway.storage.durable import Group, fsync_directory
+from gateway.storage.durable import fsync_directory
+from gateway.storage.file_group import Group
 
 _LOOK_AGAIN: Final = 0.25
 _HOUR: Final = 3600.0

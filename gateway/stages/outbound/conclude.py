@@ -30,7 +30,7 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.exception_lists import ExceptionLists, ListKey
-from gateway.spool.names import beside, with_ending
+from gateway.spool.names import second_name, with_ending
 from gateway.spool.returns import UNDELIVERED, WHY, return_file, tell
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.receipt_files import write_receipt_files
@@ -126,7 +126,7 @@ class Conclude:
         directory = self._context.home.receipts / row.flow / row.partner
         target = directory / with_ending(row.name, _REFUSED, row.id)
         if target.exists() and target.read_bytes() != text:
-            target = directory / f"{beside(row.name, row.id)}{_REFUSED}"
+            target = directory / f"{second_name(row.name, row.id)}{_REFUSED}"
         write_file(target, text, mode=0o640)
 
     def _letter(self, row: Transfer, said: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.crypto.contract import ByteReader, OpenPgp, Sealed
+from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import AuditHead, Item, Manifest
 from gateway.domain.states import Direction, State
@@ -25,6 +25,7 @@ from gateway.stages.attempts import claim, failed
 from gateway.stages.background import LARGE_PLAIN, Background
 from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
+from gateway.storage.byte_reader import ByteReader
 
 Archive = Callable[[bytes, Sequence[Transfer]], ByteReader]
 """Makes the stream of a consignment's archive from its manifest and its transfers' rows."""

@@ -1,8 +1,7 @@
 """A limit in bytes a second on all that goes to and comes from one partner, over however many connections.
 
-Raises nothing. Safe to share between threads: each piece is booked in the order in which it was asked for, so connections
-that send side by side get equal parts. In any time, no more passes than the rate allows for it and one burst, counted by
-when each piece may pass; a thread that is woken late passes its piece that much later.
+Raises nothing. Safe to share between threads: each piece is booked in the order of asking, so parallel connections get equal
+parts. In any period no more passes than the rate allows and one burst. A thread that wakes late passes its piece late.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 
 _LARGEST_PIECE: Final = 128 * 1024
 _PIECES_A_SECOND: Final = 8
-"""A thread is never asleep for much longer than a piece of each connection takes: it has to hear that it must stop."""
+"""A thread never sleeps much longer than a piece of each connection takes, so that it can be stopped."""
 
 
 class Bandwidth:

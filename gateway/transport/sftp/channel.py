@@ -1,7 +1,7 @@
 """SFTP version 3 on an open SSH channel: requests out, answers in, as many under way as the caller likes.
 
 Raises SftpStatus for an answer that is not OK, SFTPError for one that makes no sense, GreetingPrinted for text before the
-first, ExtensionUnserved for a server that ends the session over what it offered, LinkTimeout when the watch's patience ends,
+first, ExtensionUnserved for a server that ends the session over what it offered, LinkTimeout when the watch's timeout ends,
 and what paramiko's channel raises. Why not paramiko's SFTPClient: its pipelined writes swallow a full remote disk, its
 close swallows every error, it does not say which extensions the server offers, and its waits have no end. Here every
 single answer is checked, an answer that nobody asked for ends the session, and nothing from the server is trusted beyond
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from enum import IntEnum, IntFlag
 from typing import Final, cast
 
 import paramiko
@@ -23,7 +22,16 @@ from paramiko.sftp import SFTPError
 from gateway.errors import ExtensionUnserved, GreetingPrinted, LinkTimeout
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode
 from gateway.transport.sftp.habits import FSYNC, OFFERS, Habits
-from gateway.transport.sftp.packets import Attributes, Entry, Reader, string, text
+from gateway.transport.sftp.packets import (
+    AnswerKind,
+    Attributes,
+    DirectoryEntry,
+    Mode,
+    PacketReader,
+    Request,
+    string,
+    text,
+)
 from gateway.transport.sftp.timeouts import Watch
 
 VERSION: Final = 3
@@ -35,46 +43,6 @@ _OVERHEAD: Final = 1024
 _ENDINGS: Final[tuple[type[BaseException], ...]] = (LinkTimeout, *LINK_FAULTS)
 
 
-class Request(IntEnum):
-    """The packet types that this client sends."""
-
-    INIT = 1
-    OPEN = 3
-    CLOSE = 4
-    READ = 5
-    WRITE = 6
-    LSTAT = 7
-    FSTAT = 8
-    OPENDIR = 11
-    READDIR = 12
-    REMOVE = 13
-    REALPATH = 16
-    STAT = 17
-    RENAME = 18
-    EXTENDED = 200
-
-
-class Answer(IntEnum):
-    """The packet types that a server sends."""
-
-    VERSION = 2
-    STATUS = 101
-    HANDLE = 102
-    DATA = 103
-    NAME = 104
-    ATTRS = 105
-    EXTENDED_REPLY = 201
-
-
-class Mode(IntFlag):
-    """How a file is opened."""
-
-    READ = 0x01
-    WRITE = 0x02
-    CREATE = 0x08
-    TRUNCATE = 0x10
-
-
 class SftpChannel:
     """One SFTP session. Requests are numbered; `submit` sends one, `answer` waits for the answer to it."""
 
@@ -84,7 +52,7 @@ class SftpChannel:
         self._habits = habits
         self._last = 0
         self._due: set[int] = set()
-        self._early: dict[int, tuple[int, Reader]] = {}
+        self._early: dict[int, tuple[int, PacketReader]] = {}
         self.extensions: Mapping[str, str] = self._hello()
         self._refused: set[str] = set()
         self.largest_write, self.largest_read = self._limits()
@@ -101,7 +69,7 @@ class SftpChannel:
         self._due.add(self._last)
         return self._last
 
-    def answer(self, number: int) -> tuple[int, Reader]:
+    def answer(self, number: int) -> tuple[int, PacketReader]:
         """The answer to request `number`; answers to others that come first are kept for them."""
         while number not in self._early:
             kind, reader = self._receive()
@@ -122,12 +90,12 @@ class SftpChannel:
         """Whether an answer can be had without waiting."""
         return bool(self._early) or self._channel.recv_ready()
 
-    def expect(self, number: int, wanted: Answer, what: str) -> Reader:
+    def require(self, number: int, wanted: AnswerKind, what: str) -> PacketReader:
         """The answer to `number`, which must be `wanted`; SftpStatus when the server says no."""
         kind, reader = self.answer(number)
-        if kind == Answer.STATUS:
+        if kind == AnswerKind.STATUS:
             code = StatusCode.of(reader.number())
-            if code is StatusCode.OK and wanted is Answer.STATUS:
+            if code is StatusCode.OK and wanted is AnswerKind.STATUS:
                 return reader
             raise SftpStatus(code, what)
         if kind != wanted:
@@ -136,13 +104,13 @@ class SftpChannel:
 
     def done(self, number: int, what: str) -> None:
         """Wait for an OK to `number`."""
-        self.expect(number, Answer.STATUS, what)
+        self.require(number, AnswerKind.STATUS, what)
 
     # -- operations
 
     def open(self, path: str, mode: Mode) -> bytes:
         number = self.submit(Request.OPEN, string(path), struct.pack(">II", mode, 0))
-        return self.expect(number, Answer.HANDLE, "open").string()
+        return self.require(number, AnswerKind.HANDLE, "open").string()
 
     def submit_write(self, handle: bytes, offset: int, data: bytes | memoryview) -> int:
         return self.submit(Request.WRITE, string(handle), struct.pack(">QI", offset, len(data)), data=data)
@@ -153,7 +121,7 @@ class SftpChannel:
     def read_answer(self, number: int) -> bytes:
         """The bytes of a read; empty at the end of the file."""
         try:
-            return self.expect(number, Answer.DATA, "read").string()
+            return self.require(number, AnswerKind.DATA, "read").string()
         except SftpStatus as status:
             if status.code is StatusCode.EOF:
                 return b""
@@ -167,17 +135,17 @@ class SftpChannel:
 
     def fsync(self, handle: bytes) -> bool:
         """Make the file durable; whether the server did."""
-        return self.extended(FSYNC, Answer.STATUS, string(handle)) is not None
+        return self.extended(FSYNC, AnswerKind.STATUS, string(handle)) is not None
 
     def offers(self, extension: str) -> bool:
         """Whether the extension may be asked for: offered, and not known as one that is not served."""
         return extension in self.extensions and extension not in self._refused and not self._habits.avoids(extension)
 
-    def extended(self, extension: str, wanted: Answer, *fields: bytes) -> Reader | None:
+    def extended(self, extension: str, wanted: AnswerKind, *fields: bytes) -> PacketReader | None:
         """What the server answers to an extension; None where it does not offer it, or offers it and says no.
 
         Nobody needs what these do, so whatever it says instead is no failure: it is noted, and asked for no more in this
-        session. One that hangs up or falls silent over it is found out by the second time: ExtensionUnserved.
+        session. ExtensionUnserved for a server that hangs up or falls silent over it a second time.
         """
         if not self.offers(extension):
             return None
@@ -190,7 +158,7 @@ class SftpChannel:
                 ) from error
             raise
         self._habits.served(extension)
-        good = kind == wanted and (kind != Answer.STATUS or reader.number() == StatusCode.OK)
+        good = kind == wanted and (kind != AnswerKind.STATUS or reader.number() == StatusCode.OK)
         if good:
             return reader
         self._unserved(extension)
@@ -202,24 +170,22 @@ class SftpChannel:
 
     def stat(self, path: str) -> Attributes | None:
         """What lies at `path`; None when nothing does."""
-        try:
-            return self.expect(self.submit(Request.STAT, string(path)), Answer.ATTRS, "stat").attributes()
-        except SftpStatus as status:
-            if status.code is StatusCode.NO_SUCH_FILE:
-                return None
-            raise
+        return self._attributes(Request.STAT, path, "stat")
 
     def lstat(self, path: str) -> Attributes | None:
         """As `stat`, without following a link."""
+        return self._attributes(Request.LSTAT, path, "lstat")
+
+    def _attributes(self, request: Request, path: str, what: str) -> Attributes | None:
         try:
-            return self.expect(self.submit(Request.LSTAT, string(path)), Answer.ATTRS, "lstat").attributes()
+            return self.require(self.submit(request, string(path)), AnswerKind.ATTRS, what).attributes()
         except SftpStatus as status:
             if status.code is StatusCode.NO_SUCH_FILE:
                 return None
             raise
 
     def stat_handle(self, handle: bytes) -> Attributes:
-        return self.expect(self.submit(Request.FSTAT, string(handle)), Answer.ATTRS, "fstat").attributes()
+        return self.require(self.submit(Request.FSTAT, string(handle)), AnswerKind.ATTRS, "fstat").attributes()
 
     def rename(self, old: str, new: str) -> None:
         """Give a file its new name, which must be free: the plain request, never `posix-rename`, which overwrites."""
@@ -229,18 +195,18 @@ class SftpChannel:
         self.done(self.submit(Request.REMOVE, string(path)), "remove")
 
     def real_path(self, path: str) -> str:
-        reader = self.expect(self.submit(Request.REALPATH, string(path)), Answer.NAME, "realpath")
+        reader = self.require(self.submit(Request.REALPATH, string(path)), AnswerKind.NAME, "realpath")
         if reader.number() != 1:
             raise SFTPError("realpath gave no single name")
         return text(reader.string())
 
-    def list(self, path: str) -> list[Entry]:
+    def list(self, path: str) -> list[DirectoryEntry]:
         """The entries of a directory, `.` and `..` among them, at most `_MOST_ENTRIES`."""
-        handle = self.expect(self.submit(Request.OPENDIR, string(path)), Answer.HANDLE, "opendir").string()
-        entries: list[Entry] = []
+        handle = self.require(self.submit(Request.OPENDIR, string(path)), AnswerKind.HANDLE, "opendir").string()
+        entries: list[DirectoryEntry] = []
         while len(entries) < _MOST_ENTRIES:
             try:
-                reader = self.expect(self.submit(Request.READDIR, string(handle)), Answer.NAME, "readdir")
+                reader = self.require(self.submit(Request.READDIR, string(handle)), AnswerKind.NAME, "readdir")
             except SftpStatus as status:
                 if status.code is StatusCode.EOF:
                     break
@@ -248,7 +214,7 @@ class SftpChannel:
             for _ in range(reader.number()):
                 name = text(reader.string())
                 reader.string()
-                entries.append(Entry(name, reader.attributes()))
+                entries.append(DirectoryEntry(name, reader.attributes()))
         self.close_handle(handle)
         return entries
 
@@ -257,7 +223,7 @@ class SftpChannel:
 
         A file system of no blocks at all, and of no room, is how servers that know neither fill in the answer.
         """
-        reader = self.extended("statvfs@openssh.com", Answer.EXTENDED_REPLY, string(path))
+        reader = self.extended("statvfs@openssh.com", AnswerKind.EXTENDED_REPLY, string(path))
         if reader is None:
             return None
         try:
@@ -278,7 +244,7 @@ class SftpChannel:
     def _hello(self) -> Mapping[str, str]:
         self._send(struct.pack(">IBI", 5, Request.INIT, VERSION))
         kind, reader = self._receive(first=True)
-        if kind != Answer.VERSION or reader.number() < VERSION:
+        if kind != AnswerKind.VERSION or reader.number() < VERSION:
             raise SFTPError("not SFTP version 3")
         extensions: dict[str, str] = {}
         while reader.more:
@@ -288,7 +254,7 @@ class SftpChannel:
 
     def _limits(self) -> tuple[int, int]:
         """The largest write and read: what the server says it takes, 32 KiB where it does not say."""
-        reader = self.extended("limits@openssh.com", Answer.EXTENDED_REPLY)
+        reader = self.extended("limits@openssh.com", AnswerKind.EXTENDED_REPLY)
         if reader is None:
             return _SAFE_REQUEST, _SAFE_REQUEST
         try:
@@ -303,15 +269,14 @@ class SftpChannel:
     def _send(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
         while rest:
-            self._channel.settimeout(self._watch.patience())
-            sent = self._channel.send(
-                cast("bytes", rest)
-            )  # the stubs know no memoryview; it saves a copy of each request
+            self._channel.settimeout(self._watch.timeout())
+            # The stubs know no memoryview; it saves a copy of each request.
+            sent = self._channel.send(cast("bytes", rest))
             if sent == 0:
                 raise EOFError
             rest = rest[sent:]
 
-    def _receive(self, *, first: bool = False) -> tuple[int, Reader]:
+    def _receive(self, *, first: bool = False) -> tuple[int, PacketReader]:
         head = self._take(4)
         size = int.from_bytes(head, "big")
         # Text taken for a length is at least 0x09000000, so it is never a length that could be right.
@@ -320,13 +285,13 @@ class SftpChannel:
         if not 1 <= size <= _LARGEST_ANSWER:
             raise SFTPError("an answer out of all proportion")
         data = self._take(size)
-        self._watch.heard()
-        return data[0], Reader(data[1:])
+        self._watch.progress()
+        return data[0], PacketReader(data[1:])
 
     def _take(self, size: int) -> bytes:
         pieces: list[bytes] = []
         while size:
-            self._channel.settimeout(self._watch.patience())
+            self._channel.settimeout(self._watch.timeout())
             piece = self._channel.recv(size)
             if not piece:
                 raise EOFError

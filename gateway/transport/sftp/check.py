@@ -13,7 +13,7 @@ from typing import Final
 from gateway.errors import GatewayError, RemoteDiskFull, RemoteRefused
 from gateway.transport.sftp.client import SftpTransport
 from gateway.transport.sftp.connection import shown_host_key
-from gateway.transport.sftp.trial import LIST, REMOVE, TIDY, Outcome, Retries, Step, whole_round
+from gateway.transport.sftp.trial import LIST, REMOVE, TIDY, Retries, Step, StepOutcome, whole_round
 
 _AFTERWARDS: Final = (REMOVE, TIDY)
 """Of the trial alone: no lane removes what it sent."""
@@ -39,7 +39,7 @@ class LinkReport:
         some say it of every directory.
         """
         found = next(
-            (each for each in self.steps if each.outcome is Outcome.FAILED and each.name not in _AFTERWARDS), None
+            (each for each in self.steps if each.outcome is StepOutcome.FAILED and each.name not in _AFTERWARDS), None
         )
         if found is not None or any(step.name == "write" for step in self.worked):
             return found
@@ -61,15 +61,15 @@ class LinkReport:
     @property
     def left_behind(self) -> Step | None:
         """The step that says what could not be removed there."""
-        return next((step for step in self.steps if step.name == TIDY and step.outcome is Outcome.FAILED), None)
+        return next((step for step in self.steps if step.name == TIDY and step.outcome is StepOutcome.FAILED), None)
 
     @property
     def worked(self) -> list[Step]:
-        return [step for step in self.steps if step.outcome in (Outcome.WORKED, Outcome.ADAPTED)]
+        return [step for step in self.steps if step.outcome in (StepOutcome.WORKED, StepOutcome.ADAPTED)]
 
     @property
     def untried(self) -> list[Step]:
-        return [step for step in self.steps if step.outcome is Outcome.UNTRIED]
+        return [step for step in self.steps if step.outcome is StepOutcome.UNTRIED]
 
     @property
     def usable(self) -> bool:

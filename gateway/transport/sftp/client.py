@@ -32,10 +32,10 @@ from gateway.transport.contract import Endpoint, Pace, Parcel, Remote
 from gateway.transport.faults import LINK_FAULTS, SftpStatus, StatusCode, translate
 from gateway.transport.names import PART, is_sealed_name, new_file, sealed_name
 from gateway.transport.sftp.bandwidth import Bandwidth
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.connection import open_channel, open_connection
 from gateway.transport.sftp.habits import Habit, Habits
-from gateway.transport.sftp.packets import Entry
+from gateway.transport.sftp.packets import DirectoryEntry, Mode
 from gateway.transport.sftp.proof import Proof
 from gateway.transport.sftp.timeouts import Watch
 from gateway.transport.sftp.upload import Quota, Uploads
@@ -161,13 +161,13 @@ class SftpSession:
     # -- from the partner
 
     def waiting(self) -> list[Remote]:
-        """Sealed files that the partner holds out to us, oldest name first; other names are nobody's business."""
+        """Sealed files that the partner offers, oldest name first; other names are passed over."""
         with self._work():
             names = [entry for entry in self.channel.list(self._collect) if is_sealed_name(entry.name)]
             sized = ((entry.name, self._size_of(entry)) for entry in names if entry.attributes.is_file)
             return sorted((Remote(name, size) for name, size in sized if size is not None), key=lambda each: each.name)
 
-    def _size_of(self, entry: Entry) -> int | None:
+    def _size_of(self, entry: DirectoryEntry) -> int | None:
         """An entry's size, also where the list does not have it; None where nothing that can be read lies there."""
         if entry.attributes.size is not None:
             return entry.attributes.size
@@ -212,7 +212,7 @@ class SftpSession:
             data = self.channel.read_answer(number)
             if not data or len(data) > count:
                 raise UploadIncomplete("the partner's file shrank while it was fetched")
-            self._watch.heard(len(data))
+            self._watch.progress(len(data))
             os.pwrite(sink.fileno(), data, offset)
             if len(data) < count:  # a server may give less than was asked for: ask for the rest
                 offset += len(data)
@@ -277,7 +277,7 @@ class SftpSession:
             self.close()
             raise
         except LINK_FAULTS as error:
-            # A connection that was given up because the watch ran out ends in whatever paramiko makes of it.
+            # When the watch ends a connection, paramiko may raise anything.
             late = self._watch.expired()
             self.close()
             raise (LinkTimeout() if late else translate(error)) from error

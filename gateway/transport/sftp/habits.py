@@ -1,8 +1,8 @@
-"""What one partner's server does otherwise than the protocol has it, as far as that was met: shared by all its sessions.
+"""Where one partner's server departs from the protocol, as far as that was met: shared by all its sessions.
 
-Raises nothing. Safe for the threads of all lanes at once. A habit that is worked round is noted once, so that the log tells
-of it and is not filled by it. An extension over which the server hung up or fell silent is not asked for again for a day:
-once may be a line that broke at that moment, twice in a row is the server.
+Raises nothing. Safe for the threads of all lanes at once. Each habit is noted once, so the log tells of it without being
+filled. An extension over which the server hung up or fell silent twice in a row is not asked for again for a day: once may be a
+broken line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FORGOTTEN_AFTER: Final = 86400.0
 
 
 class Habit(StrEnum):
-    """Each is what the server does, and what is done instead: a line of the log, in the gateway's own words."""
+    """What the server does, and what the gateway does about it: a line of the log."""
 
     FSYNC = "fsync is offered and not served: that the file is durable, the receipt alone shows"
     LIMITS = "limits is offered and not served: requests are kept to 32 KiB"

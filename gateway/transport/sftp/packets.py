@@ -7,8 +7,49 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass
+from enum import IntEnum, IntFlag
 
 from paramiko.sftp import SFTPError
+
+
+class Request(IntEnum):
+    """The packet types that this client sends."""
+
+    INIT = 1
+    OPEN = 3
+    CLOSE = 4
+    READ = 5
+    WRITE = 6
+    LSTAT = 7
+    FSTAT = 8
+    OPENDIR = 11
+    READDIR = 12
+    REMOVE = 13
+    REALPATH = 16
+    STAT = 17
+    RENAME = 18
+    EXTENDED = 200
+
+
+class AnswerKind(IntEnum):
+    """The packet types that a server sends."""
+
+    VERSION = 2
+    STATUS = 101
+    HANDLE = 102
+    DATA = 103
+    NAME = 104
+    ATTRS = 105
+    EXTENDED_REPLY = 201
+
+
+class Mode(IntFlag):
+    """How a file is opened."""
+
+    READ = 0x01
+    WRITE = 0x02
+    CREATE = 0x08
+    TRUNCATE = 0x10
 
 
 @dataclass(frozen=True)
@@ -28,14 +69,14 @@ class Attributes:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DirectoryEntry:
     """One line of a directory."""
 
     name: str
     attributes: Attributes
 
 
-class Reader:
+class PacketReader:
     """Takes an answer apart; a short one is an SFTPError."""
 
     def __init__(self, data: bytes) -> None:

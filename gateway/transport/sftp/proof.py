@@ -1,8 +1,8 @@
 """What lies at the partner under a name, and how long it is: by whatever its server is willing to say.
 
-Raises what the channel raises but SftpStatus, which is an answer here. Safe, because nothing is taken for missing that the
-server does not call so in the same words as a name that nobody has, and no length is assumed: it is told by one of
-`stat`, `lstat`, `fstat`, found out by reading at offsets, or read in the directory, else None.
+Raises what the channel raises but SftpStatus, which is an answer here. A file counts as missing only where the server answers
+as it does for a name that nobody has. A length is never assumed: `stat`, `lstat` or `fstat` tells it, or reading at offsets, or
+the directory; else it is None.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Final
 
 from gateway.transport.faults import SftpStatus
 from gateway.transport.names import PART
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.habits import Habit, Habits
-from gateway.transport.sftp.packets import Attributes
+from gateway.transport.sftp.packets import Attributes, Mode
 
 NOBODYS: Final = ".absent" + PART
-"""Behind any name this makes one that nobody has: what is said about it is the server's word for missing."""
+"""Behind any name this makes one that nobody has: the server's answer about it is how it reports a missing file."""
 
 _LONGEST: Final = 1 << 50
 

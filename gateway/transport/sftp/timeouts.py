@@ -1,8 +1,8 @@
 """How long the link waits: one watch per connection that says when an answer or a whole file has taken too long.
 
-Raises LinkTimeout, and TimeoutError towards paramiko inside `PacedSocket`. Why a socket of our own: paramiko retries a
-write for ever while the peer's window is shut, so a partner that stops reading would stop the lane; here the write
-gives up when the watch says so.
+Raises LinkTimeout, and TimeoutError towards paramiko inside `PacedSocket`. Why a socket of our own: paramiko retries a write
+for ever while the peer's window is shut, so a partner that stops reading would stop the lane. Here the write ends when the
+watch says so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Watch:
         """Nothing is under way: an idle connection may stay silent."""
         self._begun = None
 
-    def heard(self, done: int = 0) -> None:
+    def progress(self, done: int = 0) -> None:
         """The partner answered; `done` more bytes of the file are known to have passed."""
         self._heard = self._clock()
         self._done += done
@@ -52,7 +52,7 @@ class Watch:
         self._heard += seconds
 
     def left(self) -> float | None:
-        """Seconds until patience ends, negative when it has; None when nothing is under way.
+        """Seconds until the timeout, negative after it; None when nothing is under way.
 
         The file's own limit moves with what has passed: grace + done / least throughput, at most grace + size / least.
         """
@@ -68,7 +68,7 @@ class Watch:
         left = self.left()
         return left is not None and left <= 0
 
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds that the next wait may take. Raises LinkTimeout when there are none left."""
         left = self.left()
         if left is None:

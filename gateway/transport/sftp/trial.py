@@ -1,10 +1,9 @@
 """The whole round of an upload, tried at a partner: write, make durable, look, rename, look, remove. It leaves nothing there.
 
-Raises nothing but what is no error of a link: each step tells what became of it. The steps from write to rename are those of
-a lane (`upload`), so that a trial finds what a lane finds and works round what a lane works round; a connection that ends is
-made again as a lane would (`Retries`). The files are named `....part`, before and after the rename, so that no gateway takes
-them for anything; and where our account may not remove what it wrote, as in the landing of another gateway, nothing is
-written, and the steps say that they were not tried.
+A fault of the link is a step's result; nothing else is caught. The steps from write to rename are those of a lane (`upload`), so a
+trial finds what a lane finds; a connection that ends is made again as a lane would (`Retries`). The files are named `....part`
+before and after the rename, so that no gateway takes them. Where our account may not remove what it wrote, as in the landing of
+another gateway, nothing is written, and the steps say that they were not tried.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _DONE_UNSAID: Final = "the connection ended there, and the next try found it don
 _REMOVE_IT: Final = "Ask the partner to remove it."
 
 
-class Outcome(StrEnum):
+class StepOutcome(StrEnum):
     """What became of a step: `adapted` is work round what the server does otherwise."""
 
     WORKED = "worked"
@@ -56,17 +55,17 @@ class Step:
     """One step of the round; `code` and `remedy` are those of the error, where it failed."""
 
     name: str
-    outcome: Outcome
+    outcome: StepOutcome
     reason: str = ""
     code: str | None = None
     remedy: str | None = None
 
     @classmethod
     def failed(cls, name: str, error: GatewayError) -> Step:
-        return cls(name, Outcome.FAILED, error.reason, error.code, error.remedy)
+        return cls(name, StepOutcome.FAILED, error.reason, error.code, error.remedy)
 
 
-_Told = tuple[str, Outcome, str]
+_Told = tuple[str, StepOutcome, str]
 
 
 class Retries:
@@ -133,7 +132,7 @@ class _Round:
     def steps(self, *, collects: bool) -> Iterator[Step]:
         self._go_through(self._round, MISSING)
         for name in _ROUND:
-            yield self._told.get(name) or Step(name, Outcome.UNTRIED, self._untried)
+            yield self._told.get(name) or Step(name, StepOutcome.UNTRIED, self._untried)
         if self._lies:
             yield self._tidied()
         if collects:
@@ -177,8 +176,8 @@ class _Round:
             if told is None:
                 return None
             name, outcome, reason = told
-            if outcome is Outcome.WORKED and name in self._ended_at:
-                outcome, reason = Outcome.ADAPTED, _ENDED
+            if outcome is StepOutcome.WORKED and name in self._ended_at:
+                outcome, reason = StepOutcome.ADAPTED, _ENDED
             self._told[name] = Step(name, outcome, reason)
 
     def _round(self) -> Iterator[_Told]:
@@ -188,8 +187,8 @@ class _Round:
         if MAY_REMOVE not in self._told:
             self._at = MAY_REMOVE
             outcome = self._may_remove()
-            yield MAY_REMOVE, outcome, "" if outcome is Outcome.WORKED else self._untried
-            if outcome is Outcome.UNTRIED:
+            yield MAY_REMOVE, outcome, "" if outcome is StepOutcome.WORKED else self._untried
+            if outcome is StepOutcome.UNTRIED:
                 return
         if "rename" not in self._told:
             yield from self._upload()
@@ -198,55 +197,55 @@ class _Round:
             self._lies.clear()
             if LOOK_AGAIN not in self._told:
                 self._untried = "it is gone already"
-                yield LOOK_AGAIN, Outcome.ADAPTED, _GONE
+                yield LOOK_AGAIN, StepOutcome.ADAPTED, _GONE
                 return
-            yield REMOVE, Outcome.WORKED, ""  # and the answer was lost
+            yield REMOVE, StepOutcome.WORKED, ""  # and the answer was lost
             return
-        yield LOOK_AGAIN, Outcome.WORKED, ""
+        yield LOOK_AGAIN, StepOutcome.WORKED, ""
         self._at = REMOVE
         self._session.channel.remove(self._final)
         self._lies.clear()
-        yield REMOVE, Outcome.WORKED, ""
+        yield REMOVE, StepOutcome.WORKED, ""
 
     def _missing(self) -> _Told:
         if self._session.proof.find(self._final).there is None:
-            return MISSING, Outcome.ADAPTED, Habit.UNTOLD
+            return MISSING, StepOutcome.ADAPTED, Habit.UNTOLD
         if Habit.MISSING in self._transport.habits.known:
-            return MISSING, Outcome.ADAPTED, Habit.MISSING
-        return MISSING, Outcome.WORKED, ""
+            return MISSING, StepOutcome.ADAPTED, Habit.MISSING
+        return MISSING, StepOutcome.WORKED, ""
 
-    def _may_remove(self) -> Outcome:
+    def _may_remove(self) -> StepOutcome:
         """Asked of a name that is not there: a server that permits it says so, or "failure" as some do of anything."""
         try:
             self._session.channel.remove(self._final)
         except SftpStatus as status:
             if status.code not in (StatusCode.NO_SUCH_FILE, StatusCode.FAILURE):
                 self._untried = _MAY_NOT_REMOVE
-                return Outcome.UNTRIED
-        return Outcome.WORKED
+                return StepOutcome.UNTRIED
+        return StepOutcome.WORKED
 
     def _upload(self) -> Iterator[_Told]:
         uploads, offered = self._session.uploads, FSYNC in self._session.channel.extensions
         self._at = "write"
         if self._lies and uploads.is_there(self._final, len(_CONTENT)):
-            yield "rename", Outcome.ADAPTED, _DONE_UNSAID
+            yield "rename", StepOutcome.ADAPTED, _DONE_UNSAID
             return
         for name, habit in uploads.steps(io.BytesIO(_CONTENT), len(_CONTENT), self._final):
             if name == "open":
                 self._lies.update((self._final, self._final + PART))
                 continue
             if name == "fsync" and not offered:
-                yield name, Outcome.UNTRIED, _NOT_OFFERED
+                yield name, StepOutcome.UNTRIED, _NOT_OFFERED
             elif habit is not None:
-                yield name, Outcome.ADAPTED, habit
+                yield name, StepOutcome.ADAPTED, habit
             else:
-                yield name, Outcome.WORKED, ""
+                yield name, StepOutcome.WORKED, ""
             self._at = _ROUND[_ROUND.index(name) + 1]
         self._lies.discard(self._final + PART)
 
     def _list(self) -> Iterator[_Told]:
         self._session.channel.list(self._session.collect)
-        yield LIST, Outcome.WORKED, ""
+        yield LIST, StepOutcome.WORKED, ""
 
     def _tidied(self) -> Step:
         """Whether what an earlier step left could be removed, over a new connection where the old one broke."""
@@ -256,9 +255,9 @@ class _Round:
                     with suppress(SftpStatus), self._session.work():
                         self._take_away(path)
         if not self._lies:
-            return Step(TIDY, Outcome.WORKED)
+            return Step(TIDY, StepOutcome.WORKED)
         names = ", ".join(sorted(path.rpartition("/")[2] for path in self._lies))
-        return Step(TIDY, Outcome.FAILED, f"left there, for the partner to remove: {names}", remedy=_REMOVE_IT)
+        return Step(TIDY, StepOutcome.FAILED, f"left there, for the partner to remove: {names}", remedy=_REMOVE_IT)
 
     def _take_away(self, path: str) -> None:
         try:

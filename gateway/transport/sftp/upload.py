@@ -1,8 +1,8 @@
-"""One sealed file to the partner: under `NAME.part` first, then its name, and what to make of a server that says other than yes.
+"""One sealed file to the partner: under `NAME.part` first, then its name, and how to read any answer but yes.
 
-Raises what the channel raises, RemoteDiskFull, UploadIncomplete, UploadVanished, NameTaken, SizeUntold, and OSError and
-DiskFailed for our own file. Safe to call again after any of them: nothing gets its final name before it is whole there, by
-all that the server tells, and no name is taken from a file that is there.
+Raises what the channel raises, RemoteDiskFull, UploadIncomplete, UploadVanished, NameTaken, SizeUntold, and OSError and DiskFailed
+for our own file. The same call may be made again after any of them: nothing gets its final name before it is whole there, by all
+that the server tells, and no existing file loses its name.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from gateway.transport.contract import Parcel
 from gateway.transport.faults import SftpStatus, StatusCode, translate
 from gateway.transport.names import PART, plain_name
 from gateway.transport.sftp.bandwidth import Bandwidth
-from gateway.transport.sftp.channel import Mode, SftpChannel
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.habits import FSYNC, Habit, Habits
+from gateway.transport.sftp.packets import Mode
 from gateway.transport.sftp.proof import Proof
 from gateway.transport.sftp.timeouts import Watch
 
@@ -176,7 +177,7 @@ class Uploads:
     def _written(self, request: tuple[int, int]) -> None:
         number, size = request
         self._channel.done(number, "write")
-        self._watch.heard(size)
+        self._watch.progress(size)
 
     def _why_not_written(self, status: SftpStatus | None, size: int, part: str) -> GatewayError:
         """A full disk looks like any failure to SFTP version 3: ask the server how much room it has."""

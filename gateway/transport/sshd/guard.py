@@ -9,7 +9,6 @@ stdin and stays its parent. SIGHUP is passed on to sshd. It exits with sshd's ow
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import select
 import signal
@@ -22,11 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway.transport.sshd.landlock import confine_writes
-from gateway.transport.sshd.seccomp import ignore_attributes
+from gateway.linux.landlock import confine_writes
+from gateway.linux.process import adopt_orphans, signal_at_parents_end
+from gateway.linux.seccomp import ignore_attributes
 
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_EVERY_MS: Final = 500
 _GRACE_SECONDS: Final = 2.0
 UNCONFINED: Final = "gateway: this kernel has no Landlock, so the SFTP server's writes are not confined to the landing"
@@ -44,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
 
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     wakeup, notify = os.pipe()
     os.set_blocking(notify, False)
     signal.set_wakeup_fd(notify, warn_on_full_buffer=False)
@@ -84,7 +82,7 @@ def _watch(sshd: subprocess.Popen[bytes], gateway: int, wakeup: int) -> None:
 
 
 def _end(sshd: subprocess.Popen[bytes]) -> None:
-    """End sshd, then every session that it left to us: asked first, made to after two seconds."""
+    """End sshd, then every session that it left to us: SIGTERM first, SIGKILL after two seconds."""
     deadline = time.monotonic() + _GRACE_SECONDS
     if sshd.poll() is None:
         sshd.terminate()
@@ -126,7 +124,7 @@ def _reap(sshd: subprocess.Popen[bytes]) -> None:
 
 def _prepare(confine_to: Sequence[Path], guard: int, *, ignore: bool) -> None:
     """In the child: die with the guard, write below the landing alone, change no file's mode, owner or times."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal_at_parents_end(signal.SIGTERM)
     if os.getppid() != guard:
         os._exit(1)
     if confine_to and not confine_writes(confine_to, [Path(os.devnull)]):
@@ -134,12 +132,6 @@ def _prepare(confine_to: Sequence[Path], guard: int, *, ignore: bool) -> None:
     if ignore and not ignore_attributes():
         os.write(2, UNFILTERED.encode() + b"\n")
         os._exit(1)
-
-
-def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -1,10 +1,10 @@
-"""Log-ins at the managed SFTP server, out of what sshd says: every connection comes out in exactly one way.
+"""Log-ins at the managed SFTP server, out of sshd's messages: every connection comes out in exactly one way.
 
-Pure: messages in, log-ins out; nothing is raised. Messages are of LogLevel VERBOSE, each of them whole: `sshd` keeps their
-bounds. Safe although strangers choose some of their words (user names, lists of algorithms, identifications, with line ends
-in them where they like): a message's kind is told by its first words and a connection by the address and port that sshd
-writes last or first, never by anything after or before what the stranger wrote. What is not understood says nothing, and
-a connection that is never heard of again comes out with what it has shown so far.
+Pure: messages in, log-ins out; nothing is raised. Messages are of LogLevel VERBOSE, each of them whole (`server` keeps them
+apart). Strangers choose some of their words: user names, lists of algorithms, identifications, with line ends where they like.
+So a message's kind is told by its first words, and a connection by the address and port that sshd writes last or first, never
+by anything after or before a stranger's text. A message that is not understood is passed over. A connection of which no more is
+heard comes out with what it has shown so far.
 
 Bounded: a connection is kept until it has logged in or ended, at most a minute, and at most so many of them.
 """
@@ -91,8 +91,8 @@ class Connections:
         """Take over other partners' keys."""
         self._owners = owners
 
-    def hear(self, message: str, now: float) -> Iterator[Attempt]:
-        """What has come out by this message of sshd's; `now` counts seconds and never goes back."""
+    def read(self, message: str, now: float) -> Iterator[Attempt]:
+        """Log-ins that this message of sshd's completes; `now` counts seconds and never goes back."""
         if said := _OPENED.fullmatch(message):
             yield from self._ended(_peer(said))  # sshd never told how the one before at that port ended
             while len(self._open) >= MOST:

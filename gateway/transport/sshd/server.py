@@ -1,46 +1,40 @@
 """The managed SFTP server: a private OpenSSH sshd for the landing of one site, started, reloaded and ended here.
 
 Raises ServerFailed when it does not start, with sshd's own words. Safe, because it serves nothing but the landing to the
-keys of configured partners (`sshd_config` says how), and because no sshd outlives its gateway: `sshd_guard` ends it and
+keys of configured partners (`config` says how), and because no sshd outlives its gateway: `guard` ends it and
 its sessions after a kill -9, and a start looks for one that is left over all the same.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import gateway
-from gateway.errors import GatewayError, ServerFailed
+from gateway.errors import ServerFailed
 from gateway.storage.durable import sync_directory
-from gateway.transport.keys import read_public_key
 from gateway.transport.names import own_file_fault
-from gateway.transport.sshd.config import (
-    Account,
-    AccountFault,
-    Chroot,
-    ServerSpec,
-    check_spec,
-    render_authorized_keys,
-    render_config,
+from gateway.transport.sshd.config import render_authorized_keys, render_config
+from gateway.transport.sshd.machine import (
+    check_server,
+    host_kinds,
+    is_chrooted,
+    make_landing,
+    may_set_attributes,
+    needs_pam,
 )
-from gateway.transport.sshd.seccomp import can_ignore_attributes
-
-__all__ = ["Account", "Chroot", "ManagedServer", "ServerSpec"]
+from gateway.transport.sshd.spec import ServerSpec
 
 _START_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 8.0
@@ -86,18 +80,18 @@ class ManagedServer:
         try:
             spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             spec.directory.chmod(0o700)
-            _make_landing(spec)
+            make_landing(spec)
         except OSError as error:
             raise own_file_fault(error) from error
-        chrooted = _is_chrooted(spec, as_root=as_root)
-        pam = _needs_pam(spec)
-        host_kinds = _host_kinds(spec)
-        config = render_config(spec, chrooted=chrooted, pam=pam, key_reader=_program("cat"), host_kinds=host_kinds)
+        chrooted = is_chrooted(spec, as_root=as_root)
+        config = render_config(
+            spec, chrooted=chrooted, pam=needs_pam(spec), key_reader=_program("cat"), host_kinds=host_kinds(spec)
+        )
         changed = _replace(spec.config_file, config)
         landing = Path("/") if chrooted else spec.landing.resolve()
         umask = "0027" if spec.shared else "0077"
         # An sshd that runs is as it was started: without the filter in force, nobody may set attributes.
-        attributes = self._ignores_attributes if self.is_alive() else _can_ignore_attributes(spec)
+        attributes = self._ignores_attributes if self.is_alive() else may_set_attributes(spec)
         keys = render_authorized_keys(spec.together, landing, umask, attributes=attributes)
         _replace(spec.authorized_keys, keys)
         for account in spec.separate:
@@ -123,7 +117,7 @@ class ManagedServer:
     def _launch(self, sshd: str) -> None:
         self._listening.clear()
         self._said.clear()
-        self._ignores_attributes = _can_ignore_attributes(self.spec)
+        self._ignores_attributes = may_set_attributes(self.spec)
         # Not a pipe: sshd writes each message at once, and this kind of socket keeps them apart.
         self._messages, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -188,7 +182,7 @@ class ManagedServer:
     def _command(self, sshd: str) -> list[str]:
         command = [sys.executable, "-P", "-m", "gateway.transport.sshd.guard", "--parent", str(os.getpid())]
         command += ["--pid-file", str(self.spec.pid_file)]
-        if not _needs_pam(self.spec):  # PAM's session modules write in places of their own, /proc among them
+        if not needs_pam(self.spec):  # PAM's session modules write in places of their own, /proc among them
             command += ["--confine-to", str(self.spec.landing)]
         if self._ignores_attributes:
             command += ["--ignore-attributes"]
@@ -217,121 +211,6 @@ class ManagedServer:
     def _last_words(self) -> str:
         said = "; ".join(line for line in self._said if line)
         return f"the SFTP server does not start: {said or 'sshd said nothing'}"[:600]
-
-
-def check_server(spec: ServerSpec) -> None:
-    """Raise ServerFailed for whatever this server could not be started with by this process."""
-    as_root = os.geteuid() == 0
-    check_spec(spec, as_root=as_root)
-    _check_account(spec.account)
-    for fault in machine_faults(spec):
-        raise ServerFailed(f"partner {fault.partner}, {fault.setting}: {fault.message}")
-    if spec.landing.is_dir():
-        _is_chrooted(spec, as_root=as_root)
-
-
-def machine_faults(spec: ServerSpec) -> Iterator[AccountFault]:
-    """What is not on this machine as a partner's account needs it: its directories; where it has one, its own account."""
-    for account in spec.accounts:
-        top = spec.landing / account.partner
-        for path in (top, top / "in", top / "out"):
-            if os.path.lexists(path) and not path.is_dir():
-                message = f"{path.relative_to(spec.landing.parent)} is no directory: move it away"
-                yield AccountFault(account.partner, "code", message)
-    for account in spec.separate if os.geteuid() == 0 else ():
-        try:
-            pwd.getpwnam(account.os_account or "")
-        except KeyError:
-            message = f"there is no account {account.os_account} on this machine"
-            yield AccountFault(account.partner, "os_account", message)
-        if spec.landing.is_dir() and (fault := chroot_fault(spec.landing)) is not None:
-            message = f"the partner cannot be shut into its directory in the landing: {fault}"
-            yield AccountFault(account.partner, "os_account", message)
-
-
-def chroot_fault(path: Path) -> str | None:
-    """Which component of `path` sshd would not chroot to, and why; None when all are root's and closed to others."""
-    resolved = path.resolve()
-    for component in [*reversed(resolved.parents), resolved]:
-        status = component.stat()
-        if status.st_uid != 0:
-            return f"{component} belongs to another user than root"
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return f"{component} can be written by others than root"
-    return None
-
-
-def locked_accounts(shadow: str, names: set[str]) -> set[str]:
-    """Those of `names` whose password starts with `!` in a shadow file: without PAM, sshd lets them in by no key."""
-    entries = (line.split(":", 2) for line in shadow.splitlines())
-    return {entry[0] for entry in entries if len(entry) > 1 and entry[0] in names and entry[1].startswith("!")}
-
-
-def _needs_pam(spec: ServerSpec) -> bool:
-    """Sshd refuses accounts locked with `!` (Ubuntu's root is one) unless PAM judges them; only root reads shadow."""
-    if os.geteuid() != 0:
-        return False
-    try:
-        shadow = Path("/etc/shadow").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return bool(locked_accounts(shadow, {spec.account, *(account.os_account or "" for account in spec.separate)}))
-
-
-def _can_ignore_attributes(spec: ServerSpec) -> bool:
-    """Whether partners may ask for times and modes, because the kernel sees to it that nothing comes of it."""
-    return can_ignore_attributes() and not _needs_pam(spec)  # PAM's session modules may have modes to set
-
-
-def _host_kinds(spec: ServerSpec) -> set[str]:
-    """Of which kinds the host keys are; one that cannot be read is sshd's to complain about."""
-    kinds = set()
-    for path in (spec.host_key, spec.old_host_key):
-        with suppress(GatewayError):
-            kinds |= set() if path is None else {read_public_key(path).type}
-    return kinds
-
-
-def _is_chrooted(spec: ServerSpec, *, as_root: bool) -> bool:
-    if spec.chroot is Chroot.OFF:
-        return False
-    fault = chroot_fault(spec.landing) if as_root else "the SFTP server does not run as root"
-    if fault is not None and spec.chroot is Chroot.REQUIRED:
-        raise ServerFailed(f"partners cannot be shut into the landing: {fault}")
-    return fault is None
-
-
-def _check_account(name: str) -> None:
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError as error:
-        raise ServerFailed(f"there is no account {name}") from error
-    if entry.pw_uid != os.geteuid():
-        raise ServerFailed(f"the SFTP server's account is {name}, but the gateway runs as another user")
-
-
-def _make_landing(spec: ServerSpec) -> None:
-    """Make the partners' directories; those of a partner with an account of its own belong to that account."""
-    spec.landing.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for account in spec.accounts:
-        top = spec.landing / account.partner
-        separate = account.os_account is not None
-        top.mkdir(mode=0o755 if separate else 0o700, exist_ok=True)
-        for name in ("in", "out"):
-            (top / name).mkdir(mode=0o700, exist_ok=True)
-        if account.os_account is None:
-            continue
-        try:
-            owner = pwd.getpwnam(account.os_account)
-        except KeyError as error:
-            raise ServerFailed(f"partner {account.partner}: there is no account {account.os_account}") from error
-        os.chown(top, 0, 0)
-        top.chmod(0o755)
-        for name in ("in", "out"):
-            os.chown(top / name, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-        fault = chroot_fault(top)
-        if fault is not None:
-            raise ServerFailed(f"partner {account.partner} cannot be shut into its directory: {fault}")
 
 
 def _replace(path: Path, text: str) -> bool:

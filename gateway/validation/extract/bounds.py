@@ -1,8 +1,7 @@
-"""Where the rows of an extract begin and end in its bytes, and what is wrong with a first row that is none of an extract.
+"""Where the rows of an extract begin and end in its bytes, and what is wrong with a first row that is not an extract's.
 
-Raises nothing of its own; OSError as the file does. Whoever reads an extract's rows asks here, so that all of them agree:
-programs leave a byte order mark before the first row, and an empty line and the end mark of DOS (0x1A) after the last. Those
-do no harm and belong to no row; the file itself stays as it is.
+Programs leave a byte order mark before the first row, and an empty line and the end mark of DOS (0x1A) after the last. These
+belong to no row. Every reader of an extract asks here, so that all of them agree. Raises OSError as the file does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one field of an extract may hold: each rule twice, as a check that explains and as a pattern that is fast.
 
-The check is the rule. The pattern accepts nothing that the check refuses, so that a row accepted by patterns needs no explaining;
-a test holds the two against each other. Pure, and raises nothing. No fault repeats a value.
+The check is the rule. The pattern accepts nothing that the check refuses; a test compares the two. A row that the patterns
+accept needs no explanation. Pure, and raises nothing. No fault repeats a value.
 """
 
 from __future__ import annotations

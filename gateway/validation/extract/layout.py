@@ -1,8 +1,8 @@
 """Read the layouts of the Single Housing Benefit Extract from their data files, `schemas/extract/VERSION/layout.tsv`.
 
-Which field has which column, which record types use it, and what may stand in it: all of that is data, so that a new version of the
-extract is a new file, and files of every version there is are read. Raises ConfigurationInvalid where there is none, where one is not of
-its documented form, or where two have the same columns and other rules: that is a fault of the installation, never of an extract.
+A layout says which field has which column, which record types use it, and what may stand in it. A new version of the extract
+is a new file; files of every version are read. Raises ConfigurationInvalid where there is no layout, where one has not its
+documented form, or where two have the same columns and other rules: a fault of the installation, never of an extract.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the records of one extract belong together: claims, what belongs to them, changes and the errors they led to.
 
-A record may come before the claim it belongs to, so what is not known yet waits until the end of the file. Only references are
-kept, of bounded length: about 100 bytes a claim, and the number of every row that waits. Raises nothing.
+A record may come before its claim, so an unknown claim is judged at the end of the file. Kept are references of bounded
+length, about 100 bytes a claim, and the number of every row that waits. Raises nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Collects which data-matching referrals an extract resolves: fields 316 to 318 of its R records, without personal data.
+"""Collect which data-matching referrals an extract resolves: fields 316 to 318 of its R records, without personal data.
 
-Raises nothing. Why it is safe: only what has the form of a referral's number, a rule and a date is kept; these fields are
-free text, and anything else that somebody wrote there is counted and forgotten. The list is cut at `MOST_LISTED`.
+These fields are free text. Only what has the form of a referral's number, a rule and a date is kept; anything else is counted
+and forgotten. The list is cut at `MOST_LISTED`. Raises nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Judge the rows of one variant of the extract, one at a time.
 
-Most rows are right, so each record type has one regular expression that accepts a whole right row in a single call, its
-dates, codes and number of columns included. A row that it does not accept is taken apart and explained field by field; the explanation
-alone decides. Raises nothing for what a row can hold.
+Most rows are right, so each record type has one regular expression that accepts a whole right row in one call, its dates,
+codes and number of columns included. A row that it does not accept is explained field by field, and the explanation decides.
+Raises nothing for what a row can hold.
 """
 
 from __future__ import annotations

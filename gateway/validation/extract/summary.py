@@ -93,10 +93,10 @@ def _sum(file: BinaryIO, layouts: Layouts, prefixes: FlowPrefixes) -> Summary:
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines; one that is longer than any row comes in pieces, which are no rows either."""
-    place, end = bounds(file)
-    file.seek(place)
-    while place < end and (line := file.readline(min(_LONGEST, end - place))):
-        place += len(line)
+    offset, end = bounds(file)
+    file.seek(offset)
+    while offset < end and (line := file.readline(min(_LONGEST, end - offset))):
+        offset += len(line)
         yield line
 
 

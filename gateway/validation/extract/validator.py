@@ -1,10 +1,10 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
-The first row decides between the versions of the layout and their variants; every other row is judged by its record type,
-and at the end by whether the claim or change it belongs to came. A long file is first read in parts by several
-processes; where anything is wrong with one of them, or between two, nothing of that counts and it is read in order.
-Findings name row and field number, never a value; where all of them concern single records they are exceptions as well.
-The extract names no authority in its rows as far as is publicly known: its file name does, which stages look at.
+The first row decides the version and the variant of the layout. Every other row is judged by its record type, and at the end
+by whether the claim or change that it belongs to came. Several processes read a long file in parts first. Where one of them, or
+two together, find a fault, their results are dropped and the file is read in order. Findings name row and field number, never
+a value; where all of them concern single records they are exceptions as well. Only the name of an extract names its
+authority, as far as is publicly known: stages look at that.
 
 Raises DiskFailed where the file cannot be read, ConfigurationInvalid where the layout cannot, and nothing for what a file
 holds: length of a row, length of a reference, number of rows and number of faults are all bounded.
@@ -24,11 +24,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gateway.errors import DiskFailed
-from gateway.validation.contract import Finding, RecordException, Report
-from gateway.validation.exceptional import REMARKS
-from gateway.validation.exceptions import OF_RECORD, named
+from gateway.validation.contract import Report
+from gateway.validation.exceptions import named
 from gateway.validation.extract.bounds import bounds, field_numbers, first_row_fault
-from gateway.validation.extract.fields import MESSAGES
+from gateway.validation.extract.finding_log import ExtractLimits, FindingLog, GiveUp
 from gateway.validation.extract.layout import Variant, load_layouts
 from gateway.validation.extract.links import Links
 from gateway.validation.extract.matches import MATCHED, RMS_NUMBER, RULE, Matches
@@ -38,97 +37,9 @@ from gateway.validation.sandbox.forked import Forked
 
 FLOW: Final = "extract"
 _READ_AHEAD: Final = 1024 * 1024
+_DEFAULT_LIMITS: Final = ExtractLimits()
 _MATCH: Final = (RMS_NUMBER, RULE, MATCHED)
 _MOST_NUMBERS_TOLD: Final = 12
-_EMPTY_ROWS: Final = frozenset({"extract-blank-row", "extract-commas-alone"})
-"""What is said once of rows that follow each other."""
-
-
-@dataclass(frozen=True)
-class ExtractLimits:
-    """How much extract is too much. Sizes are in bytes; `max_faults` ends the reading of a file that is wrong all over.
-
-    `part` is as much as is worth a process of its own: a tenth of a second's reading. `max_remarks` is how often the same remark
-    about the same field is told row by row.
-    """
-
-    max_bytes: int = 1024 * 1024 * 1024
-    max_line: int = 64 * 1024
-    max_rows: int = 2_000_000
-    max_findings: int = 50
-    max_faults: int = 10_000
-    max_remarks: int = 100
-    part: int = 8 * 1024 * 1024
-
-
-class _GiveUp(ValueError):
-    """Reading on makes no sense; the finding that says why is written already."""
-
-
-@dataclass
-class _Log:
-    """Findings as they come: the first ones kept, all of them counted; and those of records, while there are no others."""
-
-    limits: ExtractLimits
-    findings: list[Finding] = field(default_factory=list)
-    exceptions: list[RecordException] = field(default_factory=list)
-    total: int = 0
-    _empty: tuple[str, int, int] | None = None
-    _remarks: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _first_untold: dict[tuple[str, int], int] = field(default_factory=dict)
-
-    def add(self, code: str, row: int, number: int = 0, detail: str = "") -> None:
-        """Note a fault of a row, or of a field of it; `detail` is a sentence of this case alone."""
-        if code in _EMPTY_ROWS and not detail:
-            self._add_empty(code, row)
-            return
-        self.flush()
-        if number and code in REMARKS:
-            self._remarks[code, number] += 1
-            if self._remarks[code, number] > self.limits.max_remarks:
-                self._first_untold.setdefault((code, number), row)
-                return
-        self._tell(code, row, number, detail)
-
-    def sum_up(self) -> None:
-        """Note the remarks that were not told one by one, each with the number of its rows."""
-        for (code, number), row in self._first_untold.items():
-            more = self._remarks[code, number] - self.limits.max_remarks
-            self._tell(code, row, number, f"From this row on it is so in {more} rows.")
-        self._first_untold.clear()
-
-    def _tell(self, code: str, row: int, number: int, detail: str) -> None:
-        self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)
-        if code in OF_RECORD and len(self.exceptions) == self.total - 1:
-            message = f"{MESSAGES[code]} {detail}".rstrip()
-            self.exceptions.append(RecordException(row, str(number) if number else "", code, message))
-
-    def flush(self) -> None:
-        """Note the empty rows that were met, now that it is known how many follow each other."""
-        if self._empty is not None:
-            (code, first, last), self._empty = self._empty, None
-            where = f"row {first}" if first == last else f"rows {first} to {last}"
-            self._note(code, where, last, f"Delete {where}." if code == "extract-commas-alone" else "")
-
-    def _add_empty(self, code: str, row: int) -> None:
-        if self._empty is not None and (self._empty[0], self._empty[2]) == (code, row - 1):
-            self._empty = code, self._empty[1], row
-        else:
-            self.flush()
-            self._empty = code, row, row
-
-    def _note(self, code: str, where: str, row: int, detail: str) -> None:
-        self.total += 1
-        if len(self.findings) < self.limits.max_findings:
-            self.findings.append(Finding(code, where, f"{MESSAGES[code]} {detail}".rstrip()))
-        if self.total == self.limits.max_faults:
-            self.add("extract-gave-up", row)
-            raise _GiveUp
-
-    def end(self, code: str, row: int, detail: str = "") -> _GiveUp:
-        self.add(code, row, detail=detail)
-        self.flush()
-        return _GiveUp(code)
 
 
 @dataclass
@@ -164,7 +75,7 @@ class ExtractValidator:
     def __init__(
         self,
         schema_root: Path,
-        limits: ExtractLimits = ExtractLimits(),
+        limits: ExtractLimits = _DEFAULT_LIMITS,
         *,
         allow_test_numbers: bool = False,
         processors: int = 1,
@@ -190,7 +101,7 @@ class ExtractValidator:
             raise DiskFailed("The file to validate cannot be read.") from error
 
     def _read_in_order(self, path: Path) -> Report:
-        log, tally = _Log(self._limits), _Tally()
+        log, tally = FindingLog(self._limits), _Tally()
         schema: str | None = None
         try:
             with path.open("rb", buffering=_READ_AHEAD) as file:
@@ -203,7 +114,7 @@ class ExtractValidator:
             for loose_end in tally.links.loose_ends():
                 log.add(*loose_end)
             log.sum_up()
-        except _GiveUp:
+        except GiveUp:
             pass
         return _report(log, tally, schema)
 
@@ -211,7 +122,7 @@ class ExtractValidator:
         """The report on a file that is right from end to end; None for any other, and where that could not be found out."""
         try:
             with path.open("rb") as file:
-                log = _Log(replace(self._limits, max_faults=1))
+                log = FindingLog(replace(self._limits, max_faults=1))
                 rows = _Rows(file, self._limits, log, _Tally())
                 rules = self._choose(rows.first(self._layouts.headers), log)
                 begin, end = file.tell(), rows.bounds.end
@@ -226,7 +137,7 @@ class ExtractValidator:
                 for copy in copies:
                     if (answer := copy.answer()) is None or not tally.join(answer):
                         return None
-        except (_GiveUp, OSError):
+        except (GiveUp, OSError):
             return None
         right = 0 < tally.rows <= self._limits.max_rows and next(tally.links.loose_ends(), None) is None
         return _report(log, tally, rules.schema) if right else None
@@ -235,15 +146,15 @@ class ExtractValidator:
         return self._part(path, rules, start, end).plain()
 
     def _part(self, path: Path, rules: RowRules, start: int, end: int) -> _Tally:
-        """The tally of the rows that begin from `start` on and before `end`; _GiveUp where one of them is not right."""
-        log, tally = _Log(replace(self._limits, max_faults=1)), _Tally()
+        """The tally of the rows that begin from `start` on and before `end`; GiveUp where one of them is not right."""
+        log, tally = FindingLog(replace(self._limits, max_faults=1)), _Tally()
         with path.open("rb", buffering=_READ_AHEAD) as file:
             rows = _Rows(file, self._limits, log, tally)
             rows.confine(start, end)
             self._judge(rows, rules, log, tally)
         return tally
 
-    def _judge(self, rows: _Rows, rules: RowRules, log: _Log, tally: _Tally) -> None:
+    def _judge(self, rows: _Rows, rules: RowRules, log: FindingLog, tally: _Tally) -> None:
         links, counts, matches = tally.links, tally.counts, tally.matches
         for row, line in rows:
             record, wrong = rules.accept(line), frozenset[int]()
@@ -262,7 +173,7 @@ class ExtractValidator:
                 log.add(*clash)
         log.flush()
 
-    def _choose(self, first: bytes, log: _Log) -> RowRules:
+    def _choose(self, first: bytes, log: FindingLog) -> RowRules:
         """The rules of the variant that the first row announces."""
         if not first:
             raise log.end("file-empty", 1)
@@ -284,7 +195,7 @@ class ExtractValidator:
 class _Rows:
     """The lines of a file after its first, with their numbers, none longer than the limit, each counted in the tally."""
 
-    def __init__(self, file: BinaryIO, limits: ExtractLimits, log: _Log, tally: _Tally) -> None:
+    def __init__(self, file: BinaryIO, limits: ExtractLimits, log: FindingLog, tally: _Tally) -> None:
         self._file = file
         self._limits = limits
         self._log = log
@@ -311,13 +222,13 @@ class _Rows:
         self._line(1)
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        place = self._file.tell()
+        offset = self._file.tell()
         row = 1
         last = self.bounds.end
-        while place < self._end and (line := self._line(row + 1)):
-            place += len(line)
-            if place > last:
-                line = line[: last - place]  # what follows the last row stands on its line
+        while offset < self._end and (line := self._line(row + 1)):
+            offset += len(line)
+            if offset > last:
+                line = line[: last - offset]  # what follows the last row stands on its line
             row += 1
             if row - 1 > self._limits.max_rows:
                 raise self._log.end("extract-too-many-rows", row)
@@ -339,7 +250,7 @@ def _told(variant: Variant) -> str:
     return f"Their numbers: {numbers}{f' and {more} more' if more > 0 else ''}."
 
 
-def _report(log: _Log, tally: _Tally, schema: str | None) -> Report:
+def _report(log: FindingLog, tally: _Tally, schema: str | None) -> Report:
     facts = {"records": str(tally.rows)}
     exceptions = named(log.exceptions) if len(log.exceptions) == log.total else ()
     if exceptions or not log.total:

@@ -1,8 +1,8 @@
 """Which objects of a PDF are reached as an action, and by what: a click on a link, or anything else.
 
-Asked only where an object of its own looks like an action that may pass: a link's, or something that is none although it has the name
-of one. Every key that can lead to an action is followed, in every dictionary of the file (ISO 32000-2 section 12.6), whatever
-kind of thing the dictionary says that it is. Pure; raises nothing; arrays and references are followed with a list, and each once.
+Asked only where an object looks like an action that may pass: a link's, or one that merely has the name of an action. Every key
+that can lead to an action is followed in every dictionary of the file, whatever its type (ISO 32000-2 section 12.6). Arrays and
+references are followed with a list, each once. Pure; raises nothing.
 """
 
 from __future__ import annotations

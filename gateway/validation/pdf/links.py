@@ -1,7 +1,7 @@
 """What the address of a link may be that a person has to click (RFC 3986, RFC 6068, RFC 3966).
 
-A link that is allowed opens a web page or begins a letter or a call, and nothing else: no way in here leads to a file or to a
-program. Pure; raises nothing; what an address says never comes out, only what kind of fault it has.
+An allowed link opens a web page or begins a letter or a call. None leads to a file or a program. Pure; raises nothing. A fault
+names its kind and never the address.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Count the pages of a PDF by following its page tree, with a bound on everything.
 
-qpdf's own list of pages repairs what it finds, and follows the tree by recursion: here nothing is repaired, and a tree ten thousand
-levels deep costs no stack. Raises PageTreeFault, whose code and place are a finding's.
+qpdf's own list of pages repairs what it finds, and follows the tree by recursion. Here nothing is repaired, and a tree of ten
+thousand levels costs no stack. Raises PageTreeFault, whose code and place are a finding's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Write a plain copy of a surveyed PDF for qpdf to read: the same bytes, with one new table behind them.
 
-Only what cannot change an object's content is put right, in place: a stream that begins after a carriage return alone or after
-blanks, and a length that counts the end of the line before `endstream` twice. Anything else stays as it is, and qpdf says so. The
-copy lives in memory while the file is judged and goes nowhere. Raises TableFault where the survey cannot be written down.
+Only what cannot change an object's content is put right, in place: a stream that begins after a lone carriage return or after
+blanks, and a length that counts the end of the line before `endstream` twice. qpdf reports anything else. The copy stays in
+memory while the file is judged. Raises TableFault where the survey cannot be written down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Final
 from gateway.validation.pdf.raw import Malformed, RawDictionary, dictionary_at
 from gateway.validation.pdf.syntax import Reference
 from gateway.validation.pdf.words import Trouble
-from gateway.validation.pdf.xref_tables import Header, Packed, Survey, TableFault
+from gateway.validation.pdf.xref_sections import Packed, TableFault
+from gateway.validation.pdf.xref_tables import Header, Survey
 
 _W: Final = rb"[\x00\t\n\f\r ]"
 _BEGIN: Final = re.compile(_W + rb"*+(stream[\x00\t\f ]{0,80}+)(\r\n|\n|\r)")
@@ -115,10 +116,10 @@ def _write_stream(out: bytearray, content: bytes, survey: Survey, listed: dict[i
     rows = bytearray()
     for number in numbers:
         it = listed[number]
-        kind, place, last = (1, it.start, it.generation) if isinstance(it, Header) else (2, it.stream, it.place)
+        kind, second, last = (1, it.start, it.generation) if isinstance(it, Header) else (2, it.stream, it.position)
         if last > _WIDE:
             raise TableFault(Trouble.TABLE_SYNTAX)
-        rows += b"%c%b%b" % (kind, place.to_bytes(4, "big"), last.to_bytes(2, "big"))
+        rows += b"%c%b%b" % (kind, second.to_bytes(4, "big"), last.to_bytes(2, "big"))
     runs = b" ".join(b"%d %d" % run for run in _runs(numbers))
     out += (
         b"%d 0 obj\n<< /Type /XRef /Size %d /W [ 1 4 2 ] /Index [ %b ] /Length %d\n%b\n>>\nstream\n%b\nendstream\nendobj"

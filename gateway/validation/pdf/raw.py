@@ -1,8 +1,8 @@
 """Read a dictionary straight out of a PDF's bytes, with the place of each entry: for tables, trailers and heads of streams.
 
-What qpdf gives has lost its places; this keeps them, and reads nothing but what the standard's grammar allows (ISO 32000-2
-section 7.2 and 7.3): names are decoded, comments passed over, and a key that occurs twice is a fault, since readers differ in
-which of the two they take. Raises Malformed alone. Nesting is followed with a list, never by recursion.
+qpdf does not tell places. Only the standard's grammar is read (ISO 32000-2 sections 7.2 and 7.3): names are decoded, comments
+passed over. A key that occurs twice is a fault, since readers differ in which one they take. Raises Malformed alone. Nesting is
+followed with a list, never by recursion.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One reading of a PDF by qpdf: every object judged, streams weighed, pages counted, and each of qpdf's warnings told.
+"""One reading of a PDF by qpdf: it judges every object, weighs the streams, counts the pages and reports qpdf's warnings.
 
-Raises DiskFailed where the file cannot be read at all; what the file holds comes back in the `Reading`, whatever it is.
+Raises DiskFailed where the file cannot be read at all; what the file holds comes back in the `Reading`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from gateway.validation.pdf.rules import Breach, Doubt, breach, judge, suspiciou
 from gateway.validation.pdf.syntax import NULL, Name, Null, Reference, TooDeep, Value, parse
 from gateway.validation.pdf.weight import TooHeavy, unpacked_size
 from gateway.validation.pdf.words import Trouble, trouble_of
-from gateway.validation.pdf.xref_tables import Packed, Survey
+from gateway.validation.pdf.xref_sections import Packed
+from gateway.validation.pdf.xref_tables import Survey
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read(source: Path | io.BytesIO, limits: PdfLimits, links: frozenset[str], la
     except OSError as error:
         raise DiskFailed("The file to validate cannot be read.") from error
     except FAILURES as error:
-        reading.troubles.append(unreadable(trouble_of(str(error)), _place_of(str(error))))
+        reading.troubles.append(unreadable(trouble_of(str(error)), _location_of(str(error))))
     return reading
 
 
@@ -235,7 +236,9 @@ def _compare(stream: pikepdf.Object, layout: Survey) -> Iterator[Finding]:
         yield unreadable(Trouble.SEVERAL_ROOTS, where)
     if kind != pikepdf.Name.ObjStm:
         return
-    listed = {it.place: inner for inner, it in layout.objects.items() if isinstance(it, Packed) and it.stream == number}
+    listed = {
+        it.position: inner for inner, it in layout.objects.items() if isinstance(it, Packed) and it.stream == number
+    }
     count: object = stream.stream_dict.get("/N")  # a number comes as an int, whatever the stubs say
     first: object = stream.stream_dict.get("/First")
     if not isinstance(count, int) or not isinstance(first, int):
@@ -272,11 +275,11 @@ def _of_pages(code: str) -> Breach:
 
 
 def _warnings(pdf: pikepdf.Pdf) -> Iterator[Finding]:
-    """Each place that qpdf warned about. Its words may quote the file: only their kind and the object's number are taken."""
+    """Each place that qpdf warned about. Its messages may quote the file: only their kind and the object's number are taken."""
     said = [str(warning) for warning in pdf.get_warnings()]
-    return iter(dict.fromkeys(unreadable(trouble_of(words), _place_of(words)) for words in said))
+    return iter(dict.fromkeys(unreadable(trouble_of(words), _location_of(words)) for words in said))
 
 
-def _place_of(words: str) -> str:
+def _location_of(words: str) -> str:
     named = _OBJECT_NAMED.search(words)
     return f"object {named[1]}" if named else "document"

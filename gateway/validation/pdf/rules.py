@@ -1,11 +1,11 @@
 """What no LAID may hold: active content, hidden files, and anything that leads out of the document but a link to be clicked.
 
-Pure functions from one parsed object to the rules it breaks. A search of the object's text (`suspicious`) comes first, since
-nearly every object of an ordinary document passes it; only what it stops is parsed and judged. The search is sound because the
-text has its names decoded, and because a kind that is kept as an object of its own (`/S 12 0 R`) stops it too.
+Pure functions from one parsed object to the rules that it breaks. A search of the object's text (`suspicious`) comes first,
+since nearly every ordinary object passes it; only the others are parsed and judged. The search is sound because names in the text
+are decoded, and because it stops a kind that is kept in an object of its own too (`/S 12 0 R`).
 
-A name alone makes no action: a structure element may be of a kind that somebody named `Sound`, and a tree without leaves holds
-no program. What is let pass for such a reason is told as a `Doubt` wherever another object may lead to it. Raises nothing.
+A name alone makes no action: a structure element's kind may be named `Sound`, and a tree without leaves holds no program.
+What passes for such a reason is reported as a `Doubt` wherever another object may lead to it. Raises nothing.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Decide whether a PDF may travel as a LAID: readable to the last object, and nothing in it that acts.
+"""Decide whether a PDF may travel as a LAID: readable to the last object, and without active content.
 
-Every object of the file is looked at, referred to or not, those inside object streams too. What qpdf reads without a word is
-judged as it is. Where qpdf cannot read a file, or warns, `pdf_tables` looks through it: if its table of objects is only written
-oddly, and every reader has to find the same objects, a plain copy in memory is read and judged once more, by the same rules and
-again without a word from qpdf. Anything else is refused, since a reader that repairs a file decides for itself what the file
-says. The file is opened for reading only and never altered; page contents and pictures are not looked at, but what all streams
-unpack to is counted and bounded (`PdfLimits.max_content`), for the sake of whoever opens the file later. What qpdf itself has
-to unpack is bounded by `PdfLimits.max_unpacked`, and the sandbox's limits stand behind both.
+Every object of the file is judged, referred to or not, those in object streams too. A file that qpdf reads without a warning
+is judged as it is. Otherwise `xref_tables` looks through it. Where only the form of its table is odd, and every reader has to
+find the same objects, qpdf reads a plain copy in memory, which is judged by the same rules and must give no warning. Anything
+else is refused, since a reader that repairs a file decides for itself what the file says.
 
-Raises DiskFailed where the file cannot be read at all, and nothing for what it holds. The layout of a LAID is not public: no rule
-here asks what is written on its pages, or for which authority.
+The file is opened for reading only and never altered. Page contents and pictures are not judged; what all streams unpack to is
+bounded (`PdfLimits.max_content`), for whoever opens the file later. `PdfLimits.max_unpacked` bounds what qpdf itself unpacks,
+and the sandbox's limits stand behind both.
+
+Raises DiskFailed where the file cannot be read at all, and nothing for what it holds. The layout of a LAID is not public: no
+rule asks what is written on its pages, or for which authority.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from gateway.validation.pdf.links import LINKS
 from gateway.validation.pdf.plain_copy import plain_copy
 from gateway.validation.pdf.reading import PdfLimits, Reading, read, unpack, unreadable
 from gateway.validation.pdf.words import MESSAGES, Trouble
-from gateway.validation.pdf.xref_tables import WHITE, TableFault, survey
+from gateway.validation.pdf.xref_sections import TableFault
+from gateway.validation.pdf.xref_tables import WHITE, survey
 
 __all__ = ["PdfLimits", "PdfValidator"]
 
@@ -83,7 +85,7 @@ class PdfValidator:
         return self._read_again(content, reading)
 
     def _read_again(self, content: bytes, first: Reading) -> Report:
-        """Judge a file that qpdf could not read without a word."""
+        """Judge a file that qpdf could not read, or only with warnings."""
         content = content.rstrip(WHITE)
         try:
             layout = survey(content, self._limits.max_objects, unpack)
@@ -96,7 +98,7 @@ class PdfValidator:
         return self._report([*first.findings, *again.findings, *again.tree, *again.troubles], again.pages)
 
     def _is_sound_before(self, content: bytes) -> bool:
-        """Whether what was there before the last update is a PDF that qpdf reads without a word, and that could pass itself.
+        """Whether what was there before the last update is a PDF that qpdf reads without a warning, and that would pass.
 
         Readers that look through the file for objects come across it.
         """

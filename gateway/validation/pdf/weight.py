@@ -1,8 +1,7 @@
 """How much a stream of a PDF unpacks to: counted as it comes, and never held (ISO 32000-1 section 7.4).
 
-Nothing here looks at the content; whoever opens the document later unpacks it, and a file of kilobytes may become
-gigabytes there. Raises TooHeavy alone: what is damaged counts as far as it can be read. Pictures' own compressions are
-not unpacked, since the number of their points is bounded elsewhere.
+A file of kilobytes may become gigabytes for whoever opens it later. Raises TooHeavy alone: what is damaged counts as far as it
+can be read. Pictures' own compressions are not unpacked, since the number of their points is bounded elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The sentences of findings about PDFs: what is wrong with the file, and what whoever made it can do.
+"""The sentences of findings about PDFs: what is wrong with the file, and what its maker can do.
 
-Nothing of a file comes in here: qpdf's words, which may quote it, are only looked through for what kind of trouble they tell.
-Raises nothing.
+qpdf's messages may quote the file, so only the kind of trouble is taken from them. Raises nothing.
 """
 
 from __future__ import annotations

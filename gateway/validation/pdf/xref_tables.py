@@ -1,49 +1,43 @@
-"""Read a PDF's tables of objects as makers write them, and make sure that no reader can see another document in it.
+"""Read a PDF's tables of objects, and make sure that no reader can see another document in the file.
 
-Readers differ in what they do about a table that is not quite right: some go on, some build a new one by looking through
-the whole file for objects. A file whose table is odd is therefore accepted only if both find the same: each place in the
-file that reads as the beginning of an object is one that the tables list, the table's own is the last of its number, and every
-trailer names the same root. `survey` raises TableFault where that does not hold. What it leaves to qpdf, which reads the plain
-copy of `pdf_copy`, is every object's content. All of it is linear in the file (ISO 32000-2 section 7.5).
+Readers differ in what they do about a table that is not quite right: some go on, some search the whole file for objects. A
+file with an odd table is accepted only if both ways give the same. So the tables must list each place that reads as the
+beginning of an object, the listed one must be the last of its number, and every trailer must name the same root. `survey`
+raises TableFault otherwise. qpdf judges the objects' content, from the copy that `plain_copy` writes. All work is linear in
+the file's size (ISO 32000-2 section 7.5).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.validation.pdf.raw import Malformed, RawDictionary, dictionary_at
 from gateway.validation.pdf.syntax import Reference
 from gateway.validation.pdf.words import Trouble
+from gateway.validation.pdf.xref_sections import (
+    At,
+    Packed,
+    TableFault,
+    Unpack,
+    XrefEntry,
+    plain_section,
+    stream_section,
+)
 
 WHITE: Final = b"\x00\t\n\f\r "
 _W: Final = rb"[\x00\t\n\f\r ]"
 _SPACES: Final = re.compile(_W + rb"{0,1024}+")
 _START: Final = re.compile(rb"startxref" + _W + rb"++([0-9]{1,10})" + _W + rb"*+%%EOF" + _W + rb"*+\Z")
 _TABLE: Final = re.compile(rb"xref(?=" + _W + rb")")
-_SECTION: Final = re.compile(_W + rb"*+([0-9]{1,10})" + _W + rb"++([0-9]{1,10})(?=" + _W + rb")")
-_ENTRY: Final = re.compile(_W + rb"*+([0-9]{10})" + _W + rb"++([0-9]{5})" + _W + rb"++([nf])(?=" + _W + rb")")
-_TRAILER: Final = re.compile(_W + rb"*+trailer")
 _ANY_TRAILER: Final = re.compile(rb"trailer" + _W + rb"*+(?=<<|%)")
 _HEADER: Final = re.compile(rb"([0-9]{1,10})" + _W + rb"++([0-9]{1,5})" + _W + rb"*+obj")
 _WORD: Final = re.compile(rb"(?<![A-Za-z])obj")
 _NEAR: Final = 64
 _LINE: Final = re.compile(rb"[\r\n][\x00\t\f ]*+\Z")
 _NUMBERS: Final = re.compile(rb"(?<![0-9])([0-9]++)" + _W + rb"++([0-9]++)" + _W + rb"*+\Z")
-_STREAM: Final = re.compile(_W + rb"*+stream(?:\r\n|\n|\r)")
-_HIGHEST: Final = 8_388_607
-"""The largest number of an object that readers have to bear (ISO 32000-1 annex C)."""
-
-
-class TableFault(ValueError):
-    """The tables do not say the same as the file; `trouble` says how, `where` names the object."""
-
-    def __init__(self, trouble: Trouble, where: str = "table of objects") -> None:
-        super().__init__(trouble, where)
-        self.trouble = trouble
-        self.where = where
 
 
 class Header(NamedTuple):
@@ -57,13 +51,6 @@ class Header(NamedTuple):
     @property
     def where(self) -> str:
         return f"object {self.number} {self.generation}"
-
-
-class Packed(NamedTuple):
-    """An object kept in an object stream, at that place in it."""
-
-    stream: int
-    place: int
 
 
 @dataclass(frozen=True)
@@ -80,27 +67,11 @@ class Survey:
     revised: bool
 
 
-Unpack = Callable[[bytes, RawDictionary], bytes]
-"""Gives the content of a stream that was read raw; raises Malformed."""
-
-
-class _Free(NamedTuple):
-    """An entry that says that there is no such object."""
-
-
-class _At(NamedTuple):
-    offset: int
-    generation: int
-
-
-_Entry = _At | Packed | _Free
-
-
 @dataclass
 class _Chain:
     """What the tables say together, the newest first."""
 
-    entries: dict[int, _Entry] = field(default_factory=dict)
+    entries: dict[int, XrefEntry] = field(default_factory=dict)
     listed: set[tuple[int, int]] = field(default_factory=set)
     dictionaries: list[RawDictionary] = field(default_factory=list)
     trailers: set[int] = field(default_factory=set)
@@ -116,7 +87,7 @@ def survey(content: bytes, most: int, unpack: Unpack) -> Survey:
     for number, entry in chain.entries.items():
         if isinstance(entry, Packed):
             objects[number] = entry
-        elif isinstance(entry, _At):
+        elif isinstance(entry, At):
             header = by_place.get(_after_space(content, entry.offset))
             if header is None or (header.number, header.generation) != (number, entry.generation):
                 raise TableFault(Trouble.LEADS_ELSEWHERE, f"object {number} {entry.generation}")
@@ -161,7 +132,7 @@ def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
                 raise TableFault(Trouble.SEVERAL_TABLES)
             section.update(hidden)
         chain.listed.update(
-            (number, _after_space(content, it.offset)) for number, it in section.items() if isinstance(it, _At)
+            (number, _after_space(content, it.offset)) for number, it in section.items() if isinstance(it, At)
         )
         for number, entry in section.items():
             chain.entries.setdefault(number, entry)
@@ -174,11 +145,11 @@ def _chain(content: bytes, most: int, unpack: Unpack) -> _Chain:
 
 def _section(
     content: bytes, at: int, chain: _Chain, most: int, unpack: Unpack
-) -> tuple[dict[int, _Entry], RawDictionary]:
+) -> tuple[dict[int, XrefEntry], RawDictionary]:
     try:
         table = _TABLE.match(content, at)
         if table is not None:
-            section, end = _plain_section(content, table.end(), most)
+            section, end = plain_section(content, table.end(), most)
             chain.trailers.add(end - len("trailer"))
             dictionary = dictionary_at(content, end)
         else:
@@ -186,7 +157,7 @@ def _section(
             if header is None:
                 raise TableFault(Trouble.NO_TABLE)
             dictionary = dictionary_at(content, header.end())
-            section = _stream_section(content, dictionary, most, unpack)
+            section = stream_section(content, dictionary, most, unpack)
             chain.streams[at] = Header(int(header[1]), int(header[2]), header.start(), header.end())
         chain.dictionaries.append(dictionary)
     except Malformed as fault:
@@ -195,77 +166,6 @@ def _section(
         raise TableFault(Trouble.NO_SIZE)
     section.pop(0, None)
     return section, dictionary
-
-
-def _plain_section(content: bytes, at: int, most: int) -> tuple[dict[int, _Entry], int]:
-    """The rows of a table, and where the word `trailer` after it ends."""
-    rows: dict[int, _Entry] = {}
-    while (trailer := _TRAILER.match(content, at)) is None:
-        head = _SECTION.match(content, at)
-        if head is None:
-            raise Malformed
-        first, count, at = int(head[1]), int(head[2]), head.end()
-        if len(rows) + count > most:
-            raise TableFault(Trouble.TOO_MANY)
-        for number in range(first, first + count):
-            row = _ENTRY.match(content, at)
-            if row is None or number in rows or number > _HIGHEST:
-                raise Malformed
-            at = row.end()
-            # No object can be at the very beginning: such a row says that there is none.
-            used = row[3] == b"n" and int(row[1]) > 0
-            rows[number] = _At(int(row[1]), int(row[2])) if used else _Free()
-    return rows, trailer.end()
-
-
-def _stream_section(content: bytes, dictionary: RawDictionary, most: int, unpack: Unpack) -> dict[int, _Entry]:
-    """The rows of a cross-reference stream (section 7.5.8)."""
-    says = dictionary.entries
-    if says.get(b"/Type") != b"/XRef":
-        raise Malformed
-    head = _STREAM.match(content, dictionary.end)
-    length, size, widths = says.get(b"/Length"), says.get(b"/Size"), says.get(b"/W")
-    if head is None or not isinstance(length, int) or not isinstance(size, int):
-        raise Malformed
-    match widths:
-        case [int(kind), int(second), int(third)] if all(0 <= width <= 8 for width in (kind, second, third)):
-            pass
-        case _:
-            raise Malformed
-    wide = kind + second + third
-    data = unpack(content[head.end() : head.end() + length], dictionary)
-    if not wide:
-        raise Malformed
-    # /Size may be too large, as with a plain table: the rows that are missing list no objects. There are whole rows only.
-    most_rows = min(size, len(data) // wide if len(data) % wide == 0 else size)
-    index = says.get(b"/Index", [0, most_rows])
-    if not isinstance(index, list) or len(index) % 2:
-        raise Malformed
-    rows: dict[int, _Entry] = {}
-    at = 0
-    for first, count in zip(index[::2], index[1::2], strict=True):
-        if (
-            not isinstance(first, int)
-            or not isinstance(count, int)
-            or min(first, count) < 0
-            or first + count > _HIGHEST
-        ):
-            raise Malformed
-        if at + count * wide > len(data):
-            raise Malformed
-        if len(rows) + count > most:
-            raise TableFault(Trouble.TOO_MANY)
-        for number in range(first, first + count):
-            row = data[at : at + wide]
-            at += wide
-            form = int.from_bytes(row[:kind], "big") if kind else 1
-            two = int.from_bytes(row[kind : kind + second], "big")
-            three = int.from_bytes(row[kind + second :], "big")
-            if number in rows:
-                raise Malformed
-            used = form == 1 and two > 0
-            rows[number] = Packed(two, three) if form == 2 else _At(two, three) if used else _Free()
-    return rows
 
 
 def _headers(content: bytes, most: int) -> Iterator[Header]:

@@ -10,16 +10,22 @@ has no network anyway.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_DUMPABLE: Final = 4
-_PR_SET_NO_NEW_PRIVS: Final = 38
+from gateway.linux.libc import call
+from gateway.linux.process import (
+    at_most,
+    limit_resource,
+    refuse_inspection,
+    refuse_new_privileges,
+    signal_at_parents_end,
+)
+
 _CLONE_NEWUSER: Final = 0x1000_0000
 _CLONE_NEWNET: Final = 0x4000_0000
 
@@ -42,22 +48,21 @@ class WorkerLimits:
 
 
 def confine(memory: int, open_files: int, written: int, parent: int) -> None:
-    """Take on the limits for good. `parent` is the process that must be there; without it, there is nobody to serve."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    _isolate_network(libc)
-    _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(libc, _PR_SET_DUMPABLE, 0)
+    """Set the limits for good. ProcessLookupError where the process `parent` has ended: then there is nobody to serve."""
+    _isolate_network()
+    refuse_new_privileges()
+    refuse_inspection()
     die_with(parent)
     os.umask(0o077)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_NOFILE, open_files)
-    _limit(resource.RLIMIT_FSIZE, written)
+    limit_resource(resource.RLIMIT_CORE, 0)
+    limit_resource(resource.RLIMIT_AS, memory)
+    limit_resource(resource.RLIMIT_NOFILE, open_files)
+    limit_resource(resource.RLIMIT_FSIZE, written)
 
 
 def die_with(parent: int) -> None:
     """Have the kernel end this process when its parent, which must be there, ends."""
-    _prctl(ctypes.CDLL(None, use_errno=True), _PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal_at_parents_end(signal.SIGKILL)
     if os.getppid() != parent:
         raise ProcessLookupError("the parent is gone")
 
@@ -67,31 +72,17 @@ def allow_cpu(seconds: int) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     spent = int(usage.ru_utime + usage.ru_stime) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (_at_most(spent + seconds, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (at_most(spent + seconds, hard), hard))
 
 
-def _limit(which: int, value: int) -> None:
-    _, hard = resource.getrlimit(which)
-    value = _at_most(value, hard)
-    resource.setrlimit(which, (value, value))
-
-
-def _at_most(value: int, hard: int) -> int:
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
-
-
-def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
-    unused = ctypes.c_ulong(0)
-    if libc.prctl(option, ctypes.c_ulong(value), unused, unused, unused) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def _isolate_network(libc: ctypes.CDLL) -> bool:
+def _isolate_network() -> None:
     """An empty network namespace: at once where we are privileged, else inside a user namespace, else not at all.
 
-    A privileged process is never put into a user namespace: it would lose the right to read other people's files.
+    A privileged process never enters a user namespace: it would lose the right to read other people's files.
     """
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        return True
-    return os.geteuid() != 0 and libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    try:
+        call("unshare", _CLONE_NEWNET)
+    except OSError:
+        if os.geteuid() != 0:
+            with suppress(OSError):
+                call("unshare", _CLONE_NEWUSER | _CLONE_NEWNET)

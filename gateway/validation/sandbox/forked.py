@@ -1,7 +1,7 @@
-"""Have a copy of this process do a part of its work: it computes one answer, says it over a pipe, and ends.
+"""Have a copy of this process do a part of its work: it computes one answer, sends it over a pipe, and exits.
 
-For a reader that has more than one processor to itself. The copy is under the limits of the process that made it, and
-dies with it; it is trusted as far as that process is, which has read the same file. Only for a process with one thread.
+For a reader that has more than one processor. The copy has the limits of the process that made it, and ends with it. It has
+read the same file, so it is trusted as far as that process. Only for a process with one thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENDED_BROKEN: Final = 3
 
 
 class Forked:
-    """The copy at work, from the moment this is made until it is closed. OSError is raised where there is no room for one."""
+    """A copy that works from the making of this object until `close`. OSError where no process can be made."""
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         outlet, inlet = os.pipe()
@@ -36,7 +36,7 @@ class Forked:
         self._pipe = os.fdopen(outlet, "rb")
 
     def answer(self) -> bytes | None:
-        """What it found, once it has; None where it died of it. To be asked once."""
+        """Wait for the answer; None where the copy ended without one. To be called once."""
         content = self._pipe.read()
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0

@@ -1,12 +1,12 @@
-"""Has files read by processes that may die of it: a small pool of workers, each under limits, each replaceable.
+"""Have files read by processes that may die of it: a small pool of workers, each under limits, each replaceable.
 
-A file that kills its reader, or keeps it too long, is answered with `Crash`; every other file is answered as if nothing
-had happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers die again
-and again before they read anything.
+A file that kills its reader, or keeps it too long, is answered with `Crash`; every other file is answered as if nothing had
+happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers exit again and again
+before they read anything.
 
-Why it is safe: workers take no code from anywhere and hold no key; see `confinement` for what they give up, `reader`
-for how they are watched, `frames` for how they speak. Workers are bound to the thread that started them (the kernel
-ends them with it), and a sandbox serves one thread and one `validate` at a time.
+Why it is safe: workers take no code from anywhere and hold no key. `confinement` says what they give up, `reader` how they are
+watched, `messages` how they speak. The kernel ends workers with the thread that started them, and a sandbox serves one thread
+and one `validate` at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import ConfigurationInvalid, DiskFailed, ReadersFailed
@@ -31,7 +30,7 @@ _DEPTH: Final = 8
 _AHEAD_BYTES: Final = 1 << 20
 """No job is queued behind this much reading: another worker may be free earlier."""
 _FRUITLESS: Final = 4
-"""Workers that may die one after the other without having answered anything."""
+"""Workers that may exit one after the other without an answer."""
 DEFAULT_LIMITS: Final = WorkerLimits()
 
 Answer = tuple[Job, Report | Crash]
@@ -52,9 +51,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -70,7 +67,7 @@ class Sandbox:
         return tuple(reader.pid for reader in self._readers)
 
     def validate(self, jobs: Sequence[Job]) -> Iterator[Answer]:
-        """Read every file, in whatever order they are done; exactly one answer for each job.
+        """Read every file; exactly one answer for each job, in the order in which they are done.
 
         KeyError is raised for a flow without a plan. A caller that stops listening loses nothing but the workers that
         were busy.
@@ -141,10 +138,10 @@ class Sandbox:
                     reader.give(self._number, waiting.popleft())
 
     def _gather(self, waiting: deque[Job]) -> list[Answer]:
-        """Wait until somebody says something or is too late, and take what there is."""
+        """Wait until a worker answers or is too late, and take the answers."""
         deadlines = [deadline for reader in self._readers if (deadline := reader.deadline) is not None]
-        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        talking = {key.data for key, _ in self._selector.select(patience)}
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        talking = {key.data for key, _ in self._selector.select(timeout)}
         answers: list[Answer] = []
         for reader in list(self._readers):
             if reader in talking:

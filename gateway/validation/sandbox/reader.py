@@ -1,7 +1,7 @@
-"""One worker as its sandbox sees it: started, given jobs, listened to, timed, ended, and asked what it died of.
+"""One worker as its sandbox sees it: start it, give it jobs, time it, end it, and say why it ended.
 
-OSError is raised where the process cannot be started. The worker is not trusted once it has read a file: what it says
-is looked at before it is believed, and ValueError is raised where it makes no sense.
+OSError is raised where the process cannot be started. A worker that has read a file is not trusted: its messages are checked,
+and ValueError is raised for one that makes no sense.
 """
 
 from __future__ import annotations

@@ -108,11 +108,11 @@ def _answer(job: Mapping[str, Any], validators: Mapping[str, Validator]) -> dict
 
 def _say_where(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
     """`reader: KeyError at xml_walk.py:120`: the text of an error may quote the file, so it is left out."""
-    place = "an unknown place"
+    location = "an unknown place"
     while trace is not None:
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        location = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
         trace = trace.tb_next
-    sys.stderr.write(f"reader: {kind.__name__} at {place}\n")
+    sys.stderr.write(f"reader: {kind.__name__} at {location}\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Whether a document's bytes are UTF-8, and what its declaration says of them; and if not, in words that help.
+"""Whether a document's bytes are UTF-8, and what its declaration says of them; if not, in words that help.
 
-Raises nothing. Safe because the answer is yes for one encoding only: ASCII may be declared, and is taken where every byte
-is ASCII, which is UTF-8 as well. So every parser that reads the file later, ours and others', sees the same characters.
+Raises nothing. Safe because the answer is yes for one encoding only. A declaration of ASCII is taken where every byte is
+ASCII, which is UTF-8 as well. So every parser that reads the file later sees the same characters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which findings of one XML document are exceptions of its records.
 
 They are where the document keeps its structure and only values are wrong: then every other record means what it meant.
-libxml2 stops comparing an element's children with the schema at the first that does not belong, so only complaints about
-values leave its word about the structure whole. Raises nothing.
+libxml2 stops comparing an element's children at the first that does not belong. So its silence about the structure counts only
+where all of its complaints are about values. Raises nothing.
 """
 
 from __future__ import annotations

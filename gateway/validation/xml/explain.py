@@ -31,7 +31,7 @@ from gateway.validation.xml.catalog import SchemaSource
 from gateway.validation.xml.codes import Complaint, XmlCode
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset
-from gateway.validation.xml.walk import local_name, place
+from gateway.validation.xml.walk import local_name, location
 
 _MOST_NAMES_TOLD: Final = 6
 _SPACES: Final = " \t\r\n"
@@ -103,7 +103,7 @@ class Explanation:
             if (element, code) not in self._told:
                 self._told.add((element, code))
                 name = local_name(element, self._ruleset.names)
-                yield Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
+                yield Finding(code.value, location(element, self._ruleset, numbers), f"{name}: {message}.")
 
     def _errors(self, root: etree._Element) -> Iterator[XMLSchemaValidationError]:
         """What xmlschema finds, as far as it comes: it cannot count to some years, and libxml2 has refused those before."""
@@ -171,12 +171,12 @@ class Explanation:
                 return None
             code, message = XmlCode.VALUE, f"not of the right form; {fault}"
         name = local_name(element, self._ruleset.names)
-        return Finding(code.value, place(element, self._ruleset, numbers), f"{name}: {message}.")
+        return Finding(code.value, location(element, self._ruleset, numbers), f"{name}: {message}.")
 
     def _bare(self, element: etree._Element, numbers: Mapping[etree._Element, int]) -> Finding:
         name = local_name(element, self._ruleset.names)
         return Finding(
-            XmlCode.SCHEMA.value, place(element, self._ruleset, numbers), f"{name}: breaks the schema's rules."
+            XmlCode.SCHEMA.value, location(element, self._ruleset, numbers), f"{name}: breaks the schema's rules."
         )
 
 

@@ -1,22 +1,25 @@
 """From bytes to a tree: refuses what a plain XML document of ours never needs, before and while it is parsed.
 
-Nothing is raised for anything a file can hold: the answer is a tree or one finding.
+Raises DiskFailed where the file cannot be read, and nothing for what a file can hold: the answer is a tree or one finding.
 
-Why it is safe. lxml with every strict option still takes a DOCTYPE, UTF-7 and an element with 200,000 attributes, so
-the bytes are looked at first, with a few passes of C code: only UTF-8 (see `xml_encoding`), no `<!` but comments and CDATA, no `<?` but the
-declaration, no run between two `<` longer than the limit, no more `<` than the limit. Without a DOCTYPE there are no
-entities to expand and nothing to fetch; the parser has no network and is given bytes, never a name to open. Text that
-looks like a DOCTYPE or an instruction inside a comment or CDATA is refused too: nobody needs it.
+Why it is safe. lxml with every strict option still takes a DOCTYPE, UTF-7 and an element with 200,000 attributes. So a few
+passes of C code look at the bytes first: only UTF-8 (see `encoding`), no `<!` but comments and CDATA, no `<?` but the
+declaration, no run between two `<` longer than the limit, no more `<` than the limit. Without a DOCTYPE there are no entities
+to expand and nothing to fetch; the parser has no network and gets bytes, never a name to open. Text that looks like a DOCTYPE
+or an instruction inside a comment or CDATA is refused too: nobody needs it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final, cast
 
 from lxml import etree
 
+from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding
 from gateway.validation.xml.codes import Complaint, XmlCode, XmlLimits
 from gateway.validation.xml.encoding import (
@@ -41,6 +44,14 @@ class XmlGuard:
         self._long_run = re.compile(rb"<[^<]{%d}" % limits.run)
         self._too_deep = etree.XPath("boolean(" + "/*" * (limits.depth + 1) + ")")
         self._too_many_attributes = etree.XPath(f"boolean(//@*[{limits.attributes + 1}])")
+
+    def bytes_of(self, path: Path) -> bytes:
+        """What a file holds, cut one byte behind the limit, which `read` refuses. DiskFailed where it cannot be read."""
+        try:
+            with path.open("rb") as file:
+                return file.read(min(os.fstat(file.fileno()).st_size, self._limits.size) + 1)
+        except OSError as error:
+            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
 
     def read(self, content: bytes) -> etree._Element | Finding:
         """The root of the tree, without comments; or the one reason why there is none."""

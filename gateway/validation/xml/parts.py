@@ -1,8 +1,8 @@
-"""Takes a large document apart by its records, so that each look at it costs what its part is worth.
+"""Take a large document apart by its records, so that each look at it costs what its part is worth.
 
-libxml2 and lxml note for every failure where it is, by counting siblings: a document of a hundred thousand wrong records
-would take minutes. A part is the whole document with only some of its records in it, at most as many elements as the
-limit allows; a document of few records is one part. Nothing is raised.
+libxml2 and lxml locate every failure by counting siblings: a document of a hundred thousand wrong records would take minutes. A
+part is the whole document with only some of its records, at most as many elements as the limit allows. A document of few
+records is one part. Nothing is raised.
 """
 
 from __future__ import annotations

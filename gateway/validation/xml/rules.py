@@ -1,6 +1,6 @@
 """Reads out of a schema what the gateway checks beyond it: types, codes, facts, counts, totals and the order of dates.
 
-The schema stays the one description of its flow: the type of an element says which check of `govtypes` it gets, an
+The schema stays the one description of its flow: the type of an element says which check of `government_types` it gets, an
 enumeration which codes, and `xs:appinfo` the rest, in the namespace `urn:gateway:rules:1.0`:
 
     <rule:record/>                  one record; they are counted, and named by their number in findings

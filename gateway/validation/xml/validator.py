@@ -4,13 +4,12 @@ The schema is found by the document's namespace, so versions of a flow stand sid
 once and walked once; the words for a schema failure are looked up only when there is one.
 
 ConfigurationInvalid is raised when the schemas of this site cannot be used, DiskFailed when the file cannot be read;
-whatever a file holds is a finding. Why it is safe: see `xml_guard` (nothing is expanded or fetched), `xml_catalog`
-(schemas come from disk, `xsi:schemaLocation` is ignored), `xml_explain` (no finding quotes the document).
+whatever a file holds is a finding. Why it is safe: see `guard` (nothing is expanded or fetched), `catalog`
+(schemas come from disk, `xsi:schemaLocation` is ignored), `explain` (no finding quotes the document).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
-from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.errors import ConfigurationInvalid
 from gateway.validation.contract import Finding, Report
 from gateway.validation.government_types import rules
 from gateway.validation.nino_prefixes import load_prefixes
@@ -30,7 +29,7 @@ from gateway.validation.xml.guard import XmlGuard
 from gateway.validation.xml.parts import oversized, parts, scattered
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset, read_rules
-from gateway.validation.xml.walk import Walked, Walker, place
+from gateway.validation.xml.walk import Walked, Walker, location
 
 if TYPE_CHECKING:
     from gateway.validation.xml.explain import Explainer, Explanation
@@ -83,13 +82,7 @@ class XmlValidator:
         self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
 
     def validate(self, path: Path) -> Report:
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                content = file.read(min(size, self._limits.size) + 1)
-        except OSError as error:
-            raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
-        return self.validate_bytes(content)
+        return self.validate_bytes(self._guard.bytes_of(path))
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory."""
@@ -110,10 +103,10 @@ class XmlValidator:
         name, record, limits = version.source.name, version.ruleset.record, self._limits
         if (big := oversized(root, record, limits.record)) is not None:
             message = f"One record, or what stands outside the records, has more than {limits.record} elements."
-            return _refused(name, XmlCode.TOO_MANY_NODES, place(big, version.ruleset), message)
+            return _refused(name, XmlCode.TOO_MANY_NODES, location(big, version.ruleset), message)
         if (stranger := scattered(root, record)) is not None:
             message = "Records do not stand together: another element comes between them."
-            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, place(stranger, version.ruleset), message)
+            return _refused(name, XmlCode.ELEMENT_UNEXPECTED, location(stranger, version.ruleset), message)
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)

@@ -1,6 +1,6 @@
 """One walk over a document's tree: every value checked, every count and total compared, facts collected.
 
-Values go through `govtypes`, since libxml2 passes some that the standard refuses and knows no calendar day. Nothing is
+Values go through `government_types`, since libxml2 passes some that the standard refuses and knows no calendar day. Nothing is
 raised, and no finding carries a value. The loop runs for every element of every document, so it is kept plain.
 """
 
@@ -99,7 +99,7 @@ class Walker:
         seen.flagged.add(element)
         if len(seen.findings) < self._limits.findings:
             name = local_name(element, self._ruleset.names)
-            seen.findings.append(Finding(str(code), place(element, self._ruleset), f"{name}: {fault}."))
+            seen.findings.append(Finding(str(code), location(element, self._ruleset), f"{name}: {fault}."))
 
 
 def local_name(element: etree._Element, known: frozenset[str]) -> str:
@@ -115,7 +115,7 @@ def record_number(record: etree._Element) -> int:
     return parent.index(record) - parent.index(first) + 1 if parent is not None and first is not None else 1
 
 
-def place(element: etree._Element, ruleset: Ruleset, numbers: Mapping[etree._Element, int] | None = None) -> str:
+def location(element: etree._Element, ruleset: Ruleset, numbers: Mapping[etree._Element, int] | None = None) -> str:
     """Where an element is: `line 41, Claim[2]/Claimant/DateOfBirth`, with only such names as the schema has.
 
     `numbers` gives the records' numbers where the tree no longer holds all of them.

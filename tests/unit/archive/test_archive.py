@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.archive import tar
-from gateway.archive.consignment import ArchiveWriter, Expected, Limits, Unpacked, unpack
+from gateway.archive.packing import ArchiveWriter
+from gateway.archive.unpacking import Expected, Unpacked, UnpackLimits, unpack
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
@@ -35,10 +36,11 @@ from gateway.errors import (
     ManifestMalformed,
     ManifestMissing,
 )
-from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 
 MANIFEST = b'{"version": 1}'
-LIMITS = Limits(payload_bytes=1 << 20)
+LIMITS = UnpackLimits(payload_bytes=1 << 20)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def items(root: Path, contents: Sequence[bytes]) -> list[Item]:
 
 
 def open_archive(
-    archive: bytes, root: Path, expected: Sequence[Expected], limits: Limits = LIMITS, disk: Disk = DISK
+    archive: bytes, root: Path, expected: Sequence[Expected], limits: UnpackLimits = LIMITS, disk: Disk = DISK
 ) -> list[Unpacked]:
     def on_manifest(manifest: bytes) -> Sequence[Expected]:
         if manifest != MANIFEST:
@@ -73,7 +75,7 @@ def open_archive(
 
 
 def refuses(
-    error: type[GatewayError], archive: bytes, root: Path, contents: Sequence[bytes], limits: Limits = LIMITS
+    error: type[GatewayError], archive: bytes, root: Path, contents: Sequence[bytes], limits: UnpackLimits = LIMITS
 ) -> None:
     with pytest.raises(error) as caught:
         open_archive(archive, root, items(root, contents), limits)
@@ -269,10 +271,10 @@ def test_a_damaged_extended_header_is_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "limits",
-    [Limits(payload_bytes=31), Limits(1 << 20, members=1), Limits(1 << 20, manifest_bytes=3)],
+    [UnpackLimits(payload_bytes=31), UnpackLimits(1 << 20, members=1), UnpackLimits(1 << 20, manifest_bytes=3)],
     ids=["bytes", "members", "manifest"],
 )
-def test_limits_are_kept(limits: Limits, tmp_path: Path) -> None:
+def test_limits_are_kept(limits: UnpackLimits, tmp_path: Path) -> None:
     refuses(ArchiveTooLarge, squeezed(HEAD, FIRST, SECOND, tar.END), tmp_path, [ONE, TWO], limits)
 
 

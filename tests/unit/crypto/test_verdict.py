@@ -9,8 +9,9 @@ import pytest
 from gateway import errors
 from gateway.crypto.gnupg.certificates import Key, KeySet
 from gateway.crypto.gnupg.process_limits import Ended, Run
+from gateway.crypto.gnupg.signature import Pin, Terms
 from gateway.crypto.gnupg.status_words import INDIFFERENT, NEVER, ONCE
-from gateway.crypto.gnupg.verdict import Pin, Terms, judge_opening, judge_sealing
+from gateway.crypto.gnupg.verdict import judge_opening, judge_sealing
 
 SIGNER = "3668DFDEB40BB094FA44895703E1772EED7B1B5D"
 STRANGER = "BEE6ACDFBC8BA531A2F1D7E91F9030EB4EEC01A3"

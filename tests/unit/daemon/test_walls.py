@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.daemon.seccomp import refuse_network
+from gateway.linux.seccomp import refuse_network
 
 ROOT = Path(__file__).parents[3]
 
 _TRIAL = """
 import errno, os, resource, socket, subprocess, sys
 from pathlib import Path
-from gateway.daemon.walls import Bounds, confine
+from gateway.daemon.walls import RoleLimits, confine
 from gateway.daemon.roles import Role
 from gateway.settings.home import Home
 from gateway.settings.model import *
@@ -89,7 +89,7 @@ for number in (425, 0x40000000 | 41):
 
 def test_role_has_limits_no_core_dumps_no_new_rights_and_private_files() -> None:
     said = tried("""
-confine(settings(), Role.LINK, Bounds(memory=1 << 30, files=100, file_bytes=1 << 20))
+confine(settings(), Role.LINK, RoleLimits(memory=1 << 30, files=100, file_bytes=1 << 20))
 for name in ("CORE", "AS", "NOFILE", "FSIZE"):
     print(*resource.getrlimit(getattr(resource, "RLIMIT_" + name)))
 print("NoNewPrivs:\\t1" in Path("/proc/self/status").read_text(), oct(os.umask(0)))
@@ -106,7 +106,7 @@ print("NoNewPrivs:\\t1" in Path("/proc/self/status").read_text(), oct(os.umask(0
 def test_role_at_its_memory_and_file_limits_gets_errors_and_not_the_machine() -> None:
     said = tried("""
 import tempfile
-confine(settings(), Role.VAULT, Bounds(memory=1 << 30, files=100, file_bytes=1 << 20))
+confine(settings(), Role.VAULT, RoleLimits(memory=1 << 30, files=100, file_bytes=1 << 20))
 try:
     bytearray(2 << 30)
 except MemoryError:

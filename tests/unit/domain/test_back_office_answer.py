@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.back_office_answer import MAX_BYTES, MAX_REASON, AnswerVerdict, Word, judge, reason_of, spoken_about
+from gateway.domain.back_office_answer import (
+    MAX_BYTES,
+    MAX_REASON,
+    AnswerVerdict,
+    BackOfficeAnswer,
+    judge,
+    parse_name,
+    reason_of,
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,9 @@ REFUSED = Row(1, "delivered", "1:1:0:1")
 @pytest.mark.parametrize(
     ("name", "meaning"),
     [
-        ("a.xml.accepted", ("a.xml", Word.ACCEPTED)),
-        ("a.xml.rejected", ("a.xml", Word.REJECTED)),
-        ("a.accepted.rejected", ("a.accepted", Word.REJECTED)),
+        ("a.xml.accepted", ("a.xml", BackOfficeAnswer.ACCEPTED)),
+        ("a.xml.rejected", ("a.xml", BackOfficeAnswer.REJECTED)),
+        ("a.accepted.rejected", ("a.accepted", BackOfficeAnswer.REJECTED)),
         ("a.xml", None),
         (".accepted", None),
         ("accepted", None),
@@ -39,36 +47,41 @@ REFUSED = Row(1, "delivered", "1:1:0:1")
         ("a.xml.accepted.txt", None),
     ],
 )
-def test_the_name_says_what_is_said_and_about_what(name: str, meaning: tuple[str, Word] | None) -> None:
-    assert spoken_about(name) == meaning
+def test_the_name_says_what_is_said_and_about_what(name: str, meaning: tuple[str, BackOfficeAnswer] | None) -> None:
+    assert parse_name(name) == meaning
 
 
 @pytest.mark.parametrize(
     ("rows", "fate"),
     [
         ([], AnswerVerdict.UNMATCHED),
-        ([Row(1)], AnswerVerdict.HEARD),
+        ([Row(1)], AnswerVerdict.FIRST),
         ([Row(1, "opened")], AnswerVerdict.EARLY),
         ([Row(1), Row(2)], AnswerVerdict.AMBIGUOUS),
         ([Row(1), Row(2, "opened")], AnswerVerdict.AMBIGUOUS),
         ([ANSWERED], AnswerVerdict.KNOWN),
         ([REFUSED], AnswerVerdict.CONTRARY),
-        ([ANSWERED, Row(2)], AnswerVerdict.HEARD),
+        ([ANSWERED, Row(2)], AnswerVerdict.FIRST),
         ([ANSWERED, Row(2, "delivered", "1:1:0:2")], AnswerVerdict.CONTRARY),
         ([Row(1, "delivered", "7:7:0:7"), Row(2)], AnswerVerdict.KNOWN),
     ],
 )
 def test_an_accepted_word_is_judged_by_the_files_that_its_name_fits(rows: list[Row], fate: AnswerVerdict) -> None:
-    assert judge(Word.ACCEPTED, "7:7:0:7", rows, {})[0] is fate
+    assert judge(BackOfficeAnswer.ACCEPTED, "7:7:0:7", rows, {})[0] is fate
 
 
 def test_it_answers_the_one_that_waits() -> None:
-    assert judge(Word.REJECTED, "7:7:0:7", [ANSWERED, Row(2)], {}) == (AnswerVerdict.HEARD, Row(2))
+    assert judge(BackOfficeAnswer.REJECTED, "7:7:0:7", [ANSWERED, Row(2)], {}) == (AnswerVerdict.FIRST, Row(2))
 
 
 def test_what_was_said_a_moment_ago_counts_as_said() -> None:
-    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.ACCEPTED})[0] is AnswerVerdict.KNOWN
-    assert judge(Word.ACCEPTED, "7:7:0:7", [Row(1)], {1: Word.REJECTED})[0] is AnswerVerdict.CONTRARY
+    assert (
+        judge(BackOfficeAnswer.ACCEPTED, "7:7:0:7", [Row(1)], {1: BackOfficeAnswer.ACCEPTED})[0] is AnswerVerdict.KNOWN
+    )
+    assert (
+        judge(BackOfficeAnswer.ACCEPTED, "7:7:0:7", [Row(1)], {1: BackOfficeAnswer.REJECTED})[0]
+        is AnswerVerdict.CONTRARY
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,18 @@ chances = st.floats(0, 1, exclude_max=True)
 
 @given(st.integers(-5, 10**9), chances, st.floats(0.1, 60), st.floats(60, 3600))
 def test_delay_lies_between_nothing_and_the_cap(attempt: int, chance: float, base: float, cap: float) -> None:
-    assert 0 <= delay(attempt, base=base, cap=cap, chance=chance) <= cap
+    assert 0 <= delay(attempt, base=base, cap=cap, random_float=chance) <= cap
 
 
 @given(st.integers(1, 60), chances)
 def test_first_delays_double_until_the_cap(attempt: int, chance: float) -> None:
     expected = chance * min(900.0, 2.0 ** (attempt - 1))
-    assert delay(attempt, base=1.0, cap=900.0, chance=chance) == expected
+    assert delay(attempt, base=1.0, cap=900.0, random_float=chance) == expected
 
 
 @given(st.integers(1, 100))
 def test_jitter_is_full(attempt: int) -> None:
-    assert delay(attempt, base=1.0, cap=900.0, chance=0.0) == 0.0
+    assert delay(attempt, base=1.0, cap=900.0, random_float=0.0) == 0.0
 
 
 def test_a_moment_has_come_when_it_is_past_or_further_ahead_than_anybody_can_have_set_it() -> None:

@@ -6,15 +6,15 @@ from random import Random
 
 import pytest
 
-from gateway.sample.claim import ClaimSampler
+from gateway.sample.claim import claim_sampler
 from gateway.sample.contract import Sample, Sampler
-from gateway.sample.referral import ReferralSampler
+from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
 from gateway.validation.xml.validator import XmlValidator
 
 TODAY = date(2026, 11, 21)
 AUTHORITY = "W06000024"
-SAMPLERS: list[Sampler] = [ClaimSampler(), ReferralSampler()]
+SAMPLERS: list[Sampler] = [claim_sampler(), referral_sampler()]
 VALIDATORS = {
     sampler.flow: XmlValidator(resource("schemas"), sampler.flow, allow_test_numbers=True, today=lambda: TODAY)
     for sampler in SAMPLERS
@@ -76,7 +76,7 @@ def test_nobody_living_is_in_a_sample(sampler: Sampler) -> None:
 
 
 def test_claims_cover_the_cases_of_the_field() -> None:
-    text = "".join(make(ClaimSampler(), seed).content.decode() for seed in range(300))
+    text = "".join(make(claim_sampler(), seed).content.decode() for seed in range(300))
     for part in (
         *("Partner", "Child", "NonDependant", "Tenancy", "Earnings", "SelfEmployment", "Pension", "PensionCredit"),
         *("TaxCredit", "Maintenance", "EsaPhase", "AssessedIncomeFigure", "Bs7666", "Lines", "Arrears", "Student"),
@@ -90,7 +90,7 @@ def test_claims_cover_the_cases_of_the_field() -> None:
 
 def test_claim_of_one_household_is_four_to_eight_kilobytes() -> None:
     sizes = [
-        len(content) for seed in range(200) if (content := make(ClaimSampler(), seed).content).count(b"<Claim>") == 1
+        len(content) for seed in range(200) if (content := make(claim_sampler(), seed).content).count(b"<Claim>") == 1
     ]
     middle = sorted(sizes)[10:-10]
     assert middle[0] >= 4_000

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationInvalid, SiteMissing
+from gateway.settings.check import check
 from gateway.settings.directories import make, site_directories
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.home import Home
 from gateway.settings.locate import places
 from gateway.settings.model import Limits, Site, SiteKind
-from gateway.settings.read import check, examine, load
+from gateway.settings.read import examine, load
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"
 OTHER = "89ABCDEF0123456789ABCDEF0123456789ABCDEF"

@@ -29,7 +29,8 @@ from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Readiness, Stability
-from gateway.storage.durable import DISK, Disk, Group
+from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, writers_of
 
 LIMIT = 1000
@@ -46,13 +47,13 @@ class Site:
         self.directory.mkdir(parents=True)
         self.custody = root / "custody"
         self.custody.mkdir()
-        self.settling = Stability(time.monotonic)
+        self.stability = Stability(time.monotonic)
         self.aside = SetAside(self.outbound, {}, 60.0, time.monotonic)
         self.intake = self.open()
 
     def open(self, disk: Disk = DISK, writers: Callable[[int], Writers] = writers_of) -> Intake:
         return Intake(
-            self.outbound, RULES, {"E09000030", "E08000004"}, self.settling, self.aside, disk=disk, writers=writers
+            self.outbound, RULES, {"E09000030", "E08000004"}, self.stability, self.aside, disk=disk, writers=writers
         )
 
     def drop(self, name: str = "a.xml", content: bytes = b"<claim/>") -> Path:
@@ -160,7 +161,7 @@ def test_a_rename_into_place_lets_a_file_in_at_once(site: Site) -> None:
     directory = site.outbound / "laid" / "E09000030"
     directory.mkdir(parents=True)
     (directory / "a.pdf").write_bytes(b"%PDF")
-    site.settling.note_moved(directory / "a.pdf")
+    site.stability.note_moved(directory / "a.pdf")
     assert site.found().readiness is Readiness.WHOLE
 
 
@@ -215,7 +216,7 @@ def test_what_cannot_be_carried_is_refused(name: str, content: bytes, error: typ
 def test_a_file_for_nobody_is_refused(
     directory: str, error: type[GatewayError], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.intake.STRAY_SETTLE_SECONDS", 0.0)
     (site.outbound / directory).mkdir(parents=True)
     (site.outbound / directory / "a.xml").write_bytes(b"x")
     refusal = site.refused()
@@ -224,7 +225,7 @@ def test_a_file_for_nobody_is_refused(
 
 
 def test_a_file_above_the_partners_directories_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.intake.STRAY_SETTLE_SECONDS", 0.0)
     (site.outbound / "claim" / "a.xml").write_bytes(b"x")
     refusal = site.refused()
     assert (refusal.flow, refusal.partner, refusal.name) == ("claim", "", "a.xml")
@@ -234,7 +235,7 @@ def test_a_file_above_the_partners_directories_is_refused(site: Site, monkeypatc
 def test_a_partner_directory_that_is_a_link_is_not_followed(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.intake.STRAY_SETTLE_SECONDS", 0.0)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.xml").write_bytes(b"x")
     site.directory.rmdir()
@@ -360,7 +361,7 @@ def test_a_file_that_is_renamed_into_place_by_a_writer_who_keeps_it_open_is_not_
         file.write(b"<cla")
         file.flush()
         path.rename(site.directory / "a.xml")
-        site.settling.note_moved(site.directory / "a.xml")
+        site.stability.note_moved(site.directory / "a.xml")
         assert list(site.intake.scan()) == []
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import FileNameRefused
-from gateway.spool.names import MAX_BYTES, beside, check_name, has_room, is_temporary, safe_name, with_ending
+from gateway.spool.names import MAX_BYTES, check_name, has_room, is_temporary, safe_name, second_name, with_ending
 
 TAG = "0192aaaa-0000-7000-8000-000000000001"
 
@@ -142,8 +142,8 @@ def test_a_safe_name_keeps_the_extension_of_a_name_that_is_too_long() -> None:
 
 
 def test_the_second_name_stands_before_the_extension() -> None:
-    assert beside("claims-1.xml", "ID") == "claims-1~ID.xml"
-    assert beside("claims", "ID") == "claims~ID"
+    assert second_name("claims-1.xml", "ID") == "claims-1~ID.xml"
+    assert second_name("claims", "ID") == "claims~ID"
 
 
 ENDINGS = (".why.txt", ".undelivered.txt", ".receipt.json", ".refused.txt", ".done", ".ready", ".accepted")
@@ -151,7 +151,7 @@ ENDINGS = (".why.txt", ".undelivered.txt", ".receipt.json", ".refused.txt", ".do
 
 @given(st.text(st.characters(), min_size=1, max_size=300).map(safe_name), st.sampled_from(ENDINGS))
 def test_whatever_is_named_after_a_file_fits_and_can_be_carried(name: str, ending: str) -> None:
-    second = beside(name, TAG)
+    second = second_name(name, TAG)
     check_name(second)
     assert f"~{TAG}" in second
     assert len((second + ending).encode()) <= MAX_BYTES
@@ -162,7 +162,7 @@ def test_whatever_is_named_after_a_file_fits_and_can_be_carried(name: str, endin
 
 @pytest.mark.parametrize("name", ["ŵ" * 125 + ".xml", "x" * 255, "a." + "ŵ" * 126, "名" * 83 + ".pdf"])
 def test_the_stem_of_a_long_name_is_cut_between_characters(name: str) -> None:
-    second = beside(name, TAG)
+    second = second_name(name, TAG)
     assert len(second.encode()) <= MAX_BYTES
     stem, _, rest = second.partition(f"~{TAG}")
     assert name.startswith(stem)

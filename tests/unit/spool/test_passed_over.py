@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.back_office_answer import Word
+from gateway.domain.back_office_answer import BackOfficeAnswer
 from gateway.settings.debris import PASSED_OVER
-from gateway.spool.back_office_answers import AnswerFile, Outcomes
+from gateway.spool.back_office_answers import AnswerFile, BackOfficeAnswers
 from gateway.spool.drops import Drop, Refusal, Rule
 from gateway.spool.intake import Intake
 from gateway.spool.passed_over import PassedOver, forgotten
@@ -26,8 +26,8 @@ PARTNER = "E09000030"
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """FLOW/PARTNER with debris at every level, and one file that somebody dropped."""
-    monkeypatch.setattr("gateway.spool.intake._STRAY_SETTLE", 0.0)
-    monkeypatch.setattr("gateway.spool.back_office_answers._LONGEST_SETTLE", 0.0)
+    monkeypatch.setattr("gateway.spool.intake.STRAY_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.spool.back_office_answers.STRAY_SETTLE_SECONDS", 0.0)
     directory = tmp_path / "tree" / "claim" / PARTNER
     directory.mkdir(parents=True)
     for level in (directory, directory.parent, directory.parent.parent):
@@ -40,15 +40,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def look(tree: Path) -> list[Drop | Refusal]:
-    settling, aside = Stability(time.monotonic), SetAside(tree, {}, 60.0, time.monotonic)
+    stability, aside = Stability(time.monotonic), SetAside(tree, {}, 60.0, time.monotonic)
     passed_over, rules = PassedOver(PASSED_OVER), {"claim": Rule(0.0, 1000, {PARTNER})}
-    with Intake(tree, rules, {PARTNER}, settling, aside, passed_over=passed_over) as intake:
+    with Intake(tree, rules, {PARTNER}, stability, aside, passed_over=passed_over) as intake:
         return list(intake.scan())
 
 
 def hear(tree: Path) -> list[AnswerFile | Refusal]:
-    settling = Stability(time.monotonic)
-    outcomes = Outcomes(tree, {}, settling, passed_over=PassedOver(PASSED_OVER))
+    stability = Stability(time.monotonic)
+    outcomes = BackOfficeAnswers(tree, {}, stability, passed_over=PassedOver(PASSED_OVER))
     try:
         return list(outcomes.scan())
     finally:
@@ -68,7 +68,7 @@ def test_a_word_about_a_file_of_such_a_name_is_heard(tree: Path) -> None:
     (tree / "claim" / PARTNER / "~$letter.docx.accepted").touch()
     (word,) = hear(tree)
     assert isinstance(word, AnswerFile)
-    assert (word.subject, word.word) == ("~$letter.docx", Word.ACCEPTED)
+    assert (word.subject, word.answer) == ("~$letter.docx", BackOfficeAnswer.ACCEPTED)
 
 
 def test_what_is_not_finished_for_a_day_is_told_by_its_directory(tree: Path) -> None:

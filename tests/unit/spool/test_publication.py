@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import CustodyLost, DiskFailed
+from gateway.linux import file_calls
 from gateway.spool.publication import Moment, Placement, publish
-from gateway.storage import linux
 from gateway.storage.durable import DISK, Disk
 
 TAG = "0192aaaa-0000-7000-8000-000000000001"
@@ -34,7 +34,7 @@ def refusing(code: int) -> Disk:
     def rename_new(source: Path, target: Path) -> None:
         if source.parent != target.parent or code != errno.EXDEV:
             raise OSError(code, os.strerror(code))
-        linux.rename_new(source, target)
+        file_calls.rename_new(source, target)
 
     return replace(DISK, rename_new=rename_new)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool.names import beside
+from gateway.spool.names import second_name
 from gateway.spool.returns import LETTERS, return_file, tell
 
 TAG = "0192aaaa-0000-7000-8000-000000000001"
@@ -66,7 +66,7 @@ def test_a_name_without_room_for_the_letter_is_cut_and_told_twice_is_there_once(
 ) -> None:
     directory = tmp_path / "returned"
     returned = return_file(dropped, directory, name, "reason", tag=TAG, letter=letter)
-    assert returned == directory / beside(name, TAG)
+    assert returned == directory / second_name(name, TAG)
     assert return_file(dropped, directory, name, "reason", tag=TAG, letter=letter) == returned
     assert sorted(directory.iterdir()) == sorted([returned, returned.with_name(returned.name + letter)])
     told = tell(directory, name, "another reason", tag="other")

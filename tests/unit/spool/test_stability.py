@@ -31,113 +31,113 @@ def ns(seconds: float) -> int:
 
 
 def test_a_file_that_stays_as_it_is_for_the_settle_time_is_quiet() -> None:
-    settling, time = made()
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    stability, time = made()
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
     time.step(4.9)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
     time.step(0.2)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
 
 
 def test_every_change_of_size_or_time_starts_the_wait_again() -> None:
-    settling, time = made()
-    settling.look(KEY, mark(10, ns(NOW)), 5)
+    stability, time = made()
+    stability.look(KEY, mark(10, ns(NOW)), 5)
     time.step(4)
-    settling.look(KEY, mark(20, ns(NOW + 4)), 5)
+    stability.look(KEY, mark(20, ns(NOW + 4)), 5)
     time.step(4)
-    assert settling.look(KEY, mark(20, ns(NOW + 4)), 5) is Readiness.GROWING
-    assert settling.look(KEY, mark(20, ns(NOW + 5)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(20, ns(NOW + 4)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(20, ns(NOW + 5)), 5) is Readiness.GROWING
     time.step(5)
-    assert settling.look(KEY, mark(20, ns(NOW + 5)), 5) is Readiness.QUIET
+    assert stability.look(KEY, mark(20, ns(NOW + 5)), 5) is Readiness.QUIET
 
 
 def test_a_rename_into_place_is_whole_at_once() -> None:
-    settling, _ = made()
-    settling.look(KEY, mark(10, ns(NOW)), 5)
-    settling.note_moved(PATH)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
+    stability, _ = made()
+    stability.look(KEY, mark(10, ns(NOW)), 5)
+    stability.note_moved(PATH)
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
 
 
 def test_a_file_that_changes_after_its_rename_has_to_settle() -> None:
-    settling, _ = made()
-    settling.note_moved(PATH)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
-    assert settling.look(KEY, mark(11, ns(NOW)), 5) is Readiness.GROWING
+    stability, _ = made()
+    stability.note_moved(PATH)
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.WHOLE
+    assert stability.look(KEY, mark(11, ns(NOW)), 5) is Readiness.GROWING
 
 
 def test_a_file_that_is_written_after_its_rename_has_to_settle() -> None:
-    settling, _ = made()
-    settling.note_moved(PATH)
-    settling.note_written(PATH)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    stability, _ = made()
+    stability.note_moved(PATH)
+    stability.note_written(PATH)
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
 
 
 def test_a_marker_makes_a_file_whole() -> None:
-    settling, _ = made()
-    assert settling.look(KEY, mark(10, ns(NOW)), 5, marked=True) is Readiness.WHOLE
+    stability, _ = made()
+    assert stability.look(KEY, mark(10, ns(NOW)), 5, marked=True) is Readiness.WHOLE
 
 
 def test_a_file_that_keeps_the_old_times_of_its_source_is_watched_as_long_as_any_other() -> None:
-    settling, time = made()
-    assert settling.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.GROWING
+    stability, time = made()
+    assert stability.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.GROWING
     time.step(59.9)
-    assert settling.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.GROWING
     time.step(0.2)
-    assert settling.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.QUIET
+    assert stability.look(KEY, mark(10, ns(NOW - 86_400)), 60) is Readiness.QUIET
 
 
 def test_what_shows_in_the_change_time_alone_starts_the_wait_again() -> None:
-    settling, time = made()
-    settling.look(KEY, mark(10, ns(NOW - 60), ctime_ns=1), 5)
+    stability, time = made()
+    stability.look(KEY, mark(10, ns(NOW - 60), ctime_ns=1), 5)
     time.step(5)
-    assert settling.look(KEY, mark(10, ns(NOW - 60), ctime_ns=2), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW - 60), ctime_ns=2), 5) is Readiness.GROWING
 
 
 def test_a_write_whose_end_was_not_seen_keeps_a_file_growing_however_quiet_it_is() -> None:
-    settling, time = made()
-    settling.note_written(PATH, writing=True)
-    settling.look(KEY, mark(10, ns(NOW)), 5)
+    stability, time = made()
+    stability.note_written(PATH, writing=True)
+    stability.look(KEY, mark(10, ns(NOW)), 5)
     time.step(600)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
-    assert settling.look(KEY, mark(10, ns(NOW)), 5, marked=True) is Readiness.GROWING
-    settling.note_written(PATH)  # closed
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW)), 5, marked=True) is Readiness.GROWING
+    stability.note_written(PATH)  # closed
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
     time.step(5)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
 
 
 def test_a_write_whose_end_the_kernel_dropped_counts_for_an_hour() -> None:
-    settling, time = made()
-    settling.note_written(PATH, writing=True)
-    settling.look(KEY, mark(10, ns(NOW)), 5)
+    stability, time = made()
+    stability.note_written(PATH, writing=True)
+    stability.look(KEY, mark(10, ns(NOW)), 5)
     time.step(3599)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.GROWING
     time.step(1)
-    assert settling.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
+    assert stability.look(KEY, mark(10, ns(NOW)), 5) is Readiness.QUIET
 
 
 def test_a_time_in_the_future_proves_nothing_and_watching_still_settles() -> None:
-    settling, time = made()
-    settling.look(KEY, mark(10, ns(NOW + 86_400)), 5)
+    stability, time = made()
+    stability.look(KEY, mark(10, ns(NOW + 86_400)), 5)
     time.step(2)
-    assert settling.look(KEY, mark(10, ns(NOW + 86_400)), 5) is Readiness.GROWING
+    assert stability.look(KEY, mark(10, ns(NOW + 86_400)), 5) is Readiness.GROWING
     time.step(3.1)
-    assert settling.look(KEY, mark(10, ns(NOW + 86_400)), 5) is Readiness.QUIET
+    assert stability.look(KEY, mark(10, ns(NOW + 86_400)), 5) is Readiness.QUIET
 
 
 def test_a_file_that_went_and_came_again_starts_anew() -> None:
-    settling, time = made()
-    settling.look(KEY, mark(10, ns(NOW)), 5)
+    stability, time = made()
+    stability.look(KEY, mark(10, ns(NOW)), 5)
     time.step(6)
-    settling.forget(KEY)
-    assert settling.look(KEY, mark(10, ns(NOW)), 60) is Readiness.GROWING
+    stability.forget(KEY)
+    assert stability.look(KEY, mark(10, ns(NOW)), 60) is Readiness.GROWING
 
 
 def test_what_nobody_looks_at_is_forgotten_after_an_hour() -> None:
-    settling, time = made()
-    settling.note_moved(PATH)
-    settling.look(("claim", "E09000030", "b.xml"), mark(10, ns(NOW)), 5)
+    stability, time = made()
+    stability.note_moved(PATH)
+    stability.look(("claim", "E09000030", "b.xml"), mark(10, ns(NOW)), 5)
     time.step(3601)
-    settling.prune()
-    assert settling.look(KEY, mark(10, ns(NOW + 3601)), 5) is Readiness.GROWING
+    stability.prune()
+    assert stability.look(KEY, mark(10, ns(NOW + 3601)), 5) is Readiness.GROWING

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway import assembly
-from gateway.crypto.contract import ByteReader, Opened, Sealed
+from gateway.crypto.contract import Opened, Sealed
 from gateway.errors import GatewayError, LedgerCorrupt, SignatureBad
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.stages.background import LARGE_PLAIN, LARGE_SEALED, Background
@@ -23,6 +23,7 @@ from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal
 from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
+from gateway.storage.byte_reader import ByteReader
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
 
 

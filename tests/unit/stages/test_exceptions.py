@@ -16,7 +16,7 @@ from gateway.ledger.units import Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, RecordsSettings
 from gateway.spool import markers, publication
 from gateway.spool.exception_lists import ENDING, from_csv
-from gateway.spool.names import beside
+from gateway.spool.names import second_name
 from gateway.stages import receipt_files
 from gateway.stages.inbound import deliver
 from gateway.stages.inbound.deliver import Deliver
@@ -162,7 +162,7 @@ def test_file_and_list_keep_together_where_either_s_name_is_taken(pair: Pair, ta
     other = lay(pair.dwp, f"{NAME}{taken}")
     identity = pair.la.submit(NAME, odd([7], 400), "extract")
     pair.work()
-    second = beside(NAME, identity)
+    second = second_name(NAME, identity)
     assert set(inbound(pair.dwp)) == {other.name, second, f"{second}{ENDING}"}
     assert other.read_bytes() == b"another's"
     assert row_of(pair.dwp, NAME).delivered_name == second
@@ -172,7 +172,7 @@ def test_two_files_of_one_name_have_a_list_each(pair: Pair) -> None:
     contents = [odd([7], 400, "one"), odd([9], 400, "two"), b'facts {"records": "400"}']
     ids = [pair.la.submit(NAME, content, "extract") for content in contents]
     pair.work()
-    names = [NAME, beside(NAME, ids[1]), beside(NAME, ids[2])]
+    names = [NAME, second_name(NAME, ids[1]), second_name(NAME, ids[2])]
     found = inbound(pair.dwp)
     assert set(found) == {*names, *(f"{name}{ENDING}" for name in names[:2])}
     assert [[each.row for each in from_csv(found[f"{name}{ENDING}"])] for name in names[:2]] == [[7], [9]]
@@ -188,7 +188,7 @@ def test_names_without_room_for_the_list_s_ending_are_cut_alike_at_both_ends(pai
     assert len(name) == length
     identity = pair.la.submit(name, odd([7], 400), "extract")
     pair.work()
-    stem = name if length + len(ENDING) <= 255 else beside(name, identity)
+    stem = name if length + len(ENDING) <= 255 else second_name(name, identity)
     assert set(inbound(pair.dwp)) == {stem, f"{stem}{ENDING}"}
     assert set(receipts(pair.la)) == {f"{stem}.receipt.json", f"{stem}{ENDING}"}
 
@@ -198,7 +198,7 @@ def test_a_list_that_lies_beside_another_receipt_is_not_overwritten(pair: Pair) 
     (directory / f"{NAME}{ENDING}").write_bytes(b"a note")
     identity = pair.la.submit(NAME, odd([7], 400), "extract")
     pair.work()
-    second = beside(NAME, identity)
+    second = second_name(NAME, identity)
     assert set(receipts(pair.la)) == {f"{NAME}{ENDING}", f"{second}{ENDING}", f"{second}.receipt.json"}
     assert receipts(pair.la)[f"{NAME}{ENDING}"] == b"a note"
 
@@ -308,7 +308,7 @@ def test_a_file_that_takes_the_name_in_between_gets_no_list_beside_it(
     with monkeypatch.context() as patch:
         patch.setattr(deliver, "publish", publish)
         pair.work()
-    second = beside(NAME, identity)
+    second = second_name(NAME, identity)
     assert set(inbound(pair.dwp)) == {NAME, second, f"{second}{ENDING}"}
 
 

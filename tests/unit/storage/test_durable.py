@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage.durable import (
-    DISK,
-    Disk,
-    Group,
-    make_directory,
-    move_over,
-    write_file,
-    write_files,
-    write_new_file,
-)
+from gateway.storage.durable import DISK, Disk, make_directory, move_over, write_file, write_new_file
+from gateway.storage.file_group import Group, write_files
 
 
 class Recording:

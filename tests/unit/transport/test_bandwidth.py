@@ -89,7 +89,7 @@ def test_limit_below_the_least_throughput_is_no_slowness_of_the_partner() -> Non
     for _ in range(2000):
         watch.excuse(limit.take(limit.piece))
         assert not watch.expired()
-        watch.heard(limit.piece)
+        watch.progress(limit.piece)
     assert clock.now > 1200.0
     clock.now += 2.5
     assert watch.expired(), "a partner that falls silent is still noticed"

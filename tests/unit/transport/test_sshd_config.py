@@ -13,13 +13,11 @@ from gateway.transport.sshd.config import (
     ATTRIBUTE_REQUESTS,
     COLLECT_REQUESTS,
     PUSH_REQUESTS,
-    Account,
-    ServerSpec,
-    check_spec,
     render_authorized_keys,
     render_config,
 )
-from gateway.transport.sshd.server import chroot_fault, locked_accounts
+from gateway.transport.sshd.machine import chroot_fault, locked_accounts
+from gateway.transport.sshd.spec import Account, ServerSpec, check_spec
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ ACCEPTED = f"Accepted publickey for gateway from 127.0.0.1 port 52138 ssh2: ED25
 def came_out(*messages: str) -> list[Attempt]:
     """All that came out until sshd's end."""
     connections = Connections(OWNERS)
-    return [attempt for message in messages for attempt in connections.hear(message, 0.0)] + list(connections.end())
+    return [attempt for message in messages for attempt in connections.read(message, 0.0)] + list(connections.end())
 
 
 def result(*messages: str) -> Result:
@@ -240,7 +240,7 @@ def test_whatever_is_said_every_connection_comes_out_once(said: list[tuple[str, 
     connections = Connections(OWNERS)
     heard, expected, following = 0, 0, set[int]()
     for shape, port, key, word in said:
-        heard += sum(1 for _ in connections.hear(shape.format(port=port, key=key, word=word), 0.0))
+        heard += sum(1 for _ in connections.read(shape.format(port=port, key=key, word=word), 0.0))
         # A success counts also where nobody heard its connection open.
         expected += shape in (OPENS, DROPS) or (shape == ACCEPTS and port not in following)
         if shape == OPENS:
@@ -256,8 +256,8 @@ def test_whatever_is_said_every_connection_comes_out_once(said: list[tuple[str, 
 
 def test_what_is_never_heard_of_again_comes_out_after_its_grace() -> None:
     connections = Connections(OWNERS)
-    assert list(connections.hear(OPENED, 100.0)) == []
-    assert list(connections.hear(FAILED, 101.0)) == []
+    assert list(connections.read(OPENED, 100.0)) == []
+    assert list(connections.read(FAILED, 101.0)) == []
     assert list(connections.overdue(100.0 + GRACE)) == []
     (attempt,) = connections.overdue(100.1 + GRACE)
     assert attempt.login.result is Result.WRONG_KEY
@@ -269,6 +269,6 @@ def test_no_number_of_connections_takes_more_than_its_bound_and_none_goes_uncoun
     told = 0
     for number in range(MOST + 500):
         opened = f"Connection from 192.0.2.{number % 200} port {number} on 127.0.0.1 port 22"
-        told += sum(1 for _ in connections.hear(opened, 0.0))
+        told += sum(1 for _ in connections.read(opened, 0.0))
     assert (told, len(connections)) == (500, MOST)
     assert sum(1 for _ in connections.end()) == MOST

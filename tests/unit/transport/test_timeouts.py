@@ -28,25 +28,25 @@ def test_an_idle_connection_may_stay_silent(clock: Clock) -> None:
     watch = Watch(PACE, clock)
     clock.now += 10_000
     assert not watch.expired()
-    assert watch.patience() == 30
+    assert watch.timeout() == 30
 
 
 def test_silence_ends_patience(clock: Clock) -> None:
     watch = Watch(PACE, clock)
     watch.begin()
     clock.now += 29
-    assert watch.patience() == pytest.approx(1)
+    assert watch.timeout() == pytest.approx(1)
     clock.now += 1
     with pytest.raises(LinkTimeout):
-        watch.patience()
+        watch.timeout()
 
 
 def test_an_answer_renews_patience(clock: Clock) -> None:
     watch = Watch(PACE, clock)
     watch.begin()
     clock.now += 29
-    watch.heard()
-    assert watch.patience() == 30
+    watch.progress()
+    assert watch.timeout() == 30
 
 
 def test_answers_that_move_too_few_bytes_end_patience_after_the_grace(clock: Clock) -> None:
@@ -54,7 +54,7 @@ def test_answers_that_move_too_few_bytes_end_patience_after_the_grace(clock: Clo
     watch.begin()
     for _ in range(12):
         clock.now += 5
-        watch.heard(10)
+        watch.progress(10)
     clock.now += 0.2
     assert watch.expired()
 
@@ -68,7 +68,7 @@ def test_a_file_has_an_absolute_deadline_of_grace_and_size_over_least_throughput
         clock.now += 1
         step = min(500, size - passed)
         passed += step
-        watch.heard(step)
+        watch.progress(step)
     assert clock.now - begun <= PACE.grace + size / PACE.least_bytes_per_second + 1
 
 
@@ -77,7 +77,7 @@ def test_a_steady_file_of_any_size_is_never_given_up(clock: Clock) -> None:
     watch.begin()
     for _ in range(10_000):
         clock.now += 1
-        watch.heard(1001)
+        watch.progress(1001)
     assert not watch.expired()
 
 

@@ -19,7 +19,8 @@ from gateway.settings.resources import resource
 from gateway.validation.contract import Finding, RecordException, Report
 from gateway.validation.exceptions import MOST, OF_FILE, OF_RECORD, named, tolerated
 from gateway.validation.extract.fields import MESSAGES
-from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+from gateway.validation.extract.finding_log import ExtractLimits
+from gateway.validation.extract.validator import ExtractValidator
 from gateway.validation.sandbox.messages import Frames, encode, report_from_plain, report_to_plain
 from gateway.validation.xml.codes import XmlCode
 from gateway.validation.xml.validator import XmlValidator

@@ -22,10 +22,11 @@ from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
 from gateway.validation.contract import Report
 from gateway.validation.extract.fields import MESSAGES, character_fault, field_fault, field_pattern
+from gateway.validation.extract.finding_log import ExtractLimits
 from gateway.validation.extract.layout import RECORD_TYPES, Field, Kind, load_layouts
 from gateway.validation.extract.rows import RowRules
 from gateway.validation.extract.summary import summarise
-from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+from gateway.validation.extract.validator import ExtractValidator
 from gateway.validation.government_types import POSTCODE_PATTERN
 from gateway.validation.nino_prefixes import load_prefixes
 

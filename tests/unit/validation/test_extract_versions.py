@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationInvalid
 from gateway.sample.extract import ExtractSampler
+from gateway.validation.extract.finding_log import ExtractLimits
 from gateway.validation.extract.layout import load_layouts
 from gateway.validation.extract.summary import summarise
-from gateway.validation.extract.validator import ExtractLimits, ExtractValidator
+from gateway.validation.extract.validator import ExtractValidator
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")

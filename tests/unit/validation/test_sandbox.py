@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 from gateway.errors import ConfigurationInvalid
-from gateway.sample.claim import ClaimSampler
+from gateway.sample.claim import claim_sampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
 from gateway.validation.plan import Kind, Plan, pdf_plan, xml_plan
@@ -33,7 +33,7 @@ NO_LIMITS = XmlLimits(size=1 << 30, nodes=1 << 30, record=1 << 30)
 @pytest.fixture
 def claims(tmp_path: Path) -> list[Path]:
     """Forty claims, every fifth of them with a number that was never issued."""
-    sampler, today = ClaimSampler(), datetime.now(UTC).date()
+    sampler, today = claim_sampler(), datetime.now(UTC).date()
     paths = []
     for number in range(40):
         defect = "nino" if number % 5 == 0 else None

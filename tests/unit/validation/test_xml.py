@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.errors import ConfigurationInvalid, DiskFailed
-from gateway.sample.claim import ClaimSampler
-from gateway.sample.referral import ReferralSampler
+from gateway.sample.claim import claim_sampler
+from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
 from gateway.validation.government_types import rules
@@ -42,7 +42,7 @@ KNOWN_CODES = {str(code) for code in XmlCode}
 
 
 def document(flow: str, seed: int = 3) -> bytes:
-    sampler = ClaimSampler() if flow == "claim" else ReferralSampler()
+    sampler = claim_sampler() if flow == "claim" else referral_sampler()
     return sampler.make(sender="DWP", recipient="4220", index=seed, random=Random(seed), today=TODAY).content
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.sample.claim import ClaimSampler
+from gateway.sample.claim import claim_sampler
 from gateway.sample.contract import Sampler
-from gateway.sample.referral import ReferralSampler
+from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
 from gateway.validation.xml import rules
 from gateway.validation.xml.catalog import XSD, find_versions
@@ -29,7 +29,7 @@ def test_example_is_valid(flow: str) -> None:
     assert validator.validate_bytes(example[1].encode()).findings == ()
 
 
-@pytest.mark.parametrize("sampler", [ClaimSampler(), ReferralSampler()])
+@pytest.mark.parametrize("sampler", [claim_sampler(), referral_sampler()])
 def test_every_code_that_a_defect_gets_is_listed(sampler: Sampler) -> None:
     page = (FORMATS / "claim.md").read_text("utf-8")
     assert not [code for code in sampler.defects.values() if f"`{code}`" not in page]

@@ -1,19 +1,18 @@
-"""Linux calls that Python's `os` lacks: commit a whole file system, tell its kind, start write-back, rename without overwriting.
+"""Calls about files: commit a whole file system, tell its kind, start write-back, rename without overwriting.
 
 Each raises OSError with the call's errno, as the functions of `os` do; a C library without the call counts as ENOSYS.
-It is safe because nothing but numbers and NUL-terminated paths crosses into C.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import re
 from pathlib import Path
 from typing import Final
 
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+from gateway.linux.libc import call
+
 _AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
 _SYNC_FILE_RANGE_WRITE: Final = 2
@@ -25,23 +24,14 @@ _REPORTING_KERNEL: Final = (5, 17)
 """From 5.8, `syncfs` reports write-back errors of every file; from 5.17, also the file system's own (a dead journal)."""
 
 
-def _call(name: str, *arguments: object) -> None:
-    function = getattr(_LIBC, name, None)
-    if function is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if function(*arguments) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
 def sync_file_system(descriptor: int) -> None:
     """syncfs(2): make everything on the descriptor's file system durable; OSError for errors since it was opened."""
-    _call("syncfs", ctypes.c_int(descriptor))
+    call("syncfs", ctypes.c_int(descriptor))
 
 
 def start_writeback(descriptor: int) -> None:
     """sync_file_range(2): start writing a file's pages, and do not wait; promises nothing about durability."""
-    _call(
+    call(
         "sync_file_range",
         ctypes.c_int(descriptor),
         ctypes.c_int64(0),
@@ -52,7 +42,7 @@ def start_writeback(descriptor: int) -> None:
 
 def rename_new(source: Path, target: Path) -> None:
     """renameat2(2) with RENAME_NOREPLACE: FileExistsError where the target is there, EXDEV between file systems."""
-    _call(
+    call(
         "renameat2",
         ctypes.c_int(_AT_FDCWD),
         ctypes.c_char_p(os.fsencode(source)),
@@ -73,7 +63,7 @@ def reports_errors(descriptor: int) -> bool:
 def file_system(descriptor: int) -> int:
     """fstatfs(2): the number of the kind of file system that the descriptor's file lies on, as in linux/magic.h."""
     answer = ctypes.create_string_buffer(_STATFS_BYTES)
-    _call("fstatfs", ctypes.c_int(descriptor), answer)
+    call("fstatfs", ctypes.c_int(descriptor), answer)
     return ctypes.c_long.from_buffer_copy(answer).value & 0xFFFF_FFFF
 
 

@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from gateway.linux.libc import call
+from gateway.linux.process import refuse_new_privileges
+
 _CREATE_RULESET: Final = 444  # the same numbers on every architecture
 _ADD_RULE: Final = 445
 _RESTRICT_SELF: Final = 446
 _VERSION_FLAG: Final = 1
 _RULE_PATH_BENEATH: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
 
 _WRITE_FILE: Final = 1 << 1
 _TRUNCATE: Final = 1 << 14
@@ -46,38 +48,31 @@ def confine_writes(directories: Iterable[Path], files: Iterable[Path] = ()) -> b
     child. A rename or hard link from one directory into another is refused too (Landlock's default). Returns whether
     the kernel does it.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
-    if version < 1:
+    try:
+        version = call("syscall", _CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
+    except OSError:
         return False
     truncate = _TRUNCATE if version >= 3 else 0
     ruleset = _Ruleset(_WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_ANY | truncate)
-    handle = _checked(libc.syscall(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(8), 0))
+    handle = call("syscall", _CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(8), 0)
     try:
         for path in directories:
-            _allow(libc, handle, path, _WRITE_FILE | _REMOVE_FILE | _MAKE_REGULAR | truncate)
+            _allow(handle, path, _WRITE_FILE | _REMOVE_FILE | _MAKE_REGULAR | truncate)
         for path in files:
-            _allow(libc, handle, path, _WRITE_FILE | truncate)
-        _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        _checked(libc.syscall(_RESTRICT_SELF, handle, 0))
+            _allow(handle, path, _WRITE_FILE | truncate)
+        refuse_new_privileges()
+        call("syscall", _RESTRICT_SELF, handle, 0)
     finally:
         os.close(handle)
     return True
 
 
-def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
+def _allow(ruleset: int, path: Path, rights: int) -> None:
     parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         if not stat.S_ISDIR(os.fstat(parent).st_mode):
             rights &= _WRITE_FILE | _TRUNCATE
         rule = _PathBeneath(rights, parent)
-        _checked(libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0))
+        call("syscall", _ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
     finally:
         os.close(parent)
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.transport.sshd import seccomp
-from gateway.transport.sshd.seccomp import ALLOW, IGNORE, REFUSE, Line, can_ignore_attributes
+from gateway.linux import seccomp
+from gateway.linux.seccomp import ALLOW, IGNORE, REFUSE, Line, can_ignore_attributes
 
 ROOT = Path(__file__).parents[3]
 FILTERED = pytest.mark.skipif(not can_ignore_attributes(), reason="this kernel has no seccomp, or is of a rare kind")
@@ -75,7 +75,7 @@ def test_rare_architecture_is_said_to_have_no_filter() -> None:
 
 _TRIAL = """
 import os, sys
-from gateway.transport.sshd.seccomp import ignore_attributes
+from gateway.linux.seccomp import ignore_attributes
 assert ignore_attributes()
 path = sys.argv[1]
 with open(path, "r+b") as file:

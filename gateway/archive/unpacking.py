@@ -1,24 +1,21 @@
-"""A consignment's literal data: a Zstandard-compressed tar of `manifest.json`, `payload/0001`, `payload/0002`, ...
+"""Unpacking a consignment's literal data, which `packing` describes.
 
-`ArchiveWriter.read` raises CustodyLost where a file is not what was taken into custody, DiskFailed where it cannot be
-read. `unpack` raises a subclass of ArchiveRefused, ManifestMissing where `manifest.json` does not come first, whatever
+`unpack` raises a subclass of ArchiveRefused, ManifestMissing where `manifest.json` does not come first, whatever
 `on_manifest` raises, DiskFull and DiskFailed; after any error no file is left. Nothing in the archive names a path:
 members are written under numbers of our own, and reading ends as soon as more comes than the manifest announced.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-import zstandard
-
 from gateway.archive import tar, zstd_frame
+from gateway.archive.packing import MANIFEST, member_name
 from gateway.errors import (
     ArchiveDamaged,
     ArchiveDigestMismatch,
@@ -30,115 +27,20 @@ from gateway.errors import (
     ArchiveRefused,
     ArchiveSizeMismatch,
     ArchiveTooLarge,
-    CustodyLost,
     ManifestMissing,
 )
-from gateway.storage.durable import DISK, Disk, Group, disk_error, write_all
+from gateway.storage.digest import write_pieces
+from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.file_group import Group
 
-MANIFEST: Final = "manifest.json"
-LEVEL: Final = 3
-_PIECE: Final = 128 << 10
 _TRAILING_ZEROS: Final = 1 << 20
 _EXTENSION_BYTES: Final = 64 << 10
 _EXTENSIONS: Final = 2
 """Extended headers before one member: a global one and its own. A frame of kilobytes could hold gigabytes of them."""
 
 
-def member_name(number: int) -> str:
-    """The name of a payload, counted from 1 in manifest order."""
-    return f"payload/{number:04d}"
-
-
-# -- packing
-
-
-class Packable(Protocol):
-    """A file in custody: where it lies, its size in bytes, its SHA-256 in lower-case hexadecimal."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-
-
-class ArchiveWriter:
-    """The archive as a stream to read from, made as it is read, in bounded memory.
-
-    `mtime` (whole seconds since 1970) is given to every member, so that the same call gives the same bytes.
-    """
-
-    def __init__(self, manifest: bytes, files: Sequence[Packable], mtime: int, level: int = LEVEL) -> None:
-        self._stream = _compressed(_tar_pieces(manifest, files, mtime), level)
-        self._ready = b""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes, all that is left where it is negative; empty at the end."""
-        if size < 0:
-            data, self._ready = b"".join((self._ready, *self._stream)), b""
-            return data
-        if not self._ready:
-            self._ready = next(self._stream, b"")
-        data, self._ready = self._ready[:size], self._ready[size:]
-        return data
-
-    def close(self) -> None:
-        """Let go of the file being read, where the stream is not read to its end."""
-        self._stream.close()
-
-
-def _tar_pieces(manifest: bytes, files: Sequence[Packable], mtime: int) -> Iterator[bytes]:
-    yield tar.header(MANIFEST, len(manifest), mtime) + manifest + tar.padding(len(manifest))
-    for number, file in enumerate(files, 1):
-        yield tar.header(member_name(number), file.size, mtime)
-        yield from _verified(file)
-        yield tar.padding(file.size)
-    yield tar.END
-
-
-def _verified(file: Packable) -> Iterator[bytes]:
-    """A file's content, compared with what was taken into custody once all of it is read."""
-    digest = hashlib.sha256()
-    left = file.size
-    try:
-        with file.path.open("rb", buffering=0) as source:
-            while piece := source.read(min(left + 1, _PIECE)):
-                left -= len(piece)
-                if left < 0:
-                    break
-                digest.update(piece)
-                yield piece
-    except FileNotFoundError as error:
-        raise CustodyLost from error
-    except OSError as error:
-        raise disk_error(error, "reading a file in custody") from error
-    if left != 0 or digest.hexdigest() != file.sha256:
-        raise CustodyLost
-
-
-def _compressed(pieces: Iterator[bytes], level: int) -> Generator[bytes, None, None]:
-    """One Zstandard frame without content size, since that is not known before."""
-    compressor = zstandard.ZstdCompressor(level=level, write_content_size=False).compressobj()
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        gathered.append(piece)
-        size += len(piece)
-        if size >= _PIECE:
-            compressed = compressor.compress(b"".join(gathered))
-            gathered.clear()
-            size = 0
-            if compressed:
-                yield compressed
-    yield compressor.compress(b"".join(gathered)) + compressor.flush()
-
-
-# -- unpacking
-
-
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """How much is unpacked at most: the manifest's bytes, all payloads together, and their number."""
 
     payload_bytes: int
@@ -169,7 +71,7 @@ def unpack(
     target: Path,
     on_manifest: Callable[[bytes], Sequence[Expected]],
     group: Group,
-    limits: Limits,
+    limits: UnpackLimits,
     disk: Disk = DISK,
 ) -> list[Unpacked]:
     """Unpack an archive into `target/0001`, `target/0002`, ...; what an earlier attempt left there is removed first.
@@ -193,7 +95,7 @@ def _unpack(
     target: Path,
     on_manifest: Callable[[bytes], Sequence[Expected]],
     group: Group,
-    limits: Limits,
+    limits: UnpackLimits,
     disk: Disk,
 ) -> list[Unpacked]:
     expected = on_manifest(_manifest(stream, limits))
@@ -216,7 +118,7 @@ def _unpack(
     return unpacked
 
 
-def _manifest(stream: _Stream, limits: Limits) -> bytes:
+def _manifest(stream: _Stream, limits: UnpackLimits) -> bytes:
     member = _next_member(stream)
     if member is None or member.name != MANIFEST:
         raise ManifestMissing
@@ -241,17 +143,14 @@ def _misnamed(name: str, number: int, count: int) -> ArchiveRefused:
 def _payload(stream: _Stream, path: Path, size: int, item: Expected, group: Group, disk: Disk) -> Unpacked:
     if size != item.size:
         raise ArchiveSizeMismatch
-    digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
     try:
-        for piece in stream.pieces(size):
-            digest.update(piece)
-            write_all(descriptor, piece, disk)
+        sha256 = write_pieces(stream.pieces(size), descriptor, disk)
     except BaseException:
         os.close(descriptor)
         raise
     group.add_file(descriptor)
-    if digest.hexdigest() != item.sha256:
+    if sha256 != item.sha256:
         raise ArchiveDigestMismatch
     _skip_padding(stream, size)
     return Unpacked(path, size, item.sha256)

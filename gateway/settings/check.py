@@ -1,0 +1,89 @@
+"""Look further than `read.load`: the files, and the directories and SSH keys that they rely on. Gives faults, raises nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.settings.faults import Fault
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.settings.read import examine
+from gateway.settings.secrets import Secrets
+
+_PRIVATE: Final = 0o077
+
+
+def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
+    """Every fault of the files, and of the directories and keys that they rely on: further than `load` looks."""
+    settings, faults = examine(home)
+    known = secrets or Secrets(home)
+    split = settings is not None and settings.accounts.split
+    # In a split installation each is another account's: `gateway rights` looks at them, and so does their role at its start.
+    needed = [] if split else list(_needed(settings, known))
+    return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed)]))
+
+
+def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
+    """The SSH keys that have to be there, those that are being replaced among them."""
+    yield secrets.client_key
+    if settings is None:
+        return
+    if settings.keys.old_client_key_until is not None:
+        yield secrets.old_client_key
+    if settings.sftp_server.managed:
+        yield secrets.host_key
+        if settings.keys.old_host_key_until is not None:
+            yield secrets.old_host_key
+
+
+def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
+    """Directories that must be there for us to read and write; those of the gateway's own, for nobody else.
+
+    Where each role has an account of its own, no account has them all: root looks whether they are there, and `gateway
+    rights` whose they are.
+    """
+    if split and os.geteuid() != 0:
+        return
+    for path in (
+        home.partners_d,
+        home.outbound,
+        home.returned,
+        home.receipts,
+        home.inbound,
+        home.outcomes,
+        home.landing,
+        home.state,
+        home.keyrings,
+        home.ssh,
+        home.ledger.parent,
+        home.vault,
+    ):
+        file = str(path.relative_to(home.root))
+        if not path.is_dir():
+            yield Fault(file, 0, "", "is missing, or is not a directory: make it, or restore it from the backup")
+        elif split:
+            continue
+        elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            yield Fault(file, 0, "", "cannot be read and written by this user: correct its owner or mode")
+        elif home.state in (path, *path.parents) and path.stat().st_mode & _PRIVATE:
+            yield Fault(file, 0, "", f"is open to other users: `chmod 700 {file}`")
+
+
+def _keys(secrets: Secrets, paths: list[Path]) -> Iterator[Fault]:
+    """SSH keys that must be there, for nobody else to read."""
+    root = secrets.home.root
+
+    def named(path: Path) -> str:
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            yield Fault(named(path), 0, "", f"cannot be found: {reason}; restore state/ssh from the backup")
+    for path, how in secrets.exposed(paths):
+        yield Fault(named(path), 0, "", f"can be read by other users, {how}: `chmod 600 {named(path)}`")
