@@ -92,32 +92,15 @@ def announcer(log: Logger) -> Callable[..., None]:
 
 def import_engines() -> None:
     """Import what the functions below import for roles at work, so that roles forked afterwards need not."""
-    import gateway.crypto.gnupg.engine
-    import gateway.domain.redirect
-    import gateway.ledger.store
-    import gateway.spool.back_office_answers
-    import gateway.spool.intake
-    import gateway.stages.background
-    import gateway.stages.inbound.acknowledge
-    import gateway.stages.inbound.answer
-    import gateway.stages.inbound.collect
-    import gateway.stages.inbound.deliver
-    import gateway.stages.inbound.open
-    import gateway.stages.outbound.accept
-    import gateway.stages.outbound.admit
-    import gateway.stages.outbound.conclude
-    import gateway.stages.outbound.pack
-    import gateway.stages.outbound.seal
-    import gateway.stages.outbound.send
-    import gateway.stages.outbound.validate
-    import gateway.stages.timers.extract_calendar
-    import gateway.stages.timers.key_expiry
-    import gateway.stages.timers.login_records
-    import gateway.stages.timers.overdue_enquiries
-    import gateway.stages.timers.overdue_receipts
-    import gateway.transport.folder
-    import gateway.transport.sftp.client
-    import gateway.validation.sandbox.pool  # noqa: F401 - all of them
+    from gateway.crypto.gnupg import engine  # noqa: F401
+    from gateway.domain import redirect  # noqa: F401
+    from gateway.spool import back_office_answers, intake  # noqa: F401
+    from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
+    from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
+    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401  # noqa: F401
+    from gateway.transport import folder  # noqa: F401
+    from gateway.transport.sftp import client  # noqa: F401
+    from gateway.validation.sandbox import pool  # noqa: F401
 
 
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
