@@ -179,6 +179,8 @@ def serve() -> tuple[Role, int] | None:
 
 
 def _import_roles() -> None:
+    import structlog  # noqa: F401, PLC0415 - as below
+
     from gateway.assembly import import_engines  # noqa: PLC0415 - the supervisor, which is here too, works without
     from gateway.daemon import role_process  # noqa: F401, PLC0415 - as above
 
