@@ -39,6 +39,19 @@ if TYPE_CHECKING:
     from gateway.validation.virus_scanner import Clamd
 
 
+def import_engines() -> None:
+    """Import what the functions below import for roles at work, so that roles forked afterwards need not."""
+    from gateway.crypto.gnupg import engine  # noqa: F401
+    from gateway.domain import redirect  # noqa: F401
+    from gateway.spool import back_office_answers, intake  # noqa: F401
+    from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
+    from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
+    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401  # noqa: F401
+    from gateway.transport import folder  # noqa: F401
+    from gateway.transport.sftp import client  # noqa: F401
+    from gateway.validation.sandbox import pool  # noqa: F401
+
+
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
     from gateway.ledger.head_file import HeadFile
@@ -96,6 +109,7 @@ def scanner(settings: Settings) -> Clamd | None:
 
 def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
     """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
+    from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
     from gateway.spool.passed_over import PassedOver

@@ -39,7 +39,7 @@ class Pair:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Both gateways at work, with their sessions made: in a real site they have been up for weeks."""
+        """Both gateways at work."""
         self._sites = start(self._sites)
         try:
             wait_until_ready(self._sites)

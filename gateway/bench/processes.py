@@ -138,6 +138,7 @@ def _label(pid: int) -> str:
         return "gateway sshd guard"
     if "gateway" in words and "run" in words:
         site = Path(words[words.index("--home") + 1]).name if "--home" in words else ""
-        role = words[words.index("--role") + 1] if "--role" in words else "supervisor"
+        alone = "fork server" if "--as-fork-server" in words else "supervisor"
+        role = words[words.index("--role") + 1] if "--role" in words else alone
         return f"gateway {role} {site}".rstrip()
     return (_PROC / str(pid) / "comm").read_text().strip()

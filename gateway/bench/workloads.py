@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from gateway.bench.cold_start import start
 from gateway.bench.contest import contest
 from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compare
 from gateway.bench.endurance import backlog, soak
@@ -130,6 +131,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType(
         "extract": extract,
         "counts": counts,
         "idle": idle,
+        "start": start,
         "backlog": backlog,
         "partners": partners,
         "soak": soak,

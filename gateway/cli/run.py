@@ -12,9 +12,12 @@ from gateway.errors import Halt, UsageWrong
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
 @click.option("--role", type=click.Choice([*map(str, Role), "sshd"]), help="Run this role alone, unsupervised.")
+@click.option("--as-fork-server", is_flag=True, hidden=True)
 @click.option("--supervised-by", type=int, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by: int | None) -> None:
+def run(
+    ctx: click.Context, *, until_idle: bool, role: str | None, as_fork_server: bool, supervised_by: int | None
+) -> None:
     """Run the gateway of this site until SIGTERM.
 
     It watches the spool and the landing, sends, receives and answers. Three processes do the work (inspect, vault and
@@ -27,6 +30,13 @@ def run(ctx: click.Context, *, until_idle: bool, role: str | None, supervised_by
       gateway --home /srv/gateway run
       gateway --home /srv/gateway run --until-idle
     """
+    if as_fork_server:
+        from gateway.daemon.fork_server import serve as fork_roles  # noqa: PLC0415 - each process loads what it needs
+
+        forked = fork_roles()
+        if forked is None:
+            return
+        role, supervised_by = forked  # this is one of its children
     settings = settings_of(ctx)
     if role is not None:
         if until_idle:

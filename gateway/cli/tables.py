@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Final
 
 from gateway.logs import safe_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _PLENTY: Final = 500
 _GOOD: Final = frozenset({"receipted", "delivered", "ingested", "open", "yes"})
@@ -32,6 +31,9 @@ class Column:
 
 def show(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """The rows on stdout. A cell that is the name of a state gets its colour."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and `--json` does without
+    from rich.table import Table  # noqa: PLC0415 - as above
+
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _PLENTY
@@ -54,6 +56,8 @@ def show(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _cell(text: str) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     style = "green" if text in _GOOD else "red" if text in _BAD else "yellow" if text in _WAITING else ""
     return Text(text if text.isprintable() else safe_text(text), style=style)
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, die_with, require_account
-from gateway.errors import GatewayError
+from gateway.errors import DiskFailed, GatewayError, ReadersFailed
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
@@ -123,6 +123,8 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
                 wake_up.wake()
 
             readers = stack.enter_context(assembly.sandbox(context.settings))
+            with suppress(ReadersFailed, DiskFailed):  # the stage that needs them says so
+                readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
             return assembly.inspect_stages(context, readers, settling, words)
         case Role.VAULT:

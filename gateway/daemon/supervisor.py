@@ -1,14 +1,13 @@
 """The supervisor: keeps the three roles and the managed SFTP server alive, reloads, and stops them all within seconds.
 
-It touches no file that a partner or an operator wrote and holds no key. A role that dies is started again with backoff;
-one that halts takes the whole gateway down with that status, since it must not go on.
+It touches no file that a partner or an operator wrote and holds no key. Its fork server starts the roles. It restarts a
+role that exits, with backoff. A role that halts takes the whole gateway down with that status, since it must not go on.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Container, Iterator
@@ -16,6 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
 from gateway.daemon.roles import HALTED, Role
 from gateway.daemon.signals import noted
@@ -41,6 +41,8 @@ _SPLIT: Final = (
 )
 _LOOK_EVERY: Final = 0.25
 _BACKOFF_CAP: Final = 60.0
+_KILL_SECONDS: Final = 5.0
+"""After which a killed process that does not end is left to the kernel: it waits for a disk."""
 _STEADY_SECONDS: Final = 60.0
 """A role that lived so long starts again at once."""
 
@@ -50,7 +52,7 @@ class _Child:
     """A role's process, and when it may be started again after its death."""
 
     role: Role
-    process: subprocess.Popen[bytes] | None = None
+    running: bool = False
     started: float = 0.0
     deaths: int = 0
     due: float = field(default=0.0)
@@ -65,6 +67,7 @@ class Supervisor:
         self._children = {role: _Child(role) for role in Role}
         self._log = _logger(settings)
         self._server = Server(settings, self._log)
+        self._fork_server = ForkServer(settings.home.root)
 
     def run(self, *, until_idle: bool = False) -> int:
         """Supervise until SIGTERM, a halt, or (where asked for) nothing is due any more; returns the exit status."""
@@ -76,6 +79,8 @@ class Supervisor:
             wake_up = stack.enter_context(WakeUp(home.run, NAME))
             signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), wake_up))
             stack.callback(self._stop)
+            with suppress(OSError):  # then the start of each role says so
+                self._fork_server.open()
             # The Halt that says why nothing could work, before three roles say it three times.
             check(home.ledger, HeadFile(home.ledger_head))
             check_pages(home.ledger)
@@ -111,34 +116,37 @@ class Supervisor:
 
     def _start(self, child: _Child) -> bool:
         """Start the role's process; where the system has none to give, that counts as one more death."""
-        home = self._settings.home
-        command = [sys.executable, "-P", "-m", "gateway", "--home", str(home.root), "run", "--role", child.role]
         child.started = self._clock()
         try:
-            child.process = subprocess.Popen([*command, "--supervised-by", str(os.getpid())], stdin=subprocess.DEVNULL)
+            self._fork_server.start(child.role)
         except OSError as error:
             self._died(child, f"{child.role} cannot be started: {error.strerror}")
             return False
+        child.running = True
         return True
 
     def _look_after_children(self) -> int | None:
         for child in self._children.values():
-            if child.process is None:
+            if not child.running:
                 if self._clock() >= child.due and self._start(child):
                     self._log.info("role.restarted", reason=f"{child.role}, after it died", attempt=child.deaths)
                 continue
-            status = child.process.poll()
-            if status is None:
+            ended = self._fork_server.ended(child.role)
+            if ended is None:
                 continue
-            if status > HALTED:
-                self._log.error("role.halted", reason=f"{child.role} must not go on", exit_status=status - HALTED)
-                return status - HALTED
-            self._died(child, f"{child.role} ended", exit_status=status)
+            if ended.status is None:
+                self._died(child, ended.reason)
+            elif ended.status > HALTED:
+                status = ended.status - HALTED
+                self._log.error("role.halted", reason=f"{child.role} must not go on", exit_status=status)
+                return status
+            else:
+                self._died(child, ended.reason, exit_status=ended.status)
         return None
 
     def _died(self, child: _Child, reason: str, **keys: int) -> None:
         """Let it be started again: at once the first time, since a single kill costs nobody anything; then with pauses."""
-        child.process = None
+        child.running = False
         child.deaths = 1 if self._clock() - child.started > _STEADY_SECONDS else child.deaths + 1
         wait = 0.0 if child.deaths == 1 else min(_BACKOFF_CAP, 0.5 * 2.0 ** (min(child.deaths, 10) - 1))
         child.due = self._clock() + wait
@@ -169,24 +177,20 @@ class Supervisor:
         self._log.info("gateway.reloaded", count=len(settings.partners))
 
     def _stop_roles(self) -> None:
-        running = [child for child in self._children.values() if child.process is not None]
+        running = [child for child in self._children.values() if child.running]
         for child in running:
-            if child.process is not None:
-                child.process.terminate()
+            self._fork_server.signal(child.role, signal.SIGTERM)
         deadline = self._clock() + self._settings.daemon.stop_seconds - 1.0
         for child in running:
-            if child.process is None:
-                continue
-            with suppress(subprocess.TimeoutExpired):
-                child.process.wait(max(0.1, deadline - self._clock()))
-            if child.process.poll() is None:
+            child.running = False
+            if self._fork_server.ended(child.role, max(0.1, deadline - self._clock())) is None:
                 # What it was doing is done again at the next start: every step may end anywhere.
-                child.process.kill()
-                child.process.wait()
-            child.process = None
+                self._fork_server.signal(child.role, signal.SIGKILL)
+                self._fork_server.ended(child.role, _KILL_SECONDS)
 
     def _stop(self) -> None:
         self._stop_roles()
+        self._fork_server.close()
         self._server.stop()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from xml.sax.saxutils import escape
+from html import escape
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class XmlLines:
     def leaf(self, name: str, text: str | None) -> None:
         """An element with text; none at all where there is no text."""
         if text:
-            self._lines.append(f"{' ' * self._depth}<{name}>{escape(text)}</{name}>")
+            self._lines.append(f"{' ' * self._depth}<{name}>{escape(text, quote=False)}</{name}>")
 
     @contextmanager
     def element(self, name: str) -> Iterator[None]:

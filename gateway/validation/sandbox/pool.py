@@ -37,7 +37,9 @@ Answer = tuple[Job, Report | Crash]
 
 
 class Sandbox:
-    """A pool of `workers` processes that have a validator for each flow in `plans`. Starts them when first needed."""
+    """A pool of `workers` processes that have a validator for each flow in `plans`. Starts those that are missing when they
+    are needed, and before that where `start` asks for it.
+    """
 
     def __init__(self, plans: Mapping[str, Plan], workers: int = 2, limits: WorkerLimits = DEFAULT_LIMITS) -> None:
         self._plans = dict(plans)
@@ -60,6 +62,13 @@ class Sandbox:
             self._let_go(reader)
             reader.dismiss()
         self._selector.close()
+
+    def start(self) -> None:
+        """Have every worker build its validators now, so that the first files do not wait for it. Does not wait itself.
+
+        Raises ReadersFailed and DiskFailed as `validate` does.
+        """
+        self._staff()
 
     @property
     def pids(self) -> tuple[int, ...]:

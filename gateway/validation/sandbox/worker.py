@@ -8,6 +8,7 @@ never its text, which may quote the file.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -66,11 +67,14 @@ def main() -> int:
     limits = start["limits"]
     confine(limits["memory"], limits["open_files"], limits["written"], start["parent"])
     allow_cpu(limits["start_seconds"])
+    gc.disable()  # schemas are many objects, and none of them is garbage
     try:
         validators = _build(start["plans"])
     except GatewayError as error:
         pipes.send(encode({"broken": error.reason}))
         return ENDED_BROKEN
+    gc.freeze()
+    gc.enable()
     pipes.send(encode({"ready": True}))
     _serve(pipes, validators)
     return ENDED_WELL

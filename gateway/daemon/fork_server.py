@@ -1,0 +1,214 @@
+"""The fork server: a process that has imported what every role needs, and forks the supervisor's roles.
+
+A role starts in a tenth of the processor time of a new interpreter (docs/adr/0040). Why that is safe: the server is an
+interpreter of its own, started by exec. It inherits neither the supervisor's lock and pipes nor its threads and signal
+handlers, reads no configuration, opens no key and no ledger, and never starts a thread. Each role is forked from this same
+state, reads the configuration itself and gives up its rights itself (`role_process`).
+
+The two speak over a socket of packets. Orders: `start ROLE`, `signal ROLE NUMBER`. Answers: `ended ROLE STATUS` and
+`failed ROLE WHY`. Where either side ends, the other sees it: the server then ends too, and the kernel ends the roles with
+their server.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.daemon.roles import Role
+
+_PACKET: Final = 256
+_BLOCKED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The server ends with its supervisor, which ends the roles in order, and not when a whole group is told to."""
+_END_SECONDS: Final = 2.0
+_ARG_START: Final = 45
+"""Of the fields of /proc/PID/stat after the name (proc(5), field 48); the next one is where the arguments end."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a role's process ended: `status` is negative for a signal, None where it is not known or none was started."""
+
+    reason: str
+    status: int | None = None
+
+
+class ForkServer:
+    """The supervisor's side. The server is started when first needed, and anew where it has ended."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._server: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._ended: dict[Role, Ended] = {}
+        self._running: set[Role] = set()
+
+    def open(self) -> None:
+        """Let it import. OSError where it cannot be started."""
+        if self._server is not None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-P", "-m", "gateway", "--home", str(self._home), "run", "--as-fork-server"]
+        try:
+            self._server = subprocess.Popen([*command, "--supervised-by", str(os.getpid())], stdin=theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._channel = ours
+
+    def start(self, role: Role) -> None:
+        """Have the role forked; `ended` tells where that fails. OSError where there is no server to do it."""
+        self.open()
+        self._ended.pop(role, None)
+        self._running.add(role)
+        self._order(f"start {role}")
+
+    def signal(self, role: Role, number: int) -> None:
+        """Send a signal to the role, where it runs."""
+        if role in self._running:
+            self._order(f"signal {role} {number}")
+
+    def ended(self, role: Role, seconds: float = 0.0) -> Ended | None:
+        """How the role ended, told once; None where it still runs after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while role in self._running and self._listen(max(0.0, deadline - time.monotonic())):
+            pass
+        return self._ended.pop(role, None)
+
+    def close(self) -> None:
+        """End the server. The kernel ends any role that is left."""
+        self._lose("the supervisor ends")
+
+    def _order(self, text: str) -> None:
+        try:
+            if self._channel is not None:
+                self._channel.sendall(text.encode())
+        except OSError:
+            self._lose("the fork server ended")
+
+    def _listen(self, seconds: float) -> bool:
+        """Take one answer; False where none came in time."""
+        if self._channel is None or not select.select([self._channel], [], [], seconds)[0]:
+            return False
+        try:
+            words = self._channel.recv(_PACKET).decode().split(" ", 2)
+        except OSError:
+            words = [""]
+        if words == [""]:
+            self._lose("the fork server ended")
+            return True
+        what, role, rest = words[0], Role(words[1]), words[2]
+        self._running.discard(role)
+        if what == "ended":
+            self._ended[role] = Ended(f"{role} ended", int(rest))
+        else:
+            self._ended[role] = Ended(f"{role} cannot be started: {rest}")
+        return True
+
+    def _lose(self, reason: str) -> None:
+        """The server ends, if it has not yet, and its roles with it."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._server is not None:
+            try:
+                self._server.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+        self._server = self._channel = None
+        for role in self._running:
+            self._ended[role] = Ended(f"{role} ended, since {reason}")
+        self._running.clear()
+
+
+def serve() -> tuple[Role, int] | None:
+    """Fork a role at each order that comes in over stdin, until the supervisor closes its end: then return None.
+
+    Returns in each forked process too: the role that it is to be, and the server's process id.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
+    _import_roles()
+    gc.collect()
+    gc.freeze()  # memory of the imports stays shared: a collection would write to each object of it
+    server, channel = os.getpid(), socket.socket(fileno=0)
+    running: dict[int, tuple[Role, int]] = {}
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        while True:
+            for ready, _ in poll.poll():
+                if ready in running:
+                    poll.unregister(ready)
+                    channel.sendall(_reap(ready, *running.pop(ready)))
+                    continue
+                order = channel.recv(_PACKET).decode().split(" ")
+                if order == [""]:
+                    return None
+                role = Role(order[1])
+                if order[0] == "signal":
+                    for pid in [pid for each, pid in running.values() if each is role]:
+                        os.kill(pid, int(order[2]))  # not reaped yet, so the number is still its own
+                    continue
+                try:
+                    pid = os.fork()
+                except OSError as error:
+                    channel.sendall(f"failed {role} {error.strerror}".encode())
+                    continue
+                if pid == 0:
+                    _leave(channel, running)
+                    show_as(role)
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
+                    return role, server
+                end = os.pidfd_open(pid)  # readable once the process has ended
+                running[end] = role, pid
+                poll.register(end, select.POLLIN)
+    return None
+
+
+def _import_roles() -> None:
+    import structlog  # noqa: F401, PLC0415 - as below
+
+    from gateway.assembly import import_engines  # noqa: PLC0415 - the supervisor, which is here too, works without
+    from gateway.daemon import role_process  # noqa: F401, PLC0415 - as above
+
+    import_engines()
+
+
+def _reap(descriptor: int, role: Role, pid: int) -> bytes:
+    os.close(descriptor)
+    _, status = os.waitpid(pid, 0)
+    return f"ended {role} {os.waitstatus_to_exitcode(status)}".encode()
+
+
+def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None:
+    """In a forked process: keep nothing of the server's open."""
+    for descriptor in running:
+        os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, channel.detach())
+    os.close(nothing)
+
+
+def show_as(role: Role) -> None:
+    """Let /proc and `ps` show the role's command line, in the memory of the server's, which has room for it."""
+    words = [str(role) if word == "--as-fork-server" else word for word in sys.orig_argv]
+    words.insert(words.index(str(role)), "--role")
+    with suppress(OSError):
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        start, end = int(fields[_ARG_START]), int(fields[_ARG_START + 1])
+        text = b"".join(os.fsencode(word) + b"\0" for word in words)
+        if start and len(text) <= end - start:
+            ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
