@@ -212,7 +212,7 @@ def test_purge_leaves_what_is_not_the_delivered_file(pair: Pair, context: StageC
     lies(pair.la.home).write_bytes(CONTENT[:-1] + b"!")
     (elsewhere := pair.la.home.root / "elsewhere").write_bytes(CONTENT)
     lies(pair.la.home, "link.xml").symlink_to(elsewhere)
-    pair.la.sql("UPDATE transfers SET origin = ? WHERE id = ?", "link.xml", row.id)
+    pair.la.sql("UPDATE transfers SET purge_name = ? WHERE id = ?", "link.xml", row.id)
     tidy(pair.la.home, pair.la.ledger, Role.INSPECT)
     assert lies(pair.la.home).exists()
     assert elsewhere.read_bytes() == CONTENT
@@ -230,7 +230,7 @@ def test_of_two_files_with_the_same_bytes_its_own_goes(pair: Pair, context: Stag
     row = deliver(pair)
     own = lies(pair.la.home, f"claim-1~{row.id}.xml")
     own.write_bytes(CONTENT)
-    pair.la.sql("UPDATE transfers SET placed = NULL WHERE id = ?", row.id)
+    pair.la.sql("UPDATE transfers SET delivered_name = NULL WHERE id = ?", row.id)
     assert pass_on(context, row).removed == own.name
     assert not own.exists()
     assert lies(pair.la.home).exists()
