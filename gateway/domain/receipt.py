@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 class Level(StrEnum):
-    """Who answers: the gateway (`delivered`), or the back office (`ingested`)."""
+    """Whose word it is: the gateway's (`delivered`), or the back office's (`ingested`)."""
 
     DELIVERED = "delivered"
     INGESTED = "ingested"
