@@ -22,6 +22,7 @@ from gateway.ledger.queries import records
 from gateway.ledger.store import Ledger
 from gateway.sample.claim import ClaimSampler
 from gateway.settings.home import Home
+from tests.acceptance.forked import command
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,10 +58,7 @@ class Site:
 
     def gateway(self, *arguments: str | Path, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the gateway at this site."""
-        command = [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), *map(str, arguments)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=ENVIRONMENT, input=stdin, timeout=120
-        )
+        done = command("--home", self.home.root, *arguments, env=ENVIRONMENT, stdin=stdin)
         if check:
             assert done.returncode == 0, f"gateway {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -195,14 +193,7 @@ class Site:
 def make_site(root: Path, code: str) -> Site:
     port = free_port()
     site = Site(root / code, code, port)
-    command = [sys.executable, "-P", "-m", "gateway", "init", str(site.home.root), "--site", code]
-    done = subprocess.run(
-        [*command, "--sftp", f"127.0.0.1:{port}"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
+    done = command("init", site.home.root, "--site", code, "--sftp", f"127.0.0.1:{port}", env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     return site
 
