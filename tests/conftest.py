@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.moulds import MOULDS
 from tests.examples import register_profiles
 
 # Containers tell Python to keep no compiled modules. Here thousands of processes would then compile the same ones again.
@@ -60,6 +61,11 @@ def _umask_of_its_own() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _founded_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    MOULDS.keep_in_run(tmp_path_factory)
 
 
 @pytest.fixture

@@ -24,5 +24,9 @@ def register_profiles() -> None:
 
 def examples(count: int, **more: Any) -> settings:
     """`@examples(300)`: try a property with 300 cases in the thorough profile, and with its share of them in the quick one."""
-    share = settings().max_examples / 100
-    return settings(max_examples=max(min(count, _FEWEST), round(count * share)), **more)
+    return settings(max_examples=share_of(count), **more)
+
+
+def share_of(count: int) -> int:
+    """How many of so many cases the profile tries."""
+    return max(min(count, _FEWEST), count * settings().max_examples // _PERCENT[THOROUGH])
