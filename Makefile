@@ -30,6 +30,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Images of containers often set it. Every start of a command would then compile all modules again: half a second more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup system extras demo test check unit torture fuzz lock clean
 
@@ -119,7 +121,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	    "$$uv" venv --quiet --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
 	fi; \
 	export VIRTUAL_ENV="$$PWD/.venv"; \
-	"$$uv" pip sync --quiet --require-hashes requirements/dev.txt; \
+	"$$uv" pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt; \
 	"$$uv" pip install --quiet --no-deps --no-build-isolation --editable .; \
 	$(BIN)/gateway --version; \
 	touch $@

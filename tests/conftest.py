@@ -6,12 +6,22 @@ A sweep (`@pytest.mark.torture`) runs with `make torture` alone; `make test` run
 from __future__ import annotations
 
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+from tests.acceptance.moulds import MOULDS
+from tests.examples import register_profiles
+
+# Containers tell Python to keep no compiled modules. Here thousands of processes would then compile the same ones again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+register_profiles()
 
 Tally = Callable[..., None]
 _KEY = "torture"
@@ -51,6 +61,11 @@ def _umask_of_its_own() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _founded_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    MOULDS.keep_in_run(tmp_path_factory)
 
 
 @pytest.fixture

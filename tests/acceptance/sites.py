@@ -22,6 +22,8 @@ from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger
 from gateway.sample.claim import claim_sampler
 from gateway.settings.home import Home
+from tests.acceptance.forked import command
+from tests.acceptance.moulds import MOULDS, copy_sites
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,10 +59,7 @@ class Site:
 
     def gateway(self, *arguments: str | Path, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the gateway at this site."""
-        command = [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), *map(str, arguments)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=ENVIRONMENT, input=stdin, timeout=120
-        )
+        done = command("--home", self.home.root, *arguments, env=ENVIRONMENT, stdin=stdin)
         if check:
             assert done.returncode == 0, f"gateway {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -193,18 +192,20 @@ class Site:
 
 
 def make_site(root: Path, code: str) -> Site:
-    port = free_port()
-    site = Site(root / code, code, port)
-    command = [sys.executable, "-P", "-m", "gateway", "init", str(site.home.root), "--site", code]
-    done = subprocess.run(
-        [*command, "--sftp", f"127.0.0.1:{port}"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    """A site that knows nobody: a copy of the one of that code that this run founded."""
+    site = Site(root / code, code, free_port())
+    founded = MOULDS.found(code, lambda place: _found(Site(place / code, code, free_port())))
+    if founded is None:
+        _found(site)
+    else:
+        copy_sites(founded, root, {code: site.port})
     return site
+
+
+def _found(site: Site) -> None:
+    where = f"127.0.0.1:{site.port}"
+    done = command("init", site.home.root, "--site", site.code, "--sftp", where, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
 
 
 def introduce(site: Site, other: Site, *arguments: str) -> None:
@@ -218,14 +219,27 @@ def introduce(site: Site, other: Site, *arguments: str) -> None:
 @contextmanager
 def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
     """DWP and an authority that know each other; not started, and stopped at the end if they run."""
-    dwp, authority = make_site(root, "DWP"), make_site(root, la)
-    introduce(dwp, authority)
-    introduce(authority, dwp)
+    founded = founded_pair(la)
+    sites = (Site(root / "DWP", "DWP", free_port()), Site(root / la, la, free_port()))
+    copy_sites(founded, root, {site.code: site.port for site in sites})
     try:
-        yield dwp, authority
+        yield sites
     finally:
-        for site in (dwp, authority):
+        for site in sites:
             site.stop()
+
+
+def founded_pair(la: str = "E09000030") -> Path:
+    """Where DWP and an authority lie that know each other and have never run: made by whichever process comes first."""
+
+    def found(place: Path) -> None:
+        dwp, authority = make_site(place, "DWP"), make_site(place, la)
+        introduce(dwp, authority)
+        introduce(authority, dwp)
+
+    founded = MOULDS.found(f"DWP-{la}", found)
+    assert founded is not None, "pairs are copied within a run of the tests"
+    return founded
 
 
 def claim(index: int = 0, seed: int = 1, authority: str = "E09000030", defect: str | None = None) -> tuple[str, bytes]:

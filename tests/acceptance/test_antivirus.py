@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import holding, rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.fakes.clamd import MARK, NAME, needs_clamd, running_clamd
 
 pytestmark = needs_clamd
@@ -39,8 +39,8 @@ def scan(site: Site, socket: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave(

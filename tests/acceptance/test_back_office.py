@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 
 SECONDS = 60.0
 _PRIVATE = "the claimant moved to 5 Poplar High Street"
@@ -71,8 +71,8 @@ class Sites:
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import sites
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.acceptance.strangers import meet
 from tests.fakes.forger import Forger, place
 from tests.fakes.sshd_site import current_account
@@ -31,8 +31,8 @@ Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

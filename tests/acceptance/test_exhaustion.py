@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import transfer_states
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.conftest import Tally
 
 pytestmark = pytest.mark.timeout(600)
@@ -25,8 +25,8 @@ Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from gateway.ledger.queries.facts import exceptions_in
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ENDING, from_csv
-from tests.acceptance.copies import copied_pair, founded_pair
-from tests.acceptance.sites import Site, wait_until
+from tests.acceptance.copies import copied_pair
+from tests.acceptance.sites import Site, founded_pair, wait_until
 from tests.acceptance.strangers import answer, leave, meet
 from tests.fakes.forger import Forger, Payload
 
@@ -38,7 +38,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    founded = founded_pair(tmp_path_factory)
+    founded = founded_pair()
     root = tmp_path_factory.mktemp("extract-exceptions")
     with copied_pair(founded, root) as (dwp, la):
         oldham = Forger(root / "oldham", OLDHAM)

@@ -24,10 +24,10 @@ from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
 from tests.acceptance import sites
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.fakes.forger import place
 
 ROLES = ("inspect", "vault", "link")
@@ -39,8 +39,8 @@ Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 
 from gateway.errors import LedgerCorrupt
 from gateway.ledger.store import Ledger
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import files_below, transfer_states
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -27,8 +27,8 @@ PAGE = 4096
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

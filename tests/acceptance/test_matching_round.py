@@ -24,9 +24,9 @@ from gateway.sample.extract import ExtractSampler
 from gateway.sample.outcome import OutcomeSampler
 from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site
+from tests.acceptance.sites import Site, founded_pair
 
 LA = "E09000030"
 _RMS = re.compile(rb"<RmsNumber>([^<]+)</RmsNumber>")
@@ -34,7 +34,7 @@ _RMS = re.compile(rb"<RmsNumber>([^<]+)</RmsNumber>")
 
 @pytest.fixture
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
-    founded = founded_pair(tmp_path_factory)
+    founded = founded_pair()
     with copied_pair(founded, tmp_path_factory.mktemp("matching-round")) as (dwp, la):
         dwp.start()
         la.start()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import copied_pair, founded_pair, quicken, set_port
+from tests.acceptance.copies import copied_pair, quicken, set_port
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, introduce, make_site, wait_until
 from tests.fakes.proxy import Faults, spoiling_proxy
 
 pytestmark = pytest.mark.timeout(400)
@@ -23,8 +23,8 @@ LIMIT = 40_000
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

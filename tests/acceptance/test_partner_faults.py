@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.crypto.gnupg.keyrings import Keyrings
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
@@ -27,8 +27,8 @@ LINK = r'(?m)^link = "none"$'
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

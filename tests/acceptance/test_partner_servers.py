@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gateway.ledger.queries.failing_lanes import FEW
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.fakes.asyncssh_partner import ACCOUNT, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.proftpd_partner import Proftpd, needs_proftpd, proftpd_partner
 from tests.fakes.sshd_site import current_account
@@ -25,8 +25,8 @@ SECONDS = 90.0
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
 from gateway.transport.keys import make_key_pair
-from tests.acceptance.copies import copied_pair, founded_pair, set_port
+from tests.acceptance.copies import copied_pair, set_port
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, introduce, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, introduce, wait_until
 from tests.fakes.openpgp import StockGpg
 from tests.fakes.proxy import Faults, spoiling_proxy
 
@@ -36,8 +36,8 @@ _GETS_THROUGH = 20_000
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

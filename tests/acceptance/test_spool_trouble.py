@@ -30,10 +30,10 @@ from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.spool.passed_over import PassedOver
 from gateway.spool.returns import LETTERS, WHY
-from tests.acceptance.copies import copied_pair, founded_pair
+from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, Dropped, sha256
 from tests.acceptance.reading import files_below, holding, rows
-from tests.acceptance.sites import Site, claim, wait_until
+from tests.acceptance.sites import Site, claim, founded_pair, wait_until
 from tests.conftest import Tally
 from tests.fakes.evil_names import EVIL_NAMES
 
@@ -104,8 +104,8 @@ class Sites:
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +62,9 @@ ALONE: Final = {
 """Third parties, and the one part that may import each."""
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE), ast.parse(path.read_text("utf-8"))
+@cache
+def modules() -> Sequence[tuple[Path, ast.Module]]:
+    return [(path.relative_to(PACKAGE), ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
 def imported(tree: ast.Module) -> set[str]:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import founded_pair
+from tests.acceptance.sites import founded_pair
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 1 << 30
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return founded_pair(tmp_path_factory)
+def founded() -> Path:
+    return founded_pair()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.archive import tar
@@ -38,6 +38,7 @@ from gateway.errors import (
 )
 from gateway.storage.durable import DISK, Disk
 from gateway.storage.file_group import Group
+from tests.examples import examples
 
 MANIFEST = b'{"version": 1}'
 LIMITS = UnpackLimits(payload_bytes=1 << 20)
@@ -99,7 +100,7 @@ FIRST, SECOND = member("payload/0001", ONE), member("payload/0002", TWO)
 # -- packing
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.binary(max_size=2000) | st.integers(0, 400_000).map(bytes), max_size=6), st.integers(1, 300_000))
 def test_what_is_packed_is_what_is_unpacked(contents: list[bytes], step: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -283,7 +284,7 @@ def test_reading_stops_at_the_manifests_size(tmp_path: Path) -> None:
     refuses(ArchiveSizeMismatch, bomb, tmp_path, [ONE])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data())
 def test_any_altered_byte_is_refused_and_leaves_no_file(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -297,7 +298,7 @@ def test_any_altered_byte_is_refused_and_leaves_no_file(data: st.DataObject) -> 
         assert list((root / "target").iterdir()) == []
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_altered_compressed_byte_never_changes_what_is_unpacked(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.flows.catalog import FLOWS
@@ -23,6 +23,7 @@ from gateway.settings.resources import resource
 from gateway.validation.contract import Report
 from gateway.validation.factory import build
 from gateway.validation.government_types import rms_number_fault
+from tests.examples import examples
 
 TODAY = date(2026, 11, 21)
 AUTHORITY, OTHER = "W06000024", "E07000223"
@@ -92,7 +93,7 @@ def test_each_defect_is_found_by_its_code(flow: str, defect: str, code: str) -> 
 
 
 @given(st.sampled_from(NEW), st.integers(0, 2**32), st.booleans())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_same_arguments_give_the_same_bytes(flow: str, seed: int, spoilt: bool) -> None:  # noqa: FBT001 - hypothesis calls it
     defect = sorted(SAMPLERS[flow].defects)[seed % len(SAMPLERS[flow].defects)] if spoilt else None
     assert make(flow, seed, defect) == make(flow, seed, defect)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.logins import HOUR, Login, Result
 from gateway.errors import DiskFull
 from gateway.spool.logins import LoginCounts, read, waiting
 from gateway.storage.durable import DISK, Disk
+from tests.examples import examples
 
 START = 1_795_000_800.0
 """Half past some hour."""
@@ -192,7 +193,7 @@ def failing_every(time: int) -> Disk:
     return replace(QUICK, write=failing(QUICK.write), fsync=failing(QUICK.fsync), rename=failing(QUICK.rename))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(steps=st.lists(st.sampled_from(LOGINS) | st.floats(0.1, 3000.0), max_size=40), every=st.integers(7, 15))
 def test_the_sum_of_counts_is_what_was_counted_whatever_fails(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Login | float], every: int

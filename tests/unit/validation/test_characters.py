@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -22,6 +22,7 @@ from gateway.validation.contract import Finding
 from gateway.validation.xml.catalog import XSD, SchemaSource, find_versions
 from gateway.validation.xml.rules import read_rules
 from gateway.validation.xml.validator import XmlValidator
+from tests.examples import examples
 from tests.vectors.xml.build import BODY, PLAIN, XML
 
 SCHEMAS = resource("schemas")
@@ -96,14 +97,14 @@ def python(pattern: str) -> re.Pattern[str]:
 
 @pytest.mark.parametrize("name", PATTERNS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_alphabet_holds_every_character_of_every_right_value(name: str, data: st.DataObject) -> None:
     right = data.draw(st.from_regex(python(data.draw(st.sampled_from(PATTERNS[name]))), fullmatch=True))
     assert alphabet_of(PATTERNS[name]).fault(right) is None
 
 
 @given(name=st.sampled_from(sorted(PATTERNS)), data=st.data(), stranger=st.characters(exclude_categories=["Cs"]))
-@settings(deadline=None, max_examples=400)
+@examples(400)
 def test_the_one_character_that_may_not_stand_is_named_and_no_other_part_of_the_value(
     name: str, data: st.DataObject, stranger: str
 ) -> None:
@@ -236,7 +237,7 @@ def test_name_passes_in_any_alphabet(name: str) -> None:
 @example(name="\u0378")
 @example(name="#")
 @example(name="#\u2013")
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_name_passes_or_is_refused_with_the_name_of_the_first_character_that_may_not_stand(name: str) -> None:
     assume(name.strip(" "))
     report = validator().validate_bytes((XML + BODY.replace("Llŵyd", name)).encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -23,6 +23,7 @@ from gateway.validation.xml.codes import DEFAULT_LIMITS
 from gateway.validation.xml.rules import read_rules
 from gateway.validation.xml.validator import XmlValidator
 from gateway.validation.xml.walk import Walker
+from tests.examples import examples
 from tests.vectors.etd import build
 
 TODAY = date(2026, 11, 21)
@@ -69,14 +70,14 @@ def test_version_that_is_not_known_is_answered_with_those_that_are() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_whatever_1_0_says_1_1_says_in_the_same_words(seed: int) -> None:
     first = document("1.0", seed)
     assert found(first) == found(said_in_1_1(first)) == []
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_what_1_1_says_besides_is_not_taken_for_1_0(seed: int) -> None:
     later = document("1.1", seed).replace("etd:1.1", "etd:1.0")
     report = VALIDATOR.validate_bytes(later.encode())
@@ -145,7 +146,7 @@ lengths = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 400)), min_size=
 
 
 @given(lengths, st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_periods_one_after_another_are_taken_with_gaps_and_an_open_end(
     runs: list[tuple[int, int]],
     open_end: bool,  # noqa: FBT001 - hypothesis calls it
@@ -161,7 +162,7 @@ def test_periods_one_after_another_are_taken_with_gaps_and_an_open_end(
 
 
 @given(lengths.filter(lambda runs: len(runs) > 1), st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_period_that_begins_before_the_one_ahead_has_ended_is_found_whichever_it_is(
     runs: list[tuple[int, int]], data: st.DataObject
 ) -> None:
@@ -223,7 +224,7 @@ def test_award_that_ends_says_when() -> None:
 @example(4_000, 6_000)
 @example(10_000, 0)
 @example(16_000, 6_000)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_amount_is_the_sum_of_components_less_reductions_to_the_penny(reduction: int, said: int) -> None:
     component = 10_000
     text = build.later("<ComponentAmount>311.55", f"<ComponentAmount>{component / 100:.2f}")

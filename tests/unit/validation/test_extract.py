@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.domain.characters import called
@@ -29,6 +29,7 @@ from gateway.validation.extract.summary import summarise
 from gateway.validation.extract.validator import ExtractValidator
 from gateway.validation.government_types import POSTCODE_PATTERN
 from gateway.validation.nino_prefixes import load_prefixes
+from tests.examples import examples
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -355,7 +356,7 @@ RULED = [field for field in WIDE.fields if field.kind is not Kind.TEXT and "D" i
     before=st.text("0123456789", max_size=9),
     after=st.text("0123456789", max_size=9),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_one_foreign_character_is_named_and_nothing_around_it(
     field: Field, stranger: str, before: str, after: str
 ) -> None:
@@ -438,7 +439,7 @@ def test_right_file_is_read_in_parts_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_belongs_together_is_found_across_parts(data: st.DataObject, tmp_path: Path) -> None:
     """Claims that come twice, records without a claim, errors without their change, in any order and cut anywhere."""
     rows = [
@@ -481,7 +482,7 @@ VALUES = st.one_of(
     rules=st.sampled_from(RULES),
     quoting=st.sampled_from([csv.QUOTE_NONE, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL]),
 )
-@settings(deadline=None, max_examples=1500)
+@examples(1500)
 def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rules: RowRules, quoting: int) -> None:
     values = row(kind, nino="AB123456C", _320="T1", _308="1").decode().split(",")
     values[COLUMN[number]] = value
@@ -495,7 +496,7 @@ def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rul
 
 
 @given(pieces=st.lists(st.sampled_from(['"', ",", "a", "1", '","', '""', " "]), max_size=12), quoting=st.booleans())
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_odd_quotation_is_read_alike_by_both_paths(pieces: list[str], quoting: bool) -> None:  # noqa: FBT001 - drawn
     values = row("D", nino="AB123456C").decode().split(",")
     line = written(values, csv.QUOTE_ALL if quoting else csv.QUOTE_NONE)
@@ -531,7 +532,7 @@ def test_every_day_is_judged_alike_by_both_paths() -> None:
         max_size=8,
     )
 )
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_content_raises(lines: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "extract.csv"
     for content in (b"\n".join(lines), extract(*lines)):

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationInvalid
@@ -17,6 +17,7 @@ from gateway.validation.extract.finding_log import ExtractLimits
 from gateway.validation.extract.layout import load_layouts
 from gateway.validation.extract.summary import summarise
 from gateway.validation.extract.validator import ExtractValidator
+from tests.examples import examples
 
 # Readers have one thread, tests more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -149,7 +150,7 @@ def test_columns_that_are_not_numbered_anew_belong_to_no_extract(unknown: tuple[
     unknown=st.lists(st.integers(342, 9999).map(str), min_size=1, max_size=100, unique=True),
     missing=st.integers(0, 40),
 )
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_unknown_columns_are_passed_over_behind_a_known_variant_alone(
     unknown: list[str], missing: int, tmp_path: Path
 ) -> None:

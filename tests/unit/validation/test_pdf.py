@@ -8,12 +8,13 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.errors import DiskFailed
 from gateway.validation.pdf.validator import PdfLimits, PdfValidator
 from gateway.validation.pdf.words import MESSAGES, Trouble
+from tests.examples import examples
 from tests.vectors.pdf import makers, offices
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pdf"
@@ -284,7 +285,7 @@ FRAGMENTS = st.one_of(
 
 
 @given(fragments=st.lists(FRAGMENTS, max_size=40), place=st.sampled_from([b"/Catalog", b"/Pages ", b"/Page "]))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_made_up_objects_never_raise(fragments: list[bytes], place: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(PLAIN.replace(place, place + b" " + b" ".join(fragments), 1))

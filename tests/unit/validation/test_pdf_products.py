@@ -14,10 +14,11 @@ from typing import Final
 
 import pikepdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.validation.pdf.validator import PdfValidator
+from tests.examples import examples
 from tests.vectors.pdf.makers import STYLES, Style, hybrid, objects_of, restyle, update, with_names_in_hex, write
 from tests.vectors.pdf.offices import letter, stream
 
@@ -235,7 +236,7 @@ def test_table_in_a_stream_without_rows_that_its_index_lists_is_refused() -> Non
 PADDING: Final = st.lists(st.sampled_from([b"\0", b"\r\n", b" ", b"\t", b"\f"]), max_size=40).map(b"".join)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     style=st.sampled_from(list(STYLES.values())),
     padding=PADDING,

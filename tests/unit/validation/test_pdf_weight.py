@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pikepdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.validation.pdf.validator import PdfLimits, PdfValidator
 from gateway.validation.pdf.weight import TooHeavy, unpacked_size
+from tests.examples import examples
 from tests.fakes import bombs
 
 MOST = 1 << 30
@@ -73,7 +74,7 @@ def run_lengths(content: bytes) -> bytes:
     return bytes(out) + b"\x80"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(CONTENTS)
 def test_every_packing_weighs_what_was_packed(content: bytes) -> None:
     deflated, worded, runs = zlib.compress(content), lempel_ziv(content), run_lengths(content)

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -26,6 +26,7 @@ from gateway.validation.xml.catalog import find_versions
 from gateway.validation.xml.codes import XmlCode, XmlLimits
 from gateway.validation.xml.rules import read_rules
 from gateway.validation.xml.validator import XmlValidator
+from tests.examples import examples
 
 TODAY = date(2026, 11, 21)
 SCHEMAS = resource("schemas")
@@ -118,7 +119,7 @@ def test_no_other_part_of_a_document_is_repeated_in_a_finding(markup: str) -> No
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_whatever_bytes_a_file_holds_the_answer_is_a_finding(content: bytes) -> None:
     report = VALIDATORS["claim"].validate_bytes(content)
     assert not report.valid
@@ -126,7 +127,7 @@ def test_whatever_bytes_a_file_holds_the_answer_is_a_finding(content: bytes) -> 
 
 
 @given(st.integers(min_value=0, max_value=2000), st.binary(min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_damaged_document_raises_nothing(position: int, noise: bytes) -> None:
     content = document("referral")
     report = VALIDATORS["referral"].validate_bytes(content[:position] + noise + content[position + len(noise) :])

@@ -1,0 +1,32 @@
+"""How many made-up cases a property is tried with: `make torture` tries the full count, `make test` a quarter of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+
+QUICK = "quick"
+THOROUGH = "thorough"
+_PERCENT = {QUICK: 25, THOROUGH: 100}
+_FEWEST = 10
+
+
+def register_profiles() -> None:
+    """The two profiles, the quick one loaded; `--hypothesis-profile=thorough` asks for the other.
+
+    Nothing has a deadline: a busy machine may take any time for one case.
+    """
+    for name, percent in _PERCENT.items():
+        settings.register_profile(name, max_examples=percent, deadline=None)
+    settings.load_profile(QUICK)
+
+
+def examples(count: int, **more: Any) -> settings:
+    """`@examples(300)`: try a property with 300 cases in the thorough profile, and with its share of them in the quick one."""
+    return settings(max_examples=share_of(count), **more)
+
+
+def share_of(count: int) -> int:
+    """How many of so many cases the profile tries."""
+    return max(min(count, _FEWEST), count * settings().max_examples // _PERCENT[THOROUGH])
