@@ -57,7 +57,7 @@ def _cpu(run: Run) -> float:
 
 def test_bench_lists_its_workloads_and_knows_no_others() -> None:
     listed = _bench("--list")
-    assert {"claims", "laids", "day", "extract", "counts", "idle", "backlog", "partners", "soak"} <= set(
+    assert {"claims", "laids", "day", "extract", "counts", "idle", "start", "backlog", "partners", "soak"} <= set(
         listed.stdout.split()
     )
     wrong = _bench("--workload", "nothing")

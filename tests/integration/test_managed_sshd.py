@@ -22,7 +22,7 @@ from gateway.transport.contract import Endpoint, Remote
 from gateway.transport.folder import FolderTransport
 from gateway.transport.keys import make_key_pair
 from gateway.transport.sftp.client import SftpSession, SftpTransport
-from gateway.transport.sshd import server
+from gateway.transport.sshd import machine
 from gateway.transport.sshd.guard import UNCONFINED
 from gateway.transport.sshd.server import ManagedServer
 from gateway.transport.sshd.spec import Account, Chroot
@@ -200,7 +200,7 @@ def test_an_sshd_that_runs_without_the_filter_lets_nobody_ask_for_attributes(
 ) -> None:
     site.server.stop()
     with monkeypatch.context() as patched:
-        patched.setattr(server, "can_ignore_attributes", lambda: False)
+        patched.setattr(machine, "can_ignore_attributes", lambda: False)
         site.server.start()
     site.server.reload(site.spec)  # what is written now would be for an sshd that is started now
     assert "setstat" not in site.spec.authorized_keys.read_text(encoding="utf-8")
