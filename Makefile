@@ -33,10 +33,10 @@ export UV_NO_PROGRESS := 1
 # Images of containers often set it. Every start of a command would then compile all modules again: half a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup system extras demo test check unit torture fuzz lock clean
+.PHONY: help setup system extras demo test check unit unit-fast torture fuzz lock clean
 
 help: ## List what there is.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: system $(STAMP) ## Install what is missing; then `.venv/bin/gateway` works. Quick the second time.
 
@@ -54,8 +54,11 @@ check: $(STAMP) ## Lint, format, types, layers.
 unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not torture" $(PYTEST_ARGS)
 
+unit-fast: $(STAMP) ## The tests that start nothing: for every change of a line.
+	$(BIN)/pytest -q -n0 -m fast tests/unit $(PYTEST_ARGS)
+
 torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.
-	$(BIN)/pytest -n $(JOBS) -m torture $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --hypothesis-profile=thorough -m "torture or hypothesis" $(PYTEST_ARGS)
 
 fuzz: $(STAMP) ## Fuzz every reader of what others wrote, FUZZ_SECONDS each (60).
 	@PATH="$$PWD/.venv-tools/bin:$$PATH"; $(BIN)/python -c 'import atheris' 2>/dev/null \

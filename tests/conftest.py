@@ -26,12 +26,25 @@ register_profiles()
 Tally = Callable[..., None]
 _KEY = "torture"
 _LONG = frozenset({"acceptance", "crash", "integration"})
+_FAST = frozenset({"archive", "crypto", "domain", "flows", "settings", "spool", "storage", "transport", "validation"})
+"""Rooms whose work is done in memory, or in one directory."""
+_SLOW = frozenset({"main", "subprocess", "two_ledgers", "Sandbox", "migrate", "multiprocessing"})
+"""What a module imports to start a process, or a site."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts whole sites comes first, in random order: no worker is alone with a long file at the end."""
     items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is fast by what it does not have: a place among whole sites, made-up cases, a process, a ledger."""
+    if not isinstance(item, pytest.Function) or item.path.parent.name not in _FAST:
+        return
+    if not (getattr(item.obj, "is_hypothesis_test", False) or _SLOW & vars(item.module).keys()):
+        item.add_marker("fast")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,13 +73,17 @@ class _Server:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
         with theirs:
-            subprocess.Popen(
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": str(_ROOT)},
-            ).returncode = 0  # it ends when this process does: nothing waits for it
-        atexit.register(self._socket.close)
+            )
+        atexit.register(self._close)
+
+    def _close(self) -> None:
+        self._socket.close()
+        self._process.wait()
 
     def run(self, order: _Order, files: Sequence[IO[str]], timeout: float) -> int:
         """The exit status, or the signal that ended the command as a negative number."""

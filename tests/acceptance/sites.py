@@ -8,11 +8,12 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -148,10 +149,18 @@ class Site:
         finally:
             ledger.close()
 
+    def _has(self, *wanted: str) -> bool:
+        """Whether a transfer of that name, direction and state is in the ledger: for looking often."""
+        query = "SELECT 1 FROM transfers WHERE name = ? AND direction = ? AND state = ?"
+        with closing(sqlite3.connect(f"file:{self.home.ledger}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(query, wanted).fetchone() is not None
+
     def wait_for(self, name: str, state: str, seconds: float = 40.0, direction: str = "out") -> dict[str, Any]:
         """The transfer of that name, once it is in that state."""
 
         def look() -> dict[str, Any] | None:
+            if not self._has(name, direction, state):
+                return None
             found = [row for row in self.rows() if row["name"] == name and row["direction"] == direction]
             return next((row for row in found if row["state"] == state), None)
 
