@@ -28,8 +28,10 @@ _KEY = "torture"
 _LONG = frozenset({"acceptance", "crash", "integration"})
 _FAST = frozenset({"archive", "crypto", "domain", "flows", "settings", "spool", "storage", "transport", "validation"})
 """Rooms whose work is done in memory, or in one directory."""
-_SLOW = frozenset({"main", "subprocess", "two_ledgers", "Sandbox", "migrate", "multiprocessing"})
-"""What a module imports to start a process, or a site."""
+_SLOW = frozenset(
+    {"main", "subprocess", "two_ledgers", "migrate", "Sandbox", "build", "ExtractValidator", "XmlValidator"}
+)
+"""What a module imports to start a process or a site, or to compile a schema."""
 
 
 @pytest.hookimpl(trylast=True)
