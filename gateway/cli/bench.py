@@ -12,15 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli import output
+from gateway.cli import output, tables
+from gateway.cli.tables import Column
 from gateway.errors import UsageWrong
 
 if TYPE_CHECKING:
     from gateway.bench.outcome import Outcome
+
+_COLUMNS: Final = (Column("WORKLOAD"), Column("WHAT"))
 
 
 @click.command()
@@ -57,11 +60,11 @@ def bench(
       gateway bench --out docs/measured
     """
     from gateway.bench.processes import become_reaper  # noqa: PLC0415 - slow to import
-    from gateway.bench.report import tables  # noqa: PLC0415 - as above
+    from gateway.bench.report import tables as report_of  # noqa: PLC0415 - as above
     from gateway.bench.workloads import WORKLOADS  # noqa: PLC0415 - as above
 
     if list_only:
-        output.show_table(("WORKLOAD", "WHAT"), [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
+        tables.show(_COLUMNS, [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
         return
     for name in wanted:
         if name not in WORKLOADS:
@@ -80,7 +83,7 @@ def bench(
     if as_json:
         output.show_json(data)
     else:
-        click.echo(tables(outcomes))
+        click.echo(report_of(outcomes))
     ctx.exit(0)
 
 

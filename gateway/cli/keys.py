@@ -3,24 +3,21 @@
 # ruff: noqa: PLC0415 - a command imports what it needs: most of it is slow
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from gateway.cli import output
-from gateway.cli.acting import reason_option
-from gateway.cli.site import require_all_rights, settings_of
+from gateway.administration.site.settings import require_all_rights
+from gateway.cli import output, tables
+from gateway.cli.site import log_of, reason_option, say_taken_over, settings_of
+from gateway.cli.tables import Column
 from gateway.domain.card import MOST_DAYS
-from gateway.errors import KeyStillNeeded, NotFound, UsageWrong
+from gateway.errors import UsageWrong
 
-if TYPE_CHECKING:
-    from gateway.settings.model import Settings
-
-_DAY: Final = 86_400.0
+_COLUMNS: Final = tuple(map(Column, ("OWNER", "USE", "STANDING", "EXPIRES", "UNTIL", "FINGERPRINT")))
 
 
 def of_use(command: Callable[..., None]) -> Callable[..., None]:
@@ -74,41 +71,21 @@ def list_keys(ctx: click.Context, *, as_json: bool) -> None:
       gateway --home /srv/gateway keys list
     """
     settings = settings_of(ctx)
-    from gateway.assembly import open_pgp
-    from gateway.cli import key_table, reading
-    from gateway.stages.signing import unconfirmed
+    from gateway.administration.site import keys as site_keys
 
-    engine = open_pgp(settings)
-    try:
-        rows = list(key_table.own_keys(settings, engine))
-        for partner in settings.partners.values():
-            rows += key_table.partner_keys(partner, engine)
-    finally:
-        engine.close()
-    waiting: list[str] = []
-    if settings.keys.old_openpgp is not None:
-        with reading.opened(settings) as ledger, ledger.read() as connection:
-            waiting = unconfirmed(connection, settings)
+    found = site_keys.list_keys(settings)
     if as_json:
-        first, *others = (asdict(row) for row in rows)
-        output.show_json([{**first, "unconfirmed": waiting}, *others])
+        first, *others = (asdict(row) for row in found.rows)
+        output.show_json([{**first, "unconfirmed": found.unconfirmed or ()}, *others])
         return
-    output.show_table(
-        ("OWNER", "USE", "STANDING", "EXPIRES", "UNTIL", "FINGERPRINT"),
-        [
-            (
-                row.owner,
-                row.use.value,
-                row.standing.value,
-                (row.expires or "-")[:10],
-                (row.until or "-")[:10],
-                row.fingerprint,
-            )
-            for row in rows
-        ],
-    )
-    if settings.keys.old_openpgp is not None:
-        output.say(f"Not known yet to know the new OpenPGP key: {', '.join(waiting) or 'nobody, all know it'}.")
+    rows = [
+        (row.owner, row.use, row.standing, (row.expires or "-")[:10], (row.until or "-")[:10], row.fingerprint)
+        for row in found.rows
+    ]
+    tables.show(_COLUMNS, rows)
+    if found.unconfirmed is not None:
+        waiting = ", ".join(found.unconfirmed)
+        output.say(f"Not known yet to know the new OpenPGP key: {waiting or 'nobody, all know it'}.")
 
 
 @keys.command()
@@ -144,22 +121,21 @@ def rotate(ctx: click.Context, kind: str, overlap: int, key_days: int, reason: s
     """
     settings = settings_of(ctx)
     require_all_rights(settings)
-    from gateway.assembly import key_store
-    from gateway.cli import acting, key_events, rotation
-    from gateway.cli.key_table import Use
-    from gateway.cli.reload import take_over_where_running
+    from gateway.administration.requests import actors
+    from gateway.administration.site import key_rotation
+    from gateway.administration.site import keys as site_keys
+    from gateway.administration.site.reload import take_over_where_running
 
-    use, because_of = Use(kind), acting.decision(reason)
+    use, because_of = site_keys.Use(kind), actors.decision(reason)
     if dry_run:
-        rotation.check(settings, use, overlap)
+        key_rotation.check(settings, use, overlap)
         output.say(f"Would make a new {use} key; the old one stays in use for {overlap} days.")
         return
-    changed = rotation.rotate(settings, use, key_store(settings.home.keyrings), time.time(), overlap, key_days)
-    with acting.stage_context(ctx) as context:
-        key_events.changed(context, "key.rotated", changed, because_of)
+    log = log_of(settings)
+    changed = site_keys.rotate(settings, log, use, because_of, overlap_days=overlap, key_days=key_days)
     output.say(f"The new {use} key: {changed.fingerprint}")
     output.say(f"The old one, {changed.old}, is accepted until {changed.until:%Y-%m-%d %H:%M} UTC.")
-    take_over_where_running(settings.home)
+    say_taken_over(take_over_where_running(settings.home))
     output.say("Next: send every partner the new card (`gateway card`); `gateway keys list` shows who has taken it.")
 
 
@@ -176,16 +152,12 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
     Example:
       gateway --home /srv/gateway keys confirm E09000030 --reason "they took the card, by telephone"
     """
-    from gateway.cli import acting, key_events
+    from gateway.administration.requests import actors
+    from gateway.administration.site import keys as site_keys
 
-    because_of = acting.decision(reason)
-    with acting.stage_context(ctx) as context:
-        settings = context.settings
-        if partner not in settings.codes:
-            raise NotFound(f"There is no partner {partner}: `gateway partner list` shows those that there are.")
-        if settings.keys.old_openpgp is None:
-            raise NotFound("There is no old openpgp key: nothing is being changed.")
-        key_events.confirmed(context, partner, because_of)
+    because_of = actors.decision(reason)
+    settings = settings_of(ctx)
+    site_keys.confirm(settings, log_of(settings), partner, because_of)
     output.say(f"The new key signs towards {partner} from now on.")
 
 
@@ -207,28 +179,19 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     """
     settings = settings_of(ctx)
     require_all_rights(settings)
-    from gateway.assembly import key_store
-    from gateway.cli import acting, key_events, rotation
-    from gateway.cli.key_table import Use
-    from gateway.cli.reload import take_over_where_running
-    from gateway.stages.signing import OWN
+    from gateway.administration.requests import actors
+    from gateway.administration.site import keys as site_keys
 
-    use, because_of = Use(kind), acting.decision(reason)
-    store = key_store(settings.home.keyrings)
-    if rotation.until_of(settings, use) is None and not dry_run and (left := rotation.sweep(settings, store)):
+    use, because_of = site_keys.Use(kind), actors.decision(reason)
+    if not dry_run and (left := site_keys.sweep(settings, use)):
         output.say(f"An earlier command was broken off; what it left is deleted: {', '.join(left)}.")
         return
-    old = rotation.old_fingerprint(settings, use)
-    if not at_once:
-        _require_spare(settings, use)
+    old = site_keys.spare_key(settings, use, at_once=at_once)
     if dry_run:
         output.say(f"Would delete the old {use} key {old}. What is sealed to it could not be opened any more.")
         return
-    rotation.retire(settings, use)
-    take_over_where_running(settings.home)
-    rotation.sweep(settings_of(ctx), store)
-    with acting.stage_context(ctx) as context:
-        key_events.ended(context, "key.retired", OWN, old, because_of)
+    retired = site_keys.retire(settings, log_of(settings), use, because_of, old)
+    say_taken_over(retired.taken)
     output.say(f"The old {use} key {old} is deleted.")
 
 
@@ -258,54 +221,17 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
     """
     settings = settings_of(ctx)
     require_all_rights(settings)
-    from gateway.assembly import key_store
-    from gateway.cli import acting, key_events, rotation
-    from gateway.cli.key_table import Use
-    from gateway.cli.reload import take_over_where_running
-    from gateway.stages.signing import OWN
+    from gateway.administration.requests import actors
+    from gateway.administration.site import keys as site_keys
 
-    use, because_of = Use(kind), acting.decision(reason)
-    if old and use is not Use.OPENPGP:
-        raise NotFound(f"An old {use} key is not revoked but retired: `gateway keys retire --{use} --now`.")
+    use, because_of = site_keys.Use(kind), actors.decision(reason)
+    which = site_keys.key_to_revoke(settings, use, old=old)
     if dry_run:
-        which = rotation.old_fingerprint(settings, use) if old else f"current {use} key"
         output.say(f"Would revoke the {which}{'' if old else ', and make a new one'}.")
         return
-    store, now = key_store(settings.home.keyrings), time.time()
-    if old:
-        lost = rotation.old_fingerprint(settings, use)
-        rotation.revoke_old(settings, store, now)
-    else:
-        changed = rotation.revoke(settings, use, store, now, key_days)
-        lost = changed.old
-    with acting.stage_context(ctx) as context:
-        key_events.ended(context, "key.revoked", OWN, lost, because_of)
-        if not old:
-            key_events.changed(context, "key.rotated", changed, because_of)
-            output.say(f"The new {use} key: {changed.fingerprint}")
-    output.say(f"The {use} key {lost} is revoked.")
-    take_over_where_running(settings.home, regardless=use is Use.OPENPGP)
-    if use is not Use.OPENPGP:
-        rotation.sweep(settings_of(ctx), store)
+    revoked = site_keys.revoke(settings, log_of(settings), use, because_of, key_days=key_days, old=old)
+    if revoked.changed is not None:
+        output.say(f"The new {use} key: {revoked.changed.fingerprint}")
+    output.say(f"The {use} key {revoked.fingerprint} is revoked.")
+    say_taken_over(site_keys.finish_revocation(settings, use))
     output.say("Next: call every partner, send the new card (`gateway card`), and let them confirm its fingerprint.")
-
-
-def _require_spare(settings: Settings, use: str) -> None:
-    """KeyStillNeeded where the old key may be needed yet."""
-    from gateway.cli import reading, rotation
-    from gateway.cli.key_table import Use
-    from gateway.stages.signing import confirmed_since, unconfirmed
-
-    now, until = time.time(), rotation.until_of(settings, Use(use))
-    if until is not None and now < until.timestamp():
-        raise KeyStillNeeded(f"Partners accept the old key until {until:%Y-%m-%d %H:%M} UTC.")
-    if use != Use.OPENPGP:
-        return
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        waiting, since = unconfirmed(connection, settings), confirmed_since(connection, settings)
-    if since is None:
-        raise KeyStillNeeded(f"Not known to know the new key: {', '.join(waiting)}.")
-    longest = max(flow.expires_hours for flow in settings.flows.values()) * 3600
-    if now < since + longest:
-        days = (since + longest - now) / _DAY
-        raise KeyStillNeeded(f"What was sealed to the old key may be underway for {days:.0f} more days.")

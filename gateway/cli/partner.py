@@ -1,27 +1,32 @@
-"""`gateway partner add`, `list` and `test`."""
+"""`gateway partner add`, `revoke`, `list` and `test`."""
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from gateway.cli import output
-from gateway.cli.acting import reason_option
-from gateway.cli.site import partner_of, require_all_rights, settings_of, share_out, stopped_fault
-from gateway.cli.words import within
-from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card, parse, signed_text
+from gateway.administration.site.settings import partner_of, require_all_rights, stopped_fault
+from gateway.administration.views.partners import PartnerView
+from gateway.administration.views.partners import partners as list_all
+from gateway.administration.views.words import within
+from gateway.cli import output, tables
+from gateway.cli.site import log_of, reason_option, say_taken_over, settings_of
+from gateway.cli.tables import Column
+from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card
 from gateway.errors import CardRefused, GatewayError, UsageWrong
-from gateway.preflight import load
 
 if TYPE_CHECKING:
-    from gateway.cli.introduction import Link
-    from gateway.settings.model import Partner, Settings
+    from gateway.administration.site.introduction import Link
+    from gateway.administration.views.records import LaneAlarm
+    from gateway.settings.model import Settings
+
+_COLUMNS: Final = tuple(map(Column, ("CODE", "NAME", "LINK", "TO IT", "FROM IT", "FINGERPRINT")))
 
 
 @click.group()
@@ -77,45 +82,37 @@ def add(
     """
     settings = settings_of(ctx)
     require_all_rights(settings)
-    data = _read(card)
-    offered = parse(data)
-    from gateway.assembly import key_store  # noqa: PLC0415  # slow to import
-    from gateway.cli import authorities, introduction, key_events, succession  # noqa: PLC0415  # slow to import
-    from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
+    data, now = _read(card), time.time()
+    from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.introduction import PartnerOptions  # noqa: PLC0415  # slow to import
 
-    keys, now = key_store(settings.home.keyrings), time.time()
-    before = introduction.known(offered, settings)
-    if before is None:  # what was taken once is not asked about again
-        authorities.require_listed(settings.authorities, offered.site, unlisted=unlisted)
-        authorities.require_another(settings, offered.site)
-    authorities.warn_of_successor(settings.authorities, offered.site)
-    introduction.believable(offered, settings, keys, now)
-    confirmed = None if fingerprint is None else introduction.normal_fingerprint(fingerprint)
-    if confirmed is not None and confirmed != offered.fingerprint:
-        raise CardRefused("The card's fingerprint is not the one that was confirmed: this may be somebody else's card.")
-    wishes = introduction.PartnerOptions(
+    offered = partners.open_card(settings, data, now, unlisted=unlisted)
+    if offered.warning is not None:
+        output.say(f"warning: {offered.warning}")
+    options = PartnerOptions(
         link=cast("Link | None", link),
         flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
         os_account=os_account,
     )
-    vouched = succession.vouched(offered, signed_text(data), before, keys, now, confirmed=confirmed is not None)
-    overlaps = succession.overlaps(offered, before, keys, now, trusted=vouched.card, days=overlap)
-    chosen = introduction.introduce(offered, settings, wishes, overlaps)
-    new = chosen.partner
-    _show_change(before, new)
-    if before is not None and vouched.by_partner:
-        output.say(f"The card is signed by the key of {before.code} that is pinned here; nobody needs to confirm it.")
-    elif confirmed is None:
-        _confirm(offered, from_stdin=card == "-")
-    introduction.keep(offered, new, settings, keys, overlaps)
-    key_events.introduced(ctx, before, new)
-    share_out(settings.home)
-    outgoing, incoming = flows_of(settings, new)
-    output.say(f"Partner {new.code} ({new.name}) is {'updated' if before else 'added'}, link {new.link}.")
-    output.say(f"Why this link: {chosen.why}")
-    output.say(f"Files to it: {', '.join(outgoing) or 'none'}. Files from it: {', '.join(incoming) or 'none'}.")
+    proposal = partners.propose(settings, offered, options, now, fingerprint=fingerprint, overlap=overlap)
+    _show_change(proposal.change, offered.card.site)
+    if proposal.is_signed_by_partner:
+        output.say(
+            f"The card is signed by the key of {offered.card.site} that is pinned here; nobody needs to confirm it."
+        )
+    elif not proposal.confirmed:
+        _confirm(offered.card, from_stdin=card == "-")
+    done = partners.introduce(settings, log_of(settings), proposal)
+    new = done.partner
+    output.say(f"Partner {new.code} ({new.name}) is {'updated' if offered.before else 'added'}, link {new.link}.")
+    output.say(f"Why this link: {proposal.chosen.why}")
+    output.say(
+        f"Files to it: {', '.join(done.flows_out) or 'none'}. Files from it: {', '.join(done.flows_in) or 'none'}."
+    )
     output.say("A gateway that runs takes it over at `gateway reload`.")
-    _say_stopped(load(settings.home), new.code)
+    if new.code in done.stopped:
+        raise stopped_fault(done.stopped[new.code])
+    _say_stopped({code: tuple(map(str, stopped.faults)) for code, stopped in done.stopped.items()})
 
 
 @partner.command()
@@ -139,24 +136,16 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
       gateway --home /srv/gateway partner revoke E09000030 --reason "laptop stolen, their incident 12"
     """
     settings = settings_of(ctx)
-    from gateway.cli import acting, key_events, succession  # noqa: PLC0415  # slow to import
-    from gateway.cli.reload import take_over_where_running  # noqa: PLC0415  # slow to import
-    from gateway.settings.write import write_partner  # noqa: PLC0415  # slow to import
+    from gateway.administration.requests import actors  # noqa: PLC0415  # slow to import
+    from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
 
-    because_of = acting.decision(reason)
-    # A key is revoked for a partner that is stopped too, as long as its file can be read.
-    stopped = settings.stopped.get(code)
-    known = stopped.partner if stopped and stopped.partner else partner_of(settings, code)
-    lost = succession.named_key(known, fingerprint)
-    new = succession.without(known, lost)
+    because_of = actors.decision(reason)
+    key = partners.key_to_revoke(settings, code, fingerprint)
     if dry_run:
-        _show_change(known, new)
+        _show_change(key.change, code)
         return
-    with acting.stage_context(ctx) as place:
-        key_events.lost(place, known, lost, because_of)
-    write_partner(settings.home, new)
-    take_over_where_running(settings.home, regardless=code in settings.partners)
-    output.say(f"The key {lost} of {code} is trusted no more.")
+    say_taken_over(partners.revoke(settings, log_of(settings), key, because_of))
+    output.say(f"The key {key.fingerprint} of {code} is trusted no more.")
     output.say("Next: their new card, its fingerprint by telephone, `gateway partner add`, then `gateway release`.")
 
 
@@ -170,56 +159,28 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway partner list --json
     """
-    settings = settings_of(ctx)
-    from gateway.flows.catalog import flows_of  # noqa: PLC0415  # slow to import
-
-    rows: list[dict[str, object]] = []
-    read = {code: stopped.partner for code, stopped in settings.stopped.items() if stopped.partner is not None}
-    for code, each in sorted({**settings.partners, **read}.items()):
-        outgoing, incoming = flows_of(settings, each)
-        rows.append(
-            {
-                "code": code,
-                "name": each.name,
-                "kind": each.kind.value,
-                "link": each.link,
-                "envelope": each.envelope,
-                "fingerprint": each.fingerprint,
-                "flows_out": list(outgoing),
-                "flows_in": list(incoming),
-                "endpoint": each.endpoint.model_dump(exclude={"host_key"}) if each.endpoint else None,
-                "faults": [str(fault) for fault in settings.stopped[code].faults] if code in settings.stopped else [],
-            }
-        )
-    unread = {
-        code: [str(fault) for fault in each.faults] for code, each in settings.stopped.items() if code not in read
-    }
-    unknown = dict.fromkeys(("name", "kind", "link", "envelope", "fingerprint", "endpoint"))
-    rows += [
-        {"code": code, **unknown, "flows_out": [], "flows_in": [], "faults": faults} for code, faults in unread.items()
-    ]
+    found = list_all(settings_of(ctx))
     if as_json:
-        output.show_json(rows)
-    elif not rows:
-        output.say("No partners yet: `gateway partner add CARD` introduces one.")
+        output.show_json(found)
+        return
+    if found:
+        tables.show(_COLUMNS, [_cells(each) for each in found])
     else:
-        output.show_table(
-            ("CODE", "NAME", "LINK", "TO IT", "FROM IT", "FINGERPRINT"),
-            [
-                (
-                    str(row["code"]),
-                    str(row["name"] or ""),
-                    "stopped" if row["faults"] else str(row["link"]),
-                    ",".join(cast("list[str]", row["flows_out"])) or "-",
-                    ",".join(cast("list[str]", row["flows_in"])) or "-",
-                    output.in_fours(str(row["fingerprint"] or "")),
-                )
-                for row in rows
-            ],
-        )
-    for row in rows if not as_json else ():
-        for fault in cast("list[str]", row["faults"]):
-            output.say(f"{row['code']} is stopped: {fault}")
+        output.say("No partners yet: `gateway partner add CARD` introduces one.")
+    for each in found:
+        for fault in each.faults:
+            output.say(f"{each.code} is stopped: {fault}")
+
+
+def _cells(each: PartnerView) -> tuple[str, ...]:
+    return (
+        each.code,
+        each.name or "",
+        "stopped" if each.faults else str(each.link),
+        ",".join(each.flows_out) or "-",
+        ",".join(each.flows_in) or "-",
+        output.in_fours(each.fingerprint or ""),
+    )
 
 
 @partner.command()
@@ -240,28 +201,25 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     known = partner_of(settings, code)
-    from gateway.cli.trials import try_link  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.link_check import try_link  # noqa: PLC0415  # slow to import
 
-    report, alarm = try_link(settings, known), _alarm(settings, known)
+    report, alarm = try_link(settings, known), _alarm(settings, code)
     if as_json:
         output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
     else:
-        output.show_table(
-            ("WHAT", "FOUND"),
-            [
-                ("server", report.server_version),
-                ("host key", f"{report.host_key}, the pinned one"),
-                ("cipher", report.cipher),
-                ("logging in", f"{report.connect_seconds:.2f} s"),
-                ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
-                ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
-                ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
-                *(
-                    (step.name, f"{step.outcome}: {step.reason}" if step.reason else step.outcome)
-                    for step in report.steps
-                ),
-            ],
-        )
+        rows = [
+            ("server", report.server_version),
+            ("host key", f"{report.host_key}, the pinned one"),
+            ("cipher", report.cipher),
+            ("logging in", f"{report.connect_seconds:.2f} s"),
+            ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
+            ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
+            ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
+        ]
+        rows += [
+            (step.name, f"{step.outcome}: {step.reason}" if step.reason else str(step.outcome)) for step in report.steps
+        ]
+        tables.show((Column("WHAT"), Column("FOUND")), rows)
     failed, left = report.failed, report.left_behind
     if failed is not None:
         output.say(f"The link is there, but {report.verdict}.")
@@ -269,28 +227,25 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     if left is not None:
         output.say(f"{within(left.reason)}. {left.remedy}")
     if alarm is not None:
-        known_already = failed is not None and failed.code == alarm["code"]
-        output.say(f"{alarm['words']}." + ("" if known_already else f" {alarm['remedy']}"))
+        known_already = failed is not None and failed.code == alarm.code
+        output.say(f"{alarm.words}." + ("" if known_already else f" {alarm.remedy}"))
     if not report.usable or alarm is not None:
         ctx.exit(69)
 
 
-def _say_stopped(settings: Settings, added: str) -> None:
-    """Name the other partners that the gateway will not work with; a fault of this one is an error."""
-    if added in settings.stopped:
-        raise stopped_fault(settings.stopped[added])
-    for code, stopped in settings.stopped.items():
-        for fault in stopped.faults:
+def _say_stopped(stopped: Mapping[str, Sequence[str]]) -> None:
+    """Name the other partners that the gateway will not work with."""
+    for code, faults in stopped.items():
+        for fault in faults:
             output.say(f"Partner {code} is stopped: {fault}")
 
 
-def _alarm(settings: Settings, known: Partner) -> dict[str, Any] | None:
+def _alarm(settings: Settings, code: str) -> LaneAlarm | None:
     """What keeps failing in the lane to the partner, whatever the trial shows."""
-    from gateway.cli import reading  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.link_check import lane_alarm  # noqa: PLC0415  # slow to import
 
     try:
-        with reading.opened(settings) as ledger, ledger.read() as connection:
-            return reading.trouble(connection, known.code, settings.link.alarm_failures)
+        return lane_alarm(settings, code)
     except GatewayError as error:
         output.say(f"What the lane did so far is not known: {error.reason}")
         return None
@@ -307,15 +262,10 @@ def _read(card: str) -> bytes:
         raise UsageWrong(f"The card {card} cannot be read: {error.strerror}.") from error
 
 
-def _show_change(before: Partner | None, new: Partner) -> None:
-    """What re-adding a partner changes in its file, as a diff on stderr."""
-    if before is None:
-        return
-    from gateway.settings.write import render_partner  # noqa: PLC0415  # after the settings it is there anyway
-
-    old, now = (render_partner(each).splitlines() for each in (before, new))
-    change = list(difflib.unified_diff(old, now, "before", "now", n=0, lineterm=""))
-    output.say("\n".join(change) if change else f"The card changes nothing about partner {new.code}.")
+def _show_change(change: Sequence[str] | None, code: str) -> None:
+    """What changes in a partner's file, as a diff on stderr; nothing for a new partner."""
+    if change is not None:
+        output.say("\n".join(change) if change else f"The card changes nothing about partner {code}.")
 
 
 def _confirm(card: Card, *, from_stdin: bool) -> None:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Row, update
 
 from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
-from gateway.errors import GatewayError, HeldByPerson, NotFound, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
+from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
 from gateway.ledger.queries import records
+from gateway.ledger.queries.by_id import find, kept_file, quarantined
 from gateway.ledger.store import TABLES, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS
-from gateway.settings.home import Home
+from gateway.ledger.tables import CONSIGNMENTS, QUARANTINE, RECEIPTS
 from gateway.stages.attempts import try_again
 from gateway.stages.context import StageContext
-
-"""The code of a transfer that a person gave back."""
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
@@ -45,18 +42,6 @@ class Decided:
     identity: str
     partner: str
     state: str
-
-
-def find(
-    connection: Connection, prefix: str, kinds: tuple[str, ...] = ("transfer", "consignment")
-) -> tuple[str, Row[Any]]:
-    """The one transfer or consignment whose id starts with `prefix`, and its kind."""
-    found = [(kind, row) for kind in kinds for row in records.matching(connection, TABLES[kind], prefix) if prefix]
-    if not found:
-        raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
-    if len(found) > 1:
-        raise NotFound(f"more than one id starts with {prefix[:40]!r}: give more of it")
-    return found[0]
 
 
 def hold(context: StageContext, identity: str, decision: Decision) -> Decided:
@@ -133,22 +118,6 @@ def retry(context: StageContext, identity: str, decision: Decision) -> Decided:
         if not transaction.lane(row.partner)["held"]:
             transaction.set_lane(row.partner, due=0.0)
         return Decided(kind, row.id, row.partner, row.state)
-
-
-def quarantined(connection: Connection, identity: str) -> Row[Any]:
-    """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too."""
-    rows = records.quarantined(connection, discarded=True)
-    found = [row for row in rows if identity and row.id.startswith(identity)]
-    found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
-    if len(found) != 1:
-        many = "no quarantined file has" if not found else f"{len(found)} quarantined files have"
-        raise NotFound(f"{many} an id that starts with {identity[:40]!r}")
-    return found[0]
-
-
-def kept_file(home: Home, row: Row[Any]) -> Path:
-    """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
-    return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
 def discard(context: StageContext, identity: str, decision: Decision) -> Row[Any]:

@@ -32,6 +32,7 @@ from gateway.errors import (
     UsageWrong,
 )
 from gateway.ledger.queries import records
+from gateway.ledger.queries.by_id import find
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.settings.model import SiteKind
@@ -41,7 +42,6 @@ from gateway.spool.names import beside, safe_name
 from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import find
 from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.outbound.admit import record_admitted

@@ -18,7 +18,7 @@ from gateway.sample.extract import ExtractSampler
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.settings.resources import resource
-from gateway.stages.signing import unconfirmed
+from gateway.ledger.queries.keys import unconfirmed
 from gateway.transport.keys import read_public_key
 from tests.acceptance.sites import Site, claim, two_sites, wait_until
 

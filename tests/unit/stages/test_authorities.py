@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from gateway.domain.states import Direction
 from gateway.errors import UsageWrong
-from gateway.flows.catalog import routes
+from gateway.flows.routes import routes
 from gateway.ledger.queries import records
 from gateway.settings.authorities import extended
 from gateway.settings.model import Partner

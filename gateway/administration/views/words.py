@@ -53,6 +53,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
+
 
 def describe(event: str, detail: Mapping[str, Any]) -> str:
     """An event as a sentence without a full stop: what happened, by whom, and why."""
@@ -86,3 +88,13 @@ def with_code(reason: str | None, code: str | None) -> str:
     """A reason with its code behind it, once: a finding's line ends in its code already."""
     text = reason or ""
     return text if code is None or text.endswith(f"[{code}]") else f"{text} [{code}]".lstrip()
+
+
+def bytes_of(size: int) -> str:
+    """A size as people read it, in powers of 1000."""
+    value = float(size)
+    for unit in _UNITS[:-1]:
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} {_UNITS[-1]}"
