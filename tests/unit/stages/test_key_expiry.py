@@ -14,9 +14,9 @@ import pytest
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import PartnerKeyUnusable
 from gateway.ledger.queries import records
+from gateway.ledger.queries.keys import stage_of
 from gateway.settings.model import KeySettings
 from gateway.stages.context import StageContext
-from gateway.ledger.queries.keys import stage_of
 from gateway.stages.signing import note_use
 from gateway.stages.timers.key_expiry import KeyExpiry
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
