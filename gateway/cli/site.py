@@ -90,3 +90,9 @@ def say_taken_over(done: TakeOver) -> None:
             output.say("The gateway does not run: it takes the change over when it starts.")
         case TakenOver.AT_ONCE:
             output.say("The gateway that runs has taken the change over.")
+
+
+def say_change(change: Sequence[str] | None, code: str) -> None:
+    """What changes in a partner's file, as a diff on stderr; nothing for a new partner."""
+    if change is not None:
+        output.say("\n".join(change) if change else f"The card changes nothing about partner {code}.")
