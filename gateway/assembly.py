@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import ServerFailed
-from gateway.flows.catalog import FLOWS, routes
+from gateway.flows.catalog import FLOWS
+from gateway.flows.routes import routes
 from gateway.ledger.units import Transfer
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
