@@ -38,32 +38,27 @@ class Column:
 
 def show(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """The rows on stdout. A cell that is the name of a state gets its colour."""
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    room = _room()
     shown = [number for number, column in enumerate(columns) if room is None or room >= _ROOMY or not column.wide]
     chosen = [columns[number] for number in shown]
     cells = [[_printable(row[number]) for number in shown] for row in rows]
     widths = [max(map(_width, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(chosen)]
     if room is not None:
         widths = _fitted(chosen, widths, room)
-    click.echo(
-        _line(
-            [click.style(_padded(each.name, each, size), bold=True) for each, size in zip(chosen, widths, strict=True)]
-        )
-    )
+    click.echo(_line([_cell(each.name, each, size, bold=True) for each, size in zip(chosen, widths, strict=True)]))
     for row in cells:
-        click.echo(
-            _line(
-                [
-                    _coloured(text, _padded(text, each, size))
-                    for text, each, size in zip(row, chosen, widths, strict=True)
-                ]
-            )
-        )
+        shaped = zip(row, chosen, widths, strict=True)
+        click.echo(_line([_cell(text, each, size, colour=_COLOURS.get(text)) for text, each, size in shaped]))
 
 
 def brief(moment: str | None) -> str:
     """An RFC 3339 time as tables show it, UTC to the second."""
     return "" if moment is None else f"{moment[:10]} {moment[11:19]}"
+
+
+def _room() -> int | None:
+    """How many columns the terminal has; None where stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _fitted(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
@@ -77,18 +72,15 @@ def _fitted(columns: Sequence[Column], widths: Sequence[int], room: int) -> list
     return fitted
 
 
-def _padded(text: str, column: Column, width: int) -> str:
+def _cell(text: str, column: Column, width: int, colour: str | None = None, *, bold: bool = False) -> str:
     """The text, cut or filled up to the width."""
     if _width(text) > width:
         while _width(text) > width - 1:
             text = text[:-1]
         text += "…"
     space = " " * (width - _width(text))
-    return space + text if column.right else text + space
-
-
-def _coloured(text: str, shown: str) -> str:
-    return click.style(shown, fg=_COLOURS[text]) if text in _COLOURS else shown
+    styled = click.style(text, fg=colour, bold=True if bold else None) if bold or colour else text
+    return space + styled if column.right else styled + space
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -69,11 +69,11 @@ class Submitting:
         with permitted():
             if shutil.disk_usage(home.vault).free < needed:
                 raise DiskFull(f"{needed} bytes are needed to take these files in")
-            with SubmittedCopies(home.submitted, context.new_id()) as draft:
-                copied = [draft.copy(submission, context.new_id()) for submission in submissions]
-                draft.commit()
+            with SubmittedCopies(home.submitted, context.new_id()) as copies:
+                copied = [copies.copy(submission, context.new_id()) for submission in submissions]
+                copies.commit()
                 with context.ledger.write() as transaction:
-                    draft.move_in(home.custody)
+                    copies.move_in(home.custody)
                     record_admitted(
                         context,
                         transaction,

@@ -33,7 +33,7 @@ from gateway.storage.durable import sync_directory
 from gateway.transport.keys import make_key_pair
 
 FIRST_PORT: Final = 2222
-_DRAFT: Final = ".init-"
+_PREFIX: Final = ".init-"
 _UNSERVABLE: Final = re.compile(r"[\x00-\x20\x7f\"'\\%]")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
@@ -65,9 +65,9 @@ def create_site(target: Path, spec: SiteSpec) -> CreatedSite:
         raise UsageWrong(f"HOME must be a path without {unservable[0]!r}: OpenSSH cannot serve one.")
     with _disk_errors(target):
         inside = _is_empty_directory(target)
-        with _draft_beside(target, inside=inside) as draft:
-            fingerprint = _build(Home(draft), spec)
-            _move_in(draft, target, inside=inside)
+        with _private_directory(target, inside=inside) as made:
+            fingerprint = _build(Home(made), spec)
+            _move_in(made, target, inside=inside)
     share_out(Home(target))
     return CreatedSite(Home(target), fingerprint)
 
@@ -92,7 +92,7 @@ def free_port(host: str, first: int = FIRST_PORT) -> int:
 
 
 def _build(home: Home, spec: SiteSpec) -> str:
-    """Everything of a site in the draft; the fingerprint of its key."""
+    """Everything of a site that is being made; the fingerprint of its key."""
     make(site_directories(home))
     shutil.copyfile(resource("spool") / "README.md", home.spool / "README.md")
     (home.spool / "README.md").chmod(0o644)
@@ -136,7 +136,7 @@ def _is_empty_directory(target: Path) -> bool:
     if (target / "config" / "gateway.toml").exists():
         raise UsageWrong(f"There is a site in {target} already; it stays as it is.")
     entries = sorted(path.name for path in target.iterdir())
-    if any(not name.startswith(_DRAFT) for name in entries):
+    if any(not name.startswith(_PREFIX) for name in entries):
         raise UsageWrong(f"{target} is not empty (it holds {entries[0]!r}): choose a new directory.")
     for name in entries:
         shutil.rmtree(target / name)
@@ -144,26 +144,26 @@ def _is_empty_directory(target: Path) -> bool:
 
 
 @contextmanager
-def _draft_beside(target: Path, *, inside: bool) -> Iterator[Path]:
+def _private_directory(target: Path, *, inside: bool) -> Iterator[Path]:
     """A private directory on the same file system as HOME; gone afterwards, unless it became HOME."""
     where = target if inside else target.parent
     where.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=where))
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
     try:
-        yield draft
+        yield made
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
-def _move_in(draft: Path, target: Path, *, inside: bool) -> None:
-    """Give the draft its name. In an existing HOME, the configuration comes last: it makes a directory a site."""
+def _move_in(made: Path, target: Path, *, inside: bool) -> None:
+    """Give what was made its name. In an existing HOME, the configuration comes last: it makes a directory a site."""
     if inside:
-        for path in sorted(draft.iterdir(), key=lambda path: path.name == "config"):
+        for path in sorted(made.iterdir(), key=lambda path: path.name == "config"):
             path.rename(target / path.name)
         sync_directory(target)
     else:
-        draft.chmod(0o711)
-        draft.rename(target)
+        made.chmod(0o711)
+        made.rename(target)
         sync_directory(target.parent)
 
 
