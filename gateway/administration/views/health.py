@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+from gateway.administration.views.needs import needs_of
 from gateway.administration.views.records import LaneAlarm, TransferView, moment, transfer, trouble
 from gateway.administration.views.waiting import Waiting
 from gateway.domain.calendar import day_of
@@ -26,9 +26,6 @@ from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Lane, Receipt
 from gateway.settings.model import Settings, SiteKind, Stopped
-
-_SHOWN: Final = 10
-"""So many overdue enquiries are named one by one among what needs a person."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         faults=_faults(settings, connection, now),
         disk=machine.disk,
     )
-    needs = tuple(_needs(found, machine.late_ending))
+    needs = tuple(needs_of(found, machine.late_ending))
     return replace(found, healthy=not needs, needs=needs)
 
 
@@ -266,46 +263,3 @@ def _enquiries(settings: Settings, connection: Connection, now: float) -> Enquir
 def _faults(settings: Settings, connection: Connection, now: float) -> BoardHealth:
     board = known_faults.shown_board(connection, own=settings.site.kind is SiteKind.DWP, now=now)
     return BoardHealth(board.issue, tuple(OpenFault(fault.id, fault.what) for fault in board.open))
-
-
-def _needs(health: Health, late_ending: str) -> Iterator[str]:
-    """Whatever does not go on without a person, a sentence each."""
-    for partner in health.stopped:
-        for fault in partner.faults:
-            yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"
-    for code in health.not_reloaded:
-        yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
-    yield from _missing_roles(health)
-    for lane in health.lanes:
-        if lane.state == "held":
-            yield f"the lane to {lane.partner} is held: {lane.reason}; `gateway release {lane.partner}`"
-        elif lane.alarm is not None:
-            yield f"{lane.alarm.words}; `gateway partner test {lane.partner}`"
-    if number := len(health.held):
-        yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
-    if number := health.written_late or 0:
-        yield f"{number} written to after they were taken: spool/returned has each, with NAME{late_ending}"
-    if number := health.quarantined:
-        yield f"{number} locked away: `gateway quarantine list`"
-    for key in health.keys:
-        whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
-        when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"
-        yield f"{whose} {key.fingerprint[-16:]} {when}, on {key.due[:10]}: {key.meaning}"
-    late = health.enquiries.overdue
-    for each in late[:_SHOWN]:
-        yield f"{each.says}; `gateway enquiries --outstanding`"
-    if len(late) > _SHOWN:
-        yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
-    if health.disk.free_bytes < health.disk.needed_bytes:
-        yield "the disk is nearly full: nothing is taken in"
-
-
-def _missing_roles(health: Health) -> Iterator[str]:
-    roles = [name for name in health.processes if name != "gateway"]
-    missing = [name for name in roles if health.processes[name] is None]
-    if missing and health.due:
-        yield f"{health.due} units of work are due, and {', '.join(missing)} does not run: `gateway run`"
-    elif missing and health.processes["gateway"] is not None:
-        yield f"{', '.join(missing)} does not run, although the gateway does: it starts, or its log says why not"
-    elif missing and len(missing) < len(roles):
-        yield f"{', '.join(missing)} does not run, although the other roles do"
