@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import ServerFailed
-from gateway.flows.catalog import FLOWS, routes
-from gateway.ledger.units import Transfer
+from gateway.flows.catalog import FLOWS
+from gateway.flows.routes import routes
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.archive.packing import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
+    from gateway.ledger.units import Transfer
     from gateway.logs import Logger
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
@@ -46,7 +47,7 @@ def import_engines() -> None:
     from gateway.spool import back_office_answers, intake  # noqa: F401
     from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
     from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
-    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401  # noqa: F401
+    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401
     from gateway.transport import folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
     from gateway.validation.sandbox import pool  # noqa: F401

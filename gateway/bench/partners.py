@@ -23,7 +23,7 @@ from gateway.bench.files import DWP, claims_for
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, Outcome, quantile
 from gateway.demo.sites import DemoSite, make_sites, start, stop, wait_until_ready
-from gateway.flows.catalog import permitted
+from gateway.flows.routes import permitted
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.home import Home
 from gateway.settings.model import EndpointSettings, Partner, SiteKind

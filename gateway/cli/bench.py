@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import click
 
-from gateway.cli import output
+from gateway.cli import output, tables
+from gateway.cli.tables import Column
 from gateway.errors import UsageWrong
 
-if TYPE_CHECKING:
-    from gateway.bench.outcome import Outcome
+_COLUMNS: Final = (Column("WORKLOAD"), Column("WHAT"))
 
 
 @click.command()
@@ -56,12 +53,13 @@ def bench(
       gateway bench --workload claims --json
       gateway bench --out docs/measured
     """
-    from gateway.bench.report import tables  # noqa: PLC0415 - as above
+    from gateway.bench.kept import keep, machine  # noqa: PLC0415 - as above
+    from gateway.bench.report import tables as report_of  # noqa: PLC0415 - as above
     from gateway.bench.workloads import WORKLOADS  # noqa: PLC0415 - as above
     from gateway.linux.process import adopt_orphans  # noqa: PLC0415 - slow to import
 
     if list_only:
-        output.show_table(("WORKLOAD", "WHAT"), [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
+        tables.show(_COLUMNS, [(name, work.__doc__ or "") for name, work in WORKLOADS.items()])
         return
     for name in wanted:
         if name not in WORKLOADS:
@@ -74,13 +72,13 @@ def bench(
         for name in wanted or WORKLOADS:
             output.say(f"{name}: {WORKLOADS[name].__doc__}")
             outcomes.append(WORKLOADS[name](ground))
-    data = {"machine": _machine(), "outcomes": [outcome.as_data() | {"quick": quick} for outcome in outcomes]}
+    data = {"machine": machine(), "outcomes": [outcome.as_data() | {"quick": quick} for outcome in outcomes]}
     if out is not None:
-        _write(out, data, outcomes)
+        keep(out, data, outcomes)
     if as_json:
         output.show_json(data)
     else:
-        click.echo(tables(outcomes))
+        click.echo(report_of(outcomes))
     ctx.exit(0)
 
 
@@ -98,36 +96,3 @@ def _ground(root: Path, stack: ExitStack, *, quick: bool) -> Any:
     from gateway.bench.ground import Ground  # noqa: PLC0415 - as above
 
     return Ground(root, datetime.now(UTC).date(), int(time.time()) * 1000, quick, output.say, stack)
-
-
-def _machine() -> dict[str, Any]:
-    """What a reader has to know of the machine."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "system": " ".join((platform.system(), platform.release().partition("-")[0])),
-        "processors": os.cpu_count(),
-        "memory_bytes": memory,
-        "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
-        "rclone": shutil.which("rclone") is not None,
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _write(out: Path, data: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """The data, with what other runs measured of other workloads, and the plots for which there is something to draw."""
-    import orjson  # noqa: PLC0415 - only here
-
-    from gateway.bench import plot  # noqa: PLC0415 - as above
-
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / "measured.json"
-    before = orjson.loads(target.read_bytes())["outcomes"] if target.exists() else []
-    merged = {outcome["workload"]: outcome for outcome in (*before, *data["outcomes"])}
-    kept = data | {"outcomes": list(merged.values())}
-    target.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    for outcome in outcomes:
-        if outcome.workload == "counts":
-            (out / "throughput.svg").write_text(plot.throughput(outcome), encoding="utf-8")
-        if outcome.workload == "idle":
-            (out / "latency.svg").write_text(plot.latency(outcome), encoding="utf-8")

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.administration.access import reading
+from gateway.administration.views.calendar import MONTHS, CalendarEntry, require_calendar
+from gateway.administration.views.calendar import calendar as calendar_of
+from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.domain.calendar import Delivery, Entry, Month, Standing, account, day_of, first_expected
-from gateway.domain.extract_name import FLOW as EXTRACT
+from gateway.domain.calendar import Month, Standing
 from gateway.errors import UsageWrong
-from gateway.flows.catalog import routes
-from gateway.ledger.queries import events, extracts, lanes
-from gateway.settings.model import Settings, SiteKind
-from gateway.stages.timers.extract_calendar import EXPECTED, expected_from
 
 _COLUMNS: Final = (
     Column("MONTH"),
@@ -31,11 +28,10 @@ _COLUMNS: Final = (
     Column("SENT AGAIN", right=True),
     Column("TRANSFER THAT COUNTS", wide=True),
 )
-_MONTHS: Final = 3
 
 
 @click.command()
-@click.option("--month", metavar="YYYY-MM", help=f"Only this month.  [default: the last {_MONTHS}]")
+@click.option("--month", metavar="YYYY-MM", help=f"Only this month.  [default: the last {MONTHS}]")
 @click.option("--partner", metavar="CODE", help="Only this authority.")
 @output.as_json
 @click.pass_context
@@ -52,18 +48,12 @@ def calendar(ctx: click.Context, month: str | None, partner: str | None, *, as_j
       gateway --home /srv/gateway calendar --month 2026-11
     """
     settings = settings_of(ctx)
-    if settings.site.kind is not SiteKind.DWP:
-        raise UsageWrong(
-            "The calendar is kept at DWP's site; here, `gateway transfers --flow extract` lists what went."
-        )
-    now = time.time()
-    until = Month.of(day_of(now)) if month is None else _month(month)
-    since = until
-    for _ in range(_MONTHS - 1 if month is None else 0):
-        since = since.before
-    entries = _entries(settings, now, since, until, partner)
+    require_calendar(settings)
+    wanted = None if month is None else _month(month)
+    with reading(settings) as connection:
+        entries = calendar_of(settings, connection, time.time(), wanted, partner)
     if as_json:
-        output.show_json([_data(entry) for entry in entries])
+        output.show_json(entries)
         return
     if entries:
         tables.show(_COLUMNS, [_cells(entry) for entry in entries])
@@ -80,56 +70,16 @@ def _month(text: str) -> Month:
         raise UsageWrong("--month takes a month such as 2026-11.") from error
 
 
-def _entries(settings: Settings, now: float, since: Month, until: Month, partner: str | None) -> list[Entry]:
-    days, today = settings.calendar.deadline_days, day_of(now)
-    sending = routes(settings).incoming.get(EXTRACT, frozenset())
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        partners = sorted({*sending, *lanes.known_partners(connection)})
-        said = events.events_about(connection, [EXPECTED], sorted(sending))
-        came = list(extracts.delivered(connection, partners, partial(settings.authorities.same, on=today)))
-    # Where the gateway has not run since the partner was added, it is expected from now on.
-    expected = {code: first_expected(today, days) for code in sending} | expected_from(said, days)
-    entries = account(expected, came, since=since, until=until, today=today, days=days)
-    return [entry for entry in entries if partner in (None, entry.partner)]
-
-
-def _data(entry: Entry) -> dict[str, Any]:
-    """One authority's month: `counts` is the extract that counts, `replaced` those before it, the oldest first."""
-    first = entry.own[0] if entry.own else None
-    return {
-        "partner": entry.partner,
-        "month": str(entry.month),
-        "reference_date": entry.month.reference_date.isoformat(),
-        "deadline": entry.deadline.isoformat(),
-        "standing": entry.standing.value,
-        "received": None if first is None else reading.moment(first.at),
-        "resubmitted": entry.resubmitted,
-        "counts": None if entry.counts is None else _delivery(entry.counts),
-        "replaced": [_delivery(delivery) for delivery in entry.replaced],
-        "of_other_authorities": [_delivery(delivery) for delivery in entry.others],
-    }
-
-
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "transfer": delivery.transfer,
-        "name": delivery.name,
-        "received": reading.moment(delivery.at),
-        "records": delivery.records,
-        "exceptions": reading.exceptions(delivery.exceptions),
-    }
-
-
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _cells(entry: CalendarEntry) -> tuple[str, ...]:
     counts = entry.counts
     return (
-        str(entry.month),
+        entry.month,
         entry.partner,
-        entry.standing.value,
-        entry.deadline.isoformat(),
-        tables.brief(reading.moment(entry.own[0].at)) if entry.own else "",
+        entry.standing,
+        entry.deadline,
+        tables.brief(entry.received),
         "" if counts is None or counts.records is None else str(counts.records),
-        "" if counts is None or counts.exceptions is None else str(counts.exceptions[0]),
+        "" if counts is None or counts.exceptions is None else str(counts.exceptions.count),
         str(len(entry.replaced)) if entry.resubmitted else "",
         "" if counts is None else counts.transfer,
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 
 import click
 
 from gateway.cli import output
 from gateway.cli.site import home_of
-from gateway.errors import ConfigurationInvalid, SiteMissing
-from gateway.settings.secrets import secrets_of
+from gateway.errors import ConfigurationInvalid
 
 
 @click.group()
@@ -32,11 +30,9 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
       gateway --home /srv/gateway config check
     """
     home = home_of(ctx)
-    if not home.gateway_toml.exists():
-        raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")
-    from gateway import preflight  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.doctor import configuration_faults  # noqa: PLC0415  # slow to import
 
-    faults = preflight.check(home, secrets_of(home, os.environ))
+    faults = configuration_faults(home)
     if as_json:
         output.show_json([asdict(fault) for fault in faults])
     elif faults:

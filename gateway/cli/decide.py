@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli import acting, output
-from gateway.cli.acting import reason_option
-from gateway.stages import decisions
-from gateway.stages.decisions import Decided
+from gateway.administration.requests import actors, decisions
+from gateway.administration.requests.decisions import Request
+from gateway.cli import output
+from gateway.cli.site import log_of, reason_option, settings_of
 
 
 @click.command()
@@ -24,9 +24,7 @@ def hold(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> No
     Example:
       gateway --home /srv/gateway hold 019ab5f0 --reason "claimant has withdrawn, waiting for the manager"
     """
-    because_of = acting.decision(reason)
-    with acting.stage_context(ctx) as context:
-        _tell(decisions.hold(context, identity, because_of), as_json=as_json)
+    _decide(decisions.hold, ctx, identity, reason, as_json=as_json)
 
 
 @click.command()
@@ -42,9 +40,7 @@ def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) ->
       gateway --home /srv/gateway release 019ab5f0 --reason "sent twice on purpose"
       gateway --home /srv/gateway release E09000030 --reason "new host key confirmed by telephone with J. Smith"
     """
-    because_of = acting.decision(reason)
-    with acting.stage_context(ctx) as context:
-        _tell(decisions.release(context, identity, because_of), as_json=as_json)
+    _decide(decisions.release, ctx, identity, reason, as_json=as_json)
 
 
 @click.command()
@@ -61,9 +57,7 @@ def retry(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> N
     Example:
       gateway --home /srv/gateway retry E09000030 --reason "the partner says its server is back"
     """
-    because_of = acting.decision(reason)
-    with acting.stage_context(ctx) as context:
-        _tell(decisions.retry(context, identity, because_of), as_json=as_json)
+    _decide(decisions.retry, ctx, identity, reason, as_json=as_json)
 
 
 @click.command("return")
@@ -80,12 +74,13 @@ def give_back(ctx: click.Context, identity: str, reason: str, *, as_json: bool) 
     Example:
       gateway --home /srv/gateway return 019ab5f0 --reason "this claim went last week"
     """
-    because_of = acting.decision(reason)
-    with acting.stage_context(ctx) as context:
-        _tell(decisions.return_to_operator(context, identity, because_of), as_json=as_json)
+    _decide(decisions.give_back, ctx, identity, reason, as_json=as_json)
 
 
-def _tell(decided: Decided, *, as_json: bool) -> None:
+def _decide(request: Request, ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+    because_of = actors.decision(reason)
+    settings = settings_of(ctx)
+    decided = request(settings, log_of(settings), identity, because_of)
     if as_json:
         data = {"kind": decided.kind, "id": decided.identity, "partner": decided.partner, "state": str(decided.state)}
         output.show_json(data)

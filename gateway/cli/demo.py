@@ -5,19 +5,33 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from gateway.cli import tables
+from gateway.cli.output import say
+from gateway.cli.tables import Column
+
 if TYPE_CHECKING:
+    from gateway.demo.performance import Performance
     from gateway.demo.play import Progress
-    from gateway.demo.sites import DemoSite
 
 _FAILED: Final = 70
+_FILES: Final = (
+    Column("FILE", gives_way=True),
+    Column("SCHEMA"),
+    Column("FROM"),
+    Column("TO"),
+    Column("SIZE", right=True),
+    Column("STATE"),
+    Column("SECONDS", right=True),
+    Column(""),
+)
+_RETURNED: Final = (Column("FILE"), Column("FLOW"), Column("TO"), Column("REASON", gives_way=True))
 
 
 @click.command()
@@ -46,31 +60,29 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
       gateway demo --dir /tmp/play      (the sites stay, running; the end says how to stop them)
     """
     from gateway.demo import sites as demo_sites  # noqa: PLC0415 - slow to import
+    from gateway.demo.performance import perform  # noqa: PLC0415 - as above
 
     with _place(directory) as root:
-        _say(f"making three sites in {root}")
+        say(f"making three sites in {root}")
         sites = demo_sites.make_sites(root)
         sites = demo_sites.start(sites)
         keep = False
         try:
             demo_sites.wait_until_ready(sites)
-            report = _play(sites, timeout)
+            done = perform(sites, timeout, _progress, say)
             keep = directory is not None
         finally:
             if not keep:
                 demo_sites.stop(sites)
-        report["audit"] = [_audit(site) for site in sites]
-        fine = all(result["as_expected"] for result in report["files"]) and all(a["ok"] for a in report["audit"])
-        report["ok"] = fine
         if as_json:
-            click.echo(json.dumps(report, indent=2))
+            click.echo(json.dumps(done.as_data(), indent=2))
         else:
-            _show(report)
+            _show(done)
         if directory is not None:
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
-            _say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
-            _say(f"To stop them: kill {' '.join(pids)}")
-    ctx.exit(0 if fine else _FAILED)
+            say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
+            say(f"To stop them: kill {' '.join(pids)}")
+    ctx.exit(0 if done.ok else _FAILED)
 
 
 @contextmanager
@@ -80,44 +92,6 @@ def _place(directory: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="gateway-demo-", ignore_cleanup_errors=True) as temporary:
         yield Path(temporary)
-
-
-def _play(sites: Sequence[DemoSite], timeout: float) -> dict[str, Any]:
-    from datetime import UTC, datetime  # noqa: PLC0415 - as above
-
-    from gateway.demo.enquiries import enquire  # noqa: PLC0415 - as above
-    from gateway.demo.loop import close_the_loop  # noqa: PLC0415 - as above
-    from gateway.demo.play import play  # noqa: PLC0415 - as above
-    from gateway.demo.script import acts  # noqa: PLC0415 - as above
-    from gateway.demo.sites import DWP, gateway  # noqa: PLC0415 - as above
-    from gateway.sample.catalog import samplers  # noqa: PLC0415 - as above
-
-    makers, today = samplers(), datetime.now(UTC).date()
-    script = list(acts(makers, today))
-    _say(f"dropping {len(script)} files")
-    started = time.monotonic()
-    with _progress(len(script)) as progress:
-        results = play(script, sites, progress, timeout)
-    _say("authorities answer referrals, all but a few, and one passes a claim on to the right one")
-    results += close_the_loop(makers, sites, today, timeout)
-    _say("sites ask each other and answer, and DWP publishes a known fault")
-    results += enquire(makers["laid"], sites, today, timeout)
-    dwp = next(site for site in sites if site.code == DWP)
-    return {
-        "files": [result.as_data() for result in results],
-        "seconds": round(time.monotonic() - started, 1),
-        "referrals": json.loads(gateway("referrals", "--json", home=dwp.home.root))["totals"],
-    }
-
-
-def _audit(site: DemoSite) -> dict[str, Any]:
-    from gateway.demo.sites import DemoFailed, gateway  # noqa: PLC0415 - as above
-
-    try:
-        said = json.loads(gateway("audit", "verify", "--json", home=site.home.root))
-    except DemoFailed as error:
-        return {"site": site.code, "ok": False, "said": error.reason}
-    return {"site": site.code, "ok": True, "said": said}
 
 
 @contextmanager
@@ -138,46 +112,36 @@ def _progress(total: int) -> Iterator[Progress]:
     def line(done: int, total: int) -> None:
         if done != said[0]:
             said[0] = done
-            _say(f"{done} of {total} files at their end")
+            say(f"{done} of {total} files at their end")
 
     yield line
 
 
-def _show(report: dict[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.table import Table  # noqa: PLC0415 - as above
-
-    console = Console(width=None if sys.stdout.isatty() else 170)
-    files = report["files"]
-    table = Table("file", "schema", "from", "to", "size", "state", "seconds", "", title="What became of every file")
-    for column in (4, 6):
-        table.columns[column].justify = "right"
-    for each in files:
-        mark = f"exceptions: {each['exceptions']}" if each["exceptions"] else ""
-        mark = mark if each["as_expected"] else f"NOT AS EXPECTED: {each['why_not']}"
-        size, seconds = f"{each['size']:,}", f"{each['seconds']:.2f}"
-        kind = each["schema"] or each["flow"]
-        table.add_row(each["file"], kind, each["sender"], each["recipient"], size, each["state"], seconds, mark)
-    console.print(table)
-    returned = Table("file", "flow", "to", "reason", title="What was returned, and why")
-    for each in files:
-        if each["expected"] == "returned":
-            reason = (each["reason"] or "see NAME.why.txt beside it").partition("\n")[0]
-            returned.add_row(each["file"], each["flow"], each["recipient"], reason)
-    console.print(returned)
-    answered, left = report["referrals"]["answered"], report["referrals"]["outstanding"]
-    console.print(f"referrals and scan results at DWP: {answered} answered, {left} outstanding")
-    for audit in report["audit"]:
-        said = f"{audit['said'].get('events', '?')} events, the chain holds" if audit["ok"] else audit["said"]
-        console.print(f"audit verify at {audit['site']}: {said}")
-    delivered = sum(1 for each in files if each["state"] in ("receipted", "ingested"))
-    wrong = sum(1 for each in files if not each["as_expected"])
-    console.print(
-        f"{len(files)} files in {report['seconds']} s: {delivered} delivered and receipted, "
-        f"{sum(1 for each in files if each['expected'] == 'returned')} returned as they should be, "
-        + ("all as expected." if report["ok"] else f"{wrong} NOT as expected.")
+def _show(done: Performance) -> None:
+    click.echo("What became of every file")
+    rows = []
+    for each in done.files:
+        mark = f"exceptions: {each.exceptions}" if each.exceptions else ""
+        mark = mark if each.as_expected else f"NOT AS EXPECTED: {each.why_not}"
+        kind, size, seconds = each.schema or each.flow, f"{each.size:,}", f"{each.seconds:.2f}"
+        rows.append((each.file, kind, each.sender, each.recipient, size, each.state, seconds, mark))
+    tables.show(_FILES, rows)
+    returned = [each for each in done.files if each.expected == "returned"]
+    click.echo("\nWhat was returned, and why")
+    reasons = [(each.reason or "see NAME.why.txt beside it").partition("\n")[0] for each in returned]
+    tables.show(
+        _RETURNED,
+        [(each.file, each.flow, each.recipient, why) for each, why in zip(returned, reasons, strict=True)],
     )
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+    answered, left = done.referrals["answered"], done.referrals["outstanding"]
+    click.echo(f"\nreferrals and scan results at DWP: {answered} answered, {left} outstanding")
+    for audit in done.audit:
+        said = f"{audit.said.get('events', '?')} events, the chain holds" if audit.ok else audit.said
+        click.echo(f"audit verify at {audit.site}: {said}")
+    delivered = sum(each.state in ("receipted", "ingested") for each in done.files)
+    wrong = sum(not each.as_expected for each in done.files)
+    click.echo(
+        f"{len(done.files)} files in {done.seconds} s: {delivered} delivered and receipted, "
+        f"{len(returned)} returned as they should be, "
+        + ("all as expected." if done.ok else f"{wrong} NOT as expected.")
+    )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.administration.access import reading
+from gateway.administration.views.enquiries import EnquiryView
+from gateway.administration.views.enquiries import enquiries as list_enquiries
+from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.domain.calendar import day_of
-from gateway.domain.enquiries import Enquiry
-from gateway.ledger.queries.enquiries import everything
 
 _COLUMNS: Final = (
     Column("REFERENCE"),
@@ -43,62 +43,29 @@ def enquiries(ctx: click.Context, partner: str | None, *, outstanding: bool, as_
       gateway --home /srv/gateway enquiries --outstanding
     """
     settings = settings_of(ctx)
-    today = day_of(time.time())
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        found = everything(connection, settings.codes)
-    chosen = [
-        each
-        for each in found.enquiries
-        if partner in (None, each.asking.partner) and (each.outstanding or not outstanding)
-    ]
-    lines = [line(each, today.isoformat()) for each in chosen]
+    with reading(settings) as connection:
+        found = list_enquiries(settings, connection, time.time(), partner, outstanding=outstanding)
     if as_json:
-        output.show_json(lines)
+        output.show_json(found.enquiries)
         return
-    if lines:
-        tables.show(_COLUMNS, [_cells(each) for each in lines])
-    wanted = [each for each in chosen if each.outstanding]
-    overdue = sum(each.overdue(today) for each in chosen)
-    output.say(f"{len(chosen)} enquiries: {len(wanted)} outstanding, {overdue} of these overdue")
-    if stray := len([each for each in found.unasked if partner in (None, each.partner)]):
-        output.say(f"{stray} replies name a reference that was never asked")
+    if found.enquiries:
+        tables.show(_COLUMNS, [_cells(each) for each in found.enquiries])
+    wanted = sum(each.outstanding for each in found.enquiries)
+    overdue = sum(each.overdue for each in found.enquiries)
+    output.say(f"{len(found.enquiries)} enquiries: {wanted} outstanding, {overdue} of these overdue")
+    if found.unasked:
+        output.say(f"{found.unasked} replies name a reference that was never asked")
 
 
-def line(enquiry: Enquiry, today: str) -> dict[str, Any]:
-    """One enquiry as data: `way` is `sent` or `received`, `state` open, overdue, answered or closed."""
-    asking, answer = enquiry.asking, enquiry.answer
-    due = None if asking.reply_by is None else asking.reply_by.isoformat()
-    overdue = enquiry.outstanding and due is not None and today > due
-    state = "overdue" if overdue else "open" if enquiry.outstanding else "answered" if answer else "closed"
-    return {
-        "reference": asking.reference,
-        "kind": asking.kind,
-        "partner": asking.partner,
-        "way": "sent" if enquiry.sent else "received",
-        "reply_by": due,
-        "state": state,
-        "outstanding": enquiry.outstanding,
-        "overdue": overdue,
-        "late": enquiry.late(),
-        "asked": reading.moment(asking.at),
-        "transfer": asking.transfer,
-        "transfer_state": asking.state,
-        "answered": None if answer is None else reading.moment(answer.at),
-        "answer_transfer": None if answer is None else answer.transfer,
-        "answer_state": None if answer is None else answer.state,
-        "closed": reading.moment(enquiry.closed),
-    }
-
-
-def _cells(told: dict[str, Any]) -> tuple[str, ...]:
+def _cells(each: EnquiryView) -> tuple[str, ...]:
     return (
-        told["reference"],
-        told["kind"],
-        told["partner"],
-        told["way"],
-        told["reply_by"] or "",
-        told["state"],
-        tables.brief(told["asked"]),
-        tables.brief(told["answered"]),
-        told["transfer"],
+        each.reference,
+        each.kind,
+        each.partner,
+        each.way,
+        each.reply_by or "",
+        each.state,
+        tables.brief(each.asked),
+        tables.brief(each.answered),
+        each.transfer,
     )

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from gateway import assembly
-from gateway.cli import acting, output, reading, tables
-from gateway.cli.site import settings_of
+from gateway.administration.access import reading
+from gateway.administration.requests import fault_board
+from gateway.administration.requests.actors import login_name
+from gateway.administration.requests.fault_board import Published
+from gateway.administration.views.known_faults import BoardView, board
+from gateway.cli import output, tables
+from gateway.cli.site import log_of, settings_of
 from gateway.cli.tables import Column
-from gateway.domain.known_faults import FLOW, Board, KnownFault
 from gateway.errors import UsageWrong
-from gateway.ledger.queries import known_faults
-from gateway.settings.model import Settings, SiteKind
-from gateway.stages import fault_board
-from gateway.stages.context import StageContext
-from gateway.stages.fault_board import Published, document_name
-from gateway.validation.sandbox.pool import Sandbox
 
 _COLUMNS: Final = (
     Column("FAULT"),
@@ -51,19 +48,13 @@ def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
             raise UsageWrong("--all and --json belong to `gateway faults` alone, or behind the command's name.")
         return
     settings = settings_of(ctx)
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        board = known_faults.shown_board(connection, own=_is_ours(settings), now=time.time())
-        sent = (
-            known_faults.receipts(connection, document_name(board.issue), settings.codes) if _is_ours(settings) else {}
-        )
-    shown = board.faults if every else board.open
+    with reading(settings) as connection:
+        found = board(settings, connection, time.time(), every=every)
     if as_json:
-        output.show_json(_data(settings, board, shown, sent))
+        sent = {} if found.sent is None else {"sent": found.sent}
+        output.show_json({"issue": found.issue, "issued": found.issued, "faults": found.faults, **sent})
     else:
-        _show(board, shown)
-        if _is_ours(settings) and board.issue:
-            got = sum(state in ("receipted", "ingested") for state in sent.values())
-            output.say(f"issue {board.issue}: sent to {len(sent)} partners, {got} have it")
+        _show(found)
 
 
 @faults.command()
@@ -85,9 +76,9 @@ def add(
     Example:
       gateway --home /srv/gateway faults add ETD-7 --what "Notices of 24 November came twice." --since 2026-11-24
     """
-    with acting.stage_context(ctx) as context:
-        board = fault_board.add(context, identity, what, since.date(), workaround, acting.actor())
-        _finish(context, board, sends=sends, as_json=as_json)
+    settings, day, actor = settings_of(ctx), since.date(), login_name()
+    published = fault_board.add(settings, log_of(settings), identity, what, day, workaround, actor, publish=sends)
+    _tell(published, sent=sends, as_json=as_json)
 
 
 @faults.command()
@@ -106,9 +97,9 @@ def change(
     Example:
       gateway --home /srv/gateway faults change ETD-7 --workaround "Ignore those of run 118."
     """
-    with acting.stage_context(ctx) as context:
-        board = fault_board.change(context, identity, what, workaround, acting.actor())
-        _finish(context, board, sends=sends, as_json=as_json)
+    settings, actor = settings_of(ctx), login_name()
+    published = fault_board.change(settings, log_of(settings), identity, what, workaround, actor, publish=sends)
+    _tell(published, sent=sends, as_json=as_json)
 
 
 @faults.command()
@@ -123,9 +114,9 @@ def close(ctx: click.Context, identity: str, *, sends: bool, as_json: bool) -> N
     Example:
       gateway --home /srv/gateway faults close ETD-7
     """
-    with acting.stage_context(ctx) as context:
-        board = fault_board.close(context, identity, acting.actor())
-        _finish(context, board, sends=sends, as_json=as_json)
+    settings = settings_of(ctx)
+    published = fault_board.close(settings, log_of(settings), identity, login_name(), publish=sends)
+    _tell(published, sent=sends, as_json=as_json)
 
 
 @faults.command()
@@ -138,62 +129,26 @@ def publish(ctx: click.Context, *, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway faults publish
     """
-    with acting.stage_context(ctx) as context:
-        published = _send(context)
-    _tell(published, as_json=as_json)
+    settings = settings_of(ctx)
+    _tell(fault_board.publish(settings, log_of(settings)), sent=True, as_json=as_json)
 
 
-def _finish(context: StageContext, board: Board, *, sends: bool, as_json: bool) -> None:
-    if sends:
-        _tell(_send(context), as_json=as_json)
-    elif as_json:
-        output.show_json({"issue": board.issue, "transfers": {}})
-    else:
-        output.say(f"Issue {board.issue} is not sent: `gateway faults publish` does that.")
-
-
-def _send(context: StageContext) -> Published:
-    with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
-        return fault_board.publish(context, readers)
-
-
-def _tell(published: Published, *, as_json: bool) -> None:
+def _tell(published: Published, *, sent: bool, as_json: bool) -> None:
     if as_json:
-        output.show_json({"issue": published.issue, "transfers": published.transfers})
-    else:
+        output.show_json(asdict(published))
+    elif sent:
         output.say(f"Issue {published.issue} goes to {len(published.transfers)} partners.")
+    else:
+        output.say(f"Issue {published.issue} is not sent: `gateway faults publish` does that.")
 
 
-def _is_ours(settings: Settings) -> bool:
-    return settings.site.kind is SiteKind.DWP
-
-
-def _data(settings: Settings, board: Board, shown: Sequence[KnownFault], sent: dict[str, str]) -> dict[str, Any]:
-    return {
-        "issue": board.issue,
-        "issued": reading.moment(board.issued),
-        "faults": [line(fault) for fault in shown],
-        **({"sent": sent} if _is_ours(settings) else {}),
-    }
-
-
-def line(fault: KnownFault) -> dict[str, str]:
-    """A fault as data."""
-    return {
-        "id": fault.id,
-        "what": fault.what,
-        "since": fault.since.isoformat(),
-        "workaround": fault.workaround,
-        "state": fault.state.value,
-    }
-
-
-def _show(board: Board, shown: Sequence[KnownFault]) -> None:
-    if shown:
-        rows = [(fault.id, fault.state.value, fault.since.isoformat(), fault.what, fault.workaround) for fault in shown]
+def _show(board: BoardView) -> None:
+    if board.faults:
+        rows = [(fault.id, fault.state, fault.since, fault.what, fault.workaround) for fault in board.faults]
         tables.show(_COLUMNS, rows)
     if not board.issue:
         output.say("no board of known faults yet")
         return
-    issued = tables.brief(reading.moment(board.issued))
-    output.say(f"{len(board.open)} open faults on issue {board.issue} of the board, of {issued} UTC")
+    output.say(f"{board.open} open faults on issue {board.issue} of the board, of {tables.brief(board.issued)} UTC")
+    if board.sent is not None:
+        output.say(f"issue {board.issue}: sent to {len(board.sent)} partners, {board.received} have it")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.administration.access import reading
+from gateway.administration.views.inbound import PendingTransfer
+from gateway.administration.views.inbound import pending as list_pending
+from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger.queries import back_office_answers
-from gateway.ledger.units import Transfer
 
 _COLUMNS = (
     Column("FLOW"),
@@ -50,37 +50,25 @@ def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway inbound pending --older-than 24
     """
-    now = time.time()
-    with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-        found = [_waiting(row, now) for row in back_office_answers.unanswered(connection, now - older_than * _HOUR)]
+    with reading(settings_of(ctx)) as connection:
+        found = list_pending(connection, time.time(), older_than * _HOUR)
     if as_json:
         output.show_json(found)
         return
     if found:
-        tables.show(
-            _COLUMNS,
-            [
-                (
-                    row["flow"],
-                    row["partner"],
-                    _age(row["age_seconds"]),
-                    row["delivered_as"] or row["name"],
-                    row["id"],
-                    tables.brief(row["delivered"]),
-                )
-                for row in found
-            ],
-        )
+        tables.show(_COLUMNS, [_cells(each) for each in found])
     output.say(f"{len(found)} delivered and not answered" if found else "Nothing waits for an answer.")
 
 
-def _waiting(row: Transfer, now: float) -> dict[str, Any]:
-    """A transfer as `transfers --json` has it, with when it was delivered and for how many seconds it waits."""
-    return {
-        **reading.transfer(row),
-        "delivered": reading.moment(row.updated),
-        "age_seconds": max(0, int(now - row.updated)),
-    }
+def _cells(each: PendingTransfer) -> tuple[str, ...]:
+    return (
+        each.flow,
+        each.partner,
+        _age(each.age_seconds),
+        each.delivered_as or each.name,
+        each.id,
+        tables.brief(each.delivered),
+    )
 
 
 def _age(seconds: int) -> str:

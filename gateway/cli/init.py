@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
 import click
 
 from gateway.cli.output import in_fours, say
-from gateway.cli.site import share_out
+from gateway.domain.calendar import day_of
 from gateway.errors import NotPermitted, UsageWrong
 
 _CODE: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{1,15}")
@@ -55,28 +56,27 @@ def init(
         raise NotPermitted("Only root can give directories to the accounts of the roles.")
     if name is not None and not _NAME.fullmatch(name):
         raise UsageWrong("A site's name is 1 to 120 characters on one line.")
-    from gateway import assembly  # noqa: PLC0415  # slow to import
-    from gateway.cli import authorities, founding  # noqa: PLC0415  # slow to import
+    from gateway.administration.site import authorities, creation  # noqa: PLC0415  # slow to import
     from gateway.settings.authorities import listed  # noqa: PLC0415  # slow to import
 
     known = listed()
     authorities.require_listed(known, code, unlisted=unlisted)
-    authorities.warn_of_successor(known, code)
+    if (warning := authorities.successor_warning(known, code, day_of(time.time()))) is not None:
+        say(f"warning: {warning}")
     row = known.find(code)
     host, port = _address(sftp)
-    charter = founding.SiteSpec(
+    spec = creation.SiteSpec(
         code=code,
         name=name or (code if row is None else row.name),
         host=host,
-        port=port or founding.free_port(host),
+        port=port or creation.free_port(host),
         key_days=key_days,
         split=split,
     )
-    founded = founding.found(home, charter, key_store=assembly.key_store, create_ledger=assembly.create_ledger)
-    share_out(founded.home)
-    say(f"The site {code} is in {founded.home.root}.")
-    say(f"Its OpenPGP key: {in_fours(founded.fingerprint)}, valid for {key_days} days.")
-    say(f"Its SFTP server will listen on {host} port {charter.port} (config/gateway.toml, [sftp_server]).")
+    made = creation.create_site(home, spec)
+    say(f"The site {code} is in {made.home.root}.")
+    say(f"Its OpenPGP key: {in_fours(made.fingerprint)}, valid for {key_days} days.")
+    say(f"Its SFTP server will listen on {host} port {spec.port} (config/gateway.toml, [sftp_server]).")
     say("Next: send partners its card (`gateway card`), add theirs (`gateway partner add`), then `gateway run`.")
 
 

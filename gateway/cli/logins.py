@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.administration.access import reading
+from gateway.administration.views.logins import LoginView
+from gateway.administration.views.logins import logins as list_logins
+from gateway.cli import output, tables
 from gateway.cli.since import earliest
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.ledger.queries.logins import ACCEPTED, LOST, Recorded, recorded
 
 _SHOWN: Final = 200
 _COLUMNS: Final = (
@@ -44,40 +46,24 @@ def logins(ctx: click.Context, partner: str | None, since: str, *, as_json: bool
     now = time.time()
     moment = min(max(earliest(since, now), 0.0), now)
     settings = settings_of(ctx)
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        found = list(recorded(connection, moment, partner))
+    with reading(settings) as connection:
+        found = list_logins(connection, moment, partner)
     if as_json:
-        output.show_json([_data(each) for each in found])
+        output.show_json(found.logins)
         return
-    if found:
-        tables.show(_COLUMNS, [_cells(each) for each in found[-_SHOWN:]])
-    if len(found) > _SHOWN:
-        output.say(f"the last {_SHOWN} of {len(found)} lines; --json has all of them")
-    accepted = sum(each.count for each in found if each.event == ACCEPTED)
-    refused = sum(each.count for each in found if each.event not in (ACCEPTED, LOST))
-    output.say(f"{accepted} accepted, {refused} refused")
+    if found.logins:
+        tables.show(_COLUMNS, [_cells(each) for each in found.logins[-_SHOWN:]])
+    if len(found.logins) > _SHOWN:
+        output.say(f"the last {_SHOWN} of {len(found.logins)} lines; --json has all of them")
+    output.say(f"{found.accepted} accepted, {found.refused} refused")
     if not settings.sftp_server.managed:
         output.say("this site's SFTP server is not the gateway's: its log-ins are in that server's own log")
 
 
-def _data(each: Recorded) -> dict[str, Any]:
-    return {
-        "hour": each.hour or None,
-        "result": _result(each),
-        "count": each.count,
-        "partner": each.partner,
-        "fingerprint": each.fingerprint,
-    }
-
-
-def _result(each: Recorded) -> str:
-    return {ACCEPTED: "accepted", LOST: "lost"}.get(each.event) or each.code or ""
-
-
-def _cells(each: Recorded) -> tuple[str, ...]:
+def _cells(each: LoginView) -> tuple[str, ...]:
     return (
-        each.hour[:16].replace("T", " "),
-        _result(each),
+        (each.hour or "")[:16].replace("T", " "),
+        each.result,
         str(each.count),
         each.partner or "",
         each.fingerprint or "",

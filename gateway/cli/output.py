@@ -6,7 +6,6 @@ Raises OSError where stdout cannot be written; `gateway.cli.main` deals with a r
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -21,18 +20,10 @@ def say(text: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Data as JSON, indented, on stdout."""
+    """Data as JSON, indented, on stdout. Dataclasses become objects, their fields in order."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
-
-
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under headings, in columns as wide as they need, on stdout."""
-    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    for row in (headings, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
 
 
 def in_fours(fingerprint: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli import acting, output, reading, tables
-from gateway.cli.acting import reason_option
-from gateway.cli.site import settings_of
+from gateway.administration.access import reading
+from gateway.administration.views import quarantine as views
+from gateway.administration.views.records import QuarantinedView, remedy_of
+from gateway.administration.views.words import within
+from gateway.cli import output, tables
+from gateway.cli.site import log_of, reason_option, settings_of
 from gateway.cli.tables import Column
-from gateway.cli.words import within
-from gateway.errors import documented_errors
-from gateway.ledger.queries.events import events_of
-from gateway.ledger.queries.quarantine import quarantined
-from gateway.stages import decisions
 
 _COLUMNS = (
     Column("ID"),
@@ -48,25 +46,25 @@ def list_(ctx: click.Context, *, everything: bool, as_json: bool) -> None:
     Example:
       gateway --home /srv/gateway quarantine list --json
     """
-    with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-        rows = [reading.quarantined(row) for row in reversed(quarantined(connection, discarded=everything))]
+    with reading(settings_of(ctx)) as connection:
+        found = views.quarantine(connection, discarded=everything)
     if as_json:
-        output.show_json(rows)
+        output.show_json(found)
         return
-    if rows:
-        shown = [
-            (
-                row["id"],
-                row["partner"],
-                tables.brief(row["received"]),
-                row["code"],
-                tables.bytes_of(row["size"]),
-                row["reason"],
-            )
-            for row in rows
-        ]
-        tables.show(_COLUMNS, shown)
-    output.say(f"{len(rows)} locked away" if rows else "Nothing is locked away.")
+    if found:
+        tables.show(_COLUMNS, [_cells(each) for each in found])
+    output.say(f"{len(found)} locked away" if found else "Nothing is locked away.")
+
+
+def _cells(each: QuarantinedView) -> tuple[str, ...]:
+    return (
+        each.id,
+        each.partner,
+        tables.brief(each.received),
+        each.code,
+        tables.bytes_of(each.size),
+        each.reason,
+    )
 
 
 @quarantine.command()
@@ -81,25 +79,18 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
       gateway --home /srv/gateway quarantine show 019ab5f0
     """
     settings = settings_of(ctx)
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        row = decisions.quarantined(connection, identity)
-        events = events_of(connection, [row.consignment])
-    data = reading.quarantined(row)
-    kept = decisions.kept_file(settings.home, row)
-    data["file"] = str(kept) if kept.is_file() else None
-    data["events"] = [reading.event(event) for event in events if event.partner == row.partner]
+    with reading(settings) as connection:
+        found = views.story(settings, connection, identity)
     if as_json:
-        output.show_json(data)
+        output.show_json(found)
         return
     for word in ("id", "kind", "consignment", "partner", "received", "size", "sha256", "code", "reason", "file"):
-        if data[word] is not None:
-            click.echo(f"{word:<12} {data[word]}")
-    if data["discarded"]:
-        click.echo(f"{'discarded':<12} {data['discarded']}")
-        return
-    known = {error.code: error.remedy for error in documented_errors()}
-    if row.code in known:
-        click.echo(f"{'what to do':<12} {known[row.code].replace(' ID', f' {row.id}')}")
+        if (value := getattr(found, word)) is not None:
+            click.echo(f"{word:<12} {value}")
+    if found.discarded:
+        click.echo(f"{'discarded':<12} {found.discarded}")
+    elif (remedy := remedy_of(found.code, found.id)) is not None:
+        click.echo(f"{'what to do':<12} {remedy}")
 
 
 @quarantine.command()
@@ -114,12 +105,14 @@ def discard(ctx: click.Context, identity: str, reason: str, *, dry_run: bool) ->
     Example:
       gateway --home /srv/gateway quarantine discard 019ab5f0 --reason "partner sent it with a wrong key, sent anew"
     """
-    because_of = acting.decision(reason)
+    from gateway.administration.requests import actors, decisions  # noqa: PLC0415  # slow to import
+
+    because_of = actors.decision(reason)
+    settings = settings_of(ctx)
     if dry_run:
-        with reading.opened(settings_of(ctx)) as ledger, ledger.read() as connection:
-            row = decisions.quarantined(connection, identity)
-        output.say(f"Would discard {row.id}, {row.size} bytes from {row.partner}: {within(row.reason)}.")
+        with reading(settings) as connection:
+            found = views.one(connection, identity)
+        output.say(f"Would discard {found.id}, {found.size} bytes from {found.partner}: {within(found.reason)}.")
         return
-    with acting.stage_context(ctx) as context:
-        row = decisions.discard(context, identity, because_of)
-    output.say(f"Discarded {row.id}, {row.size} bytes from {row.partner}.")
+    found = decisions.discard(settings, log_of(settings), identity, because_of)
+    output.say(f"Discarded {found.id}, {found.size} bytes from {found.partner}.")

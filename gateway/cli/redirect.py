@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,27 +9,14 @@ from typing import Any, Final
 
 import click
 
-from gateway import assembly
-from gateway.cli import acting, output
-from gateway.cli.site import settings_of
-from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
-from gateway.domain.redirect import FLOW, MAX_EXPLANATION, Holding, Opened, Original, Why
-from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
-from gateway.flows.catalog import FLOWS
+from gateway.administration.documents import redirects
+from gateway.administration.documents.redirects import Unpacked
+from gateway.administration.requests import redirecting as requests
+from gateway.administration.requests.redirecting import Passed
+from gateway.cli import output
+from gateway.cli.site import log_of, say_missing, settings_if_named, settings_of
+from gateway.domain.redirect import Holding, Opened, Why
 from gateway.logs import safe_text
-from gateway.settings.flow_settings import LaidSettings
-from gateway.settings.model import Settings, Validation
-from gateway.settings.resources import resource
-from gateway.spool.names import check_name, second_name
-from gateway.stages import redirecting
-from gateway.stages.inspection import describe
-from gateway.stages.redirecting import Order, Passed
-from gateway.storage.durable import make_directory, write_new_file
-from gateway.validation.contract import Report
-from gateway.validation.plan import with_authorities
-from gateway.validation.redirect import LIMITS, unwrap
-from gateway.validation.sandbox.pool import Job, Sandbox
 
 _SHORT: Final = "pass"
 
@@ -100,26 +86,15 @@ def pass_on(
     Example:
       gateway --home /srv/gateway redirect pass 019ab5f0 --to E09000030 --reason address-elsewhere --opened no
     """
-    order = Order(to, reason, opened, _note(note, reason), acting.actor(), given)
-    with acting.stage_context(ctx) as context:
-        with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
-            passed = redirecting.redirect(context, identity, order, readers, dry_run=dry_run)
-        missing = [role.value for role in Role if holder(context.home.run, role) is None]
+    wanted = requests.order(to, reason, opened, note, given)
+    settings = settings_of(ctx)
+    done = requests.redirect(settings, log_of(settings), identity, wanted, dry_run=dry_run)
     if as_json:
-        output.show_json({**asdict(passed), "dry_run": dry_run})
+        output.show_json({**asdict(done.passed), "dry_run": dry_run})
         return
-    _tell(passed, given=given is not None, dry_run=dry_run)
-    if missing and not dry_run:
-        output.say(f"Not running: {', '.join(missing)}. It waits in custody until `gateway run`.")
-
-
-def _note(note: str | None, reason: str) -> str | None:
-    text = safe_text(" ".join((note or "").split()))
-    if len(text) > MAX_EXPLANATION:
-        raise UsageWrong(f"--note takes at most {MAX_EXPLANATION} characters.")
-    if reason == Why.OTHER and not text:
-        raise UsageWrong("--reason other needs a --note that says why.")
-    return text or None
+    _tell(done.passed, given=given is not None, dry_run=dry_run)
+    if not dry_run:
+        say_missing(done.missing)
 
 
 def _tell(passed: Passed, *, given: bool, dry_run: bool) -> None:
@@ -156,81 +131,26 @@ def unpack(ctx: click.Context, file: Path, directory: Path, *, as_json: bool) ->
     Example:
       gateway redirect unpack spool/inbound/redirect/E08000004/redirect-20261121-019ab5f0.xml --out /srv/inbox
     """
-    content = _content(file)
-    report = _report(ctx, file)
-    if not report.valid:
-        raise ContentInvalid(describe(report), report.findings[0].code)
-    site = _settings(ctx)
-    holdings, original = unwrap(content, None if site is None else site.authorities)
-    check_name(original.name)
-    path = _context(directory, original, holdings[0].transfer)
+    done = redirects.unpack(settings_if_named(ctx), file, directory)
     if as_json:
-        output.show_json(_data(path, original, holdings))
+        output.show_json(_data(done))
         return
-    click.echo(str(path))
+    click.echo(str(done.path))
+    original = done.original
     output.say(f"{original.flow}, {len(original.content)} bytes, SHA-256 {original.sha256}")
-    for holding in holdings:
+    for holding in done.holdings:
         output.say(f"  {_told(holding)}")
 
 
-def _content(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LIMITS.size + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no file {safe_text(str(file))}.") from error
-    except OSError as error:
-        raise FileUnsafe(f"{safe_text(str(file))} cannot be read: {error.strerror}.") from error
-    return content
-
-
-def _report(ctx: click.Context, file: Path) -> Report:
-    """What a reader in the sandbox says of it, by the rules of the site where one was named."""
-    settings = _settings(ctx)
-    allowed = (Validation() if settings is None else settings.validation).test_numbers
-    links = LaidSettings().links if settings is None else settings.links
-    plan = FLOWS[FLOW].plan(resource("schemas"), allowed, links)
-    plan = with_authorities(plan, "" if settings is None else settings.authorities.added)
-    with Sandbox({FLOW: plan}, 1) as readers:
-        _, result = next(iter(readers.validate([Job("document", FLOW, file)])))
-    if not isinstance(result, Report):
-        raise ContentInvalid(f"Reading it ended its reader: {result.reason}")
-    return result
-
-
-def _settings(ctx: click.Context) -> Settings | None:
-    return None if ctx.find_root().obj is None else settings_of(ctx)
-
-
-def _context(directory: Path, original: Original, transfer: str) -> Path:
-    """Put the original there, under its name or, where another file has that, under the second name of deliveries."""
-    make_directory(directory.absolute(), 0o750)
-    for name in (original.name, second_name(original.name, transfer)):
-        path = directory / name
-        if write_new_file(path, original.content, mode=0o640) or _is_the_same(path, original):
-            return path
-    raise UsageWrong(f"Both of its names are taken in {safe_text(str(directory))}: choose another directory.")
-
-
-def _is_the_same(path: Path, original: Original) -> bool:
-    if path.is_symlink() or not path.is_file() or path.stat().st_size != len(original.content):
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == original.sha256
-
-
-def _data(path: Path, original: Original, holdings: tuple[Holding, ...]) -> Mapping[str, Any]:
+def _data(done: Unpacked) -> Mapping[str, Any]:
     return {
-        "file": str(path),
-        "flow": original.flow,
-        "name": original.name,
-        "size": len(original.content),
-        "sha256": original.sha256,
-        "transfer": holdings[0].transfer,
-        "history": [
-            {**asdict(holding), "received": holding.received.isoformat(), "passed": holding.passed.isoformat()}
-            for holding in holdings
-        ],
+        "file": str(done.path),
+        "flow": done.original.flow,
+        "name": done.original.name,
+        "size": len(done.original.content),
+        "sha256": done.original.sha256,
+        "transfer": done.holdings[0].transfer,
+        "history": done.holdings,
     }
 
 

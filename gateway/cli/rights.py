@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 
 import click
 
-from gateway.cli import output
+from gateway.cli import output, tables
 from gateway.cli.site import settings_of
-from gateway.errors import NotPermitted, UsageWrong
+from gateway.cli.tables import Column
 
 
 @click.command()
@@ -26,18 +25,16 @@ def rights(ctx: click.Context, *, applied: bool, as_json: bool) -> None:
       gateway --home /srv/gateway rights --apply
     """
     settings = settings_of(ctx)
-    if not settings.accounts.split:
-        raise UsageWrong("One account runs everything here ([accounts] split = false): there is nothing to share out.")
-    from gateway.settings import rights as table  # noqa: PLC0415  # most sites do without
+    from gateway.administration.site.rights import compare  # noqa: PLC0415  # most sites do without
 
-    if os.geteuid() != 0:
-        raise NotPermitted("Only root may look everywhere, and give directories to the accounts of the roles.")
-    found = table.apply(settings) if applied else list(table.differences(settings))
+    found = compare(settings, apply=applied)
     if as_json:
         output.show_json([{**asdict(each), "path": str(each.path)} for each in found])
     elif found:
-        rows = [(str(each.path.relative_to(settings.home.root)), each.was, each.wanted) for each in found]
-        output.show_table(("PATH", "WAS" if applied else "IS", "NOW" if applied else "WANTED"), rows)
+        columns = tuple(map(Column, ("PATH", "WAS" if applied else "IS", "NOW" if applied else "WANTED")))
+        tables.show(
+            columns, [(str(each.path.relative_to(settings.home.root)), each.was, each.wanted) for each in found]
+        )
     else:
         output.say("All rights are as they should be.")
     if found and not applied:

@@ -1,4 +1,4 @@
-"""The site that a command works on, as named by --home or GATEWAY_HOME.
+"""The site that a command works on, as named by --home or GATEWAY_HOME, and what commands need that act on it.
 
 Raises SiteMissing where none is named or none is there, ConfigurationInvalid where its configuration has faults.
 """
@@ -6,14 +6,29 @@ Raises SiteMissing where none is named or none is there, ConfigurationInvalid wh
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted, SiteMissing
-from gateway.preflight import load
+from gateway.administration.site.settings import load
+from gateway.cli import output
+from gateway.errors import SiteMissing
+from gateway.logs import Logger, configure
+from gateway.settings.authorities import Authorities, listed
 from gateway.settings.home import Home
-from gateway.settings.model import Partner, Settings, Stopped
+from gateway.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gateway.administration.site.reload import TakeOver
+
+_ROLE: Final = "command"
+
+reason_option: Final[Callable[[Any], Any]] = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; it goes into the audit chain with your login name."
+)
 
 
 def home_of(ctx: click.Context) -> Home:
@@ -31,30 +46,53 @@ def settings_of(ctx: click.Context) -> Settings:
     return settings
 
 
-def partner_of(settings: Settings, code: str) -> Partner:
-    """The partner of that code, NotFound without one; ConfigurationInvalid, with its faults, for one that is stopped."""
-    if code in settings.stopped:
-        raise stopped_fault(settings.stopped[code])
-    if code not in settings.partners:
-        raise NotFound(f"There is no partner {code[:40]}: `gateway partner list` shows those that there are.")
-    return settings.partners[code]
+def settings_if_named(ctx: click.Context) -> Settings | None:
+    """The settings of the site that was named, None where none was."""
+    return None if ctx.find_root().obj is None else settings_of(ctx)
 
 
-def stopped_fault(stopped: Stopped) -> ConfigurationInvalid:
-    """The error for whoever wants something of a partner that is stopped."""
-    return ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
+def settings_if_any(ctx: click.Context) -> Settings | None:
+    """The settings of the site that was named, None where none was, or none is there."""
+    try:
+        return settings_if_named(ctx)
+    except SiteMissing:
+        return None
 
 
-def require_all_rights(settings: Settings) -> None:
-    """NotPermitted for a command that concerns every role, where each has an account of its own and this is not root."""
-    if settings.accounts.split and os.geteuid() != 0:
-        raise NotPermitted("This concerns every role, and each has an account of its own here: run it as root.")
+def authorities_of(ctx: click.Context) -> Authorities:
+    """The table of authorities, with the site's own rows where there is one."""
+    settings = settings_if_any(ctx)
+    return listed() if settings is None else settings.authorities
 
 
-def share_out(home: Home) -> None:
-    """Give what a command has made to the accounts of the roles, where they have any."""
-    settings = load(home)
-    if settings.accounts.split:
-        from gateway.settings.rights import apply  # noqa: PLC0415  # most sites do without
+def log_of(settings: Settings) -> Logger:
+    """Where a command that changes something logs it: to stderr, and only errors where a person reads along."""
+    level = "error" if sys.stderr.isatty() else settings.logs.level
+    return configure(settings.site.code, _ROLE, stream=sys.stderr.buffer, format=settings.logs.format, level=level)
 
-        apply(settings)
+
+def say_missing(missing: Sequence[str], waits: str = "It waits in custody until `gateway run`.") -> None:
+    """Which roles do not run, and what that means for what was just handed over."""
+    if missing:
+        output.say(f"Not running: {', '.join(missing)}. {waits}")
+
+
+def say_taken_over(done: TakeOver) -> None:
+    """Whether the gateway that runs has taken a change over, and what to do where it has not."""
+    from gateway.administration.site.reload import TakenOver  # noqa: PLC0415  # slow to import
+
+    match done.taken:
+        case TakenOver.SERVICES:
+            output.say("Now: `systemctl restart gateway.target`.")
+        case TakenOver.ROLES_ALONE:
+            output.say(f"These roles run by themselves, and have to be started anew now: {', '.join(done.roles)}.")
+        case TakenOver.AT_START:
+            output.say("The gateway does not run: it takes the change over when it starts.")
+        case TakenOver.AT_ONCE:
+            output.say("The gateway that runs has taken the change over.")
+
+
+def say_change(change: Sequence[str] | None, code: str) -> None:
+    """What changes in a partner's file, as a diff on stderr; nothing for a new partner."""
+    if change is not None:
+        output.say("\n".join(change) if change else f"The card changes nothing about partner {code}.")

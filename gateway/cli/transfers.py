@@ -7,14 +7,15 @@ from typing import Final
 
 import click
 
-from gateway.cli import output, reading, tables
+from gateway.administration.access import reading
+from gateway.administration.views.transfers import ListedTransfer, TransferFilter
+from gateway.administration.views.transfers import transfers as listed_transfers
+from gateway.cli import output, tables
 from gateway.cli.since import earliest as earliest_of
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.cli.waiting import Waiting
 from gateway.domain.states import TRANSFER_IN, TRANSFER_OUT, Direction
-from gateway.flows.catalog import FLOWS
-from gateway.ledger.queries import overview
+from gateway.flows.routes import WAYS
 
 _SHOWN: Final = 50
 _STATES: Final = tuple(sorted(state.value for state in {*TRANSFER_OUT, *TRANSFER_IN}))
@@ -34,7 +35,7 @@ _COLUMNS: Final = (
 @click.command()
 @click.option("--direction", type=click.Choice([way.value for way in Direction]), help="Only what went, or what came.")
 @click.option("--partner", metavar="CODE", help="Only those with this partner.")
-@click.option("--flow", type=click.Choice(list(FLOWS)), help="Only this kind of file.")
+@click.option("--flow", type=click.Choice(list(WAYS)), help="Only this kind of file.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those in this state now.")
 @click.option(
     "--since", metavar="TIME", help="Only those from then on: 2026-11-21, 2026-11-21T10:00:00Z, 90m, 12h, 7d."
@@ -63,38 +64,30 @@ def transfers(
       gateway --home /srv/gateway transfers --direction in --flow claim --json
     """
     settings = settings_of(ctx)
-    earliest = None if since is None else earliest_of(since, time.time())
-    wanted = {"direction": direction, "partner": partner, "flow": flow, "state": state}
-    bound = limit if as_json else limit or _SHOWN
-    with reading.opened(settings) as ledger, ledger.read() as connection:
-        rows = overview.transfers(connection, **wanted, since=earliest, limit=bound)
-        total = len(rows)
-        if bound is not None and total == bound:
-            total = overview.count_transfers(connection, **wanted, since=earliest)
-    waiting = Waiting(settings, time.time())
-    found = [{**reading.transfer(row), "waits": waiting.of_transfer(row)} for row in reversed(rows)]
+    now = time.time()
+    wanted = TransferFilter(direction, partner, flow, state, None if since is None else earliest_of(since, now))
+    with reading(settings) as connection:
+        found = listed_transfers(settings, connection, wanted, limit if as_json else limit or _SHOWN, now)
     if as_json:
-        output.show_json(found)
+        output.show_json(found.transfers)
         return
-    if found:
-        tables.show(
-            _COLUMNS,
-            [
-                (
-                    row["id"],
-                    row["direction"],
-                    row["flow"],
-                    row["partner"],
-                    row["name"],
-                    tables.bytes_of(row["size"]),
-                    row["state"],
-                    tables.brief(row["updated"]),
-                    row["code"] or row["waits"] or "",
-                )
-                for row in found
-            ],
-        )
-    output.say(_total(len(found), total))
+    if found.transfers:
+        tables.show(_COLUMNS, [_cells(each) for each in found.transfers])
+    output.say(_total(len(found.transfers), found.total))
+
+
+def _cells(each: ListedTransfer) -> tuple[str, ...]:
+    return (
+        each.id,
+        each.direction,
+        each.flow,
+        each.partner,
+        each.name,
+        tables.bytes_of(each.size),
+        each.state,
+        tables.brief(each.updated),
+        each.code or each.waits or "",
+    )
 
 
 def _total(shown: int, total: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ _REASON: Final = "shown in the demonstration: the operator meant it"
 
 Progress = Callable[[int, int], None]
 """Told how many files have come to their end, and how many there are."""
+
+Watch = Callable[[int], AbstractContextManager[Progress]]
+"""Gives, for so many files, who is told of their progress."""
 
 
 @dataclass(frozen=True)

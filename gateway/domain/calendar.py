@@ -14,6 +14,11 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.identity import from_text
+
+EXPECTED: Final = "extract.expected"
+"""The event that says that a partner's extracts are expected from then on."""
+
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -102,6 +107,15 @@ def first_expected(seen: date, days: int) -> Month:
     while month.deadline(days) < seen:
         month = month.after
     return month
+
+
+def expected_from(said: Mapping[tuple[str, str], str], days: int) -> dict[str, Month]:
+    """From which month on each partner's extract is expected, by the chain's own note of when that began."""
+    return {
+        partner: first_expected(day_of(from_text(at)), days)
+        for (event, partner), at in said.items()
+        if event == EXPECTED
+    }
 
 
 class Standing(StrEnum):

@@ -69,6 +69,14 @@ class Enquiry:
         return self.answer is not None and due is not None and day_of(self.answer.at) > due
 
 
+def sentence(enquiry: Enquiry) -> str:
+    """What is overdue, for people."""
+    asking = enquiry.asking
+    if enquiry.sent:
+        return f"{asking.partner} has not answered our enquiry {asking.reference}, due by {asking.reply_by}"
+    return f"we have not answered the enquiry {asking.reference} of {asking.partner}, due by {asking.reply_by}"
+
+
 @dataclass(frozen=True)
 class Correspondence:
     """All enquiries in the order in which they were first asked, and the replies that answer none."""

@@ -174,3 +174,8 @@ def id_of(text: str) -> str:
     if fault := id_fault(plain):
         raise ValueError(f"The id is {fault}.")
     return plain
+
+
+def document_name(issue: int) -> str:
+    """The name of the document that carries an issue."""
+    return f"faults-{issue:05d}.xml"

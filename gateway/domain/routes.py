@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Routes:
-    """Flow to partners, in both directions; made by `flows.catalog` from the settings."""
+    """Flow to partners, in both directions; made by `flows.routes` from the settings."""
 
     outgoing: Mapping[str, frozenset[str]]
     incoming: Mapping[str, frozenset[str]]

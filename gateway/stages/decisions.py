@@ -7,27 +7,20 @@ is decided about is read and changed under the ledger's write lock, so no role c
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
-from gateway.errors import GatewayError, HeldByPerson, NotFound, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
-from gateway.ledger.queries import quarantine
-from gateway.ledger.queries.identities import matching, one
+from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
+from gateway.ledger.queries.identities import find, find_transfer, one
+from gateway.ledger.queries.quarantine import find_quarantined, kept_file
 from gateway.ledger.queries.receipts import receipts_of
-from gateway.ledger.store import TABLES, Connection, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, FILE, RECEIPTS
+from gateway.ledger.store import TABLES, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Quarantined, Receipt, Transfer, required
-from gateway.settings.home import Home
 from gateway.stages.context import StageContext
-
-"""The code of a transfer that a person gave back."""
-
-_Found = TypeVar("_Found")
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
@@ -48,27 +41,6 @@ class Decided:
     identity: str
     partner: str
     state: str
-
-
-def find(connection: Connection, prefix: str) -> Transfer | Consignment:
-    """The one transfer or consignment whose id starts with `prefix`."""
-    found: list[Transfer | Consignment] = []
-    if prefix:
-        found = [*matching(connection, Transfer, prefix), *matching(connection, Consignment, prefix)]
-    return _only(prefix, found)
-
-
-def find_transfer(connection: Connection, prefix: str) -> Transfer:
-    """The one transfer whose id starts with `prefix`."""
-    return _only(prefix, matching(connection, Transfer, prefix) if prefix else [])
-
-
-def _only(prefix: str, found: Sequence[_Found]) -> _Found:
-    if not found:
-        raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
-    if len(found) > 1:
-        raise NotFound(f"more than one id starts with {prefix[:40]!r}: give more of it")
-    return found[0]
 
 
 def hold(context: StageContext, identity: str, decision: Decision) -> Decided:
@@ -145,26 +117,10 @@ def retry(context: StageContext, identity: str, decision: Decision) -> Decided:
         return Decided(row.kind, row.id, row.partner, row.state)
 
 
-def quarantined(connection: Connection, identity: str) -> Quarantined:
-    """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too."""
-    rows = quarantine.quarantined(connection, discarded=True)
-    found = [row for row in rows if identity and row.id.startswith(identity)]
-    found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
-    if len(found) != 1:
-        many = "no quarantined file has" if not found else f"{len(found)} quarantined files have"
-        raise NotFound(f"{many} an id that starts with {identity[:40]!r}")
-    return found[0]
-
-
-def kept_file(home: Home, row: Quarantined) -> Path:
-    """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
-    return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
-
-
 def discard(context: StageContext, identity: str, decision: Decision) -> Quarantined:
     """Remove a quarantined file for good; its row and its digest stay."""
     with context.ledger.write() as transaction:
-        row = quarantined(transaction.connection, identity)
+        row = find_quarantined(transaction.connection, identity)
         if row.discarded is not None:
             raise UsageWrong(f"{row.id} was discarded before")
         kept = kept_file(context.home, row)

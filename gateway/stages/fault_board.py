@@ -19,6 +19,7 @@ from gateway.domain.known_faults import (
     FaultState,
     KnownFault,
     closed,
+    document_name,
     id_of,
     text_of,
     write,
@@ -100,11 +101,6 @@ def publish(context: StageContext, readers: Sandbox) -> Published:
 
     ids = submit(context, readers, FLOW, documents, unchanged)
     return Published(board.issue, dict(zip(partners, ids, strict=True)))
-
-
-def document_name(issue: int) -> str:
-    """The name of the document that carries an issue."""
-    return f"faults-{issue:05d}.xml"
 
 
 def _own(context: StageContext, transaction: Transaction) -> Board:

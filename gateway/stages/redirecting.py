@@ -29,6 +29,7 @@ from gateway.errors import (
     UsageWrong,
 )
 from gateway.ledger.queries import consignments
+from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
@@ -39,7 +40,6 @@ from gateway.spool.names import safe_name, second_name
 from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import find_transfer
 from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.outbound.admit import record_admitted

@@ -8,41 +8,12 @@ could still be underway when the date comes is not signed with the old key any m
 
 from __future__ import annotations
 
-from typing import Final
-
-from gateway.domain.identity import from_text
 from gateway.errors import KeyUnconfirmed
 from gateway.ledger.queries import events
-from gateway.ledger.store import Connection, Transaction
+from gateway.ledger.queries.keys import CONFIRMED, subject
+from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
-
-CONFIRMED: Final = "key.confirmed"
-OWN: Final = "own"
-"""Whose key it is, in the chain and in lists, where it is ours: no code of a partner has small letters."""
-
-
-def subject(owner: str, fingerprint: str) -> str:
-    """What the chain calls a key of an owner's, or a partner's knowledge of a key of ours."""
-    return f"{owner}/{fingerprint}"
-
-
-def unconfirmed(connection: Connection, settings: Settings) -> list[str]:
-    """The partners that have not shown yet that they know our new key; nobody, where none is being changed."""
-    if settings.keys.old_openpgp is None:
-        return []
-    about = {code: subject(code, settings.openpgp.fingerprint) for code in settings.codes}
-    said = events.events_about(connection, [CONFIRMED], list(about.values()))
-    return [code for code, each in about.items() if (CONFIRMED, each) not in said]
-
-
-def confirmed_since(connection: Connection, settings: Settings) -> float | None:
-    """When the last partner showed that it knows our new key; None where not all have."""
-    about = [subject(code, settings.openpgp.fingerprint) for code in settings.codes]
-    said = events.events_about(connection, [CONFIRMED], about)
-    if len(said) < len(about):
-        return None
-    return max((from_text(at) for at in said.values()), default=0.0)
 
 
 class Signing:

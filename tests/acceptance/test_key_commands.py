@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from gateway.administration.access import opened
 from gateway.assembly import key_store
 from gateway.cli import main
-from gateway.cli.reading import opened
 from gateway.ledger.queries import events
 from gateway.settings.check import check
 from gateway.settings.home import Home

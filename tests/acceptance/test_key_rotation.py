@@ -13,12 +13,12 @@ import pytest
 
 from gateway.assembly import key_store
 from gateway.ledger.queries import quarantine
+from gateway.ledger.queries.keys import unconfirmed
 from gateway.ledger.store import Ledger
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.settings.resources import resource
-from gateway.stages.signing import unconfirmed
 from gateway.transport.keys import read_public_key
 from tests.acceptance.sites import Site, claim, two_sites, wait_until
 

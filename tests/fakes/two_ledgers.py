@@ -23,7 +23,8 @@ from gateway import assembly
 from gateway.crypto.contract import Certificate, Opened, Sealed
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import SignatureBad
-from gateway.flows.catalog import FLOWS, routes
+from gateway.flows.catalog import FLOWS
+from gateway.flows.routes import routes
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
 from gateway.settings.directories import make, partner_directories, site_directories

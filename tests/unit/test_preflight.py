@@ -15,8 +15,8 @@ import pytest
 from pydantic import BaseModel
 
 from gateway import assembly, preflight
+from gateway.administration.site.machine_checks import Outcome, examine_machine
 from gateway.cli import main
-from gateway.cli.checks import Outcome, examine_machine
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.settings.directories import make, partner_directories, site_directories

@@ -1,18 +1,21 @@
-"""Units by their ids and keys. Reads only."""
+"""Units by their ids and keys, and the one that a person means by the first characters of an id. Reads only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, select
 
 from gateway.domain.states import Direction, State
+from gateway.errors import NotFound
 from gateway.ledger.tables import TRANSFERS
-from gateway.ledger.units import TABLE_OF, Identified, Transfer, Unit
+from gateway.ledger.units import TABLE_OF, Consignment, Identified, Transfer, Unit
 
 _LIST: Final = 500
 """Values in one list of a query: SQLite bounds them."""
+
+_Found = TypeVar("_Found")
 
 
 def one(
@@ -31,6 +34,27 @@ def matching(connection: Connection, unit: type[Identified], prefix: str) -> lis
     table = TABLE_OF[unit]
     query = select(table).where(table.c.id.startswith(prefix, autoescape=True)).limit(5)
     return [unit._make(row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, prefix: str) -> Transfer | Consignment:
+    """The one transfer or consignment whose id starts with `prefix`; NotFound where none has, or more than one."""
+    found: list[Transfer | Consignment] = []
+    if prefix:
+        found = [*matching(connection, Transfer, prefix), *matching(connection, Consignment, prefix)]
+    return _only(prefix, found)
+
+
+def find_transfer(connection: Connection, prefix: str) -> Transfer:
+    """The one transfer whose id starts with `prefix`; NotFound where none has, or more than one."""
+    return _only(prefix, matching(connection, Transfer, prefix) if prefix else [])
+
+
+def _only(prefix: str, found: Sequence[_Found]) -> _Found:
+    if not found:
+        raise NotFound(f"nothing has an id that starts with {prefix[:40]!r}")
+    if len(found) > 1:
+        raise NotFound(f"more than one id starts with {prefix[:40]!r}: give more of it")
+    return found[0]
 
 
 def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> list[Transfer]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Connection, select
 
-from gateway.ledger.tables import QUARANTINE
+from gateway.errors import NotFound
+from gateway.ledger.tables import FILE, QUARANTINE
 from gateway.ledger.units import Quarantined
+from gateway.settings.home import Home
 
 
 def quarantined(connection: Connection, *, discarded: bool = False) -> list[Quarantined]:
@@ -13,6 +17,25 @@ def quarantined(connection: Connection, *, discarded: bool = False) -> list[Quar
     query = select(QUARANTINE).order_by(QUARANTINE.c.received.desc())
     rows = connection.execute(query if discarded else query.where(QUARANTINE.c.discarded.is_(None)))
     return [Quarantined._make(row) for row in rows]
+
+
+def find_quarantined(connection: Connection, identity: str) -> Quarantined:
+    """The one quarantined file whose id, or whose consignment's id, starts with `identity`; discarded ones count too.
+
+    Raises NotFound where none has, or more than one.
+    """
+    rows = quarantined(connection, discarded=True)
+    found = [row for row in rows if identity and row.id.startswith(identity)]
+    found = found or [row for row in rows if identity and row.consignment.startswith(identity)]
+    if len(found) != 1:
+        many = "no quarantined file has" if not found else f"{len(found)} quarantined files have"
+        raise NotFound(f"{many} an id that starts with {identity[:40]!r}")
+    return found[0]
+
+
+def kept_file(home: Home, row: Quarantined) -> Path:
+    """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
+    return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
 def is_kept(connection: Connection, identity: str) -> bool:

@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.domain.calendar import Entry, Month, Standing, account, day_of, first_expected
+from gateway.domain.calendar import EXPECTED, Entry, Month, Standing, account, day_of, expected_from
 from gateway.domain.extract_name import FLOW as EXTRACT
-from gateway.domain.identity import from_text
 from gateway.domain.retry import is_due
 from gateway.ledger.queries import events, extracts
 from gateway.settings.model import SiteKind
 from gateway.stages.context import StageContext, Step
-
-EXPECTED: Final = "extract.expected"
 
 _EVERY: Final = 3600.0
 _ALARMS: Final[Mapping[Standing, str]] = {Standing.LATE: "extract.late", Standing.MISSING: "extract.missing"}
@@ -28,15 +25,6 @@ _REASONS: Final[Mapping[Standing, str]] = {
 }
 _LOOK_BACK: Final = 13
 """Months that are looked at: enough for a gateway that was stopped for a long time."""
-
-
-def expected_from(said: Mapping[tuple[str, str], str], days: int) -> dict[str, Month]:
-    """From which month on each partner's extract is expected, by the chain's own note of when that began."""
-    return {
-        partner: first_expected(day_of(from_text(at)), days)
-        for (event, partner), at in said.items()
-        if event == EXPECTED
-    }
 
 
 class ExtractCalendar:

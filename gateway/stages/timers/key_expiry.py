@@ -17,17 +17,19 @@ from gateway.domain.identity import to_text
 from gateway.domain.retry import is_due
 from gateway.errors import CryptoFailed, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger.queries import events
+from gateway.ledger.queries.keys import (
+    EXPIRED,
+    EXPIRING,
+    OWN,
+    RENEWED,
+    TOLD,
+    WARNING_DAYS,
+    stage_of,
+    subject,
+    unconfirmed,
+)
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext, Step
-from gateway.stages.signing import OWN, subject, unconfirmed
-
-WARNING_DAYS: Final = (30, 14, 7, 1)
-"""Days before its end at which a key is warned of."""
-
-EXPIRING: Final = "key.expiring"
-EXPIRED: Final = "key.expired"
-RENEWED: Final = "key.renewed"
-TOLD: Final = (EXPIRING, EXPIRED, RENEWED)
 
 _DAY: Final = 86_400.0
 _EVERY: Final = 3600.0
@@ -47,13 +49,6 @@ class End:
     @property
     def subject(self) -> str:
         return subject(self.owner, self.fingerprint)
-
-
-def stage_of(left: float) -> int | None:
-    """Which warning is due so many seconds before the end: 30, 14, 7, 1; 0 when it has come, None while it is far off."""
-    if left <= 0:
-        return 0
-    return min((days for days in WARNING_DAYS if left <= days * _DAY), default=None)
 
 
 class KeyExpiry:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.domain.calendar import day_of
-from gateway.domain.enquiries import Enquiry
+from gateway.domain.enquiries import sentence
 from gateway.domain.enquiry import ENQUIRY
 from gateway.domain.retry import is_due
 from gateway.ledger.queries import events
@@ -56,11 +56,3 @@ class OverdueEnquiries:
 
     def close(self) -> None:
         pass
-
-
-def sentence(enquiry: Enquiry) -> str:
-    """What is overdue, for people."""
-    asking = enquiry.asking
-    if enquiry.sent:
-        return f"{asking.partner} has not answered our enquiry {asking.reference}, due by {asking.reply_by}"
-    return f"we have not answered the enquiry {asking.reference} of {asking.partner}, due by {asking.reply_by}"

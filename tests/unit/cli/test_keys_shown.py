@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.identity import to_text
-from gateway.stages.signing import subject
+from gateway.ledger.queries.keys import subject
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair
 from tests.unit.cli.conftest import Run
 

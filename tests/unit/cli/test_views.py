@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.cli.checks import Outcome, examine_machine
+from gateway.administration.site.machine_checks import Outcome, examine_machine
 from gateway.daemon.lock import held
 from gateway.domain.identity import from_text
 from tests.fakes.two_ledgers import Pair

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.states import Direction
 from gateway.errors import UsageWrong
-from gateway.flows.catalog import routes
+from gateway.flows.routes import routes
 from gateway.ledger.queries import overview
 from gateway.ledger.units import Transfer
 from gateway.settings.authorities import extended

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.calendar import Month
+from gateway.domain.calendar import Month, expected_from
 from gateway.ledger.queries import events
-from gateway.stages.timers.extract_calendar import ExtractCalendar, expected_from
+from gateway.stages.timers.extract_calendar import ExtractCalendar
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"

@@ -14,10 +14,11 @@ import pytest
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import PartnerKeyUnusable
 from gateway.ledger.queries import events
+from gateway.ledger.queries.keys import stage_of
 from gateway.settings.model import KeySettings
 from gateway.stages.context import StageContext
 from gateway.stages.signing import note_use
-from gateway.stages.timers.key_expiry import KeyExpiry, stage_of
+from gateway.stages.timers.key_expiry import KeyExpiry
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
 
 LA = "E09000030"

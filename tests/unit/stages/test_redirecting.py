@@ -27,7 +27,7 @@ from gateway.errors import (
     PartnerUnknown,
     UsageWrong,
 )
-from gateway.flows.catalog import routes
+from gateway.flows.routes import routes
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import overview
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS

@@ -147,7 +147,7 @@ def test_quarantined_file_is_discarded_from_the_vault(tmp_path: Path) -> None:
         pair.dwp.submit("bad.xml", b"a virus")
         pair.work()
         (kept,) = locked_away(pair.dwp)
-        assert decisions.kept_file(pair.dwp.home, kept).is_file()
+        assert quarantine.kept_file(pair.dwp.home, kept).is_file()
         decisions.discard(pair.dwp.context, kept.id, WHY)
         assert places_of(pair.dwp, b"a virus") == set()
         assert locked_away(pair.dwp) == []
@@ -163,7 +163,7 @@ def test_a_name_that_a_crash_left_in_the_vault_goes_at_the_next_start_and_what_i
         stray = pair.dwp.home.infected / pair.dwp.context.new_id()
         stray.write_bytes(b"a virus, locked away once more")
         tidy(pair.dwp.home, pair.dwp.ledger, Role.INSPECT)
-        assert list(pair.dwp.home.infected.iterdir()) == [decisions.kept_file(pair.dwp.home, kept)]
+        assert list(pair.dwp.home.infected.iterdir()) == [quarantine.kept_file(pair.dwp.home, kept)]
 
 
 def test_while_the_scanner_is_away_nothing_passes_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from gateway.cli import tables
+from gateway.administration.views.words import bytes_of
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
 from gateway.ledger.queries import waiting
@@ -50,7 +50,7 @@ class Waiting:
         """The limit on what goes to a partner and is fetched from it."""
         known = self._settings.partners.get(partner)
         most = None if known is None else known.max_bytes_per_second
-        return None if most is None else f"limited to {tables.bytes_of(most)} a second"
+        return None if most is None else f"limited to {bytes_of(most)} a second"
 
     def _window(self, partner: str, flow: str) -> str | None:
         opens = self._timetable.opening(partner, flow, self._now)

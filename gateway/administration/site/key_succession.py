@@ -59,7 +59,7 @@ class Overlaps:
     """When the newest signed card was made."""
 
 
-def vouched(
+def card_signer(
     card: Card, text: bytes, before: Partner | None, keys: KeyStore, now: float, *, confirmed: bool
 ) -> CardSigner:
     """Who signed the card whose signed text that is.

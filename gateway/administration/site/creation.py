@@ -14,14 +14,15 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.cli.rotation import user_id
-from gateway.crypto.contract import KeyStore
+from gateway.administration.site.key_rotation import user_id
+from gateway.administration.site.settings import share_out
+from gateway.assembly import create_ledger, key_store
 from gateway.errors import DiskFailed, DiskFull, NotPermitted, UsageWrong
 from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
@@ -32,7 +33,7 @@ from gateway.storage.durable import sync_directory
 from gateway.transport.keys import make_key_pair
 
 FIRST_PORT: Final = 2222
-_DRAFT: Final = ".init-"
+_PREFIX: Final = ".init-"
 _UNSERVABLE: Final = re.compile(r"[\x00-\x20\x7f\"'\\%]")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
@@ -50,30 +51,25 @@ class SiteSpec:
 
 
 @dataclass(frozen=True)
-class Founded:
+class CreatedSite:
     """What was made: where, and the primary fingerprint of its key."""
 
     home: Home
     fingerprint: str
 
 
-def found(
-    target: Path,
-    charter: SiteSpec,
-    *,
-    key_store: Callable[[Path], KeyStore],
-    create_ledger: Callable[[Home], None],
-) -> Founded:
-    """Make the site at `target`, which must not exist or be empty."""
+def create_site(target: Path, spec: SiteSpec) -> CreatedSite:
+    """Make the site at `target`, which must not exist or be empty, and give it to the accounts of the roles."""
     target = target.absolute()
-    if found_unservable := _UNSERVABLE.search(str(target)):
-        raise UsageWrong(f"HOME must be a path without {found_unservable[0]!r}: OpenSSH cannot serve one.")
+    if unservable := _UNSERVABLE.search(str(target)):
+        raise UsageWrong(f"HOME must be a path without {unservable[0]!r}: OpenSSH cannot serve one.")
     with _disk_errors(target):
         inside = _is_empty_directory(target)
-        with _draft_beside(target, inside=inside) as draft:
-            founded = _build(Home(draft), charter, key_store, create_ledger)
-            _move_in(draft, target, inside=inside)
-    return Founded(Home(target), founded)
+        with _private_directory(target, inside=inside) as made:
+            fingerprint = _build(Home(made), spec)
+            _move_in(made, target, inside=inside)
+    share_out(Home(target))
+    return CreatedSite(Home(target), fingerprint)
 
 
 def free_port(host: str, first: int = FIRST_PORT) -> int:
@@ -95,30 +91,25 @@ def free_port(host: str, first: int = FIRST_PORT) -> int:
     raise UsageWrong(f"No port from {first} on is free: name one with --sftp.")
 
 
-def _build(
-    home: Home,
-    charter: SiteSpec,
-    key_store: Callable[[Path], KeyStore],
-    create_ledger: Callable[[Home], None],
-) -> str:
-    """Everything of a site in the draft; the fingerprint of its key."""
+def _build(home: Home, spec: SiteSpec) -> str:
+    """Everything of a site that is being made; the fingerprint of its key."""
     make(site_directories(home))
     shutil.copyfile(resource("spool") / "README.md", home.spool / "README.md")
     (home.spool / "README.md").chmod(0o644)
-    make_key_pair(home.client_key, f"gateway {charter.code}")
-    make_key_pair(home.host_key, f"gateway {charter.code} host")
-    fingerprint = key_store(home.keyrings).create_own(user_id(charter.code), charter.key_days).fingerprint
+    make_key_pair(home.client_key, f"gateway {spec.code}")
+    make_key_pair(home.host_key, f"gateway {spec.code} host")
+    fingerprint = key_store(home.keyrings).create_own(user_id(spec.code), spec.key_days).fingerprint
     create_ledger(home)
     write_text(
         home.gateway_toml,
         render_gateway_toml(
-            code=charter.code,
-            name=charter.name,
+            code=spec.code,
+            name=spec.name,
             fingerprint=fingerprint,
-            host=charter.host,
-            port=charter.port,
-            user=Accounts().sshd if charter.split else own_account(),
-            split=charter.split,
+            host=spec.host,
+            port=spec.port,
+            user=Accounts().sshd if spec.split else own_account(),
+            split=spec.split,
         ),
     )
     for path in home.state.rglob("*"):
@@ -145,7 +136,7 @@ def _is_empty_directory(target: Path) -> bool:
     if (target / "config" / "gateway.toml").exists():
         raise UsageWrong(f"There is a site in {target} already; it stays as it is.")
     entries = sorted(path.name for path in target.iterdir())
-    if any(not name.startswith(_DRAFT) for name in entries):
+    if any(not name.startswith(_PREFIX) for name in entries):
         raise UsageWrong(f"{target} is not empty (it holds {entries[0]!r}): choose a new directory.")
     for name in entries:
         shutil.rmtree(target / name)
@@ -153,26 +144,26 @@ def _is_empty_directory(target: Path) -> bool:
 
 
 @contextmanager
-def _draft_beside(target: Path, *, inside: bool) -> Iterator[Path]:
+def _private_directory(target: Path, *, inside: bool) -> Iterator[Path]:
     """A private directory on the same file system as HOME; gone afterwards, unless it became HOME."""
     where = target if inside else target.parent
     where.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=where))
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
     try:
-        yield draft
+        yield made
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
-def _move_in(draft: Path, target: Path, *, inside: bool) -> None:
-    """Give the draft its name. In an existing HOME, the configuration comes last: it makes a directory a site."""
+def _move_in(made: Path, target: Path, *, inside: bool) -> None:
+    """Give what was made its name. In an existing HOME, the configuration comes last: it makes a directory a site."""
     if inside:
-        for path in sorted(draft.iterdir(), key=lambda path: path.name == "config"):
+        for path in sorted(made.iterdir(), key=lambda path: path.name == "config"):
             path.rename(target / path.name)
         sync_directory(target)
     else:
-        draft.chmod(0o711)
-        draft.rename(target)
+        made.chmod(0o711)
+        made.rename(target)
         sync_directory(target.parent)
 
 

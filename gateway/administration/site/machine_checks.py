@@ -1,4 +1,4 @@
-"""The checks of `gateway doctor` that look at files and at the machine: what is wrong, and what to do about it.
+"""The checks of a site that look at files and at the machine: what is wrong, and what to do about it.
 
 Raises OSError only for a directory that disappears while it is being looked at. No check changes anything.
 """

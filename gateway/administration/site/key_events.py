@@ -5,15 +5,14 @@ Raises what the ledger raises. Each event is about one key: `own/FINGERPRINT`, o
 
 from __future__ import annotations
 
-import click
-
-from gateway.cli import acting
-from gateway.cli.rotation import Changed
+from gateway.administration.requests.actors import login_name, stage_context
+from gateway.administration.site.key_rotation import Changed
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
-from gateway.settings.model import Partner
+from gateway.ledger.queries.keys import CONFIRMED, OWN, subject
+from gateway.logs import Logger
+from gateway.settings.model import Partner, Settings
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision, hold_lane
-from gateway.stages.signing import CONFIRMED, OWN, subject
 from gateway.transport.keys import parse_public_key
 
 
@@ -81,12 +80,12 @@ def lost(context: StageContext, partner: Partner, fingerprint: str, decision: De
             hold_lane(transaction, partner.code, HostKeyChanged("the host key is revoked here"), decision)
 
 
-def introduced(ctx: click.Context, before: Partner | None, new: Partner) -> None:
+def introduced(settings: Settings, log: Logger, before: Partner | None, new: Partner) -> None:
     """Record a partner that is new here, or whose keys its card has changed."""
     changed = before is None or _pins(before) != _pins(new)
     if not changed:
         return
-    with acting.stage_context(ctx) as context, context.ledger.write() as transaction:
+    with stage_context(settings, log) as context, context.ledger.write() as transaction:
         transaction.record(
             "partner.added" if before is None else "key.rotated",
             "key",
@@ -94,7 +93,7 @@ def introduced(ctx: click.Context, before: Partner | None, new: Partner) -> None
             new.code,
             fingerprint=new.fingerprint,
             until=None if new.old_fingerprint_until is None else new.old_fingerprint_until.isoformat(),
-            actor=acting.actor(),
+            actor=login_name(),
         )
 
 

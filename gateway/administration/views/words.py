@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.events import BY_NAME
+
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 
 def describe(event: str, detail: Mapping[str, Any]) -> str:
@@ -40,3 +42,13 @@ def with_code(reason: str | None, code: str | None) -> str:
     """A reason with its code behind it, once: a finding's line ends in its code already."""
     text = reason or ""
     return text if code is None or text.endswith(f"[{code}]") else f"{text} [{code}]".lstrip()
+
+
+def bytes_of(size: int) -> str:
+    """A size as people read it, in powers of 1000."""
+    value = float(size)
+    for unit in _UNITS[:-1]:
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} {_UNITS[-1]}"

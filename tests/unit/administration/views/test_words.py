@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cli.words import within
+from gateway.administration.views.words import within
 from gateway.errors import GatewayError, documented_errors
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.cli.key_table import Use
+from gateway.administration.site.key_table import Use
 from gateway.crypto.contract import KeyStore
 from gateway.errors import KeyStillNeeded, NotFound, UsageWrong
 from gateway.settings.home import Home

@@ -1,4 +1,4 @@
-"""The checks of `gateway doctor` that try the engines: keys, sealing, schemas, ledger, SFTP server, links.
+"""The checks of a site that try its engines: keys, sealing, schemas, ledger, SFTP server, links.
 
 Raises nothing: an error of the gateway's own that a check meets is its finding. What a check writes lies in a directory
 of its own below state/run, and is removed.
@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import io
 import os
+import pwd
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.assembly import open_pgp, scanner
-from gateway.cli import reading, trials
-from gateway.cli.checks import Check, Outcome
+import gateway
+from gateway.administration.site.link_check import lane_alarm, try_link
+from gateway.administration.site.machine_checks import Check, Outcome
+from gateway.assembly import open_pgp, plans, scanner
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.roles import Role
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
+from gateway.ledger.head_file import HeadFile
+from gateway.ledger.queries.keys import stage_of
+from gateway.ledger.store import Ledger
+from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.stages.timers.key_expiry import stage_of
+from gateway.transport.sshd.machine import chroot_fault
 
 if TYPE_CHECKING:
     from gateway.transport.sftp.check import LinkReport
@@ -33,7 +41,7 @@ _FAILS_FROM: Final = 7
 
 def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
     """Every engine of the site, without the network."""
-    if trials.holds_keys(settings):
+    if _holds_keys(settings):
         engine = open_pgp(settings)
         try:
             yield from _keys(settings, engine, now)
@@ -43,8 +51,8 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     else:
         how = f"`runuser -u {settings.accounts.vault} -- gateway doctor`"
         yield Check("keys", Outcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}.")
-    yield _tried("schemas", "all compile", lambda: trials.build_validators(settings))
-    yield _tried("ledger", "can be read, of this program's version", lambda: trials.check_ledger(settings.home))
+    yield _tried("schemas", "all compile", lambda: _build_validators(settings))
+    yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings.home))
     yield from _server(settings)
     yield _network(settings)
     yield from _scanner(settings)
@@ -58,7 +66,7 @@ def examine_links(settings: Settings) -> Iterator[Check]:
             yield Check(name, Outcome.OK, f"nothing to connect to (link is {partner.link})")
             continue
         try:
-            report = trials.try_link(settings, partner)
+            report = try_link(settings, partner)
         except GatewayError as error:
             yield Check.failed(name, error)
             continue
@@ -84,13 +92,12 @@ def _link(name: str, report: LinkReport) -> Check:
 def _lane(settings: Settings, code: str) -> Iterator[Check]:
     """What keeps failing in the lane to a partner, whatever a trial shows."""
     try:
-        with reading.opened(settings) as ledger, ledger.read() as connection:
-            alarm = reading.trouble(connection, code, settings.link.alarm_failures)
+        alarm = lane_alarm(settings, code)
     except GatewayError as error:
         yield Check.failed(f"lane to {code}", error)
         return
     if alarm is not None:
-        yield Check(f"lane to {code}", Outcome.FAIL, alarm["words"], alarm["remedy"])
+        yield Check(f"lane to {code}", Outcome.FAIL, alarm.words, alarm.remedy)
 
 
 def _tried(name: str, good: str, attempt: Callable[[], None]) -> Check:
@@ -162,7 +169,7 @@ def _scanner(settings: Settings) -> Iterator[Check]:
 def _network(settings: Settings) -> Check:
     """Whether the roles that have no business on the network can be kept off it."""
     name = "network of roles"
-    if not trials.has_seccomp():
+    if not _has_seccomp():
         remedy = "Use a kernel with seccomp on x86-64 or arm64, or the units of the split installation, which have no network."
         return Check(name, Outcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy)
     if may_talk(settings, Role.INSPECT):
@@ -179,8 +186,8 @@ def _server(settings: Settings) -> Iterator[Check]:
     if not server.managed:
         yield Check("sftp server", Outcome.OK, "not managed by the gateway")
         return
-    fault = trials.chroot_fault(settings.home) if os.geteuid() == 0 else "the gateway does not run as root"
-    landlock = trials.has_landlock()
+    fault = _chroot_fault(settings.home) if os.geteuid() == 0 else "the gateway does not run as root"
+    landlock = _has_landlock()
     if server.chroot == "required" and fault is not None:
         remedy = 'Run the gateway as root in a path that only root can write to, or set [sftp_server] chroot to "auto".'
         yield Check("sftp server", Outcome.FAIL, f"partners cannot be shut in: {fault}", remedy, configuration=True)
@@ -191,3 +198,59 @@ def _server(settings: Settings) -> Iterator[Check]:
     else:
         how = "by chroot" if fault is None and server.chroot != "off" else "by Landlock"
         yield Check("sftp server", Outcome.OK, f"partners are kept in landing/ {how}")
+
+
+def _build_validators(settings: Settings) -> None:
+    """Compile every schema and read every layout; ConfigurationInvalid for one that cannot be used."""
+    from gateway.validation.factory import build  # noqa: PLC0415 - slow to import
+
+    for plan in plans(settings).values():
+        build(plan)
+
+
+def _check_ledger(home: Home) -> None:
+    """Open and read the ledger; the Halt or Defer that says why it cannot be."""
+    ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=HeadFile(home.ledger_head))
+    try:
+        ledger.check()
+        ledger.check_pages()
+    finally:
+        ledger.close()
+
+
+def _holds_keys(settings: Settings) -> bool:
+    """Whether this account is the one that works with the OpenPGP keys; root's gpg would leave files that are root's."""
+    if not settings.accounts.split:
+        return True
+    try:
+        return pwd.getpwnam(settings.accounts.vault).pw_uid == os.geteuid()
+    except KeyError:
+        return False
+
+
+def _has_landlock() -> bool:
+    """Whether this kernel can confine writes."""
+    return _kernel_can("from gateway.linux.landlock import confine_writes; attempt = lambda: confine_writes([])")
+
+
+def _has_seccomp() -> bool:
+    """Whether this kernel can take the network away from a process."""
+    return _kernel_can("from gateway.linux.seccomp import refuse_network as attempt")
+
+
+def _kernel_can(attempt: str) -> bool:
+    """Try what cannot be undone, in a process of its own; `attempt` is a line of Python that names it so."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(gateway.__file__).parents[1])}
+    tried = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys; {attempt}; sys.exit(not attempt())"],
+        env=environment,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return tried.returncode == 0
+
+
+def _chroot_fault(home: Home) -> str | None:
+    """Why partners cannot be shut into the landing, or None."""
+    return chroot_fault(home.landing)

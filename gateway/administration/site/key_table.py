@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.cli.reading import moment
+from gateway.administration.views.records import moment
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.errors import GatewayError
+from gateway.ledger.queries.keys import OWN
 from gateway.settings.model import Partner, Settings
-from gateway.stages.signing import OWN
 from gateway.transport.keys import parse_public_key, read_public_key
 
 

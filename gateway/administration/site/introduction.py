@@ -1,9 +1,9 @@
 """Take a partner's card: hold it against what was confirmed, and make the partner's settings out of it.
 
-Raises CardRefused for a card that must not be believed, UsageWrong for wishes that it cannot fulfil,
+Raises CardRefused for a card that must not be believed, UsageWrong for options that it cannot fulfil,
 ConfigurationInvalid for what the gateway would stop the partner for. Nothing is written
 here but by `keep`, in the order certificates, directories, file: the file makes the partner known, and comes last. Whether
-a card is signed by a key that is known already is `succession`'s to find out.
+a card is signed by a key that is known already is for `key_succession` to find out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from gateway.cli.succession import Overlaps
+from gateway.administration.site.key_succession import Overlaps
 from gateway.crypto.contract import Certificate, KeyStore
 from gateway.domain.card import Card
 from gateway.domain.identity import from_text, to_text
 from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong
-from gateway.flows.catalog import flows_of, permitted
+from gateway.flows.routes import flows_of, permitted
 from gateway.preflight import would_break
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
@@ -101,8 +101,8 @@ class Chosen:
     why: str
 
 
-def introduce(card: Card, settings: Settings, wishes: PartnerOptions, overlaps: Overlaps) -> Chosen:
-    """The partner's settings: keys and endpoint from the card, the rest as wished, or as it was, or by default.
+def introduce(card: Card, settings: Settings, options: PartnerOptions, overlaps: Overlaps) -> Chosen:
+    """The partner's settings: keys and endpoint from the card, the rest as asked for, or as it was, or by default.
 
     By default files are pushed where the card has an endpoint and its host key; else the link is one that works at this
     site. UsageWrong for a link that the card has nothing for, ConfigurationInvalid for settings that the gateway would
@@ -110,14 +110,14 @@ def introduce(card: Card, settings: Settings, wishes: PartnerOptions, overlaps: 
     """
     before = known(card, settings)
     endpoint = _endpoint(card, overlaps)
-    link = wishes.link or (before.link if before else None) or "push"
-    if link == "push" and endpoint is None and (wishes.link or before):
+    link = options.link or (before.link if before else None) or "push"
+    if link == "push" and endpoint is None and (options.link or before):
         raise UsageWrong(f"{_lacking(card)}, so nothing can be pushed: use --link collect or --link none.")
-    if wishes.os_account is not None and not _ACCOUNT.fullmatch(wishes.os_account):
+    if options.os_account is not None and not _ACCOUNT.fullmatch(options.os_account):
         raise UsageWrong("--os-account is no name of an account.")
     flows_out, flows_in = (before.flows_out, before.flows_in) if before else (None, None)
-    if wishes.flows is not None:
-        flows_out, flows_in = _divided(wishes.flows, settings, card.site)
+    if options.flows is not None:
+        flows_out, flows_in = _divided(options.flows, settings, card.site)
     partner = Partner(
         code=card.site,
         name=card.name,
@@ -131,7 +131,7 @@ def introduce(card: Card, settings: Settings, wishes: PartnerOptions, overlaps: 
         ssh_key=parse_public_key(card.ssh_key).line,
         old_ssh_key=overlaps.ssh_key.key if overlaps.ssh_key else None,
         old_ssh_key_until=overlaps.ssh_key.until if overlaps.ssh_key else None,
-        os_account=wishes.os_account or (before.os_account if before else None),
+        os_account=options.os_account or (before.os_account if before else None),
         flows_out=flows_out,
         flows_in=flows_in,
         max_bytes_per_second=before.max_bytes_per_second if before else None,
@@ -142,7 +142,7 @@ def introduce(card: Card, settings: Settings, wishes: PartnerOptions, overlaps: 
         return _without_endpoint(card, partner, settings)
     if faults := would_break(settings, partner):
         raise ConfigurationInvalid("\n".join(f"partner {partner.code}: {fault}" for fault in faults))
-    return Chosen(partner, _why(partner, before, wishes))
+    return Chosen(partner, _why(partner, before, options))
 
 
 def _without_endpoint(card: Card, partner: Partner, settings: Settings) -> Chosen:
@@ -170,9 +170,9 @@ def _lacking(card: Card) -> str:
     return f"The card has {'no endpoint' if card.endpoint is None else 'no host key'}"
 
 
-def _why(partner: Partner, before: Partner | None, wishes: PartnerOptions) -> str:
+def _why(partner: Partner, before: Partner | None, options: PartnerOptions) -> str:
     """Why the partner has this link."""
-    if wishes.link is not None:
+    if options.link is not None:
         return "It was asked for."
     if before is not None:
         may = ""
@@ -241,11 +241,11 @@ def _endpoint(card: Card, overlaps: Overlaps) -> EndpointSettings | None:
 
 
 def _divided(flows: Iterable[str], settings: Settings, code: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The wished flows, those to the partner and those from it; UsageWrong for one that goes neither way."""
+    """The flows that were asked for, those to the partner and those from it; UsageWrong for one that goes neither way."""
     outgoing, incoming = permitted(settings.site.kind, kind_of(code))
     for flow in flows:
         if flow not in (*outgoing, *incoming):
             hint = nearest(flow, (*outgoing, *incoming))
             raise UsageWrong(f"The flow {flow!r} does not go between {settings.site.code} and {code}{hint}")
-    wished = tuple(flows)
-    return tuple(flow for flow in outgoing if flow in wished), tuple(flow for flow in incoming if flow in wished)
+    asked = tuple(flows)
+    return tuple(flow for flow in outgoing if flow in asked), tuple(flow for flow in incoming if flow in asked)

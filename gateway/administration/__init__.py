@@ -1,0 +1,1 @@
+"""What a person does to a site, or is shown of it: typed results for a command line and a console. Nothing here prints."""

@@ -1,0 +1,46 @@
+"""Opening a site's ledger for a person.
+
+Raises NotPermitted where this user may not read the site's state, and what the ledger raises.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.errors import NotPermitted
+from gateway.ledger.store import Connection, Ledger
+from gateway.settings.model import Settings
+
+ROLE: Final = "command"
+"""Who writes, in the chain, where a person does."""
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Ledger]:
+    """The site's ledger, closed at the end."""
+    with permitted():
+        ledger = Ledger(settings.home.ledger, clock=time.time, role=ROLE)
+    try:
+        ledger.check()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Connection]:
+    """One consistent view of the site's ledger."""
+    with opened(settings) as ledger, ledger.read() as connection:
+        yield connection
+
+
+@contextmanager
+def permitted() -> Iterator[None]:
+    """Turn the system's refusal into NotPermitted."""
+    try:
+        yield
+    except PermissionError as error:
+        raise NotPermitted("You may not look into the state of this site.") from error

@@ -1,0 +1,82 @@
+"""Keep the board of known faults at DWP's site, and send it. Raises what the policy in `stages.fault_board` raises.
+
+Each change gives the issue that it makes; with `publish` it goes to every partner at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from gateway import assembly
+from gateway.administration.requests.actors import stage_context
+from gateway.domain.known_faults import FLOW, Board
+from gateway.logs import Logger
+from gateway.settings.model import Settings
+from gateway.stages import fault_board
+from gateway.stages.context import StageContext
+from gateway.stages.fault_board import Published
+from gateway.validation.sandbox.pool import Sandbox
+
+__all__ = ["Published", "add", "change", "close", "publish"]
+
+
+def add(
+    settings: Settings,
+    log: Logger,
+    identity: str,
+    what: str,
+    since: date,
+    workaround: str | None,
+    actor: str,
+    *,
+    publish: bool,
+) -> Published:
+    """Put a fault on the board."""
+    return _change(
+        settings,
+        log,
+        lambda context: fault_board.add(context, identity, what, since, workaround, actor),
+        publish=publish,
+    )
+
+
+def change(
+    settings: Settings,
+    log: Logger,
+    identity: str,
+    what: str | None,
+    workaround: str | None,
+    actor: str,
+    *,
+    publish: bool,
+) -> Published:
+    """Say what is wrong, or what to do meanwhile, in other words."""
+    return _change(
+        settings,
+        log,
+        lambda context: fault_board.change(context, identity, what, workaround, actor),
+        publish=publish,
+    )
+
+
+def close(settings: Settings, log: Logger, identity: str, actor: str, *, publish: bool) -> Published:
+    """Say that a fault is mended."""
+    return _change(settings, log, lambda context: fault_board.close(context, identity, actor), publish=publish)
+
+
+def publish(settings: Settings, log: Logger) -> Published:
+    """Send the board as it is to every partner."""
+    with stage_context(settings, log) as context:
+        return _publish(context)
+
+
+def _change(settings: Settings, log: Logger, act: Callable[[StageContext], Board], *, publish: bool) -> Published:
+    with stage_context(settings, log) as context:
+        board = act(context)
+        return _publish(context) if publish else Published(board.issue, {})
+
+
+def _publish(context: StageContext) -> Published:
+    with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
+        return fault_board.publish(context, readers)

@@ -1,0 +1,191 @@
+"""Does the ledger hold, do partners remember the same, and are the files there that it speaks of? Changes nothing.
+
+Raises NotPermitted, NotFound for a partner that there is not, UsageWrong for a file that holds no heads of this site's chain,
+DiskFailed, and what the ledger raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gateway.administration.access import opened, permitted, reading
+from gateway.daemon.lock import holder
+from gateway.daemon.roles import Role
+from gateway.domain.manifest import Digest
+from gateway.errors import DiskFailed, NotFound, UsageWrong
+from gateway.ledger.audit.chain import Fault, Watch, check_chain
+from gateway.ledger.audit.files import Area, Findings, Listing, check_files
+from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
+from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.head_file import HeadFile
+from gateway.ledger.store import Ledger, read_head
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.settings.values import SITE_CODE
+
+_LOOKS: Final = 5
+_BETWEEN_LOOKS: Final = 1.0
+_AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
+    Area.CUSTODY: lambda home: home.custody,
+    Area.SEALED_OUT: lambda home: home.sealed_out,
+    Area.SEALED_IN: lambda home: home.sealed_in,
+    Area.QUARANTINE: lambda home: home.quarantine,
+    Area.INFECTED: lambda home: home.infected,
+    Area.EVIDENCE: lambda home: home.evidence,
+}
+
+
+class KnownHead(BaseModel):
+    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    sequence: Annotated[int, Field(ge=0)]
+    sha256: Digest
+    partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found: the contract of `audit verify --json`, behind `ok`."""
+
+    events: int
+    head: str
+    heads_given: int
+    faults: tuple[Fault, ...]
+    left_over: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """A head of a partner's chain that this site holds, and what it came with."""
+
+    partner: str
+    sequence: int
+    sha256: str
+    source: str
+    held_by: str
+
+
+def verify(
+    settings: Settings, exported: Path | None, watch: Callable[[], AbstractContextManager[Watch]], *, deep: bool
+) -> AuditReport:
+    """The whole chain, the rows, the heads that partners exported to a file, and the files on disk.
+
+    `deep` reads every file that is kept. `watch` gives who is told what is looked at, while it is looked at.
+    """
+    given = [] if exported is None else _read_heads(exported, settings.site.code)
+    heads_given = len(given)
+    remembered = HeadFile(settings.home.ledger_head).remembered()
+    if remembered is not None:
+        given.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
+    with opened(settings) as ledger, watch() as tell:
+        with ledger.read() as connection:
+            # All that one consistent view of the ledger can tell.
+            head = read_head(connection)
+            faults = [*check_chain(connection, tell), *check_rows(connection, tell)]
+            tell("heads", 0)
+            faults += check_heads(connection, given)
+        tell("files", 0)
+        found = _check_disk(settings, ledger, deep=deep)
+    return AuditReport(head.sequence, head.sha256, heads_given, (*faults, *found.faults), tuple(found.left_over))
+
+
+def heads(settings: Settings, partner: str) -> Sequence[HeadView]:
+    """The heads of a partner's chain that this site holds, by sequence."""
+    if partner not in settings.codes:
+        raise NotFound(f"There is no partner {partner[:40]!r}: `gateway partner list` shows those that there are.")
+    with reading(settings) as connection:
+        known = {(head.sequence, head.sha256): source for _, head, source in heads_of(connection, partner)}
+    return [
+        HeadView(partner, sequence, sha256, str(source), settings.site.code)
+        for (sequence, sha256), source in sorted(known.items())
+    ]
+
+
+def _check_disk(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
+    """The files against the rows. While the gateway works both change, so a fault is one that stays over several looks."""
+    findings = _look(settings, ledger, deep=deep)
+    looks = 1
+    while (findings.faults or findings.left_over) and looks < _LOOKS and _works(settings.home):
+        time.sleep(_BETWEEN_LOOKS)
+        again = _look(settings, ledger, deep=deep)
+        findings = Findings(
+            [fault for fault in findings.faults if fault in again.faults],
+            [fault for fault in findings.left_over if fault in again.left_over],
+        )
+        looks += 1
+    return findings
+
+
+def _works(home: Home) -> bool:
+    return any(holder(home.run, role) is not None for role in Role)
+
+
+def _look(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
+    home = settings.home
+    with permitted():
+        files = {area: _listing(root(home)) for area, root in _AREAS.items()}
+    listing = Listing(files, (lambda area, name: _digest(_AREAS[area](home) / name)) if deep else None)
+    with ledger.read() as connection:
+        return check_files(connection, listing)
+
+
+def _listing(root: Path) -> dict[str, int]:
+    """The regular files of a directory and of those right below it, by their path in it, with their sizes."""
+    found: dict[str, int] = {}
+    try:
+        for entry in os.scandir(root):
+            if entry.is_dir(follow_symlinks=False):
+                found |= {f"{entry.name}/{name}": size for name, size in _plain(entry.path)}
+        found |= dict(_plain(root))
+    except FileNotFoundError:
+        return found
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise DiskFailed(f"cannot look through {root.name}: {error.strerror}") from error
+    return found
+
+
+def _plain(directory: str | Path) -> Iterator[tuple[str, int]]:
+    for entry in os.scandir(directory):
+        try:
+            if entry.is_file(follow_symlinks=False):
+                yield entry.name, entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue  # the gateway has just let go of it
+
+
+def _digest(path: Path) -> str | None:
+    """The file's SHA-256, None where it has gone meanwhile."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DiskFailed(f"a kept file cannot be read: {error.strerror}") from error
+
+
+def _read_heads(path: Path, site: str) -> list[Claimed]:
+    """The heads that a partner exported; UsageWrong where the file is none, or is about another site's chain."""
+    try:
+        known = TypeAdapter(list[KnownHead]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageWrong(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise UsageWrong(f"{path} is no list of heads as `gateway audit heads --json` prints it.") from error
+    foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
+    if foreign:
+        raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
+    return [Claimed(head.sequence, head.sha256, f"heads in {path.name}") for head in known]

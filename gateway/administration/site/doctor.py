@@ -1,0 +1,63 @@
+"""Everything that would stop a site from working, check by check. Raises SiteMissing where there is none."""
+
+# ruff: noqa: PLC0415 - the engines are imported when they are tried
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from gateway.errors import SiteMissing
+from gateway.settings.home import Home
+from gateway.settings.secrets import secrets_of
+
+if TYPE_CHECKING:
+    from gateway.administration.site.machine_checks import Check
+    from gateway.settings.faults import Fault
+
+
+def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
+    """Each check as it ends: of files and the machine, of the engines, and with `links` of the link to every partner."""
+    require_site(home)
+    from gateway.administration.site.engine_checks import examine_engines, examine_links
+    from gateway.administration.site.machine_checks import examine_machine
+    from gateway.preflight import fit
+    from gateway.settings.read import examine
+
+    settings, _ = examine(home)
+    settings = None if settings is None else fit(settings)
+    yield from examine_machine(home, settings)
+    if settings is not None:
+        yield from examine_engines(settings)
+        if links:
+            yield from examine_links(settings)
+
+
+def migrate_ledger(home: Home) -> None:
+    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
+    require_site(home)
+    from gateway.daemon.lock import held
+    from gateway.daemon.roles import Role
+    from gateway.ledger.integrity import require_file
+    from gateway.ledger.migrate import migrate
+
+    with ExitStack() as locks:
+        for name in ("gateway", *(role.value for role in Role)):
+            locks.enter_context(held(home.run, name))
+        require_file(home.ledger)
+        migrate(home.ledger)
+
+
+def configuration_faults(home: Home) -> Sequence[Fault]:
+    """Every fault of the configuration, its directories and its certificates at once."""
+    require_site(home)
+    from gateway import preflight
+
+    return preflight.check(home, secrets_of(home, os.environ))
+
+
+def require_site(home: Home) -> None:
+    """SiteMissing where there is no configuration."""
+    if not home.gateway_toml.exists():
+        raise SiteMissing(f"There is no site in {home.root}: config/gateway.toml is not there.")

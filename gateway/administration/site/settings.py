@@ -1,0 +1,45 @@
+"""The settings of a site for whoever works on it.
+
+Raises SiteMissing where none is there, ConfigurationInvalid where its configuration has faults, NotFound for a partner that
+there is not, NotPermitted for what takes root.
+"""
+
+from __future__ import annotations
+
+import os
+
+from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted
+from gateway.preflight import load
+from gateway.settings.home import Home
+from gateway.settings.model import Partner, Settings, Stopped
+
+__all__ = ["load", "partner_of", "require_all_rights", "share_out", "stopped_fault"]
+
+
+def partner_of(settings: Settings, code: str) -> Partner:
+    """The partner of that code, NotFound without one; ConfigurationInvalid, with its faults, for one that is stopped."""
+    if code in settings.stopped:
+        raise stopped_fault(settings.stopped[code])
+    if code not in settings.partners:
+        raise NotFound(f"There is no partner {code[:40]}: `gateway partner list` shows those that there are.")
+    return settings.partners[code]
+
+
+def stopped_fault(stopped: Stopped) -> ConfigurationInvalid:
+    """The error for whoever wants something of a partner that is stopped."""
+    return ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
+
+
+def require_all_rights(settings: Settings) -> None:
+    """NotPermitted for a command that concerns every role, where each has an account of its own and this is not root."""
+    if settings.accounts.split and os.geteuid() != 0:
+        raise NotPermitted("This concerns every role, and each has an account of its own here: run it as root.")
+
+
+def share_out(home: Home) -> None:
+    """Give what a command has made to the accounts of the roles, where they have any."""
+    settings = load(home)
+    if settings.accounts.split:
+        from gateway.settings.rights import apply  # noqa: PLC0415  # most sites do without
+
+        apply(settings)

@@ -1,0 +1,57 @@
+"""What of a site's health does not go on without a person, a sentence each, with the command that helps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from gateway.ledger.queries.keys import OWN
+
+if TYPE_CHECKING:
+    from gateway.administration.views.health import Health
+
+_SHOWN: Final = 10
+"""So many overdue enquiries are named one by one."""
+
+
+def needs_of(health: Health, late_ending: str) -> Iterator[str]:
+    """The sentences; `late_ending` is how letters of files that were written late end."""
+    for partner in health.stopped:
+        for fault in partner.faults:
+            yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"
+    for code in health.not_reloaded:
+        yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
+    yield from _missing_roles(health)
+    for lane in health.lanes:
+        if lane.state == "held":
+            yield f"the lane to {lane.partner} is held: {lane.reason}; `gateway release {lane.partner}`"
+        elif lane.alarm is not None:
+            yield f"{lane.alarm.words}; `gateway partner test {lane.partner}`"
+    if number := len(health.held):
+        yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
+    if number := health.written_late or 0:
+        yield f"{number} written to after they were taken: spool/returned has each, with NAME{late_ending}"
+    if number := health.quarantined:
+        yield f"{number} locked away: `gateway quarantine list`"
+    for key in health.keys:
+        whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
+        when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"
+        yield f"{whose} {key.fingerprint[-16:]} {when}, on {key.due[:10]}: {key.meaning}"
+    late = health.enquiries.overdue
+    for each in late[:_SHOWN]:
+        yield f"{each.says}; `gateway enquiries --outstanding`"
+    if len(late) > _SHOWN:
+        yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
+    if health.disk.free_bytes < health.disk.needed_bytes:
+        yield "the disk is nearly full: nothing is taken in"
+
+
+def _missing_roles(health: Health) -> Iterator[str]:
+    roles = [name for name in health.processes if name != "gateway"]
+    missing = [name for name in roles if health.processes[name] is None]
+    if missing and health.due:
+        yield f"{health.due} units of work are due, and {', '.join(missing)} does not run: `gateway run`"
+    elif missing and health.processes["gateway"] is not None:
+        yield f"{', '.join(missing)} does not run, although the gateway does: it starts, or its log says why not"
+    elif missing and len(missing) < len(roles):
+        yield f"{', '.join(missing)} does not run, although the other roles do"

@@ -1,0 +1,117 @@
+"""The whole story of one transfer or consignment. Raises NotFound where the id names none, or more than one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+
+from gateway.administration.views.records import (
+    ConsignmentView,
+    EventView,
+    ReceiptView,
+    TransferView,
+    consignment,
+    event,
+    receipt,
+    remedy,
+    transfer,
+)
+from gateway.administration.views.waiting import Waiting
+from gateway.domain.redirect import FLOW
+from gateway.ledger.queries.consignments import carried
+from gateway.ledger.queries.events import events_of
+from gateway.ledger.queries.identities import find, one
+from gateway.ledger.queries.receipts import receipts_about
+from gateway.ledger.store import Connection
+from gateway.ledger.units import Consignment, Transfer
+from gateway.settings.model import Settings
+
+_ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "held_by")
+
+
+@dataclass(frozen=True)
+class TransferStory:
+    """A transfer, what happened to it and to the consignment that carries it, and what a person does next.
+
+    `original` is what a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last.
+    """
+
+    transfer: TransferView
+    what_to_do: str | None
+    original: dict[str, str] | None
+    carried_by: ConsignmentView | None
+    receipts: tuple[ReceiptView, ...]
+    events: tuple[EventView, ...]
+    waits: str | None
+
+
+@dataclass(frozen=True)
+class ConsignmentStory:
+    """A consignment, what it carries, what happened to it, and what a person does next."""
+
+    consignment: ConsignmentView
+    what_to_do: str | None
+    transfers: tuple[TransferView, ...]
+    receipts: tuple[ReceiptView, ...]
+    events: tuple[EventView, ...]
+
+
+def story(settings: Settings, connection: Connection, identity: str, now: float) -> TransferStory | ConsignmentStory:
+    """The story of the one transfer or consignment whose id starts so."""
+    row = find(connection, identity)
+    if isinstance(row, Transfer):
+        return _transfer(connection, row, Waiting(settings, now).of_transfer(row))
+    return _consignment(connection, row)
+
+
+def _transfer(connection: Connection, row: Transfer, waits: str | None) -> TransferStory:
+    subjects, carrier, receipts = {("transfer", row.id)}, None, []
+    if row.consignment is not None:
+        carrier = one(connection, Consignment, row.direction, row.partner, row.consignment)
+        receipts = receipts_about(connection, row.partner, row.consignment)
+        subjects |= {("consignment", row.consignment), ("receipt", row.consignment)}
+    return TransferStory(
+        transfer=transfer(row),
+        what_to_do=remedy(row.code, row.state, row.direction, row.id),
+        original=_original(row),
+        carried_by=None if carrier is None else consignment(carrier),
+        receipts=tuple(_answer(each, row.id) for each in map(receipt, receipts)),
+        events=_events(connection, row, subjects),
+        waits=waits,
+    )
+
+
+def _original(row: Transfer) -> dict[str, str] | None:
+    told = orjson.loads(row.facts) if row.facts and row.flow == FLOW else {}
+    return {name.removeprefix("original_"): told[name] for name in _ORIGINAL if name in told} or None
+
+
+def _consignment(connection: Connection, row: Consignment) -> ConsignmentStory:
+    items = carried(connection, row.direction, row.partner, row.id)
+    receipts = receipts_about(connection, row.partner, row.id)
+    return ConsignmentStory(
+        consignment=consignment(row),
+        what_to_do=remedy(row.code, row.state, row.direction, row.id),
+        transfers=tuple(transfer(item) for item in items),
+        receipts=tuple(receipt(each) for each in receipts),
+        events=_events(connection, row, {("consignment", row.id), ("receipt", row.id)}),
+    )
+
+
+def _answer(shown: ReceiptView, identity: str) -> ReceiptView:
+    """The receipt as far as it speaks of one transfer."""
+    if shown.content is None:
+        return shown
+    items = [item for item in shown.content["items"] if item["transfer"] == identity]
+    return replace(shown, content={**shown.content, "items": items})
+
+
+def _events(
+    connection: Connection, row: Transfer | Consignment, subjects: Iterable[tuple[str, str]]
+) -> tuple[EventView, ...]:
+    wanted = set(subjects)
+    found = events_of(connection, sorted({subject for _, subject in wanted}))
+    return tuple(event(each) for each in found if each.partner == row.partner and (each.kind, each.subject) in wanted)

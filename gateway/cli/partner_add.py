@@ -1,0 +1,124 @@
+"""`gateway partner add`: introduce a partner by its card."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from gateway.administration.site.settings import require_all_rights, stopped_fault
+from gateway.cli import output
+from gateway.cli.site import log_of, say_change, settings_of
+from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card
+from gateway.errors import CardRefused, UsageWrong
+
+if TYPE_CHECKING:
+    from gateway.administration.site.introduction import Link
+
+
+@click.command()
+@click.argument("card", metavar="CARD")
+@click.option("--fingerprint", metavar="FPR", help="The fingerprint as the partner confirmed it by another channel.")
+@click.option(
+    "--link",
+    type=click.Choice(["push", "collect", "none"]),
+    help="How files travel.  [default: push where the card has an endpoint, else what works here]",
+)
+@click.option(
+    "--flows", metavar="FLOW,...", help="The only flows to exchange.  [default: all that the catalog permits]"
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, MOST_DAYS),
+    metavar="DAYS",
+    help="Accept the keys that the card replaces for so long.  [default: as long as the card asks, if it is signed]",
+)
+@click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
+@click.option("--unlisted", is_flag=True, help="Take a card whose code is not in the table of authorities.")
+@click.pass_context
+def add(
+    ctx: click.Context,
+    card: str,
+    fingerprint: str | None,
+    link: str | None,
+    flows: str | None,
+    overlap: int | None,
+    os_account: str | None,
+    *,
+    unlisted: bool,
+) -> None:
+    """Introduce a partner by its CARD, a file that its `gateway card` printed (`-` for standard input).
+
+    A card proves nothing by itself. Call the partner on a number that you know, let them read out their fingerprint,
+    and give it with --fingerprint; without, it is shown and asked for. A card of a partner that is known already
+    replaces its keys and endpoint, and leaves your own decisions about it as they are. If it is signed by the key that
+    was confirmed before, nobody is asked, and the keys that it replaces are accepted until the date that it names.
+
+    Without an endpoint in the card, the partner collects from here where this site lets it (an account of its own on the
+    managed server, or a server of the site's own), and else files are carried by hand; which it is, is said. Settings with
+    which the gateway could not work are refused with exit status 78, and nothing is changed.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
+    """
+    settings = settings_of(ctx)
+    require_all_rights(settings)
+    data, now = _read(card), time.time()
+    from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.introduction import PartnerOptions  # noqa: PLC0415  # slow to import
+
+    offered = partners.open_card(settings, data, now, unlisted=unlisted)
+    if offered.warning is not None:
+        output.say(f"warning: {offered.warning}")
+    options = PartnerOptions(
+        link=cast("Link | None", link),
+        flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
+        os_account=os_account,
+    )
+    proposal = partners.propose(settings, offered, options, now, fingerprint=fingerprint, overlap=overlap)
+    say_change(proposal.change, offered.card.site)
+    if proposal.is_signed_by_partner:
+        output.say(
+            f"The card is signed by the key of {offered.card.site} that is pinned here; nobody needs to confirm it."
+        )
+    elif not proposal.confirmed:
+        _confirm(offered.card, from_stdin=card == "-")
+    done = partners.introduce(settings, log_of(settings), proposal)
+    new = done.partner
+    output.say(f"Partner {new.code} ({new.name}) is {'updated' if offered.before else 'added'}, link {new.link}.")
+    output.say(f"Why this link: {proposal.chosen.why}")
+    output.say(
+        f"Files to it: {', '.join(done.flows_out) or 'none'}. Files from it: {', '.join(done.flows_in) or 'none'}."
+    )
+    output.say("A gateway that runs takes it over at `gateway reload`.")
+    if new.code in done.stopped:
+        raise stopped_fault(done.stopped[new.code])
+    for code, stopped in done.stopped.items():
+        for fault in stopped.faults:
+            output.say(f"Partner {code} is stopped: {fault}")
+
+
+def _read(card: str) -> bytes:
+    """The card's bytes, a few more than the largest at most."""
+    if card == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(card).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageWrong(f"The card {card} cannot be read: {error.strerror}.") from error
+
+
+def _confirm(card: Card, *, from_stdin: bool) -> None:
+    """Ask whether the fingerprint is the one read out by telephone; UsageWrong where nobody is there to answer."""
+    if from_stdin or not sys.stdin.isatty():
+        raise UsageWrong("Nobody is here to confirm the fingerprint: give it with --fingerprint.")
+    output.say(f"Partner:     {card.site} ({card.name})")
+    output.say(f"Fingerprint: {output.in_fours(card.fingerprint)}")
+    output.say("Let the partner read out the fingerprint by telephone, on a number that you know.")
+    if not click.confirm("Is it the same, every digit?", default=False, err=True):
+        raise CardRefused("The fingerprint was not confirmed; nothing was changed.")

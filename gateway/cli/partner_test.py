@@ -1,0 +1,82 @@
+"""`gateway partner test`: try the link to a partner."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway.administration.site.settings import partner_of
+from gateway.administration.views.words import within
+from gateway.cli import output, tables
+from gateway.cli.site import settings_of
+from gateway.cli.tables import Column
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.administration.views.records import LaneAlarm
+    from gateway.settings.model import Settings
+
+_COLUMNS: Final = (Column("WHAT"), Column("FOUND"))
+
+
+@click.command()
+@click.argument("code", metavar="CODE")
+@output.as_json
+@click.pass_context
+def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
+    """Test the link to the partner CODE: log in, look at the directory, try the whole round of an upload.
+
+    That round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
+    anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
+    the table says so. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
+    uploads have failed again and again.
+
+    \b
+    Example:
+      gateway --home /srv/gateway partner test E09000030
+    """
+    settings = settings_of(ctx)
+    known = partner_of(settings, code)
+    from gateway.administration.site.link_check import try_link  # noqa: PLC0415  # slow to import
+
+    report, alarm = try_link(settings, known), _alarm(settings, code)
+    if as_json:
+        output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
+    else:
+        rows = [
+            ("server", report.server_version),
+            ("host key", f"{report.host_key}, the pinned one"),
+            ("cipher", report.cipher),
+            ("logging in", f"{report.connect_seconds:.2f} s"),
+            ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
+            ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
+            ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
+        ]
+        rows += [
+            (step.name, f"{step.outcome}: {step.reason}" if step.reason else str(step.outcome)) for step in report.steps
+        ]
+        tables.show(_COLUMNS, rows)
+    failed, left = report.failed, report.left_behind
+    if failed is not None:
+        output.say(f"The link is there, but {report.verdict}.")
+        output.say(f"{failed.code}: {failed.remedy}")
+    if left is not None:
+        output.say(f"{within(left.reason)}. {left.remedy}")
+    if alarm is not None:
+        known_already = failed is not None and failed.code == alarm.code
+        output.say(f"{alarm.words}." + ("" if known_already else f" {alarm.remedy}"))
+    if not report.usable or alarm is not None:
+        ctx.exit(69)
+
+
+def _alarm(settings: Settings, code: str) -> LaneAlarm | None:
+    """What keeps failing in the lane to the partner, whatever the trial shows."""
+    from gateway.administration.site.link_check import lane_alarm  # noqa: PLC0415  # slow to import
+
+    try:
+        return lane_alarm(settings, code)
+    except GatewayError as error:
+        output.say(f"What the lane did so far is not known: {error.reason}")
+        return None

@@ -1,0 +1,71 @@
+"""The whole demonstration at sites that run: every act of the script, and what the audits say at the end.
+
+Raises DemoFailed where a command of the gateway fails that should not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.demo.enquiries import enquire
+from gateway.demo.loop import close_the_loop
+from gateway.demo.play import Result, Watch, play
+from gateway.demo.script import acts
+from gateway.demo.sites import DWP, DemoFailed, DemoSite, gateway
+from gateway.sample.catalog import samplers
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `gateway audit verify` says at one site: its report, or the words of its failure."""
+
+    site: str
+    ok: bool
+    said: Any
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What became of every file, after so many seconds; the totals of DWP's referrals; the audits. The contract of `--json`."""
+
+    files: tuple[Result, ...]
+    seconds: float
+    referrals: dict[str, Any]
+    audit: tuple[Audit, ...]
+    ok: bool
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def perform(sites: Sequence[DemoSite], timeout: float, watch: Watch, say: Callable[[str], None]) -> Performance:
+    """Play it all; `watch(total)` gives who is told how many files have come to their end, `say` is told what happens."""
+    makers, today = samplers(), datetime.now(UTC).date()
+    script = list(acts(makers, today))
+    say(f"dropping {len(script)} files")
+    started = time.monotonic()
+    with watch(len(script)) as progress:
+        results = play(script, sites, progress, timeout)
+    say("authorities answer referrals, all but a few, and one passes a claim on to the right one")
+    results += close_the_loop(makers, sites, today, timeout)
+    say("sites ask each other and answer, and DWP publishes a known fault")
+    results += enquire(makers["laid"], sites, today, timeout)
+    seconds = round(time.monotonic() - started, 1)
+    dwp = next(site for site in sites if site.code == DWP)
+    referrals = json.loads(gateway("referrals", "--json", home=dwp.home.root))["totals"]
+    audits = tuple(map(_audit, sites))
+    fine = all(result.as_expected for result in results) and all(audit.ok for audit in audits)
+    return Performance(tuple(results), seconds, referrals, audits, fine)
+
+
+def _audit(site: DemoSite) -> Audit:
+    try:
+        said = json.loads(gateway("audit", "verify", "--json", home=site.home.root))
+    except DemoFailed as error:
+        return Audit(site.code, ok=False, said=error.reason)
+    return Audit(site.code, ok=True, said=said)
