@@ -47,7 +47,14 @@ def import_engines() -> None:
     from gateway.spool import back_office_answers, intake  # noqa: F401
     from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
     from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
-    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401
+    from gateway.stages.timers import (  # noqa: F401
+        extract_calendar,
+        key_expiry,
+        login_records,
+        overdue_enquiries,
+        overdue_receipts,
+        requests,
+    )
     from gateway.transport import folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
     from gateway.validation.sandbox import pool  # noqa: F401
@@ -122,6 +129,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
     from gateway.stages.outbound.validate import Validate
     from gateway.stages.timers.extract_calendar import ExtractCalendar
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
+    from gateway.stages.timers.requests import INSPECT_ACTS, Requests
 
     settings, viruses = context.settings, scanner(context.settings)
     passed_over = PassedOver(settings.spool.passed_over)
@@ -137,6 +145,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
     admit.recover()
     return [
         admit,
+        Requests(context, "requests", INSPECT_ACTS),
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle, words, passed_over=passed_over)),
@@ -156,12 +165,14 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.outbound.seal import Seal
     from gateway.stages.timers.key_expiry import KeyExpiry
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
+    from gateway.stages.timers.requests import VAULT_ACTS, Requests
 
     engine = open_pgp(context.settings)
     unpack = partial(_unpack, context.settings.limits.receive_bytes)
     return [
         OverdueReceipts(context),
         KeyExpiry(context, engine),
+        Requests(context, "vault-requests", VAULT_ACTS),
         Accept(context, engine),
         Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
         Pack(context),

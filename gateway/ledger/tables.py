@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 
+from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import Direction, State
 
 METADATA: Final = MetaData()
@@ -184,6 +185,31 @@ QUARANTINE: Final = Table(
     Column("sha256", String, nullable=False),
     Column("discarded", Float),
     Index("quarantine_by_time", "received"),
+)
+
+REQUESTS: Final = Table(
+    "requests",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("act", Word(Act), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Word(RequestState), nullable=False),
+    Column("owner", String),
+    Column("lease", Float, nullable=False, default=0.0),
+    Column("kind", String),
+    Column("unit", String),
+    Column("partner", String),
+    Column("became", String),
+    Column("code", String),
+    Column("refusal", Text),
+    Column("remedy", Text),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    UniqueConstraint("id"),
+    Index("requests_waiting", "key", sqlite_where=text("state = 'asked'")),
 )
 
 FILE: Final = "file"

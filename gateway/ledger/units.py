@@ -21,6 +21,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import Table
 
+from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import Direction, State
 from gateway.errors import ImpossibleMove
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
@@ -198,6 +199,38 @@ class Quarantined(NamedTuple):
     sha256: str
     discarded: float | None
     """When a person removed the file for good."""
+
+
+class Request(NamedTuple):
+    """What a person asked of the site, and the answer. It is no unit of work: it has no itinerary."""
+
+    key: int
+    id: str
+    act: Act
+    subject: str
+    """What it is about, as the person wrote it: the first characters of an id, or a partner's code."""
+    actor: str
+    """Who asked."""
+    reason: str
+    """Why, in the person's words."""
+    state: RequestState
+    owner: str | None
+    """The process that took it last, None before one did."""
+    lease: float
+    """Until when it belongs to its owner; 0 before it is taken, and once it has an answer."""
+    kind: str | None
+    """Of a request that was done: what it was about (`transfer`, `consignment`, `receipt`, `lane`, or a kind of `Quarantined`)."""
+    unit: str | None
+    """Its whole id; of a lane, the partner's code."""
+    partner: str | None
+    became: str | None
+    """The state that the request left it in; `open` of a lane, `discarded` of something that was locked away."""
+    code: str | None
+    """Of a request that was refused: the error, and what to do about it."""
+    refusal: str | None
+    remedy: str | None
+    created: float
+    updated: float
 
 
 Parcel = Consignment | Receipt

@@ -1,7 +1,8 @@
 """A person's decisions: hold, release, return, retry, discard. Each needs a reason, and is an event of the chain.
 
 Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit is past deciding. What
-is decided about is read and changed under the ledger's write lock, so no role can move it in between.
+is decided about is read and changed in the caller's transaction, so no role can move it in between, and the answer of the
+request that asked for it is written with it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.ledger.queries.quarantine import find_quarantined, kept_file
 from gateway.ledger.queries.receipts import receipts_of
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
-from gateway.ledger.units import Consignment, Quarantined, Receipt, Transfer, required
+from gateway.ledger.units import Consignment, Receipt, Transfer, required
 from gateway.stages.context import StageContext
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
@@ -35,7 +36,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """What a decision was about: `kind` is transfer, consignment, receipt or lane, `state` the state it is in now."""
+    """What a decision was about: `kind` is transfer, consignment, receipt, lane or that of something locked away, `state` the
+    state it is in now.
+    """
 
     kind: str
     identity: str
@@ -43,101 +46,96 @@ class Decided:
     state: str
 
 
-def hold(context: StageContext, identity: str, decision: Decision) -> Decided:
+def hold(_context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
     """Keep a transfer that is not packed yet."""
-    with context.ledger.write() as transaction:
-        row = find_transfer(transaction.connection, identity)
-        return _decide(
-            transaction,
-            row,
-            State.HELD,
-            decision,
-            resume=row.state,
-            code=HeldByPerson.code,
-            reason=decision.reason,
-        )
+    row = find_transfer(transaction.connection, identity)
+    return _decide(
+        transaction,
+        row,
+        State.HELD,
+        decision,
+        resume=row.state,
+        code=HeldByPerson.code,
+        reason=decision.reason,
+    )
 
 
-def release(context: StageContext, identity: str, decision: Decision) -> Decided:
+def release(context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
     """Let a held transfer, consignment or lane go on where it stopped. For a lane, `identity` is the partner's code.
 
     For a consignment of ours whose receipt is held, it is the receipt that goes on.
     """
-    with context.ledger.write() as transaction:
-        if identity in context.settings.codes:
-            return _release_lane(transaction, identity, decision)
-        row = find(transaction.connection, identity)
-        if row.state != State.HELD:
-            return _release_receipt(transaction, row, decision)
-        return _decide(transaction, row, required(row.resume), decision)
+    if identity in context.settings.codes:
+        return _release_lane(transaction, identity, decision)
+    row = find(transaction.connection, identity)
+    if row.state != State.HELD:
+        return _release_receipt(transaction, row, decision)
+    return _decide(transaction, row, required(row.resume), decision)
 
 
-def return_to_operator(context: StageContext, identity: str, decision: Decision) -> Decided:
+def return_to_operator(_context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
     """Give a transfer back: to whoever dropped it, before it is packed; to its sender, before it is delivered."""
-    with context.ledger.write() as transaction:
-        row = find_transfer(transaction.connection, identity)
-        # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
-        custody = row.direction == Direction.OUT
-        if custody and row.consignment is not None:
-            # The itinerary has that move for the partner's word. A person's would give back what the partner may have.
-            raise UsageWrong(
-                f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
-            )
-        return _decide(
-            transaction,
-            row,
-            State.REJECTED,
-            decision,
-            code=ReturnedByPerson.code,
-            reason=decision.reason,
-            custody=custody,
+    row = find_transfer(transaction.connection, identity)
+    # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
+    custody = row.direction == Direction.OUT
+    if custody and row.consignment is not None:
+        # The itinerary has that move for the partner's word. A person's would give back what the partner may have.
+        raise UsageWrong(
+            f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
         )
+    return _decide(
+        transaction,
+        row,
+        State.REJECTED,
+        decision,
+        code=ReturnedByPerson.code,
+        reason=decision.reason,
+        custody=custody,
+    )
 
 
-def retry(context: StageContext, identity: str, decision: Decision) -> Decided:
+def retry(context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
-    with context.ledger.write() as transaction:
-        if identity in context.settings.codes:
-            if transaction.lane(identity).held:
-                raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
-            transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
-            transaction.set_lane(identity, due=0.0)
-            return Decided("lane", identity, identity, "open")
-        row = find(transaction.connection, identity)
-        if isinstance(row, Transfer):
-            row = _carrier(transaction, row) or row
-        if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT:
-            return _send_again(transaction, row, decision)
-        if row.state not in _WAITING:
-            raise UsageWrong(f"{row.kind} {row.id} is {row.state}: there is nothing to try again")
-        event = _record(transaction, "retried", row, decision, row.state)
-        transaction.set(TABLES[row.kind], [row.key], due=0.0, event=event)
-        if not transaction.lane(row.partner).held:
-            transaction.set_lane(row.partner, due=0.0)
-        return Decided(row.kind, row.id, row.partner, row.state)
+    if identity in context.settings.codes:
+        if transaction.lane(identity).held:
+            raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
+        transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
+        transaction.set_lane(identity, due=0.0)
+        return Decided("lane", identity, identity, "open")
+    row = find(transaction.connection, identity)
+    if isinstance(row, Transfer):
+        row = _carrier(transaction, row) or row
+    if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT:
+        return _send_again(transaction, row, decision)
+    if row.state not in _WAITING:
+        raise UsageWrong(f"{row.kind} {row.id} is {row.state}: there is nothing to try again")
+    event = _record(transaction, "retried", row, decision, row.state)
+    transaction.set(TABLES[row.kind], [row.key], due=0.0, event=event)
+    if not transaction.lane(row.partner).held:
+        transaction.set_lane(row.partner, due=0.0)
+    return Decided(row.kind, row.id, row.partner, row.state)
 
 
-def discard(context: StageContext, identity: str, decision: Decision) -> Quarantined:
+def discard(context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
     """Remove a quarantined file for good; its row and its digest stay."""
-    with context.ledger.write() as transaction:
-        row = find_quarantined(transaction.connection, identity)
-        if row.discarded is not None:
-            raise UsageWrong(f"{row.id} was discarded before")
-        kept = kept_file(context.home, row)
-        transaction.record(
-            "quarantine.discarded",
-            row.kind,
-            row.consignment if is_id(row.consignment) else "unnamed",
-            row.partner,
-            actor=decision.actor,
-            reason=decision.reason,
-            sha256=row.sha256,
-            files=[row.id],
-        )
-        transaction.discard(row.id)
-        transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
-        transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
-        return row
+    row = find_quarantined(transaction.connection, identity)
+    if row.discarded is not None:
+        raise UsageWrong(f"{row.id} was discarded before")
+    kept = kept_file(context.home, row)
+    transaction.record(
+        "quarantine.discarded",
+        row.kind,
+        row.consignment if is_id(row.consignment) else "unnamed",
+        row.partner,
+        actor=decision.actor,
+        reason=decision.reason,
+        sha256=row.sha256,
+        files=[row.id],
+    )
+    transaction.discard(row.id)
+    transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
+    transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
+    return Decided(row.kind, row.id, row.partner, "discarded")
 
 
 def _carrier(transaction: Transaction, row: Transfer) -> Consignment | None:

@@ -34,6 +34,7 @@ class Leg:
 
 ITINERARY: Final = (
     Leg("admit", Role.INSPECT),
+    Leg("requests", Role.INSPECT, wakes=(Role.VAULT, Role.LINK)),
     Leg("validate", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("deliver", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("answer", Role.INSPECT, wakes=(Role.VAULT,)),
@@ -42,6 +43,7 @@ ITINERARY: Final = (
     Leg("overdue-enquiries", Role.INSPECT),
     Leg("overdue-receipts", Role.VAULT, wakes=(Role.INSPECT, Role.LINK)),
     Leg("key-expiry", Role.VAULT),
+    Leg("vault-requests", Role.VAULT),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("pack", Role.VAULT),

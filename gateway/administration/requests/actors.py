@@ -10,19 +10,16 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from gateway import assembly
 from gateway.administration.access import ROLE, permitted
+from gateway.administration.requests.asking import reason_text
 from gateway.daemon.roles import Role
 from gateway.daemon.wake_ups import wake
-from gateway.errors import UsageWrong
 from gateway.logs import Logger, safe_text
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision
-
-_LONGEST: Final = 300
 
 
 @contextmanager
@@ -45,10 +42,7 @@ def wake_roles(settings: Settings) -> None:
 
 def decision(reason: str, actor: str | None = None) -> Decision:
     """A person's decision, its reason masked and on one line; the actor is whoever runs this process, unless named."""
-    text = " ".join(reason.split())
-    if not 3 <= len(text) <= _LONGEST:
-        raise UsageWrong(f"Give a --reason of 3 to {_LONGEST} characters that others will understand.")
-    return Decision(login_name() if actor is None else actor, safe_text(text))
+    return Decision(login_name() if actor is None else actor, reason_text(reason))
 
 
 def login_name() -> str:

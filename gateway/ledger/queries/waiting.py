@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection, and_, func, or_, select, tuple_
 
 from gateway.domain.states import Direction, State
+from gateway.ledger import requests
 from gateway.ledger.queries import fair_share
 from gateway.ledger.queries.back_office_answers import to_notify
 from gateway.ledger.queries.custody import finished_but_kept
@@ -31,7 +32,7 @@ def due_now(
     closed: Callable[[str, str, float], bool] = lambda _partner, _flow, _now: False,
     stopped: Iterable[str] = (),
 ) -> int:
-    """How many units some role could work on at this moment: nothing means idle.
+    """How many units and requests some role could work on at this moment: nothing means idle.
 
     `closed` says whether the window of a partner and flow is closed: what waits for it is not due, and neither is what
     waits for a partner that is stopped.
@@ -68,4 +69,5 @@ def due_now(
                 ready = table.c.state.in_([State.VALIDATED, State.SEALED])
                 query = query.where(~and_(ready, tuple_(table.c.partner, table.c.flow).in_(shut)))
             total += connection.execute(query).scalar_one()
+    total += len(requests.waiting(connection))
     return total + len(finished_but_kept(connection, 1)) + len(to_notify(connection, 1))

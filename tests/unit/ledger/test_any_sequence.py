@@ -12,7 +12,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from hypothesis.stateful import (
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
+from gateway.domain.requests import Act
 from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import Misuse
 from gateway.ledger.audit.chain import Fault, check_chain
@@ -38,19 +39,13 @@ from gateway.ledger.audit.heads import check_heads
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS
-from gateway.stages import decisions
-from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decided, Decision
+from gateway.stages.decisions import Decision
+from gateway.stages.timers.requests import decide
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 
 WHY = Decision("tester", "because of the test")
-DECISIONS: Mapping[str, Callable[[StageContext, str, Decision], Decided]] = {
-    "hold": decisions.hold,
-    "release": decisions.release,
-    "retry": decisions.retry,
-    "return": decisions.return_to_operator,
-}
+DECISIONS = [Act.HOLD, Act.RELEASE, Act.RETRY, Act.RETURN]
 STAGES = 12
 DAY = 86_400.0
 AT_AN_END = {State.RECEIPTED, State.INGESTED, State.REJECTED, State.QUARANTINED, State.EXPIRED}
@@ -140,13 +135,13 @@ class TwoSites(RuleBasedStateMachine):
         bench = self._bench(site)
         (bench.home.landing_in(bench.other) / name).write_bytes(content)
 
-    @rule(site=sites, decision=st.sampled_from(sorted(DECISIONS)), which=picks)
-    def decide(self, site: str, decision: str, which: int) -> None:
+    @rule(site=sites, decision=st.sampled_from(DECISIONS), which=picks)
+    def decide(self, site: str, decision: Act, which: int) -> None:
         bench = self._bench(site)
         known = rows(bench.ledger, "SELECT id FROM transfers ORDER BY key")
         if known:
             with suppress(Misuse):  # it cannot be decided now, and nothing has happened
-                DECISIONS[decision](bench.context, known[which % len(known)]["id"], WHY)
+                decide(bench.context, decision, known[which % len(known)]["id"], WHY)
 
     @rule(site=sites)
     def restart(self, site: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from gateway.domain.requests import Act
 from gateway.domain.states import State
 from gateway.ledger.audit.chain import Fault, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
@@ -21,7 +22,8 @@ from gateway.ledger.queries import events, overview, quarantine
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS
 from gateway.ledger.units import Transfer
-from gateway.stages.decisions import Decision, discard, hold, release, retry, return_to_operator
+from gateway.stages.decisions import Decision
+from gateway.stages.timers.requests import decide
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.ledger.conftest import Books, BothBooks
 
@@ -61,12 +63,12 @@ def test_every_decision_of_a_person_agrees_with_its_row(busy: Pair) -> None:
     dwp = busy.dwp
     with dwp.ledger.read() as connection:
         (held,) = overview.held(connection, Transfer)
-    release(dwp.context, held.id, WHY)
-    hold(dwp.context, held.id, WHY)
+    decide(dwp.context, Act.RELEASE, held.id, WHY)
+    decide(dwp.context, Act.HOLD, held.id, WHY)
     assert faults(dwp) == []
-    return_to_operator(dwp.context, held.id, WHY)
+    decide(dwp.context, Act.RETURN, held.id, WHY)
     waiting = dwp.submit("later.xml", b"later")
-    retry(dwp.context, waiting, WHY)
+    decide(dwp.context, Act.RETRY, waiting, WHY)
     assert faults(dwp) == []
     busy.work()
     assert faults(dwp) == []
@@ -81,7 +83,7 @@ def test_consignment_that_is_sent_again_agrees_with_its_transfers(pair: Pair) ->
         while pair.dwp.send.busy:
             pair.dwp.rung.wait(5)
             pair.dwp.send.step()
-    retry(pair.dwp.context, identity, WHY)
+    decide(pair.dwp.context, Act.RETRY, identity, WHY)
     with pair.dwp.ledger.read() as connection:
         assert overview.transfers(connection)[0].state == State.SEALED
     assert faults(pair.dwp) == []
@@ -101,7 +103,7 @@ def test_what_is_locked_away_and_discarded_is_no_fault(pair: Pair) -> None:
     assert len(locked) == 3
     assert faults(pair.la) == []
     assert look(pair.la) == Findings()
-    discard(pair.la.context, locked[0].id, WHY)
+    decide(pair.la.context, Act.DISCARD, locked[0].id, WHY)
     assert faults(pair.la) == []
     assert look(pair.la) == Findings()
 

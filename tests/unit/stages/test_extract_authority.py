@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.domain.calendar import Month, account, day_of
+from gateway.domain.requests import Act
 from gateway.ledger.queries import extracts, overview
 from gateway.ledger.units import Transfer
-from gateway.stages import decisions
 from gateway.stages.decisions import Decision
 from gateway.stages.outbound import validate
+from gateway.stages.timers.requests import decide
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA, DIGITS, OTHER = "E09000030", "5900", "E08000004"
@@ -115,7 +116,7 @@ def test_a_name_that_says_no_authority_is_held_once_and_released_for_its_form(pa
     identity = submit(pair, first)
     (row,) = rows_of(pair.la, first)
     assert (row.state, row.code, row.resume) == ("held", "extract-authority-unsaid", "validated")
-    decisions.release(pair.la.context, identity, WHY)
+    decide(pair.la.context, Act.RELEASE, identity, WHY)
     pair.work()
     assert (state(pair.la, first)[0], state(pair.dwp, first)[0]) == ("receipted", "delivered")
     later = "SHBE_602756g December 2026.csv"
@@ -128,7 +129,7 @@ def test_a_name_that_says_no_authority_is_held_once_and_released_for_its_form(pa
 
 def test_one_that_was_given_back_releases_no_others(pair: Pair) -> None:
     identity = submit(pair, "SHBE_1a November 2026.csv")
-    decisions.return_to_operator(pair.la.context, identity, WHY)
+    decide(pair.la.context, Act.RETURN, identity, WHY)
     pair.work()
     submit(pair, "SHBE_2a November 2026.csv")
     assert state(pair.la, "SHBE_2a November 2026.csv") == ("held", "extract-authority-unsaid")
@@ -136,7 +137,7 @@ def test_one_that_was_given_back_releases_no_others(pair: Pair) -> None:
 
 def test_a_release_for_another_reason_is_none_for_the_form(pair: Pair) -> None:
     identity = submit(pair, "SHBE_1a November 2026.csv")
-    decisions.release(pair.la.context, identity, WHY)
+    decide(pair.la.context, Act.RELEASE, identity, WHY)
     pair.work()
     # Only its code says why it was held.
     pair.la.sql(

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
+from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
 from gateway.ledger.audit.files import Area, Listing, check_files
@@ -19,8 +20,8 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import overview, quarantine
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS
-from gateway.stages import decisions
 from gateway.stages.decisions import Decision
+from gateway.stages.timers.requests import decide
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
@@ -148,7 +149,7 @@ def test_quarantined_file_is_discarded_from_the_vault(tmp_path: Path) -> None:
         pair.work()
         (kept,) = locked_away(pair.dwp)
         assert quarantine.kept_file(pair.dwp.home, kept).is_file()
-        decisions.discard(pair.dwp.context, kept.id, WHY)
+        decide(pair.dwp.context, Act.DISCARD, kept.id, WHY)
         assert places_of(pair.dwp, b"a virus") == set()
         assert locked_away(pair.dwp) == []
 
@@ -201,7 +202,7 @@ def test_file_that_the_scanner_fails_on_again_and_again_is_held_and_scanned_agai
             pair.dwp.now += 1000
         row = row_of(pair.dwp, "hard.xml", Direction.OUT)
         assert (row.state, row.code, row.resume, scanner.asked) == (State.HELD, "scan-incomplete", State.ADMITTED, 6)
-        decisions.release(pair.dwp.context, row.id, WHY)
+        decide(pair.dwp.context, Act.RELEASE, row.id, WHY)
         pair.work()
         row = row_of(pair.dwp, "hard.xml", Direction.OUT)
         assert (row.state, row.code, scanner.asked) == (State.ADMITTED, "scan-failed", 7)
@@ -229,7 +230,7 @@ def test_extract_of_another_size_than_the_last_is_held_and_goes_when_released(tm
             True,
             True,
         )
-        decisions.release(pair.la.context, held.id, WHY)
+        decide(pair.la.context, Act.RELEASE, held.id, WHY)
         pair.work()
         assert row_of(pair.la, f"hb{LA} far-more", Direction.OUT).state == State.RECEIPTED
         assert row_of(pair.dwp, f"hb{LA} far-more", Direction.IN).state == State.DELIVERED

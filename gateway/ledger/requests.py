@@ -1,0 +1,99 @@
+"""Requests: a person asks for an act through the ledger, one process carries it out, and the row keeps the answer.
+
+A process takes a request before it carries it out: its name becomes the row's owner, for the time of a lease. Where the
+lease has ended without an answer, another process may take the request. `take` is one conditional UPDATE, so of two
+processes that try at once one succeeds. Whoever writes an answer takes the request in the same transaction, and so each
+request gets one answer. Raises ImpossibleMove where an answer is written without that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, literal_column, or_, select, update
+
+from gateway.domain.requests import Act, RequestState
+from gateway.errors import ImpossibleMove, NotFound
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import REQUESTS
+from gateway.ledger.units import Request
+
+LEASE_SECONDS: Final = 30.0
+"""How long a request belongs to the process that took it: an act is a transaction of milliseconds."""
+
+_MOST: Final = 500
+# The index of waiting requests is used where the state stands in the query as the index has it.
+_ASKED: Final = REQUESTS.c.state == literal_column(f"'{RequestState.ASKED}'")
+
+
+class Done(NamedTuple):
+    """The answer of a request that was carried out, by the columns of `units.Request`."""
+
+    kind: str
+    unit: str
+    partner: str
+    became: str
+
+
+class Refused(NamedTuple):
+    """The answer of a request that was refused, by the columns of `units.Request`."""
+
+    code: str
+    refusal: str
+    remedy: str
+
+
+def ask(
+    transaction: Transaction, identity: str, act: Act, subject: str, actor: str, reason: str, owner: str | None = None
+) -> Request:
+    """A new request, with `identity` as its id. With an owner it belongs to the process that asks until the commit."""
+    row = {"id": identity, "act": str(act), "subject": subject, "actor": actor, "reason": reason, "owner": owner}
+    transaction.insert(REQUESTS, [{**row, "state": str(RequestState.ASKED)}])
+    return find(transaction.connection, identity)
+
+
+def find(connection: Connection, identity: str) -> Request:
+    """The request of that id; NotFound where there is none."""
+    row = connection.execute(select(REQUESTS).where(REQUESTS.c.id == identity)).first()
+    if row is None:
+        raise NotFound(f"there is no request {identity[:40]!r}")
+    return Request._make(row)
+
+
+def waiting(connection: Connection, acts: Collection[Act] = tuple(Act)) -> list[Request]:
+    """Requests for these acts that have no answer yet, those that nobody has taken first; at most 500."""
+    query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, acts)))
+    rows = connection.execute(query.order_by(REQUESTS.c.lease, REQUESTS.c.key).limit(_MOST))
+    return [Request._make(row) for row in rows]
+
+
+def is_free(request: Request, owner: str, now: float) -> bool:
+    """Whether `owner` may take a request: it has taken it already, or no lease of another runs.
+
+    A lease that ends later than any can was given before the clock was set back.
+    """
+    return request.owner == owner or not now < request.lease <= now + LEASE_SECONDS
+
+
+def take(transaction: Transaction, request: Request, owner: str) -> Request | None:
+    """The request, owned by `owner` from now on; None where it has an answer, or the lease of another runs."""
+    table, now = REQUESTS, transaction.now
+    lease = now + LEASE_SECONDS
+    free = or_(table.c.owner == owner, table.c.lease <= now, table.c.lease > lease)
+    taken = transaction.connection.execute(
+        update(table).where(table.c.key == request.key, _ASKED, free).values(owner=owner, lease=lease, updated=now)
+    )
+    return request._replace(owner=owner, lease=lease, updated=now) if taken.rowcount else None
+
+
+def finish(transaction: Transaction, request: Request, answer: Done | Refused) -> None:
+    """Write the answer of a request that `ask` or `take` gave in this transaction."""
+    state = RequestState.DONE if isinstance(answer, Done) else RequestState.REFUSED
+    written = transaction.connection.execute(
+        update(REQUESTS)
+        .where(REQUESTS.c.key == request.key, _ASKED, REQUESTS.c.owner == request.owner)
+        .values(state=str(state), lease=0.0, updated=transaction.now, **answer._asdict())
+    )
+    if written.rowcount != 1:
+        raise ImpossibleMove(f"request {request.id} belongs to somebody else, or has an answer")
