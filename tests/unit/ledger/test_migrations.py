@@ -20,7 +20,7 @@ from gateway.ledger.queries.overview import transfers
 from gateway.ledger.queries.receipts import receipt_to_join, receipts_about
 from gateway.ledger.store import Ledger, open_engine
 from gateway.ledger.tables import METADATA
-from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer
+from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Request, Transfer
 from tests.fakes.older_ledger import at_version
 
 
@@ -61,6 +61,7 @@ def test_migrating_again_changes_nothing_and_the_file_is_private(tmp_path: Path)
         (Receipt, "receipts"),
         (Lane, "lanes"),
         (Quarantined, "quarantine"),
+        (Request, "requests"),
     ],
 )
 def test_a_unit_has_the_columns_of_its_table_in_their_order(unit: type[Transfer], table: str) -> None:
