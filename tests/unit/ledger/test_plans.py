@@ -11,17 +11,21 @@ import pytest
 from sqlalchemy import event
 
 from gateway.domain.logins import Count, Login, Result, hour_of, render
+from gateway.domain.requests import Act
+from gateway.ledger import requests
 from gateway.ledger.queries import consignments, custody, known_faults, overview, waiting
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.logins import recorded
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.timers.login_records import LoginRecords
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
+from gateway.stages.timers.requests import INSPECT_ACTS, Requests
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
-    r"SCAN (?:transfers|consignments|receipts|events|later|missing)(?! USING (?:COVERING )?INDEX transfers_(?:to_notify|with_spool_file|to_purge))"
+    r"SCAN (?:transfers|consignments|receipts|requests|events|later|missing)"
+    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge)|requests_waiting))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -67,6 +71,16 @@ def test_work_from_drop_to_settlement_reads_no_whole_table(pair: Pair) -> None:
     pair.work()
     for listener in listeners:
         assert listener.whole() == []
+
+
+def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_were(pair: Pair) -> None:
+    context = pair.dwp.context
+    with pair.dwp.ledger.write() as transaction:
+        requests.ask(transaction, context.new_id(), Act.RETRY, pair.dwp.other, "j.smith", "its server is back")
+    listener = Listener(pair.dwp)
+    assert Requests(context, "requests", INSPECT_ACTS).step().done == 1
+    assert Requests(context, "requests", INSPECT_ACTS).step().done == 0
+    assert listener.whole() == []
 
 
 def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
