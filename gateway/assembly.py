@@ -42,19 +42,13 @@ if TYPE_CHECKING:
 
 def import_engines() -> None:
     """Import what the functions below import for roles at work, so that roles forked afterwards need not."""
+    import gateway.stages.timers.requests  # noqa: F401
     from gateway.crypto.gnupg import engine  # noqa: F401
     from gateway.domain import redirect  # noqa: F401
     from gateway.spool import back_office_answers, intake  # noqa: F401
     from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
     from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
-    from gateway.stages.timers import (  # noqa: F401
-        extract_calendar,
-        key_expiry,
-        login_records,
-        overdue_enquiries,
-        overdue_receipts,
-        requests,
-    )
+    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401
     from gateway.transport import folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
     from gateway.validation.sandbox import pool  # noqa: F401
