@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.logs import Logger
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
-    from gateway.stages.inbound.collect import Uploads
+    from gateway.stages.landing import Uploads
     from gateway.transport.contract import Transport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan

@@ -26,8 +26,8 @@ from gateway.ledger.queries import identities
 from gateway.ledger.units import Transfer
 from gateway.logs import safe_text
 from gateway.spool.submission import Submission, SubmittedCopies, examine
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import StageContext
-from gateway.stages.outbound.admit import record_admitted
 
 _GOOD: Final = frozenset({State.RECEIPTED, State.INGESTED})
 _BAD: Final = frozenset({State.REJECTED, State.QUARANTINED, State.EXPIRED})

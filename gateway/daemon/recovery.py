@@ -21,7 +21,7 @@ from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.store import Connection, Ledger
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
-from gateway.stages.inbound.collect import COPYING
+from gateway.stages.landing import COPYING
 from gateway.stages.purging import purge_left
 from gateway.storage.durable import move_over
 

@@ -30,7 +30,7 @@ from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.inbound.collect import UNFINISHED, Uploads
+from gateway.stages.landing import UNFINISHED, Uploads
 from gateway.storage.writers import may_ask_of_any_file
 
 _DEFECT: Final = 70

@@ -27,9 +27,9 @@ from gateway.errors import (
 from gateway.ledger.store import Transaction
 from gateway.settings.model import SiteKind
 from gateway.spool.submission import SubmittedCopies
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
-from gateway.stages.outbound.admit import record_admitted
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 _FOREIGN: Final = re.compile(r"[^\w '’.,&()/-]|_")

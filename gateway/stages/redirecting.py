@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gateway.domain.receipt import Answer, Outcome
+from gateway.domain.receipt import Outcome, ReceiptItem
 from gateway.domain.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
 from gateway.domain.states import Direction, State
 from gateway.errors import (
@@ -21,14 +21,12 @@ from gateway.errors import (
     ContentInvalid,
     FileTooLarge,
     FlowNotPermitted,
-    ImpossibleMove,
     OriginalMissing,
     PartnerUnknown,
     PoisonFile,
     Redirected,
     UsageWrong,
 )
-from gateway.ledger.queries import consignments
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
@@ -37,12 +35,12 @@ from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
 from gateway.spool.names import safe_name, second_name
 from gateway.spool.submission import Copied, SubmittedCopies
+from gateway.stages.admission import record_admitted
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import find_transfer
-from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
-from gateway.stages.outbound.admit import record_admitted
+from gateway.stages.issued_receipts import add_answers, answered_consignment
 from gateway.stages.purging import delivered_as, purge
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
@@ -271,7 +269,7 @@ def _record(
         came_from=row.partner,
         came_as=row.id,
     )
-    answer = Answer(
+    answer = ReceiptItem(
         transfer=row.id,
         sha256=row.sha256,
         outcome=Outcome.REFUSED,
@@ -288,8 +286,5 @@ def _record(
         "event": event,
     }
     transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, [change])
-    carrier = consignments.consignment_in(transaction.connection, row.partner, required(row.consignment))
-    if carrier is None:
-        raise ImpossibleMove("a delivered transfer without its consignment")
-    if carrier.state == State.DELIVERED:  # else the stage that ends the consignment says it
-        pass_on(transaction, carrier, [answer])
+    if (consignment := answered_consignment(transaction, row.partner, required(row.consignment))) is not None:
+        add_answers(transaction, consignment, [answer])

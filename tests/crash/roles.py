@@ -21,7 +21,7 @@ from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.inbound.collect import Uploads
+from gateway.stages.landing import Uploads
 from gateway.stages.outbound.send import Send
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.sites import Site

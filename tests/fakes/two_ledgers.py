@@ -47,14 +47,15 @@ from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.spool.back_office_answers import BackOfficeAnswers
 from gateway.spool.stability import Stability
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.answer import Answer
-from gateway.stages.inbound.collect import UNFINISHED, Collect, Uploads
+from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
+from gateway.stages.landing import UNFINISHED, Uploads
 from gateway.stages.outbound.accept import Accept
-from gateway.stages.outbound.admit import record_admitted
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal

@@ -36,7 +36,6 @@ from gateway.spool.markers import mark
 from gateway.spool.names import check_name, has_room, safe_name, second_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.inbound.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import (
     Batches,
     inspect,
@@ -48,6 +47,7 @@ from gateway.stages.inspection import (
     told,
     wrong_authority,
 )
+from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate, scan
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
@@ -239,8 +239,8 @@ class Deliver:
         transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
         issue(transaction, consignment)
         carried = consignments.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
-        if words := [spoken(row) for row in carried if row.is_answered]:
-            pass_on(transaction, consignment, words)  # the back office was quicker than the last file
+        if answers := [answer_of(row) for row in carried if row.is_answered]:
+            add_answers(transaction, consignment, answers)  # the back office was quicker than the last file
         transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
 
 

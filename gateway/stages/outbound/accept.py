@@ -17,7 +17,6 @@ from gateway.errors import (
     DiskFailed,
     GatewayError,
     LedgerRolledBack,
-    Quarantine,
     ReceiptContrary,
     ReceiptEarly,
     ReceiptForeign,
@@ -29,9 +28,8 @@ from gateway.ledger.queries import consignments, deadlines, fair_share, identiti
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer, required
-from gateway.stages.attempts import claim, failed, pass_halt_on
+from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
-from gateway.stages.quarantine import quarantine_file
 from gateway.stages.signing import note_use
 from gateway.storage.durable import move_over
 
@@ -58,7 +56,7 @@ class Accept:
         if row is None:
             return Step(due=due)
         self._after = row.partner
-        poison = claim(context, "receipt", row, self._claimed)
+        poison = claim(context, row, self._claimed)
         try:
             if poison is not None:
                 raise poison
@@ -67,11 +65,12 @@ class Accept:
                 self._apply(transaction, row, receipt)
                 note_use(transaction, context.settings, row.partner, encrypted_to)
         except ReceiptEarly as error:
-            # Whoever sends words about files that he never signed for does not do so for ever.
-            late = context.clock() - row.created > _PATIENCE
-            self._refused(row, ReceiptContrary("the partner's gateway never signed for the files") if late else error)
+            # A partner may not send answers about files for ever that its gateway never signed for.
+            late = context.clock() - row.created > _EARLY_SECONDS
+            never_signed = ReceiptContrary("the partner's gateway never signed for the files")
+            refuse(context, row, self._sealed(row), never_signed if late else error)
         except GatewayError as error:
-            self._refused(row, error)
+            refuse(context, row, self._sealed(row), error)
         else:
             self._keep(row, receipt)
         self._claimed.discard(row.key)
@@ -136,19 +135,19 @@ class Accept:
             ],
         )
         if receipt.level is Level.INGESTED:
-            self._take_word(transaction, receipt, items)
+            self._take_back_office_answers(transaction, receipt, items)
         elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
-            self._take_answer(transaction, receipt, sent, items)
+            self._take_gateway_answers(transaction, receipt, sent, items)
         lane = transaction.lane(row.partner)
         if lane.seen_sequence is None or receipt.audit_head.sequence > lane.seen_sequence:
             transaction.set_lane(
                 row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
             )
 
-    def _take_answer(
+    def _take_gateway_answers(
         self, transaction: Transaction, receipt: Receipt, sent: Consignment, items: list[Transfer]
     ) -> None:
-        """The word of the partner's gateway: every transfer of the consignment comes to its end."""
+        """The partner's gateway answers for every transfer of the consignment, which comes to its end."""
         answers = {answer.transfer: answer for answer in receipt.items}
         for state in {item.state for item in items}:
             changes = []
@@ -189,8 +188,8 @@ class Accept:
             [{"key": sent.key, "state": State.RECEIPTED, "due": 0.0, "event": done}],
         )
 
-    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Transfer]) -> None:
-        """The word of the partner's back office about some of the transfers: a second one may only repeat the first."""
+    def _take_back_office_answers(self, transaction: Transaction, receipt: Receipt, items: list[Transfer]) -> None:
+        """The partner's back office answers for some of the transfers. A second answer may only repeat the first."""
         rows = {item.id: item for item in items}
         changes = []
         for answer in receipt.items:
@@ -251,36 +250,11 @@ class Accept:
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
 
-    def _refused(self, row: units.Receipt, error: GatewayError) -> None:
-        context = self._context
-        pass_halt_on(context, "receipt", row, error)
-        with context.ledger.write() as transaction:
-            if not isinstance(error, Quarantine):
-                failed(context, transaction, "receipt", row, error)
-                return
-            quarantine_file(
-                context,
-                transaction,
-                path=self._sealed(row),
-                kind="receipt",
-                stem=row.consignment,
-                partner=row.partner,
-                error=error,
-            )
-            change = {
-                "key": row.key,
-                "state": State.QUARANTINED,
-                "code": error.code,
-                "reason": error.reason,
-                "event": transaction.head().sequence,
-            }
-            transaction.move(RECEIPTS, Direction.IN, State.LANDED, [change])
-
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)
 """A receipt may come before the sender's process noted that it had sent, and after it gave up."""
 
 _REFUSED: Final = (RefusedByBackOffice.code, Redirected.code)
 
-_PATIENCE: Final = 86400.0
-"""Seconds that a back office's word waits for the receipt of its gateway, which was sent before it."""
+_EARLY_SECONDS: Final = 86400.0
+"""How long a back office's answer waits for the receipt of its gateway, which was sent before it."""

@@ -12,17 +12,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
 from gateway.ledger.queries import custody, identities
-from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import orphans
@@ -32,6 +31,7 @@ from gateway.spool.names import READY
 from gateway.spool.returns import WRITTEN_LATE, return_file
 from gateway.spool.set_aside import LateWrite, SetAside
 from gateway.spool.stability import Key
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.returns import return_refused
 from gateway.storage.directory_walk import DIRECTORY
@@ -39,40 +39,9 @@ from gateway.storage.durable import fsync_directory
 from gateway.storage.file_group import Group
 
 _LOOK_AGAIN: Final = 0.25
-_HOUR: Final = 3600.0
 _TRY_AGAIN: Final = 30.0
 _LOOK_AT_OPEN: Final = 1.0
 _OPEN_LONG: Final = 900.0
-
-
-def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
-    """Rows and events of submitted files whose bytes lie durably in custody.
-
-    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `spool_file` and `reference`.
-    """
-    rows = []
-    for file in admitted:
-        event = transaction.record(
-            "transfer.admitted",
-            "transfer",
-            file["id"],
-            file["partner"],
-            flow=file["flow"],
-            bytes=file["size"],
-            sha256=file["sha256"],
-            log={"name": file["name"]},
-        )
-        expires = transaction.now + context.settings.flows[file["flow"]].expires_hours * _HOUR
-        rows.append(
-            {
-                **file,
-                "direction": str(Direction.OUT),
-                "state": str(State.ADMITTED),
-                "expires": expires,
-                "event": event,
-            }
-        )
-    transaction.insert(TRANSFERS, rows)
 
 
 class Admit:

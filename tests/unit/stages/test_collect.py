@@ -17,7 +17,8 @@ import pytest
 
 from gateway.ledger.queries import quarantine
 from gateway.stages.context import BATCH, Step
-from gateway.stages.inbound.collect import Collect, Uploads
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.landing import Uploads
 from tests.fakes.two_ledgers import two_ledgers
 
 ROOT = Path(__file__).parents[3]

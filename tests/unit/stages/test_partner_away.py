@@ -17,7 +17,7 @@ from gateway.errors import PartnerUnreachable
 from gateway.ledger.queries import overview
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.settings.model import Limits
-from gateway.stages.outbound.admit import record_admitted
+from gateway.stages.admission import record_admitted
 from gateway.stages.outbound.send import Send
 from gateway.transport.contract import Parcel, Remote, Session, Transport
 from gateway.transport.folder import FolderTransport
