@@ -37,21 +37,19 @@ from gateway.spool.names import check_name, has_room, safe_name, second_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
-    Batches,
-    inspect,
-    invalid,
+    Inspection,
+    Result,
+    check_authorities,
+    content_error,
     listed,
-    other_authority,
     record_crash,
     record_move,
     told,
-    wrong_authority,
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
-from gateway.stages.scanning import Scanner, isolate, scan
+from gateway.stages.scanning import Scanner, isolate
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
-from gateway.validation.exceptions import tolerated
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
 Verdict = State | GatewayError | Crash
@@ -65,17 +63,14 @@ class Deliver:
 
     def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._context = context
-        self._sandbox = sandbox
-        self._scanner = scanner
+        self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
-        self._survived: set[int] = set()
-        self._batches = Batches(context.settings.daemon.workers)
 
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
             waiting = fair_share.due(connection, Transfer, Direction.IN, State.OPENED, context.clock(), BATCH)
-            rows = self._batches.next(waiting)
+            rows = self._inspection.choose(waiting)
             complete = [] if rows else consignments.completed(connection, BATCH)
             due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED])
         if not rows and not complete:
@@ -101,7 +96,7 @@ class Deliver:
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
             for consignment in consignments.completed(transaction.connection, BATCH):
                 self._complete(transaction, consignment)
-        self._survived.clear()
+        self._inspection.moved()
         return Step(done=len(rows) + len(complete))
 
     def close(self) -> None:
@@ -118,38 +113,28 @@ class Deliver:
             else:
                 # Only publication takes a file away from here, and only after it was found good.
                 verdicts.append((row, State.DELIVERED))
-        scanned = scan(self._context, self._scanner, [row for row, _ in present], [path for _, path in present])
-        verdicts += scanned.refused
-        reports = inspect(
-            self._context,
-            self._sandbox,
-            [row for row, _ in scanned.clean],
-            [path for _, path in scanned.clean],
-            self._survived,
-        )
-        for row, report in reports:
-            verdict = self._verdict(row, report)
+        results = self._inspection.results([row for row, _ in present], [path for _, path in present])
+        for row, result in results:
+            verdict = self._verdict(row, result)
             verdicts.append((row, verdict))
-            if verdict is State.DELIVERED and isinstance(report, Report):
-                good[row.key] = report
+            if verdict is State.DELIVERED and isinstance(result, Report):
+                good[row.key] = result
         return verdicts
 
     def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
 
-    def _verdict(self, row: Transfer, report: Report | GatewayError | Crash) -> Verdict:
-        if not isinstance(report, Report):
-            return report
+    def _verdict(self, row: Transfer, result: Result) -> Verdict:
+        if not isinstance(result, Report):
+            return result
         try:
             check_name(row.name)
         except FileNameRefused as error:
             return error
         context = self._context
-        at_dwp = context.settings.site.kind is SiteKind.DWP
-        report = wrong_authority(report, row.partner if at_dwp else context.site, context.is_same_authority)
-        report = other_authority(report, row.flow, row.name, row.partner, context.is_same_authority)
-        percent = context.settings.flows[row.flow].tolerated_percent
-        return State.DELIVERED if report.valid or tolerated(report, percent) else invalid(report, percent)
+        authority = row.partner if context.settings.site.kind is SiteKind.DWP else context.site
+        report = check_authorities(context, row, result, authority=authority, sender=row.partner)
+        return content_error(context, row, report) or State.DELIVERED
 
     def _names(self, rows: list[Transfer], odd: list[Transfer]) -> dict[int, str]:
         """The names that good files are to be delivered under; an odd one has its list beside it, and neither shares a name."""

@@ -1,10 +1,9 @@
 """Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
 
-The dropped file is set aside only after its copy and its row are durable; a crash in between, or a disk that refuses,
-leaves a row whose `spool_file` tells which file is still to be set aside: it is not taken a second time. What cannot be a
-submission at all (a link, a directory, a name that cannot be carried) goes back with the reason and is an event of the
-chain, but no transfer. Where somebody wrote to a file after it was taken, its transfer is held if it has not left
-custody, the alarm is raised, and the whole file comes back to its operator.
+The dropped file is set aside only after its copy and its row are durable. A crash in between, or a disk that refuses,
+leaves a row whose `spool_file` says which file is still to be set aside, so that it is not taken a second time. What
+cannot be a submission at all (a link, a directory, a name that cannot be carried) goes back with the reason: that is an
+event of the chain, but no transfer.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.retry import is_due
-from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
+from gateway.domain.states import Direction
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten
 from gateway.ledger.queries import custody, identities
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
@@ -28,11 +27,11 @@ from gateway.spool.custody import orphans
 from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
 from gateway.spool.intake import Intake
 from gateway.spool.names import READY
-from gateway.spool.returns import WRITTEN_LATE, return_file
-from gateway.spool.set_aside import LateWrite, SetAside
+from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Key
 from gateway.stages.admission import record_admitted
 from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.late_writes import LateWrites
 from gateway.stages.returns import return_refused
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import fsync_directory
@@ -56,8 +55,7 @@ class Admit:
         self._stopped = False
         self._unreleased: dict[str, str] = {}
         """The transfers of dropped files that are admitted and could not be set aside, by the files' fingerprints."""
-        self._late: set[str] = set()
-        """Transfers of files that were written to after they were taken, and of which that was said."""
+        self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
         """Files of which it was said that somebody has them open."""
         self._later: dict[str, float] = {}
@@ -87,7 +85,7 @@ class Admit:
 
     def step(self) -> Step:
         context = self._context
-        self._look_back()
+        self._late_writes.look()
         if not self._has_room():
             return Step(due=context.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
@@ -105,65 +103,8 @@ class Admit:
         return Step(done=done, due=None if wait is None else context.clock() + wait)
 
     def close(self) -> None:
-        self._look_back(ending=True)
+        self._late_writes.look(ending=True)
         self._intake.close()
-
-    def _look_back(self, *, ending: bool = False) -> None:
-        """Remove what was taken and is certainly complete; deal with what was written to since."""
-        for late in self._aside.look(ending=ending):
-            if late.transfer not in self._late:
-                self._report(late)
-                self._late.add(late.transfer)
-            if late.whole:
-                self._give_back_whole(late)
-        for fault in self._aside.faults:
-            self._context.say_deferred(fault, stage=self.name)
-
-    def _report(self, late: LateWrite) -> None:
-        """Raise the alarm, and hold the transfer where it has not left custody."""
-        error = WrittenLate()
-        with self._context.ledger.write() as transaction:
-            row = identities.one(transaction.connection, Transfer, Direction.OUT, late.partner, late.transfer)
-            transaction.record(
-                "transfer.written-late",
-                "transfer",
-                late.transfer,
-                late.partner,
-                flow=late.flow,
-                code=error.code,
-                reason=error.reason,
-                state=None if row is None else row.state,
-                log={"remedy": error.remedy},
-            )
-            if row is None or row.state not in (State.ADMITTED, State.VALIDATED):
-                return
-            event = transaction.record(
-                "transfer.held",
-                "transfer",
-                row.id,
-                row.partner,
-                code=error.code,
-                reason=error.reason,
-                state=str(State.HELD),
-            )
-            change = {"key": row.key, "state": State.HELD, "resume": row.state, "code": error.code}
-            change |= {"reason": error.reason, "event": event}
-            transaction.move(TRANSFERS, Direction.OUT, row.state, [change])
-
-    def _give_back_whole(self, late: LateWrite) -> None:
-        """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
-        context = self._context
-        with context.ledger.read() as connection:
-            row = identities.one(connection, Transfer, Direction.OUT, late.partner, late.transfer)
-        name, size = (late.transfer, None) if row is None else (row.name, row.size)
-        why = _late_letter(late.transfer, size)
-        directory = context.home.returned / late.flow / late.partner
-        try:
-            return_file(late.path, directory, name, why, tag=context.new_id(), letter=WRITTEN_LATE)
-        except DiskFailed as error:
-            context.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
-            return
-        self._aside.given_back(late)
 
     def _say_open(self) -> None:
         """Once for each file that is not taken because somebody keeps it open."""
@@ -222,7 +163,7 @@ class Admit:
                     copy.path.unlink(missing_ok=True)
                 raise
         self._release([(drop, identity) for drop, identity, _ in taken])
-        # Validation forgets what was to be removed.
+        # `validate` clears the rows' `spool_file` where the file is gone.
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
 
@@ -317,15 +258,3 @@ def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
         return False
     except OSError as error:
         raise DiskFailed(f"cannot look at a dropped file: {error.strerror}") from error
-
-
-def _late_letter(transfer: str, size: int | None) -> str:
-    """What an operator is told who wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
-    taken = "What was taken of it" if size is None else f"Its first state, of {size:,} bytes,"
-    return (
-        f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "
-        f"file, as it is now.\n\nWhat to do: see what became of the transfer with `gateway show {transfer}`. Where it is "
-        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it; where it came back, "
-        "remove what came back. Then drop this file again, written under a name that ends in .part and renamed when it is "
-        "complete, and remove it here with this letter: until then `gateway status` names it.\n"
-    )

@@ -11,7 +11,7 @@ no authority, until one with a name of its form was released.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -39,28 +39,24 @@ from gateway.spool.drops import fingerprint_of
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
-    Batches,
-    inspect,
-    invalid,
+    Inspection,
+    Result,
+    check_authorities,
+    content_error,
+    goes_with_exceptions,
     is_own_extract,
     listed,
-    other_authority,
     record_crash,
     record_move,
     told,
-    wrong_authority,
 )
-from gateway.stages.scanning import Scanner, scan
+from gateway.stages.scanning import Scanner
 from gateway.validation.contract import Report
-from gateway.validation.exceptions import tolerated
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
 _DAY: Final = 86400.0
 _FEW: Final = 1000
 """Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
-
-
-_Result = Report | GatewayError | Crash
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,8 @@ class _Before:
 
     copies: Mapping[int, str]
     messages: Mapping[int, str]
+    in_batch: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    """Of this batch, which is not in the ledger yet: digest and id by partner, flow and message id."""
 
 
 class Validate:
@@ -78,12 +76,8 @@ class Validate:
 
     def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._context = context
-        self._sandbox = sandbox
-        self._scanner = scanner
+        self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
-        self._survived: set[int] = set()
-        self._batches = Batches(context.settings.daemon.workers)
-        self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def step(self) -> Step:
         context = self._context
@@ -92,55 +86,39 @@ class Validate:
             waiting = fair_share.due(
                 connection, Transfer, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
             )
-            rows = self._batches.next(waiting)
+            rows = self._inspection.choose(waiting)
             due = deadlines.next_due(connection, Transfer, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
-        custody = context.home.custody
-        paths = [custody / row.id for row in rows]
-        scanned = scan(context, self._scanner, rows, paths)
-        results: list[tuple[Transfer, _Result]] = list(scanned.refused)
-        inspected = inspect(
-            context,
-            self._sandbox,
-            [row for row, _ in scanned.clean],
-            [path for _, path in scanned.clean],
-            self._survived,
-        )
-        results += [(row, self._addressed(row, result)) for row, result in inspected]
-        going = [(row, result) for row, result in results if isinstance(result, Report) and result.exceptions]
+        inspected = self._inspection.results(rows, [context.home.custody / row.id for row in rows])
+        results = [(row, self._addressed(row, result)) for row, result in inspected]
         self._lists.keep(
             {
-                ListKey(Direction.OUT, row.partner, row.id): listed(report)
-                for row, report in going
-                if tolerated(report, self._percent(row))
+                ListKey(Direction.OUT, row.partner, row.id): listed(result)
+                for row, result in results
+                if isinstance(result, Report) and goes_with_exceptions(context, row, result)
             }
         )
-        self._messages.clear()
         with context.ledger.write() as transaction:
             before = self._look_back(transaction, results)
             changes = [self._judge(transaction, row, result, before) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
-        self._survived.clear()
+        self._inspection.moved()
         return Step(done=len(rows))
 
     def close(self) -> None:
         pass
 
-    def _addressed(self, row: Transfer, result: Report | GatewayError | Crash) -> _Result:
+    def _addressed(self, row: Transfer, result: Result) -> Result:
         """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
-        partner = self._context.settings.partners.get(row.partner)
+        context = self._context
+        partner = context.settings.partners.get(row.partner)
         if partner is None or not isinstance(result, Report):
             return result
-        context = self._context
         authority = context.site if partner.kind is SiteKind.DWP else row.partner
-        report = wrong_authority(result, authority, context.is_same_authority)
-        return other_authority(report, row.flow, row.name, context.site, context.is_same_authority)
+        return check_authorities(context, row, result, authority=authority, sender=context.site)
 
-    def _percent(self, row: Transfer) -> float:
-        return self._context.settings.flows[row.flow].tolerated_percent
-
-    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, _Result]]) -> _Before:
+    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, Result]]) -> _Before:
         """What the ledger has of the files that were read, asked once for all of them."""
         days = {name: flow.duplicate_days for name, flow in self._context.settings.flows.items()}
         rows = [row for row, result in results if isinstance(result, Report)]
@@ -152,9 +130,7 @@ class Validate:
             duplicates.messages(transaction.connection, rows, messages),
         )
 
-    def _judge(
-        self, transaction: Transaction, row: Transfer, result: _Result, before: _Before
-    ) -> dict[str, Any] | None:
+    def _judge(self, transaction: Transaction, row: Transfer, result: Result, before: _Before) -> dict[str, Any] | None:
         if isinstance(result, Crash):
             record_crash(transaction, row, result)
             return None
@@ -167,11 +143,10 @@ class Validate:
             outcome = PartnerUnknown("the partner was removed from the configuration")
         else:
             schema, facts = result.schema, result.facts
-            percent = self._percent(row)
-            if result.valid or tolerated(result, percent):
+            if (error := content_error(self._context, row, result)) is None:
                 facts = told(result)
             else:
-                outcome = invalid(result, percent)
+                outcome = error
             if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
@@ -211,8 +186,7 @@ class Validate:
             return None
         if (used := before.messages.get(row.key)) is not None:
             return used
-        # Those of this batch are not in the ledger yet.
-        digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
+        digest, transfer = before.in_batch.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
         return None if digest == row.sha256 else transfer
 
     def _doubts(
