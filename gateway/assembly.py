@@ -74,7 +74,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         ledger=ledger,
         log=announce,
         clock=time.time,
-        chance=random.SystemRandom().random,
+        random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
     )
@@ -107,8 +107,8 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
+def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, answers: Stability) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. `dropped` is the stability of spool/outbound, `answers` that of spool/outcomes."""
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
@@ -131,14 +131,14 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
     settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
     aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
     partners, stopped = frozenset(settings.partners), frozenset(settings.stopped)
-    intake = Intake(context.home.outbound, rules, partners, settling, aside, stopped=stopped, passed_over=passed_over)
+    intake = Intake(context.home.outbound, rules, partners, dropped, aside, stopped=stopped, passed_over=passed_over)
     admit = Admit(context, intake, aside)
     admit.recover()
     return [
         admit,
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, words, passed_over=passed_over)),
+        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, answers, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),

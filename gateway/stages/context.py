@@ -47,14 +47,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """One role's surroundings. `chance` draws from [0, 1), `entropy(n)` gives n random bytes."""
+    """One role's surroundings. `random_float` draws from [0, 1), `entropy(n)` gives n random bytes."""
 
     settings: Settings
     routes: Routes
     ledger: Ledger
     log: Log
     clock: Callable[[], float]
-    chance: Callable[[], float]
+    random_float: Callable[[], float]
     entropy: Callable[[int], bytes]
     stopping: Callable[[], bool]
 
@@ -82,5 +82,5 @@ class StageContext:
         """When to try again after `attempts` deferrals."""
         link = self.settings.link
         return self.clock() + retry.delay(
-            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, random_float=self.chance()
+            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, random_float=self.random_float()
         )

@@ -28,7 +28,7 @@ def next_try(context: StageContext, error: GatewayError, attempts: int, times: i
     An upload that vanished has left a copy with the partner: after a few, the longest pause lies between two.
     """
     if isinstance(error, UploadVanished) and times >= FEW:
-        return context.clock() + context.settings.link.retry_cap_seconds * (1.0 + context.chance()) / 2.0
+        return context.clock() + context.settings.link.retry_cap_seconds * (1.0 + context.random_float()) / 2.0
     return context.retry_at(attempts)
 
 

@@ -218,7 +218,7 @@ class Bench:
             ledger=self.ledger,
             log=lambda _event, **_keys: None,
             clock=self._clock,
-            chance=lambda: 0.5,
+            random_float=lambda: 0.5,
             entropy=lambda count: hashlib.sha256(f"{code}{next(counter)}".encode()).digest()[:count],
             stopping=lambda: False,
         )

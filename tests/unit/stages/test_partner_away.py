@@ -164,7 +164,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
     with two_ledgers(root) as pair:
         bench = pair.dwp
         now = bench.now
-        context = replace(bench.context, clock=lambda: now, chance=chance.random)
+        context = replace(bench.context, clock=lambda: now, random_float=chance.random)
         post = Post(away=True, clock=lambda: now)
         row = {
             "direction": "out",
