@@ -27,7 +27,7 @@ from gateway.settings.resources import resource
 from gateway.spool.names import check_name
 from gateway.stages import enquiring
 from gateway.stages.context import StageContext
-from gateway.stages.enquiring import Answer, Question, Submitted
+from gateway.stages.enquiring import Question, Reply, Submitted
 from gateway.stages.inspection import describe
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
@@ -120,7 +120,7 @@ def reply(
     Example:
       gateway --home /srv/gateway enquiry reply ENQ-DWP-20261128-KTRWB --text answer.txt --attach award.pdf
     """
-    answer = Answer(reference, _read(source), attached, partner, again)
+    answer = Reply(reference, _read(source), attached, partner, again)
     with _working(ctx, REPLY) as (context, readers):
         done = enquiring.reply(context, answer, readers)
     _tell(done, f"The reply to {done.reference} goes to {done.partner}.", as_json=as_json)

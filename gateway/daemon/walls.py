@@ -65,7 +65,7 @@ def require_account(settings: Settings, role: str) -> None:
 
 
 def may_talk(settings: Settings, role: str) -> bool:
-    """Whether the role may use the network: link always, inspect for a virus scanner at an address, vault never."""
+    """Whether the role may use the network: link and sshd always, inspect for a virus scanner at an address."""
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 

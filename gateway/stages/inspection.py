@@ -34,7 +34,7 @@ MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
 
 COUNTS: Final = ("exceptions", "faulty_records")
-"""The facts that say how many exceptions a file has, and in how many records."""
+"""The facts that count a file's exceptions, and the records that have any."""
 
 _LARGE: Final = 16 * 1024 * 1024
 """Bytes from which on a file is read apart from the small ones: reading an extract takes seconds, and a batch ends as one."""
@@ -107,7 +107,7 @@ class Inspection:
                 if not isinstance(result, Crash):
                     survived.add(row.key)
                     if row.claims:
-                        # Read alone and found harmless: whatever ends this process from now on, it was not this file.
+                        # Its reader survived it: whatever ends this process from now on, it was not this file.
                         with self._context.ledger.write() as transaction:
                             transaction.set(TRANSFERS, [row.key], claims=0)
                 yield row, result
@@ -125,7 +125,7 @@ def invalid(report: Report, percent: float = 0.0) -> ContentInvalid:
 
 
 def too_many(report: Report, percent: float) -> str:
-    """Why a file comes back of which nothing but single records is wrong."""
+    """Why a file comes back although only single records of it are wrong."""
     of = f"{report.faulty} of {report.facts['records']} records"
     return f"Something is wrong with {of}: with fewer than {percent:g} percent it would have gone, with a list of them."
 
@@ -144,7 +144,7 @@ def describe(report: Report) -> str:
 
 
 def wrong_authority(report: Report, authority: str, same: Callable[[str, str], bool]) -> Report:
-    """The report, with a finding more where the content names another authority; `same` compares the two codes."""
+    """The report, with one more finding where the content names another authority; `same` compares two codes."""
     named = report.facts.get("authority")
     if named is None or same(named, authority):
         return report
@@ -157,12 +157,12 @@ def wrong_authority(report: Report, authority: str, same: Callable[[str, str], b
 
 
 def is_own_extract(flow: str, sender: str) -> bool:
-    """Whether such a file has to be its sender's own: an extract that an authority sends."""
+    """Whether the file has to be about its sender: an extract that an authority sends."""
     return flow == EXTRACT and kind_of(sender) is SiteKind.LA
 
 
 def other_authority(report: Report, flow: str, name: str, sender: str, same: Callable[[str, str], bool]) -> Report:
-    """The report on an extract, with a finding more where its `name` says that it is another authority's than its sender's."""
+    """The report, with one more finding where the `name` of an extract says that it is not its sender's own."""
     others = [code for code in authorities_named(name) if not same(code, sender)]
     if not others or not is_own_extract(flow, sender):
         return report
@@ -175,7 +175,7 @@ def other_authority(report: Report, flow: str, name: str, sender: str, same: Cal
 
 
 def check_authorities(context: StageContext, row: Transfer, report: Report, *, authority: str, sender: str) -> Report:
-    """The report, with findings more where the file is not about `authority` or, as an extract, not its sender's own."""
+    """The report, with more findings where the file is not about `authority` or, as an extract, not its sender's own."""
     report = wrong_authority(report, authority, context.is_same_authority)
     return other_authority(report, row.flow, row.name, sender, context.is_same_authority)
 
@@ -191,20 +191,20 @@ def content_error(context: StageContext, row: Transfer, report: Report) -> Conte
     return None if report.valid or tolerated(report, percent) else invalid(report, percent)
 
 
-def told(report: Report) -> dict[str, str]:
-    """What the ledger keeps of a file that goes on: its facts, and how many exceptions in how many records."""
+def facts_to_keep(report: Report) -> dict[str, str]:
+    """What the ledger keeps of a file that goes on: its facts, with its COUNTS where it has exceptions."""
     if report.valid:
         return dict(report.facts)
     return {**report.facts, "exceptions": str(report.total), "faulty_records": str(report.faulty)}
 
 
 def listed(report: Report) -> list[Listed]:
-    """The exceptions as a list for people has them."""
+    """The exceptions as rows of the list for people."""
     return [Listed(each.row, each.field, each.code, each.message) for each in report.exceptions]
 
 
 def record_crash(transaction: Transaction, row: Transfer, crash: Crash) -> None:
-    """A file ended its reader: no state changes, the claim stays counted, and the third one holds the file."""
+    """Record that a file ended its reader. Its state stays; its claim counts, and the third one holds the file."""
     transaction.record(
         "work.deferred", "transfer", row.id, row.partner, flow=row.flow, code="reader-died", reason=crash.reason
     )
@@ -213,9 +213,8 @@ def record_crash(transaction: Transaction, row: Transfer, crash: Crash) -> None:
 def record_move(
     transaction: Transaction, row: Transfer, move: Move, code: str | None, facts: Mapping[str, str] | None = None
 ) -> int:
-    """The event of what an inspection led to; the first line of the reason is enough for the chain and the log.
-
-    Of a file that goes on with exceptions, the chain has how many, as `facts` have it.
+    """Record the event of a move that an inspection led to, with the first line of its reason, and with the COUNTS among
+    `facts`; returns its sequence number.
     """
     counts = {name: int(facts[name]) for name in COUNTS if name in facts} if facts else {}
     return transaction.record(

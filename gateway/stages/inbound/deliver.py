@@ -1,14 +1,14 @@
-"""Deliver: what came out of a consignment is validated again, and put before the back office, whole and once.
+"""Deliver: each file of a consignment is validated again and published to the back office, whole and once.
 
-Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected: the rest of
-its consignment goes on, and the sender is told in the receipt.
+Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected. The rest of
+its consignment goes on, and the receipt names the infected file.
 
-Where its flow allows that, a file with exceptions in some of its records is delivered, as `NAME`, with the list of them,
-`NAME.exceptions.csv`: the list is there before the file, and whoever sees a marker sees both.
+Where its flow allows that, a file with exceptions in some of its records is delivered as `NAME`, with the list of them as
+`NAME.exceptions.csv`. The list is published before the file, and the marker after both.
 
-Publication is one rename that never overwrites; a file whose source is gone was published by an earlier attempt. The
-row says `delivered` only once the rename is durable, and the consignment is answered in the transaction that ends its
-last transfer.
+Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
+says `delivered` only once the rename is durable, and the transaction that ends the consignment's last transfer also issues
+its receipt.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from gateway.stages.inspection import (
     Result,
     check_authorities,
     content_error,
+    facts_to_keep,
     listed,
     record_crash,
     record_move,
-    told,
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate
@@ -78,16 +78,16 @@ class Deliver:
         reports: dict[int, Report] = {}
         verdicts = self._inspect(rows, reports)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
-        facts = {row.key: told(reports[row.key]) if row.key in reports else _facts(row) for row in good}
-        odd = [row for row in good if "exceptions" in facts[row.key]]
-        self._lists.keep({_list_key(row): listed(reports[row.key]) for row in odd if row.key in reports})
-        names = self._names(good, odd)
+        facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
+        listed_rows = [row for row in good if "exceptions" in facts[row.key]]
+        self._lists.keep({_list_key(row): listed(reports[row.key]) for row in listed_rows if row.key in reports})
+        names = self._names(good, listed_rows)
         if reports:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
                 transaction.note_facts({key: facts[key] for key in reports})
                 transaction.note_delivered_names(names)
-        names |= self._publish(good, names, odd)
+        names |= self._publish(good, names, listed_rows)
         with context.ledger.write() as transaction:
             changes = [
                 self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
@@ -136,14 +136,14 @@ class Deliver:
         report = check_authorities(context, row, result, authority=authority, sender=row.partner)
         return content_error(context, row, report) or State.DELIVERED
 
-    def _names(self, rows: list[Transfer], odd: list[Transfer]) -> dict[int, str]:
-        """The names that good files are to be delivered under; an odd one has its list beside it, and neither shares a name."""
+    def _names(self, rows: list[Transfer], listed_rows: list[Transfer]) -> dict[int, str]:
+        """The names that good files get at delivery. A file with exceptions has its list beside it, and neither shares a name."""
         names: dict[int, str] = {}
         given: set[Path] = set()
         for row in rows:
             directory = self._context.home.inbound / row.flow / row.partner
             name = row.delivered_name or self._name(row)
-            if row in odd and row.delivered_name is None:
+            if row in listed_rows and row.delivered_name is None:
                 wanted = [directory / name, directory / f"{name}{ENDING}"]
                 taken = any(path in given or os.path.lexists(path) for path in wanted)
                 name = second_name(name, row.id) if taken or not has_room(name, len(ENDING)) else name
@@ -152,7 +152,7 @@ class Deliver:
         return names
 
     def _name(self, row: Transfer) -> str:
-        """The name that a good file is to be delivered under."""
+        """The name that a good file gets by its flow's template."""
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
@@ -160,8 +160,8 @@ class Deliver:
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
-    def _publish(self, rows: list[Transfer], names: Mapping[int, str], odd: list[Transfer]) -> dict[int, str]:
-        """Put the files before the back office, the `odd` ones behind their lists; the names that they have there."""
+    def _publish(self, rows: list[Transfer], names: Mapping[int, str], listed_rows: list[Transfer]) -> dict[int, str]:
+        """Publish the files to the back office, each list before its file; the names that they have there."""
         placements = []
         directories: dict[tuple[str, str], Path] = {}
         for row in rows:
@@ -170,7 +170,7 @@ class Deliver:
                 make_directory(directory, 0o770)
                 directories[row.flow, row.partner] = directory
             placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
-        lists = {row.key: content for row in odd if (content := self._lists.read(_list_key(row))) is not None}
+        lists = {row.key: content for row in listed_rows if (content := self._lists.read(_list_key(row))) is not None}
         beforehand: dict[int, Path] = {}
         for row, placement in zip(rows, placements, strict=True):
             target = placement.directory / f"{names[row.key]}{ENDING}"
@@ -230,7 +230,7 @@ class Deliver:
 
 
 def _put(target: Path, content: bytes) -> bool:
-    """Put a list there; False where it lies there already, by an earlier attempt."""
+    """Write a list; False where it lies there already, by an earlier attempt."""
     return write_new_file(target, content, mode=_LIST_MODE)
 
 

@@ -1,7 +1,7 @@
 """Accept: a partner's signed receipt moves the transfers that it answers, and nothing else does.
 
-The receipt as it came is kept as evidence. Where it tells of a later head of our own audit chain than we have, the
-ledger was cut or restored from an old copy: the gateway stops.
+The receipt as it came is kept as evidence. Where it names a later head of our own audit chain than the ledger has, the
+ledger was cut or restored from an old copy, and the gateway stops.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Accept:
         )
         if receipt.level is Level.INGESTED:
             self._take_back_office_answers(transaction, receipt, items)
-        elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
+        elif sent.state != State.RECEIPTED:  # else the same answer came once more: it is kept, and moves nothing
             self._take_gateway_answers(transaction, receipt, sent, items)
         lane = transaction.lane(row.partner)
         if lane.seen_sequence is None or receipt.audit_head.sequence > lane.seen_sequence:
@@ -156,7 +156,7 @@ class Accept:
                 if item.state != state or State(state) not in _OPEN:
                     continue
                 following = SENDERS_STATE[answer.outcome]
-                odd = answer.exceptions if following is State.RECEIPTED else None
+                exceptions = answer.exceptions if following is State.RECEIPTED else None
                 moved = transaction.record(
                     f"transfer.{following}",
                     "transfer",
@@ -164,8 +164,8 @@ class Accept:
                     sent.partner,
                     flow=item.flow,
                     code=answer.code,
-                    exceptions=None if odd is None else odd.count,
-                    faulty_records=None if odd is None else odd.records,
+                    exceptions=None if exceptions is None else exceptions.count,
+                    faulty_records=None if exceptions is None else exceptions.records,
                     log={"outcome": answer.outcome},
                 )
                 changes.append(
@@ -174,7 +174,7 @@ class Accept:
                         "state": following,
                         "code": answer.code,
                         "reason": answer.reason,
-                        # The operator was told that it was not delivered.
+                        # The operator has read that it was not delivered.
                         "notify_pending": state == State.EXPIRED,
                         "event": moved,
                     }
@@ -201,11 +201,11 @@ class Accept:
                 continue
             if known or item.state != State.RECEIPTED:
                 raise ReceiptContrary(f"transfer {item.id} was {item.code or item.state} before")
-            took = following is State.INGESTED
-            # A code of the partner's own says nothing here, but for those that the gateway itself gives.
-            code = None if took else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
+            accepted = following is State.INGESTED
+            # Only codes that the gateway itself gives mean something here.
+            code = None if accepted else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
             moved = transaction.record(
-                "transfer.ingested" if took else "transfer.refused",
+                "transfer.ingested" if accepted else "transfer.refused",
                 "transfer",
                 item.id,
                 item.partner,
@@ -213,7 +213,7 @@ class Accept:
                 code=code,
                 state=str(following),
             )
-            reason = None if took else answer.reason or RefusedByBackOffice().reason
+            reason = None if accepted else answer.reason or RefusedByBackOffice().reason
             changes.append(
                 {
                     "key": item.key,
@@ -238,7 +238,7 @@ class Accept:
             )
 
     def _keep(self, row: units.Receipt, receipt: Receipt) -> None:
-        """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
+        """Move the receipt as it came to the evidence, and remove our sealed copy of what it answers."""
         home = self._context.home
         kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, required(row.sealed_sha256))
         try:
@@ -252,7 +252,7 @@ class Accept:
 
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)
-"""A receipt may come before the sender's process noted that it had sent, and after it gave up."""
+"""States in which a receipt may find a transfer: also before the sender has recorded the sending, and after expiry."""
 
 _REFUSED: Final = (RefusedByBackOffice.code, Redirected.code)
 

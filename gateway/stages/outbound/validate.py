@@ -1,11 +1,11 @@
-"""Validate: would the receiver take it? What is wrong never leaves, and goes back to its operator with the reasons.
+"""Validate: a file that its receiver would refuse never leaves, and goes back to its operator with the reasons.
 
-Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Beyond its own rules, the
-authority that it names has to be the partner that it is addressed to, or we where it goes to DWP. Where its flow allows that,
-a file goes with exceptions in some of its records, and the list of them is written down before its row says that it goes.
-Held until a person releases them are the same bytes to the same partner within the flow's days, a suspected duplicate; an
-extract whose number of records is far from that of the last one that the partner receipted; and an extract whose name says
-no authority, until one with a name of its form was released.
+Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Besides its own rules, the
+authority that it names has to be the partner that it is addressed to, or this site where it goes to DWP. Where its flow
+allows that, a file goes with exceptions in some of its records; the list of them is written before its row says that it
+goes. Three kinds of file are held until a person releases them: the same bytes to the same partner within the flow's days,
+a suspected duplicate; an extract whose number of records is far from that of the last one that the partner receipted; and
+an extract whose name names no authority, until one with a name of its form was released.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from gateway.stages.inspection import (
     Result,
     check_authorities,
     content_error,
+    facts_to_keep,
     goes_with_exceptions,
     is_own_extract,
     listed,
     record_crash,
     record_move,
-    told,
 )
 from gateway.stages.scanning import Scanner
 from gateway.validation.contract import Report
@@ -56,7 +56,7 @@ from gateway.validation.sandbox.pool import Crash, Sandbox
 
 _DAY: Final = 86400.0
 _FEW: Final = 1000
-"""Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
+"""A difference of fewer records is never unusual, whatever share it is: real extracts have ten thousand at least."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class Validate:
         return check_authorities(context, row, result, authority=authority, sender=context.site)
 
     def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, Result]]) -> _Before:
-        """What the ledger has of the files that were read, asked once for all of them."""
+        """What the ledger has of earlier files like these, asked once for all of them."""
         days = {name: flow.duplicate_days for name, flow in self._context.settings.flows.items()}
         rows = [row for row, result in results if isinstance(result, Report)]
         since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
-        told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
-        messages = {key: message for key, message in told.items() if message is not None}
+        used = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
+        messages = {key: message for key, message in used.items() if message is not None}
         return _Before(
             duplicates.copies(transaction.connection, rows, since),
             duplicates.messages(transaction.connection, rows, messages),
@@ -144,14 +144,14 @@ class Validate:
         else:
             schema, facts = result.schema, result.facts
             if (error := content_error(self._context, row, result)) is None:
-                facts = told(result)
+                facts = facts_to_keep(result)
             else:
                 outcome = error
             if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
         if move.state is State.VALIDATED and (doubts := list(self._doubts(transaction, row, facts, before))):
-            # What is held has passed its validation: release goes on from there, so a person is told of every doubt.
+            # A held file has passed its validation, and release goes on from there: so the reason names every doubt.
             reason = "; ".join(doubt.reason for doubt in doubts)
             move = Move(State.HELD, State.VALIDATED, code=doubts[0].code, reason=reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
@@ -170,7 +170,7 @@ class Validate:
         }
 
     def _still_lies_there(self, row: Transfer) -> bool:
-        """Whether the dropped file could not be removed when its copy was taken."""
+        """Whether the dropped file still lies in the spool, since it could not be removed when its copy was taken."""
         if row.spool_file is None:
             return False
         try:
@@ -180,7 +180,7 @@ class Validate:
             return not isinstance(error, FileNotFoundError)
 
     def _message_used(self, row: Transfer, report: Report, before: _Before) -> str | None:
-        """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
+        """The earlier transfer to the partner with this message id. The same bytes in one batch count as duplicates instead."""
         message = report.facts.get("message_id")
         if message is None:
             return None
@@ -220,7 +220,7 @@ class Validate:
 
 
 def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:
-    """What speaks against so many records after `before` in the transfer `last`; a `band` of 0 percent allows any."""
+    """The doubt about so many records after `before` in the transfer `last`; a `band` of 0 percent allows any number."""
     apart = abs(records - before)
     if not band or apart < _FEW or apart * 100 <= before * band:
         return None
