@@ -19,9 +19,8 @@ _MOST_NAMES: Final = 10_000
 
 
 class Uploads:
-    """Which files got their names from NAME.part, and which were seen without: told by the watcher's thread, asked by Collect.
-
-    It may forget, and knows nothing of the time before it was made: then it is neither.
+    """Which files were renamed from NAME.part, and which were written under their last name. The watcher's thread notes
+    them and Collect asks. A file that it forgot, or never saw, is neither.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Uploads:
         self._direct: set[Path] = set()
 
     def note(self, path: Path) -> None:
-        """A file was made, closed or renamed."""
+        """Note a file that was made, closed or renamed."""
         for names in (self._parts, self._direct):
             if len(names) >= _MOST_NAMES:
                 names.clear()
@@ -41,13 +40,13 @@ class Uploads:
             self._direct.add(path)
 
     def is_finished(self, path: Path) -> bool:
-        """Its writer has said so, by the rename. An earlier session of its own may have it open still, cut off and unaware."""
+        """Whether its writer has finished it, by the rename. A broken session of the writer may still have it open."""
         return path in self._parts and not os.path.lexists(path.with_name(path.name + UNFINISHED))
 
     def is_direct(self, path: Path) -> bool:
         return path in self._direct
 
     def forget(self, path: Path) -> None:
-        """It was taken."""
+        """Forget a file that was taken."""
         self._parts.discard(path)
         self._direct.discard(path)

@@ -89,7 +89,7 @@ class LateWrites:
 
 
 def _letter(transfer: str, size: int | None) -> str:
-    """What an operator is told who wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
+    """The letter to whoever wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
     taken = "What was taken of it" if size is None else f"Its first state, of {size:,} bytes,"
     return (
         f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "

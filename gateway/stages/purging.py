@@ -1,7 +1,7 @@
 """Purge: delivered files that went on to another authority leave spool/inbound.
 
-The row of such a transfer names its file in `purge_name` until the file is gone, durably; so whatever breaks off is finished by
-the next call. Raises DiskFailed, NotPermitted and what the ledger raises. Only the very bytes that were delivered are
+The row of such a transfer names its file in `purge_name` until the file is durably gone, so the next call finishes what
+broke off. Raises DiskFailed, NotPermitted and what the ledger raises. Only the very bytes that were delivered are
 removed; what the back office has put there under the name meanwhile stays.
 """
 
@@ -19,7 +19,7 @@ from gateway.spool.delivered import DeliveredFile, remove_delivered
 
 
 def purge(home: Home, ledger: Ledger) -> None:
-    """Remove what is to go."""
+    """Remove the files that rows name in `purge_name`."""
     with ledger.write() as transaction:
         purge_left(home, transaction)
 

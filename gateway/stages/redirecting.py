@@ -1,9 +1,9 @@
 """Redirect: a delivered file that belongs to another authority goes on to that one, and leaves this one.
 
-One transaction makes all of it true: the sealed road to the right authority begins (the document lies durably in custody
-before it), the sender's receipt is due, the file here is answered and is to go. Only then it goes; its row remembers that
-it has to until it has, so `purging`, which every later redirect and every start of the gateway does, finishes what a crash
-cut short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
+One transaction records all of it: the document for the right authority is admitted (it lies durably in custody before),
+the sender's receipt is issued, and the file here is answered and named for removal. Only then it is removed. Its row names
+it until then, so `purging`, which every later redirect and every start of the gateway runs, finishes what a crash cut
+short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
 all before anything is changed.
 """
 
@@ -63,8 +63,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Passed:
-    """What was done, or would be: the transfer that came, the redirect that goes, and the name of the file that leaves
-    spool/inbound, None where it was not there.
+    """What was done, or would be: the transfer that came, the redirect that goes, and in `removed` the name of the file that
+    leaves spool/inbound, None where it was not there.
     """
 
     transfer: str
@@ -124,7 +124,7 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
 
 
 def _require(context: StageContext, row: Transfer, order: Order) -> None:
-    """Whether this file may go there from here."""
+    """Raise where this file may not go there from here."""
     if context.settings.site.kind is not SiteKind.LA:
         raise UsageWrong("Only an authority passes files on to another one.")
     if row.direction != Direction.IN:
@@ -176,7 +176,7 @@ def _names(context: StageContext, row: Transfer) -> list[str]:
     template = context.settings.flows[row.flow].inbound_name
     came = datetime.fromtimestamp(row.created, UTC).date()
     named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-    # Its own second name first: under the plain one, another transfer may have brought the same bytes.
+    # Its second name first: the plain one may belong to the same bytes from another transfer.
     return [name for first in (safe_name(named), row.name) for name in (second_name(first, row.id), first)]
 
 
@@ -211,7 +211,7 @@ def _day(moment: float) -> date:
 
 
 def _validate(context: StageContext, readers: Sandbox, path: Path, to: str) -> None:
-    """What the right authority would refuse never gets as far as the ledger."""
+    """Raise ContentInvalid for a document that the right authority would refuse."""
     _, result = next(iter(readers.validate([Job("document", FLOW, path)])))
     if isinstance(result, Crash):
         raise PoisonFile(result.reason)
@@ -231,7 +231,7 @@ def _record(
     *,
     found: str | None,
 ) -> None:
-    """Both transfers and the receipt, with the events that name each other."""
+    """Record both transfers and the receipt, with events that name each other."""
     event = transaction.record(
         "transfer.redirected",
         "transfer",

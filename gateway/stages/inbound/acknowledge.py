@@ -1,10 +1,10 @@
-"""Acknowledge: a consignment that came to its end here is answered with a signed receipt.
+"""Acknowledge: a consignment that ended here is answered with a signed receipt.
 
-Inspect issues the receipt in the transaction that ends the consignment's last transfer, so a positive answer never
-comes before the file is durably in place. Here its text is written down, once, and sealed to the partner. What the back
-office says later goes in further receipts about the same consignment. On the wire they all have one name, so they follow
-each other: the next is sealed when the last is sent, and never has the size of an earlier one, since a file of that name
-and size at the partner means "it is there already".
+The transaction that ends the consignment's last transfer issues the receipt (`issued_receipts`), so a positive one never
+comes before the file is durably in place. This stage writes its text, once, and seals it to the partner. Later answers of
+the back office go in further receipts about the same consignment. All have one name on the wire, so the next is sealed
+when the last is sent. It never has the size of an earlier one, since a file of that name and size at the partner means that
+it is there already.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Acknowledge:
             return
         with context.ledger.write() as transaction:
             if receipts.answers_of(transaction.connection, row.key) != row.answers:
-                return  # the back office said more meanwhile: it is written anew, with that
-            # The message that it answers has served, whatever became of it.
+                return  # the back office answered more meanwhile: the next step writes the receipt again
+            # The message that it answers is not needed any more, whatever became of it.
             answered = context.home.sealed_in / row.partner / f"{row.consignment}.pgp"
             transaction.afterwards.append(partial(answered.unlink, missing_ok=True))
             event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
@@ -118,7 +118,7 @@ class Acknowledge:
             )
 
     def _sealed(self, row: units.Receipt, body: bytes, output: Path) -> Sealed:
-        """Seal the text, with white space behind it where the size would be that of another receipt of the same name."""
+        """Seal the text, followed by white space where the size would be that of another receipt of the same name."""
         with self._context.ledger.read() as connection:
             sizes = receipts.sealed_sizes(connection, row.partner, row.consignment, row.key)
         signer = self._signing.signer(row.partner)
@@ -148,7 +148,7 @@ class Acknowledge:
                 transfer=item.id,
                 sha256=item.sha256,
                 outcome=_OUTCOMES[item.state],
-                # The back office's word may be in the row by now: it goes in a receipt of its own.
+                # Where the row has the back office's answer by now, that goes in another receipt.
                 code=item.code if not item.is_answered else None,
                 reason=item.reason if not item.is_answered else None,
                 exceptions=_exceptions(item),

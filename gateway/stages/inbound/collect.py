@@ -1,15 +1,14 @@
 """Collect: what lies complete in the landing directories becomes landed consignments and receipts.
 
-A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`), made durable and hashed there:
-whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
-in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
-or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for
-a day.
+A file is first copied out of the partner's reach (into `sealed/in/PARTNER/arrivals`), made durable and hashed there, since
+a program that has the landed file open could write to it after a rename. Then it is recorded. It gets its second name, in
+`sealed/in/PARTNER`, before its row, and loses the first one after the commit; a crash in between, or a failing ledger, leaves
+an arrival that the next step takes again. Only `ID.pgp` and `ID.receipt.pgp` are accepted; other names are quarantined.
+Unfinished files, and debris of other programs (`[spool] passed_over`), are left to their writers for a day.
 
-What got its name from NAME.part is taken at once. Most clients know nothing of that: they write under the last name, and ask
-for the file once more when they have written it. So such a file waits until nobody has it open for writing, and for three
-seconds without a change.
+A file that was renamed from NAME.part is taken at once. Most clients do not do that: they write under the last name, and
+look at the file once more when they have written it. Such a file is taken when nobody has it open for writing and it has
+not changed for three seconds.
 """
 
 from __future__ import annotations
@@ -39,13 +38,13 @@ from gateway.storage.writers import Writers, writers_of
 
 _PART_DAYS: Final = 1.0
 _QUIET_SECONDS: Final = 3.0
-"""How long a client may take, after its last byte, to set times and to ask whether the file is there: some round trips."""
+"""How long a client may take, after its last byte, to set times and to look at the file: some round trips."""
 
 _PIECE: Final = 1 << 20
 
 
 class Collect:
-    """Everything that partners left in their landing directories, one partner after the other."""
+    """Files in the landing directories to landed consignments and receipts, one partner after the other."""
 
     name = "collect"
 
@@ -60,7 +59,7 @@ class Collect:
         for partner in self._context.settings.partners:
             try:
                 done += self._collect(partner)
-            # One partner's directory must not stop the others; the next round looks again.
+            # One partner's directory must not stop the others; the next step tries again.
             except OSError as error:
                 self._context.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
             except (DiskFull, DiskFailed) as error:
@@ -76,7 +75,7 @@ class Collect:
         landing = context.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        taken = 0  # what is still being written counts for nothing, however much of it there is
+        taken = 0  # without what is still being written
         for path in self._complete(landing, arrivals):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
             finished = self._uploads.is_finished(path)
@@ -101,21 +100,21 @@ class Collect:
             try:
                 about = path.lstat()
             except FileNotFoundError:
-                continue  # the partner has just given it its final name, which wakes the role again
+                continue  # the partner has just renamed it to its final name, which wakes the role again
             if path.name.endswith(UNFINISHED) or self._is_debris(path.name, about):
-                # Not the time of modification: a client may set that to the one that the file has at its own end.
+                # Not the time of modification: a client may copy that from its own file.
                 if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
                     path.unlink()
-            # What is among the arrivals already comes first; this one's turn is after it.
+            # Where an arrival of that name is still there, it comes first.
             elif not os.path.lexists(arrivals / path.name) and not self._may_change(path, about):
                 yield path
 
     def _is_debris(self, name: str, about: os.stat_result) -> bool:
-        """Whether a program left it behind: a link, a pipe or a device is nobody's debris, and locked away."""
+        """Whether a program left it behind. A link, a pipe or a device is no debris, and is quarantined."""
         return (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and self._passed_over(name)
 
     def _may_change(self, path: Path, about: os.stat_result) -> bool:
-        """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
+        """Whether the writer of a file that has its last name may not be done; then the moment to look again is noted."""
         now = self._context.clock()
         if self._uploads.is_finished(path) or not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
             return False
@@ -126,7 +125,7 @@ class Collect:
         return True
 
     def _record(self, transaction: Transaction, partner: str, path: Path, measured: Measured | None) -> bool:
-        """Whether the arrival was dealt with; if not, it waits."""
+        """Record an arrival; False where it has to wait."""
         stem = path.name.partition(".")[0]
         if path.name == f"{stem}.pgp" and is_id(stem) and measured is not None:
             self._consignment(transaction, partner, path, stem, measured)
@@ -173,7 +172,7 @@ class Collect:
         kept = self._context.home.sealed_in / partner / path.name
         waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
         if kept.exists() and not kept.samefile(path):
-            return False  # another of that name is still being read: this one stays where it is until that has gone
+            return False  # another of that name is still being read, and this one waits until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=measured.size)
         if not waiting:
             row = {
@@ -211,7 +210,7 @@ class Collect:
 
 
 def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
-    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
+    """Copy a landed file, durably, and remove it. What is no regular file is moved as it is, to be refused.
 
     False for one that is not known to be finished and that somebody has open for writing: it stays where it is, and
     closing it wakes the role.
@@ -236,7 +235,7 @@ def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
             target.flush()
             os.fsync(target.fileno())
     except OSError:
-        copy.unlink(missing_ok=True)  # half a copy on a full disk keeps the ledger from going on
+        copy.unlink(missing_ok=True)  # half a copy on a full disk would stop the ledger too
         raise
     copy.rename(arrival)
     fsync_directory(arrival.parent)
@@ -245,7 +244,7 @@ def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
 
 
 def _opened(landed: Path) -> int:
-    """A descriptor to read from. A partner's client may give a file any mode at its creation, and with it shut us out."""
+    """A descriptor to read from, also where the partner's client created the file with a mode that shuts us out."""
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(landed, os.O_RDONLY | flags)
@@ -260,7 +259,7 @@ def _opened(landed: Path) -> int:
 
 
 def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
-    """The arrival's place until it is read. What lies there already is of an attempt that was never committed."""
+    """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
     kept.unlink(missing_ok=True)
     kept.hardlink_to(arrival)
     transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))

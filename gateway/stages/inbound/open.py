@@ -1,8 +1,8 @@
-"""Open: a landed consignment is decrypted, verified and unpacked, or locked away: the acceptance rule in full.
+"""Open: a landed consignment is decrypted, verified and unpacked, or quarantined: the acceptance rule in full.
 
 Plaintext is written below `state/vault/opened` only. The rows of its transfers are written after their bytes are
-durable. What breaks the rule after the manifest proved to be the partner's and meant for us is answered with a receipt
-of outcome `quarantined`; anything less certain gets no answer.
+durable. A consignment that breaks the rule after its manifest proved to be the partner's and meant for this site is
+answered with a receipt of outcome `quarantined`; any other gets no answer. Large consignments are opened in the background.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from gateway.stages.context import StageContext, Step
 from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.signing import note_use
 
-# What may be told to the sender: each is judged after the manifest's sender, recipient and fingerprints.
+# The sender gets a receipt for these: each is checked after the manifest's sender, recipient and fingerprints.
 _ANSWERED = (
     ArchiveRefused,
     ManifestExpired,
@@ -64,7 +64,7 @@ class Unpack(Protocol):
 
 @dataclass
 class _Attempt:
-    """What became known while a consignment was being opened."""
+    """What became known while a consignment was opened."""
 
     manifest: Manifest | None = None
     opened: Opened | None = None
@@ -146,7 +146,7 @@ class Open:
         return self._context.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
 
     def _read(self, row: Consignment, attempt: _Attempt, engine: OpenPgp) -> None:
-        """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
+        """Decrypt, verify and unpack; the files lie durably in the vault when this returns."""
         context = self._context
         target = context.home.opened / row.id
         plain = context.home.opened / f"{row.id}.tar.zst"

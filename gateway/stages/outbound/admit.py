@@ -44,7 +44,7 @@ _OPEN_LONG: Final = 900.0
 
 
 class Admit:
-    """The spool's outbound tree into custody."""
+    """Dropped files in spool/outbound to admitted transfers."""
 
     name = "admit"
 
@@ -54,15 +54,15 @@ class Admit:
         self._aside = aside
         self._stopped = False
         self._unreleased: dict[str, str] = {}
-        """The transfers of dropped files that are admitted and could not be set aside, by the files' fingerprints."""
+        """Transfers whose dropped files could not be set aside, by the files' fingerprints."""
         self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
-        """Files of which it was said that somebody has them open."""
+        """Files of which the log says that somebody has them open."""
         self._later: dict[str, float] = {}
-        """Until when dropped files are left alone that the disk would not let us read or remove."""
+        """Until when files are left alone that the disk did not let us read or remove, by fingerprint."""
 
     def recover(self) -> None:
-        """After a restart: finish what a crash cut short. To be called before the first step."""
+        """Finish what a crash cut short. To be called before the first step."""
         context = self._context
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
         with context.ledger.write() as transaction:
@@ -96,7 +96,7 @@ class Admit:
         fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
         self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
         done = self._take(fresh)
-        self._say_open()
+        self._log_open()
         again = self._intake.unsettled > 0 or done < len(fresh)
         waits = [_LOOK_AGAIN if again else None, self._aside.due]
         wait = min((each for each in waits if each is not None), default=None)
@@ -106,8 +106,8 @@ class Admit:
         self._late_writes.look(ending=True)
         self._intake.close()
 
-    def _say_open(self) -> None:
-        """Once for each file that is not taken because somebody keeps it open."""
+    def _log_open(self) -> None:
+        """Log once for each file that is not taken, since somebody keeps it open."""
         held_open = self._intake.held_open
         self._open_long &= held_open.keys()
         for key, seconds in held_open.items():
@@ -131,7 +131,7 @@ class Admit:
                     self._later[drop.fingerprint] = context.clock() + _LOOK_AT_OPEN
                     continue
                 except DiskFailed as error:
-                    # One file that the disk cannot read must not stop the others; the next round looks again.
+                    # One file that the disk cannot read must not stop the others; a later step tries again.
                     self._leave(drop, error)
                     continue
                 except Reject as error:
@@ -139,7 +139,7 @@ class Admit:
                     continue
                 taken.append((drop, identity, copy))
             group.commit()
-        # A process that ends here leaves copies without rows: the next start removes them, the dropped files are still there.
+        # A process that ends here leaves copies without rows. The next start removes them; the dropped files are still there.
         admitted = [
             {
                 "id": identity,
@@ -158,7 +158,7 @@ class Admit:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, DiskFull):
-                # No row has come of it, for certain: copies without end would fill the disk.
+                # For certain no row was written. Copies that stayed would fill the disk, one with each attempt.
                 for _, _, copy in taken:
                     copy.path.unlink(missing_ok=True)
                 raise
@@ -168,7 +168,7 @@ class Admit:
         return len(taken)
 
     def _set_aside(self, dropped: Path, row: Transfer) -> bool:
-        """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
+        """Set aside a file that a crash left; False where that failed, and then a step finds it and does not take it again."""
         try:
             directory = os.open(dropped.parent, DIRECTORY)
             try:
@@ -190,7 +190,7 @@ class Admit:
         )
 
     def _leave(self, drop: Drop, error: DiskFailed | DiskFull) -> None:
-        """Say what is wrong with one file, and leave it alone for a while."""
+        """Log what is wrong with one file, and leave it alone for a while."""
         self._later[drop.fingerprint] = self._context.clock() + _TRY_AGAIN
         self._context.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
@@ -201,7 +201,7 @@ class Admit:
             self._forget_spool_files(gone)
 
     def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
-        """Set dropped files aside that are admitted; the fingerprints of those that are. What stays is not taken again."""
+        """Set admitted files aside; the fingerprints of those that are. The others are not taken again."""
         gone: list[str] = []
         for drop, transfer in drops:
             try:
@@ -215,7 +215,7 @@ class Admit:
         return gone
 
     def _forget_spool_files(self, fingerprints: list[str]) -> None:
-        """Nothing is left to be removed for the transfers of these dropped files."""
+        """Clear the rows' `spool_file`: these dropped files are gone."""
         if fingerprints:
             with self._context.ledger.write() as transaction:
                 rows = custody.not_set_aside(transaction.connection)
@@ -223,7 +223,7 @@ class Admit:
                 transaction.set(TRANSFERS, keys, spool_file=None)
 
     def _has_room(self) -> bool:
-        """Whether intake may go on; says so when that changes."""
+        """Whether the disk has room for intake; logs when that changes."""
         context = self._context
         try:
             about = os.statvfs(context.home.state)

@@ -27,12 +27,12 @@ from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
 
 Archive = Callable[[bytes, Sequence[Transfer]], ByteReader]
-"""Makes the stream of a consignment's archive from its manifest and its transfers' rows."""
+"""Makes a consignment's archive, as a stream, from its manifest and its transfers' rows."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A consignment with all that sealing it needs of the ledger."""
+    """A consignment, and all that sealing it needs of the ledger."""
 
     row: Consignment
     items: Sequence[Transfer]
@@ -90,7 +90,7 @@ class Seal:
 
     def _prepare(self, row: Consignment) -> _Job | None:
         context = self._context
-        # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
+        # The archive is made of our own files, so no attempt counts as poison: a claim is counted and never holds.
         claim(context, row, self._claimed)
         output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
         with context.ledger.read() as connection:

@@ -46,7 +46,7 @@ _SHARE: Final = 64
 
 
 class Send:
-    """Sealed to sent, all lanes side by side. `wake` is called from a lane's thread when a result waits."""
+    """Sealed to sent, all lanes at once. `wake` is called from a lane's thread when a result waits."""
 
     name = "send"
 
@@ -107,7 +107,7 @@ class Send:
     def _parcels(
         self, connection: Connection, free: set[SizeLane], now: float
     ) -> tuple[dict[SizeLane, list[units.Parcel]], float | None]:
-        """What the free lanes send in one go, the most urgent first; and when the first closed window opens."""
+        """The parcels that the free lanes send now, the most urgent first; and when the first closed window opens."""
         partners = sorted({lane.partner for lane in free})
         found: defaultdict[SizeLane, list[units.Parcel]] = defaultdict(list)
         openings: list[float] = []
@@ -146,7 +146,7 @@ class Send:
         return due is not None and is_due(due, now, self._context.settings.link.collect_seconds)
 
     def _commit_results(self) -> int:
-        """Write down what the lanes did. Where the ledger refuses, it is kept for the next time."""
+        """Record what the lanes did. Where the ledger fails, the results are kept for the next step."""
         with suppress(queue.Empty):
             while True:
                 self._uncommitted.append(self._results.get_nowait())
@@ -154,7 +154,7 @@ class Send:
             return 0
         ended = [result for result in self._uncommitted if isinstance(result, Ended)]
         for end in ended:
-            self._busy[end.lane].result()  # raises what was no error of the link: a defect ends the role
+            self._busy[end.lane].result()  # raises a defect, which ends the role
         with self._context.ledger.read() as connection:
             lanes = all_lanes(connection)
         notable = [
@@ -188,7 +188,7 @@ class Send:
     def _note_sent(self, transaction: Transaction, result: Sent) -> None:
         row, table = result.row, TABLE_OF[type(result.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
-            return  # its receipt was quicker than this note
+            return  # its receipt was quicker
         event = transaction.record(
             f"{row.kind}.sent", row.kind, consignment_of(row), row.partner, bytes=row.sealed_size
         )
@@ -210,11 +210,11 @@ class Send:
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
-        # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
+        # Only a line of the log: no state has changed, and a parcel may wait for days.
         keys = {"consignment": consignment_of(row), "partner": row.partner}
-        say = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
-        transaction.afterwards.append(say)
-        stuck_lanes.tell(self._context, transaction, row.partner)
+        log = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
+        transaction.afterwards.append(log)
+        stuck_lanes.alarm_if_stuck(self._context, transaction, row.partner)
 
     def _note_ended(self, transaction: Transaction, end: Ended) -> None:
         partner, error = end.lane.partner, end.error
@@ -238,4 +238,4 @@ class Send:
             log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
         )
         transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
-        stuck_lanes.tell(self._context, transaction, partner)
+        stuck_lanes.alarm_if_stuck(self._context, transaction, partner)
