@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.logs import Logger
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
-    from gateway.stages.landing import Uploads
+    from gateway.stages.landing import LandingUploads
     from gateway.transport.contract import Transport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
@@ -169,7 +169,9 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     ]
 
 
-def link_stages(context: StageContext, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+def link_stages(
+    context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
+) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send

@@ -30,7 +30,7 @@ from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.landing import UNFINISHED, Uploads
+from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 
 _DEFECT: Final = 70
@@ -130,7 +130,7 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
         case Role.VAULT:
             return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:
-            uploads = Uploads()
+            uploads = LandingUploads()
 
             def on_landing(path: Path, _hint: Hint) -> None:
                 if path.parent != home.logins:

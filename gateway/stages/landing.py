@@ -18,7 +18,7 @@ UNFINISHED: Final = ".part"
 _MOST_NAMES: Final = 10_000
 
 
-class Uploads:
+class LandingUploads:
     """Which files were renamed from NAME.part, and which were written under their last name. The watcher's thread notes
     them and Collect asks. A file that it forgot, or never saw, is neither.
     """

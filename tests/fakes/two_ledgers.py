@@ -54,7 +54,7 @@ from gateway.stages.inbound.answer import Answer
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
-from gateway.stages.landing import UNFINISHED, Uploads
+from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.stages.outbound.accept import Accept
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.outbound.pack import Pack
@@ -76,7 +76,7 @@ _LIMITS = Limits()
 FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
 
 
-class Renamed(Uploads):
+class Renamed(LandingUploads):
     """What the watcher tells of partners that keep to the wire format: each name came from NAME.part."""
 
     def is_finished(self, path: Path) -> bool:

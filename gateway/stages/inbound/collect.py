@@ -31,7 +31,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.landing import COPYING, UNFINISHED, Uploads
+from gateway.stages.landing import COPYING, UNFINISHED, LandingUploads
 from gateway.stages.quarantine import Measured, measure, quarantine_file
 from gateway.storage.durable import disk_error, fsync_directory
 from gateway.storage.writers import Writers, writers_of
@@ -48,10 +48,10 @@ class Collect:
 
     name = "collect"
 
-    def __init__(self, context: StageContext, uploads: Uploads | None = None) -> None:
+    def __init__(self, context: StageContext, uploads: LandingUploads | None = None) -> None:
         self._context = context
         self._passed_over = PassedOver(context.settings.spool.passed_over)
-        self._uploads = uploads or Uploads()
+        self._uploads = uploads or LandingUploads()
         self._due: float | None = None
 
     def step(self) -> Step:
