@@ -21,7 +21,7 @@ from gateway.ledger.store import Connection, Ledger
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
 from gateway.stages.landing import COPYING
-from gateway.stages.purging import purge_left
+from gateway.stages.purging import purge
 from gateway.storage.digest import file_digest
 from gateway.storage.durable import move_over
 
@@ -31,12 +31,13 @@ _CONSIGNMENT = ".pgp"
 
 def tidy(home: Home, ledger: Ledger, role: Role) -> None:
     """Remove a role's leftovers. Inspect's own custody is put right by its first stage (`Admit.recover`)."""
+    if role is Role.INSPECT:
+        purge(home, ledger)
     with ledger.write() as transaction:
         connection = transaction.connection
         try:
             match role:
                 case Role.INSPECT:
-                    purge_left(home, transaction)
                     _opened(home, connection)
                     _infected(home, connection)
                 case Role.VAULT:
