@@ -25,7 +25,7 @@ import orjson
 
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
 from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
-from gateway.ledger.queries import consignments, deadlines, fair_share
+from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
@@ -85,10 +85,18 @@ class Deliver:
         if reports:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
-                transaction.note_facts({key: facts[key] for key in reports})
+                # What a person has returned meanwhile is not published.
+                unpublished = [row for row in good if row.key in reports]
+                lost = reports.keys() - self._still_opened(transaction, unpublished)
+                good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
+                names = {key: name for key, name in names.items() if key not in lost}
+                transaction.note_facts({key: facts[key] for key in reports if key not in lost})
                 transaction.note_delivered_names(names)
         names |= self._publish(good, names, listed_rows)
         with context.ledger.write() as transaction:
+            opened = self._still_opened(transaction, [row for row, _ in verdicts])
+            # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
+            verdicts = [(row, verdict) for row, verdict in verdicts if row.key in opened or row.key in names]
             changes = [
                 self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
                 for row, verdict in verdicts
@@ -101,6 +109,10 @@ class Deliver:
 
     def close(self) -> None:
         pass
+
+    @staticmethod
+    def _still_opened(transaction: Transaction, rows: list[Transfer]) -> frozenset[int]:
+        return identities.in_state(transaction.connection, Transfer, State.OPENED, [row.key for row in rows])
 
     def _inspect(self, rows: list[Transfer], good: dict[int, Report]) -> list[tuple[Transfer, Verdict]]:
         """Each row with its verdict; `good` collects the reports on the good files."""

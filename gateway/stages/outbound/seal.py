@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway.crypto.contract import OpenPgp, Sealed
@@ -16,8 +17,8 @@ from gateway.domain.manifest import AuditHead, Item, Manifest
 from gateway.domain.states import Direction, State
 from gateway.errors import GatewayError, PartnerKeyUnusable
 from gateway.ledger.chain import Head
-from gateway.ledger.queries import consignments, fair_share
-from gateway.ledger.store import Connection, read_head
+from gateway.ledger.queries import consignments, fair_share, identities
+from gateway.ledger.store import Connection, Transaction, read_head
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, failed
@@ -116,10 +117,11 @@ class Seal:
 
     def _failed(self, row: Consignment, error: GatewayError) -> None:
         with self._context.ledger.write() as transaction:
-            move = failed(self._context, transaction, row, error)
-            if not move.retry:
-                event = transaction.head().sequence
-                transaction.move_with(row, State.PACKED, move.state, event)
+            if identities.state_of(transaction.connection, Consignment, row.key) == State.PACKED:
+                move = failed(self._context, transaction, row, error)
+                if not move.retry:
+                    event = transaction.head().sequence
+                    transaction.move_with(row, State.PACKED, move.state, event)
         self._claimed.discard(row.key)
 
     def _record(self, result: _Result) -> None:
@@ -128,37 +130,43 @@ class Seal:
             self._failed(row, sealed)
             return
         with context.ledger.write() as transaction:
-            event = transaction.record(
-                "consignment.sealed",
-                "consignment",
-                row.id,
-                row.partner,
-                sequence=row.sequence,
-                bytes=sealed.size,
-                sha256=sealed.sha256,
-            )
-            transaction.move(
-                CONSIGNMENTS,
-                Direction.OUT,
-                State.PACKED,
-                [
-                    {
-                        "key": row.key,
-                        "state": State.SEALED,
-                        "sealed_size": sealed.size,
-                        "sealed_sha256": sealed.sha256,
-                        "head_sequence": head.sequence,
-                        "head_sha256": head.sha256,
-                        "attempts": 0,
-                        "due": 0.0,
-                        "code": None,
-                        "reason": None,
-                        "event": event,
-                    }
-                ],
-            )
-            transaction.move_with(row, State.PACKED, State.SEALED, event)
+            if identities.state_of(transaction.connection, Consignment, row.key) == State.PACKED:
+                self._move(transaction, row, head, sealed)
+            else:  # it expired meanwhile
+                transaction.afterwards.append(partial(result.job.output.unlink, missing_ok=True))
         self._claimed.discard(row.key)
+
+    def _move(self, transaction: Transaction, row: Consignment, head: Head, sealed: Sealed) -> None:
+        event = transaction.record(
+            "consignment.sealed",
+            "consignment",
+            row.id,
+            row.partner,
+            sequence=row.sequence,
+            bytes=sealed.size,
+            sha256=sealed.sha256,
+        )
+        transaction.move(
+            CONSIGNMENTS,
+            Direction.OUT,
+            State.PACKED,
+            [
+                {
+                    "key": row.key,
+                    "state": State.SEALED,
+                    "sealed_size": sealed.size,
+                    "sealed_sha256": sealed.sha256,
+                    "head_sequence": head.sequence,
+                    "head_sha256": head.sha256,
+                    "attempts": 0,
+                    "due": 0.0,
+                    "code": None,
+                    "reason": None,
+                    "event": event,
+                }
+            ],
+        )
+        transaction.move_with(row, State.PACKED, State.SEALED, event)
 
     def _manifest(self, row: Consignment, items: Sequence[Transfer], head: Head, signer: str) -> Manifest:
         context = self._context

@@ -28,7 +28,7 @@ from gateway.errors import (
     SuspectedDuplicate,
     VolumeUnusual,
 )
-from gateway.ledger.queries import deadlines, duplicates, fair_share
+from gateway.ledger.queries import deadlines, duplicates, fair_share, identities
 from gateway.ledger.queries.extracts import last_volume, released_names
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -100,6 +100,10 @@ class Validate:
             }
         )
         with context.ledger.write() as transaction:
+            # What a person has held or returned meanwhile is theirs: its result is dropped.
+            keys = [row.key for row, _ in results]
+            admitted = identities.in_state(transaction.connection, Transfer, State.ADMITTED, keys)
+            results = [(row, result) for row, result in results if row.key in admitted]
             before = self._look_back(transaction, results)
             changes = [self._judge(transaction, row, result, before) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
