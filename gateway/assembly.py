@@ -2,7 +2,7 @@
 
 Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close. It
 imports its engines itself: a role or a command pays for those that it uses, and `gateway card` does not wait for the
-database's library.
+database's library. Long because every concrete engine is named here and nowhere else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import ServerFailed
 from gateway.flows.catalog import FLOWS, routes
-from gateway.ledger.units import Transfer
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.archive.packing import ArchiveWriter
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
+    from gateway.ledger.units import Transfer
     from gateway.logs import Logger
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
@@ -108,7 +108,7 @@ def scanner(settings: Settings) -> Clamd | None:
 
 
 def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, answers: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. `dropped` is the stability of spool/outbound, `answers` that of spool/outcomes."""
+    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes."""
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
