@@ -20,10 +20,6 @@ KNOWN_LONG: Final = frozenset(
     {
         "ledger/store.py",
         "settings/model.py",
-        "stages/inbound/collect.py",
-        "stages/inbound/open.py",
-        "stages/outbound/admit.py",
-        "stages/outbound/send.py",
         "transport/sftp/channel.py",
     }
 )
