@@ -1,7 +1,7 @@
 """A person's decisions: hold, release, return, retry, discard. Each needs a reason, and is an event of the chain.
 
-Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit is past deciding. What
-is decided about is read and changed in the caller's transaction, so no role can move it in between, and the answer of the
+Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit's state allows no such
+decision. The unit is read and changed in the caller's transaction, so no role can move it in between, and the answer of the
 request that asked for it is written with it.
 """
 
@@ -79,7 +79,7 @@ def return_to_operator(_context: StageContext, transaction: Transaction, identit
     # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
     custody = row.direction == Direction.OUT
     if custody and row.consignment is not None:
-        # The itinerary has that move for the partner's word. A person's would give back what the partner may have.
+        # The itinerary has that move for the partner's receipt. A person would return a file that the partner may have.
         raise UsageWrong(
             f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
         )
@@ -201,8 +201,8 @@ def _decide(
     """Move the row, with the event that says who wanted it."""
     if following not in ITINERARIES[row.kind, row.direction].get(row.state, frozenset()):
         raise UsageWrong(f"{row.kind} {row.id} is {row.state}: it cannot become {following} any more")
-    said = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
-    event = _record(transaction, said, row, decision, following, code=values.get("code"))
+    decided = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
+    event = _record(transaction, decided, row, decision, following, code=values.get("code"))
     cleared = {"resume": None, "code": None, "reason": None, "due": 0.0, "attempts": 0}
     change = {"key": row.key, "state": following, **cleared, **values, "event": event}
     transaction.move(TABLES[row.kind], row.direction, row.state, [change])
@@ -211,7 +211,7 @@ def _decide(
 
 def _record(
     transaction: Transaction,
-    said: str,
+    decided: str,
     row: Transfer | Consignment,
     decision: Decision,
     state: State,
@@ -220,7 +220,7 @@ def _record(
 ) -> int:
     """The event of a decision; `state` tells a verifier what the row has to be in afterwards."""
     return transaction.record(
-        f"{row.kind}.{said}",
+        f"{row.kind}.{decided}",
         row.kind,
         row.id,
         row.partner,

@@ -14,7 +14,7 @@ from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages.decisions import Decided, Decision
-from gateway.stages.timers.requests import decide
+from gateway.stages.request_answers import decide
 
 Request = Callable[[Settings, Logger, str, Decision], Decided]
 

@@ -40,7 +40,7 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS
 from gateway.stages.decisions import Decision
-from gateway.stages.timers.requests import decide
+from gateway.stages.request_answers import decide
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers
 

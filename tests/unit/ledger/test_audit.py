@@ -23,7 +23,7 @@ from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS
 from gateway.ledger.units import Transfer
 from gateway.stages.decisions import Decision
-from gateway.stages.timers.requests import decide
+from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.ledger.conftest import Books, BothBooks
 

@@ -22,12 +22,12 @@ from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.requests import LEASE_SECONDS, Refused
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.units import Request
-from gateway.stages import decisions
+from gateway.stages import decisions, request_answers
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision
 from gateway.stages.itinerary import Role, stages_of
-from gateway.stages.timers import requests as module
-from gateway.stages.timers.requests import INSPECT_ACTS, VAULT_ACTS, Requests, decide
+from gateway.stages.request_answers import carry_out, decide
+from gateway.stages.timers.requests import INSPECT_ACTS, VAULT_ACTS, Requests
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 REASON = "the claimant has withdrawn"
@@ -85,7 +85,7 @@ def test_what_a_person_asked_is_done_in_their_name(dwp: Bench) -> None:
 
 
 def test_every_act_has_a_role_that_carries_it_out_by_a_stage_of_its_own() -> None:
-    assert sorted([*INSPECT_ACTS, *VAULT_ACTS]) == sorted(Act) == sorted(module._POLICY)
+    assert sorted([*INSPECT_ACTS, *VAULT_ACTS]) == sorted(Act) == sorted(request_answers._POLICY)
     assert "requests" in stages_of(Role.INSPECT)
     assert "vault-requests" in stages_of(Role.VAULT)
 
@@ -127,7 +127,7 @@ def test_a_move_that_no_itinerary_has_is_refused_and_stops_nobody(dwp: Bench, mo
     def impossible(*_: object) -> decisions.Decided:
         raise ImpossibleMove("a row lacks what its state promises")
 
-    monkeypatch.setattr(module, "_POLICY", {Act.HOLD: impossible})
+    monkeypatch.setattr(request_answers, "_POLICY", {Act.HOLD: impossible})
     identity = asked(dwp, Act.HOLD, dwp.submit("a.xml", b"claim a"))
     assert stage(dwp).step().done == 1
     assert request(dwp, identity).code == ImpossibleMove.code
@@ -141,7 +141,7 @@ def test_of_two_nodes_that_race_one_carries_the_request_out(dwp: Bench) -> None:
     assert first.step().done == 1
     with dwp.ledger.write() as transaction:
         assert requests.take(transaction, before, second._owner) is None
-    module.carry_out(dwp.context, before, second._owner)
+    carry_out(dwp.context, before, second._owner)
     assert second.step().done == 0
     assert [event for event, _, _ in acts_in_the_chain(dwp)] == ["transfer.held"]
     assert request(dwp, identity).owner == first._owner
@@ -157,7 +157,7 @@ def test_what_a_node_has_taken_waits_for_it_and_then_goes_to_another(dwp: Bench)
     assert (step.done, step.due) == (0, taken.lease)
     dwp.now += LEASE_SECONDS
     assert second.step().done == 1
-    module.carry_out(dwp.context, taken, first._owner)  # the first wakes up, and finds the answer written
+    carry_out(dwp.context, taken, first._owner)  # the first wakes up, and finds the answer written
     assert request(dwp, identity).owner == second._owner
     assert [event for event, _, _ in acts_in_the_chain(dwp)] == ["transfer.held"]
 
@@ -214,14 +214,13 @@ def test_killed_between_the_act_and_its_answer_nothing_has_happened(
 def test_killed_after_the_answer_the_act_is_not_done_again(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     transfer = dwp.submit("a.xml", b"claim a")
     identity = asked(dwp, Act.HOLD, transfer)
-    carry_out = module.carry_out
 
     def killed(context: StageContext, request: Request, owner: str) -> None:
         carry_out(context, request, owner)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "carry_out", killed)
+        patch.setattr("gateway.stages.timers.requests.carry_out", killed)
         with pytest.raises(Killed):
             stage(dwp).step()
     decide(dwp.context, Act.RELEASE, transfer, Decision("b.jones", "she has not"))
@@ -239,7 +238,7 @@ def test_a_busy_ledger_refuses_nobody(dwp: Bench, monkeypatch: pytest.MonkeyPatc
         raise LedgerBusy
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_POLICY", {Act.HOLD: busy})
+        patch.setattr(request_answers, "_POLICY", {Act.HOLD: busy})
         with pytest.raises(LedgerBusy):
             one.step()
     assert request(dwp, identity).state is RequestState.ASKED

@@ -21,7 +21,7 @@ from gateway.ledger.queries import overview, quarantine
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages.decisions import Decision
-from gateway.stages.timers.requests import decide
+from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"

@@ -1,0 +1,81 @@
+"""The answers to requests: the policy in `stages.decisions` is asked again, and the act is done or refused.
+
+The act, its event and the request's answer are one transaction. A refusal is written in a transaction of its own, since that
+of the act is rolled back. A stage carries out what was asked before; a command asks and carries out in one transaction,
+so that it needs no role that runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.domain.requests import Act
+from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
+from gateway.ledger import requests
+from gateway.ledger.requests import Done, Refused
+from gateway.ledger.store import Transaction
+from gateway.ledger.units import Request
+from gateway.logs import safe_text
+from gateway.stages import decisions
+from gateway.stages.context import StageContext
+from gateway.stages.decisions import Decided, Decision
+
+_POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision], Decided]]] = MappingProxyType(
+    {
+        Act.HOLD: decisions.hold,
+        Act.RELEASE: decisions.release,
+        Act.RETRY: decisions.retry,
+        Act.RETURN: decisions.return_to_operator,
+        Act.DISCARD: decisions.discard,
+    }
+)
+_REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
+"""Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway."""
+
+
+def carry_out(context: StageContext, request: Request, owner: str) -> None:
+    """Do what a request asks for, or refuse it; nothing where it has an answer, or belongs to another process by now.
+
+    Lets a Defer and a Halt through: the request waits.
+    """
+    try:
+        with context.ledger.write() as transaction:
+            taken = requests.take(transaction, request, owner)
+            if taken is not None:
+                _act(context, transaction, taken, taken.subject, Decision(taken.actor, taken.reason))
+    except _REFUSALS as error:
+        with context.ledger.write() as transaction:
+            taken = requests.take(transaction, request, owner)
+            if taken is not None:
+                requests.finish(transaction, taken, _refused(error, taken))
+
+
+def decide(context: StageContext, act: Act, identity: str, decision: Decision) -> Decided:
+    """Ask for an act and carry it out in one transaction; a refusal is recorded as well, and raised."""
+
+    def ask(transaction: Transaction) -> Request:
+        wanted = (act, safe_text(identity), decision.actor, decision.reason)
+        return requests.ask(transaction, context.new_id(), *wanted, owner=context.ledger.role)
+
+    try:
+        with context.ledger.write() as transaction:
+            return _act(context, transaction, ask(transaction), identity, decision)
+    except _REFUSALS as error:
+        with context.ledger.write() as transaction:
+            request = ask(transaction)
+            requests.finish(transaction, request, _refused(error, request))
+        raise
+
+
+def _act(
+    context: StageContext, transaction: Transaction, request: Request, identity: str, decision: Decision
+) -> Decided:
+    done = _POLICY[request.act](context, transaction, identity, decision)
+    requests.finish(transaction, request, Done(done.kind, done.identity, done.partner, str(done.state)))
+    return done
+
+
+def _refused(error: GatewayError, request: Request) -> Refused:
+    return Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
