@@ -66,7 +66,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         clock=time.time,
         role=role,
         announce=lambda event, keys: announce(event, **keys),
-        witness=HeadFile(settings.home.ledger_head),
+        head_file=HeadFile(settings.home.ledger_head),
     )
     ledger.check()
     return StageContext(
@@ -108,8 +108,8 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability, words: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. Files settle in the outbound tree, words in outcomes."""
+def inspect_stages(context: StageContext, readers: Sandbox, drops: Stability, answers: Stability) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. `drops` and `answers` judge which files are stable."""
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
@@ -129,17 +129,17 @@ def inspect_stages(context: StageContext, readers: Sandbox, settling: Stability,
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in context.routes.outgoing.items()
     }
-    settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
-    aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
+    settle_seconds = {name: flow.settle_seconds for name, flow in settings.flows.items()}
+    aside = SetAside(context.home.outbound, settle_seconds, settings.spool.keep_taken_seconds, time.monotonic)
     partners, stopped = frozenset(settings.partners), frozenset(settings.stopped)
-    intake = Intake(context.home.outbound, rules, partners, settling, aside, stopped=stopped, passed_over=passed_over)
+    intake = Intake(context.home.outbound, rules, partners, drops, aside, stopped=stopped, passed_over=passed_over)
     admit = Admit(context, intake, aside)
     admit.recover()
     return [
         admit,
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, words, passed_over=passed_over)),
+        Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),

@@ -104,13 +104,13 @@ class ForkServer:
         if self._channel is None or not select.select([self._channel], [], [], seconds)[0]:
             return False
         try:
-            words = self._channel.recv(_PACKET).decode().split(" ", 2)
+            fields = self._channel.recv(_PACKET).decode().split(" ", 2)
         except OSError:
-            words = [""]
-        if words == [""]:
+            fields = [""]
+        if fields == [""]:
             self._lose("the fork server ended")
             return True
-        what, role, rest = words[0], Role(words[1]), words[2]
+        what, role, rest = fields[0], Role(fields[1]), fields[2]
         self._running.discard(role)
         if what == "ended":
             self._ended[role] = Ended(f"{role} ended", int(rest))
@@ -134,7 +134,7 @@ class ForkServer:
         self._running.clear()
 
 
-def serve() -> tuple[Role, int] | None:
+def fork_roles() -> tuple[Role, int] | None:
     """Fork a role at each order that comes in over stdin, until the supervisor closes its end: then return None.
 
     Returns in each forked process too: the role that it is to be, and the server's process id.
@@ -204,11 +204,11 @@ def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None
 
 def show_as(role: Role) -> None:
     """Let /proc and `ps` show the role's command line, in the memory of the server's, which has room for it."""
-    words = [str(role) if word == "--as-fork-server" else word for word in sys.orig_argv]
-    words.insert(words.index(str(role)), "--role")
+    arguments = [str(role) if argument == "--as-fork-server" else argument for argument in sys.orig_argv]
+    arguments.insert(arguments.index(str(role)), "--role")
     with suppress(OSError):
         fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         start, end = int(fields[_ARG_START]), int(fields[_ARG_START + 1])
-        text = b"".join(os.fsencode(word) + b"\0" for word in words)
+        text = b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
         if start and len(text) <= end - start:
             ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)

@@ -18,9 +18,9 @@ _PROBE: Final = 0.5
 
 
 @contextmanager
-def held(run: Path, name: str, patience: float = _PROBE) -> Iterator[None]:
+def held(run: Path, name: str, timeout: float = _PROBE) -> Iterator[None]:
     """Hold `run/NAME.lock`, with our process id in it, while the block runs; SiteBusy where another process does, and
-    still does after `patience` seconds.
+    still does after `timeout` seconds.
     """
     path = run / f"{name}.lock"
     try:
@@ -29,7 +29,7 @@ def held(run: Path, name: str, patience: float = _PROBE) -> Iterator[None]:
     except OSError as error:
         raise DiskFailed(f"cannot make {path}: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not _locked(descriptor):
             if time.monotonic() >= deadline:
                 raise SiteBusy(f"{name} already runs here, as process {_holder(descriptor)}")

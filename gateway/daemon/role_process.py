@@ -1,4 +1,4 @@
-"""One role as a process: its lock, its bell, its signals, its stages; until SIGTERM, or the end of its supervisor.
+"""One role as a process: its lock, its wake-up pipe, its signals, its stages; until SIGTERM, or the end of its supervisor.
 
 Raises SiteBusy where the role runs already, and lets a Halt through to the command line, which exits with its status.
 """
@@ -61,8 +61,8 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
     with ExitStack() as stack:
         stack.push(partial(_report, log))
         # A role whose supervisor was killed needs a moment to end; its successor waits for it.
-        patience = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
-        stack.enter_context(held(home.run, role, patience))
+        timeout = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
+        stack.enter_context(held(home.run, role, timeout))
         wake_up = stack.enter_context(WakeUp(home.run, role))
         stack.enter_context(library_lines(log))
         stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
@@ -72,10 +72,10 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             context.ledger.check_pages()
         stages = _stages(stack, context, role, wake_up, log)
-        crew = StageLoop(context, stages, wake_up)
-        stack.callback(crew.close)
+        loop = StageLoop(context, stages, wake_up)
+        stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
-        crew.run()
+        loop.run()
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
@@ -112,10 +112,10 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
 
-            settling, words = Stability(time.monotonic), Stability(time.monotonic)
+            drops, answers = Stability(time.monotonic), Stability(time.monotonic)
 
             def on_spool(path: Path, hint: Hint) -> None:
-                tree = words if path.is_relative_to(home.outcomes) else settling
+                tree = answers if path.is_relative_to(home.outcomes) else drops
                 if hint is Hint.MOVED:
                     tree.note_moved(path)
                 else:
@@ -126,7 +126,7 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
             with suppress(ReadersFailed, DiskFailed):  # the stage that needs them says so
                 readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(context, readers, settling, words)
+            return assembly.inspect_stages(context, readers, drops, answers)
         case Role.VAULT:
             return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:

@@ -1,4 +1,4 @@
-"""Signals as a list that the work looks at when it can, with a bell that wakes it; and the one that ends what hangs."""
+"""Signals as a list that the loop reads, with a pipe that wakes it; and the signal that ends what hangs."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ from gateway.settings.model import Settings
 from gateway.spool.watching import Watcher
 
 NAME: Final = "sshd"
-"""The role's name, of its account in `[accounts]`, and of its lock and bell."""
+"""The role's name, of its account in `[accounts]`, and of its lock and wake-up pipe."""
 
 _LOOK_EVERY: Final = 1.0
 _ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 """Takes no right to read: the sender may have given itself none either."""
 
 
-def serve(settings: Settings) -> None:
+def run_sshd_role(settings: Settings) -> None:
     """Be the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
     log = configure(
         settings.site.code, NAME, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
@@ -46,14 +46,14 @@ def serve(settings: Settings) -> None:
         require_account(settings, NAME)
         log.info("role.confined", measures=list(confine(settings, NAME)))
         with ExitStack() as stack:
-            _serve(settings, log, stack)
+            _serve_landing(settings, log, stack)
     except GatewayError as error:
         log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
         raise
     log.info("role.stopped", pid=os.getpid())
 
 
-def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
+def _serve_landing(settings: Settings, log: Logger, stack: ExitStack) -> None:
     home = settings.home
     stack.enter_context(held(home.sshd, NAME))
     wake_up = stack.enter_context(WakeUp(home.sshd, NAME))

@@ -24,7 +24,7 @@ from gateway.transport.sshd.machine import check_server
 from gateway.transport.sshd.server import ManagedServer
 from gateway.transport.sshd.spec import ServerSpec
 
-_PATIENCE: Final = 30.0
+_TIMEOUT: Final = 30.0
 """Seconds until counts that could not be written are tried again."""
 
 
@@ -137,7 +137,7 @@ class Server:
         try:
             action()
         except Defer as error:
-            self._write_at = time.monotonic() + _PATIENCE
+            self._write_at = time.monotonic() + _TIMEOUT
             self._log.warning("work.deferred", code=error.code, reason=error.reason, stage="logins")
 
 

@@ -19,13 +19,13 @@ from gateway.stages.context import Stage, StageContext, Step
 from gateway.stages.itinerary import WAKES
 from gateway.storage.durable import disk_error
 
-PATIENCE: Final = 30.0
+LONGEST_PAUSE: Final = 30.0
 """Seconds that a stage waits at most after a fault of the machine it runs on."""
 
 
 @dataclass
 class _Scheduled:
-    """A stage at its work: how often it failed in a row, and the moment until which it pauses."""
+    """A stage, how often it failed in a row, and the moment until which it pauses."""
 
     stage: Stage
     failures: int = 0
@@ -33,22 +33,22 @@ class _Scheduled:
 
 
 class StageLoop:
-    """The stages of one role. `pulse` counts seconds and never goes back."""
+    """The stages of one role. `monotonic` counts seconds and never goes back."""
 
     def __init__(
         self,
         context: StageContext,
         stages: Sequence[Stage],
         wake_up: WakeUp,
-        pulse: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._context = context
-        self._posts = [_Scheduled(stage) for stage in stages]
+        self._scheduled = [_Scheduled(stage) for stage in stages]
         self._wake_up = wake_up
-        self._pulse = pulse
+        self._monotonic = monotonic
 
     def run(self) -> None:
-        """Work until the workplace says stop."""
+        """Work until the context says stop."""
         context = self._context
         while not context.stopping():
             done, wait = self._round()
@@ -56,23 +56,23 @@ class StageLoop:
                 self._wake_up.wait(wait)
 
     def close(self) -> None:
-        for post in self._posts:
-            post.stage.close()
+        for scheduled in self._scheduled:
+            scheduled.stage.close()
 
     def _round(self) -> tuple[int, float]:
         """Each stage once: the units that moved, and the seconds until one of them has something to do."""
         context, done = self._context, 0
         waits = [context.settings.daemon.rescan_seconds]
-        for post in self._posts:
+        for scheduled in self._scheduled:
             if context.stopping():
                 break
-            if post.until > self._pulse():
-                waits.append(post.until - self._pulse())
+            if scheduled.until > self._monotonic():
+                waits.append(scheduled.until - self._monotonic())
                 continue
-            step = self._step(post)
+            step = self._step(scheduled)
             done += step.done
             if step.done:
-                self._pass_on(post.stage)  # at once: nobody waits for what our next stages have to do
+                self._pass_on(scheduled.stage)  # at once: nobody waits for what our next stages have to do
             if step.due is not None:
                 waits.append(step.due - context.clock())
         return done, max(min(waits), 0.02)
@@ -82,22 +82,22 @@ class StageLoop:
         for other in WAKES[stage.name]:
             wake(self._context.home.run, other)
 
-    def _step(self, post: _Scheduled) -> Step:
+    def _step(self, scheduled: _Scheduled) -> Step:
         """One step of the stage; after a fault of the machine nothing, and a pause."""
         try:
-            step = post.stage.step()
+            step = scheduled.stage.step()
         except Defer as error:
-            self._pause(post, error)
+            self._pause(scheduled, error)
         except OSError as error:
-            self._pause(post, disk_error(error, f"in the middle of {post.stage.name}"), exc_info=error)
+            self._pause(scheduled, disk_error(error, f"in the middle of {scheduled.stage.name}"), exc_info=error)
         else:
-            if post.failures:
-                post.failures = 0
-                self._context.log("work.resumed", stage=post.stage.name)
+            if scheduled.failures:
+                scheduled.failures = 0
+                self._context.log("work.resumed", stage=scheduled.stage.name)
             return step
-        return Step(due=self._context.clock() + post.until - self._pulse())
+        return Step(due=self._context.clock() + scheduled.until - self._monotonic())
 
-    def _pause(self, post: _Scheduled, error: Defer, **keys: OSError) -> None:
-        post.failures += 1
-        post.until = self._pulse() + min(PATIENCE, 0.5 * 2.0 ** min(post.failures, 10))
-        self._context.say_deferred(error, stage=post.stage.name, remedy=error.remedy, **keys)
+    def _pause(self, scheduled: _Scheduled, error: Defer, **keys: OSError) -> None:
+        scheduled.failures += 1
+        scheduled.until = self._monotonic() + min(LONGEST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
+        self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)

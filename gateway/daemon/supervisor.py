@@ -33,7 +33,7 @@ from gateway.settings.model import Settings
 from gateway.spool.passed_over import PassedOver
 
 NAME: Final = "gateway"
-"""The name of the supervisor's lock and bell."""
+"""The name of the supervisor's lock and wake-up pipe."""
 
 _SPLIT: Final = (
     "The roles have accounts of their own here ([accounts] split): each is started alone, under its account, "

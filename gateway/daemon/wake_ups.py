@@ -30,7 +30,7 @@ def wake(run: Path, role: str) -> None:
 
 
 class WakeUp:
-    """The bell of one role, heard by the process that made it. `ring` may be called from any thread or signal handler."""
+    """The wake-up pipe of one role, read by the process that made it. `wake` may be called from any thread or signal handler."""
 
     def __init__(self, run: Path, role: str) -> None:
         path = _path(run, role)

@@ -39,7 +39,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReferralAnswer:
     """A number that a partner's file names as dealt with. `at` is in seconds since 1970."""
 
     partner: str
@@ -54,7 +54,7 @@ class Referral:
     """One referral and the answer that closed it, None while it is outstanding."""
 
     sending: Sending
-    answer: Answer | None
+    answer: ReferralAnswer | None
 
     def age_days(self, now: float) -> int:
         """Whole days from sending to the answer, or to now while there is none."""
@@ -75,11 +75,11 @@ class Loop:
     """
 
     referrals: tuple[Referral, ...]
-    unasked: tuple[Answer, ...]
+    unasked: tuple[ReferralAnswer, ...]
     unlisted: int = 0
 
 
-def close(sendings: Iterable[Sending], answers: Iterable[Answer], unlisted: int = 0) -> Loop:
+def close(sendings: Iterable[Sending], answers: Iterable[ReferralAnswer], unlisted: int = 0) -> Loop:
     """Match answers to referrals. A referral sent again is one referral: as first sent, with the last rule and day."""
     asked: dict[tuple[str, str], Sending] = {}
     for sending in sorted(sendings, key=lambda each: (each.sent, each.transfer)):
@@ -90,8 +90,8 @@ def close(sendings: Iterable[Sending], answers: Iterable[Answer], unlisted: int 
             if first is None
             else Sending(*key, first.flow, sending.rule, sending.reply_by, first.sent, first.transfer)
         )
-    answered: dict[tuple[str, str], Answer] = {}
-    unasked: list[Answer] = []
+    answered: dict[tuple[str, str], ReferralAnswer] = {}
+    unasked: list[ReferralAnswer] = []
     for answer in sorted(answers, key=lambda each: (each.at, each.kind is AnsweredBy.EXTRACT, each.transfer)):
         key = answer.partner, answer.rms
         if key not in asked:

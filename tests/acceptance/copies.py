@@ -1,4 +1,4 @@
-"""Copies of a founded pair that are impatient: `quicken` lowers every patience of a site.
+"""Copies of a founded pair that are impatient: `quicken` lowers every timeout of a site.
 
 So a test waits for what happens and not for a timetable.
 """

@@ -1,4 +1,4 @@
-"""Sites that are founded once in a run of the tests, through the command line, and are copied: founding takes seconds.
+"""Sites that are created once in a run of the tests, through the command line, and are copied: creating one takes seconds.
 
 A copy is a whole site of its own: another directory, another port, the same keys.
 """
@@ -21,20 +21,20 @@ class Moulds:
     """The founded sites of a run. Outside a run there is no place for them, and every site is founded."""
 
     def __init__(self) -> None:
-        self._place: Path | None = None
+        self._directory: Path | None = None
 
     def keep_in_run(self, factory: pytest.TempPathFactory) -> None:
         """Keep them where all processes of this run find them."""
         base = factory.getbasetemp()
-        self._place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "moulds"
-        self._place.mkdir(exist_ok=True)
+        self._directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "moulds"
+        self._directory.mkdir(exist_ok=True)
 
     def found(self, name: str, found: Callable[[Path], object]) -> Path | None:
         """The directory in which `found` made sites, in this process or in another one; None outside a run."""
-        if self._place is None:
+        if self._directory is None:
             return None
-        root = self._place / name
-        with (self._place / f"{name}.lock").open("w") as lock:
+        root = self._directory / name
+        with (self._directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (root / "complete").exists():
                 shutil.rmtree(root, ignore_errors=True)

@@ -203,7 +203,7 @@ class Site:
 def make_site(root: Path, code: str) -> Site:
     """A site that knows nobody: a copy of the one of that code that this run founded."""
     site = Site(root / code, code, free_port())
-    founded = MOULDS.found(code, lambda place: _found(Site(place / code, code, free_port())))
+    founded = MOULDS.found(code, lambda directory: _found(Site(directory / code, code, free_port())))
     if founded is None:
         _found(site)
     else:
@@ -241,8 +241,8 @@ def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
 def founded_pair(la: str = "E09000030") -> Path:
     """Where DWP and an authority lie that know each other and have never run: made by whichever process comes first."""
 
-    def found(place: Path) -> None:
-        dwp, authority = make_site(place, "DWP"), make_site(place, la)
+    def found(directory: Path) -> None:
+        dwp, authority = make_site(directory, "DWP"), make_site(directory, la)
         introduce(dwp, authority)
         introduce(authority, dwp)
 

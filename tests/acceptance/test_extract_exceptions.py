@@ -92,9 +92,9 @@ def test_an_odd_value_travels_and_its_list_is_at_both_ends(bench: Bench) -> None
     assert (odd.field, odd.code) == ("43", "extract-integer")
     assert content.split(b"\r\n")[odd.row - 1].startswith(b"D,")
     assert b"87.50" not in delivered[f"{name}{ENDING}"]
-    beside = bench.la.home.receipts / "extract" / "DWP" / f"{name}{ENDING}"
-    wait_until(beside.exists, what="the list beside the receipt")
-    assert beside.read_bytes() == delivered[f"{name}{ENDING}"]
+    listed = bench.la.home.receipts / "extract" / "DWP" / f"{name}{ENDING}"
+    wait_until(listed.exists, what="the list beside the receipt")
+    assert listed.read_bytes() == delivered[f"{name}{ENDING}"]
     receipt = bench.la.json("show", sent["id"])["receipts"][0]["content"]
     assert receipt["items"][0]["exceptions"] == {"count": 1, "records": 1}
     counts = calendar(bench.dwp, name, LA)["counts"]

@@ -117,13 +117,13 @@ def spoil_pages(root: Path, tally: Tally, selection: int | None) -> None:
         both.work()
         both.dwp.snapshot(root / "whole.sqlite3")
     whole = (root / "whole.sqlite3").read_bytes()
-    chance = random.Random(4)
+    rng = random.Random(4)
     used = [page for page in range(len(whole) // PAGE) if any(whole[page * PAGE : (page + 1) * PAGE])]
-    chosen = used if selection is None else sorted(chance.sample(used, selection))
+    chosen = used if selection is None else sorted(rng.sample(used, selection))
     assert_sound(root / "whole.sqlite3")
     for page in chosen:
         path = root / "damaged.sqlite3"
-        path.write_bytes(whole[: page * PAGE] + chance.randbytes(PAGE) + whole[(page + 1) * PAGE :])
+        path.write_bytes(whole[: page * PAGE] + rng.randbytes(PAGE) + whole[(page + 1) * PAGE :])
         with pytest.raises(LedgerCorrupt):
             assert_sound(path)
         tally("damaged ledger pages", tried=1, lost=0)

@@ -135,9 +135,9 @@ def test_fault_of_one_partner_stops_its_lane_alone_until_it_is_mended(
     outcome = b"what an authority answered"
     parcel = newcomer.consignment("DWP", [Payload(outcome, name="answer.xml", flow="outcome")])
     waiting = [dwp.drop("claim", NEWCOMER, *claim(0, authority=NEWCOMER)), leave(dwp, newcomer, parcel)]
-    word_of_theirs = dwp.home.outcomes / "outcome" / NEWCOMER / "earlier.xml.accepted"
-    word_of_theirs.touch()
-    waiting.append(word_of_theirs)
+    answer_file = dwp.home.outcomes / "outcome" / NEWCOMER / "earlier.xml.accepted"
+    answer_file.touch()
+    waiting.append(answer_file)
     for site in pair:
         site.start()
 
@@ -175,7 +175,7 @@ def test_fault_of_one_partner_stops_its_lane_alone_until_it_is_mended(
     assert dwp.gateway("reload").returncode == 0
     dwp.wait_for(claim(0, authority=NEWCOMER)[0], "sent", SECONDS)
     wait_until(lambda: rows(dwp, "SELECT 1 FROM consignments WHERE direction = 'in'"), SECONDS, "its consignment")
-    wait_until(lambda: not word_of_theirs.exists(), SECONDS, "the word about its file")
+    wait_until(lambda: not answer_file.exists(), SECONDS, "the answer about its file")
     assert [event["partner"] for event in dwp.events("partner.resumed")] == [NEWCOMER]
     assert dwp.stop() == 0
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from gateway.domain.referrals import Answer, AnsweredBy, Loop, Sending, close
+from gateway.domain.referrals import AnsweredBy, Loop, ReferralAnswer, Sending, close
 from gateway.domain.states import Direction
 from gateway.ledger.queries.facts import arrived, count_of, list_of, told_of
 
@@ -31,7 +31,7 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
             rule = rules[at] if at < len(rules) else ""
             reply_by = date.fromisoformat(days[at]) if at < len(days) and days[at] else None
             sendings.append(Sending(row.partner, rms, row.flow, rule, reply_by, row.created, row.id))
-    answers: list[Answer] = []
+    answers: list[ReferralAnswer] = []
     for row in arrived(connection, Direction.IN, tuple(AnsweredBy), partners):
         told = told_of(row.facts)
         numbers = list_of(told, "rms")
@@ -39,7 +39,7 @@ def loop(connection: Connection, partners: Collection[str]) -> Loop:
         kind = AnsweredBy(row.flow)
         # An outcome's list holds the numbers, an extract's what its R records say besides.
         listed = [each["rms"] if isinstance(each, dict) else each for each in numbers]
-        answers += [Answer(row.partner, rms, kind, row.created, row.id) for rms in listed if rms]
+        answers += [ReferralAnswer(row.partner, rms, kind, row.created, row.id) for rms in listed if rms]
     return close(sendings, answers, unlisted)
 
 

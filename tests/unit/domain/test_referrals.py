@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.referrals import Answer, AnsweredBy, Referral, Sending, close
+from gateway.domain.referrals import AnsweredBy, Referral, ReferralAnswer, Sending, close
 
 DAY = 86400.0
 START = 1_780_000_000.0
@@ -28,7 +28,7 @@ SENDINGS = st.lists(
     max_size=8,
 )
 ANSWERS = st.lists(
-    st.builds(Answer, PARTNERS, NUMBERS, st.sampled_from(AnsweredBy), TIMES, st.uuids().map(str)), max_size=8
+    st.builds(ReferralAnswer, PARTNERS, NUMBERS, st.sampled_from(AnsweredBy), TIMES, st.uuids().map(str)), max_size=8
 )
 
 
@@ -47,7 +47,7 @@ def sending(rms: str = "000001", sent: float = START, **changed: object) -> Send
 
 @given(SENDINGS, ANSWERS)
 def test_every_referral_is_there_once_and_every_answer_is_used_or_unasked(
-    sendings: list[Sending], answers: list[Answer]
+    sendings: list[Sending], answers: list[ReferralAnswer]
 ) -> None:
     loop = close(sendings, answers)
     asked = {(each.partner, each.rms) for each in sendings}
@@ -66,14 +66,14 @@ def test_every_referral_is_there_once_and_every_answer_is_used_or_unasked(
 
 @given(SENDINGS, ANSWERS, st.randoms())
 def test_the_order_in_which_files_are_read_does_not_matter(
-    sendings: list[Sending], answers: list[Answer], random: object
+    sendings: list[Sending], answers: list[ReferralAnswer], random: object
 ) -> None:
     mixed = sorted(sendings, key=lambda _: random.random())  # type: ignore[attr-defined]  # a Random of hypothesis's own
     assert close(mixed, reversed(answers)) == close(sendings, answers)
 
 
-def test_another_authority_s_word_closes_nothing() -> None:
-    foreign = Answer("E2", "000001", AnsweredBy.OUTCOME, START + DAY, "o")
+def test_another_authority_s_answer_closes_nothing() -> None:
+    foreign = ReferralAnswer("E2", "000001", AnsweredBy.OUTCOME, START + DAY, "o")
     loop = close([sending()], [foreign])
     assert loop.referrals[0].answer is None
     assert loop.unasked == (foreign,)
@@ -91,7 +91,9 @@ def test_a_referral_sent_again_is_one_with_its_first_day_and_its_last_rule() -> 
 
 
 def test_an_outcome_is_taken_before_the_extract_of_the_same_moment() -> None:
-    both = [Answer("E1", "000001", kind, START + DAY, kind) for kind in (AnsweredBy.EXTRACT, AnsweredBy.OUTCOME)]
+    both = [
+        ReferralAnswer("E1", "000001", kind, START + DAY, kind) for kind in (AnsweredBy.EXTRACT, AnsweredBy.OUTCOME)
+    ]
     (referral,) = close([sending()], both).referrals
     assert referral.answer is not None
     assert referral.answer.kind is AnsweredBy.OUTCOME
@@ -100,7 +102,7 @@ def test_an_outcome_is_taken_before_the_extract_of_the_same_moment() -> None:
 def test_age_counts_whole_days_until_the_answer_or_until_now() -> None:
     outstanding = Referral(sending(), None)
     assert [outstanding.age_days(START + seconds) for seconds in (0.0, DAY - 1, DAY, 40.5 * DAY)] == [0, 0, 1, 40]
-    answered = Referral(sending(), Answer("E1", "000001", AnsweredBy.EXTRACT, START + 3 * DAY, "x"))
+    answered = Referral(sending(), ReferralAnswer("E1", "000001", AnsweredBy.EXTRACT, START + 3 * DAY, "x"))
     assert answered.age_days(START + 100 * DAY) == 3
 
 
@@ -109,5 +111,5 @@ def test_overdue_is_what_is_not_answered_by_its_day() -> None:
     assert not outstanding.overdue(date(2026, 7, 1))
     assert outstanding.overdue(date(2026, 7, 2))
     assert not Referral(sending(reply_by=None), None).overdue(date(2036, 1, 1))
-    late = Referral(sending(), Answer("E1", "000001", AnsweredBy.OUTCOME, START + 100 * DAY, "o"))
+    late = Referral(sending(), ReferralAnswer("E1", "000001", AnsweredBy.OUTCOME, START + 100 * DAY, "o"))
     assert late.overdue(date(2026, 6, 1))

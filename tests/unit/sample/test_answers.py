@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import main
-from gateway.domain.referrals import Answer, AnsweredBy, Sending, close
+from gateway.domain.referrals import AnsweredBy, ReferralAnswer, Sending, close
 from gateway.sample.answers import Match, all_but_a_few, asked_below, matches_of
 from gateway.sample.catalog import samplers
 from gateway.settings.resources import resource
@@ -78,7 +78,7 @@ def test_command_closes_the_loop_but_for_a_few(
     asked = [match.rms for matches in asked_below(inbound / flow, LA) for match in matches]
     loop = close(
         [Sending(LA, rms, flow, "", None, 1.0, "t") for rms in asked],
-        [Answer(LA, rms, AnsweredBy(by), 2.0, "t") for rms in named],
+        [ReferralAnswer(LA, rms, AnsweredBy(by), 2.0, "t") for rms in named],
     )
     outstanding = [each for each in loop.referrals if each.answer is None]
     assert loop.unasked == ()
