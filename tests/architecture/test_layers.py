@@ -18,13 +18,11 @@ PACKAGE: Final = ROOT / "gateway"
 MOST_LINES: Final = 300
 KNOWN_LONG: Final = frozenset(
     {
-        "archive/consignment.py",
         "cli/keys.py",
         "cli/partner.py",
         "cli/status.py",
         "crypto/gnupg/keystore.py",
         "crypto/gnupg/verdict.py",
-        "ledger/queries/records.py",
         "ledger/store.py",
         "sample/claim.py",
         "settings/model.py",
