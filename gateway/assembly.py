@@ -2,7 +2,7 @@
 
 Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close. It
 imports its engines itself: a role or a command pays for those that it uses, and `gateway card` does not wait for the
-database's library.
+database's library. Long because every concrete engine is named here and nowhere else.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ that bytes which nobody needs any more could not be removed.
 
 SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
 
-This module is long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
+Long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
 and what the Transaction writes.
 """
 
