@@ -45,7 +45,7 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
                     _read_consignments(home, connection)
                     _read_receipts(home, connection)
                     _answered_consignments(home, connection)
-                    _drafts(home)
+                    _atomic_files(home)
                 case Role.LINK:
                     _sent_receipts(home, connection)
                     _copies(home)
@@ -120,7 +120,7 @@ def _sent_receipts(home: Home, connection: Connection) -> None:
             path.unlink(missing_ok=True)
 
 
-def _drafts(home: Home) -> None:
+def _atomic_files(home: Home) -> None:
     """What the engine was writing when it died; the next attempt at the same consignment would replace it."""
     for path in home.sealed_out.glob("*/.*.draft"):
         path.unlink(missing_ok=True)

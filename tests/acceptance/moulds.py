@@ -18,7 +18,7 @@ _NOT_COPIED = shutil.ignore_patterns("S.*", "*.lock", "*.bell", "agent.*")
 
 
 class Moulds:
-    """The founded sites of a run. Outside a run there is no place for them, and every site is founded."""
+    """The created sites of a run. Outside a run nothing keeps them, and every site is created anew."""
 
     def __init__(self) -> None:
         self._directory: Path | None = None
@@ -29,8 +29,8 @@ class Moulds:
         self._directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "moulds"
         self._directory.mkdir(exist_ok=True)
 
-    def found(self, name: str, found: Callable[[Path], object]) -> Path | None:
-        """The directory in which `found` made sites, in this process or in another one; None outside a run."""
+    def create(self, name: str, make: Callable[[Path], object]) -> Path | None:
+        """The directory in which `make` made sites, in this process or in another one; None outside a run."""
         if self._directory is None:
             return None
         root = self._directory / name
@@ -39,7 +39,7 @@ class Moulds:
             if not (root / "complete").exists():
                 shutil.rmtree(root, ignore_errors=True)
                 root.mkdir()
-                found(root)
+                make(root)
                 (root / "complete").touch()
         return root
 
@@ -47,12 +47,12 @@ class Moulds:
 MOULDS = Moulds()
 
 
-def copy_sites(founded: Path, root: Path, ports: Mapping[str, int]) -> None:
+def copy_sites(created: Path, root: Path, ports: Mapping[str, int]) -> None:
     """Copy the sites with these codes below `root`, each to its new port, also in what the others know of it."""
-    moved = {_port_of(founded / code): port for code, port in ports.items()}
+    moved = {_port_of(created / code): port for code, port in ports.items()}
     for code in ports:
         home = root / code
-        shutil.copytree(founded / code, home, symlinks=True, ignore=_NOT_COPIED)
+        shutil.copytree(created / code, home, symlinks=True, ignore=_NOT_COPIED)
         for path in (home / "config" / "gateway.toml", *home.glob("config/partners.d/*.toml")):
             text = path.read_text(encoding="utf-8")
             text = re.sub(r"(?m)^port = (\d+)", lambda found: f"port = {moved.get(int(found[1]), found[1])}", text)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 
 SECONDS = 60.0
 _PRIVATE = "the claimant moved to 5 Poplar High Street"
@@ -71,13 +71,13 @@ class Sites:
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture(scope="module")
-def running(founded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
-    with copied_pair(founded, tmp_path_factory.mktemp("back-office")) as (dwp, la):
+def running(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with copied_pair(created, tmp_path_factory.mktemp("back-office")) as (dwp, la):
         la.edit_config("flows.claim", done_marker=True)
         dwp.start()
         la.start()

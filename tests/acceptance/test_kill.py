@@ -27,7 +27,7 @@ from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.fakes.forger import place
 
 ROLES = ("inspect", "vault", "link")
@@ -39,13 +39,13 @@ Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(founded, tmp_path) as both:
+def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
+    with copied_pair(created, tmp_path) as both:
         yield both
 
 

@@ -16,7 +16,7 @@ from gateway.ledger.store import Ledger
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import files_below, transfer_states
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -27,13 +27,13 @@ PAGE = 4096
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 

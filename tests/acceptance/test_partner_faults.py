@@ -13,7 +13,7 @@ import pytest
 from gateway.crypto.gnupg.keyrings import Keyrings
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
@@ -27,13 +27,13 @@ LINK = r'(?m)^link = "none"$'
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 
