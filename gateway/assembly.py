@@ -2,7 +2,7 @@
 
 Each function takes what it needs from the settings and opens nothing that it does not hand to its caller to close. It
 imports its engines itself: a role or a command pays for those that it uses, and `gateway card` does not wait for the
-database's library. Long because every concrete engine is named here and nowhere else.
+database's library. Long because no other module may name an engine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.logs import Logger
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
-    from gateway.stages.inbound.collect import Uploads
+    from gateway.stages.landing import LandingUploads
     from gateway.transport.contract import Transport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
@@ -75,7 +75,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         ledger=ledger,
         log=announce,
         clock=time.time,
-        chance=random.SystemRandom().random,
+        random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
     )
@@ -108,8 +108,8 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(context: StageContext, readers: Sandbox, drops: Stability, answers: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. `drops` and `answers` judge which files are stable."""
+def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, answers: Stability) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes."""
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
@@ -129,17 +129,17 @@ def inspect_stages(context: StageContext, readers: Sandbox, drops: Stability, an
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in context.routes.outgoing.items()
     }
-    settle_seconds = {name: flow.settle_seconds for name, flow in settings.flows.items()}
-    aside = SetAside(context.home.outbound, settle_seconds, settings.spool.keep_taken_seconds, time.monotonic)
+    settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
+    aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
     partners, stopped = frozenset(settings.partners), frozenset(settings.stopped)
-    intake = Intake(context.home.outbound, rules, partners, drops, aside, stopped=stopped, passed_over=passed_over)
+    intake = Intake(context.home.outbound, rules, partners, dropped, aside, stopped=stopped, passed_over=passed_over)
     admit = Admit(context, intake, aside)
     admit.recover()
     return [
         admit,
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
+        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, answers, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
@@ -170,7 +170,9 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     ]
 
 
-def link_stages(context: StageContext, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+def link_stages(
+    context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
+) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send

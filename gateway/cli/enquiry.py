@@ -13,7 +13,7 @@ import click
 
 from gateway.administration.requests import actors
 from gateway.administration.requests import enquiries as requests
-from gateway.administration.requests.enquiries import Answer, Question, Sent
+from gateway.administration.requests.enquiries import Question, Reply, Sent
 from gateway.cli import output
 from gateway.cli.enquiry_unpack import unpack
 from gateway.cli.site import log_of, reason_option, say_missing, settings_of
@@ -107,7 +107,7 @@ def reply(
     Example:
       gateway --home /srv/gateway enquiry reply ENQ-DWP-20261128-KTRWB --text answer.txt --attach award.pdf
     """
-    answer = Answer(reference, _read(source), attached, partner, again)
+    answer = Reply(reference, _read(source), attached, partner, again)
     settings = settings_of(ctx)
     sent = requests.reply(settings, log_of(settings), answer)
     _tell(sent, f"The reply to {sent.submitted.reference} goes to {sent.submitted.partner}.", as_json=as_json)

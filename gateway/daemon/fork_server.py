@@ -30,22 +30,22 @@ from gateway.daemon.roles import Role
 
 _PACKET: Final = 256
 _BLOCKED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""The server ends with its supervisor, which ends the roles in order, and not when a whole group is told to."""
+"""Signals that a terminal sends to the whole process group: the server ends with its supervisor, which ends the roles."""
 _END_SECONDS: Final = 2.0
 _ARG_START: Final = 45
-"""Of the fields of /proc/PID/stat after the name (proc(5), field 48); the next one is where the arguments end."""
+"""Index of arg_start among the fields of /proc/PID/stat after the name (proc(5), field 48); arg_end follows it."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a role's process ended: `status` is negative for a signal, None where it is not known or none was started."""
+    """How a role's process ended: `status` is negative for a signal, None where it is unknown or no process was started."""
 
     reason: str
     status: int | None = None
 
 
 class ForkServer:
-    """The supervisor's side. The server is started when first needed, and anew where it has ended."""
+    """The supervisor's side. It starts the server when it first needs one, and again where it has ended."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -55,7 +55,7 @@ class ForkServer:
         self._running: set[Role] = set()
 
     def open(self) -> None:
-        """Let it import. OSError where it cannot be started."""
+        """Start the server, which then imports. OSError where it cannot be started."""
         if self._server is not None:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -70,7 +70,7 @@ class ForkServer:
         self._channel = ours
 
     def start(self, role: Role) -> None:
-        """Have the role forked; `ended` tells where that fails. OSError where there is no server to do it."""
+        """Have the role forked; `ended` reports a failure. OSError where no server can be started."""
         self.open()
         self._ended.pop(role, None)
         self._running.add(role)
@@ -82,7 +82,7 @@ class ForkServer:
             self._order(f"signal {role} {number}")
 
     def ended(self, role: Role, seconds: float = 0.0) -> Ended | None:
-        """How the role ended, told once; None where it still runs after so many seconds."""
+        """How the role ended, returned once; None where it still runs after so many seconds."""
         deadline = time.monotonic() + seconds
         while role in self._running and self._listen(max(0.0, deadline - time.monotonic())):
             pass
@@ -119,7 +119,7 @@ class ForkServer:
         return True
 
     def _lose(self, reason: str) -> None:
-        """The server ends, if it has not yet, and its roles with it."""
+        """End the server, if it has not ended, and its roles with it."""
         if self._channel is not None:
             self._channel.close()
         if self._server is not None:
@@ -142,7 +142,7 @@ def fork_roles() -> tuple[Role, int] | None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     _import_roles()
     gc.collect()
-    gc.freeze()  # memory of the imports stays shared: a collection would write to each object of it
+    gc.freeze()  # keeps the memory of the imports shared: a collection would write to each object
     server, channel = os.getpid(), socket.socket(fileno=0)
     running: dict[int, tuple[Role, int]] = {}
     poll = select.poll()
@@ -181,7 +181,7 @@ def fork_roles() -> tuple[Role, int] | None:
 def _import_roles() -> None:
     import structlog  # noqa: F401, PLC0415 - as below
 
-    from gateway.assembly import import_engines  # noqa: PLC0415 - the supervisor, which is here too, works without
+    from gateway.assembly import import_engines  # noqa: PLC0415 - the supervisor imports this module too
     from gateway.daemon import role_process  # noqa: F401, PLC0415 - as above
 
     import_engines()
@@ -194,7 +194,7 @@ def _reap(descriptor: int, role: Role, pid: int) -> bytes:
 
 
 def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None:
-    """In a forked process: keep nothing of the server's open."""
+    """In a forked process: close everything that the server has open."""
     for descriptor in running:
         os.close(descriptor)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -203,12 +203,12 @@ def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None
 
 
 def show_as(role: Role) -> None:
-    """Let /proc and `ps` show the role's command line, in the memory of the server's, which has room for it."""
-    arguments = [str(role) if argument == "--as-fork-server" else argument for argument in sys.orig_argv]
+    """Make /proc and `ps` show the role's command line, in the memory of the server's, which has room for it."""
+    arguments = [str(role) if each == "--as-fork-server" else each for each in sys.orig_argv]
     arguments.insert(arguments.index(str(role)), "--role")
     with suppress(OSError):
         fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         start, end = int(fields[_ARG_START]), int(fields[_ARG_START + 1])
-        text = b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
+        text = b"".join(os.fsencode(each) + b"\0" for each in arguments)
         if start and len(text) <= end - start:
             ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)

@@ -1,4 +1,4 @@
-"""One process a role: an exclusive lock that the kernel lets go of when its holder dies, however it dies."""
+"""One process a role: an exclusive lock that the kernel releases when its holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gateway.errors import DiskFailed, SiteBusy
 
 _LOOK_EVERY: Final = 0.05
 _PROBE: Final = 0.5
-"""Seconds for which somebody who merely asks who holds a lock may be taken for its holder."""
+"""Seconds for which a process that only asks who holds a lock may be taken for its holder."""
 
 
 @contextmanager
-def held(run: Path, name: str, timeout: float = _PROBE) -> Iterator[None]:
-    """Hold `run/NAME.lock`, with our process id in it, while the block runs; SiteBusy where another process does, and
-    still does after `timeout` seconds.
+def held(run: Path, name: str, wait_seconds: float = _PROBE) -> Iterator[None]:
+    """Hold `run/NAME.lock`, with our process id in it, while the block runs. SiteBusy where another process still holds
+    it after `wait_seconds`.
     """
     path = run / f"{name}.lock"
     try:
@@ -29,7 +29,7 @@ def held(run: Path, name: str, timeout: float = _PROBE) -> Iterator[None]:
     except OSError as error:
         raise DiskFailed(f"cannot make {path}: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + wait_seconds
         while not _locked(descriptor):
             if time.monotonic() >= deadline:
                 raise SiteBusy(f"{name} already runs here, as process {_holder(descriptor)}")
@@ -48,7 +48,7 @@ def holder(run: Path, name: str) -> int | None:
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see one another
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two processes that ask do not see each other
     except BlockingIOError:
         return _holder(descriptor)
     finally:

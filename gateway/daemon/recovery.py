@@ -1,13 +1,12 @@
-"""After a crash: each role, before its first step, removes what its last life left behind without a row that needs it.
+"""Recovery: before its first step, each role removes files that a crash left and that no row needs.
 
-Raises DiskFailed and what the ledger raises. Safe beside the other roles at work, because all of it is decided and
-done under the ledger's write lock: whoever gives a file its name before the row that speaks of it does both under the
-same lock. Only what a row says is over, or what no row speaks of, goes; what may be needed stays.
+Raises DiskFailed and what the ledger raises. Safe while the other roles work, because it decides and removes under the
+ledger's write lock, and whoever names a file before the row that speaks of it does both under the same lock. It removes
+only files whose row says that they are over, and files of which no row speaks.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,9 @@ from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.store import Connection, Ledger
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
-from gateway.stages.inbound.collect import COPYING
-from gateway.stages.purging import purge_left
+from gateway.stages.landing import COPYING
+from gateway.stages.purging import purge
+from gateway.storage.digest import file_digest
 from gateway.storage.durable import move_over
 
 _RECEIPT = ".receipt.pgp"
@@ -31,12 +31,13 @@ _CONSIGNMENT = ".pgp"
 
 def tidy(home: Home, ledger: Ledger, role: Role) -> None:
     """Remove a role's leftovers. Inspect's own custody is put right by its first stage (`Admit.recover`)."""
+    if role is Role.INSPECT:
+        purge(home, ledger)
     with ledger.write() as transaction:
         connection = transaction.connection
         try:
             match role:
                 case Role.INSPECT:
-                    purge_left(home, transaction)
                     _opened(home, connection)
                     _infected(home, connection)
                 case Role.VAULT:
@@ -45,7 +46,7 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
                     _read_consignments(home, connection)
                     _read_receipts(home, connection)
                     _answered_consignments(home, connection)
-                    _atomic_files(home)
+                    _unfinished_sealed(home)
                 case Role.LINK:
                     _sent_receipts(home, connection)
                     _copies(home)
@@ -54,7 +55,7 @@ def tidy(home: Home, ledger: Ledger, role: Role) -> None:
 
 
 def _opened(home: Home, connection: Connection) -> None:
-    """Plaintext of consignments that are done with, and of attempts that broke off."""
+    """Remove plaintext of finished consignments, and of attempts that broke off."""
     for path in home.opened.glob("*"):
         if not consignments.is_unfinished(connection, path.name):
             if path.is_dir() and not path.is_symlink():
@@ -64,21 +65,21 @@ def _opened(home: Home, connection: Connection) -> None:
 
 
 def _quarantine(home: Home, connection: Connection) -> None:
-    """Names that were given before a row that never came (the file has its first name still), and discarded files."""
+    """Remove second names whose row never came (the file still has its first name), and discarded files."""
     for path in home.quarantine.glob("*.sealed"):
         if not is_kept(connection, path.stem):
             path.unlink(missing_ok=True)
 
 
 def _infected(home: Home, connection: Connection) -> None:
-    """The same for files that the virus scanner objected to: each has its first name still, or was discarded."""
+    """The same for files that the virus scanner objected to."""
     for path in home.infected.glob("*"):
         if not is_kept(connection, path.name):
             path.unlink(missing_ok=True)
 
 
 def _read_consignments(home: Home, connection: Connection) -> None:
-    """Partners' consignments that were delivered or locked away, and names without a row, whose arrival is still there."""
+    """Remove partners' consignments that were delivered or locked away, and names without a row, whose arrival is there still."""
     for partner, identity, path in _sealed(home.sealed_in, _CONSIGNMENT):
         row = consignments.consignment_in(connection, partner, identity)
         if row is None or row.state in (State.DELIVERED, State.QUARANTINED):
@@ -86,14 +87,13 @@ def _read_consignments(home: Home, connection: Connection) -> None:
 
 
 def _read_receipts(home: Home, connection: Connection) -> None:
-    """Partners' receipts that were read: what was accepted is evidence."""
+    """Remove partners' receipts that were read; what was accepted moves to the evidence."""
     for partner, identity, path in _sealed(home.sealed_in, _RECEIPT):
         rows = receipts.receipts_about(connection, partner, identity)
         rows = [row for row in rows if row.direction == Direction.IN]
         if any(row.state in (State.LANDED, State.HELD) for row in rows):
             continue
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_digest(path)
         of_this = [row for row in rows if row.state == State.ACCEPTED and row.sealed_sha256 == sha256]
         if of_this:
             (home.evidence / partner).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def _read_receipts(home: Home, connection: Connection) -> None:
 
 
 def _answered_consignments(home: Home, connection: Connection) -> None:
-    """Our consignments that a receipt has answered, or that have expired."""
+    """Remove our consignments that a receipt has answered, or that have expired."""
     for partner, identity, path in _sealed(home.sealed_out, _CONSIGNMENT):
         row = identities.one(connection, Consignment, Direction.OUT, partner, identity)
         if row is not None and row.state in (State.RECEIPTED, State.EXPIRED):
@@ -111,7 +111,7 @@ def _answered_consignments(home: Home, connection: Connection) -> None:
 
 
 def _sent_receipts(home: Home, connection: Connection) -> None:
-    """Our receipts that were sent, and not asked for again."""
+    """Remove our receipts that were sent and need not be sent again."""
     for path in home.sealed_out.glob(f"*/*{_RECEIPT}"):
         rows = receipts.receipts_about(connection, path.parent.name, path.name.partition(".")[0])
         ours = [row for row in rows if row.direction == Direction.OUT]
@@ -120,14 +120,14 @@ def _sent_receipts(home: Home, connection: Connection) -> None:
             path.unlink(missing_ok=True)
 
 
-def _atomic_files(home: Home) -> None:
-    """What the engine was writing when it died; the next attempt at the same consignment would replace it."""
+def _unfinished_sealed(home: Home) -> None:
+    """Remove what the engine was writing when it died."""
     for path in home.sealed_out.glob("*/.*.draft"):
         path.unlink(missing_ok=True)
 
 
 def _copies(home: Home) -> None:
-    """What was being copied out of a landing; the landed file is still there."""
+    """Remove unfinished copies of landed files, which still lie in their landing."""
     for path in home.sealed_in.glob(f"*/{COPYING}"):
         path.unlink(missing_ok=True)
 

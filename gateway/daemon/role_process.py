@@ -1,4 +1,4 @@
-"""One role as a process: its lock, its wake-up pipe, its signals, its stages; until SIGTERM, or the end of its supervisor.
+"""One role as a process: its lock, its wake-up, its signals, its stages; until SIGTERM or the end of its supervisor.
 
 Raises SiteBusy where the role runs already, and lets a Halt through to the command line, which exits with its status.
 """
@@ -30,16 +30,16 @@ from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.inbound.collect import UNFINISHED, Uploads
+from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 
 _DEFECT: Final = 70
 _START_SECONDS: Final = 60
-"""That a watcher may take to start: 3,000 directories need a tenth of one."""
+"""How long a watcher may take to start: for 3,000 directories it needs a tenth of a second."""
 
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
-    """Be that role until told to stop."""
+    """Run the role until it is stopped."""
     if supervised_by is not None:
         die_with(supervised_by)
     log = configure(
@@ -60,15 +60,15 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
     home = settings.home
     with ExitStack() as stack:
         stack.push(partial(_report, log))
-        # A role whose supervisor was killed needs a moment to end; its successor waits for it.
-        timeout = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
-        stack.enter_context(held(home.run, role, timeout))
+        # A role whose supervisor was killed takes a moment to end, and its successor waits for it.
+        wait_seconds = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
+        stack.enter_context(held(home.run, role, wait_seconds))
         wake_up = stack.enter_context(WakeUp(home.run, role))
         stack.enter_context(library_lines(log))
         stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
         context = assembly.stage_context(settings, role, log, lambda: bool(stopping))
         stack.callback(context.ledger.close)
-        if not supervised:  # else the supervisor did, for all of them
+        if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
             context.ledger.check_pages()
         stages = _stages(stack, context, role, wake_up, log)
@@ -79,7 +79,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
-    """SecretExposed where the keys that the role uses can be read by others too."""
+    """Raise SecretExposed where other accounts can read the keys that the role uses."""
     match role:
         case Role.INSPECT:
             return
@@ -90,14 +90,14 @@ def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
 
 
 def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-    """A defect of ours is told as a line like all others, not as text between them, and ends the process."""
+    """Log a defect of ours as a line like all others, and end the process."""
     if isinstance(error, Exception) and not isinstance(error, GatewayError):
         log.error("role.died", reason="a defect of the gateway", exc_info=error)
         raise SystemExit(_DEFECT) from error
 
 
 def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp, log: Logger) -> Sequence[Stage]:
-    """The role's stages, after what a crash may have left was put right, and with its watcher running."""
+    """Tidy up after a crash, start the role's watcher, and make its stages."""
     home = context.home
 
     def without_events(why: str) -> None:
@@ -112,30 +112,30 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
 
-            drops, answers = Stability(time.monotonic), Stability(time.monotonic)
+            dropped, answers = Stability(time.monotonic), Stability(time.monotonic)
 
             def on_spool(path: Path, hint: Hint) -> None:
-                tree = answers if path.is_relative_to(home.outcomes) else drops
+                stability = answers if path.is_relative_to(home.outcomes) else dropped
                 if hint is Hint.MOVED:
-                    tree.note_moved(path)
+                    stability.note_moved(path)
                 else:
-                    tree.note_written(path, writing=hint is Hint.WRITING)
+                    stability.note_written(path, writing=hint is Hint.WRITING)
                 wake_up.wake()
 
             readers = stack.enter_context(assembly.sandbox(context.settings))
-            with suppress(ReadersFailed, DiskFailed):  # the stage that needs them says so
+            with suppress(ReadersFailed, DiskFailed):  # the stage that needs the readers reports it
                 readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(context, readers, drops, answers)
+            return assembly.inspect_stages(context, readers, dropped, answers)
         case Role.VAULT:
             return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:
-            uploads = Uploads()
+            uploads = LandingUploads()
 
             def on_landing(path: Path, _hint: Hint) -> None:
                 if path.parent != home.logins:
                     uploads.note(path)
-                if not path.name.endswith(UNFINISHED):  # its last name is told of as well, and nobody reads it before
+                if not path.name.endswith(UNFINISHED):  # the rename to its last name wakes the role too
                     wake_up.wake()
 
             watch([path for path in (home.landing, home.logins) if path.is_dir()], on_landing)

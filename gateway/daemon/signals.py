@@ -1,4 +1,4 @@
-"""Signals as a list that the loop reads, with a pipe that wakes it; and the signal that ends what hangs."""
+"""Signals as a list that the work reads when it can, with a wake-up; and an alarm that ends what hangs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.daemon.wake_ups import WakeUp
 
 @contextmanager
 def noted(numbers: Sequence[int], wake_up: WakeUp) -> Iterator[list[int]]:
-    """The signals of these numbers that have come, in order, while the block runs."""
+    """The signals of these numbers that came while the block runs, in order."""
     seen: list[int] = []
 
     def note(number: int, _frame: object) -> None:
@@ -28,10 +28,10 @@ def noted(numbers: Sequence[int], wake_up: WakeUp) -> Iterator[list[int]]:
 
 @contextmanager
 def ended_after(seconds: int) -> Iterator[None]:
-    """Have the kernel end this process (SIGALRM) where the block takes longer. For the main thread, and not within another.
+    """Have the kernel end this process (SIGALRM) where the block takes longer. For the main thread, and not nested.
 
-    For the start of threads: where the first step of a new one fails for want of memory, whoever starts it waits for
-    ever, in a place that no signal handler of ours can interrupt.
+    It guards the start of threads: where a new thread's first step fails for want of memory, its starter waits for ever
+    in a call that no signal handler of ours can interrupt.
     """
     signal.alarm(seconds)
     try:

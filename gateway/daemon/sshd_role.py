@@ -1,9 +1,9 @@
 """The sshd role (`gateway run --role sshd`): the managed SFTP server as a process and an account of its own.
 
-For sites whose roles have accounts: it holds the host key, which no other role can read, and what partners bring lies in
-the landing, where the link role takes it by their group. It has no other business and no other rights.
+For sites whose roles have accounts. It alone can read the host key. Partners' files lie in the landing, from where the
+link role takes them by its group. It does nothing else and has no other rights.
 
-Raises what `server` raises, SiteBusy where the role runs already, WrongAccount under another account than its own.
+Raises what `sshd_supervision` raises, SiteBusy where the role runs already, WrongAccount under another account than its own.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from gateway.settings.model import Settings
 from gateway.spool.watching import Watcher
 
 NAME: Final = "sshd"
-"""The role's name, of its account in `[accounts]`, and of its lock and wake-up pipe."""
+"""The name of the role, of its account in `[accounts]`, and of its lock and wake-up."""
 
 _LOOK_EVERY: Final = 1.0
 _ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Takes no right to read: the sender may have given itself none either."""
+"""Opens a file without the right to read it, which its sender may have withheld."""
 
 
 def run_sshd_role(settings: Settings) -> None:
-    """Be the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
+    """Run the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
     log = configure(
         settings.site.code, NAME, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
     )
@@ -91,7 +91,7 @@ def _serve_landing(settings: Settings, log: Logger, stack: ExitStack) -> None:
 
 
 def _closed(settings: Settings) -> Iterator[Path]:
-    """Complete files that their sender gave a mode of its own, such as 600, so that the group cannot take them."""
+    """Complete files that the group cannot read, since their sender gave them a mode such as 600."""
     for code in settings.partners:
         try:
             entries = list(os.scandir(settings.home.landing_in(code)))
@@ -101,7 +101,7 @@ def _closed(settings: Settings) -> Iterator[Path]:
             try:
                 mode = entry.stat(follow_symlinks=False).st_mode
             except OSError:
-                continue  # the link role was quicker
+                continue  # the link role has taken it
             if stat.S_ISREG(mode) and not mode & stat.S_IRGRP and not entry.name.endswith(".part"):
                 yield Path(entry.path)
 

@@ -1,4 +1,4 @@
-"""The managed SFTP server of one site: started, watched, made to take over another configuration, its log-ins counted.
+"""Supervision of one site's managed SFTP server: starts it, restarts it, reloads it, and counts its log-ins.
 
 Raises ServerFailed where sshd does not start, SecretExposed for a host key that others can read.
 """
@@ -24,8 +24,8 @@ from gateway.transport.sshd.machine import check_server
 from gateway.transport.sshd.server import ManagedServer
 from gateway.transport.sshd.spec import ServerSpec
 
-_TIMEOUT: Final = 30.0
-"""Seconds until counts that could not be written are tried again."""
+_WRITE_AGAIN_SECONDS: Final = 30.0
+"""How long until counts that could not be written are written again."""
 
 
 class Server:
@@ -36,7 +36,7 @@ class Server:
         self._log = log
         self._server: ManagedServer | None = None
         self._connections = Connections({})
-        self._lock = threading.Lock()  # sshd is heard in a thread of its own
+        self._lock = threading.Lock()  # a thread of its own reads what sshd logs
         self._counts: LoginCounts | None = None
         self._write_at = 0.0
 
@@ -47,16 +47,16 @@ class Server:
         secrets.insist([secrets.host_key, secrets.old_host_key])
         spec = server_spec(self._settings)
         self._begin_counting(spec)
-        server = ManagedServer(spec, self._said)
+        server = ManagedServer(spec, self._read_line)
         server.start()
         self._server = server
         self._log.info("server.started", host=spec.host, port=spec.port, pid=server.pid)
 
     def look_after(self) -> None:
-        """Start it again where it has ended by itself, and let what was counted of log-ins be known."""
+        """Restart sshd where it has ended by itself, and write the counts of log-ins."""
         with self._lock:
             overdue = list(self._connections.overdue(time.monotonic()))
-        self._came_out(overdue)
+        self._count(overdue)
         if self._counts is not None and time.monotonic() >= self._write_at:
             self._write(self._counts.step)
         if self._server is None or self._server.is_alive():
@@ -69,12 +69,12 @@ class Server:
             self._log.warning("work.deferred", code=error.code, reason=error.reason)
 
     def check(self, settings: Settings) -> None:
-        """ServerFailed where it could not serve these settings."""
+        """Raise ServerFailed where sshd could not serve these settings."""
         if settings.sftp_server.managed:
             check_server(server_spec(settings))
 
     def reload(self, settings: Settings) -> None:
-        """Take over other settings, which `check` found good."""
+        """Take over other settings, which `check` has accepted."""
         before, self._settings = self._settings, settings
         if (settings.sftp_server, settings.site) != (before.sftp_server, before.site) or self._shuts_out(settings):
             self.stop()
@@ -87,7 +87,7 @@ class Server:
             self._server.reload(spec)
 
     def _shuts_out(self, settings: Settings) -> bool:
-        """Whether somebody's key counts no more: sshd asks for keys at the login only, and its session may be open."""
+        """Whether a key is no longer accepted: sshd checks keys at log-in only, so a session with that key may be open."""
         if self._server is None or not settings.sftp_server.managed:
             return False
         return not logins(self._server.spec) <= logins(server_spec(settings))
@@ -99,7 +99,7 @@ class Server:
         self._server = None
         with self._lock:
             left = list(self._connections.end())
-        self._came_out(left)
+        self._count(left)
         if self._counts is not None:
             self._write(self._counts.finish)
 
@@ -112,13 +112,13 @@ class Server:
             self._counts = LoginCounts(self._settings.home.logins, time.time, time.monotonic, os.urandom)
             self._write(self._counts.step)
 
-    def _said(self, message: str) -> None:
+    def _read_line(self, message: str) -> None:
         self._log.info("server.logged", reason=message)
         with self._lock:
             attempts = list(self._connections.read(message, time.monotonic()))
-        self._came_out(attempts)
+        self._count(attempts)
 
-    def _came_out(self, attempts: Iterable[Attempt]) -> None:
+    def _count(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
             login = attempt.login
             if self._counts is not None:
@@ -128,16 +128,16 @@ class Server:
             if login.result is Result.ACCEPTED:
                 self._log.info("logon.accepted", **known)
             else:
-                # A load balancer that looks whether the port is open is nobody to be warned of.
+                # Load balancers look whether the port is open: that is no warning.
                 say = self._log.info if login.result is Result.NO_LOGIN else self._log.warning
                 say("logon.refused", code=str(login.result), **known)
 
     def _write(self, action: Callable[[], None]) -> None:
-        """What cannot be written stays counted, and is tried again."""
+        """Write the counts; where that fails they are kept, and written later."""
         try:
             action()
         except Defer as error:
-            self._write_at = time.monotonic() + _TIMEOUT
+            self._write_at = time.monotonic() + _WRITE_AGAIN_SECONDS
             self._log.warning("work.deferred", code=error.code, reason=error.reason, stage="logins")
 
 

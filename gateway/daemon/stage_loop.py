@@ -1,8 +1,8 @@
-"""A role at work: its stages in turn, again and again, until told to stop.
+"""The stage loop: a role runs its stages in turn until it is stopped.
 
-A Defer that leaves a stage (the disk is full, the ledger busy) makes that stage wait and try again, with growing pauses,
+A Defer that leaves a stage (the disk is full, the ledger busy) makes that stage pause and try again, with growing pauses,
 while the others go on: what frees the disk is a stage too. An error of the operating system that no stage translated
-counts as the disk's, for every step may be done again. A Halt ends the role with the error's exit status, and the
+counts as the disk's, since every step may be done again. A Halt ends the role with the error's exit status, and the
 supervisor then stops the whole gateway.
 """
 
@@ -19,13 +19,13 @@ from gateway.stages.context import Stage, StageContext, Step
 from gateway.stages.itinerary import WAKES
 from gateway.storage.durable import disk_error
 
-LONGEST_PAUSE: Final = 30.0
-"""Seconds that a stage waits at most after a fault of the machine it runs on."""
+MOST_PAUSE: Final = 30.0
+"""Seconds that a stage pauses at most after a fault of the machine that it runs on."""
 
 
 @dataclass
 class _Scheduled:
-    """A stage, how often it failed in a row, and the moment until which it pauses."""
+    """A stage, how often it failed in a row, and until when it pauses (`monotonic` seconds)."""
 
     stage: Stage
     failures: int = 0
@@ -33,7 +33,7 @@ class _Scheduled:
 
 
 class StageLoop:
-    """The stages of one role. `monotonic` counts seconds and never goes back."""
+    """The stages of one role. `monotonic` gives seconds that never go back."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class StageLoop:
         self._monotonic = monotonic
 
     def run(self) -> None:
-        """Work until the context says stop."""
+        """Run the stages until the context says stop."""
         context = self._context
         while not context.stopping():
             done, wait = self._round()
@@ -60,7 +60,7 @@ class StageLoop:
             scheduled.stage.close()
 
     def _round(self) -> tuple[int, float]:
-        """Each stage once: the units that moved, and the seconds until one of them has something to do."""
+        """Run each stage once: how many units moved, and the seconds until a stage has something to do."""
         context, done = self._context, 0
         waits = [context.settings.daemon.rescan_seconds]
         for scheduled in self._scheduled:
@@ -72,18 +72,18 @@ class StageLoop:
             step = self._step(scheduled)
             done += step.done
             if step.done:
-                self._pass_on(scheduled.stage)  # at once: nobody waits for what our next stages have to do
+                self._wake_others(scheduled.stage)  # at once, and not after the stages that follow here
             if step.due is not None:
                 waits.append(step.due - context.clock())
         return done, max(min(waits), 0.02)
 
-    def _pass_on(self, stage: Stage) -> None:
-        """Wake the roles whose work a stage's results are; those that run anyway lose nothing by it."""
+    def _wake_others(self, stage: Stage) -> None:
+        """Wake the roles that a stage's results are for."""
         for other in WAKES[stage.name]:
             wake(self._context.home.run, other)
 
     def _step(self, scheduled: _Scheduled) -> Step:
-        """One step of the stage; after a fault of the machine nothing, and a pause."""
+        """Run one step of the stage. A fault of the machine makes it pause."""
         try:
             step = scheduled.stage.step()
         except Defer as error:
@@ -99,5 +99,5 @@ class StageLoop:
 
     def _pause(self, scheduled: _Scheduled, error: Defer, **keys: OSError) -> None:
         scheduled.failures += 1
-        scheduled.until = self._monotonic() + min(LONGEST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
+        scheduled.until = self._monotonic() + min(MOST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
         self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)

@@ -1,7 +1,7 @@
-"""Partners that the running gateway works without: told in the log, and kept for commands that ask what it runs with.
+"""Partners that the running gateway works without: logged, and kept in a file for commands that ask.
 
-Raises DiskFailed for the file. What is on disk may have changed since the gateway took it over: only its own word says
-whether a partner whose file has a fault is being worked with, by what the file said before.
+Raises DiskFailed for the file. The configuration on disk may have changed since the gateway took it over. So only the
+gateway's own file says whether it works with a partner, by earlier settings, whose configuration now has a fault.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ REMEDY: Final = (
 
 
 def say_stopped(log: Logger, settings: Settings) -> None:
-    """A line for each fault of each partner that is stopped."""
+    """Log a line for each fault of each partner that is stopped."""
     for code, stopped in settings.stopped.items():
         for fault in stopped.faults:
             log.error("partner.stopped", partner=code, code=ConfigurationInvalid.code, reason=str(fault), remedy=REMEDY)
 
 
 def note_stopped(home: Home, codes: Collection[str]) -> None:
-    """Keep which partners this gateway runs without."""
+    """Write down which partners this gateway runs without."""
     try:
         write_text(_file(home), "".join(f"{code}\n" for code in sorted(codes)), mode=0o640)
     except OSError as error:
@@ -38,7 +38,7 @@ def note_stopped(home: Home, codes: Collection[str]) -> None:
 
 
 def noted_stopped(home: Home) -> frozenset[str]:
-    """Which partners the running gateway runs without; worth something only while one runs."""
+    """Which partners the gateway runs without; true only while it runs."""
     try:
         return frozenset(_file(home).read_text(encoding="utf-8").split("\n")) - {""}
     except OSError:
@@ -46,15 +46,14 @@ def noted_stopped(home: Home) -> frozenset[str]:
 
 
 def newly_stopped(settings: Settings, known: Collection[str]) -> list[str]:
-    """The faults of partners that a change of the configuration would stop, and that are not among the `known` already."""
+    """The faults of partners that a change of the configuration would stop and that are not among the `known`."""
     fresh = {fault for code, each in settings.stopped.items() if code not in known for fault in each.faults}
     return [str(fault) for fault in sorted(fresh)]
 
 
 def require_going(before: Settings, after: Settings) -> None:
-    """ConfigurationInvalid where a running gateway must not take over `after`: it would stop a partner that is worked with.
-
-    Where a key is trusted no more it takes it over all the same.
+    """Raise ConfigurationInvalid where a running gateway must not take over `after`, since it would stop a partner that it
+    works with. A configuration that withdraws trust from a key is taken over in any case.
     """
     faults = newly_stopped(after, before.stopped)
     if faults and not _takes_trust_away(before, after):
@@ -62,7 +61,7 @@ def require_going(before: Settings, after: Settings) -> None:
 
 
 def _takes_trust_away(before: Settings, after: Settings) -> bool:
-    """Whether a key is trusted no more, ours or a partner's: that counts at once, whatever else is wrong."""
+    """Whether `after` trusts a key no more, ours or a partner's: that takes effect whatever else is wrong."""
     if set(after.keys.revoked_openpgp) - set(before.keys.revoked_openpgp):
         return True
     return any(

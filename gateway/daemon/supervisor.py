@@ -1,4 +1,4 @@
-"""The supervisor: keeps the three roles and the managed SFTP server alive, reloads, and stops them all within seconds.
+"""The supervisor: keeps the three roles and the managed SFTP server running, reloads, and stops them all within seconds.
 
 It touches no file that a partner or an operator wrote and holds no key. Its fork server starts the roles. It restarts a
 role that exits, with backoff. A role that halts takes the whole gateway down with that status, since it must not go on.
@@ -33,7 +33,7 @@ from gateway.settings.model import Settings
 from gateway.spool.passed_over import PassedOver
 
 NAME: Final = "gateway"
-"""The name of the supervisor's lock and wake-up pipe."""
+"""The name of the supervisor's lock and wake-up."""
 
 _SPLIT: Final = (
     "The roles have accounts of their own here ([accounts] split): each is started alone, under its account, "
@@ -42,14 +42,14 @@ _SPLIT: Final = (
 _LOOK_EVERY: Final = 0.25
 _BACKOFF_CAP: Final = 60.0
 _KILL_SECONDS: Final = 5.0
-"""After which a killed process that does not end is left to the kernel: it waits for a disk."""
+"""How long a killed process may take to end; after that it waits for a disk and is left to the kernel."""
 _STEADY_SECONDS: Final = 60.0
-"""A role that lived so long starts again at once."""
+"""A role that ran for so long is restarted at once."""
 
 
 @dataclass
 class _Child:
-    """A role's process, and when it may be started again after its death."""
+    """A role's process, and when it may be started again after it ended."""
 
     role: Role
     running: bool = False
@@ -59,7 +59,7 @@ class _Child:
 
 
 class Supervisor:
-    """One site's gateway. `clock` counts seconds and never goes back."""
+    """One site's gateway. `clock` gives seconds that never go back."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -79,9 +79,9 @@ class Supervisor:
             wake_up = stack.enter_context(WakeUp(home.run, NAME))
             signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), wake_up))
             stack.callback(self._stop)
-            with suppress(OSError):  # then the start of each role says so
+            with suppress(OSError):  # then the start of each role reports it
                 self._fork_server.open()
-            # The Halt that says why nothing could work, before three roles say it three times.
+            # A damaged ledger is reported once, here, and not by three roles.
             check(home.ledger, HeadFile(home.ledger_head))
             check_pages(home.ledger)
             say_stopped(self._log, self._settings)
@@ -115,7 +115,7 @@ class Supervisor:
     # -- roles
 
     def _start(self, child: _Child) -> bool:
-        """Start the role's process; where the system has none to give, that counts as one more death."""
+        """Start the role's process; where the system cannot, that counts as one more death."""
         child.started = self._clock()
         try:
             self._fork_server.start(child.role)
@@ -145,7 +145,7 @@ class Supervisor:
         return None
 
     def _died(self, child: _Child, reason: str, **keys: int) -> None:
-        """Let it be started again: at once the first time, since a single kill costs nobody anything; then with pauses."""
+        """Have the role restarted: at once the first time, then after growing pauses."""
         child.running = False
         child.deaths = 1 if self._clock() - child.started > _STEADY_SECONDS else child.deaths + 1
         wait = 0.0 if child.deaths == 1 else min(_BACKOFF_CAP, 0.5 * 2.0 ** (min(child.deaths, 10) - 1))
@@ -153,9 +153,9 @@ class Supervisor:
         self._log.error("role.died", reason=reason, seconds=wait, **keys)
 
     def _reload(self) -> None:
-        """Take over the configuration: the server at once, the roles by starting them anew.
+        """Take over the configuration: the server at once, the roles by a restart.
 
-        Not where it has a fault, or would stop a partner that is worked with; unless a key is trusted no more.
+        Refused where it has a fault or would stop a partner that the gateway works with, unless a key is trusted no more.
         """
         before = self._settings
         try:
@@ -184,7 +184,7 @@ class Supervisor:
         for child in running:
             child.running = False
             if self._fork_server.ended(child.role, max(0.1, deadline - self._clock())) is None:
-                # What it was doing is done again at the next start: every step may end anywhere.
+                # The next start repeats what it was doing: every step may end anywhere.
                 self._fork_server.signal(child.role, signal.SIGKILL)
                 self._fork_server.ended(child.role, _KILL_SECONDS)
 
@@ -195,7 +195,7 @@ class Supervisor:
 
 
 def is_idle(settings: Settings) -> bool:
-    """Whether no role of the site has anything to do now: what waits for a partner or for a later time does not count."""
+    """Whether no role of the site has anything to do now. What waits for a partner or for a later time does not count."""
     from gateway.ledger.queries.waiting import due_now  # noqa: PLC0415 - as above
     from gateway.ledger.store import Ledger  # noqa: PLC0415 - a supervisor that runs on needs no database's library
 
@@ -211,7 +211,7 @@ def is_idle(settings: Settings) -> bool:
 
 
 def _files(home: Home, stopped: Container[str], passed_over: PassedOver) -> Iterator[str]:
-    """What lies in the spool and in the landing and has not been looked at yet; but what waits for a stopped partner."""
+    """What lies in the spool and in the landing and no role has looked at yet, except for stopped partners."""
     for directory in (*home.outbound.glob("*/*"), *home.outcomes.glob("*/*")):
         if directory.is_dir() and directory.name not in stopped and not any(map(passed_over, directory.parts[-2:])):
             yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))

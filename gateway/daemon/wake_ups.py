@@ -1,7 +1,7 @@
-"""Wake-ups between roles: a named pipe each, into which any other process drops a byte. It only says "look now".
+"""Wake-ups between roles: each role has a named pipe, and any other process wakes it by writing a byte.
 
-A lost ring costs a rescan interval and nothing else, so ringing never blocks and never fails. A pipe has no limit on
-its path's length, which a socket has.
+A lost wake-up costs a rescan interval and nothing else, so `wake` never blocks and never fails. A socket's path has a
+limit on its length; a pipe's has none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def wake(run: Path, role: str) -> None:
 
 
 class WakeUp:
-    """The wake-up pipe of one role, read by the process that made it. `wake` may be called from any thread or signal handler."""
+    """One role's pipe, for the process that waits at it. `wake` may be called from any thread or signal handler."""
 
     def __init__(self, run: Path, role: str) -> None:
         path = _path(run, role)
@@ -38,7 +38,7 @@ class WakeUp:
             run.mkdir(mode=0o770, parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 os.mkfifo(path, 0o660)
-            # Open for writing too, so that the pipe never reads as ended between two ringers.
+            # Open for writing too, so that the pipe never reads as ended between two writers.
             self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise DiskFailed(f"cannot make the wake-up pipe of {role}: {error.strerror}") from error
@@ -54,7 +54,7 @@ class WakeUp:
             os.write(self._descriptor, b"!")
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a ring, at most so long; whether there was one."""
+        """Wait for a wake-up, at most so many seconds; whether there was one."""
         ready, _, _ = select.select([self._descriptor], [], [], max(seconds, 0.0))
         if ready:
             with suppress(BlockingIOError):

@@ -1,13 +1,12 @@
-"""What a role gives up before it opens anything: limits, new rights, core dumps, being looked into, and the network.
+"""The walls of a role: before it opens anything it limits itself, and gives up new privileges, core dumps and the network.
 
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
-reads its memory (root's can), private files, and limits on memory, open files and the size of a file. The right to ask
-who has a file open (CAP_LEASE), which a unit may give, stays with inspect alone. A role that must
-not talk to anybody (inspect, vault) moreover loses every socket but Unix ones, where the kernel has seccomp; inspect
-keeps the network where the configuration gives it a virus scanner at a TCP address.
+reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
+the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect and
+vault also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address.
 
-Not bounded here: processor time, since a daemon may run for years (readers and gpg have a limit each), and the number
-of processes, which the kernel counts by account and not by role (the systemd units bound it).
+Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
+number of processes, which the kernel counts by account and not by role (the systemd units limit it).
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ _LEASE: Final = 1 << 28
 _SILENT: Final = (Role.INSPECT, Role.VAULT)
 _FILES: Final = 8192
 _FILE_BYTES: Final = 64 * GIB
-"""Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full of it."""
+"""Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full."""
 
 
 @dataclass(frozen=True)
 class RoleLimits:
-    """What one role may use: bytes of address space, which threads and libraries take much of without using it."""
+    """What one role may use. `memory` is bytes of address space: threads and libraries reserve much more than they use."""
 
     memory: int = 4 * GIB
     files: int = _FILES
@@ -53,7 +52,7 @@ DEFAULT_LIMITS: Final = RoleLimits()
 
 
 def require_account(settings: Settings, role: str) -> None:
-    """WrongAccount where each role has an account of its own, and this process is not of that one."""
+    """Raise WrongAccount where each role has an account of its own and this process runs under another."""
     if not settings.accounts.split:
         return
     name = settings.accounts.of(role)
@@ -66,13 +65,13 @@ def require_account(settings: Settings, role: str) -> None:
 
 
 def may_talk(settings: Settings, role: str) -> bool:
-    """Whether the role has business on the network; of inspect and vault only inspect may, for a scanner at an address."""
+    """Whether the role may use the network: link and sshd always, inspect for a virus scanner at an address."""
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 
 
 def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
-    """Give it all up, for good and for every child; what is in force, in words for the log."""
+    """Confine this process and its children, for good; returns what is in force, as text for the log."""
     os.umask(settings.umask)
     try:
         limit_resource(resource.RLIMIT_CORE, 0)
@@ -96,7 +95,7 @@ def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) 
 
 
 def die_with(supervisor: int) -> None:
-    """Be told to end when the supervisor has; at once where it has already."""
+    """Have SIGTERM sent to this process when its supervisor ends; at once where it has ended."""
     signal_at_parents_end(signal.SIGTERM)
     if os.getppid() != supervisor:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -77,7 +77,7 @@ class ExceptionCount(BaseModel):
     records: Annotated[int, Field(ge=1, le=MOST_EXCEPTIONS)]
 
 
-class Answer(BaseModel):
+class ReceiptItem(BaseModel):
     """One transfer's outcome; `code` and `reason` say why where it was not delivered, without personal data.
 
     `exceptions` is there where a file was delivered in spite of faults in some of its records.
@@ -109,7 +109,7 @@ class Receipt(BaseModel):
     issued: Moment
     audit_head: AuditHead
     seen_head: AuditHead | None = None
-    items: Annotated[tuple[Answer, ...], Field(min_length=1, max_length=MOST_ITEMS)]
+    items: Annotated[tuple[ReceiptItem, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
     def to_bytes(self) -> bytes:
         """The JSON that is signed and sealed."""

@@ -1,7 +1,7 @@
-"""How long things wait at most, and what to do when the clock says that they wait longer.
+"""Clock guard: nothing waits longer than the longest pause there is, even where the site's clock was put back.
 
-Pauses are moments of the site's clock. When that is put back, moments that were set before it lie days ahead. Nothing here
-waits longer than the longest pause there is: what seems to is due now.
+Pauses end at moments of that clock. When it is put back, moments that were set before lie days ahead; what waits for one
+further ahead than any pause lasts becomes due now. Raises what the ledger raises.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _RETRIED: Final[tuple[tuple[type[Unit], tuple[State, ...]], ...]] = (
     (Consignment, (State.PACKED, State.SEALED, State.LANDED)),
     (Receipt, (State.ISSUED, State.SEALED, State.LANDED)),
 )
-"""Where something that was deferred waits for its next attempt."""
+"""The states in which a deferred unit waits for its next attempt."""
 
 
 def receipt_wait(link: LinkSettings, resends: int) -> float:
-    """Seconds that a receipt may take before the same bytes go again for the (resends + 1)th time: twice as long each time."""
+    """Seconds to wait for a receipt before the same bytes go for the (resends + 1)th time again: twice as long each time."""
     return min(link.receipt_overdue_hours * _HOUR * 2.0**resends, _longest_receipt_wait(link))
 
 
 def bring_forward(context: StageContext, now: float) -> int:
-    """Let nothing wait for a moment that only a clock that was wrong can have set; how many did."""
+    """Make due what waits for a moment that only a wrong clock can have set; how many units and lanes that were."""
     link = context.settings.link
     bounds = [(unit, states, link.retry_cap_seconds) for unit, states in _RETRIED]
     bounds.append((Consignment, (State.SENT,), _longest_receipt_wait(link)))

@@ -1,8 +1,8 @@
-"""Documents that the gateway writes itself, on their way into custody: the road of anything that is submitted.
+"""Composition: documents that the gateway writes itself are admitted like submitted files.
 
-Each is held against its rules by the readers before anything is decided, and validated once more by the stage, like a
-dropped file. Raises FlowNotPermitted, PartnerUnknown, ConfigurationInvalid for a partner that is stopped, FileTooLarge,
-ContentInvalid, PoisonFile, DiskFull and DiskFailed, all before the ledger has heard of them.
+The readers check each document before anything is recorded, and `outbound.validate` checks it again, like a dropped file.
+Raises FlowNotPermitted, PartnerUnknown, ConfigurationInvalid for a partner that is stopped, FileTooLarge, ContentInvalid,
+PoisonFile, DiskFull and DiskFailed, all before anything is recorded.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gateway.errors import (
 from gateway.ledger.store import Transaction
 from gateway.settings.model import SiteKind
 from gateway.spool.submission import SubmittedCopies
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
-from gateway.stages.outbound.admit import record_admitted
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 _FOREIGN: Final = re.compile(r"[^\w '’.,&()/-]|_")
@@ -38,7 +38,7 @@ _OFFICE_NAME: Final = 70
 
 @dataclass(frozen=True)
 class Composed:
-    """A document for one partner, under the name that it gets there."""
+    """A document for one partner, and the name that it has there."""
 
     partner: str
     name: str
@@ -58,7 +58,7 @@ def authority_of(context: StageContext, partner: str) -> str:
 
 
 def require_route(context: StageContext, flow: str, partner: str) -> None:
-    """Whether the flow may go to that partner from here."""
+    """Raise where the flow may not go to that partner from here."""
     if partner in context.settings.stopped:
         raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[partner].faults))
     if partner not in context.settings.partners:
@@ -74,8 +74,8 @@ def submit(
     documents: Sequence[Composed],
     require: Callable[[Transaction], None] = lambda _transaction: None,
 ) -> list[str]:
-    """Take the documents into custody, all or none; the ids of their transfers. `require` raises where, in the transaction
-    that records them, what they were written for no longer holds.
+    """Take the documents into custody, all or none; the ids of their transfers. `require` is called in the transaction that
+    records them, and raises where what they were written for no longer holds.
     """
     for document in documents:
         require_route(context, flow, document.partner)
@@ -112,7 +112,7 @@ def submit(
 def _validate(
     context: StageContext, readers: Sandbox, flow: str, documents: Sequence[Composed], paths: Sequence[Path]
 ) -> None:
-    """What the partner would refuse never gets as far as the ledger."""
+    """Raise ContentInvalid for a document that its partner would refuse."""
     jobs = [Job(str(at), flow, path) for at, path in enumerate(paths)]
     for job, result in readers.validate(jobs):
         if isinstance(result, Crash):

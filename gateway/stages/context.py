@@ -1,7 +1,9 @@
-"""What every stage is given: the site, its ledger, a clock, randomness; and what every stage gives back.
+"""Stages: what each is given (the site, its ledger, a clock, randomness), its one shape, and what each gives back.
 
-A stage's `step` does one bounded batch of what is due and may be run again at any time with the same result. It lets a
-Halt through; every other GatewayError becomes a move in the ledger.
+A stage has one shape. It takes what is due, by one query of the ledger or one look at a directory. Its `step` does a
+bounded batch of that, and may be run again at any time with the same result. It gives a Step. It lets a Halt through, and
+a Defer of the machine it runs on; every other GatewayError becomes a move in the ledger. The rooms `outbound`, `inbound` and
+`timers` hold the stages, which import no stage; what several share lies beside the rooms.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 
 BATCH: Final = 500
-"""How many small units a step takes at most: enough to share a commit, few enough to stop within seconds."""
+"""How many small units a step takes at most: enough to share a commit, few enough to end within seconds."""
 
 Log = Callable[..., None]
 """`log(event, **keys)`; the keys are allow-listed in `gateway.logs`."""
@@ -28,7 +30,7 @@ Log = Callable[..., None]
 
 @dataclass(frozen=True)
 class Step:
-    """`done` units moved, more may be due at once; `due` is when the next known one is, None where nothing waits."""
+    """`done` units moved. Where that is not 0, more may be due at once; `due` is when the next known unit is, None for none."""
 
     done: int = 0
     due: float | None = None
@@ -47,14 +49,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """One role's surroundings. `chance` draws from [0, 1), `entropy(n)` gives n random bytes."""
+    """What a role gives its stages. `random_float` draws from [0, 1), `entropy(n)` gives n random bytes."""
 
     settings: Settings
     routes: Routes
     ledger: Ledger
     log: Log
     clock: Callable[[], float]
-    chance: Callable[[], float]
+    random_float: Callable[[], float]
     entropy: Callable[[int], bytes]
     stopping: Callable[[], bool]
 
@@ -74,7 +76,7 @@ class StageContext:
         return new_id(self.clock(), self.entropy(RANDOM_BYTES))
 
     def say_deferred(self, error: Defer, **keys: object) -> None:
-        """The line about work that no row speaks of and that a fault of this machine put off."""
+        """Log work that a fault of this machine put off and that no row of the ledger speaks of."""
         event = {DiskFull: "disk.full", LedgerBusy: "ledger.busy"}.get(type(error), "work.deferred")
         self.log(event, code=error.code, reason=error.reason, **keys)
 
@@ -82,5 +84,5 @@ class StageContext:
         """When to try again after `attempts` deferrals."""
         link = self.settings.link
         return self.clock() + retry.delay(
-            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, random_float=self.chance()
+            attempts, base=link.retry_base_seconds, cap=link.retry_cap_seconds, random_float=self.random_float()
         )

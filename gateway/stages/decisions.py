@@ -1,7 +1,7 @@
 """A person's decisions: hold, release, return, retry, discard. Each needs a reason, and is an event of the chain.
 
-Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit is past deciding. What
-is decided about is read and changed under the ledger's write lock, so no role can move it in between.
+Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit's state allows no such
+decision. The unit is read and changed under the ledger's write lock, so no role can move it in between.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def return_to_operator(context: StageContext, identity: str, decision: Decision)
         # A submitted file leaves custody only once it lies with its operator; a received one never comes back here.
         custody = row.direction == Direction.OUT
         if custody and row.consignment is not None:
-            # The itinerary has that move for the partner's word. A person's would give back what the partner may have.
+            # The itinerary has that move for the partner's receipt. A person would return a file that the partner may have.
             raise UsageWrong(
                 f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
             )
@@ -203,8 +203,8 @@ def _decide(
     """Move the row, with the event that says who wanted it."""
     if following not in ITINERARIES[row.kind, row.direction].get(row.state, frozenset()):
         raise UsageWrong(f"{row.kind} {row.id} is {row.state}: it cannot become {following} any more")
-    said = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
-    event = _record(transaction, said, row, decision, following, code=values.get("code"))
+    decided = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
+    event = _record(transaction, decided, row, decision, following, code=values.get("code"))
     cleared = {"resume": None, "code": None, "reason": None, "due": 0.0, "attempts": 0}
     change = {"key": row.key, "state": following, **cleared, **values, "event": event}
     transaction.move(TABLES[row.kind], row.direction, row.state, [change])
@@ -213,7 +213,7 @@ def _decide(
 
 def _record(
     transaction: Transaction,
-    said: str,
+    decided: str,
     row: Transfer | Consignment,
     decision: Decision,
     state: State,
@@ -222,7 +222,7 @@ def _record(
 ) -> int:
     """The event of a decision; `state` tells a verifier what the row has to be in afterwards."""
     return transaction.record(
-        f"{row.kind}.{said}",
+        f"{row.kind}.{decided}",
         row.kind,
         row.id,
         row.partner,

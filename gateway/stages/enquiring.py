@@ -2,8 +2,8 @@
 
 An enquiry and its reply are documents of their own flows, written here and submitted like any file. What they say is personal
 data: it goes into the document alone; ledger, chain and logs get the reference, the kind and the day. Raises UsageWrong for
-what cannot be asked or answered, what `submission.examine` raises for an attachment, and what `composing.submit` raises, all
-before anything is changed.
+what cannot be asked or answered, what `submission.examine` raises for an attachment, and what `composition.submit` raises,
+all before anything is changed.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a person wants to answer. `partner` is needed where two partners ask under one reference; `again` answers what
-    was answered or closed before. `repr` leaves the text out.
+class Reply:
+    """What a person replies. `partner` is needed where two partners ask under one reference; `again` allows another reply
+    to an enquiry that was answered or closed. `repr` leaves the text out.
     """
 
     reference: str
@@ -105,7 +105,7 @@ def send(context: StageContext, question: Question, readers: Sandbox) -> Submitt
     return Submitted(transfer, ENQUIRY, question.partner, reference, question.kind, due, document.name)
 
 
-def reply(context: StageContext, answer: Answer, readers: Sandbox) -> Submitted:
+def reply(context: StageContext, answer: Reply, readers: Sandbox) -> Submitted:
     """Answer what a partner asked."""
     with context.ledger.read() as connection:
         asked = received(everything(connection, context.settings.codes), answer.reference, answer.partner)
@@ -197,16 +197,16 @@ def _letter(
     context: StageContext, partner: str, reference: str, text: str, attachments: Sequence[Path], now: datetime
 ) -> Letter:
     try:
-        told = paragraphs(text)
+        body = paragraphs(text)
     except ValueError as error:
         raise ContentInvalid(str(error)) from error
     message_id = f"ENQ-{context.new_id().replace('-', '')}"
     authority = authority_of(context, partner)
-    return Letter(message_id, office_of(context), now, authority, reference, told, _attachments(attachments))
+    return Letter(message_id, office_of(context), now, authority, reference, body, _attachments(attachments))
 
 
 def _attachments(paths: Sequence[Path]) -> list[Attachment]:
-    """The PDFs as they are; what is wrong inside one is the readers' to find."""
+    """The PDFs as they are; the readers check what is inside."""
     if len(paths) > MAX_ATTACHMENTS:
         raise UsageWrong(f"{len(paths)} files are attached; {MAX_ATTACHMENTS} can be.")
     submissions = [examine(path, _MOST_ATTACHED) for path in paths]

@@ -1,8 +1,8 @@
-"""The board of known faults at DWP's site: what is done to it, and sending it to every partner.
+"""The board of known faults at DWP's site: changing it, and sending it to every partner.
 
-What is done is an event of the chain, and so the board's issues are numbered; an issue is a document for each partner that
-the flow goes to, signed with its consignment. Elsewhere the board is what came last from DWP. Raises UsageWrong and NotFound
-for what cannot be done to the board, and what `composing.submit` raises.
+Each change is an event of the chain, and their count numbers the board's issues. An issue is a document for each partner that
+the flow goes to, signed with its consignment. At other sites the board is what came last from DWP. Raises UsageWrong and
+NotFound for what cannot be done to the board, and what `composition.submit` raises.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def add(context: StageContext, identity: str, what: str, since: date, workaround
 
 
 def change(context: StageContext, identity: str, what: str | None, workaround: str | None, actor: str) -> Board:
-    """Say what is wrong, or what to do meanwhile, in other words."""
+    """Change what the board says is wrong, or what to do meanwhile."""
     with context.ledger.write() as transaction:
         before = _open(_own(context, transaction), identity)
         fault = replace(
@@ -72,7 +72,7 @@ def change(context: StageContext, identity: str, what: str | None, workaround: s
 
 
 def close(context: StageContext, identity: str, actor: str) -> Board:
-    """Say that a fault is mended."""
+    """Close a fault that is mended."""
     with context.ledger.write() as transaction:
         return _record(context, transaction, CLOSED, closed(_open(_own(context, transaction), identity)), actor)
 

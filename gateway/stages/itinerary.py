@@ -1,7 +1,7 @@
 """The itinerary: every stage by its logged name, in the order in which its role steps through them, and whom it wakes.
 
-`assembly` builds each role's stages in this order, and the stage loop wakes by it. It imports nothing of the stages, so
-whoever speaks of roles and stages does not wait for what they work with. Raises nothing.
+`assembly` builds each role's stages in this order, and the stage loop wakes other roles by it. It imports no stage, so it
+is quick to import. Raises nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Role(StrEnum):
 @dataclass(frozen=True)
 class Leg:
     """One stage: `name` as log lines have it under `stage`, the role that runs it, and `wakes`, the other roles that its
-    results are for. A role that is woken asks the ledger a dozen questions, so none is woken in vain.
+    results are for. A woken role makes a dozen queries, so a stage wakes no others.
     """
 
     name: str

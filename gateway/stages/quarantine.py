@@ -1,8 +1,8 @@
-"""Locking away: what should not exist goes to the quarantine, whole, with its row and its event in one transaction.
+"""Quarantine: a sealed file that breaks a rule is locked away whole, with its row and its event in one transaction.
 
-The file gets its second name in the quarantine, durably, before the row is written, and loses its first one after the commit. A
-crash in between leaves a name without a row, which is removed when the vault starts, or a name too many, and then the
-file is locked away once more. A folder is moved as it is; of links, pipes and devices nothing can be kept but the note.
+The file gets its second name in the quarantine, durably, before the row is written, and loses its first one after the
+commit. A crash in between leaves a name without a row, which the vault removes when it starts, or a first name too many,
+and then the file is locked away once more. A folder is moved as it is. Of a link, a pipe or a device only the row is kept.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from gateway.domain.identity import is_id
 from gateway.errors import DiskFailed, GatewayError
@@ -21,29 +23,53 @@ from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A file's size in bytes and its SHA-256 in lower-case hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+_NOTHING: Final = Measured(0, hashlib.sha256().hexdigest())
+
+
+def measure(path: Path) -> Measured | None:
+    """Measure a regular file that is no link, None for anything else. Raises OSError as the system does.
+
+    Reads the whole file, so it is called before a transaction and not within one.
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+    except FileNotFoundError:
+        return None
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Measured(os.fstat(file.fileno()).st_size, sha256)
+
+
 def quarantine_file(
     context: StageContext,
     transaction: Transaction,
     *,
     path: Path,
+    measured: Measured | None,
     kind: str,
     stem: str,
     partner: str,
     error: GatewayError,
 ) -> str:
-    """Lock the sealed file at `path` away and note why; returns the quarantine's id.
+    """Lock away the sealed file at `path`, which `measure` has measured, and record why; returns the quarantine's id.
 
-    `stem` is the file's name without its endings, as the partner gave it: for a consignment its id.
+    `stem` is the file's name without its endings, as the partner gave it: for a consignment its id. Raises DiskFailed.
     """
     identity = context.new_id()
-    size, sha256 = 0, hashlib.sha256().hexdigest()
+    known = measured or _NOTHING
     try:
         context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISREG(mode):
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                size = os.fstat(file.fileno()).st_size
             (context.home.quarantine / f"{identity}.sealed").hardlink_to(path)
             transaction.beforehand["quarantine"] = partial(fsync_directory, context.home.quarantine)
         if stat.S_ISDIR(mode):
@@ -59,8 +85,8 @@ def quarantine_file(
         partner,
         code=error.code,
         reason=error.reason,
-        bytes=size,
-        sha256=sha256,
+        bytes=known.size,
+        sha256=known.sha256,
     )
     transaction.lock_away(
         Quarantined(
@@ -71,8 +97,8 @@ def quarantine_file(
             code=error.code,
             reason=error.reason,
             received=transaction.now,
-            size=size,
-            sha256=sha256,
+            size=known.size,
+            sha256=known.sha256,
             discarded=None,
         )
     )

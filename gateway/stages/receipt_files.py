@@ -1,8 +1,8 @@
-"""Partners' receipts as operators get them: NAME.receipt.json in spool/receipts, as far as one speaks of that file, and
+"""Receipt files: for operators, NAME.receipt.json in spool/receipts with the part of a receipt that is about that file, and
 NAME.exceptions.csv where the file went with exceptions.
 
-Raises DiskFull and DiskFailed. May be done again: a file that tells of the same transfer is replaced, and one that tells
-of another keeps its name. All receipts of one call become durable together.
+Raises DiskFull and DiskFailed. May be done again: a receipt file about the same transfer is replaced, and one about another
+transfer keeps its name. All receipt files of one call become durable together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENDING: Final = ".receipt.json"
 
 def write_receipt_files(
     receipts: Path,
-    told: Iterable[tuple[Transfer, str | None]],
+    ended: Iterable[tuple[Transfer, str | None]],
     list_of: Callable[[Transfer], bytes | None] = lambda _row: None,
 ) -> None:
     """Write the receipt of each transfer below `receipts`; each row comes with the receipt's whole text.
@@ -37,7 +37,7 @@ def write_receipt_files(
     files: dict[Path, bytes] = {}
     about: dict[Path, str] = {}
     directories: dict[tuple[str, str], Path] = {}
-    for row, body in told:
+    for row, body in ended:
         if body not in parsed:  # one receipt speaks of hundreds of transfers
             parsed[body] = _parse(body)
         head, answers = parsed[body]
@@ -79,7 +79,7 @@ def _may_be(path: Path, content: bytes) -> bool:
 
 
 def _about(receipt: Path) -> str | None:
-    """The transfer that a receipt written for an operator tells of; None where there is none there."""
+    """The transfer that a receipt file is about; None where there is no such file."""
     try:
         items = orjson.loads(receipt.read_bytes())["items"]
         return str(items[0]["transfer"])

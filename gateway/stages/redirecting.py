@@ -1,9 +1,9 @@
 """Redirect: a delivered file that belongs to another authority goes on to that one, and leaves this one.
 
-One transaction makes all of it true: the sealed road to the right authority begins (the document lies durably in custody
-before it), the sender's receipt is due, the file here is answered and is to go. Only then it goes; its row remembers that
-it has to until it has, so `purging`, which every later redirect and every start of the gateway does, finishes what a crash
-cut short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
+One transaction records all of it: the document for the right authority is admitted (it lies durably in custody before),
+the sender's receipt is issued, and the file here is answered and named for removal. Only then it is removed. Its row names
+it until then, so `purging`, which every later redirect and every start of the gateway runs, finishes what a crash cut
+short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
 all before anything is changed.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gateway.domain.receipt import Answer, Outcome
+from gateway.domain.receipt import Outcome, ReceiptItem
 from gateway.domain.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
 from gateway.domain.states import Direction, State
 from gateway.errors import (
@@ -21,14 +21,12 @@ from gateway.errors import (
     ContentInvalid,
     FileTooLarge,
     FlowNotPermitted,
-    ImpossibleMove,
     OriginalMissing,
     PartnerUnknown,
     PoisonFile,
     Redirected,
     UsageWrong,
 )
-from gateway.ledger.queries import consignments
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -38,11 +36,11 @@ from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
 from gateway.spool.names import safe_name, second_name
 from gateway.spool.submission import Copied, SubmittedCopies
+from gateway.stages.admission import record_admitted
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
-from gateway.stages.inbound.acknowledge import pass_on
 from gateway.stages.inspection import invalid, wrong_authority
-from gateway.stages.outbound.admit import record_admitted
+from gateway.stages.issued_receipts import add_answers, answered_consignment
 from gateway.stages.purging import delivered_as, purge
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
@@ -65,8 +63,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Passed:
-    """What was done, or would be: the transfer that came, the redirect that goes, and the name of the file that leaves
-    spool/inbound, None where it was not there.
+    """What was done, or would be: the transfer that came, the redirect that goes, and in `removed` the name of the file that
+    leaves spool/inbound, None where it was not there.
     """
 
     transfer: str
@@ -126,7 +124,7 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
 
 
 def _require(context: StageContext, row: Transfer, order: Order) -> None:
-    """Whether this file may go there from here."""
+    """Raise where this file may not go there from here."""
     if context.settings.site.kind is not SiteKind.LA:
         raise UsageWrong("Only an authority passes files on to another one.")
     if row.direction != Direction.IN:
@@ -178,7 +176,7 @@ def _names(context: StageContext, row: Transfer) -> list[str]:
     template = context.settings.flows[row.flow].inbound_name
     came = datetime.fromtimestamp(row.created, UTC).date()
     named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-    # Its own second name first: under the plain one, another transfer may have brought the same bytes.
+    # Its second name first: the plain one may belong to the same bytes from another transfer.
     return [name for first in (safe_name(named), row.name) for name in (second_name(first, row.id), first)]
 
 
@@ -213,7 +211,7 @@ def _day(moment: float) -> date:
 
 
 def _validate(context: StageContext, readers: Sandbox, path: Path, to: str) -> None:
-    """What the right authority would refuse never gets as far as the ledger."""
+    """Raise ContentInvalid for a document that the right authority would refuse."""
     _, result = next(iter(readers.validate([Job("document", FLOW, path)])))
     if isinstance(result, Crash):
         raise PoisonFile(result.reason)
@@ -233,7 +231,7 @@ def _record(
     *,
     found: str | None,
 ) -> None:
-    """Both transfers and the receipt, with the events that name each other."""
+    """Record both transfers and the receipt, with events that name each other."""
     event = transaction.record(
         "transfer.redirected",
         "transfer",
@@ -271,7 +269,7 @@ def _record(
         came_from=row.partner,
         came_as=row.id,
     )
-    answer = Answer(
+    answer = ReceiptItem(
         transfer=row.id,
         sha256=row.sha256,
         outcome=Outcome.REFUSED,
@@ -288,8 +286,5 @@ def _record(
         "event": event,
     }
     transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, [change])
-    carrier = consignments.consignment_in(transaction.connection, row.partner, required(row.consignment))
-    if carrier is None:
-        raise ImpossibleMove("a delivered transfer without its consignment")
-    if carrier.state == State.DELIVERED:  # else the stage that ends the consignment says it
-        pass_on(transaction, carrier, [answer])
+    if (consignment := answered_consignment(transaction, row.partner, required(row.consignment))) is not None:
+        add_answers(transaction, consignment, [answer])

@@ -1,6 +1,7 @@
-"""Giving back what was put into the spool and cannot be taken: moved as it is, with the reason, and an event of it.
+"""Returns: what was put into the spool and cannot be taken is moved to spool/returned as it is, with the reason and an event.
 
-One place for what operators drop and for what a back office leaves. Raises DiskFull and what the ledger raises; nothing is opened, and neither the chain nor a path of ours holds a name that was found.
+For operators' drops and for the back office's answers alike. Raises DiskFull and what the ledger raises. Nothing is opened,
+and neither the chain nor a path of ours holds a name that was found.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def return_refused(context: StageContext, tree: Path, refusal: Refusal) -> None:
     """Move the entry below `tree` to spool/returned, where that can mend it."""
     error = refusal.error
     if not isinstance(error, Reject):
-        # Not the file's fault: its directory cannot be read. It stays where it is.
+        # The directory cannot be read, which is not the file's fault: it stays where it is.
         context.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=error.reason)
         return
     why = f"{error.reason}\n\nWhat to do: {error.remedy}\n"

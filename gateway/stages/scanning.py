@@ -1,7 +1,7 @@
-"""Scanning: before anything else reads a file, the virus scanner says whether it is clean, where its flow asks for that.
+"""Scanning: before anything else reads a file, the virus scanner checks it, where its flow asks for that.
 
-Fail closed: without the scanner's word a file waits where it is, and is shown to it again; one that the scanner fails on
-again and again is held. Deferrals go to the log and into the rows and are no events of the chain: nothing has happened.
+Fails closed: a file that the scanner has not found clean waits where it is and is scanned again. One that the scanner fails
+on again and again is held. Deferrals go to the log and into the rows; they are no events of the chain, since nothing changed.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from gateway.storage.durable import fsync_directory, make_directory
 
 _TRIES: Final = 6
 _WAIT: Final = 15.0
-"""Seconds until a scanner that does not answer is asked again: a file more or less does not matter to it."""
+"""Seconds until a scanner that does not answer is asked again."""
 
 
 class Scanner(Protocol):
-    """`scan` returns for a clean file, and raises as `validation.antivirus` says for all others."""
+    """`scan` returns for a clean file, and raises as `validation.virus_scanner` says for all others."""
 
     def scan(self, path: Path) -> None: ...
 
 
 @dataclass
 class Scanned:
-    """What of a batch may be read, what the scanner objects to, and the rows that wait for it."""
+    """The files of a batch that may be read, those that the scanner objects to, and the rows that wait for it."""
 
     clean: list[tuple[Transfer, Path]] = field(default_factory=list)
     refused: list[tuple[Transfer, GatewayError]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Scanned:
 
 
 def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Transfer], paths: Sequence[Path]) -> Scanned:
-    """Show the files to the scanner, those whose flow asks for it; put off those that it does not answer for."""
+    """Have the files scanned whose flows ask for it, and put off those that the scanner does not answer for."""
     found, absent = Scanned(), None
     failed: list[tuple[Transfer, ScanFailed]] = []
     for row, path in zip(rows, paths, strict=True):
@@ -82,7 +82,7 @@ def scan(context: StageContext, scanner: Scanner | None, rows: Sequence[Transfer
 
 
 def _put_off(context: StageContext, rows: list[Transfer], error: ScannerUnavailable | None) -> None:
-    """Let the rows wait for a scanner that does not answer: their own attempts are not counted, it is not their fault."""
+    """Let the rows wait for a scanner that does not answer. That does not count as an attempt of theirs."""
     if error is None:
         return
     with context.ledger.write() as transaction:
@@ -104,7 +104,7 @@ def _try_again(context: StageContext, failed: list[tuple[Transfer, ScanFailed]])
 
 
 def isolate(context: StageContext, transaction: Transaction, row: Transfer, path: Path, reason: str) -> None:
-    """Lock an infected file away, whole and in the vault, with its note; the caller's own name of it goes with its row.
+    """Lock an infected file away in the vault, whole, with its row and its event; after the commit `path` is removed.
 
     A crash before the commit leaves a name without a row, which is removed when the role starts.
     """

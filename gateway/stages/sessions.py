@@ -1,7 +1,7 @@
-"""Kept sessions: making one costs a tenth of a second, so a partner's rest for a while after their use.
+"""Kept sessions: making one takes a tenth of a second, so sessions stay open for a while after their use.
 
-Raises what a transport's `connect` raises. A partner has one session as long as one is enough; a second is made where the
-first is in use, so that small parcels overtake a large one. Safe for the threads of all lanes at once.
+Raises what a transport's `connect` raises. A partner gets a second session only while its first is in use, so that small
+parcels overtake a large one. Safe for the threads of all lanes at once.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ class Sessions:
         self._transports = transports
         self._clock = clock
         self._lock = threading.Lock()
-        self._resting: defaultdict[str, list[tuple[Session, float]]] = defaultdict(list)
-        self._used: set[Session] = set()
+        self._unused: defaultdict[str, list[tuple[Session, float]]] = defaultdict(list)
+        self._in_use: set[Session] = set()
         self._closed = False
 
     def take(self, partner: str) -> Session:
-        """A live session that nobody else uses until it is given back or dropped."""
-        session = self._rested(partner) or self._transports[partner].connect()
+        """A live session for the caller alone until it is released or dropped."""
+        session = self._take_unused(partner) or self._transports[partner].connect()
         with self._lock:
             if not self._closed:
-                self._used.add(session)
+                self._in_use.add(session)
                 return session
         session.close()
         raise LinkBroken("the gateway is being stopped")
 
     def release(self, partner: str, session: Session) -> None:
         with self._lock:
-            self._used.discard(session)
-            self._resting[partner].append((session, self._clock()))
+            self._in_use.discard(session)
+            self._unused[partner].append((session, self._clock()))
 
     def drop(self, session: Session) -> None:
         """Close a session after an error: its state is unknown."""
         with self._lock:
-            self._used.discard(session)
+            self._in_use.discard(session)
         session.close()
 
     def close_idle(self, now: float) -> None:
         with self._lock:
             idle = []
-            for partner, resting in self._resting.items():
-                idle += [session for session, used in resting if now - used > IDLE_SECONDS]
-                self._resting[partner] = [each for each in resting if now - each[1] <= IDLE_SECONDS]
+            for partner, unused in self._unused.items():
+                idle += [session for session, used in unused if now - used > IDLE_SECONDS]
+                self._unused[partner] = [each for each in unused if now - each[1] <= IDLE_SECONDS]
         for session in idle:
             session.close()
 
@@ -63,18 +63,18 @@ class Sessions:
         """Close all of them, those in use too: that ends uploads in mid-file."""
         with self._lock:
             self._closed = True
-            sessions = [*self._used, *(session for resting in self._resting.values() for session, _ in resting)]
-            self._resting.clear()
+            sessions = [*self._in_use, *(session for unused in self._unused.values() for session, _ in unused)]
+            self._unused.clear()
         for session in sessions:
             session.close()
 
-    def _rested(self, partner: str) -> Session | None:
+    def _take_unused(self, partner: str) -> Session | None:
         while True:
             with self._lock:
-                resting = self._resting[partner]
-                if not resting:
+                unused = self._unused[partner]
+                if not unused:
                     return None
-                session, _ = resting.pop()
+                session, _ = unused.pop()
             if session.alive:
                 return session
-            session.close()  # the partner closed it while it rested: that is no failure of the lane
+            session.close()  # the partner closed it while nothing used it: that is no failure of the lane

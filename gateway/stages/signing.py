@@ -1,9 +1,9 @@
 """Which key signs towards a partner while ours is being changed, and what shows that a partner knows the new one.
 
-A partner that has not taken our new card would lock away what the new key signs; one that has taken it accepts the old
+A partner that has not taken our new card would quarantine what the new key signs; one that has taken it accepts the old
 key until the date on that card. So the old key signs towards a partner until something that it sealed to the new key was
-accepted here, or the sysadmin says that it knows the key (`gateway keys confirm`): an event of the chain either way. What
-could still be underway when the date comes is not signed with the old key any more, but waits (KeyUnconfirmed).
+accepted here, or the sysadmin says that it knows the key (`gateway keys confirm`); either is an event of the chain. What
+could still be on its way when the date comes waits instead (KeyUnconfirmed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gateway.stages.context import StageContext
 
 
 class Signing:
-    """The choice for one role; it remembers who has confirmed, since that is never taken back."""
+    """The choice of the key for one role. It remembers which partners have confirmed, since that is never taken back."""
 
     def __init__(self, context: StageContext) -> None:
         self._context = context
@@ -46,7 +46,7 @@ class Signing:
 
 
 def note_use(transaction: Transaction, settings: Settings, partner: str, encrypted_to: str) -> None:
-    """Note that a partner knows our new key, where what was accepted from it shows that for the first time."""
+    """Record that a partner knows our new key, where what was accepted from it shows that for the first time."""
     if settings.keys.old_openpgp is None or encrypted_to != settings.openpgp.fingerprint:
         return
     about = subject(partner, encrypted_to)

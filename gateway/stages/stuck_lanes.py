@@ -1,6 +1,7 @@
-"""A lane that can never work does not look well: an alarm after so many equal failures in a row, and again each day.
+"""Stuck lanes: an alarm after so many equal failures of a lane in a row, and again each day.
 
-Raises what the ledger raises. The count is the chain's (`ledger.failing`), so it outlives the role; the first success ends it.
+Raises what the ledger raises. The events of the chain are counted (`ledger.queries.failing_lanes`), so the count outlives the
+role; the first success ends it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _AGAIN_AFTER: Final = 86400.0
 
 
 def times_in_a_row(transaction: Transaction, partner: str, error: GatewayError) -> int:
-    """How often the lane has failed by the same error, this time included, which is not written down yet."""
+    """How often the lane has failed in a row by this error, with this time, which is not recorded yet."""
     transaction.flush()
     run = streak(transaction.connection, partner)
     return 1 if run is None or run.code != error.code else run.times + 1
@@ -25,18 +26,18 @@ def times_in_a_row(transaction: Transaction, partner: str, error: GatewayError) 
 def next_try(context: StageContext, error: GatewayError, attempts: int, times: int) -> float:
     """When to try again after `attempts` failures, `times` of them by this error.
 
-    An upload that vanished has left a copy with the partner: after a few, the longest pause lies between two.
+    An upload that vanished may have left a copy with the partner, so after a few such failures the pause is the longest.
     """
     if isinstance(error, UploadVanished) and times >= FEW:
-        return context.clock() + context.settings.link.retry_cap_seconds * (1.0 + context.chance()) / 2.0
+        return context.clock() + context.settings.link.retry_cap_seconds * (1.0 + context.random_float()) / 2.0
     return context.retry_at(attempts)
 
 
-def tell(context: StageContext, transaction: Transaction, partner: str) -> None:
-    """Record the alarm where it is due; what failed is written down already."""
+def alarm_if_stuck(context: StageContext, transaction: Transaction, partner: str) -> None:
+    """Record the alarm where it is due, after the failure is recorded."""
     transaction.flush()
     trouble = alarm(transaction.connection, partner, context.settings.link.alarm_failures)
-    # A clock that was put back must not silence it: what was told in the future was told long ago.
+    # An alarm in the future, by a clock that was put back, must not silence this one.
     if trouble is None or (trouble.told is not None and abs(transaction.now - trouble.told) < _AGAIN_AFTER):
         return
     transaction.record(

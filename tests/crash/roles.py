@@ -21,7 +21,7 @@ from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.inbound.collect import Uploads
+from gateway.stages.landing import LandingUploads
 from gateway.stages.outbound.send import Send
 from tests.acceptance.reading import files_below, rows
 from tests.acceptance.sites import Site
@@ -49,7 +49,9 @@ def run_until_idle(settings: Settings, role: Role) -> None:
     sends: list[Send] = []
     link_stages = assembly.link_stages
 
-    def noting(context: StageContext, wake: Callable[[], None], uploads: Uploads | None = None) -> Sequence[Stage]:
+    def noting(
+        context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
+    ) -> Sequence[Stage]:
         stages = link_stages(context, wake, uploads)
         sends.extend(stage for stage in stages if isinstance(stage, Send))
         return stages

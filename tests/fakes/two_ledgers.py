@@ -48,14 +48,15 @@ from gateway.settings.resources import resource
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.spool.back_office_answers import BackOfficeAnswers
 from gateway.spool.stability import Stability
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import Stage, StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.answer import Answer
-from gateway.stages.inbound.collect import UNFINISHED, Collect, Uploads
+from gateway.stages.inbound.collect import Collect
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
+from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.stages.outbound.accept import Accept
-from gateway.stages.outbound.admit import record_admitted
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal
@@ -76,7 +77,7 @@ _LIMITS = Limits()
 FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
 
 
-class Renamed(Uploads):
+class Renamed(LandingUploads):
     """What the watcher tells of partners that keep to the wire format: each name came from NAME.part."""
 
     def is_finished(self, path: Path) -> bool:
@@ -218,7 +219,7 @@ class Bench:
             ledger=self.ledger,
             log=lambda _event, **_keys: None,
             clock=self._clock,
-            chance=lambda: 0.5,
+            random_float=lambda: 0.5,
             entropy=lambda count: hashlib.sha256(f"{code}{next(counter)}".encode()).digest()[:count],
             stopping=lambda: False,
         )

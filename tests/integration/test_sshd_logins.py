@@ -64,7 +64,8 @@ class Watched:
         there = ("127.0.0.1", self.site.port)
         with suppress(ConnectionError), socket.create_connection(there, timeout=SECONDS) as connection:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the server may have had enough and be gone: ENOTCONN
+                connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):
                 pass
 

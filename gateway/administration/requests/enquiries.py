@@ -15,10 +15,10 @@ from gateway.settings.model import Settings
 from gateway.stages import enquiring
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decision
-from gateway.stages.enquiring import Answer, Question, Submitted
+from gateway.stages.enquiring import Question, Reply, Submitted
 from gateway.validation.sandbox.pool import Sandbox
 
-__all__ = ["Answer", "Question", "Sent", "close", "reply", "send"]
+__all__ = ["Question", "Reply", "Sent", "close", "reply", "send"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def send(settings: Settings, log: Logger, question: Question) -> Sent:
     return _submit(settings, log, ENQUIRY, lambda context, readers: enquiring.send(context, question, readers))
 
 
-def reply(settings: Settings, log: Logger, answer: Answer) -> Sent:
+def reply(settings: Settings, log: Logger, answer: Reply) -> Sent:
     """Answer an enquiry that came."""
     return _submit(settings, log, REPLY, lambda context, readers: enquiring.reply(context, answer, readers))
 

@@ -26,8 +26,8 @@ from gateway.ledger.queries import identities
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.spool.submission import Submission, SubmittedCopies, examine
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import StageContext
-from gateway.stages.outbound.admit import record_admitted
 
 GOOD: Final = frozenset({State.RECEIPTED, State.INGESTED})
 BAD: Final = frozenset({State.REJECTED, State.QUARANTINED, State.EXPIRED})

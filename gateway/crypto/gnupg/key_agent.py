@@ -93,10 +93,15 @@ class KeyAgent:
             os.close(descriptor)
 
     def _open(self, name: str) -> int:
+        """A lock file of the home, open. One that root makes belongs to the home's account, whose role opens it next."""
         try:
-            return os.open(self._home / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._home / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            if os.geteuid() == 0:
+                owner = self._home.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
         except OSError as error:
             raise disk_error(error, "The keyring's directory cannot be used") from error
+        return descriptor
 
     # -- the process
 

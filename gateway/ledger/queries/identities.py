@@ -85,3 +85,13 @@ def state_of(connection: Connection, unit: type[Unit], key: int) -> State | None
     """The state that a row is in now."""
     table = TABLE_OF[unit]
     return connection.execute(select(table.c.state).where(table.c.key == key)).scalar()
+
+
+def in_state(connection: Connection, unit: type[Unit], state: State, keys: Sequence[int]) -> frozenset[int]:
+    """Those of these keys whose rows are in that state now."""
+    table = TABLE_OF[unit]
+    found: set[int] = set()
+    for start in range(0, len(keys), _LIST):
+        query = select(table.c.key).where(table.c.key.in_(keys[start : start + _LIST]), table.c.state == str(state))
+        found |= set(connection.execute(query).scalars())
+    return frozenset(found)

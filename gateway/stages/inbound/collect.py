@@ -1,21 +1,19 @@
 """Collect: what lies complete in the landing directories becomes landed consignments and receipts.
 
-A file is copied out of the partner's reach first (into `sealed/in/PARTNER/arrivals`), made durable and hashed there:
-whoever still holds the landed file open could write to it after a rename. Then it is recorded. It has its second name,
-in `sealed/in/PARTNER`, before the row that speaks of it, and loses the first one after the commit: a crash in between,
-or a ledger that refuses, leaves an arrival that is looked at again. Only `ID.pgp` and `ID.receipt.pgp` are taken; other
-names are locked away. What is unfinished, or debris of other programs (`[spool] passed_over`), is left to its writer for
-a day.
+A file is first copied out of the partner's reach (into `sealed/in/PARTNER/arrivals`), made durable and hashed there, since
+a program that has the landed file open could write to it after a rename. Then it is recorded. It gets its second name, in
+`sealed/in/PARTNER`, before its row, and loses the first one after the commit; a crash in between, or a failing ledger, leaves
+an arrival that the next step takes again. Only `ID.pgp` and `ID.receipt.pgp` are accepted; other names are quarantined.
+Unfinished files, and debris of other programs (`[spool] passed_over`), are left to their writers for a day.
 
-What got its name from NAME.part is taken at once. Most clients know nothing of that: they write under the last name, and ask
-for the file once more when they have written it. So such a file waits until nobody has it open for writing, and for three
-seconds without a change.
+A file that was renamed from NAME.part is taken at once. Most clients do not do that: they write under the last name, and
+look at the file once more when they have written it. Such a file is taken when nobody has it open for writing and it has
+not changed for three seconds.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -33,68 +31,27 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.quarantine import quarantine_file
+from gateway.stages.landing import COPYING, UNFINISHED, LandingUploads
+from gateway.stages.quarantine import Measured, measure, quarantine_file
 from gateway.storage.durable import disk_error, fsync_directory
 from gateway.storage.writers import Writers, writers_of
 
-COPYING: Final = "copying"
-"""The file in `sealed/in/PARTNER` that is being copied; no partner chooses that name."""
-
-UNFINISHED: Final = ".part"
-"""How names end in a landing while somebody still writes there."""
-
 _PART_DAYS: Final = 1.0
 _QUIET_SECONDS: Final = 3.0
-"""How long a client may take, after its last byte, to set times and to ask whether the file is there: some round trips."""
+"""How long a client may take, after its last byte, to set times and to look at the file: some round trips."""
 
-_MOST_NAMES: Final = 10_000
 _PIECE: Final = 1 << 20
 
 
-class Uploads:
-    """Which files got their names from NAME.part, and which were seen without: told by the watcher's thread, asked by Collect.
-
-    It may forget, and knows nothing of the time before it was made: then it is neither.
-    """
-
-    def __init__(self) -> None:
-        self._parts: set[Path] = set()
-        self._direct: set[Path] = set()
-
-    def note(self, path: Path) -> None:
-        """A file was made, closed or renamed."""
-        for names in (self._parts, self._direct):
-            if len(names) >= _MOST_NAMES:
-                names.clear()
-        if path.name.endswith(UNFINISHED):
-            final = path.with_name(path.name.removesuffix(UNFINISHED))
-            self._parts.add(final)
-            self._direct.discard(final)
-        elif path not in self._parts:
-            self._direct.add(path)
-
-    def is_finished(self, path: Path) -> bool:
-        """Its writer has said so, by the rename. An earlier session of its own may have it open still, cut off and unaware."""
-        return path in self._parts and not os.path.lexists(path.with_name(path.name + UNFINISHED))
-
-    def is_direct(self, path: Path) -> bool:
-        return path in self._direct
-
-    def forget(self, path: Path) -> None:
-        """It was taken."""
-        self._parts.discard(path)
-        self._direct.discard(path)
-
-
 class Collect:
-    """Everything that partners left in their landing directories, one partner after the other."""
+    """Files in the landing directories to landed consignments and receipts, one partner after the other."""
 
     name = "collect"
 
-    def __init__(self, context: StageContext, uploads: Uploads | None = None) -> None:
+    def __init__(self, context: StageContext, uploads: LandingUploads | None = None) -> None:
         self._context = context
         self._passed_over = PassedOver(context.settings.spool.passed_over)
-        self._uploads = uploads or Uploads()
+        self._uploads = uploads or LandingUploads()
         self._due: float | None = None
 
     def step(self) -> Step:
@@ -102,7 +59,7 @@ class Collect:
         for partner in self._context.settings.partners:
             try:
                 done += self._collect(partner)
-            # One partner's directory must not stop the others; the next round looks again.
+            # One partner's directory must not stop the others; the next step tries again.
             except OSError as error:
                 self._context.say_deferred(disk_error(error, f"landing of {partner}"), partner=partner)
             except (DiskFull, DiskFailed) as error:
@@ -118,7 +75,7 @@ class Collect:
         landing = context.home.landing_in(partner)
         if not landing.is_dir():
             return 0
-        taken = 0  # what is still being written counts for nothing, however much of it there is
+        taken = 0  # without what is still being written
         for path in self._complete(landing, arrivals):
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
             finished = self._uploads.is_finished(path)
@@ -129,11 +86,11 @@ class Collect:
                 break
         if not arrivals.is_dir():
             return 0
-        found = [(path, _digest(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
+        found = [(path, measure(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
         if not found:
             return 0
         with context.ledger.write() as transaction:
-            done = sum(self._record(transaction, partner, path, sha256) for path, sha256 in found)
+            done = sum(self._record(transaction, partner, path, measured) for path, measured in found)
             fsync_directory(arrivals.parent)
         return done
 
@@ -143,21 +100,21 @@ class Collect:
             try:
                 about = path.lstat()
             except FileNotFoundError:
-                continue  # the partner has just given it its final name, which rings the bell again
+                continue  # the partner has just renamed it to its final name, which wakes the role again
             if path.name.endswith(UNFINISHED) or self._is_debris(path.name, about):
-                # Not the time of modification: a client may set that to the one that the file has at its own end.
+                # Not the time of modification: a client may copy that from its own file.
                 if stat.S_ISREG(about.st_mode) and about.st_ctime < limit:
                     path.unlink()
-            # What is among the arrivals already comes first; this one's turn is after it.
+            # Where an arrival of that name is still there, it comes first.
             elif not os.path.lexists(arrivals / path.name) and not self._may_change(path, about):
                 yield path
 
     def _is_debris(self, name: str, about: os.stat_result) -> bool:
-        """Whether a program left it behind: a link, a pipe or a device is nobody's debris, and locked away."""
+        """Whether a program left it behind. A link, a pipe or a device is no debris, and is quarantined."""
         return (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and self._passed_over(name)
 
     def _may_change(self, path: Path, about: os.stat_result) -> bool:
-        """Whether its writer may not be done with a file that it wrote under its last name; its turn is noted."""
+        """Whether the writer of a file that has its last name may not be done; then the moment to look again is noted."""
         now = self._context.clock()
         if self._uploads.is_finished(path) or not self._uploads.is_direct(path) or not stat.S_ISREG(about.st_mode):
             return False
@@ -167,36 +124,37 @@ class Collect:
         self._due = due if self._due is None else min(self._due, due)
         return True
 
-    def _record(self, transaction: Transaction, partner: str, path: Path, sha256: str | None) -> bool:
-        """Whether the arrival was dealt with; if not, it waits."""
+    def _record(self, transaction: Transaction, partner: str, path: Path, measured: Measured | None) -> bool:
+        """Record an arrival; False where it has to wait."""
         stem = path.name.partition(".")[0]
-        if path.name == f"{stem}.pgp" and is_id(stem) and sha256 is not None:
-            self._consignment(transaction, partner, path, stem, sha256)
-        elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and sha256 is not None:
-            return self._receipt(transaction, partner, path, stem, sha256)
+        if path.name == f"{stem}.pgp" and is_id(stem) and measured is not None:
+            self._consignment(transaction, partner, path, stem, measured)
+        elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and measured is not None:
+            return self._receipt(transaction, partner, path, stem, measured)
         else:
-            self._refuse(transaction, partner, path, stem, LandingUnexpected())
+            self._refuse(transaction, partner, path, measured, stem, LandingUnexpected())
         return True
 
-    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> None:
+    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> None:
         known = consignments.consignment_in(transaction.connection, partner, stem)
         kept = self._context.home.sealed_in / partner / path.name
         if known is None:
-            size = path.stat().st_size
-            event = transaction.record("consignment.landed", "consignment", stem, partner, bytes=size, sha256=sha256)
+            event = transaction.record(
+                "consignment.landed", "consignment", stem, partner, bytes=measured.size, sha256=measured.sha256
+            )
             row = {
                 "id": stem,
                 "direction": str(Direction.IN),
                 "partner": partner,
                 "state": str(State.LANDED),
-                "sealed_size": size,
-                "sealed_sha256": sha256,
+                "sealed_size": measured.size,
+                "sealed_sha256": measured.sha256,
                 "event": event,
             }
             transaction.insert(CONSIGNMENTS, [row])
             _keep(transaction, path, kept)
-        elif known.sealed_sha256 != sha256:
-            self._refuse(transaction, partner, path, stem, ConsignmentAltered())
+        elif known.sealed_sha256 != measured.sha256:
+            self._refuse(transaction, partner, path, measured, stem, ConsignmentAltered())
         elif known.state == State.LANDED and not kept.exists():
             _keep(transaction, path, kept)
         else:
@@ -210,38 +168,52 @@ class Collect:
         changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
-    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, sha256: str) -> bool:
+    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
         kept = self._context.home.sealed_in / partner / path.name
         waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
         if kept.exists() and not kept.samefile(path):
-            return False  # another of that name is still being read: this one stays where it is until that has gone
-        event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=path.stat().st_size)
+            return False  # another of that name is still being read, and this one waits until that has gone
+        event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=measured.size)
         if not waiting:
             row = {
                 "direction": str(Direction.IN),
                 "partner": partner,
                 "consignment": stem,
                 "state": str(State.LANDED),
-                "sealed_size": path.stat().st_size,
-                "sealed_sha256": sha256,
+                "sealed_size": measured.size,
+                "sealed_sha256": measured.sha256,
                 "event": event,
             }
             transaction.insert(RECEIPTS, [row])
         _keep(transaction, path, kept)
         return True
 
-    def _refuse(self, transaction: Transaction, partner: str, path: Path, stem: str, error: GatewayError) -> None:
-        stem = safe_name(stem)
+    def _refuse(
+        self,
+        transaction: Transaction,
+        partner: str,
+        path: Path,
+        measured: Measured | None,
+        stem: str,
+        error: GatewayError,
+    ) -> None:
         quarantine_file(
-            self._context, transaction, path=path, kind="consignment", stem=stem, partner=partner, error=error
+            self._context,
+            transaction,
+            path=path,
+            measured=measured,
+            kind="consignment",
+            stem=safe_name(stem),
+            partner=partner,
+            error=error,
         )
 
 
 def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
-    """Copy a landed file, durably, and remove it; what is no plain file is moved as it is, to be refused.
+    """Copy a landed file, durably, and remove it. What is no regular file is moved as it is, to be refused.
 
-    False for one that is not known to be finished and that somebody has open for writing: it stays where it is, and its end
-    rings the bell.
+    False for one that is not known to be finished and that somebody has open for writing: it stays where it is, and
+    closing it wakes the role.
     """
     try:
         source = _opened(landed)
@@ -263,7 +235,7 @@ def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
             target.flush()
             os.fsync(target.fileno())
     except OSError:
-        copy.unlink(missing_ok=True)  # half a copy on a full disk keeps the ledger from going on
+        copy.unlink(missing_ok=True)  # half a copy on a full disk would stop the ledger too
         raise
     copy.rename(arrival)
     fsync_directory(arrival.parent)
@@ -272,7 +244,7 @@ def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
 
 
 def _opened(landed: Path) -> int:
-    """A descriptor to read from. A partner's client may give a file any mode at its creation, and with it shut us out."""
+    """A descriptor to read from, also where the partner's client created the file with a mode that shuts us out."""
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(landed, os.O_RDONLY | flags)
@@ -287,15 +259,7 @@ def _opened(landed: Path) -> int:
 
 
 def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
-    """The arrival's place until it is read. What lies there already is of an attempt that was never committed."""
+    """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
     kept.unlink(missing_ok=True)
     kept.hardlink_to(arrival)
     transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
-
-
-def _digest(path: Path) -> str | None:
-    """The SHA-256 of a regular file that is no link; None for anything else."""
-    if not stat.S_ISREG(path.lstat().st_mode):
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

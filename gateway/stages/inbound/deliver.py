@@ -1,14 +1,14 @@
-"""Deliver: what came out of a consignment is validated again, and put before the back office, whole and once.
+"""Deliver: each file of a consignment is validated again and published to the back office, whole and once.
 
-Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected: the rest of
-its consignment goes on, and the sender is told in the receipt.
+Where its flow asks for that, a file is shown to the virus scanner first, and locked away if it is infected. The rest of
+its consignment goes on, and the receipt names the infected file.
 
-Where its flow allows that, a file with exceptions in some of its records is delivered, as `NAME`, with the list of them,
-`NAME.exceptions.csv`: the list is there before the file, and whoever sees a marker sees both.
+Where its flow allows that, a file with exceptions in some of its records is delivered as `NAME`, with the list of them as
+`NAME.exceptions.csv`. The list is published before the file, and the marker after both.
 
-Publication is one rename that never overwrites; a file whose source is gone was published by an earlier attempt. The
-row says `delivered` only once the rename is durable, and the consignment is answered in the transaction that ends its
-last transfer.
+Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
+says `delivered` only once the rename is durable, and the transaction that ends the consignment's last transfer also issues
+its receipt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import orjson
 
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
 from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
-from gateway.ledger.queries import consignments, deadlines, fair_share
+from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
@@ -36,22 +36,20 @@ from gateway.spool.markers import mark
 from gateway.spool.names import check_name, has_room, safe_name, second_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.inbound.acknowledge import issue, pass_on, spoken
 from gateway.stages.inspection import (
-    Batches,
-    inspect,
-    invalid,
+    Inspection,
+    Result,
+    check_authorities,
+    content_error,
+    facts_to_keep,
     listed,
-    other_authority,
     record_crash,
     record_move,
-    told,
-    wrong_authority,
 )
-from gateway.stages.scanning import Scanner, isolate, scan
+from gateway.stages.issued_receipts import add_answers, answer_of, issue
+from gateway.stages.scanning import Scanner, isolate
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
-from gateway.validation.exceptions import tolerated
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
 Verdict = State | GatewayError | Crash
@@ -65,17 +63,14 @@ class Deliver:
 
     def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._context = context
-        self._sandbox = sandbox
-        self._scanner = scanner
+        self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
-        self._survived: set[int] = set()
-        self._batches = Batches(context.settings.daemon.workers)
 
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
             waiting = fair_share.due(connection, Transfer, Direction.IN, State.OPENED, context.clock(), BATCH)
-            rows = self._batches.next(waiting)
+            rows = self._inspection.choose(waiting)
             complete = [] if rows else consignments.completed(connection, BATCH)
             due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED])
         if not rows and not complete:
@@ -83,17 +78,25 @@ class Deliver:
         reports: dict[int, Report] = {}
         verdicts = self._inspect(rows, reports)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
-        facts = {row.key: told(reports[row.key]) if row.key in reports else _facts(row) for row in good}
-        odd = [row for row in good if "exceptions" in facts[row.key]]
-        self._lists.keep({_list_key(row): listed(reports[row.key]) for row in odd if row.key in reports})
-        names = self._names(good, odd)
+        facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
+        listed_rows = [row for row in good if "exceptions" in facts[row.key]]
+        self._lists.keep({_list_key(row): listed(reports[row.key]) for row in listed_rows if row.key in reports})
+        names = self._names(good, listed_rows)
         if reports:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
-                transaction.note_facts({key: facts[key] for key in reports})
+                # What a person has returned meanwhile is not published.
+                unpublished = [row for row in good if row.key in reports]
+                lost = reports.keys() - self._still_opened(transaction, unpublished)
+                good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
+                names = {key: name for key, name in names.items() if key not in lost}
+                transaction.note_facts({key: facts[key] for key in reports if key not in lost})
                 transaction.note_delivered_names(names)
-        names |= self._publish(good, names, odd)
+        names |= self._publish(good, names, listed_rows)
         with context.ledger.write() as transaction:
+            opened = self._still_opened(transaction, [row for row, _ in verdicts])
+            # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
+            verdicts = [(row, verdict) for row, verdict in verdicts if row.key in opened or row.key in names]
             changes = [
                 self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
                 for row, verdict in verdicts
@@ -101,11 +104,15 @@ class Deliver:
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
             for consignment in consignments.completed(transaction.connection, BATCH):
                 self._complete(transaction, consignment)
-        self._survived.clear()
+        self._inspection.moved()
         return Step(done=len(rows) + len(complete))
 
     def close(self) -> None:
         pass
+
+    @staticmethod
+    def _still_opened(transaction: Transaction, rows: list[Transfer]) -> frozenset[int]:
+        return identities.in_state(transaction.connection, Transfer, State.OPENED, [row.key for row in rows])
 
     def _inspect(self, rows: list[Transfer], good: dict[int, Report]) -> list[tuple[Transfer, Verdict]]:
         """Each row with its verdict; `good` collects the reports on the good files."""
@@ -118,47 +125,37 @@ class Deliver:
             else:
                 # Only publication takes a file away from here, and only after it was found good.
                 verdicts.append((row, State.DELIVERED))
-        scanned = scan(self._context, self._scanner, [row for row, _ in present], [path for _, path in present])
-        verdicts += scanned.refused
-        reports = inspect(
-            self._context,
-            self._sandbox,
-            [row for row, _ in scanned.clean],
-            [path for _, path in scanned.clean],
-            self._survived,
-        )
-        for row, report in reports:
-            verdict = self._verdict(row, report)
+        results = self._inspection.results([row for row, _ in present], [path for _, path in present])
+        for row, result in results:
+            verdict = self._verdict(row, result)
             verdicts.append((row, verdict))
-            if verdict is State.DELIVERED and isinstance(report, Report):
-                good[row.key] = report
+            if verdict is State.DELIVERED and isinstance(result, Report):
+                good[row.key] = result
         return verdicts
 
     def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
 
-    def _verdict(self, row: Transfer, report: Report | GatewayError | Crash) -> Verdict:
-        if not isinstance(report, Report):
-            return report
+    def _verdict(self, row: Transfer, result: Result) -> Verdict:
+        if not isinstance(result, Report):
+            return result
         try:
             check_name(row.name)
         except FileNameRefused as error:
             return error
         context = self._context
-        at_dwp = context.settings.site.kind is SiteKind.DWP
-        report = wrong_authority(report, row.partner if at_dwp else context.site, context.is_same_authority)
-        report = other_authority(report, row.flow, row.name, row.partner, context.is_same_authority)
-        percent = context.settings.flows[row.flow].tolerated_percent
-        return State.DELIVERED if report.valid or tolerated(report, percent) else invalid(report, percent)
+        authority = row.partner if context.settings.site.kind is SiteKind.DWP else context.site
+        report = check_authorities(context, row, result, authority=authority, sender=row.partner)
+        return content_error(context, row, report) or State.DELIVERED
 
-    def _names(self, rows: list[Transfer], odd: list[Transfer]) -> dict[int, str]:
-        """The names that good files are to be delivered under; an odd one has its list beside it, and neither shares a name."""
+    def _names(self, rows: list[Transfer], listed_rows: list[Transfer]) -> dict[int, str]:
+        """The names that good files get at delivery. A file with exceptions has its list beside it, and neither shares a name."""
         names: dict[int, str] = {}
         given: set[Path] = set()
         for row in rows:
             directory = self._context.home.inbound / row.flow / row.partner
             name = row.delivered_name or self._name(row)
-            if row in odd and row.delivered_name is None:
+            if row in listed_rows and row.delivered_name is None:
                 wanted = [directory / name, directory / f"{name}{ENDING}"]
                 taken = any(path in given or os.path.lexists(path) for path in wanted)
                 name = second_name(name, row.id) if taken or not has_room(name, len(ENDING)) else name
@@ -167,7 +164,7 @@ class Deliver:
         return names
 
     def _name(self, row: Transfer) -> str:
-        """The name that a good file is to be delivered under."""
+        """The name that a good file gets by its flow's template."""
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
@@ -175,8 +172,8 @@ class Deliver:
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
-    def _publish(self, rows: list[Transfer], names: Mapping[int, str], odd: list[Transfer]) -> dict[int, str]:
-        """Put the files before the back office, the `odd` ones behind their lists; the names that they have there."""
+    def _publish(self, rows: list[Transfer], names: Mapping[int, str], listed_rows: list[Transfer]) -> dict[int, str]:
+        """Publish the files to the back office, each list before its file; the names that they have there."""
         placements = []
         directories: dict[tuple[str, str], Path] = {}
         for row in rows:
@@ -185,7 +182,7 @@ class Deliver:
                 make_directory(directory, 0o770)
                 directories[row.flow, row.partner] = directory
             placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
-        lists = {row.key: content for row in odd if (content := self._lists.read(_list_key(row))) is not None}
+        lists = {row.key: content for row in listed_rows if (content := self._lists.read(_list_key(row))) is not None}
         beforehand: dict[int, Path] = {}
         for row, placement in zip(rows, placements, strict=True):
             target = placement.directory / f"{names[row.key]}{ENDING}"
@@ -239,13 +236,13 @@ class Deliver:
         transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
         issue(transaction, consignment)
         carried = consignments.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
-        if words := [spoken(row) for row in carried if row.is_answered]:
-            pass_on(transaction, consignment, words)  # the back office was quicker than the last file
+        if answers := [answer_of(row) for row in carried if row.is_answered]:
+            add_answers(transaction, consignment, answers)  # the back office was quicker than the last file
         transaction.afterwards.append(partial(shutil.rmtree, home.opened / consignment.id, ignore_errors=True))
 
 
 def _put(target: Path, content: bytes) -> bool:
-    """Put a list there; False where it lies there already, by an earlier attempt."""
+    """Write a list; False where it lies there already, by an earlier attempt."""
     return write_new_file(target, content, mode=_LIST_MODE)
 
 

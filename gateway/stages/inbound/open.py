@@ -1,8 +1,8 @@
-"""Open: a landed consignment is decrypted, verified and unpacked, or locked away: the acceptance rule in full.
+"""Open: a landed consignment is decrypted, verified and unpacked, or quarantined: the acceptance rule in full.
 
 Plaintext is written below `state/vault/opened` only. The rows of its transfers are written after their bytes are
-durable. What breaks the rule after the manifest proved to be the partner's and meant for us is answered with a receipt
-of outcome `quarantined`; anything less certain gets no answer.
+durable. A consignment that breaks the rule after its manifest proved to be the partner's and meant for this site is
+answered with a receipt of outcome `quarantined`; any other gets no answer. Large consignments are opened in the background.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +19,6 @@ import orjson
 from gateway.crypto.contract import Opened, OpenPgp
 from gateway.domain.identity import from_text
 from gateway.domain.manifest import Manifest, accept
-from gateway.domain.receipt import Answer, Outcome
 from gateway.domain.states import Direction, State
 from gateway.errors import (
     ArchiveRefused,
@@ -33,22 +31,20 @@ from gateway.errors import (
     ManifestFromFuture,
     ManifestItemTooLarge,
     ManifestName,
-    Quarantine,
     SequenceReused,
     TransferReused,
 )
-from gateway.ledger.queries import consignments, deadlines, fair_share, identities
+from gateway.ledger.queries import consignments, fair_share, identities
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment
-from gateway.stages.attempts import claim, failed, pass_halt_on
-from gateway.stages.background import LARGE_SEALED, Background
+from gateway.stages.attempts import claim, refuse
+from gateway.stages.background import LARGE_SEALED, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
-from gateway.stages.inbound.acknowledge import issue
-from gateway.stages.quarantine import quarantine_file
+from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.signing import note_use
 
-# What may be told to the sender: each is judged after the manifest's sender, recipient and fingerprints.
+# The sender gets a receipt for these: each is checked after the manifest's sender, recipient and fingerprints.
 _ANSWERED = (
     ArchiveRefused,
     ManifestExpired,
@@ -61,14 +57,14 @@ _ANSWERED = (
 
 
 class Unpack(Protocol):
-    """Unpacks an opened archive durably; see `spool.archive`."""
+    """Unpacks an opened archive durably; see `archive.unpacking`."""
 
     def __call__(self, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None: ...
 
 
 @dataclass
 class _Attempt:
-    """What became known while a consignment was being opened."""
+    """What became known while a consignment was opened."""
 
     manifest: Manifest | None = None
     opened: Opened | None = None
@@ -76,8 +72,8 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
-class _Done:
-    """How the reading of a landed consignment went; its files lie in the vault where there is no error."""
+class _Result:
+    """How it went; without an `error`, the files lie in the vault."""
 
     row: Consignment
     attempt: _Attempt
@@ -85,92 +81,72 @@ class _Done:
 
 
 class Open:
-    """Landed to opened, one consignment a step; with `beside`, large ones meanwhile, one at a time."""
+    """Landed to opened, one consignment a step; with a `background`, large ones meanwhile, one at a time."""
 
     name = "open"
 
     def __init__(
-        self, context: StageContext, engine: OpenPgp, unpack: Unpack, beside: Background[_Done] | None = None
+        self, context: StageContext, engine: OpenPgp, unpack: Unpack, background: Background[_Result] | None = None
     ) -> None:
         self._context = context
-        self._engine = engine
         self._unpack = unpack
-        self._beside = beside
-        self._after = {True: "", False: ""}  # by whether large
         self._claimed: set[int] = set()
+        self._queues = ConsignmentQueues(
+            context,
+            engine,
+            background,
+            waiting=(Direction.IN, State.LANDED),
+            choose=self._choose,
+            prepare=self._prepare,
+            work=self._open,
+            record=self._record,
+        )
 
     def step(self) -> Step:
-        done = self._look_beside()
-        with self._context.ledger.read() as connection:
-            row = self._next(connection, large=False if self._beside else None)
-            stopped = self._context.settings.stopped
-            due = deadlines.next_due(connection, Consignment, Direction.IN, [State.LANDED], but=stopped)
-        if row is not None:
-            self._after[False] = row.partner
-            poison = claim(self._context, "consignment", row, self._claimed)
-            self._note(_Done(row, _Attempt(), poison) if poison else self._tried(row, self._engine))
-            done += 1
-        # The one beside counts as due until it is written down: nobody is to look for it again and again.
-        return Step(done=done, due=None if self._beside and self._beside.busy else due)
+        return self._queues.step()
 
     def close(self) -> None:
-        self._engine.close()
-        if self._beside is not None:
-            self._beside.close()
+        self._queues.close()
 
-    def _look_beside(self) -> int:
-        """Write down what was opened beside, and begin the next large one; how many were done."""
-        beside, done = self._beside, 0
-        if beside is None:
-            return 0
-        if (ended := beside.take()) is not None:
-            self._note(ended)
-            done = 1
-        if not beside.busy:
-            with self._context.ledger.read() as connection:
-                row = self._next(connection, large=True)
-            if row is not None:
-                self._after[True] = row.partner
-                if (poison := claim(self._context, "consignment", row, self._claimed)) is not None:
-                    self._note(_Done(row, _Attempt(), poison))
-                else:
-                    beside.start(partial(self._tried, row))
-        return done
-
-    def _next(self, connection: Connection, *, large: bool | None) -> Consignment | None:
-        """The partners in turn, but for those that are stopped; only large ones, or only others."""
+    def _choose(self, connection: Connection, after: str, *, large: bool | None) -> Consignment | None:
+        """The partners in turn, but for those that are stopped."""
         going = fair_share.but(self._context.settings.stopped)
         fitting = fair_share.both(going, fair_share.larger("sealed_size", LARGE_SEALED, large=large))
         now = self._context.clock()
-        return fair_share.next_in_turn(
-            connection, Consignment, Direction.IN, State.LANDED, now, self._after[bool(large)], fitting
-        )
+        return fair_share.next_in_turn(connection, Consignment, Direction.IN, State.LANDED, now, after, fitting)
 
-    def _tried(self, row: Consignment, engine: OpenPgp) -> _Done:
-        """Read it. May run in a thread: no ledger here."""
+    def _prepare(self, row: Consignment) -> Consignment | None:
+        poison = claim(self._context, row, self._claimed)
+        if poison is not None:
+            self._record(_Result(row, _Attempt(), poison))
+            return None
+        return row
+
+    def _open(self, row: Consignment, engine: OpenPgp) -> _Result:
+        """Decrypt, verify and unpack it. May run in a thread."""
         attempt = _Attempt()
         try:
             self._read(row, attempt, engine)
         except GatewayError as error:
-            return _Done(row, attempt, error)
-        return _Done(row, attempt, None)
+            return _Result(row, attempt, error)
+        return _Result(row, attempt, None)
 
-    def _note(self, done: _Done) -> None:
-        row, attempt = done.row, done.attempt
+    def _record(self, result: _Result) -> None:
+        row, attempt = result.row, result.attempt
         try:
-            if done.error is not None:
-                raise done.error
+            if result.error is not None:
+                raise result.error
             with self._context.ledger.write() as transaction:
-                self._accepted(transaction, row, attempt)
+                self._accept(transaction, row, attempt)
         except GatewayError as error:
-            self._refused(row, attempt, error)
+            self._refuse(row, attempt, error)
         self._claimed.discard(row.key)
 
     def _sealed(self, row: Consignment) -> Path:
         return self._context.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
 
     def _read(self, row: Consignment, attempt: _Attempt, engine: OpenPgp) -> None:
-        """Decrypt, verify, unpack; the files lie durably in the vault when this returns."""
+        """Decrypt, verify and unpack; the files lie durably in the vault when this returns."""
         context = self._context
         target = context.home.opened / row.id
         plain = context.home.opened / f"{row.id}.tar.zst"
@@ -214,7 +190,7 @@ class Open:
         attempt.manifest = manifest
         return manifest
 
-    def _accepted(self, transaction: Transaction, row: Consignment, attempt: _Attempt) -> None:
+    def _accept(self, transaction: Transaction, row: Consignment, attempt: _Attempt) -> None:
         manifest = attempt.manifest
         if manifest is None:
             raise ImpossibleMove("an archive without a manifest was accepted")
@@ -296,53 +272,14 @@ class Open:
         if seen is None or head.sequence > seen:
             transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)
 
-    def _refused(self, row: Consignment, attempt: _Attempt, error: GatewayError) -> None:
-        context = self._context
-        _clear(context.home.opened / row.id)
-        pass_halt_on(context, "consignment", row, error)
-        with context.ledger.write() as transaction:
-            if not isinstance(error, Quarantine):
-                failed(context, transaction, "consignment", row, error)
-                return
-            quarantine_file(
-                context,
-                transaction,
-                path=self._sealed(row),
-                kind="consignment",
-                stem=row.id,
-                partner=row.partner,
-                error=error,
-            )
-            event = transaction.head().sequence
-            transaction.move(
-                CONSIGNMENTS,
-                Direction.IN,
-                State.LANDED,
-                [
-                    {
-                        "key": row.key,
-                        "state": State.QUARANTINED,
-                        "code": error.code,
-                        "reason": error.reason,
-                        "event": event,
-                    }
-                ],
-            )
+    def _refuse(self, row: Consignment, attempt: _Attempt, error: GatewayError) -> None:
+        _clear(self._context.home.opened / row.id)
+
+        def answer(transaction: Transaction) -> None:
             if attempt.manifest is not None and isinstance(error, _ANSWERED):
-                issue(transaction, row, _all_quarantined(attempt.manifest, error))
+                issue_quarantined(transaction, row, attempt.manifest, error)
 
-
-def _all_quarantined(manifest: Manifest, error: GatewayError) -> list[Answer]:
-    return [
-        Answer(
-            transfer=item.transfer,
-            sha256=item.sha256,
-            outcome=Outcome.QUARANTINED,
-            code=error.code,
-            reason=error.reason,
-        )
-        for item in manifest.items
-    ]
+        refuse(self._context, row, self._sealed(row), error, answer)
 
 
 def _clear(directory: Path) -> None:

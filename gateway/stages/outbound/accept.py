@@ -1,7 +1,7 @@
 """Accept: a partner's signed receipt moves the transfers that it answers, and nothing else does.
 
-The receipt as it came is kept as evidence. Where it tells of a later head of our own audit chain than we have, the
-ledger was cut or restored from an old copy: the gateway stops.
+The receipt as it came is kept as evidence. Where it names a later head of our own audit chain than the ledger has, the
+ledger was cut or restored from an old copy, and the gateway stops.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from gateway.errors import (
     DiskFailed,
     GatewayError,
     LedgerRolledBack,
-    Quarantine,
     ReceiptContrary,
     ReceiptEarly,
     ReceiptForeign,
@@ -29,9 +28,8 @@ from gateway.ledger.queries import consignments, deadlines, fair_share, identiti
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer, required
-from gateway.stages.attempts import claim, failed, pass_halt_on
+from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
-from gateway.stages.quarantine import quarantine_file
 from gateway.stages.signing import note_use
 from gateway.storage.durable import move_over
 
@@ -58,7 +56,7 @@ class Accept:
         if row is None:
             return Step(due=due)
         self._after = row.partner
-        poison = claim(context, "receipt", row, self._claimed)
+        poison = claim(context, row, self._claimed)
         try:
             if poison is not None:
                 raise poison
@@ -67,11 +65,12 @@ class Accept:
                 self._apply(transaction, row, receipt)
                 note_use(transaction, context.settings, row.partner, encrypted_to)
         except ReceiptEarly as error:
-            # Whoever sends words about files that he never signed for does not do so for ever.
-            late = context.clock() - row.created > _PATIENCE
-            self._refused(row, ReceiptContrary("the partner's gateway never signed for the files") if late else error)
+            # A partner may not send answers about files for ever that its gateway never signed for.
+            late = context.clock() - row.created > _EARLY_SECONDS
+            never_signed = ReceiptContrary("the partner's gateway never signed for the files")
+            refuse(context, row, self._sealed(row), never_signed if late else error)
         except GatewayError as error:
-            self._refused(row, error)
+            refuse(context, row, self._sealed(row), error)
         else:
             self._keep(row, receipt)
         self._claimed.discard(row.key)
@@ -136,19 +135,19 @@ class Accept:
             ],
         )
         if receipt.level is Level.INGESTED:
-            self._take_word(transaction, receipt, items)
-        elif sent.state != State.RECEIPTED:  # else it is the same answer once more: it is kept, and moves nothing
-            self._take_answer(transaction, receipt, sent, items)
+            self._take_back_office_answers(transaction, receipt, items)
+        elif sent.state != State.RECEIPTED:  # else the same answer came once more: it is kept, and moves nothing
+            self._take_gateway_answers(transaction, receipt, sent, items)
         lane = transaction.lane(row.partner)
         if lane.seen_sequence is None or receipt.audit_head.sequence > lane.seen_sequence:
             transaction.set_lane(
                 row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
             )
 
-    def _take_answer(
+    def _take_gateway_answers(
         self, transaction: Transaction, receipt: Receipt, sent: Consignment, items: list[Transfer]
     ) -> None:
-        """The word of the partner's gateway: every transfer of the consignment comes to its end."""
+        """The partner's gateway answers for every transfer of the consignment, which comes to its end."""
         answers = {answer.transfer: answer for answer in receipt.items}
         for state in {item.state for item in items}:
             changes = []
@@ -157,7 +156,7 @@ class Accept:
                 if item.state != state or State(state) not in _OPEN:
                     continue
                 following = SENDERS_STATE[answer.outcome]
-                odd = answer.exceptions if following is State.RECEIPTED else None
+                exceptions = answer.exceptions if following is State.RECEIPTED else None
                 moved = transaction.record(
                     f"transfer.{following}",
                     "transfer",
@@ -165,8 +164,8 @@ class Accept:
                     sent.partner,
                     flow=item.flow,
                     code=answer.code,
-                    exceptions=None if odd is None else odd.count,
-                    faulty_records=None if odd is None else odd.records,
+                    exceptions=None if exceptions is None else exceptions.count,
+                    faulty_records=None if exceptions is None else exceptions.records,
                     log={"outcome": answer.outcome},
                 )
                 changes.append(
@@ -175,7 +174,7 @@ class Accept:
                         "state": following,
                         "code": answer.code,
                         "reason": answer.reason,
-                        # The operator was told that it was not delivered.
+                        # The operator has read that it was not delivered.
                         "notify_pending": state == State.EXPIRED,
                         "event": moved,
                     }
@@ -189,8 +188,8 @@ class Accept:
             [{"key": sent.key, "state": State.RECEIPTED, "due": 0.0, "event": done}],
         )
 
-    def _take_word(self, transaction: Transaction, receipt: Receipt, items: list[Transfer]) -> None:
-        """The word of the partner's back office about some of the transfers: a second one may only repeat the first."""
+    def _take_back_office_answers(self, transaction: Transaction, receipt: Receipt, items: list[Transfer]) -> None:
+        """The partner's back office answers for some of the transfers. A second answer may only repeat the first."""
         rows = {item.id: item for item in items}
         changes = []
         for answer in receipt.items:
@@ -202,11 +201,11 @@ class Accept:
                 continue
             if known or item.state != State.RECEIPTED:
                 raise ReceiptContrary(f"transfer {item.id} was {item.code or item.state} before")
-            took = following is State.INGESTED
-            # A code of the partner's own says nothing here, but for those that the gateway itself gives.
-            code = None if took else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
+            accepted = following is State.INGESTED
+            # Only codes that the gateway itself gives mean something here.
+            code = None if accepted else answer.code if answer.code in _REFUSED else RefusedByBackOffice.code
             moved = transaction.record(
-                "transfer.ingested" if took else "transfer.refused",
+                "transfer.ingested" if accepted else "transfer.refused",
                 "transfer",
                 item.id,
                 item.partner,
@@ -214,7 +213,7 @@ class Accept:
                 code=code,
                 state=str(following),
             )
-            reason = None if took else answer.reason or RefusedByBackOffice().reason
+            reason = None if accepted else answer.reason or RefusedByBackOffice().reason
             changes.append(
                 {
                     "key": item.key,
@@ -239,7 +238,7 @@ class Accept:
             )
 
     def _keep(self, row: units.Receipt, receipt: Receipt) -> None:
-        """The receipt as it came goes to the evidence; our sealed copy of what it answers has served."""
+        """Move the receipt as it came to the evidence, and remove our sealed copy of what it answers."""
         home = self._context.home
         kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, required(row.sealed_sha256))
         try:
@@ -251,36 +250,11 @@ class Accept:
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
 
-    def _refused(self, row: units.Receipt, error: GatewayError) -> None:
-        context = self._context
-        pass_halt_on(context, "receipt", row, error)
-        with context.ledger.write() as transaction:
-            if not isinstance(error, Quarantine):
-                failed(context, transaction, "receipt", row, error)
-                return
-            quarantine_file(
-                context,
-                transaction,
-                path=self._sealed(row),
-                kind="receipt",
-                stem=row.consignment,
-                partner=row.partner,
-                error=error,
-            )
-            change = {
-                "key": row.key,
-                "state": State.QUARANTINED,
-                "code": error.code,
-                "reason": error.reason,
-                "event": transaction.head().sequence,
-            }
-            transaction.move(RECEIPTS, Direction.IN, State.LANDED, [change])
-
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)
-"""A receipt may come before the sender's process noted that it had sent, and after it gave up."""
+"""States in which a receipt may find a transfer: also before the sender has recorded the sending, and after expiry."""
 
 _REFUSED: Final = (RefusedByBackOffice.code, Redirected.code)
 
-_PATIENCE: Final = 86400.0
-"""Seconds that a back office's word waits for the receipt of its gateway, which was sent before it."""
+_EARLY_SECONDS: Final = 86400.0
+"""How long a back office's answer waits for the receipt of its gateway, which was sent before it."""

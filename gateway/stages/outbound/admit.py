@@ -1,10 +1,9 @@
 """Admit: what operators drop is copied into custody, and from then on the gateway answers for it.
 
-The dropped file is set aside only after its copy and its row are durable; a crash in between, or a disk that refuses,
-leaves a row whose `spool_file` tells which file is still to be set aside: it is not taken a second time. What cannot be a
-submission at all (a link, a directory, a name that cannot be carried) goes back with the reason and is an event of the
-chain, but no transfer. Where somebody wrote to a file after it was taken, its transfer is held if it has not left
-custody, the alarm is raised, and the whole file comes back to its operator.
+The dropped file is set aside only after its copy and its row are durable. A crash in between, or a disk that refuses,
+leaves a row whose `spool_file` says which file is still to be set aside, so that it is not taken a second time. What
+cannot be a submission at all (a link, a directory, a name that cannot be carried) goes back with the reason: that is an
+event of the chain, but no transfer.
 """
 
 from __future__ import annotations
@@ -12,71 +11,40 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.retry import is_due
-from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten, WrittenLate
+from gateway.domain.states import Direction
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten
 from gateway.ledger.queries import custody, identities
-from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import orphans
 from gateway.spool.drops import Drop, Refusal, Taken, fingerprint_of
 from gateway.spool.intake import Intake
 from gateway.spool.names import READY
-from gateway.spool.returns import WRITTEN_LATE, return_file
-from gateway.spool.set_aside import LateWrite, SetAside
+from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Key
+from gateway.stages.admission import record_admitted
 from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.late_writes import LateWrites
 from gateway.stages.returns import return_refused
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import fsync_directory
 from gateway.storage.file_group import Group
 
 _LOOK_AGAIN: Final = 0.25
-_HOUR: Final = 3600.0
 _TRY_AGAIN: Final = 30.0
 _LOOK_AT_OPEN: Final = 1.0
 _OPEN_LONG: Final = 900.0
 
 
-def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
-    """Rows and events of submitted files whose bytes lie durably in custody.
-
-    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `spool_file` and `reference`.
-    """
-    rows = []
-    for file in admitted:
-        event = transaction.record(
-            "transfer.admitted",
-            "transfer",
-            file["id"],
-            file["partner"],
-            flow=file["flow"],
-            bytes=file["size"],
-            sha256=file["sha256"],
-            log={"name": file["name"]},
-        )
-        expires = transaction.now + context.settings.flows[file["flow"]].expires_hours * _HOUR
-        rows.append(
-            {
-                **file,
-                "direction": str(Direction.OUT),
-                "state": str(State.ADMITTED),
-                "expires": expires,
-                "event": event,
-            }
-        )
-    transaction.insert(TRANSFERS, rows)
-
-
 class Admit:
-    """The spool's outbound tree into custody."""
+    """Dropped files in spool/outbound to admitted transfers."""
 
     name = "admit"
 
@@ -86,16 +54,15 @@ class Admit:
         self._aside = aside
         self._stopped = False
         self._unreleased: dict[str, str] = {}
-        """The transfers of dropped files that are admitted and could not be set aside, by the files' fingerprints."""
-        self._late: set[str] = set()
-        """Transfers of files that were written to after they were taken, and of which that was said."""
+        """Transfers whose dropped files could not be set aside, by the files' fingerprints."""
+        self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
-        """Files of which it was said that somebody has them open."""
+        """Files of which the log says that somebody has them open."""
         self._later: dict[str, float] = {}
-        """Until when dropped files are left alone that the disk would not let us read or remove."""
+        """Until when files are left alone that the disk did not let us read or remove, by fingerprint."""
 
     def recover(self) -> None:
-        """After a restart: finish what a crash cut short. To be called before the first step."""
+        """Finish what a crash cut short. To be called before the first step."""
         context = self._context
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
         with context.ledger.write() as transaction:
@@ -118,7 +85,7 @@ class Admit:
 
     def step(self) -> Step:
         context = self._context
-        self._look_back()
+        self._late_writes.look()
         if not self._has_room():
             return Step(due=context.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
@@ -129,75 +96,18 @@ class Admit:
         fresh = [drop for drop in drops if drop.fingerprint not in self._unreleased]
         self._release_again([drop for drop in drops if drop.fingerprint in self._unreleased])
         done = self._take(fresh)
-        self._say_open()
+        self._log_open()
         again = self._intake.unsettled > 0 or done < len(fresh)
         waits = [_LOOK_AGAIN if again else None, self._aside.due]
         wait = min((each for each in waits if each is not None), default=None)
         return Step(done=done, due=None if wait is None else context.clock() + wait)
 
     def close(self) -> None:
-        self._look_back(ending=True)
+        self._late_writes.look(ending=True)
         self._intake.close()
 
-    def _look_back(self, *, ending: bool = False) -> None:
-        """Remove what was taken and is certainly complete; deal with what was written to since."""
-        for late in self._aside.look(ending=ending):
-            if late.transfer not in self._late:
-                self._report(late)
-                self._late.add(late.transfer)
-            if late.whole:
-                self._give_back_whole(late)
-        for fault in self._aside.faults:
-            self._context.say_deferred(fault, stage=self.name)
-
-    def _report(self, late: LateWrite) -> None:
-        """Raise the alarm, and hold the transfer where it has not left custody."""
-        error = WrittenLate()
-        with self._context.ledger.write() as transaction:
-            row = identities.one(transaction.connection, Transfer, Direction.OUT, late.partner, late.transfer)
-            transaction.record(
-                "transfer.written-late",
-                "transfer",
-                late.transfer,
-                late.partner,
-                flow=late.flow,
-                code=error.code,
-                reason=error.reason,
-                state=None if row is None else row.state,
-                log={"remedy": error.remedy},
-            )
-            if row is None or row.state not in (State.ADMITTED, State.VALIDATED):
-                return
-            event = transaction.record(
-                "transfer.held",
-                "transfer",
-                row.id,
-                row.partner,
-                code=error.code,
-                reason=error.reason,
-                state=str(State.HELD),
-            )
-            change = {"key": row.key, "state": State.HELD, "resume": row.state, "code": error.code}
-            change |= {"reason": error.reason, "event": event}
-            transaction.move(TRANSFERS, Direction.OUT, row.state, [change])
-
-    def _give_back_whole(self, late: LateWrite) -> None:
-        """The file as it became goes to its operator, under its own name, with a letter about what was taken of it."""
-        context = self._context
-        with context.ledger.read() as connection:
-            row = identities.one(connection, Transfer, Direction.OUT, late.partner, late.transfer)
-        name, size = (late.transfer, None) if row is None else (row.name, row.size)
-        why = _late_letter(late.transfer, size)
-        directory = context.home.returned / late.flow / late.partner
-        try:
-            return_file(late.path, directory, name, why, tag=context.new_id(), letter=WRITTEN_LATE)
-        except DiskFailed as error:
-            context.say_deferred(error, partner=late.partner, flow=late.flow, stage=self.name)
-            return
-        self._aside.given_back(late)
-
-    def _say_open(self) -> None:
-        """Once for each file that is not taken because somebody keeps it open."""
+    def _log_open(self) -> None:
+        """Log once for each file that is not taken, since somebody keeps it open."""
         held_open = self._intake.held_open
         self._open_long &= held_open.keys()
         for key, seconds in held_open.items():
@@ -221,7 +131,7 @@ class Admit:
                     self._later[drop.fingerprint] = context.clock() + _LOOK_AT_OPEN
                     continue
                 except DiskFailed as error:
-                    # One file that the disk cannot read must not stop the others; the next round looks again.
+                    # One file that the disk cannot read must not stop the others; a later step tries again.
                     self._leave(drop, error)
                     continue
                 except Reject as error:
@@ -229,7 +139,7 @@ class Admit:
                     continue
                 taken.append((drop, identity, copy))
             group.commit()
-        # A process that ends here leaves copies without rows: the next start removes them, the dropped files are still there.
+        # A process that ends here leaves copies without rows. The next start removes them; the dropped files are still there.
         admitted = [
             {
                 "id": identity,
@@ -248,17 +158,17 @@ class Admit:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, DiskFull):
-                # No row has come of it, for certain: copies without end would fill the disk.
+                # For certain no row was written. Copies that stayed would fill the disk, one with each attempt.
                 for _, _, copy in taken:
                     copy.path.unlink(missing_ok=True)
                 raise
         self._release([(drop, identity) for drop, identity, _ in taken])
-        # Validation forgets what was to be removed.
+        # `validate` clears the rows' `spool_file` where the file is gone.
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
 
     def _set_aside(self, dropped: Path, row: Transfer) -> bool:
-        """Set aside what a crash left; where that is not possible, it is found in the spool like any other, and not taken."""
+        """Set aside a file that a crash left; False where that failed, and then a step finds it and does not take it again."""
         try:
             directory = os.open(dropped.parent, DIRECTORY)
             try:
@@ -280,7 +190,7 @@ class Admit:
         )
 
     def _leave(self, drop: Drop, error: DiskFailed | DiskFull) -> None:
-        """Say what is wrong with one file, and leave it alone for a while."""
+        """Log what is wrong with one file, and leave it alone for a while."""
         self._later[drop.fingerprint] = self._context.clock() + _TRY_AGAIN
         self._context.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
@@ -291,7 +201,7 @@ class Admit:
             self._forget_spool_files(gone)
 
     def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
-        """Set dropped files aside that are admitted; the fingerprints of those that are. What stays is not taken again."""
+        """Set admitted files aside; the fingerprints of those that are. The others are not taken again."""
         gone: list[str] = []
         for drop, transfer in drops:
             try:
@@ -305,7 +215,7 @@ class Admit:
         return gone
 
     def _forget_spool_files(self, fingerprints: list[str]) -> None:
-        """Nothing is left to be removed for the transfers of these dropped files."""
+        """Clear the rows' `spool_file`: these dropped files are gone."""
         if fingerprints:
             with self._context.ledger.write() as transaction:
                 rows = custody.not_set_aside(transaction.connection)
@@ -313,7 +223,7 @@ class Admit:
                 transaction.set(TRANSFERS, keys, spool_file=None)
 
     def _has_room(self) -> bool:
-        """Whether intake may go on; says so when that changes."""
+        """Whether the disk has room for intake; logs when that changes."""
         context = self._context
         try:
             about = os.statvfs(context.home.state)
@@ -348,15 +258,3 @@ def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
         return False
     except OSError as error:
         raise DiskFailed(f"cannot look at a dropped file: {error.strerror}") from error
-
-
-def _late_letter(transfer: str, size: int | None) -> str:
-    """What an operator is told who wrote to a file after it was taken; `size` is that of what was taken, in bytes."""
-    taken = "What was taken of it" if size is None else f"Its first state, of {size:,} bytes,"
-    return (
-        f"Something wrote to this file after the gateway had taken it. {taken} is transfer {transfer}; here is the whole "
-        f"file, as it is now.\n\nWhat to do: see what became of the transfer with `gateway show {transfer}`. Where it is "
-        "held, give it back with `gateway return`; where it has gone, tell the partner not to use it; where it came back, "
-        "remove what came back. Then drop this file again, written under a name that ends in .part and renamed when it is "
-        "complete, and remove it here with this letter: until then `gateway status` names it.\n"
-    )

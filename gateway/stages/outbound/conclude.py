@@ -1,15 +1,14 @@
-"""Conclude: a transfer that has come to its end is told to its operator, and only then its bytes leave custody.
+"""Conclude: the operator learns what became of an ended transfer, and only then its bytes leave custody.
 
-Receipted: `NAME.receipt.json` in spool/receipts, the partner's receipt as far as it speaks of this file, and beside it
-`NAME.exceptions.csv` where the file went with exceptions. Rejected or
-quarantined by the partner: the file itself comes back in spool/returned, with `NAME.why.txt`; expired: with the notice
-`NAME.undelivered.txt`. Only what a virus scanner, ours or the partner's, objects to does not come back: it is locked away
-here, and the reason is told. Each step may be done twice without harm, so a crash between them is repaired by doing it
-again.
+Receipted: `NAME.receipt.json` in spool/receipts, the part of the partner's receipt that is about this file, and beside it
+`NAME.exceptions.csv` where the file went with exceptions. Rejected or quarantined by the partner: the file comes back in
+spool/returned, with `NAME.why.txt`. Expired: it comes back with `NAME.undelivered.txt`. A file that a virus scanner, ours or
+the partner's, objects to does not come back: it is locked away here, and its operator gets the reason. Each step may be
+done twice without harm, so the next run repairs what a crash cut short.
 
-What is heard later, when the bytes have left this site's custody, is told as well: a receipt that came after the expiry,
-as it would have been before; and the word of the partner's back office, whose receipt takes the place of the gateway's
-in `NAME.receipt.json`, with `NAME.refused.txt` for what it refused.
+What comes later, when the bytes have left custody, is written too: a receipt after the expiry, as before it; and the answer
+of the partner's back office, whose receipt replaces the gateway's in `NAME.receipt.json`, with `NAME.refused.txt` for a
+refusal.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from gateway.stages.receipt_files import write_receipt_files
 from gateway.stages.scanning import isolate
 from gateway.storage.durable import write_file
 
-_SAID: Final = {
+_ENDS: Final = {
     State.REJECTED: "was not accepted",
     State.QUARANTINED: "was locked away by the partner's gateway, and not delivered",
     State.EXPIRED: "was not delivered in time: no receipt came",
@@ -61,18 +60,18 @@ class Conclude:
         context = self._context
         with context.ledger.read() as connection:
             rows = custody.finished_but_kept(connection, BATCH)
-            spoken = to_notify(connection, BATCH)
-            ids = {(row.partner, required(row.consignment)) for row in (*rows, *spoken) if row.state in _ENDED_WELL}
+            answered = to_notify(connection, BATCH)
+            ids = {(row.partner, required(row.consignment)) for row in (*rows, *answered) if row.state in _ENDED_WELL}
             receipts = {key: accepted_receipt(connection, *key) for key in ids}
-            words = {
+            answers = {
                 row.key: receipt_with_answer(connection, row) or receipts.get((row.partner, required(row.consignment)))
-                for row in spoken
+                for row in answered
             }
         if rows:
             self._conclude(rows, receipts)
-        if spoken:
-            self._tell(spoken, words)
-        return Step(done=len(rows) + len(spoken))
+        if answered:
+            self._notify(answered, answers)
+        return Step(done=len(rows) + len(answered))
 
     def close(self) -> None:
         pass
@@ -102,13 +101,13 @@ class Conclude:
         for row in rows:
             remove(context.home.custody, row.id)
 
-    def _tell(self, rows: list[Transfer], words: Mapping[int, str | None]) -> None:
-        """Let operators know what the partner's back office said, and what its gateway said after we had given up."""
-        well = ((row, words[row.key]) for row in rows if row.state in _ENDED_WELL)
+    def _notify(self, rows: list[Transfer], answers: Mapping[int, str | None]) -> None:
+        """Write down for operators what came after the bytes had left custody; `answers` are receipts by the rows' keys."""
+        well = ((row, answers[row.key]) for row in rows if row.state in _ENDED_WELL)
         write_receipt_files(self._context.home.receipts, well, self._exceptions)
         for row in rows:
             if row.state not in _ENDED_WELL:
-                tell(self._returned(row), row.name, self._letter(row, _SAID[row.state]), tag=row.id)
+                tell(self._returned(row), row.name, self._letter(row, _ENDS[row.state]), tag=row.id)
             elif row.code in (RefusedByBackOffice.code, Redirected.code):
                 self._explain(row)
         with self._context.ledger.write() as transaction:
@@ -129,14 +128,14 @@ class Conclude:
             target = directory / f"{second_name(row.name, row.id)}{_REFUSED}"
         write_file(target, text, mode=0o640)
 
-    def _letter(self, row: Transfer, said: str) -> str:
-        """What became of a file, for whoever dropped it."""
-        # What the partner's gateway found has codes of its own; ours are known by theirs.
+    def _letter(self, row: Transfer, end: str) -> str:
+        """What became of a file, for its operator. `end` completes the sentence that starts with its name."""
+        # The partner's gateway may give codes that we do not know.
         otherwise = "refused-by-partner" if row.consignment else "content-invalid"
         remedy = self._remedies.get(row.code or "") or self._remedies[otherwise]
         return "\n".join(
             [
-                f"{row.name} {said}.",
+                f"{row.name} {end}.",
                 "",
                 f"To:       {row.partner}, as {row.flow}",
                 f"Dropped:  {to_text(row.created)}",
@@ -151,17 +150,17 @@ class Conclude:
         )
 
     def _warn(self, row: Transfer) -> None:
-        said = "is infected, and was locked away" if row.consignment is None else _SAID[State.QUARANTINED]
-        tell(self._returned(row), row.name, self._letter(row, f"{said}; it does not come back"), tag=row.id)
+        end = "is infected, and was locked away" if row.consignment is None else _ENDS[State.QUARANTINED]
+        tell(self._returned(row), row.name, self._letter(row, f"{end}; it does not come back"), tag=row.id)
 
     def _give_back(self, row: Transfer) -> None:
         expired = row.state == State.EXPIRED
-        said = _NEVER_SENT if expired and row.consignment is None else _SAID[row.state]
+        end = _NEVER_SENT if expired and row.consignment is None else _ENDS[row.state]
         return_file(
             custody_file(self._context.home.custody, row.id),
             self._returned(row),
             row.name,
-            self._letter(row, said),
+            self._letter(row, end),
             tag=row.id,
             sha256=row.sha256,
             letter=UNDELIVERED if expired else WHY,

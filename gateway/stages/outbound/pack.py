@@ -1,9 +1,9 @@
 """Pack: what waits for a partner becomes a consignment when that partner's lane comes free.
 
-Natural batching: an idle lane takes a single file at once, a busy one takes what has gathered meanwhile, up to the
-limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have room of
-their own in the lane: a claim neither waits for an extract to travel, nor with it. So do flows with windows of their own,
-which wait here until theirs open. Only the ledger changes here; the bytes are read when the consignment is sealed.
+Batches form by themselves: an idle lane takes a single file at once, and a busy one takes what has gathered meanwhile, up
+to the limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have
+room of their own in the lane, so that a claim neither waits for an extract nor travels with it. The same holds for flows
+with windows of their own, which wait here until theirs open. Only the ledger changes; `seal` reads the bytes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from gateway.ledger.units import Transfer
 from gateway.stages.context import StageContext, Step
 
 
-class _Lane(NamedTuple):
-    """What may share consignments towards one partner: equally urgent or not at all, and at the same times."""
+class _PackingGroup(NamedTuple):
+    """Flows that may share consignments to one partner: all bulk or none, and with the same windows."""
 
     partner: str
     bulk: bool
@@ -45,27 +45,27 @@ class Pack:
             lanes = all_lanes(connection)
             under_way = consignments.unsent(connection)
             waiting = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
-        taken: Counter[_Lane] = Counter()
+        taken: Counter[_PackingGroup] = Counter()
         for (partner, flow), count in under_way.items():
-            taken[self._lane(partner, flow)] += count
-        ready: defaultdict[_Lane, list[str]] = defaultdict(list)
+            taken[self._group(partner, flow)] += count
+        ready: defaultdict[_PackingGroup, list[str]] = defaultdict(list)
         openings = []
         for partner, flow in waiting:
             opens = self._windows.opening(partner, flow, now)
             if opens is not None and opens != now:
                 openings.append(opens)
             elif opens and partner in context.settings.partners and not (partner in lanes and lanes[partner].held):
-                ready[self._lane(partner, flow)].append(flow)
+                ready[self._group(partner, flow)].append(flow)
         room = context.settings.limits.lane_consignments
-        done = sum(self._pack(lane.partner, ready[lane]) for lane in ready if taken[lane] < room)
+        done = sum(self._pack(group.partner, ready[group]) for group in ready if taken[group] < room)
         return Step(done=done, due=min(openings, default=None))
 
     def close(self) -> None:
         pass
 
-    def _lane(self, partner: str, flow: str | None) -> _Lane:
+    def _group(self, partner: str, flow: str | None) -> _PackingGroup:
         known = self._context.settings.flows.get(flow or "")
-        return _Lane(partner, False, ()) if known is None else _Lane(partner, known.bulk, known.windows)
+        return _PackingGroup(partner, False, ()) if known is None else _PackingGroup(partner, known.bulk, known.windows)
 
     def _pack(self, partner: str, flows: Sequence[str]) -> int:
         context = self._context

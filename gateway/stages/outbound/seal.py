@@ -1,7 +1,7 @@
 """Seal: a packed consignment becomes one signed and encrypted file, once; a retry sends the same bytes.
 
 The manifest names the audit chain's head as of now. A crash before the ledger has the digest leaves a file that was
-never sent: it is sealed anew, under the same id. A large consignment is sealed beside the others, which overtake it.
+never sent: it is sealed anew, under the same id. A large consignment is sealed in the background.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from gateway.domain.manifest import AuditHead, Item, Manifest
 from gateway.domain.states import Direction, State
 from gateway.errors import GatewayError, PartnerKeyUnusable
 from gateway.ledger.chain import Head
-from gateway.ledger.queries import consignments, deadlines, fair_share
-from gateway.ledger.store import Connection, read_head
+from gateway.ledger.queries import consignments, fair_share, identities
+from gateway.ledger.store import Connection, Transaction, read_head
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, failed
-from gateway.stages.background import LARGE_PLAIN, Background
+from gateway.stages.background import LARGE_PLAIN, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
 from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
 
 Archive = Callable[[bytes, Sequence[Transfer]], ByteReader]
-"""Makes the stream of a consignment's archive from its manifest and its transfers' rows."""
+"""Makes a consignment's archive, as a stream, from its manifest and its transfers' rows."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A consignment with all that sealing it needs of the ledger."""
+    """A consignment, and all that sealing it needs of the ledger."""
 
     row: Consignment
     items: Sequence[Transfer]
@@ -44,7 +44,7 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Done:
+class _Result:
     """How it went."""
 
     job: _Job
@@ -52,73 +52,47 @@ class _Done:
 
 
 class Seal:
-    """Packed to sealed, one consignment a step; with `beside`, large ones meanwhile, one at a time."""
+    """Packed to sealed, one consignment a step; with a `background`, large ones meanwhile, one at a time."""
 
     name = "seal"
 
     def __init__(
-        self, context: StageContext, engine: OpenPgp, archive: Archive, beside: Background[_Done] | None = None
+        self, context: StageContext, engine: OpenPgp, archive: Archive, background: Background[_Result] | None = None
     ) -> None:
         self._context = context
-        self._engine = engine
         self._archive = archive
-        self._beside = beside
         self._signing = Signing(context)
-        self._after = {True: "", False: ""}  # by whether large
         self._claimed: set[int] = set()
+        self._queues = ConsignmentQueues(
+            context,
+            engine,
+            background,
+            waiting=(Direction.OUT, State.PACKED),
+            choose=self._choose,
+            prepare=self._prepare,
+            work=self._seal,
+            record=self._record,
+        )
 
     def step(self) -> Step:
-        done = self._look_beside()
-        with self._context.ledger.read() as connection:
-            stopped = self._context.settings.stopped
-            due = deadlines.next_due(connection, Consignment, Direction.OUT, [State.PACKED], but=stopped)
-            row = self._next(connection, large=False if self._beside else None)
-        if row is not None:
-            self._after[False] = row.partner
-            if (job := self._prepared(row)) is not None:
-                self._note(self._sealed(job, self._engine))
-            done += 1
-        # The one beside counts as due until it is written down: nobody is to look for it again and again.
-        return Step(done=done, due=None if self._beside and self._beside.busy else due)
+        return self._queues.step()
 
     def close(self) -> None:
-        self._engine.close()
-        if self._beside is not None:
-            self._beside.close()
+        self._queues.close()
 
-    def _look_beside(self) -> int:
-        """Write down what was sealed beside, and begin the next large one; how many were done."""
-        beside, done = self._beside, 0
-        if beside is None:
-            return 0
-        if (ended := beside.take()) is not None:
-            self._note(ended)
-            done = 1
-        if not beside.busy:
-            with self._context.ledger.read() as connection:
-                row = self._next(connection, large=True)
-            if row is not None:
-                self._after[True] = row.partner
-                if (job := self._prepared(row)) is not None:
-                    beside.start(partial(self._sealed, job))
-        return done
-
-    def _next(self, connection: Connection, *, large: bool | None) -> Consignment | None:
-        """The partners in turn, urgent consignments before those of bulk flows; only large ones, or only others. Not those that are
-        stopped.
-        """
+    def _choose(self, connection: Connection, after: str, *, large: bool | None) -> Consignment | None:
+        """The partners in turn, but for those that are stopped; urgent consignments before those of bulk flows."""
         now, bulk = self._context.clock(), [name for name, flow in self._context.settings.flows.items() if flow.bulk]
         going = fair_share.but(self._context.settings.stopped)
         fitting = fair_share.both(going, fair_share.larger("bytes", LARGE_PLAIN, large=large))
         urgent = fair_share.both(fair_share.not_of(bulk), fitting)
-        lane = (connection, Consignment, Direction.OUT, State.PACKED, now, self._after[bool(large)])
+        lane = (connection, Consignment, Direction.OUT, State.PACKED, now, after)
         return fair_share.next_in_turn(*lane, urgent) or fair_share.next_in_turn(*lane, fitting)
 
-    def _prepared(self, row: Consignment) -> _Job | None:
-        """What sealing needs; None where that failed, which is written down then."""
+    def _prepare(self, row: Consignment) -> _Job | None:
         context = self._context
-        # A packed consignment is our own: what breaks its reader is no poison, so a claim is counted and never holds.
-        claim(context, "consignment", row, self._claimed)
+        # The archive is made of our own files, so no attempt counts as poison: a claim is counted and never holds.
+        claim(context, row, self._claimed)
         output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
         with context.ledger.read() as connection:
             items = consignments.carried(connection, Direction.OUT, row.partner, row.id)
@@ -131,61 +105,68 @@ class Seal:
             return None
         return _Job(row, items, head, manifest, signer, output)
 
-    def _sealed(self, job: _Job, engine: OpenPgp) -> _Done:
-        """Make the file. May run in a thread: no ledger here."""
+    def _seal(self, job: _Job, engine: OpenPgp) -> _Result:
+        """Make the sealed file. May run in a thread."""
         try:
             job.output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             job.output.unlink(missing_ok=True)
             sealed = engine.seal(self._archive(job.manifest, job.items), job.row.partner, job.output, job.signer)
         except GatewayError as error:
-            return _Done(job, error)
-        return _Done(job, sealed)
+            return _Result(job, error)
+        return _Result(job, sealed)
 
     def _failed(self, row: Consignment, error: GatewayError) -> None:
         with self._context.ledger.write() as transaction:
-            move = failed(self._context, transaction, "consignment", row, error)
-            if not move.retry:
-                event = transaction.head().sequence
-                transaction.move_with(row, State.PACKED, move.state, event)
+            if identities.state_of(transaction.connection, Consignment, row.key) == State.PACKED:
+                move = failed(self._context, transaction, row, error)
+                if not move.retry:
+                    event = transaction.head().sequence
+                    transaction.move_with(row, State.PACKED, move.state, event)
         self._claimed.discard(row.key)
 
-    def _note(self, done: _Done) -> None:
-        context, row, head, sealed = self._context, done.job.row, done.job.head, done.sealed
+    def _record(self, result: _Result) -> None:
+        context, row, head, sealed = self._context, result.job.row, result.job.head, result.sealed
         if isinstance(sealed, GatewayError):
             self._failed(row, sealed)
             return
         with context.ledger.write() as transaction:
-            event = transaction.record(
-                "consignment.sealed",
-                "consignment",
-                row.id,
-                row.partner,
-                sequence=row.sequence,
-                bytes=sealed.size,
-                sha256=sealed.sha256,
-            )
-            transaction.move(
-                CONSIGNMENTS,
-                Direction.OUT,
-                State.PACKED,
-                [
-                    {
-                        "key": row.key,
-                        "state": State.SEALED,
-                        "sealed_size": sealed.size,
-                        "sealed_sha256": sealed.sha256,
-                        "head_sequence": head.sequence,
-                        "head_sha256": head.sha256,
-                        "attempts": 0,
-                        "due": 0.0,
-                        "code": None,
-                        "reason": None,
-                        "event": event,
-                    }
-                ],
-            )
-            transaction.move_with(row, State.PACKED, State.SEALED, event)
+            if identities.state_of(transaction.connection, Consignment, row.key) == State.PACKED:
+                self._move(transaction, row, head, sealed)
+            else:  # it expired meanwhile
+                transaction.afterwards.append(partial(result.job.output.unlink, missing_ok=True))
         self._claimed.discard(row.key)
+
+    def _move(self, transaction: Transaction, row: Consignment, head: Head, sealed: Sealed) -> None:
+        event = transaction.record(
+            "consignment.sealed",
+            "consignment",
+            row.id,
+            row.partner,
+            sequence=row.sequence,
+            bytes=sealed.size,
+            sha256=sealed.sha256,
+        )
+        transaction.move(
+            CONSIGNMENTS,
+            Direction.OUT,
+            State.PACKED,
+            [
+                {
+                    "key": row.key,
+                    "state": State.SEALED,
+                    "sealed_size": sealed.size,
+                    "sealed_sha256": sealed.sha256,
+                    "head_sequence": head.sequence,
+                    "head_sha256": head.sha256,
+                    "attempts": 0,
+                    "due": 0.0,
+                    "code": None,
+                    "reason": None,
+                    "event": event,
+                }
+            ],
+        )
+        transaction.move_with(row, State.PACKED, State.SEALED, event)
 
     def _manifest(self, row: Consignment, items: Sequence[Transfer], head: Head, signer: str) -> Manifest:
         context = self._context

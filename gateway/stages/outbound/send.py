@@ -1,11 +1,11 @@
 """Send: sealed files go to their partners, each lane by itself, over kept sessions.
 
-A lane works in a thread of a bounded pool, so a partner that stalls keeps one thread and nobody else; results come back
-through a queue and are committed in groups by the role's own thread. Large parcels have a lane of their own to the same
-partner, with a pool and a session of its own, so whatever is small overtakes them. A failure is the lane's: it waits with
-backoff, or is held where a person must decide. Only two things are the parcel's own trouble, and whatever lies behind it
-goes on: a name that is taken at the partner, since an earlier receipt of that name was not taken away yet; and a large
-parcel that breaks off, since the small ones may get through. Lanes that collect are also asked for what waits there for us.
+A lane works in a thread of a bounded pool (`lanes`), so a partner that stalls keeps one thread and nobody else. Results
+come back through a queue, and the role's own thread commits them in groups. Large parcels have a lane of their own to the
+same partner, with a pool and a session of its own, so small ones overtake them. A failure is the lane's: the lane waits
+with backoff, or is held where a person must decide. Only two failures are the parcel's own, and what lies behind it goes
+on: a name that is taken at the partner, since an earlier receipt of that name still lies there; and a large parcel that
+breaks off, since the small ones may get through. Lanes that collect also fetch what waits for us at the partner.
 """
 
 from __future__ import annotations
@@ -15,79 +15,38 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import queue_name
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.errors import Disposition, GatewayError, NameTaken
+from gateway.errors import Disposition
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.queries.deadlines import next_deferred
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
-from gateway.ledger.units import TABLE_OF, required
+from gateway.ledger.units import TABLE_OF
 from gateway.stages import stuck_lanes
+from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
+from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
 from gateway.stages.sessions import Sessions
-from gateway.transport.contract import Parcel, Session, Transport
-
-LARGE: Final = 4 * 1024 * 1024
-"""Bytes from which on a sealed file is large; so much at most goes in one go of the other lane, so that order counts."""
+from gateway.transport.contract import Transport
 
 LANES_AT_ONCE: Final = 32
 LARGE_AT_ONCE: Final = 16
 
 _SHARE: Final = 64
-"""Receipts, and consignments, that a lane looks at: more than it sends in one go."""
-
-
-class _Lane(NamedTuple):
-    """What goes to one partner: its large parcels, or all others."""
-
-    partner: str
-    large: bool
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A parcel that may be sent."""
-
-    row: units.Parcel
-
-
-@dataclass(frozen=True)
-class _Sent(_Waiting):
-    """A parcel that lies at the partner under its final name."""
-
-
-@dataclass(frozen=True)
-class _Deferred(_Waiting):
-    """A parcel that waits by itself, whatever becomes of its lane."""
-
-    error: GatewayError
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A lane's job is over: well, with an error of the lane's, or (neither) with a parcel deferred. So many files were
-    fetched; `more` says that large ones wait to be.
-    """
-
-    lane: _Lane
-    well: bool
-    error: GatewayError | None = None
-    fetched: int = 0
-    more: bool = False
+"""How many receipts and how many consignments a lane chooses from: more than it sends in one go."""
 
 
 class Send:
-    """Sealed to sent, all lanes side by side. `wake` is called from a lane's thread when a result waits."""
+    """Sealed to sent, all lanes at once. `wake` is called from a lane's thread when a result waits."""
 
     name = "send"
 
@@ -101,11 +60,12 @@ class Send:
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
-        self._results: queue.SimpleQueue[_Sent | _Deferred | _Ended] = queue.SimpleQueue()
-        self._uncommitted: list[_Sent | _Deferred | _Ended] = []
-        self._busy: dict[_Lane, Future[None]] = {}
+        self._lane_work = LaneWork(context.home, self._sessions, self._put)
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._uncommitted: list[Result] = []
+        self._busy: dict[SizeLane, Future[None]] = {}
         self._collect_due = {
-            _Lane(code, large=False): 0.0
+            SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
             if partner.link == "collect" and partner.endpoint is not None
         }
@@ -117,7 +77,7 @@ class Send:
             lanes = all_lanes(connection)
             later = [next_deferred(connection, unit, State.SEALED, now) for unit in (units.Receipt, units.Consignment)]
             free = {
-                _Lane(partner, large)
+                SizeLane(partner, large)
                 for partner in self._transports
                 if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
@@ -129,7 +89,7 @@ class Send:
         self._sessions.close_idle(now)
         waiting = [lane.due for lane in lanes.values() if lane.due > now and not lane.held]
         waiting += [due for due in [*later, opening] if due is not None]
-        # What is past waits for its lane, which rings when it is free.
+        # What is past waits for its lane, which wakes the role when it is free.
         waiting += [due for due in self._collect_due.values() if due > now]
         return Step(done=done, due=min(waiting, default=None))
 
@@ -145,109 +105,62 @@ class Send:
         return bool(self._busy)
 
     def _parcels(
-        self, connection: Connection, free: set[_Lane], now: float
-    ) -> tuple[dict[_Lane, list[_Waiting]], float | None]:
-        """What the free lanes send in one go, the most urgent first; and when the first closed window opens."""
+        self, connection: Connection, free: set[SizeLane], now: float
+    ) -> tuple[dict[SizeLane, list[units.Parcel]], float | None]:
+        """The parcels that the free lanes send now, the most urgent first; and when the first closed window opens."""
         partners = sorted({lane.partner for lane in free})
-        found: defaultdict[_Lane, list[_Waiting]] = defaultdict(list)
+        found: defaultdict[SizeLane, list[units.Parcel]] = defaultdict(list)
         openings: list[float] = []
-        # Receipts first: a partner waits for them with its hands full.
+        # Receipts first: the partner waits for them.
         share = (Direction.OUT, State.SEALED, now, _SHARE, fair_share.to(partners))
         for receipt in fair_share.of_each_lane(connection, units.Receipt, *share):
-            if (lane := _lane_of(receipt)) in free:
-                found[lane].append(_Waiting(receipt))
+            if (lane := lane_of(receipt)) in free:
+                found[lane].append(receipt)
         for row in sorted(fair_share.of_each_lane(connection, units.Consignment, *share), key=self._urgency):
             opens = self._windows.opening(row.partner, row.flow or "", now)
-            if opens == now and (lane := _lane_of(row)) in free:
-                found[lane].append(_Waiting(row))
+            if opens == now and (lane := lane_of(row)) in free:
+                found[lane].append(row)
             elif opens is not None and opens != now:
                 openings.append(opens)
-        return {lane: _in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
+        return {lane: in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
 
     def _urgency(self, row: units.Consignment) -> tuple[int, int, int]:
         flow = self._context.settings.flows.get(row.flow or "")
         return row.claims, 0 if flow is None else flow.priority, row.key
 
-    def _start(self, lane: _Lane, parcels: Sequence[_Waiting], now: float) -> None:
+    def _start(self, lane: SizeLane, parcels: Sequence[units.Parcel], now: float) -> None:
         collect = self._may_collect(lane, now)
         if collect and lane.large:
             del self._collect_due[lane]
         elif collect:
             self._collect_due[lane] = now + self._context.settings.link.collect_seconds
-        self._busy[lane] = self._pools[lane.large].submit(self._work, lane, parcels, collect)
+        self._busy[lane] = self._pools[lane.large].submit(partial(self._lane_work.run, lane, parcels, collect=collect))
 
-    def _may_collect(self, lane: _Lane, now: float) -> bool:
+    def _put(self, result: Result) -> None:
+        """Called from the lanes' threads."""
+        self._results.put(result)
+        self._wake()
+
+    def _may_collect(self, lane: SizeLane, now: float) -> bool:
         due = self._collect_due.get(lane)
         return due is not None and is_due(due, now, self._context.settings.link.collect_seconds)
 
-    def _work(self, lane: _Lane, parcels: Sequence[_Waiting], collect: bool) -> None:  # noqa: FBT001 - a thread's argument
-        """In the lane's thread: touches its own session and the queue, never the ledger."""
-        ended = _Ended(lane, well=False)
-        session: Session | None = None
-        underway: _Waiting | None = None
-        try:
-            session = self._sessions.take(lane.partner)
-            for underway in parcels:
-                self._results.put(self._send(session, underway))
-                self._wake()
-            underway = None
-            fetched, more = self._fetch(lane, session) if collect else (0, False)
-            ended = _Ended(lane, well=True, fetched=fetched, more=more)
-            self._sessions.release(lane.partner, session)
-        except GatewayError as error:
-            if session is not None:
-                self._sessions.drop(session)
-            if lane.large and underway is not None and error.disposition is Disposition.DEFER:
-                self._results.put(_Deferred(underway.row, error))
-            else:
-                ended = _Ended(lane, well=False, error=error)
-        finally:
-            self._results.put(ended)
-            self._wake()
-
-    def _send(self, session: Session, waiting: _Waiting) -> _Sent | _Deferred:
-        row = waiting.row
-        if isinstance(row, units.Consignment):
-            here = name = f"{row.id}.pgp"
-        else:
-            here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
-        try:
-            for _ in session.send(
-                [Parcel(self._context.home.sealed_out / row.partner / here, name, required(row.sealed_size))]
-            ):
-                pass
-        except NameTaken as error:
-            return _Deferred(row, error)
-        return _Sent(row)
-
-    def _fetch(self, lane: _Lane, session: Session) -> tuple[int, bool]:
-        """Fetch the small files that wait at the partner, or the large ones: how many, and whether large ones are left."""
-        landing = self._context.home.landing_in(lane.partner)
-        waiting = session.waiting()
-        mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
-        for remote in mine:
-            target = landing / remote.name
-            if not target.exists():
-                session.fetch(remote, target)
-            session.remove(remote)
-        return len(mine), not lane.large and len(mine) < len(waiting)
-
     def _commit_results(self) -> int:
-        """Write down what the lanes did. Where the ledger refuses, it is kept for the next time."""
+        """Record what the lanes did. Where the ledger fails, the results are kept for the next step."""
         with suppress(queue.Empty):
             while True:
                 self._uncommitted.append(self._results.get_nowait())
         if not self._uncommitted:
             return 0
-        ended = [result for result in self._uncommitted if isinstance(result, _Ended)]
+        ended = [result for result in self._uncommitted if isinstance(result, Ended)]
         for end in ended:
-            self._busy[end.lane].result()  # raises what was no error of the link: a defect ends the role
+            self._busy[end.lane].result()  # raises a defect, which ends the role
         with self._context.ledger.read() as connection:
             lanes = all_lanes(connection)
         notable = [
             result
             for result in self._uncommitted
-            if not isinstance(result, _Ended)
+            if not isinstance(result, Ended)
             or result.error is not None
             or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
         ]
@@ -255,28 +168,30 @@ class Send:
             with self._context.ledger.write() as transaction:
                 for result in notable:
                     self._note(transaction, result)
-        done = sum(isinstance(result, _Sent) for result in self._uncommitted) + sum(end.fetched for end in ended)
+        done = sum(isinstance(result, Sent) for result in self._uncommitted) + sum(end.fetched for end in ended)
         self._uncommitted.clear()
         for end in ended:
             del self._busy[end.lane]
             if end.more:
-                self._collect_due[_Lane(end.lane.partner, large=True)] = 0.0
+                self._collect_due[SizeLane(end.lane.partner, large=True)] = 0.0
         return done
 
-    def _note(self, transaction: Transaction, result: _Sent | _Deferred | _Ended) -> None:
+    def _note(self, transaction: Transaction, result: Result) -> None:
         match result:
-            case _Sent():
+            case Sent():
                 self._note_sent(transaction, result)
-            case _Deferred():
+            case Deferred():
                 self._note_deferred(transaction, result)
-            case _Ended():
+            case Ended():
                 self._note_ended(transaction, result)
 
-    def _note_sent(self, transaction: Transaction, result: _Sent) -> None:
+    def _note_sent(self, transaction: Transaction, result: Sent) -> None:
         row, table = result.row, TABLE_OF[type(result.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
-            return  # its receipt was quicker than this note
-        event = transaction.record(f"{row.kind}.sent", row.kind, _about(row), row.partner, bytes=row.sealed_size)
+            return  # its receipt was quicker
+        event = transaction.record(
+            f"{row.kind}.sent", row.kind, consignment_of(row), row.partner, bytes=row.sealed_size
+        )
         due = 0.0
         if isinstance(row, units.Consignment):
             due = transaction.now + receipt_wait(self._context.settings.link, row.resends)
@@ -288,20 +203,20 @@ class Send:
             sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
-    def _note_deferred(self, transaction: Transaction, wait: _Deferred) -> None:
+    def _note_deferred(self, transaction: Transaction, wait: Deferred) -> None:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
-        # A line, and no event of the chain: nothing has changed, and a parcel may wait for days.
-        keys = {"consignment": _about(row), "partner": row.partner}
-        say = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
-        transaction.afterwards.append(say)
-        stuck_lanes.tell(self._context, transaction, row.partner)
+        # Only a line of the log: no state has changed, and a parcel may wait for days.
+        keys = {"consignment": consignment_of(row), "partner": row.partner}
+        log = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
+        transaction.afterwards.append(log)
+        stuck_lanes.alarm_if_stuck(self._context, transaction, row.partner)
 
-    def _note_ended(self, transaction: Transaction, end: _Ended) -> None:
+    def _note_ended(self, transaction: Transaction, end: Ended) -> None:
         partner, error = end.lane.partner, end.error
         failures = transaction.lane(partner).failures
         if error is None:
@@ -323,23 +238,4 @@ class Send:
             log={"attempt": failures + 1} | ({} if held else {"due": to_text(due)}),
         )
         transaction.set_lane(partner, held=held, failures=failures + 1, due=due, code=error.code, reason=error.reason)
-        stuck_lanes.tell(self._context, transaction, partner)
-
-
-def _lane_of(parcel: units.Parcel) -> _Lane:
-    return _Lane(parcel.partner, large=required(parcel.sealed_size) > LARGE)
-
-
-def _about(parcel: units.Parcel) -> str:
-    """The consignment that a parcel is, or speaks of."""
-    return parcel.id if isinstance(parcel, units.Consignment) else parcel.consignment
-
-
-def _in_one_go(parcels: Sequence[_Waiting]) -> list[_Waiting]:
-    """The first ones, not more than LARGE together: what becomes urgent meanwhile does not wait for all of them."""
-    total = 0
-    for number, parcel in enumerate(parcels):
-        total += required(parcel.row.sealed_size)
-        if number and total > LARGE:
-            return list(parcels[:number])
-    return list(parcels)
+        stuck_lanes.alarm_if_stuck(self._context, transaction, partner)

@@ -1,17 +1,17 @@
-"""Validate: would the receiver take it? What is wrong never leaves, and goes back to its operator with the reasons.
+"""Validate: a file that its receiver would refuse never leaves, and goes back to its operator with the reasons.
 
-Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Beyond its own rules, the
-authority that it names has to be the partner that it is addressed to, or we where it goes to DWP. Where its flow allows that,
-a file goes with exceptions in some of its records, and the list of them is written down before its row says that it goes.
-Held until a person releases them are the same bytes to the same partner within the flow's days, a suspected duplicate; an
-extract whose number of records is far from that of the last one that the partner receipted; and an extract whose name says
-no authority, until one with a name of its form was released.
+Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Besides its own rules, the
+authority that it names has to be the partner that it is addressed to, or this site where it goes to DWP. Where its flow
+allows that, a file goes with exceptions in some of its records; the list of them is written before its row says that it
+goes. Three kinds of file are held until a person releases them: the same bytes to the same partner within the flow's days,
+a suspected duplicate; an extract whose number of records is far from that of the last one that the partner receipted; and
+an extract whose name names no authority, until one with a name of its form was released.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -28,7 +28,7 @@ from gateway.errors import (
     SuspectedDuplicate,
     VolumeUnusual,
 )
-from gateway.ledger.queries import deadlines, duplicates, fair_share
+from gateway.ledger.queries import deadlines, duplicates, fair_share, identities
 from gateway.ledger.queries.extracts import last_volume, released_names
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -39,28 +39,24 @@ from gateway.spool.drops import fingerprint_of
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
-    Batches,
-    inspect,
-    invalid,
+    Inspection,
+    Result,
+    check_authorities,
+    content_error,
+    facts_to_keep,
+    goes_with_exceptions,
     is_own_extract,
     listed,
-    other_authority,
     record_crash,
     record_move,
-    told,
-    wrong_authority,
 )
-from gateway.stages.scanning import Scanner, scan
+from gateway.stages.scanning import Scanner
 from gateway.validation.contract import Report
-from gateway.validation.exceptions import tolerated
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
 _DAY: Final = 86400.0
 _FEW: Final = 1000
-"""Records more or less that are no matter whatever share they are: real extracts have ten thousand at least."""
-
-
-_Result = Report | GatewayError | Crash
+"""A difference of fewer records is never unusual, whatever share it is: real extracts have ten thousand at least."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,8 @@ class _Before:
 
     copies: Mapping[int, str]
     messages: Mapping[int, str]
+    in_batch: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    """Of this batch, which is not in the ledger yet: digest and id by partner, flow and message id."""
 
 
 class Validate:
@@ -78,12 +76,8 @@ class Validate:
 
     def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
         self._context = context
-        self._sandbox = sandbox
-        self._scanner = scanner
+        self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
-        self._survived: set[int] = set()
-        self._batches = Batches(context.settings.daemon.workers)
-        self._messages: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def step(self) -> Step:
         context = self._context
@@ -92,69 +86,55 @@ class Validate:
             waiting = fair_share.due(
                 connection, Transfer, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
             )
-            rows = self._batches.next(waiting)
+            rows = self._inspection.choose(waiting)
             due = deadlines.next_due(connection, Transfer, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
-        custody = context.home.custody
-        paths = [custody / row.id for row in rows]
-        scanned = scan(context, self._scanner, rows, paths)
-        results: list[tuple[Transfer, _Result]] = list(scanned.refused)
-        inspected = inspect(
-            context,
-            self._sandbox,
-            [row for row, _ in scanned.clean],
-            [path for _, path in scanned.clean],
-            self._survived,
-        )
-        results += [(row, self._addressed(row, result)) for row, result in inspected]
-        going = [(row, result) for row, result in results if isinstance(result, Report) and result.exceptions]
+        inspected = self._inspection.results(rows, [context.home.custody / row.id for row in rows])
+        results = [(row, self._addressed(row, result)) for row, result in inspected]
         self._lists.keep(
             {
-                ListKey(Direction.OUT, row.partner, row.id): listed(report)
-                for row, report in going
-                if tolerated(report, self._percent(row))
+                ListKey(Direction.OUT, row.partner, row.id): listed(result)
+                for row, result in results
+                if isinstance(result, Report) and goes_with_exceptions(context, row, result)
             }
         )
-        self._messages.clear()
         with context.ledger.write() as transaction:
+            # What a person has held or returned meanwhile is theirs: its result is dropped.
+            keys = [row.key for row, _ in results]
+            admitted = identities.in_state(transaction.connection, Transfer, State.ADMITTED, keys)
+            results = [(row, result) for row, result in results if row.key in admitted]
             before = self._look_back(transaction, results)
             changes = [self._judge(transaction, row, result, before) for row, result in results]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
-        self._survived.clear()
+        self._inspection.moved()
         return Step(done=len(rows))
 
     def close(self) -> None:
         pass
 
-    def _addressed(self, row: Transfer, result: Report | GatewayError | Crash) -> _Result:
+    def _addressed(self, row: Transfer, result: Result) -> Result:
         """The report, with what is wrong between the authority that the file is of and the partner that it goes to."""
-        partner = self._context.settings.partners.get(row.partner)
+        context = self._context
+        partner = context.settings.partners.get(row.partner)
         if partner is None or not isinstance(result, Report):
             return result
-        context = self._context
         authority = context.site if partner.kind is SiteKind.DWP else row.partner
-        report = wrong_authority(result, authority, context.is_same_authority)
-        return other_authority(report, row.flow, row.name, context.site, context.is_same_authority)
+        return check_authorities(context, row, result, authority=authority, sender=context.site)
 
-    def _percent(self, row: Transfer) -> float:
-        return self._context.settings.flows[row.flow].tolerated_percent
-
-    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, _Result]]) -> _Before:
-        """What the ledger has of the files that were read, asked once for all of them."""
+    def _look_back(self, transaction: Transaction, results: Sequence[tuple[Transfer, Result]]) -> _Before:
+        """What the ledger has of earlier files like these, asked once for all of them."""
         days = {name: flow.duplicate_days for name, flow in self._context.settings.flows.items()}
         rows = [row for row, result in results if isinstance(result, Report)]
         since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
-        told = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
-        messages = {key: message for key, message in told.items() if message is not None}
+        used = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
+        messages = {key: message for key, message in used.items() if message is not None}
         return _Before(
             duplicates.copies(transaction.connection, rows, since),
             duplicates.messages(transaction.connection, rows, messages),
         )
 
-    def _judge(
-        self, transaction: Transaction, row: Transfer, result: _Result, before: _Before
-    ) -> dict[str, Any] | None:
+    def _judge(self, transaction: Transaction, row: Transfer, result: Result, before: _Before) -> dict[str, Any] | None:
         if isinstance(result, Crash):
             record_crash(transaction, row, result)
             return None
@@ -167,16 +147,15 @@ class Validate:
             outcome = PartnerUnknown("the partner was removed from the configuration")
         else:
             schema, facts = result.schema, result.facts
-            percent = self._percent(row)
-            if result.valid or tolerated(result, percent):
-                facts = told(result)
+            if (error := content_error(self._context, row, result)) is None:
+                facts = facts_to_keep(result)
             else:
-                outcome = invalid(result, percent)
+                outcome = error
             if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
         if move.state is State.VALIDATED and (doubts := list(self._doubts(transaction, row, facts, before))):
-            # What is held has passed its validation: release goes on from there, so a person is told of every doubt.
+            # A held file has passed its validation, and release goes on from there: so the reason names every doubt.
             reason = "; ".join(doubt.reason for doubt in doubts)
             move = Move(State.HELD, State.VALIDATED, code=doubts[0].code, reason=reason)
         code = outcome.finding if isinstance(outcome, ContentInvalid) else move.code
@@ -195,7 +174,7 @@ class Validate:
         }
 
     def _still_lies_there(self, row: Transfer) -> bool:
-        """Whether the dropped file could not be removed when its copy was taken."""
+        """Whether the dropped file still lies in the spool, since it could not be removed when its copy was taken."""
         if row.spool_file is None:
             return False
         try:
@@ -205,14 +184,13 @@ class Validate:
             return not isinstance(error, FileNotFoundError)
 
     def _message_used(self, row: Transfer, report: Report, before: _Before) -> str | None:
-        """The earlier transfer to the partner with this message id; the same bytes again are for a person to judge."""
+        """The earlier transfer to the partner with this message id. The same bytes in one batch count as duplicates instead."""
         message = report.facts.get("message_id")
         if message is None:
             return None
         if (used := before.messages.get(row.key)) is not None:
             return used
-        # Those of this batch are not in the ledger yet.
-        digest, transfer = self._messages.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
+        digest, transfer = before.in_batch.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
         return None if digest == row.sha256 else transfer
 
     def _doubts(
@@ -246,7 +224,7 @@ class Validate:
 
 
 def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:
-    """What speaks against so many records after `before` in the transfer `last`; a `band` of 0 percent allows any."""
+    """The doubt about so many records after `before` in the transfer `last`; a `band` of 0 percent allows any number."""
     apart = abs(records - before)
     if not band or apart < _FEW or apart * 100 <= before * band:
         return None

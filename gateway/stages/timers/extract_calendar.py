@@ -1,4 +1,4 @@
-"""Extract calendar: DWP awaits the month's extract of every authority that sends one; what is missing or late is said once.
+"""Extract calendar: DWP expects the month's extract of every authority that sends one; an alarm, once, about each missing or late.
 
 The first look at a partner notes in the chain that its extracts are expected from now on, so that nobody is blamed for
 months before the partner was introduced. Every hour after that: a deadline that passed without an extract, and an extract
@@ -52,7 +52,7 @@ class ExtractCalendar:
         pass
 
     def _introduce(self, partners: list[str]) -> int:
-        """Note those that are expected for the first time."""
+        """Record the partners that are expected for the first time."""
         context = self._context
         with context.ledger.read() as connection:
             known = events.events_about(connection, [EXPECTED], partners)
@@ -92,7 +92,7 @@ class ExtractCalendar:
         return len(fresh)
 
     def _alarms(self, entry: Entry, expected: Mapping[str, Month]) -> bool:
-        """An old month that is sent again from before a partner was expected is no news."""
+        """Whether the entry is an alarm: no month from before the partner was expected is."""
         return entry.standing in _ALARMS and entry.month >= expected[entry.partner]
 
 

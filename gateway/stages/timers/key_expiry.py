@@ -1,9 +1,9 @@
-"""Key expiry: a key's end is told 30, 14, 7 and 1 days before it comes, and when it has come; each once.
+"""Key expiry: a warning 30, 14, 7 and 1 days before a key ends, and when it has ended; each once.
 
-What counts is the certificate as it lies here, and this site's own clock. While our key is being changed, the date until
-which partners accept the old one is such an end too, as long as one of them has not shown that it knows the new one. What
-was told is in the chain, under the key: `gateway status` reads it there, and a key that was extended since is told as
-renewed.
+The certificate as it lies here counts, and this site's own clock. While our key is being changed, the date until which
+partners accept the old one is such an end too, as long as one of them has not shown that it knows the new one. The
+warnings are events of the chain about the key, and `gateway status` reads them there. A key that was extended after a
+warning gets an event too, as renewed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from gateway.stages.context import StageContext, Step
 _DAY: Final = 86_400.0
 _EVERY: Final = 3600.0
 _AT_ONCE: Final = 8
-"""Partners that are looked at in one step: reading a keyring for the first time takes a moment."""
+"""Keys that one step looks at: reading a keyring for the first time takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class KeyExpiry:
                 meaning = "nothing is sealed to it or accepted from it then"
                 yield from _end(owner, self._engine.partner_certificate(owner), meaning)
         except (OwnKeyUnusable, PartnerKeyUnusable, CryptoFailed):
-            return  # a key that is not there has no end; whoever needs it says so
+            return  # a key that is not there has no end; the stage that needs it reports it
 
     def _overlap(self) -> Iterator[End]:
         settings = self._context.settings
@@ -122,7 +122,7 @@ def _end(owner: str, certificate: Certificate, meaning: str) -> Iterator[End]:
 
 
 def _news(end: End, now: float, told: tuple[str, Mapping[str, Any]] | None) -> tuple[str | None, Mapping[str, Any]]:
-    """The event that is due about a key and was not told yet, with what it says; None where there is nothing new."""
+    """The event that is due about a key and not recorded yet, with its details; None where there is nothing new."""
     days, due = stage_of(end.at - now), to_text(end.at)
     last, before = told if told is not None else (None, {})
     if days is None:

@@ -1,9 +1,8 @@
 """Login records: log-ins at the managed SFTP server become events of the chain.
 
-The process that runs sshd counts them and hands counts over as files (`spool.logins`); what such a file says and the file's
-end are one step of this stage. An event says how the log-ins came out, whose key it was where that is known, how
-many there were, and in which hour; never a user name or an address. A file that cannot be read was not written by that
-process as it should be: that is an event too, for its counts are lost.
+The process that runs sshd counts them and leaves the counts as files (`spool.logins`); one step records what a file says
+and removes it. An event has the result of the log-ins, whose key it was where that is known, how many there were, and in
+which hour; never a user name or an address. A file that cannot be read is an event too, since its counts are lost.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LOST: Final = "a count of log-ins cannot be read: it was damaged, or not writte
 
 
 class LoginRecords:
-    """Takes in what lies in `state/logins`."""
+    """Records the counts in `state/logins`."""
 
     name = "login-records"
 
@@ -52,7 +51,7 @@ class LoginRecords:
 
 
 def _read(path: Path) -> Count | None:
-    """What the file has counted; None where it is none of ours. A disk or a right that fails is neither."""
+    """What the file has counted; None where it is no such file. Raises DiskFailed where the disk or a right fails."""
     try:
         return read(path)
     except ValueError:

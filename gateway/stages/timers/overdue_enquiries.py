@@ -1,7 +1,7 @@
 """Overdue enquiries: an enquiry whose last day has passed without a reply is an alarm, once, at both ends.
 
-Looked at every hour. The alarm is in the chain, about the transfer that asked; nothing else depends on it. An answer that
-comes later, or `gateway enquiry close`, ends what `gateway status` says.
+Checked every hour. The alarm is an event of the chain about the transfer that asked; nothing else depends on it. A later
+reply, or `gateway enquiry close`, removes it from `gateway status`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EVERY: Final = 3600.0
 
 
 class OverdueEnquiries:
-    """Looks at the enquiries of this site, those that it sent and those that it received."""
+    """Checks the enquiries that this site sent and those that it received."""
 
     name = "overdue-enquiries"
 

@@ -1,8 +1,8 @@
-"""Overdue receipts: what time brings about. Receipts that do not come, transfers past their limit, gaps in a partner's numbers,
-and what waits for a moment that a wrong clock has set.
+"""Overdue receipts: resends consignments whose receipts do not come, and expires what is past its limit.
 
-A consignment whose receipt is overdue is sent again, the same bytes; past its expiry, and the time that a receipt may
-take, its transfers have expired, and the operator gets the files back.
+A consignment whose receipt is overdue is sent again with the same bytes. Past its expiry, and the time that a receipt may
+take, its transfers expire and their operators get the files back. The stage also raises the alarm about gaps in a partner's
+sequence numbers, and makes due what waits for a moment that a wrong clock has set (`clock_guard`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from gateway.stages.context import BATCH, StageContext, Step
 
 _EVERY: Final = 30.0
 _GAP_SECONDS: Final = 3600.0
-"""Consignments may overtake each other; a number that is missing for longer is worth an alarm."""
+"""How long a sequence number may be missing before the alarm: consignments may overtake each other."""
 
 
 class OverdueReceipts:
-    """Looks at the clock twice a minute."""
+    """Sent to sealed again or expired, and whatever else has waited too long to expired; twice a minute."""
 
     name = "overdue-receipts"
 
@@ -71,16 +71,16 @@ class OverdueReceipts:
         context = self._context
         grace = context.settings.link.receipt_overdue_hours * 3600.0
         with context.ledger.read() as connection:
-            consignments = deadlines.expired(connection, Consignment, [State.PACKED, State.SEALED], now, BATCH)
-            consignments += deadlines.expired(connection, Consignment, [State.SENT], now - grace, BATCH)
+            unanswered = deadlines.expired(connection, Consignment, [State.PACKED, State.SEALED], now, BATCH)
+            unanswered += deadlines.expired(connection, Consignment, [State.SENT], now - grace, BATCH)
             waiting = [State.ADMITTED, State.VALIDATED, State.HELD]
             transfers = deadlines.expired(connection, Transfer, waiting, now, BATCH)
-        if consignments or transfers:
+        if unanswered or transfers:
             with context.ledger.write() as transaction:
-                for row in consignments:
+                for row in unanswered:
                     self._expire_consignment(transaction, row)
                 self._expire_transfers(transaction, transfers)
-        return len(consignments) + len(transfers)
+        return len(unanswered) + len(transfers)
 
     def _expire_consignment(self, transaction: Transaction, row: Consignment) -> None:
         state = row.state

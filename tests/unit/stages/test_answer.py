@@ -281,12 +281,12 @@ def test_word_that_was_heard_before_a_crash_is_not_taken_for_another_file_of_its
 ) -> None:
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
-    (hear,) = [stage for stage in pair.stages_of(pair.la) if isinstance(stage, Answer)]
+    (answer,) = [stage for stage in pair.stages_of(pair.la) if isinstance(stage, Answer)]
     word = say(pair.la, "a.xml.accepted")
     with monkeypatch.context() as patch:
-        patch.setattr(hear._outcomes, "remove", _crash)
+        patch.setattr(answer._tree, "remove", _crash)
         with pytest.raises(RuntimeError):
-            hear.step()
+            answer.step()
     assert word.exists()
     (pair.la.home.inbound / "claim" / "DWP" / "a.xml").unlink()
     later = pair.dwp.submit("a.xml", b"claim b")

@@ -17,7 +17,8 @@ import pytest
 
 from gateway.ledger.queries import quarantine
 from gateway.stages.context import BATCH, Step
-from gateway.stages.inbound.collect import Collect, Uploads
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.landing import LandingUploads
 from tests.fakes.two_ledgers import two_ledgers
 
 ROOT = Path(__file__).parents[3]
@@ -118,7 +119,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         (final,) = pair.la.home.landing_in("DWP").iterdir()
         sealed = final.read_bytes()
         final.unlink()
-        clock, uploads = Clock(), Uploads()
+        clock, uploads = Clock(), LandingUploads()
         yield Bench(final, sealed, clock, uploads, Collect(replace(pair.la.context, clock=clock), uploads))
 
 
@@ -127,7 +128,7 @@ class Bench:
     final: Path
     sealed: bytes
     clock: Clock
-    uploads: Uploads
+    uploads: LandingUploads
     collect: Collect
 
 

@@ -20,7 +20,7 @@ from gateway.ledger.queries.enquiries import everything
 from gateway.sample.laid import LaidSampler
 from gateway.stages import enquiring, fault_board
 from gateway.stages.decisions import Decision
-from gateway.stages.enquiring import Answer, Question, Submitted
+from gateway.stages.enquiring import Question, Reply, Submitted
 from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
 from gateway.validation.enquiry import read_letter
 from gateway.validation.sandbox.pool import Sandbox
@@ -61,7 +61,7 @@ def ask(bench: Bench, text: str = CANARY, **more: object) -> Submitted:
 
 
 def answer(bench: Bench, reference: str, *, again: bool = False) -> Submitted:
-    return enquiring.reply(bench.context, Answer(reference, "It is paid.", again=again), READERS)
+    return enquiring.reply(bench.context, Reply(reference, "It is paid.", again=again), READERS)
 
 
 def all_of(bench: Bench) -> list[Enquiry]:

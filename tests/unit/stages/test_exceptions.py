@@ -231,7 +231,7 @@ def stage_of(pair: Pair, bench: Bench) -> Deliver:
     return found
 
 
-@pytest.mark.parametrize("at", ["publish", "write_new_file", "mark", "told", "listed", "after"])
+@pytest.mark.parametrize("at", ["publish", "write_new_file", "mark", "facts_to_keep", "listed", "after"])
 def test_delivery_that_was_killed_ends_with_one_file_and_one_list_when_it_is_done_again(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:

@@ -77,7 +77,7 @@ def test_what_a_sender_s_gateway_let_go_is_refused_by_the_receiver_and_the_good_
     good = submit(pair, f"hb{LA}_SHBE_1a November 2026.csv")
     forged = f"hb{OTHER}_SHBE_2a November 2026.csv"
     with monkeypatch.context() as patch:
-        patch.setattr(validate, "other_authority", lambda report, *_: report)
+        patch.setattr(validate, "check_authorities", lambda _context, _row, report, **_authorities: report)
         submit(pair, forged)
     assert state(pair.dwp, forged) == state(pair.la, forged) == ("rejected", "extract-authority")
     entry = calendar(pair)

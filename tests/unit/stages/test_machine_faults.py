@@ -114,7 +114,7 @@ def test_a_defect_in_a_lanes_thread_ends_the_role_and_passes_for_no_success(pair
 
     pair.dwp.submit("a.xml", b"claim a")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage(pair, pair.dwp, Send), "_send", without_memory)
+        patch.setattr(stage(pair, pair.dwp, Send)._lane_work, "_send", without_memory)
         send = upload(pair)
         with pytest.raises(MemoryError):
             send.step()

@@ -17,7 +17,7 @@ from gateway.errors import PartnerUnreachable
 from gateway.ledger.queries import overview
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.settings.model import Limits
-from gateway.stages.outbound.admit import record_admitted
+from gateway.stages.admission import record_admitted
 from gateway.stages.outbound.send import Send
 from gateway.transport.contract import Parcel, Remote, Session, Transport
 from gateway.transport.folder import FolderTransport
@@ -164,7 +164,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
     with two_ledgers(root) as pair:
         bench = pair.dwp
         now = bench.now
-        context = replace(bench.context, clock=lambda: now, chance=chance.random)
+        context = replace(bench.context, clock=lambda: now, random_float=chance.random)
         post = Post(away=True, clock=lambda: now)
         row = {
             "direction": "out",

@@ -14,8 +14,9 @@ from sqlalchemy import insert, select
 from gateway.errors import LinkTimeout
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.settings.flow_settings import DEFAULT_FLOWS
+from gateway.stages.lanes import LARGE
 from gateway.stages.outbound.pack import Pack
-from gateway.stages.outbound.send import LARGE, Send
+from gateway.stages.outbound.send import Send
 from tests.fakes.transport import Post
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 

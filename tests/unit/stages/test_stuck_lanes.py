@@ -22,7 +22,8 @@ from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarm, streak
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import CONSIGNMENTS
-from gateway.stages.outbound.send import LARGE, Send
+from gateway.stages.lanes import LARGE
+from gateway.stages.outbound.send import Send
 from gateway.transport.contract import Parcel
 from tests.fakes.transport import Post
 from tests.fakes.two_ledgers import Bench, two_ledgers

@@ -1,0 +1,47 @@
+"""Admission: the row and the event with which a file becomes a transfer of this site, whoever submits it.
+
+Operators' files are admitted by `outbound.admit`, submitted ones by `gateway submit`, and documents that the gateway
+writes itself by `composition` and `redirecting`. Raises what the ledger raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from gateway.domain.states import Direction, State
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import TRANSFERS
+from gateway.stages.context import StageContext
+
+_HOUR: Final = 3600.0
+
+
+def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
+    """Rows and events of submitted files whose bytes lie durably in custody.
+
+    Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `spool_file` and `reference`.
+    """
+    rows = []
+    for file in admitted:
+        event = transaction.record(
+            "transfer.admitted",
+            "transfer",
+            file["id"],
+            file["partner"],
+            flow=file["flow"],
+            bytes=file["size"],
+            sha256=file["sha256"],
+            log={"name": file["name"]},
+        )
+        expires = transaction.now + context.settings.flows[file["flow"]].expires_hours * _HOUR
+        rows.append(
+            {
+                **file,
+                "direction": str(Direction.OUT),
+                "state": str(State.ADMITTED),
+                "expires": expires,
+                "event": event,
+            }
+        )
+    transaction.insert(TRANSFERS, rows)

@@ -1,0 +1,134 @@
+"""Lanes: what one thread of `outbound.send` does for one partner, over one session.
+
+Safe beside the role's other threads: it touches its own session, sealed files and the landing, and never the ledger. An
+error ends the lane's work and becomes its result; only a defect comes out of `LaneWork.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.domain.receipt import queue_name
+from gateway.errors import Disposition, GatewayError, NameTaken
+from gateway.ledger import units
+from gateway.ledger.units import required
+from gateway.settings.home import Home
+from gateway.stages.sessions import Sessions
+from gateway.transport.contract import Parcel, Session
+
+LARGE: Final = 4 * 1024 * 1024
+"""Bytes from which on a sealed file is large. The lane of the small ones sends at most so much in one go, so that what
+becomes urgent meanwhile does not wait.
+"""
+
+
+class SizeLane(NamedTuple):
+    """What goes to one partner: its large parcels, or all others."""
+
+    partner: str
+    large: bool
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A parcel that lies at the partner under its final name."""
+
+    row: units.Parcel
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A parcel that waits by itself, whatever becomes of its lane."""
+
+    row: units.Parcel
+    error: GatewayError
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A lane's work is over: well, with an error of the lane's, or (neither) with a parcel deferred. `fetched` counts the
+    files that were fetched; `more` says that large ones wait at the partner.
+    """
+
+    lane: SizeLane
+    well: bool
+    error: GatewayError | None = None
+    fetched: int = 0
+    more: bool = False
+
+
+Result = Sent | Deferred | Ended
+
+
+def lane_of(parcel: units.Parcel) -> SizeLane:
+    """The lane that carries a parcel."""
+    return SizeLane(parcel.partner, large=required(parcel.sealed_size) > LARGE)
+
+
+def in_one_go(parcels: Sequence[units.Parcel]) -> list[units.Parcel]:
+    """The first of these parcels, not more than LARGE together; at least one."""
+    total = 0
+    for number, parcel in enumerate(parcels):
+        total += required(parcel.sealed_size)
+        if number and total > LARGE:
+            return list(parcels[:number])
+    return list(parcels)
+
+
+class LaneWork:
+    """Sends and fetches. `put` takes each result, from any thread."""
+
+    def __init__(self, home: Home, sessions: Sessions, put: Callable[[Result], None]) -> None:
+        self._home = home
+        self._sessions = sessions
+        self._put = put
+
+    def run(self, lane: SizeLane, parcels: Sequence[units.Parcel], *, collect: bool) -> None:
+        """Send the parcels, then fetch what waits at the partner where `collect` says so. The last result is Ended."""
+        ended = Ended(lane, well=False)
+        session: Session | None = None
+        under_way: units.Parcel | None = None
+        try:
+            session = self._sessions.take(lane.partner)
+            for under_way in parcels:
+                self._put(self._send(session, under_way))
+            under_way = None
+            fetched, more = self._fetch(lane, session) if collect else (0, False)
+            ended = Ended(lane, well=True, fetched=fetched, more=more)
+            self._sessions.release(lane.partner, session)
+        except GatewayError as error:
+            if session is not None:
+                self._sessions.drop(session)
+            if lane.large and under_way is not None and error.disposition is Disposition.DEFER:
+                self._put(Deferred(under_way, error))
+            else:
+                ended = Ended(lane, well=False, error=error)
+        finally:
+            self._put(ended)
+
+    def _send(self, session: Session, row: units.Parcel) -> Sent | Deferred:
+        if isinstance(row, units.Consignment):
+            here = name = f"{row.id}.pgp"
+        else:
+            here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
+        parcel = Parcel(self._home.sealed_out / row.partner / here, name, required(row.sealed_size))
+        try:
+            for _ in session.send([parcel]):
+                pass
+        except NameTaken as error:
+            return Deferred(row, error)
+        return Sent(row)
+
+    def _fetch(self, lane: SizeLane, session: Session) -> tuple[int, bool]:
+        """Fetch the small files that wait at the partner, or the large ones: how many, and whether large ones are left."""
+        landing = self._home.landing_in(lane.partner)
+        waiting = session.waiting()
+        mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
+        for remote in mine:
+            target = landing / remote.name
+            if not target.exists():
+                session.fetch(remote, target)
+            session.remove(remote)
+        return len(mine), not lane.large and len(mine) < len(waiting)
