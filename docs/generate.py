@@ -220,7 +220,7 @@ def errors() -> Iterator[type[GatewayError]]:
 
 def errors_page() -> str:
     # Those of gateway.errors as they stand there; others by module, since those may be loaded in any order.
-    found = sorted(errors(), key=_place)
+    found = sorted(errors(), key=_position)
     lines = [
         "# Errors",
         "",
@@ -251,7 +251,7 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(error: type[GatewayError]) -> str:
+def _position(error: type[GatewayError]) -> str:
     return "" if error.__module__.startswith("gateway.errors.") else error.__module__
 
 

@@ -67,7 +67,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         clock=time.time,
         role=role,
         announce=lambda event, keys: announce(event, **keys),
-        witness=HeadFile(settings.home.ledger_head),
+        head_file=HeadFile(settings.home.ledger_head),
     )
     ledger.check()
     return StageContext(
@@ -131,8 +131,8 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
         for flow, partners in context.routes.outgoing.items()
     }
-    settle = {name: flow.settle_seconds for name, flow in settings.flows.items()}
-    aside = SetAside(context.home.outbound, settle, settings.spool.keep_taken_seconds, time.monotonic)
+    settle_seconds = {name: flow.settle_seconds for name, flow in settings.flows.items()}
+    aside = SetAside(context.home.outbound, settle_seconds, settings.spool.keep_taken_seconds, time.monotonic)
     partners, stopped = frozenset(settings.partners), frozenset(settings.stopped)
     intake = Intake(context.home.outbound, rules, partners, dropped, aside, stopped=stopped, passed_over=passed_over)
     admit = Admit(context, intake, aside)
@@ -142,7 +142,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
         Requests(context, "requests", INSPECT_ACTS),
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
-        Answer(context, BackOfficeAnswers(context.home.outcomes, settle, answers, passed_over=passed_over)),
+        Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),

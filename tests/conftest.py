@@ -79,7 +79,7 @@ def _umask_of_its_own() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _founded_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _created_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     MOULDS.keep_in_run(tmp_path_factory)
 
 

@@ -11,14 +11,14 @@ from gateway.bench.contest import once
 from gateway.bench.contract import Run
 from gateway.bench.files import claims
 from gateway.bench.ground import Ground
-from gateway.bench.outcome import Figure, Outcome
+from gateway.bench.outcome import Figure, WorkloadResult
 from gateway.bench.pair import Gateway, Pair
 from gateway.bench.processes import Meter
 
 _BURSTS: Final = ("first burst after a start", "second burst")
 
 
-def start(ground: Ground) -> Outcome:
+def start(ground: Ground) -> WorkloadResult:
     """From the start of two sites to the first receipt; then many claims at once, before the sites are warm and after."""
     count, starts, rounds = (200, 1, 1) if ground.quick else (2000, 5, 3)
     pair = Pair(ground.root / "start")
@@ -47,4 +47,4 @@ def start(ground: Ground) -> Outcome:
         Figure("processor time of that, all processes", statistics.median(processor), "s"),
         Figure("rate of the first burst over that of the second", cold / warm, ""),
     )
-    return Outcome("start", f"two stopped sites: one claim, then {count:,} at once, twice", tuple(runs), figures)
+    return WorkloadResult("start", f"two stopped sites: one claim, then {count:,} at once, twice", tuple(runs), figures)

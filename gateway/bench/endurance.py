@@ -10,7 +10,7 @@ from gateway.bench.contest import once
 from gateway.bench.contract import Run
 from gateway.bench.files import AUTHORITY, DWP, claims
 from gateway.bench.ground import Ground
-from gateway.bench.outcome import Figure, Outcome
+from gateway.bench.outcome import Figure, WorkloadResult
 from gateway.bench.pair import Gateway, Pair
 from gateway.bench.past import Past, write_past
 from gateway.bench.processes import family, open_files, resident
@@ -19,7 +19,7 @@ _HOUR: Final = 3600.0
 _MIB: Final = 1 << 20
 
 
-def backlog(ground: Ground) -> Outcome:
+def backlog(ground: Ground) -> WorkloadResult:
     """A backlog, and a ledger that is years old."""
     few, many, past, rounds = (100, 1000, 5_000, 1) if ground.quick else (1000, 50_000, 1_000_000, 2)
     runs: list[Run] = []
@@ -48,10 +48,12 @@ def backlog(ground: Ground) -> Outcome:
         Figure("largest process with the backlog", max(runs[-1].cost.peaks.values()) / _MIB, "MiB"),
         Figure("largest process with the few on a new ledger", max(runs[0].cost.peaks.values()) / _MIB, "MiB"),
     )
-    return Outcome("backlog", f"{many:,} claims at once, {past:,} transfers in the ledgers", tuple(runs), figures)
+    return WorkloadResult(
+        "backlog", f"{many:,} claims at once, {past:,} transfers in the ledgers", tuple(runs), figures
+    )
 
 
-def soak(ground: Ground) -> Outcome:
+def soak(ground: Ground) -> WorkloadResult:
     """Hours of work: memory and open files stay as they were."""
     rounds, each = (4, 250) if ground.quick else (36, 1000)
     memory: list[dict[str, int]] = []
@@ -79,4 +81,4 @@ def soak(ground: Ground) -> Outcome:
         Figure("processes that are not the same ones any more", len(memory[warm]) - len(grown), ""),
     )
     series = tuple(sum(sizes.values()) / _MIB for sizes in memory)
-    return Outcome("soak", f"{rounds * each:,} claims in {rounds} rounds", (), figures, series)
+    return WorkloadResult("soak", f"{rounds * each:,} claims in {rounds} rounds", (), figures, series)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from gateway.bench import plot
-from gateway.bench.outcome import Outcome
+from gateway.bench.outcome import WorkloadResult
 
 
 def machine() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def keep(out: Path, data: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+def keep(out: Path, data: dict[str, Any], outcomes: Sequence[WorkloadResult]) -> None:
     """The data, with what other runs measured of other workloads, and the plots for which there is something to draw."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / "measured.json"

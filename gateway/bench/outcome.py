@@ -20,7 +20,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WorkloadResult:
     """A workload's name, what it is in words, the runs if it was a contest, figures, and a series to be drawn."""
 
     workload: str
@@ -42,10 +42,10 @@ class Outcome:
         return data
 
 
-def from_data(data: Mapping[str, Any]) -> Outcome:
+def from_data(data: Mapping[str, Any]) -> WorkloadResult:
     """The outcome that `as_data` told of. KeyError and TypeError for anything else."""
     kept = ("contestant", "round", "files", "size")
-    return Outcome(
+    return WorkloadResult(
         workload=data["workload"],
         what=data["what"],
         runs=tuple(Run(**{key: row[key] for key in kept}, cost=Cost(**row["cost"])) for row in data["runs"]),

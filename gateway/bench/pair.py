@@ -23,7 +23,7 @@ from gateway.flows.catalog import FLOWS
 from gateway.settings.model import SiteKind
 
 _SITES: Final = ((DWP, "Department for Work and Pensions"), (AUTHORITY, "Tower Hamlets"))
-_PATIENCE: Final = 600.0
+_TIMEOUT: Final = 600.0
 """Seconds without one receipt more after which a run is given up."""
 _LOOK_EVERY: Final = 0.02
 _SHARE: Final = 20
@@ -63,14 +63,14 @@ class Pair:
 
     def stage(self, files: Iterable[BenchFile]) -> list[tuple[Path, Path]]:
         """Copy files next to the spool; each copy with the place that it is to be dropped at by a rename."""
-        places = []
+        targets = []
         for file in files:
             sender, recipient = self.ends(file.flow)
             staged = sender.home.root / "staged" / file.name
             staged.parent.mkdir(exist_ok=True)
             shutil.copyfile(file.path, staged)
-            places.append((staged, sender.home.outbound / file.flow / recipient.code / file.name))
-        return places
+            targets.append((staged, sender.home.outbound / file.flow / recipient.code / file.name))
+        return targets
 
     def receipt(self, file: BenchFile) -> Path:
         """Where a file's receipt comes to lie."""
@@ -95,7 +95,7 @@ class Pair:
             now = time.monotonic()
             if left < last:
                 last, moved = left, now
-            if now - moved > _PATIENCE:
+            if now - moved > _TIMEOUT:
                 raise BenchVoid(f"{left} of {len(files)} receipts did not come")
             check_alive(self._sites)
             if waiting:
@@ -138,7 +138,7 @@ class Gateway:
         self.name = name
         self._pair = pair
         self._files: Sequence[BenchFile] = ()
-        self.places: list[tuple[Path, Path]] = []
+        self.targets: list[tuple[Path, Path]] = []
 
     @property
     def _flows(self) -> set[str]:
@@ -150,11 +150,11 @@ class Gateway:
 
     def prepare(self, files: Sequence[BenchFile]) -> None:
         self._files = files
-        self.places = self._pair.stage(files)
+        self.targets = self._pair.stage(files)
 
     def carry(self) -> None:
-        for staged, place in self.places:
-            staged.rename(place)
+        for staged, target in self.targets:
+            staged.rename(target)
         self._pair.await_receipts(self._files)
 
     def delivered(self) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from gateway import assembly
 from gateway.bench.contract import BenchFile, BenchVoid
 from gateway.bench.files import DWP, claims_for
 from gateway.bench.ground import Ground
-from gateway.bench.outcome import Figure, Outcome, quantile
+from gateway.bench.outcome import Figure, WorkloadResult, quantile
 from gateway.demo.sites import DemoSite, make_sites, start, stop, wait_until_ready
 from gateway.flows.routes import permitted
 from gateway.settings.directories import make, partner_directories
@@ -30,11 +30,11 @@ from gateway.settings.model import EndpointSettings, Partner, SiteKind
 from gateway.settings.write import write_partner
 from gateway.transport.keys import make_key_pair
 
-_PATIENCE: Final = 120.0
+_TIMEOUT: Final = 120.0
 _PAUSE: Final = 0.3
 
 
-def partners(ground: Ground) -> Outcome:
+def partners(ground: Ground) -> WorkloadResult:
     """Many partners, of whom one stalls and one has a backlog."""
     count, single, heap = (12, 10, 300) if ground.quick else (380, 100, 5000)
     (site,) = make_sites(ground.root / "many", [(DWP, "Department for Work and Pensions")])
@@ -50,21 +50,21 @@ def partners(ground: Ground) -> Outcome:
             _drop_heap(ground, running, stalled, 20)
             heap_dropped = time.monotonic()
             _drop_heap(ground, running, behind, heap)
-            beside = _latencies(ground, running, others, single)
+            alongside = _latencies(ground, running, others, single)
             lasted = time.monotonic() - heap_dropped
             left = sum(1 for _ in (site.home.outbound / "claim" / behind).iterdir())
         finally:
             stop([running])
     figures = (
         Figure("drop to sent, others alone, median", quantile(quiet, 0.5), "s"),
-        Figure("drop to sent, beside both, median", quantile(beside, 0.5), "s"),
+        Figure("drop to sent, beside both, median", quantile(alongside, 0.5), "s"),
         Figure("drop to sent, others alone, 99th percentile", quantile(quiet, 0.99), "s"),
-        Figure("drop to sent, beside both, 99th percentile", quantile(beside, 0.99), "s"),
+        Figure("drop to sent, beside both, 99th percentile", quantile(alongside, 0.99), "s"),
         Figure("seconds that the second measurement took", lasted, "s"),
         Figure("files of the backlog that were not taken in yet at its end", left, ""),
     )
     what = f"{count} partners, one stalled, one with a backlog of {heap:,}: single files to the others"
-    return Outcome("partners", what, (), figures, tuple(beside))
+    return WorkloadResult("partners", what, (), figures, tuple(alongside))
 
 
 def _introduce(keys: Path, home: Home, codes: Sequence[str], stalled: str, port: int) -> None:
@@ -106,8 +106,8 @@ def _silent_port() -> Iterator[int]:
 
 def _drop_heap(ground: Ground, site: DemoSite, code: str, count: int) -> None:
     with ground.files(partial(claims_for, code, count, ground.next_seed(), ground.today)) as files:
-        for staged, place in [_stage(site, code, file) for file in files]:
-            staged.rename(place)
+        for staged, target in [_stage(site, code, file) for file in files]:
+            staged.rename(target)
 
 
 def _latencies(ground: Ground, site: DemoSite, codes: Sequence[str], count: int) -> list[float]:
@@ -118,13 +118,13 @@ def _latencies(ground: Ground, site: DemoSite, codes: Sequence[str], count: int)
         code = drawn.choice(codes)
         directory = site.home.landing_out(code)
         with ground.files(partial(claims_for, code, 1, ground.next_seed(), ground.today)) as files:
-            staged, place = _stage(site, code, files[0])
+            staged, target = _stage(site, code, files[0])
         before = set(directory.iterdir())
         started = time.monotonic()
-        staged.rename(place)
+        staged.rename(target)
         while not any(path.suffix == ".pgp" for path in set(directory.iterdir()) - before):
-            if time.monotonic() > started + _PATIENCE:
-                raise BenchVoid(f"a single file to {code} was not sent within {_PATIENCE:.0f} s")
+            if time.monotonic() > started + _TIMEOUT:
+                raise BenchVoid(f"a single file to {code} was not sent within {_TIMEOUT:.0f} s")
             time.sleep(0.002)
         seconds.append(time.monotonic() - started)
         time.sleep(_PAUSE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from gateway.bench.outcome import Outcome, quantile
+from gateway.bench.outcome import WorkloadResult, quantile
 
 _WIDTH: Final = 720
 _HEIGHT: Final = 400
@@ -36,7 +36,7 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
-def throughput(outcome: Outcome) -> str:
+def throughput(outcome: WorkloadResult) -> str:
     """Files a second against how many were dropped at once; one line for each contestant."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for run in outcome.runs:
@@ -50,7 +50,7 @@ def throughput(outcome: Outcome) -> str:
     )
 
 
-def latency(outcome: Outcome) -> str:
+def latency(outcome: WorkloadResult) -> str:
     """The share of single files whose receipt was there after so many seconds."""
     ranked = sorted(outcome.series)
     line = [(seconds, (number + 1) / len(ranked) * 100) for number, seconds in enumerate(ranked)]

@@ -6,17 +6,17 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from gateway.bench.contract import Run
-from gateway.bench.outcome import Figure, Outcome
+from gateway.bench.outcome import Figure, WorkloadResult
 
 _MIB = 1 << 20
 
 
-def tables(outcomes: Sequence[Outcome]) -> str:
+def tables(outcomes: Sequence[WorkloadResult]) -> str:
     """Every outcome as a section with its tables."""
     return "\n".join(line for outcome in outcomes for line in section(outcome))
 
 
-def section(outcome: Outcome) -> Iterator[str]:
+def section(outcome: WorkloadResult) -> Iterator[str]:
     yield f"### {outcome.workload}: {outcome.what}"
     yield ""
     if outcome.workload == "counts":
@@ -32,7 +32,7 @@ def section(outcome: Outcome) -> Iterator[str]:
         yield ""
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[WorkloadResult]) -> str:
     """One line for each ratio and figure: the table for the front page."""
     lines = ["| work | gateway | that is, so many times as fast as |", "| --- | --- | --- |"]
     for outcome in outcomes:
@@ -43,15 +43,15 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             rate = statistics.median(run.files_per_second for run in mine)
             size = statistics.median(run.megabytes_per_second for run in mine)
             said = f"{size:,.0f} MB/s" if mine[0].files == 1 else f"{rate:,.0f} files/s"
-            beside = ", ".join(f"{ratio.median:.1f} × {ratio.against}" for ratio in outcome.ratios)
-            lines.append(f"| {outcome.what} | {said} | {beside} |")
+            against = ", ".join(f"{ratio.median:.1f} × {ratio.against}" for ratio in outcome.ratios)
+            lines.append(f"| {outcome.what} | {said} | {against} |")
         else:
             said = "<br>".join(f"{figure.what}: {_number(figure)}" for figure in outcome.figures)
             lines.append(f"| {outcome.what} | {said} | |")
     return "\n".join(lines)
 
 
-def _contest(outcome: Outcome) -> Iterator[str]:
+def _contest(outcome: WorkloadResult) -> Iterator[str]:
     yield "| who | files | files/s | MB/s | CPU, ms a file | gateway is so many times as fast (least to most) |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     ratios = {ratio.against: ratio for ratio in outcome.ratios}
@@ -65,7 +65,7 @@ def _contest(outcome: Outcome) -> Iterator[str]:
     yield ""
 
 
-def _counts(outcome: Outcome) -> Iterator[str]:
+def _counts(outcome: WorkloadResult) -> Iterator[str]:
     found = _by_contestant(outcome)
     yield f"| files | {' | '.join(f'{name}, files/s' for name in found)} |"
     yield f"| ---: |{' ---: |' * len(found)}"
@@ -74,7 +74,7 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     yield ""
 
 
-def _memory(outcome: Outcome) -> Iterator[str]:
+def _memory(outcome: WorkloadResult) -> Iterator[str]:
     peaks: dict[str, int] = {}
     for run in outcome.runs:
         if run.contestant == "gateway":
@@ -86,7 +86,7 @@ def _memory(outcome: Outcome) -> Iterator[str]:
         yield ""
 
 
-def _by_contestant(outcome: Outcome) -> dict[str, list[Run]]:
+def _by_contestant(outcome: WorkloadResult) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in outcome.runs:
         found.setdefault(run.contestant, []).append(run)

@@ -1,4 +1,4 @@
-"""The workloads: what is carried, by whom, how often; each one ends in an Outcome."""
+"""The workloads: what is carried, by whom, how often; each one ends in a WorkloadResult."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compar
 from gateway.bench.endurance import backlog, soak
 from gateway.bench.files import DAY, claims, make, make_extract
 from gateway.bench.ground import Ground
-from gateway.bench.outcome import Figure, Outcome, quantile
+from gateway.bench.outcome import Figure, WorkloadResult, quantile
 from gateway.bench.partners import partners
 
 MIB: Final = 1 << 20
-_RECEIPT_PATIENCE: Final = 60.0
+_RECEIPT_TIMEOUT: Final = 60.0
 
-Workload = Callable[[Ground], Outcome]
+Workload = Callable[[Ground], WorkloadResult]
 
 
 def _mixed(ground: Ground, shares: Mapping[str, int], count: int, rounds: int) -> tuple[Run, ...]:
@@ -39,25 +39,25 @@ def _mixed(ground: Ground, shares: Mapping[str, int], count: int, rounds: int) -
         return tuple(contest([*others, gateway], files, rounds, ground.say))
 
 
-def claims_(ground: Ground) -> Outcome:
+def claims_(ground: Ground) -> WorkloadResult:
     """Many small files."""
     count, rounds = (200, 1) if ground.quick else (2000, 3)
-    return Outcome("claims", f"{count:,} claims of 4 to 8 KB", _mixed(ground, {"claim": 1}, count, rounds))
+    return WorkloadResult("claims", f"{count:,} claims of 4 to 8 KB", _mixed(ground, {"claim": 1}, count, rounds))
 
 
-def laids(ground: Ground) -> Outcome:
+def laids(ground: Ground) -> WorkloadResult:
     """PDF documents."""
     count, rounds = (60, 1) if ground.quick else (500, 3)
-    return Outcome("laids", f"{count:,} LAIDs of 20 to 200 KB", _mixed(ground, {"laid": 1}, count, rounds))
+    return WorkloadResult("laids", f"{count:,} LAIDs of 20 to 200 KB", _mixed(ground, {"laid": 1}, count, rounds))
 
 
-def day(ground: Ground) -> Outcome:
+def day(ground: Ground) -> WorkloadResult:
     """What goes to an authority on a working day."""
     count, rounds = (60, 1) if ground.quick else (1000, 3)
-    return Outcome("day", f"{count:,} files, mixed as on a working day", _mixed(ground, DAY, count, rounds))
+    return WorkloadResult("day", f"{count:,} files, mixed as on a working day", _mixed(ground, DAY, count, rounds))
 
 
-def extract(ground: Ground) -> Outcome:
+def extract(ground: Ground) -> WorkloadResult:
     """One large file."""
     size, rounds = (48 * MIB, 1) if ground.quick else (512 * MIB, 3)
 
@@ -73,10 +73,10 @@ def extract(ground: Ground) -> Outcome:
             *ground.rclone(),
         ]
         runs = tuple(contest([*others, gateway], files, rounds, ground.say))
-    return Outcome("extract", f"one extract of {size // MIB} MiB", runs)
+    return WorkloadResult("extract", f"one extract of {size // MIB} MiB", runs)
 
 
-def counts(ground: Ground) -> Outcome:
+def counts(ground: Ground) -> WorkloadResult:
     """How the rate depends on how many files there are."""
     numbers = (1, 30, 300) if ground.quick else (1, 3, 10, 30, 100, 300, 1000, 2000)
     runs: list[Run] = []
@@ -86,10 +86,10 @@ def counts(ground: Ground) -> Outcome:
             ground.say(f"  {count} claims")
             made = partial(claims, count, ground.next_seed(), ground.today)
             runs += contest(contestants, partial(ground.files, made), 1, ground.say)
-    return Outcome("counts", "claims, by how many are dropped at once", tuple(runs))
+    return WorkloadResult("counts", "claims, by how many are dropped at once", tuple(runs))
 
 
-def idle(ground: Ground) -> Outcome:
+def idle(ground: Ground) -> WorkloadResult:
     """One small file at a time, on a system with nothing else to do."""
     count = 12 if ground.quick else 200
     pauses = random.Random(ground.next_seed())
@@ -99,9 +99,9 @@ def idle(ground: Ground) -> Outcome:
         ground.files(partial(claims, count, ground.next_seed(), ground.today)) as files,
     ):
         gateway.prepare(files)
-        for file, (staged, place) in zip(files, gateway.places, strict=True):
+        for file, (staged, target) in zip(files, gateway.targets, strict=True):
             time.sleep(pauses.uniform(0.2, 0.5))
-            seconds.append(_one(gateway.receipt(file), staged, place))
+            seconds.append(_one(gateway.receipt(file), staged, target))
         compare("gateway", files, gateway.delivered())
         gateway.clear()
     figures = (
@@ -109,15 +109,15 @@ def idle(ground: Ground) -> Outcome:
         Figure("drop to verified receipt, 99th percentile", quantile(seconds, 0.99), "s"),
         Figure("drop to verified receipt, the longest", max(seconds), "s"),
     )
-    return Outcome("idle", f"{count} claims one by one, nothing else going on", (), figures, tuple(seconds))
+    return WorkloadResult("idle", f"{count} claims one by one, nothing else going on", (), figures, tuple(seconds))
 
 
-def _one(receipt: Path, staged: Path, place: Path) -> float:
+def _one(receipt: Path, staged: Path, target: Path) -> float:
     """Seconds from one file's drop until its receipt is there."""
     started = time.monotonic()
-    staged.rename(place)
+    staged.rename(target)
     while not receipt.exists():
-        if time.monotonic() > started + _RECEIPT_PATIENCE:
+        if time.monotonic() > started + _RECEIPT_TIMEOUT:
             raise BenchVoid("the receipt of a single file did not come within a minute")
         time.sleep(0.001)
     return time.monotonic() - started

@@ -27,50 +27,74 @@ READER_GONE: Final = 141
 """As a shell reports a program that SIGPIPE ended."""
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a command is defined, and what `gateway --help` says of it without importing it."""
 
     target: str
     summary: str
 
 
-COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
     {
-        "init": Entry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
-        "card": Entry("gateway.cli.card:card", "Print this site's introduction, for partners."),
-        "partner": Entry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
-        "authorities": Entry(
+        "init": CommandEntry("gateway.cli.init:init", "Make a complete site: configuration, spool, keys, ledger."),
+        "card": CommandEntry("gateway.cli.card:card", "Print this site's introduction, for partners."),
+        "partner": CommandEntry("gateway.cli.partner:partner", "Introduce partners, list them, test their links."),
+        "authorities": CommandEntry(
             "gateway.cli.authorities:authorities", "Look up local authorities, their codes, who took over."
         ),
-        "rights": Entry("gateway.cli.rights:rights", "Who may do what below HOME, with an account for each role."),
-        "keys": Entry("gateway.cli.keys:keys", "Show the keys, and change those of this site."),
-        "config": Entry("gateway.cli.config:config", "Check the configuration."),
-        "run": Entry("gateway.cli.run:run", "Run the gateway."),
-        "submit": Entry("gateway.cli.submit:submit", "Hand files over for a partner, and see what becomes of them."),
-        "validate": Entry("gateway.cli.validate:validate", "Would these files be accepted? What is wrong, and where."),
-        "transfers": Entry("gateway.cli.transfers:transfers", "List what went and what came."),
-        "show": Entry("gateway.cli.show:show", "Tell the whole story of one transfer or consignment."),
-        "referrals": Entry("gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."),
-        "enquiries": Entry("gateway.cli.enquiries:enquiries", "Which enquiries are answered, which are outstanding."),
-        "enquiry": Entry("gateway.cli.enquiry:enquiry", "Ask a partner, answer a partner's enquiry, read one."),
-        "faults": Entry("gateway.cli.faults:faults", "The board of known faults; at DWP, keep and publish it."),
-        "calendar": Entry("gateway.cli.calendar:calendar", "Which authority's extract came, is late or is missing."),
-        "extract": Entry("gateway.cli.extract:extract", "Sum an extract up."),
-        "inbound": Entry("gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."),
-        "logins": Entry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
-        "status": Entry("gateway.cli.status:status", "This site's health in one screen."),
-        "hold": Entry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),
-        "release": Entry("gateway.cli.decide:release", "Let what is held go on."),
-        "retry": Entry("gateway.cli.decide:retry", "Try now what waits for later."),
-        "return": Entry("gateway.cli.decide:give_back", "Give a transfer back to whoever submitted it."),
-        "redirect": Entry("gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."),
-        "quarantine": Entry("gateway.cli.quarantine:quarantine", "Look at what was locked away, and discard it."),
-        "audit": Entry("gateway.cli.audit:audit", "Verify the audit chain, and exchange heads with partners."),
-        "reload": Entry("gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."),
-        "sample": Entry("gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."),
-        "demo": Entry("gateway.cli.demo:demo", "Show the whole job on this machine: three sites, every flow."),
-        "bench": Entry("gateway.cli.bench:bench", "Measure the whole job beside scripts and rclone, on this machine."),
-        "doctor": Entry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
+        "rights": CommandEntry(
+            "gateway.cli.rights:rights", "Who may do what below HOME, with an account for each role."
+        ),
+        "keys": CommandEntry("gateway.cli.keys:keys", "Show the keys, and change those of this site."),
+        "config": CommandEntry("gateway.cli.config:config", "Check the configuration."),
+        "run": CommandEntry("gateway.cli.run:run", "Run the gateway."),
+        "submit": CommandEntry(
+            "gateway.cli.submit:submit", "Hand files over for a partner, and see what becomes of them."
+        ),
+        "validate": CommandEntry(
+            "gateway.cli.validate:validate", "Would these files be accepted? What is wrong, and where."
+        ),
+        "transfers": CommandEntry("gateway.cli.transfers:transfers", "List what went and what came."),
+        "show": CommandEntry("gateway.cli.show:show", "Tell the whole story of one transfer or consignment."),
+        "referrals": CommandEntry(
+            "gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."
+        ),
+        "enquiries": CommandEntry(
+            "gateway.cli.enquiries:enquiries", "Which enquiries are answered, which are outstanding."
+        ),
+        "enquiry": CommandEntry("gateway.cli.enquiry:enquiry", "Ask a partner, answer a partner's enquiry, read one."),
+        "faults": CommandEntry("gateway.cli.faults:faults", "The board of known faults; at DWP, keep and publish it."),
+        "calendar": CommandEntry(
+            "gateway.cli.calendar:calendar", "Which authority's extract came, is late or is missing."
+        ),
+        "extract": CommandEntry("gateway.cli.extract:extract", "Sum an extract up."),
+        "inbound": CommandEntry(
+            "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
+        ),
+        "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
+        "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),
+        "hold": CommandEntry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),
+        "release": CommandEntry("gateway.cli.decide:release", "Let what is held go on."),
+        "retry": CommandEntry("gateway.cli.decide:retry", "Try now what waits for later."),
+        "return": CommandEntry("gateway.cli.decide:give_back", "Give a transfer back to whoever submitted it."),
+        "redirect": CommandEntry(
+            "gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."
+        ),
+        "quarantine": CommandEntry(
+            "gateway.cli.quarantine:quarantine", "Look at what was locked away, and discard it."
+        ),
+        "audit": CommandEntry("gateway.cli.audit:audit", "Verify the audit chain, and exchange heads with partners."),
+        "reload": CommandEntry(
+            "gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."
+        ),
+        "sample": CommandEntry(
+            "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
+        ),
+        "demo": CommandEntry("gateway.cli.demo:demo", "Show the whole job on this machine: three sites, every flow."),
+        "bench": CommandEntry(
+            "gateway.cli.bench:bench", "Measure the whole job beside scripts and rclone, on this machine."
+        ),
+        "doctor": CommandEntry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
     }
 )
 

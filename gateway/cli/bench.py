@@ -67,7 +67,7 @@ def bench(
     adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the sites would go on without us
     outcomes = []
-    with _place(directory) as root, ExitStack() as stack:
+    with _working_directory(directory) as root, ExitStack() as stack:
         ground = _ground(root, stack, quick=quick)
         for name in wanted or WORKLOADS:
             output.say(f"{name}: {WORKLOADS[name].__doc__}")
@@ -83,7 +83,7 @@ def bench(
 
 
 @contextmanager
-def _place(directory: Path | None) -> Iterator[Path]:
+def _working_directory(directory: Path | None) -> Iterator[Path]:
     if directory is not None:
         directory.mkdir(parents=True)
         yield directory.absolute()

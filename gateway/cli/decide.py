@@ -78,9 +78,9 @@ def give_back(ctx: click.Context, identity: str, reason: str, *, as_json: bool) 
 
 
 def _decide(request: Request, ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
-    because_of = actors.decision(reason)
+    decision = actors.decision(reason)
     settings = settings_of(ctx)
-    decided = request(settings, log_of(settings), identity, because_of)
+    decided = request(settings, log_of(settings), identity, decision)
     if as_json:
         data = {"kind": decided.kind, "id": decided.identity, "partner": decided.partner, "state": str(decided.state)}
         output.show_json(data)

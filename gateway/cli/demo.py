@@ -62,7 +62,7 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     from gateway.demo import sites as demo_sites  # noqa: PLC0415 - slow to import
     from gateway.demo.performance import perform  # noqa: PLC0415 - as above
 
-    with _place(directory) as root:
+    with _working_directory(directory) as root:
         say(f"making three sites in {root}")
         sites = demo_sites.make_sites(root)
         sites = demo_sites.start(sites)
@@ -86,7 +86,7 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
 
 
 @contextmanager
-def _place(directory: Path | None) -> Iterator[Path]:
+def _working_directory(directory: Path | None) -> Iterator[Path]:
     if directory is not None:
         yield directory.absolute()
         return

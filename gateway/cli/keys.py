@@ -70,9 +70,9 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
     from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    because_of = actors.decision(reason)
+    decision = actors.decision(reason)
     settings = settings_of(ctx)
-    site_keys.confirm(settings, log_of(settings), partner, because_of)
+    site_keys.confirm(settings, log_of(settings), partner, decision)
     output.say(f"The new key signs towards {partner} from now on.")
 
 

@@ -84,13 +84,13 @@ def rotate(ctx: click.Context, kind: str, overlap: int, key_days: int, reason: s
     from gateway.administration.site import keys as site_keys
     from gateway.administration.site.reload import take_over_where_running
 
-    use, because_of = site_keys.Use(kind), actors.decision(reason)
+    use, decision = site_keys.Use(kind), actors.decision(reason)
     if dry_run:
         key_rotation.check(settings, use, overlap)
         output.say(f"Would make a new {use} key; the old one stays in use for {overlap} days.")
         return
     log = log_of(settings)
-    changed = site_keys.rotate(settings, log, use, because_of, overlap_days=overlap, key_days=key_days)
+    changed = site_keys.rotate(settings, log, use, decision, overlap_days=overlap, key_days=key_days)
     output.say(f"The new {use} key: {changed.fingerprint}")
     output.say(f"The old one, {changed.old}, is accepted until {changed.until:%Y-%m-%d %H:%M} UTC.")
     say_taken_over(take_over_where_running(settings.home))
@@ -118,7 +118,7 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    use, because_of = site_keys.Use(kind), actors.decision(reason)
+    use, decision = site_keys.Use(kind), actors.decision(reason)
     if not dry_run and (left := site_keys.sweep(settings, use)):
         output.say(f"An earlier command was broken off; what it left is deleted: {', '.join(left)}.")
         return
@@ -126,7 +126,7 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
     if dry_run:
         output.say(f"Would delete the old {use} key {old}. What is sealed to it could not be opened any more.")
         return
-    retired = site_keys.retire(settings, log_of(settings), use, because_of, old)
+    retired = site_keys.retire(settings, log_of(settings), use, decision, old)
     say_taken_over(retired.taken)
     output.say(f"The old {use} key {old} is deleted.")
 
@@ -160,12 +160,12 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
     from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    use, because_of = site_keys.Use(kind), actors.decision(reason)
+    use, decision = site_keys.Use(kind), actors.decision(reason)
     which = site_keys.key_to_revoke(settings, use, old=old)
     if dry_run:
         output.say(f"Would revoke the {which}{'' if old else ', and make a new one'}.")
         return
-    revoked = site_keys.revoke(settings, log_of(settings), use, because_of, key_days=key_days, old=old)
+    revoked = site_keys.revoke(settings, log_of(settings), use, decision, key_days=key_days, old=old)
     if revoked.changed is not None:
         output.say(f"The new {use} key: {revoked.changed.fingerprint}")
     output.say(f"The {use} key {revoked.fingerprint} is revoked.")

@@ -46,12 +46,12 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
     from gateway.administration.requests import actors  # noqa: PLC0415  # slow to import
     from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
 
-    because_of = actors.decision(reason)
+    decision = actors.decision(reason)
     key = partners.key_to_revoke(settings, code, fingerprint)
     if dry_run:
         say_change(key.change, code)
         return
-    say_taken_over(partners.revoke(settings, log_of(settings), key, because_of))
+    say_taken_over(partners.revoke(settings, log_of(settings), key, decision))
     output.say(f"The key {key.fingerprint} of {code} is trusted no more.")
     output.say("Next: their new card, its fingerprint by telephone, `gateway partner add`, then `gateway release`.")
 

@@ -84,9 +84,9 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
     if as_json:
         output.show_json(found)
         return
-    for word in ("id", "kind", "consignment", "partner", "received", "size", "sha256", "code", "reason", "file"):
-        if (value := getattr(found, word)) is not None:
-            click.echo(f"{word:<12} {value}")
+    for label in ("id", "kind", "consignment", "partner", "received", "size", "sha256", "code", "reason", "file"):
+        if (value := getattr(found, label)) is not None:
+            click.echo(f"{label:<12} {value}")
     if found.discarded:
         click.echo(f"{'discarded':<12} {found.discarded}")
     elif (remedy := remedy_of(found.code, found.id)) is not None:
@@ -107,12 +107,12 @@ def discard(ctx: click.Context, identity: str, reason: str, *, dry_run: bool) ->
     """
     from gateway.administration.requests import actors, decisions  # noqa: PLC0415  # slow to import
 
-    because_of = actors.decision(reason)
+    decision = actors.decision(reason)
     settings = settings_of(ctx)
     if dry_run:
         with reading(settings) as connection:
             found = views.one(connection, identity)
         output.say(f"Would discard {found.id}, {found.size} bytes from {found.partner}: {within(found.reason)}.")
         return
-    found = decisions.discard(settings, log_of(settings), identity, because_of)
+    found = decisions.discard(settings, log_of(settings), identity, decision)
     output.say(f"Discarded {found.id}, {found.size} bytes from {found.partner}.")

@@ -31,7 +31,7 @@ def run(
       gateway --home /srv/gateway run --until-idle
     """
     if as_fork_server:
-        from gateway.daemon.fork_server import serve as fork_roles  # noqa: PLC0415 - each process loads what it needs
+        from gateway.daemon.fork_server import fork_roles  # noqa: PLC0415 - each process loads what it needs
 
         forked = fork_roles()
         if forked is None:
@@ -42,9 +42,9 @@ def run(
         if until_idle:
             raise UsageWrong("--until-idle is for the whole gateway, not for one role")
         if role == "sshd":
-            from gateway.daemon.sshd_role import serve  # noqa: PLC0415 - each process loads what it needs
+            from gateway.daemon.sshd_role import run_sshd_role  # noqa: PLC0415 - each process loads what it needs
 
-            serve(settings)
+            run_sshd_role(settings)
             return
         from gateway.daemon.role_process import work  # noqa: PLC0415 - each process loads what it needs
 

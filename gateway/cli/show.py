@@ -63,14 +63,14 @@ def _data(story: TransferStory | ConsignmentStory) -> Mapping[str, Any]:
 def _tell(story: TransferStory | ConsignmentStory, data: Mapping[str, Any]) -> None:
     way = "to" if data["direction"] == Direction.OUT else "from"
     click.echo(f"{data['kind'].capitalize()} {way} {data['partner']}\n")
-    for word in _TRANSFER if data["kind"] == "transfer" else _CONSIGNMENT:
-        if data[word] is not None:
-            click.echo(f"  {word.replace('_', ' '):<14} {_shown(data[word])}")
+    for label in _TRANSFER if data["kind"] == "transfer" else _CONSIGNMENT:
+        if data[label] is not None:
+            click.echo(f"  {label.replace('_', ' '):<14} {_shown(data[label])}")
     if odd := data.get("exceptions"):
         said = exceptions(odd.count, odd.records)
         click.echo(f"  with           {said}: `gateway extract exceptions {data['id']}`")
-    for word, value in (data.get("original") or {}).items():
-        click.echo(f"  {f'original {word}'.replace('_', ' '):<18} {_shown(value)}")
+    for label, value in (data.get("original") or {}).items():
+        click.echo(f"  {f'original {label}'.replace('_', ' '):<18} {_shown(value)}")
     if data["reason"]:
         click.echo("  reason")
         click.echo(textwrap.indent("\n".join(map(safe_text, data["reason"].splitlines())), "    "))

@@ -80,9 +80,9 @@ def _tell(health: Health) -> None:
 
 
 def _tell_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
-    for direction, word in (("out", "sent by us"), ("in", "sent to us")):
+    for direction, label in (("out", "sent by us"), ("in", "sent to us")):
         states = ", ".join(f"{number} {state}" for state, number in counts[direction].items())
-        click.echo(f"{word}: {states or 'nothing yet'}")
+        click.echo(f"{label}: {states or 'nothing yet'}")
 
 
 def _tell_lanes(lanes: Sequence[LaneHealth]) -> None:

@@ -134,7 +134,7 @@ class ForkServer:
         self._running.clear()
 
 
-def serve() -> tuple[Role, int] | None:
+def fork_roles() -> tuple[Role, int] | None:
     """Fork a role at each order that comes in over stdin, until the supervisor closes its end: then return None.
 
     Returns in each forked process too: the role that it is to be, and the server's process id.

@@ -37,7 +37,7 @@ _ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 """Opens a file without the right to read it, which its sender may have withheld."""
 
 
-def serve(settings: Settings) -> None:
+def run_sshd_role(settings: Settings) -> None:
     """Run the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
     log = configure(
         settings.site.code, NAME, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
@@ -46,14 +46,14 @@ def serve(settings: Settings) -> None:
         require_account(settings, NAME)
         log.info("role.confined", measures=list(confine(settings, NAME)))
         with ExitStack() as stack:
-            _serve(settings, log, stack)
+            _serve_landing(settings, log, stack)
     except GatewayError as error:
         log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
         raise
     log.info("role.stopped", pid=os.getpid())
 
 
-def _serve(settings: Settings, log: Logger, stack: ExitStack) -> None:
+def _serve_landing(settings: Settings, log: Logger, stack: ExitStack) -> None:
     home = settings.home
     stack.enter_context(held(home.sshd, NAME))
     wake_up = stack.enter_context(WakeUp(home.sshd, NAME))

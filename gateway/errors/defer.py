@@ -129,7 +129,7 @@ class ExtensionUnserved(Defer):
 
 
 class ReceiptEarly(Defer):
-    """The back office's word came before the receipt of the partner's gateway."""
+    """The back office's answer came before the receipt of the partner's gateway."""
 
     code = "receipt-early"
     remedy = "Nothing: it is looked at again when that receipt is in."

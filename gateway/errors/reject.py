@@ -115,21 +115,21 @@ class OutcomeUnmatched(Reject):
     """No file of that name was delivered from that partner."""
 
     code = "outcome-unmatched"
-    remedy = "Compare the name with `gateway inbound pending`, and leave the word again under the right one."
+    remedy = "Compare the name with `gateway inbound pending`, and leave the answer again under the right one."
 
 
 class OutcomeAmbiguous(Reject):
     """Several delivered files have that name, and wait for an answer."""
 
     code = "outcome-ambiguous"
-    remedy = "Name the word after the transfer: ID.accepted or ID.rejected; `gateway inbound pending` shows the ids."
+    remedy = "Name the answer after the transfer: ID.accepted or ID.rejected; `gateway inbound pending` shows the ids."
 
 
 class OutcomeContrary(Reject):
     """The back office has said the contrary about that file before, and the sender was told."""
 
     code = "outcome-contrary"
-    remedy = "Find out which word is right; if it is this one, tell the sender by telephone."
+    remedy = "Find out which answer is right; if it is this one, tell the sender by telephone."
 
 
 class PartnerUnknown(Reject):

@@ -20,7 +20,7 @@ GENESIS: Final = "0" * 64
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChainEntry:
     """One event as it lies in the ledger. `at` is RFC 3339, `detail` JSON text."""
 
     sequence: int
@@ -63,7 +63,7 @@ class Head:
 EMPTY: Final = Head(0, GENESIS)
 
 
-def verify(entries: Iterable[Entry], after: Head = EMPTY) -> Iterator[Entry]:
+def verify(entries: Iterable[ChainEntry], after: Head = EMPTY) -> Iterator[ChainEntry]:
     """Pass on each entry once it has proved to follow the one before; ChainBroken at the first that does not."""
     head = after
     for entry in entries:

@@ -39,13 +39,13 @@ def require_file(path: Path) -> None:
         raise LedgerCorrupt("the ledger's file is empty")
 
 
-def check(path: Path, witness: HeadFile | None = None) -> None:
+def check(path: Path, head_file: HeadFile | None = None) -> None:
     """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
-    LedgerRolledBack where the witness knows it for an old copy.
+    LedgerRolledBack where the head file knows it for an old copy.
     """
     require_file(path)
     # Asked first: another process may commit, and remember that, before we look.
-    remembered = None if witness is None else witness.remembered()
+    remembered = None if head_file is None else head_file.remembered()
     with _opened(path) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         if ("alembic_version",) not in tables:

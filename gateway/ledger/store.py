@@ -7,7 +7,7 @@ that bytes which nobody needs any more could not be removed.
 
 SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
 
-This module is long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
+Long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
 and what the Transaction writes.
 """
 
@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
-from gateway.ledger.chain import EMPTY, Entry, Head
+from gateway.ledger.chain import EMPTY, ChainEntry, Head
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
@@ -52,7 +52,7 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
 
 
 class Ledger:
-    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, and `witness` keeps
+    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, and `head_file` keeps
     the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it, has it.
     """
 
@@ -63,20 +63,20 @@ class Ledger:
         clock: Callable[[], float],
         role: str,
         announce: Announce = lambda _event, _keys: None,
-        witness: HeadFile | None = None,
+        head_file: HeadFile | None = None,
     ) -> None:
         require_file(path)
         self._path = path
         self.clock = clock
         self.role = role
         self._announce = announce
-        self._witness = witness
+        self._head_file = head_file
         self._engine = open_engine(path)
         self._writer = self._engine.execution_options(gateway_write=True)
 
     def check(self) -> None:
         """What `integrity.check` says of the file."""
-        check(self._path, self._witness)
+        check(self._path, self._head_file)
 
     def check_pages(self) -> None:
         """LedgerCorrupt where a page is damaged: `integrity.check_pages`."""
@@ -103,8 +103,8 @@ class Ledger:
                     action()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise translate(error) from error
-        if self._witness is not None and transaction.announcements:
-            self._witness.remember(transaction.head())
+        if self._head_file is not None and transaction.announcements:
+            self._head_file.remember(transaction.head())
         for name, keys in transaction.announcements:
             self._announce(name, keys)
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
@@ -130,7 +130,7 @@ class Transaction:
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
         self.beforehand: dict[str, Callable[[], None]] = {}
         self.afterwards: list[Callable[[], None]] = []
-        self._events: list[Entry] = []
+        self._events: list[ChainEntry] = []
         self._head: Head | None = None
 
     def head(self) -> Head:
@@ -155,7 +155,7 @@ class Transaction:
         """
         head = self.head()
         detail = {key: value for key, value in detail.items() if value is not None}
-        entry = Entry(
+        entry = ChainEntry(
             head.sequence + 1,
             to_text(self.now),
             self.role,
@@ -308,10 +308,10 @@ class Transaction:
             self._events.clear()
 
 
-_COLUMNS: Final = tuple(Entry.__dataclass_fields__)
+_COLUMNS: Final = tuple(ChainEntry.__dataclass_fields__)
 
 
-def _fields(entry: Entry) -> tuple[Any, ...]:
+def _fields(entry: ChainEntry) -> tuple[Any, ...]:
     return tuple(getattr(entry, name) for name in _COLUMNS)
 
 

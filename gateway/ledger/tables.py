@@ -23,28 +23,28 @@ class _Known(dict[str | None, Any]):
     there, no itinerary knows it, and the audit has to name it.
     """
 
-    def __missing__(self, word: str) -> str:
-        return word
+    def __missing__(self, text: str) -> str:
+        return text
 
 
-class Word(String):
+class EnumText(String):
     """A column of text that is read as members of an enumeration."""
 
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
+    def __init__(self, members: type[StrEnum]) -> None:
         super().__init__()
-        self.words = words
+        self.members = members
 
     def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
-        return _Known({None: None} | {str(word): word for word in self.words}).__getitem__
+        return _Known({None: None} | {str(text): text for text in self.members}).__getitem__
 
 
 def _work() -> list[Column[object]]:
     """The columns of everything that a role works on."""
     return [
-        Column("state", Word(State), nullable=False),
-        Column("resume", Word(State)),
+        Column("state", EnumText(State), nullable=False),
+        Column("resume", EnumText(State)),
         Column("code", String),
         Column("reason", Text),
         Column("claims", Integer, nullable=False, default=0),
@@ -61,7 +61,7 @@ TRANSFERS: Final = Table(
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("id", String, nullable=False),
-    Column("direction", Word(Direction), nullable=False),
+    Column("direction", EnumText(Direction), nullable=False),
     Column("flow", String, nullable=False),
     Column("partner", String, nullable=False),
     Column("name", Text, nullable=False),
@@ -102,7 +102,7 @@ CONSIGNMENTS: Final = Table(
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("id", String, nullable=False),
-    Column("direction", Word(Direction), nullable=False),
+    Column("direction", EnumText(Direction), nullable=False),
     Column("partner", String, nullable=False),
     Column("sequence", Integer),
     Column("flow", String),
@@ -126,7 +126,7 @@ RECEIPTS: Final = Table(
     "receipts",
     METADATA,
     Column("key", Integer, primary_key=True),
-    Column("direction", Word(Direction), nullable=False),
+    Column("direction", EnumText(Direction), nullable=False),
     Column("partner", String, nullable=False),
     Column("consignment", String, nullable=False),
     Column("level", String),

@@ -68,7 +68,7 @@ class Transfer(NamedTuple):
     redirected_to: str | None
     """Inbound: the transfer that passed it on to another authority, which answers it."""
     notify_pending: bool
-    """Outbound: something was heard after the bytes left custody that its operator has not been told."""
+    """Outbound: an answer came after the bytes left custody, and its operator has not been told."""
     state: State
     resume: State | None
     code: str | None

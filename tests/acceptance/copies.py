@@ -1,4 +1,4 @@
-"""Copies of a founded pair that are impatient: `quicken` lowers every patience of a site.
+"""Copies of a created pair that are impatient: `quicken` lowers every timeout of a site.
 
 So a test waits for what happens and not for a timetable.
 """
@@ -21,10 +21,10 @@ CODES = ("DWP", LA)
 
 
 @contextmanager
-def copied_pair(founded: Path, root: Path) -> Iterator[tuple[Site, Site]]:
+def copied_pair(created: Path, root: Path) -> Iterator[tuple[Site, Site]]:
     """A copy of the pair below `root`, made impatient; not started, and stopped at the end if it runs."""
     pair = [Site(root / code, code, free_port()) for code in CODES]
-    copy_sites(founded, root, {site.code: site.port for site in pair})
+    copy_sites(created, root, {site.code: site.port for site in pair})
     for site in pair:
         quicken(site)
     temporary = root / "temporary"

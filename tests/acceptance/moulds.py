@@ -1,4 +1,4 @@
-"""Sites that are founded once in a run of the tests, through the command line, and are copied: founding takes seconds.
+"""Sites that are created once in a run of the tests, through the command line, and are copied: creating one takes seconds.
 
 A copy is a whole site of its own: another directory, another port, the same keys.
 """
@@ -18,28 +18,28 @@ _NOT_COPIED = shutil.ignore_patterns("S.*", "*.lock", "*.bell", "agent.*")
 
 
 class Moulds:
-    """The founded sites of a run. Outside a run there is no place for them, and every site is founded."""
+    """The created sites of a run. Outside a run nothing keeps them, and every site is created anew."""
 
     def __init__(self) -> None:
-        self._place: Path | None = None
+        self._directory: Path | None = None
 
     def keep_in_run(self, factory: pytest.TempPathFactory) -> None:
         """Keep them where all processes of this run find them."""
         base = factory.getbasetemp()
-        self._place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "moulds"
-        self._place.mkdir(exist_ok=True)
+        self._directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "moulds"
+        self._directory.mkdir(exist_ok=True)
 
-    def found(self, name: str, found: Callable[[Path], object]) -> Path | None:
-        """The directory in which `found` made sites, in this process or in another one; None outside a run."""
-        if self._place is None:
+    def create(self, name: str, make: Callable[[Path], object]) -> Path | None:
+        """The directory in which `make` made sites, in this process or in another one; None outside a run."""
+        if self._directory is None:
             return None
-        root = self._place / name
-        with (self._place / f"{name}.lock").open("w") as lock:
+        root = self._directory / name
+        with (self._directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (root / "complete").exists():
                 shutil.rmtree(root, ignore_errors=True)
                 root.mkdir()
-                found(root)
+                make(root)
                 (root / "complete").touch()
         return root
 
@@ -47,12 +47,12 @@ class Moulds:
 MOULDS = Moulds()
 
 
-def copy_sites(founded: Path, root: Path, ports: Mapping[str, int]) -> None:
+def copy_sites(created: Path, root: Path, ports: Mapping[str, int]) -> None:
     """Copy the sites with these codes below `root`, each to its new port, also in what the others know of it."""
-    moved = {_port_of(founded / code): port for code, port in ports.items()}
+    moved = {_port_of(created / code): port for code, port in ports.items()}
     for code in ports:
         home = root / code
-        shutil.copytree(founded / code, home, symlinks=True, ignore=_NOT_COPIED)
+        shutil.copytree(created / code, home, symlinks=True, ignore=_NOT_COPIED)
         for path in (home / "config" / "gateway.toml", *home.glob("config/partners.d/*.toml")):
             text = path.read_text(encoding="utf-8")
             text = re.sub(r"(?m)^port = (\d+)", lambda found: f"port = {moved.get(int(found[1]), found[1])}", text)

@@ -87,7 +87,7 @@ class Book:
     def assert_promises(self) -> None:
         """I1 to I5 over both sites, as of a moment in which neither has anything half done."""
         wait_until(lambda: all(_caught_up(site) for site in self.pair), 60, "a quiet moment")
-        self._assert_one_fate_each()
+        self._assert_one_end_each()
         self._assert_delivered_whole_and_once()
         self._assert_no_plaintext_elsewhere()
         for site in self.pair:
@@ -98,7 +98,7 @@ class Book:
 
     # -- I1
 
-    def _assert_one_fate_each(self) -> None:
+    def _assert_one_end_each(self) -> None:
         copies = Counter((file.site.code, file.flow, file.partner, file.sha256) for file in self.dropped)
         submitted = cache(_submitted)
         for (code, flow, partner, digest), number in copies.items():
@@ -230,7 +230,7 @@ def _assert_custody(site: Site) -> None:
         if row["state"] in ACKNOWLEDGED:
             assert not kept.exists()
             (item,) = receipts(site.home.receipts / row["flow"] / row["partner"])[row["id"]]
-            assert item["outcome"] in {"delivered", "duplicate"} | WORDS  # the back office's word takes its place
+            assert item["outcome"] in {"delivered", "duplicate"} | WORDS  # the back office's answer takes its place
             assert item["sha256"] == row["sha256"]
         elif row["state"] in RETURNED:
             assert not kept.exists()

@@ -201,17 +201,17 @@ class Site:
 
 
 def make_site(root: Path, code: str) -> Site:
-    """A site that knows nobody: a copy of the one of that code that this run founded."""
+    """A site that knows nobody: a copy of the one of that code that this run created."""
     site = Site(root / code, code, free_port())
-    founded = MOULDS.found(code, lambda place: _found(Site(place / code, code, free_port())))
-    if founded is None:
-        _found(site)
+    created = MOULDS.create(code, lambda directory: _create(Site(directory / code, code, free_port())))
+    if created is None:
+        _create(site)
     else:
-        copy_sites(founded, root, {code: site.port})
+        copy_sites(created, root, {code: site.port})
     return site
 
 
-def _found(site: Site) -> None:
+def _create(site: Site) -> None:
     where = f"127.0.0.1:{site.port}"
     done = command("init", site.home.root, "--site", site.code, "--sftp", where, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
@@ -228,9 +228,9 @@ def introduce(site: Site, other: Site, *arguments: str) -> None:
 @contextmanager
 def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
     """DWP and an authority that know each other; not started, and stopped at the end if they run."""
-    founded = founded_pair(la)
+    created = created_pair(la)
     sites = (Site(root / "DWP", "DWP", free_port()), Site(root / la, la, free_port()))
-    copy_sites(founded, root, {site.code: site.port for site in sites})
+    copy_sites(created, root, {site.code: site.port for site in sites})
     try:
         yield sites
     finally:
@@ -238,17 +238,17 @@ def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
             site.stop()
 
 
-def founded_pair(la: str = "E09000030") -> Path:
+def created_pair(la: str = "E09000030") -> Path:
     """Where DWP and an authority lie that know each other and have never run: made by whichever process comes first."""
 
-    def found(place: Path) -> None:
-        dwp, authority = make_site(place, "DWP"), make_site(place, la)
+    def make(directory: Path) -> None:
+        dwp, authority = make_site(directory, "DWP"), make_site(directory, la)
         introduce(dwp, authority)
         introduce(authority, dwp)
 
-    founded = MOULDS.found(f"DWP-{la}", found)
-    assert founded is not None, "pairs are copied within a run of the tests"
-    return founded
+    created = MOULDS.create(f"DWP-{la}", make)
+    assert created is not None, "pairs are copied within a run of the tests"
+    return created
 
 
 def claim(index: int = 0, seed: int = 1, authority: str = "E09000030", defect: str | None = None) -> tuple[str, bytes]:

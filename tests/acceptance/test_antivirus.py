@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import holding, rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.fakes.clamd import MARK, NAME, needs_clamd, running_clamd
 
 pytestmark = needs_clamd
@@ -39,14 +39,14 @@ def scan(site: Site, socket: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave(
-    founded: Path, tmp_path: Path, socket: Path
+    created: Path, tmp_path: Path, socket: Path
 ) -> None:
-    with copied_pair(founded, tmp_path) as (dwp, la):
+    with copied_pair(created, tmp_path) as (dwp, la):
         scan(dwp, socket)
         dwp.start()
         la.start()
@@ -85,9 +85,9 @@ def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave
 
 
 def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(
-    founded: Path, tmp_path: Path, socket: Path
+    created: Path, tmp_path: Path, socket: Path
 ) -> None:
-    with copied_pair(founded, tmp_path) as (dwp, la), running_clamd(socket):
+    with copied_pair(created, tmp_path) as (dwp, la), running_clamd(socket):
         scan(la, socket)
         dwp.edit_config("flows.claim", settle_seconds=0.2)
         good, bad = claim(3, seed=7200), infected(4)

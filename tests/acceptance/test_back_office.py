@@ -1,4 +1,4 @@
-"""The back office's word between two running sites: it reaches the sender, once, whatever dies on the way.
+"""The back office's answer between two running sites: it reaches the sender, once, whatever dies on the way.
 
 The tests of this module share one pair of sites, as back offices share a gateway.
 """
@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 
 SECONDS = 60.0
 _PRIVATE = "the claimant moved to 5 Poplar High Street"
@@ -40,9 +40,9 @@ class Sites:
             self.dwp.wait_for(name, "receipted", SECONDS)
         return [name for name, _ in made]
 
-    def say(self, word: str, reason: str = "") -> Path:
+    def say(self, answer_file: str, reason: str = "") -> Path:
         """Let the back office leave a word."""
-        path = self.la.home.outcomes / "claim" / "DWP" / word
+        path = self.la.home.outcomes / "claim" / "DWP" / answer_file
         path.write_text(reason, encoding="utf-8")
         return path
 
@@ -71,13 +71,13 @@ class Sites:
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture(scope="module")
-def running(founded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
-    with copied_pair(founded, tmp_path_factory.mktemp("back-office")) as (dwp, la):
+def running(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with copied_pair(created, tmp_path_factory.mktemp("back-office")) as (dwp, la):
         la.edit_config("flows.claim", done_marker=True)
         dwp.start()
         la.start()
@@ -98,12 +98,12 @@ def test_accepted_files_become_ingested_at_the_sender_with_a_receipt_of_that_lev
     pending = sites.la.json("inbound", "pending")
     assert {first, second} <= {row["delivered_as"] for row in pending}
     assert sites.la.json("inbound", "pending", "--older-than", "1") == []
-    word = sites.say(f"{first}.accepted")
+    answer_file = sites.say(f"{first}.accepted")
     row = sites.wait_for(first, state="ingested", code=None)
     told = sites.receipt(first)
     assert told["level"] == "ingested"
     assert [(item["transfer"], item["outcome"]) for item in told["items"]] == [(row["id"], "ingested")]
-    assert not word.exists()
+    assert not answer_file.exists()
     (shown,) = sites.la.transfers(name=first, direction="in")
     assert shown["state"] == "ingested"
     assert sites.sent(second)["state"] == "receipted"
@@ -129,7 +129,7 @@ def test_refused_file_shows_its_reason_at_the_sender_and_in_no_log(sites: Sites)
         assert rows(site, "SELECT * FROM events WHERE detail LIKE '%Poplar%'") == []
 
 
-def test_word_survives_the_death_of_the_role_that_hears_it(sites: Sites) -> None:
+def test_answer_survives_the_death_of_the_role_that_reads_it(sites: Sites) -> None:
     names = sites.deliver(12)
     for number, name in enumerate(names):
         sites.say(f"{name}.accepted")
@@ -143,7 +143,7 @@ def test_word_survives_the_death_of_the_role_that_hears_it(sites: Sites) -> None
     )
 
 
-def test_what_is_no_word_is_returned_and_the_next_word_is_heard(sites: Sites, tmp_path: Path) -> None:
+def test_what_is_no_answer_is_returned_and_the_next_answer_is_taken(sites: Sites, tmp_path: Path) -> None:
     (name,) = sites.deliver()
     tree = sites.la.home.outcomes / "claim" / "DWP"
     (tree / "passwd.rejected").symlink_to("/etc/passwd")

@@ -20,7 +20,7 @@ from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ENDING, from_csv
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, founded_pair, wait_until
+from tests.acceptance.sites import Site, created_pair, wait_until
 from tests.acceptance.strangers import answer, leave, meet
 from tests.fakes.forger import Forger, Payload
 
@@ -38,9 +38,9 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    founded = founded_pair()
+    created = created_pair()
     root = tmp_path_factory.mktemp("extract-exceptions")
-    with copied_pair(founded, root) as (dwp, la):
+    with copied_pair(created, root) as (dwp, la):
         oldham = Forger(root / "oldham", OLDHAM)
         try:
             meet(dwp, oldham)
@@ -92,9 +92,9 @@ def test_an_odd_value_travels_and_its_list_is_at_both_ends(bench: Bench) -> None
     assert (odd.field, odd.code) == ("43", "extract-integer")
     assert content.split(b"\r\n")[odd.row - 1].startswith(b"D,")
     assert b"87.50" not in delivered[f"{name}{ENDING}"]
-    beside = bench.la.home.receipts / "extract" / "DWP" / f"{name}{ENDING}"
-    wait_until(beside.exists, what="the list beside the receipt")
-    assert beside.read_bytes() == delivered[f"{name}{ENDING}"]
+    listed = bench.la.home.receipts / "extract" / "DWP" / f"{name}{ENDING}"
+    wait_until(listed.exists, what="the list beside the receipt")
+    assert listed.read_bytes() == delivered[f"{name}{ENDING}"]
     receipt = bench.la.json("show", sent["id"])["receipts"][0]["content"]
     assert receipt["items"][0]["exceptions"] == {"count": 1, "records": 1}
     counts = calendar(bench.dwp, name, LA)["counts"]

@@ -27,7 +27,7 @@ from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.fakes.forger import place
 
 ROLES = ("inspect", "vault", "link")
@@ -39,13 +39,13 @@ Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(founded, tmp_path) as both:
+def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
+    with copied_pair(created, tmp_path) as both:
         yield both
 
 
@@ -82,14 +82,14 @@ def moved(pair: Pair) -> int:
     return sum(rows(site, "SELECT coalesce(max(sequence), 0) AS head FROM events")[0]["head"] for site in pair)
 
 
-def after_some_work(pair: Pair, chance: random.Random) -> None:
+def after_some_work(pair: Pair, rng: random.Random) -> None:
     """Wait until a few more steps are done, and then a moment, so that the next step is hit in its middle."""
     start = moved(pair)
-    steps = chance.randint(1, 12)
+    steps = rng.randint(1, 12)
     deadline = time.monotonic() + 6
     while moved(pair) < start + steps and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(chance.uniform(0, 0.06))
+    time.sleep(rng.uniform(0, 0.06))
 
 
 def receipted(pair: Pair) -> int:
@@ -191,15 +191,15 @@ def process_with(*words: str) -> int | None:
 
 @pytest.mark.torture
 def test_roles_killed_at_random_moments_at_both_sites_come_to_the_same_end(pair: Pair) -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     traffic = Traffic(pair, seed=1, claims=90)
     for site in pair:
         site.start()
     victims = [(site, role) for site in pair for role in ROLES] * 2
-    chance.shuffle(victims)
+    rng.shuffle(victims)
     for site, role in victims:
         traffic.drop(7)
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         site.kill(role)
     while traffic.drop(7):
         pass
@@ -219,10 +219,10 @@ def test_role_killed_three_times_in_the_same_batch_holds_no_innocent_file(pair: 
         pass
     for site in pair:
         site.start()
-    chance = random.Random(role)
+    rng = random.Random(role)
     for _ in range(3):
         for site in pair[-places:]:
-            after_some_work(pair, chance)
+            after_some_work(pair, rng)
             site.kill(role)
     same_end(pair, traffic.book)
     for site in pair:
@@ -238,13 +238,13 @@ def test_role_killed_three_times_in_the_same_batch_holds_no_innocent_file(pair: 
 
 
 def test_killed_supervisor_takes_its_roles_and_its_server_along_and_the_next_run_finishes_the_work(pair: Pair) -> None:
-    chance = random.Random(11)
+    rng = random.Random(11)
     traffic = Traffic(pair, seed=11, claims=60)
     for site in pair:
         site.start()
     for site in pair:
         traffic.drop(15)
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         assert site.daemon is not None
         family = children(site.daemon.pid)
         assert len(family) >= 4
@@ -262,15 +262,15 @@ def test_killed_supervisor_takes_its_roles_and_its_server_along_and_the_next_run
 
 
 def test_everything_killed_at_once_at_both_sites_again_and_again_comes_to_the_same_end(pair: Pair) -> None:
-    chance = random.Random(13)
+    rng = random.Random(13)
     traffic = Traffic(pair, seed=13, claims=100)
     for _ in range(2):
         for site in pair:
             site.start()
         traffic.drop(25)
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         traffic.drop(5)
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         for site in pair:
             kill_everything(site)
     for site in pair:
@@ -331,7 +331,7 @@ def test_roles_run_one_by_one_are_killed_and_started_again_while_files_are_carri
     for site, other in (pair, pair[::-1]):
         path = site.home.partners_d / f"{other.code}.toml"
         path.write_text(path.read_text().replace('link = "push"', 'link = "none"'))
-    chance = random.Random(17)
+    rng = random.Random(17)
     traffic = Traffic(pair, seed=17, claims=60)
     processes = [Alone(site, role) for site in pair for role in ROLES]
     with ExitStack() as stack:
@@ -339,10 +339,10 @@ def test_roles_run_one_by_one_are_killed_and_started_again_while_files_are_carri
             alone.start()
             stack.callback(alone.end, signal.SIGKILL)
         victims = list(processes)
-        chance.shuffle(victims)
+        rng.shuffle(victims)
         for alone in victims:
             traffic.drop(8)
-            after_some_work(pair, chance)
+            after_some_work(pair, rng)
             carry_all(pair)
             alone.end(signal.SIGKILL)
             alone.start()
@@ -365,7 +365,7 @@ def test_roles_run_one_by_one_are_killed_and_started_again_while_files_are_carri
 
 
 def test_killed_key_agents_and_sftp_servers_come_back_and_nothing_is_lost(pair: Pair) -> None:
-    chance = random.Random(19)
+    rng = random.Random(19)
     traffic = Traffic(pair, seed=19, claims=60)
     for site in pair:
         site.start()
@@ -373,10 +373,10 @@ def test_killed_key_agents_and_sftp_servers_come_back_and_nothing_is_lost(pair: 
         traffic.drop(10)
         own = str(site.home.keyrings / "own")
         agent = wait_until(partial(process_with, "gpg-agent", own), 90, "an agent")
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         os.kill(agent, signal.SIGKILL)
         traffic.drop(10)
-        after_some_work(pair, chance)
+        after_some_work(pair, rng)
         server = wait_until(partial(server_of, site), 90, "an SFTP server")
         os.kill(server, signal.SIGKILL)
         wait_until(partial(server_after, site, server), 90, "its successor")

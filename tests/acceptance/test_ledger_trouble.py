@@ -16,7 +16,7 @@ from gateway.ledger.store import Ledger
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import files_below, transfer_states
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -27,13 +27,13 @@ PAGE = 4096
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 
@@ -117,13 +117,13 @@ def spoil_pages(root: Path, tally: Tally, selection: int | None) -> None:
         both.work()
         both.dwp.snapshot(root / "whole.sqlite3")
     whole = (root / "whole.sqlite3").read_bytes()
-    chance = random.Random(4)
+    rng = random.Random(4)
     used = [page for page in range(len(whole) // PAGE) if any(whole[page * PAGE : (page + 1) * PAGE])]
-    chosen = used if selection is None else sorted(chance.sample(used, selection))
+    chosen = used if selection is None else sorted(rng.sample(used, selection))
     assert_sound(root / "whole.sqlite3")
     for page in chosen:
         path = root / "damaged.sqlite3"
-        path.write_bytes(whole[: page * PAGE] + chance.randbytes(PAGE) + whole[(page + 1) * PAGE :])
+        path.write_bytes(whole[: page * PAGE] + rng.randbytes(PAGE) + whole[(page + 1) * PAGE :])
         with pytest.raises(LedgerCorrupt):
             assert_sound(path)
         tally("damaged ledger pages", tried=1, lost=0)

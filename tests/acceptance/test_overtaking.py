@@ -13,7 +13,7 @@ from tests.acceptance.copies import copied_pair, quicken, set_port
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, introduce, make_site, wait_until
 from tests.fakes.proxy import Faults, spoiling_proxy
 
 pytestmark = pytest.mark.timeout(400)
@@ -23,13 +23,13 @@ LIMIT = 40_000
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 

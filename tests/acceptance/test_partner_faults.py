@@ -13,7 +13,7 @@ import pytest
 from gateway.crypto.gnupg.keyrings import Keyrings
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
@@ -27,13 +27,13 @@ LINK = r'(?m)^link = "none"$'
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 
@@ -135,9 +135,9 @@ def test_fault_of_one_partner_stops_its_lane_alone_until_it_is_mended(
     outcome = b"what an authority answered"
     parcel = newcomer.consignment("DWP", [Payload(outcome, name="answer.xml", flow="outcome")])
     waiting = [dwp.drop("claim", NEWCOMER, *claim(0, authority=NEWCOMER)), leave(dwp, newcomer, parcel)]
-    word_of_theirs = dwp.home.outcomes / "outcome" / NEWCOMER / "earlier.xml.accepted"
-    word_of_theirs.touch()
-    waiting.append(word_of_theirs)
+    answer_file = dwp.home.outcomes / "outcome" / NEWCOMER / "earlier.xml.accepted"
+    answer_file.touch()
+    waiting.append(answer_file)
     for site in pair:
         site.start()
 
@@ -175,7 +175,7 @@ def test_fault_of_one_partner_stops_its_lane_alone_until_it_is_mended(
     assert dwp.gateway("reload").returncode == 0
     dwp.wait_for(claim(0, authority=NEWCOMER)[0], "sent", SECONDS)
     wait_until(lambda: rows(dwp, "SELECT 1 FROM consignments WHERE direction = 'in'"), SECONDS, "its consignment")
-    wait_until(lambda: not word_of_theirs.exists(), SECONDS, "the word about its file")
+    wait_until(lambda: not answer_file.exists(), SECONDS, "the answer about its file")
     assert [event["partner"] for event in dwp.events("partner.resumed")] == [NEWCOMER]
     assert dwp.stop() == 0
 

@@ -24,7 +24,7 @@ from gateway.transport.keys import make_key_pair
 from tests.acceptance.copies import copied_pair, set_port
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, founded_pair, introduce, wait_until
+from tests.acceptance.sites import Site, claim, created_pair, introduce, wait_until
 from tests.fakes.openpgp import StockGpg
 from tests.fakes.proxy import Faults, spoiling_proxy
 
@@ -36,13 +36,13 @@ _GETS_THROUGH = 20_000
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture
-def pair(founded: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(founded, tmp_path) as sites:
+def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created, tmp_path) as sites:
         yield sites
 
 

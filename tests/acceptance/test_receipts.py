@@ -351,20 +351,20 @@ def test_receipt_as_stock_tools_write_it_counts(bench: Bench, kind: str) -> None
     assert [item["outcome"] for item in is_answered(bench, sent)["items"]] == ["delivered"]
 
 
-def test_word_of_the_back_office_that_denies_the_one_before_is_quarantined(bench: Bench) -> None:
+def test_answer_of_the_back_office_that_denies_the_one_before_is_quarantined(bench: Bench) -> None:
     sent = send(bench)
     leave_receipt(bench.dwp, bench.la, bench.la.receipt(sent.manifest, sent.sealed))
     is_answered(bench, sent)
     taken = bench.la.receipt(sent.manifest, sent.sealed, "ingested", level="ingested")
     leave_receipt(bench.dwp, bench.la, taken)
-    wait_until(lambda: states(bench, sent) == {"ingested"}, 90, "the word")
+    wait_until(lambda: states(bench, sent) == {"ingested"}, 90, "the answer")
     denied = bench.la.receipt(sent.manifest, sent.sealed, "refused", level="ingested")
     leave_receipt(bench.dwp, bench.la, denied)
     assert quarantined(bench.dwp, sha256(denied.sealed))["code"] == "receipt-contrary"
     assert states(bench, sent) == {"ingested"}
 
 
-# -- sites of their own: these tests stop the gateway, or change its patience
+# -- sites of their own: these tests stop the gateway, or change its timeouts
 
 
 def test_receipt_after_expiry_is_the_truth_and_a_forged_one_is_not(tmp_path: Path) -> None:

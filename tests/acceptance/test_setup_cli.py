@@ -206,8 +206,8 @@ def test_a_card_names_the_public_address_where_one_is_set(la: Home, run: Run) ->
 
 
 def test_a_confirmed_partner_gets_its_file_certificate_and_directories(dwp: Home, card: Path, run: Run) -> None:
-    spoken = in_fours(fingerprint(card)).lower()
-    added = run("--home", dwp.root, "partner", "add", card, "--fingerprint", spoken)
+    read_out = in_fours(fingerprint(card)).lower()
+    added = run("--home", dwp.root, "partner", "add", card, "--fingerprint", read_out)
     assert added.status == 0, added.err
     partner = load(dwp).partners[LA]
     assert (partner.link, partner.fingerprint, partner.flows_out) == ("push", fingerprint(card), None)

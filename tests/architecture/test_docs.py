@@ -214,6 +214,19 @@ def test_the_dependency_tables_are_the_projects() -> None:
         assert sorted(named) == sorted(re.split(r"[<>=!~\[; ]", each, maxsplit=1)[0] for each in wanted), heading
 
 
+def test_the_table_of_layers_is_import_linters() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (layers,) = [each for each in contracts if each["name"] == "Imports point down"]
+    wanted = [
+        {room.strip().removeprefix("gateway.") for room in line.split("|")}
+        for line in layers["layers"]
+        if not line.startswith("(")  # not there yet
+    ]
+    said = first_column((DOCS / "architecture.md").read_text("utf-8"), "Layers")
+    assert [set(re.findall(r"\w+", line)) for line in said] == wanted
+
+
 def test_the_debian_packages_are_the_makefiles() -> None:
     text = (DOCS / "dependencies.md").read_text("utf-8")
     named = {package for cell in first_column(text, "Programs of the system") for package in re.split("`, `", cell)}

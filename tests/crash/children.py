@@ -104,7 +104,7 @@ def renew(target: Path, source: Path, kept: AbstractSet[str] = _KEPT_IN_PLACE) -
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
-    """A socket or a bell: of processes that have ended."""
+    """A socket or a wake-up pipe: of processes that have ended."""
     mode = entry.stat(follow_symlinks=False).st_mode
     return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
 

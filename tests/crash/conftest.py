@@ -1,4 +1,4 @@
-"""Two sites that were founded once and are copied for each sweep, on memory where there is room: only processes die here."""
+"""Two sites that were created once and are copied for each sweep, on memory where there is room: only processes die here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.sites import founded_pair
+from tests.acceptance.sites import created_pair
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 1 << 30
 
 
 @pytest.fixture(scope="session")
-def founded() -> Path:
-    return founded_pair()
+def created() -> Path:
+    return created_pair()
 
 
 @pytest.fixture

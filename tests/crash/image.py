@@ -24,7 +24,7 @@ _SHUTDOWN: Final = 0x8004587D
 _LOG_FLUSHED: Final = (1).to_bytes(4, "little")
 _NOTHING_FLUSHED: Final = (2).to_bytes(4, "little")
 _MEGABYTES: Final = 24
-_PATIENCE: Final = 60.0
+_TIMEOUT: Final = 60.0
 
 
 class Impossible(Exception):
@@ -46,7 +46,7 @@ class Disk:
     """An image and where it is mounted. `device` is its loop device while it has one."""
 
     image: Path
-    place: Path
+    directory: Path
     device: str | None = None
 
     def format(self) -> None:
@@ -57,17 +57,17 @@ class Disk:
     def mount(self, options: str = "defaults") -> None:
         self.device = _run("losetup", "--find", "--show", self.image)
         try:
-            _run("mount", "-t", "ext4", "-o", options, self.device, self.place)
+            _run("mount", "-t", "ext4", "-o", options, self.device, self.directory)
         except Impossible:
             self.detach()
             raise
 
     def unmount(self) -> None:
         """Also while those who were killed there are still on their way out."""
-        deadline = time.monotonic() + _PATIENCE
-        while self.place.is_mount():
+        deadline = time.monotonic() + _TIMEOUT
+        while self.directory.is_mount():
             try:
-                _run("umount", self.place)
+                _run("umount", self.directory)
             except Impossible:
                 if time.monotonic() > deadline:
                     raise
@@ -84,7 +84,7 @@ class Disk:
         That is the cut that follows soon after a commit of the journal: names are durable, and what was not synced of
         the files behind them is not.
         """
-        descriptor = os.open(self.place, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
 
         def now() -> None:
             fcntl.ioctl(descriptor, _SHUTDOWN, _LOG_FLUSHED if journal else _NOTHING_FLUSHED)
@@ -95,7 +95,7 @@ class Disk:
         """A copy of what the device holds takes its place, mounted again: as another device, as after a restart."""
         held = self.image.with_suffix(".held")
         shutil.copyfile(self.image, held)
-        before = Disk(self.image, self.place, self.device)
+        before = Disk(self.image, self.directory, self.device)
         self.unmount()
         held.replace(self.image)
         self.mount()
@@ -103,9 +103,9 @@ class Disk:
 
 
 @contextmanager
-def disk(image: Path, place: Path) -> Iterator[Disk]:
+def disk(image: Path, directory: Path) -> Iterator[Disk]:
     """A new disk, to be mounted at `place`; Impossible where there can be none."""
-    made = Disk(image, place)
+    made = Disk(image, directory)
     made.format()
     made.mount()
     try:
@@ -125,9 +125,9 @@ def let_go(root: Path) -> None:
     """
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
     with suppress(Impossible):
-        for place in mounts:
-            if Path(place).is_relative_to(root):
-                _run("umount", "--lazy", place)
+        for directory in mounts:
+            if Path(directory).is_relative_to(root):
+                _run("umount", "--lazy", directory)
         for line in _run("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE").splitlines():
             device, _, image = line.partition(" ")
             if Path(image.strip()).is_relative_to(root):

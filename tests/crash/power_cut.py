@@ -50,7 +50,7 @@ _SWITCHED_OFF: Final = 1.5
 
 
 @dataclass
-class Outcome:
+class PowerCutTally:
     """What was tried, and what was lost and where; seconds of the longest recovery; operations that the power went at.
 
     `outlived` are those of `tried` where the site went on without its disk.
@@ -66,21 +66,21 @@ class Outcome:
 class Office:
     """A back office that takes every file in the moment in which it appears, to another machine."""
 
-    def __init__(self, pair: Pair, place: Path) -> None:
+    def __init__(self, pair: Pair, directory: Path) -> None:
         self._pair = pair
-        self._place = place
-        self._door = place / "at-the-door"
+        self._directory = directory
+        self._door = directory / "at-the-door"
 
     def open(self) -> None:
         """Nothing was taken yet."""
-        shutil.rmtree(self._place, ignore_errors=True)
-        self._place.mkdir()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir()
 
-    def hear(self, operation: str) -> None:
+    def operation_done(self, operation: str) -> None:
         """Something was done: a file appears by a rename that overwrites nothing, and no other operation shows one."""
         if operation == "renameat2":
             for site, path in self._before():
-                taken = self._place / site.code / path.relative_to(site.home.inbound)
+                taken = self._directory / site.code / path.relative_to(site.home.inbound)
                 taken.parent.mkdir(parents=True, exist_ok=True)
                 taken.write_bytes(path.read_bytes())
                 path.unlink()
@@ -91,12 +91,12 @@ class Office:
         if shown and not _SYNCS & set(done[shown[-1] :]):
             self._door.touch()
 
-    def settle(self) -> int:
+    def count_shown_twice(self) -> int:
         """Put back what was taken, and say how often a file was shown twice without an excuse."""
         shown = {(site.code, path.relative_to(site.home.inbound), path.read_bytes()) for site, path in self._before()}
         twice = 0
         for site in self._pair:
-            below = self._place / site.code
+            below = self._directory / site.code
             for path in files_below(below):
                 name = path.relative_to(below)
                 if (site.code, name, path.read_bytes()) in shown:
@@ -122,7 +122,7 @@ class Cuts:
         self._dropped: tuple[Dropped, ...] = ()
         self._met: dict[str, list[str]] = {}
         self._expected: Any = None
-        self.outcome = Outcome()
+        self.outcome = PowerCutTally()
 
     def run(self, first: int, count: int) -> None:
         with ExitStack() as stack:
@@ -176,20 +176,20 @@ class Cuts:
         return json.dumps({"met": points.met, "modules": modules})
 
     def _try(self, seed: int, disks: dict[str, Disk], readers: Sandbox) -> None:
-        chance = random.Random(seed)
-        while not self._one(seed, chance, disks, readers):
+        rng = random.Random(seed)
+        while not self._one(seed, rng, disks, readers):
             pass  # threads took another order, and there was no such operation this time: another one is drawn
 
-    def _one(self, seed: int, chance: random.Random, disks: dict[str, Disk], readers: Sandbox) -> bool:
+    def _one(self, seed: int, rng: random.Random, disks: dict[str, Disk], readers: Sandbox) -> bool:
         """Whether there was a cut."""
-        site = chance.choice(self._pair)
+        site = rng.choice(self._pair)
         met = self._met[site.code]
-        point = chance.randrange(2 * len(met))
+        point = rng.randrange(2 * len(met))
         operation = met[point // 2]
-        journal, options = chance.random() < 0.5, chance.choice(_MOUNTED)
+        journal, options = rng.random() < 0.5, rng.choice(_MOUNTED)
         office = Office(self._pair, self._root / "office")
         office.open()
-        eager, outlives = chance.random() < 0.5, chance.random() < 0.3
+        eager, outlives = rng.random() < 0.5, rng.random() < 0.3
         where = (
             f"seed {seed}: {site.code}, {'after' if point % 2 else 'before'} {operation} {point // 2}, {options}, "
             f"journal {journal}, eager {eager}, outlives {outlives}"
@@ -246,7 +246,7 @@ class Cuts:
 
         points.die = die
         if office is not None:
-            points.afterwards = office.hear
+            points.afterwards = office.operation_done
         try:
             return self._travel(site, points)
         finally:
@@ -258,7 +258,7 @@ class Cuts:
         begun = time.monotonic()
         drive(self._pair, self._carry, lives=_LIVES)
         seconds = time.monotonic() - begun
-        assert office.settle() == 0, "a file was shown twice"
+        assert office.count_shown_twice() == 0, "a file was shown twice"
         check(Book(self._pair, list(self._dropped)))
         return str(seconds)
 

@@ -57,7 +57,7 @@ def run_until_idle(settings: Settings, role: Role) -> None:
         return stages
 
     class Resting(WakeUp):
-        """The role's bell: where nothing rings it and nothing is due soon, it says that it is time to stop."""
+        """The role's wake-up: where nothing wakes it and nothing is due soon, it says that it is time to stop."""
 
         def wait(self, seconds: float) -> bool:
             if any(send.busy for send in sends):

@@ -48,7 +48,7 @@ _TWICE: Final = 0.2
 
 
 @dataclass
-class Outcome:
+class SweepTally:
     """What a sweep tried: points by side, what was lost and where, seconds of the longest recovery, operations met.
 
     `missed` points were not reached.
@@ -81,7 +81,7 @@ class Sweep:
         self._pair: Pair = (Site(root / CODES[0], CODES[0], 0), Site(root / CODES[1], CODES[1], 0))
         self._settings = {site.code: load(site.home) for site in self._pair}
         self._carry = partial(CARRIERS[trip.wire], self._pair)
-        self.outcome = Outcome()
+        self.outcome = SweepTally()
 
     def run(self, part: int, parts: int, error: int | None) -> None:
         with ExitStack() as stack:
@@ -150,7 +150,7 @@ class Sweep:
         return "met" if points.hit else ""
 
     def _data(self, turn: Turn, error: int | None) -> Callable[[str], bool] | None:
-        """Which files' reading and writing can fail: not locks and bells, which lie on no disk in production."""
+        """Which files' reading and writing can fail: not locks and wake-up pipes, which lie on no disk in production."""
         home = self._site(turn[0]).home
         if error is None:
             return None
@@ -174,9 +174,9 @@ class Sweep:
         if status == 0:
             self.outcome.missed += 1  # threads took another order, and there was one operation fewer this time
             return
-        chance = random.Random(where)
-        if status == -signal.SIGKILL and chance.random() < _TWICE:
-            second = chance.randrange(2 * len(moment.operations))
+        rng = random.Random(where)
+        if status == -signal.SIGKILL and rng.random() < _TWICE:
+            second = rng.randrange(2 * len(moment.operations))
             where = f"{where}, and at {second} of its next life"
             status, said = forked(partial(self._turn, moment.turn, Points(second)))
             status = status or -signal.SIGKILL  # it may have had less to do than that

@@ -24,8 +24,8 @@ PARTS = {"claim": 3, "mixed": 4, "wire": 4, "refused": 2, "held": 2, "repeated":
 RECOVERY_SECONDS = 30.0
 
 
-def swept(founded: Path, root: Path, trip: str, part: int, parts: int, error: str = "") -> dict[str, Any]:
-    with prepared(founded, root, TRIPS[trip].wire) as pair:
+def swept(created: Path, root: Path, trip: str, part: int, parts: int, error: str = "") -> dict[str, Any]:
+    with prepared(created, root, TRIPS[trip].wire) as pair:
         for table, values in TRIPS[trip].settings.items():
             pair[1].edit_config(table, **values)
         told = (str(root), trip, str(part), str(parts), error)
@@ -53,13 +53,13 @@ def hold(found: dict[str, Any], tally: Tally) -> None:
 @pytest.mark.timeout(3000)  # a machine that is busy with other things takes ten times as long
 @pytest.mark.parametrize(("trip", "part"), [(trip, part) for trip, parts in PARTS.items() for part in range(parts)])
 def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
-    founded: Path, ground: Path, trip: str, part: int, tally: Tally
+    created: Path, ground: Path, trip: str, part: int, tally: Tally
 ) -> None:
-    hold(swept(founded, ground, trip, part, PARTS[trip]), tally)
+    hold(swept(created, ground, trip, part, PARTS[trip]), tally)
 
 
 @pytest.mark.timeout(1500)
 def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(
-    founded: Path, ground: Path, tally: Tally
+    created: Path, ground: Path, tally: Tally
 ) -> None:
-    hold(swept(founded, ground, "mixed", 5, 37), tally)
+    hold(swept(created, ground, "mixed", 5, 37), tally)

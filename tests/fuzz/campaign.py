@@ -38,7 +38,7 @@ _GRACE: Final = 120
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TargetResult:
     """How one target came out. `found` are the inputs that ended it; `said` is the end of what it printed, where it failed."""
 
     target: str
@@ -51,7 +51,7 @@ class Outcome:
         return not self.found and not self.said
 
 
-def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> Outcome:
+def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> TargetResult:
     """One target for so long, or until it finds something."""
     directory = kept / target.name
     corpus = directory / "corpus"
@@ -86,20 +86,20 @@ def fuzz(target: Target, seconds: int, kept: Path = KEPT) -> Outcome:
                 timeout=seconds + _GRACE,
             )
         except subprocess.TimeoutExpired:
-            return Outcome(target.name, 0, (), "it did not end")
+            return TargetResult(target.name, 0, (), "it did not end")
     lines = (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
     said = "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING:", "#")))
     executed = _EXECUTED.search(said)
     found = tuple(Path(name) for name in _KEPT.findall(said))
     fine = done.returncode == 0 and executed is not None
-    return Outcome(target.name, int(executed[1]) if executed else 0, found, "" if fine else said[-3000:])
+    return TargetResult(target.name, int(executed[1]) if executed else 0, found, "" if fine else said[-3000:])
 
 
 def _escaped(word: bytes) -> str:
     return "".join(f"\\x{octet:02x}" for octet in word)
 
 
-def summary(outcomes: Sequence[Outcome], seconds: int) -> str:
+def summary(outcomes: Sequence[TargetResult], seconds: int) -> str:
     """What was tried and what was found, a line for each target."""
     counted = [(each.target, each.executions, int(not each.fine)) for each in outcomes]
     total = ("in all", sum(each.executions for each in outcomes), sum(not each.fine for each in outcomes))

@@ -40,10 +40,10 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield from _configurations()
     yield from _contents()
     yield from _carriers()
-    yield "word", "plain", b"Reference 12/345 is not ours."
-    yield "word", "number", "Für QQ 12 34 56 A\r\n\x07zurück".encode()
-    yield "word", "utf16", "Not ours: QQ123456A".encode("utf-16")
-    yield "word", "cp1252", "caf\xe9 \x80".encode("cp1252", "replace")
+    yield "answer", "plain", b"Reference 12/345 is not ours."
+    yield "answer", "number", "Für QQ 12 34 56 A\r\n\x07zurück".encode()
+    yield "answer", "utf16", "Not ours: QQ123456A".encode("utf-16")
+    yield "answer", "cp1252", "caf\xe9 \x80".encode("cp1252", "replace")
 
 
 def _manifest(**changes: Any) -> dict[str, Any]:

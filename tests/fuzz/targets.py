@@ -306,7 +306,7 @@ def _envelope(_scratch: Path) -> Check:
     return check
 
 
-def _word(_scratch: Path) -> Check:
+def _answer(_scratch: Path) -> Check:
     def check(data: bytes) -> Sequence[str]:
         reason = back_office_answer.reason_of(data)
         assert reason is None or (
@@ -367,7 +367,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         Target("pdf", _pdf, longest=32_768, words=_PDF),
         Target("archive", _archive, (ArchiveRefused, ManifestRefused), words=(b"ustar\x0000", b"\x28\xb5\x2f\xfd", b"mtime=")),
         Target("envelope", _envelope, (EnvelopeRefused,), words=(b"\xc1", b"\xd2", b"\xe9", b"\xff\x00\x00\x02\x00")),
-        Target("word", _word, words=(b"\xff\xfe", b"\xfe\xff", b"QQ123456A", b"\xe2\x80\xae", b"QQ 12 34 56 A")),
+        Target("answer", _answer, words=(b"\xff\xfe", b"\xfe\xff", b"QQ123456A", b"\xe2\x80\xae", b"QQ 12 34 56 A")),
     )
 }  # fmt: skip
 

@@ -35,9 +35,9 @@ def test_every_seed_and_everything_that_was_found_is_judged_without_a_surprise(n
     came = {path.stem: judge(target, check, fence, path.read_bytes()) for path in _inputs(name)}
     assert came.get("right", "accepted") == "accepted", "a target that accepts nothing tries nothing"
     for path in _inputs(name):
-        chance = random.Random(f"{name}/{path.name}")
+        rng = random.Random(f"{name}/{path.name}")
         for _ in range(_MUTATIONS):
-            judge(target, check, fence, mutated(path.read_bytes(), chance))
+            judge(target, check, fence, mutated(path.read_bytes(), rng))
 
 
 def test_committed_seeds_are_what_the_script_makes(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_what_a_reader_may_do_is_none(tmp_path: Path) -> None:
 
 def test_a_summary_says_what_was_tried_what_was_found_and_how_to_see_it_again() -> None:
     outcomes = [
-        campaign.Outcome("card", 90_000, ()),
-        campaign.Outcome("pdf", 1_234, (Path("/x/crash-1"),), "Surprise: pdf let KeyError out"),
+        campaign.TargetResult("card", 90_000, ()),
+        campaign.TargetResult("pdf", 1_234, (Path("/x/crash-1"),), "Surprise: pdf let KeyError out"),
     ]
     said = campaign.summary(outcomes, 60)
     assert "card               90,000 executions  0 crashes" in said

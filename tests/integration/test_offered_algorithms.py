@@ -121,9 +121,9 @@ def test_client_key_on_a_nist_curve_counts_for_a_partner_that_has_one_and_for_no
         assert done.stdout.rstrip().endswith("/W06000024")
 
 
-def sftp(site: SshdSite, directory: Path, *wishes: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
+def sftp(site: SshdSite, directory: Path, *chosen: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
     """OpenSSH's own client asks for its directory."""
-    options = [*wishes, f"UserKnownHostsFile={directory / 'known'}", "StrictHostKeyChecking=accept-new"]
+    options = [*chosen, f"UserKnownHostsFile={directory / 'known'}", "StrictHostKeyChecking=accept-new"]
     command = ["sftp", "-b", "-", "-P", str(site.port), "-F", "none", "-i", str(key or site.client_key())]
     command += [part for option in (*options, "IdentitiesOnly=yes") for part in ("-o", option)]
     command.append(f"{site.spec.account}@127.0.0.1")
@@ -131,7 +131,7 @@ def sftp(site: SshdSite, directory: Path, *wishes: str, key: Path | None = None)
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Offer:
     """What an OpenSSH client insists on, and whether this server has it."""
 
     option: str
@@ -139,30 +139,30 @@ class _Wish:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "offer",
     [
-        *(_Wish(f"KexAlgorithms={name}", met=True) for name in KEY_EXCHANGES),
-        *(_Wish(f"KexAlgorithms=ecdh-sha2-nistp{bits}", met=False) for bits in (256, 384, 521)),
-        _Wish("KexAlgorithms=diffie-hellman-group14-sha256", met=False),
-        _Wish("KexAlgorithms=diffie-hellman-group-exchange-sha256", met=False),
-        *(_Wish(f"Ciphers={name}", met=True) for name in CIPHERS),
-        _Wish("Ciphers=aes256-cbc", met=False),
-        *(_Wish(f"MACs={name}", met=True) for name in MACS),
-        _Wish("MACs=hmac-sha2-256,hmac-sha2-512", met=False),
-        _Wish("MACs=umac-128@openssh.com,umac-128-etm@openssh.com", met=False),
-        _Wish("MACs=hmac-sha1,hmac-sha1-etm@openssh.com", met=False),
-        _Wish("HostKeyAlgorithms=ecdsa-sha2-nistp256", met=False),
+        *(_Offer(f"KexAlgorithms={name}", met=True) for name in KEY_EXCHANGES),
+        *(_Offer(f"KexAlgorithms=ecdh-sha2-nistp{bits}", met=False) for bits in (256, 384, 521)),
+        _Offer("KexAlgorithms=diffie-hellman-group14-sha256", met=False),
+        _Offer("KexAlgorithms=diffie-hellman-group-exchange-sha256", met=False),
+        *(_Offer(f"Ciphers={name}", met=True) for name in CIPHERS),
+        _Offer("Ciphers=aes256-cbc", met=False),
+        *(_Offer(f"MACs={name}", met=True) for name in MACS),
+        _Offer("MACs=hmac-sha2-256,hmac-sha2-512", met=False),
+        _Offer("MACs=umac-128@openssh.com,umac-128-etm@openssh.com", met=False),
+        _Offer("MACs=hmac-sha1,hmac-sha1-etm@openssh.com", met=False),
+        _Offer("HostKeyAlgorithms=ecdsa-sha2-nistp256", met=False),
     ],
-    ids=lambda wish: wish.option,
+    ids=lambda offer: offer.option,
 )
 def test_openssh_comes_in_with_what_is_offered_and_with_nothing_else(
-    site: SshdSite, tmp_path: Path, wish: _Wish
+    site: SshdSite, tmp_path: Path, offer: _Offer
 ) -> None:
     # A MAC counts only beside a cipher that does not authenticate by itself.
-    beside = ["Ciphers=aes256-ctr"] if wish.option.startswith("MACs") else []
-    done = sftp(site, tmp_path, wish.option, *beside)
-    assert (done.returncode == 0) == wish.met, done.stderr
-    if not wish.met:
+    cipher = ["Ciphers=aes256-ctr"] if offer.option.startswith("MACs") else []
+    done = sftp(site, tmp_path, offer.option, *cipher)
+    assert (done.returncode == 0) == offer.met, done.stderr
+    if not offer.met:
         assert "Unable to negotiate" in done.stderr
 
 

@@ -97,7 +97,7 @@ def test_statvfs_that_is_not_served_hides_no_failure_of_a_write(tmp_path: Path) 
         _arrives_whole(partner, tmp_path)
 
 
-_UNTOLD_STEP_BY_STEP = [
+_UNLISTED_STEP_BY_STEP = [
     [Quirk.NO_SIZE_IN_STAT],
     [Quirk.NO_SIZE_IN_STAT, Quirk.NO_SIZE_IN_LSTAT],
     [Quirk.NO_SIZE_IN_STAT, Quirk.NO_SIZE_IN_LSTAT, Quirk.NO_SIZE_IN_FSTAT],
@@ -105,13 +105,13 @@ _UNTOLD_STEP_BY_STEP = [
 ]
 
 
-@pytest.mark.parametrize("quirks", _UNTOLD_STEP_BY_STEP, ids=" ".join)
+@pytest.mark.parametrize("quirks", _UNLISTED_STEP_BY_STEP, ids=" ".join)
 def test_size_that_stat_does_not_tell_is_learnt_in_another_way(tmp_path: Path, quirks: list[Quirk]) -> None:
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
         _arrives_whole(partner, tmp_path, Habit.SIZE)
 
 
-@pytest.mark.parametrize("quirks", _UNTOLD_STEP_BY_STEP, ids=" ".join)
+@pytest.mark.parametrize("quirks", _UNLISTED_STEP_BY_STEP, ids=" ".join)
 def test_file_of_another_size_is_found_in_whatever_way_the_size_is_learnt(tmp_path: Path, quirks: list[Quirk]) -> None:
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
         (partner.drop / NAME).write_bytes(b"sealed" * 20_000 + b"!")
@@ -157,7 +157,7 @@ def test_scanner_is_told_from_a_file_that_is_there_whatever_missing_is_called(tm
 def test_server_that_lets_nobody_look_gets_the_file(tmp_path: Path) -> None:
     quirks = [Quirk.STAT_DENIED, Quirk.READ_DENIED, Quirk.LIST_DENIED, Quirk.REMOVE_DENIED]
     with asyncssh_partner(tmp_path / "partner", quirks) as partner:
-        _arrives_whole(partner, tmp_path, Habit.UNTOLD, Habit.NO_SIZE)
+        _arrives_whole(partner, tmp_path, Habit.UNLISTED, Habit.NO_SIZE)
 
 
 def test_attributes_of_a_size_alone_are_enough(tmp_path: Path) -> None:

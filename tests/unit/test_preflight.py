@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway import assembly, preflight
-from gateway.administration.site.machine_checks import Outcome, examine_machine
+from gateway.administration.site.machine_checks import CheckOutcome, examine_machine
 from gateway.cli import main
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
@@ -185,7 +185,7 @@ def assert_only_that_partner_is_stopped(home: Home, capfd: pytest.CaptureFixture
     assert list(preflight.server_faults(settings)) == []
     # And each that is asked names it, before anything is tried.
     assert {str(fault) for fault in preflight.check(home, Secrets(home))} == set(faults)
-    doctor = [each.message for each in examine_machine(home, settings) if each.outcome is Outcome.FAIL]
+    doctor = [each.message for each in examine_machine(home, settings) if each.outcome is CheckOutcome.FAIL]
     assert set(faults) <= set(doctor)
     for command, expected in (("config", "check"), 78), (("reload",), 78), (("status",), 69):
         status, said = say(capfd, home, *command)

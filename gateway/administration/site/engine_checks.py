@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import gateway
 from gateway.administration.site.link_check import lane_alarm, try_link
-from gateway.administration.site.machine_checks import Check, Outcome
+from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly import open_pgp, plans, scanner
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.roles import Role
@@ -50,7 +50,7 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
             engine.close()
     else:
         how = f"`runuser -u {settings.accounts.vault} -- gateway doctor`"
-        yield Check("keys", Outcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}.")
+        yield Check("keys", CheckOutcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}.")
     yield _tried("schemas", "all compile", lambda: _build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings.home))
     yield from _server(settings)
@@ -63,7 +63,7 @@ def examine_links(settings: Settings) -> Iterator[Check]:
     for partner in settings.partners.values():
         name = f"link to {partner.code}"
         if partner.link == "none" or partner.endpoint is None:
-            yield Check(name, Outcome.OK, f"nothing to connect to (link is {partner.link})")
+            yield Check(name, CheckOutcome.OK, f"nothing to connect to (link is {partner.link})")
             continue
         try:
             report = try_link(settings, partner)
@@ -78,15 +78,15 @@ def _link(name: str, report: LinkReport) -> Check:
     """What the trial of a link found, in a line."""
     failed, left = report.failed, report.left_behind
     if failed is not None:
-        return Check(name, Outcome.FAIL, f"logged in, but {report.verdict}", failed.remedy or "")
+        return Check(name, CheckOutcome.FAIL, f"logged in, but {report.verdict}", failed.remedy or "")
     if left is not None:
-        return Check(name, Outcome.WARN, f"logged in, and uploads work; {left.reason}", left.remedy or "")
+        return Check(name, CheckOutcome.WARN, f"logged in, and uploads work; {left.reason}", left.remedy or "")
     message = f"logged in within {report.connect_seconds:.2f} s"
     if report.worked:
         message += f"; worked: {', '.join(step.name for step in report.worked)}"
     if report.untried:
         message += f"; not tried: {', '.join(step.name for step in report.untried)} ({report.untried[0].reason})"
-    return Check(name, Outcome.OK, message)
+    return Check(name, CheckOutcome.OK, message)
 
 
 def _lane(settings: Settings, code: str) -> Iterator[Check]:
@@ -97,7 +97,7 @@ def _lane(settings: Settings, code: str) -> Iterator[Check]:
         yield Check.failed(f"lane to {code}", error)
         return
     if alarm is not None:
-        yield Check(f"lane to {code}", Outcome.FAIL, alarm.words, alarm.remedy)
+        yield Check(f"lane to {code}", CheckOutcome.FAIL, alarm.words, alarm.remedy)
 
 
 def _tried(name: str, good: str, attempt: Callable[[], None]) -> Check:
@@ -105,7 +105,7 @@ def _tried(name: str, good: str, attempt: Callable[[], None]) -> Check:
         attempt()
     except GatewayError as error:
         return Check.failed(name, error)
-    return Check(name, Outcome.OK, good)
+    return Check(name, CheckOutcome.OK, good)
 
 
 def _keys(settings: Settings, engine: OpenPgp, now: Callable[[], float]) -> Iterator[Check]:
@@ -137,25 +137,25 @@ def _certificate(name: str, read: Callable[[], Certificate], now: Callable[[], f
     except GatewayError as error:
         return Check.failed(name, error)
     if certificate.revoked:
-        return Check(name, Outcome.FAIL, "revoked", remedy)
+        return Check(name, CheckOutcome.FAIL, "revoked", remedy)
     if not (certificate.can_sign and certificate.can_encrypt):
-        return Check(name, Outcome.FAIL, "cannot both sign and be encrypted to", remedy)
+        return Check(name, CheckOutcome.FAIL, "cannot both sign and be encrypted to", remedy)
     if certificate.expires is None:
-        return Check(name, Outcome.OK, "does not expire")
+        return Check(name, CheckOutcome.OK, "does not expire")
     day = time.strftime("%Y-%m-%d", time.gmtime(certificate.expires))
     if certificate.expires <= now():
-        return Check(name, Outcome.FAIL, f"expired on {day}", remedy)
+        return Check(name, CheckOutcome.FAIL, f"expired on {day}", remedy)
     if (step := stage_of(certificate.expires - now())) is not None:
-        outcome = Outcome.FAIL if step <= _FAILS_FROM else Outcome.WARN
+        outcome = CheckOutcome.FAIL if step <= _FAILS_FROM else CheckOutcome.WARN
         return Check(name, outcome, f"expires on {day}: within {step} day{'s' if step > 1 else ''}", remedy)
-    return Check(name, Outcome.OK, f"valid until {day}")
+    return Check(name, CheckOutcome.OK, f"valid until {day}")
 
 
 def _scanner(settings: Settings) -> Iterator[Check]:
     """Whether clamd answers, where any flow waits for its word."""
     viruses = scanner(settings)
     if viruses is None:
-        yield Check("virus scanner", Outcome.OK, "no flow asks for one")
+        yield Check("virus scanner", CheckOutcome.OK, "no flow asks for one")
         return
     flows = [name for name, flow in settings.flows.items() if flow.scan]
     yield _tried("virus scanner", f"answers; asked about {', '.join(flows)}", viruses.ping)
@@ -163,7 +163,7 @@ def _scanner(settings: Settings) -> Iterator[Check]:
     if too_large:
         remedy = "Raise [antivirus] max_bytes with clamd's own limits, or lower max_bytes of the flow."
         message = f"files of {', '.join(too_large)} may be larger than [antivirus] max_bytes, and would be held"
-        yield Check("virus scanner", Outcome.WARN, message, remedy)
+        yield Check("virus scanner", CheckOutcome.WARN, message, remedy)
 
 
 def _network(settings: Settings) -> Check:
@@ -171,33 +171,37 @@ def _network(settings: Settings) -> Check:
     name = "network of roles"
     if not _has_seccomp():
         remedy = "Use a kernel with seccomp on x86-64 or arm64, or the units of the split installation, which have no network."
-        return Check(name, Outcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy)
+        return Check(
+            name, CheckOutcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy
+        )
     if may_talk(settings, Role.INSPECT):
         remedy = "Let clamd listen at a socket of this machine ([antivirus] socket), if it can."
         return Check(
-            name, Outcome.WARN, "vault has none; inspect has, for the virus scanner at [antivirus] host", remedy
+            name, CheckOutcome.WARN, "vault has none; inspect has, for the virus scanner at [antivirus] host", remedy
         )
-    return Check(name, Outcome.OK, "inspect and vault have none, by seccomp")
+    return Check(name, CheckOutcome.OK, "inspect and vault have none, by seccomp")
 
 
 def _server(settings: Settings) -> Iterator[Check]:
     """Whether partners can be held in their place: by chroot, or by the kernel's Landlock."""
     server = settings.sftp_server
     if not server.managed:
-        yield Check("sftp server", Outcome.OK, "not managed by the gateway")
+        yield Check("sftp server", CheckOutcome.OK, "not managed by the gateway")
         return
     fault = _chroot_fault(settings.home) if os.geteuid() == 0 else "the gateway does not run as root"
     landlock = _has_landlock()
     if server.chroot == "required" and fault is not None:
         remedy = 'Run the gateway as root in a path that only root can write to, or set [sftp_server] chroot to "auto".'
-        yield Check("sftp server", Outcome.FAIL, f"partners cannot be shut in: {fault}", remedy, configuration=True)
+        yield Check(
+            "sftp server", CheckOutcome.FAIL, f"partners cannot be shut in: {fault}", remedy, configuration=True
+        )
     elif (fault is not None or server.chroot == "off") and not landlock:
         remedy = "Use a kernel with Landlock (5.13 or later), or run as root in a path that only root can write to."
         message = f"neither chroot ({fault or 'switched off'}) nor Landlock keeps partners in landing/"
-        yield Check("sftp server", Outcome.WARN, message, remedy)
+        yield Check("sftp server", CheckOutcome.WARN, message, remedy)
     else:
         how = "by chroot" if fault is None and server.chroot != "off" else "by Landlock"
-        yield Check("sftp server", Outcome.OK, f"partners are kept in landing/ {how}")
+        yield Check("sftp server", CheckOutcome.OK, f"partners are kept in landing/ {how}")
 
 
 def _build_validators(settings: Settings) -> None:
@@ -210,7 +214,7 @@ def _build_validators(settings: Settings) -> None:
 
 def _check_ledger(home: Home) -> None:
     """Open and read the ledger; the Halt or Defer that says why it cannot be."""
-    ledger = Ledger(home.ledger, clock=time.time, role="doctor", witness=HeadFile(home.ledger_head))
+    ledger = Ledger(home.ledger, clock=time.time, role="doctor", head_file=HeadFile(home.ledger_head))
     try:
         ledger.check()
         ledger.check_pages()

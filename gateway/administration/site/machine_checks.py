@@ -34,7 +34,7 @@ _LONGEST_SOCKET: Final = 107
 _EARLIEST_YEAR: Final = 2024
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -47,7 +47,7 @@ class Check:
     """One thing looked at. `configuration` tells a fault that a person wrote (exit 78) from one of the machine (69)."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     message: str
     remedy: str = ""
     configuration: bool = False
@@ -55,7 +55,7 @@ class Check:
     @staticmethod
     def failed(name: str, error: GatewayError) -> Check:
         """What an error of the gateway's says of the thing looked at."""
-        return Check(name, Outcome.FAIL, error.reason, error.remedy, configuration=error.exit_status == 78)
+        return Check(name, CheckOutcome.FAIL, error.reason, error.remedy, configuration=error.exit_status == 78)
 
 
 def examine_machine(home: Home, settings: Settings | None, now: Callable[[], float] = time.time) -> Iterator[Check]:
@@ -97,17 +97,17 @@ def _authorities(settings: Settings, now: Callable[[], float]) -> Iterator[Check
         else:
             continue
         found -= 1
-        yield Check("authorities", Outcome.WARN, message, remedy)
+        yield Check("authorities", CheckOutcome.WARN, message, remedy)
     if found == len(codes):
-        yield Check("authorities", Outcome.OK, f"{found} of the table, each once")
+        yield Check("authorities", CheckOutcome.OK, f"{found} of the table, each once")
 
 
 def _configuration(home: Home) -> Iterator[Check]:
     faults = faults_of(home, secrets_of(home, os.environ))
     for fault in faults:
-        yield Check("configuration", Outcome.FAIL, str(fault), "Correct it, then `gateway config check`.", True)
+        yield Check("configuration", CheckOutcome.FAIL, str(fault), "Correct it, then `gateway config check`.", True)
     if not faults:
-        yield Check("configuration", Outcome.OK, "no faults")
+        yield Check("configuration", CheckOutcome.OK, "no faults")
 
 
 def _programs(settings: Settings | None) -> Iterator[Check]:
@@ -117,9 +117,9 @@ def _programs(settings: Settings | None) -> Iterator[Check]:
             continue
         path = shutil.which(program, path=search)
         if path is None:
-            yield Check(f"program {program}", Outcome.FAIL, "not installed", f"`apt-get install {package}`")
+            yield Check(f"program {program}", CheckOutcome.FAIL, "not installed", f"`apt-get install {package}`")
             continue
-        yield Check(f"program {program}", Outcome.OK, _first_line(path, option) or path)
+        yield Check(f"program {program}", CheckOutcome.OK, _first_line(path, option) or path)
 
 
 def _first_line(program: str, option: str) -> str:
@@ -157,9 +157,11 @@ def _permissions(home: Home) -> Iterator[Check]:
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         remedy = f"As root: `chown -R` to the gateway's user and `chmod -R go= {home.state}`."
-        yield Check("permissions", Outcome.FAIL, f"open to others, or not ours: {', '.join(wrong[:3])}{more}", remedy)
+        yield Check(
+            "permissions", CheckOutcome.FAIL, f"open to others, or not ours: {', '.join(wrong[:3])}{more}", remedy
+        )
     else:
-        yield Check("permissions", Outcome.OK, "state/ is the gateway's own")
+        yield Check("permissions", CheckOutcome.OK, "state/ is the gateway's own")
 
 
 def _rights(settings: Settings) -> Check:
@@ -169,10 +171,10 @@ def _rights(settings: Settings) -> Check:
     except GatewayError as error:
         return Check.failed("permissions", error)
     if not found:
-        return Check("permissions", Outcome.OK, "each role has what is its own, and no more")
+        return Check("permissions", CheckOutcome.OK, "each role has what is its own, and no more")
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     remedy = "As root: `gateway rights` shows them, `gateway rights --apply` sets them."
-    return Check("permissions", Outcome.FAIL, f"not as they should be: {', '.join(found[:3])}{more}", remedy)
+    return Check("permissions", CheckOutcome.FAIL, f"not as they should be: {', '.join(found[:3])}{more}", remedy)
 
 
 def _spool(home: Home) -> Iterator[Check]:
@@ -185,9 +187,9 @@ def _spool(home: Home) -> Iterator[Check]:
     if closed:
         shown = ", ".join(str(path.relative_to(home.root)) for path in closed[:3])
         remedy = "Make them, or give the gateway's user the right to read and write them."
-        yield Check("spool", Outcome.FAIL, f"cannot be read and written: {shown}", remedy)
+        yield Check("spool", CheckOutcome.FAIL, f"cannot be read and written: {shown}", remedy)
     else:
-        yield Check("spool", Outcome.OK, "all directories can be read and written")
+        yield Check("spool", CheckOutcome.OK, "all directories can be read and written")
 
 
 def _passed_over(settings: Settings, now: float) -> Iterator[Check]:
@@ -198,21 +200,23 @@ def _passed_over(settings: Settings, now: float) -> Iterator[Check]:
     except OSError:
         return  # that a directory cannot be read is said elsewhere
     if not found:
-        yield Check(name, Outcome.OK, "nothing unfinished lies in the spool for more than a day")
+        yield Check(name, CheckOutcome.OK, "nothing unfinished lies in the spool for more than a day")
         return
     shown = ", ".join(f"{path.relative_to(home.root)} ({number})" for path, number in list(found.items())[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     remedy = "Look there: rename what is finished, remove the rest. [spool] passed_over and docs/operators/dropping-files.md."
-    yield Check(name, Outcome.WARN, f"for more than a day, by their names: {shown}{more}", remedy)
+    yield Check(name, CheckOutcome.WARN, f"for more than a day, by their names: {shown}{more}", remedy)
 
 
 def _sockets(home: Home) -> Iterator[Check]:
     longest = len(os.fsencode(home.run / "inspect.wake"))
     if longest > _LONGEST_SOCKET:
         remedy = "Move the site to a directory with a shorter path."
-        yield Check("path of HOME", Outcome.FAIL, f"{longest - _LONGEST_SOCKET} bytes too long for sockets", remedy)
+        yield Check(
+            "path of HOME", CheckOutcome.FAIL, f"{longest - _LONGEST_SOCKET} bytes too long for sockets", remedy
+        )
     else:
-        yield Check("path of HOME", Outcome.OK, "short enough for sockets")
+        yield Check("path of HOME", CheckOutcome.OK, "short enough for sockets")
 
 
 def _clock(home: Home, now: Callable[[], float]) -> Iterator[Check]:
@@ -220,14 +224,14 @@ def _clock(home: Home, now: Callable[[], float]) -> Iterator[Check]:
     remedy = "Set the clock, and keep it right with NTP (`timedatectl`)."
     moment = now()
     if time.gmtime(moment).tm_year < _EARLIEST_YEAR:
-        yield Check("clock", Outcome.FAIL, f"it says {time.gmtime(moment).tm_year}", remedy)
+        yield Check("clock", CheckOutcome.FAIL, f"it says {time.gmtime(moment).tm_year}", remedy)
         return
     stamps = [path.stat().st_mtime for path in (home.gateway_toml, home.ledger) if path.exists()]
     ahead = max(stamps, default=moment) - moment
     if ahead > 300:
-        yield Check("clock", Outcome.FAIL, f"files of this site are {ahead / 60:.0f} minutes ahead of it", remedy)
+        yield Check("clock", CheckOutcome.FAIL, f"files of this site are {ahead / 60:.0f} minutes ahead of it", remedy)
     else:
-        yield Check("clock", Outcome.OK, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)))
+        yield Check("clock", CheckOutcome.OK, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)))
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
@@ -240,7 +244,7 @@ def _disk(settings: Settings) -> Iterator[Check]:
         try:
             about = os.statvfs(path)
         except OSError as error:
-            yield Check(f"disk of {name}", Outcome.FAIL, f"{error.strerror}", "Make it, or restore it.")
+            yield Check(f"disk of {name}", CheckOutcome.FAIL, f"{error.strerror}", "Make it, or restore it.")
             continue
         free = about.f_bavail * about.f_frsize
         message = f"{free // 1024**2} MiB and {about.f_favail} files free"
@@ -248,8 +252,8 @@ def _disk(settings: Settings) -> Iterator[Check]:
             f"Free space: {least // 1024**2} MiB is the least ([limits] min_free_bytes), ten times that is comfortable."
         )
         if free < least or (about.f_files and about.f_favail < 1000):
-            yield Check(f"disk of {name}", Outcome.FAIL, message, remedy)
+            yield Check(f"disk of {name}", CheckOutcome.FAIL, message, remedy)
         elif free < 10 * least or (about.f_files and about.f_favail < 50_000):
-            yield Check(f"disk of {name}", Outcome.WARN, message, remedy)
+            yield Check(f"disk of {name}", CheckOutcome.WARN, message, remedy)
         else:
-            yield Check(f"disk of {name}", Outcome.OK, message)
+            yield Check(f"disk of {name}", CheckOutcome.OK, message)

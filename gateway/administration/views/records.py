@@ -15,7 +15,7 @@ from gateway.administration.views.words import within
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, documented_errors
-from gateway.ledger.chain import Entry
+from gateway.ledger.chain import ChainEntry
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.failing_lanes import alarm
 from gateway.ledger.store import Connection
@@ -227,7 +227,7 @@ def receipt(row: Receipt) -> ReceiptView:
     )
 
 
-def event(row: Entry) -> EventView:
+def event(row: ChainEntry) -> EventView:
     """An event of the chain as people are shown it."""
     return EventView(
         sequence=row.sequence,

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection
 
 from gateway.errors import ChainBroken
-from gateway.ledger.chain import EMPTY, Entry, Head, verify
+from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
 from gateway.ledger.queries import events
 
 Watch = Callable[[str, int], None]
@@ -44,7 +44,7 @@ def check_chain(connection: Connection, watch: Watch = silent) -> Iterator[Fault
     while broken:
         broken = False
         entries = _steps(events.chain(connection, after=head.sequence), watch)
-        last: list[Entry] = []
+        last: list[ChainEntry] = []
         try:
             for entry in verify(_remembered(entries, last), after=head):
                 head = Head(entry.sequence, entry.sha256)
@@ -53,13 +53,13 @@ def check_chain(connection: Connection, watch: Watch = silent) -> Iterator[Fault
             head, broken = Head(last[0].sequence, last[0].sha256), True
 
 
-def _remembered(entries: Iterable[Entry], last: list[Entry]) -> Iterator[Entry]:
+def _remembered(entries: Iterable[ChainEntry], last: list[ChainEntry]) -> Iterator[ChainEntry]:
     for entry in entries:
         last[:] = [entry]
         yield entry
 
 
-def _steps(entries: Iterable[Entry], watch: Watch) -> Iterator[Entry]:
+def _steps(entries: Iterable[ChainEntry], watch: Watch) -> Iterator[ChainEntry]:
     for entry in entries:
         if entry.sequence % EVERY == 0:
             watch("events", entry.sequence)

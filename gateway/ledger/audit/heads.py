@@ -22,7 +22,7 @@ from gateway.ledger.units import Consignment, Receipt, required
 
 @dataclass(frozen=True)
 class Claimed:
-    """A head of our chain that somebody says it has seen; `source` says where the word of it lies, `said` whose it is."""
+    """A head of our chain that somebody says it has seen; `source` says where that is recorded, `said` whose it is."""
 
     sequence: int
     sha256: str

@@ -51,7 +51,7 @@ def unanswered(connection: Connection, before: float) -> list[Transfer]:
 
 
 def to_notify(connection: Connection, limit: int) -> list[Transfer]:
-    """Submitted transfers about which something was heard that their operators have not been told."""
+    """Submitted transfers with an answer that their operators have not been told."""
     # The sum keeps SQLite from taking the index of what is in custody: nearly everything is not.
     settled = type_coerce(TRANSFERS.c.custody, Integer) + 0 == 0
     query = select(TRANSFERS).where(TRANSFERS.c.notify_pending.is_(True), settled)

@@ -8,26 +8,26 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
-from gateway.ledger.chain import Entry
+from gateway.ledger.chain import ChainEntry
 from gateway.ledger.tables import EVENTS
 
 _GROUP: Final = 500
 """Subjects in one query: SQLite bounds them."""
 
 
-def chain(connection: Connection, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+def chain(connection: Connection, after: int = 0, until: int | None = None) -> Iterator[ChainEntry]:
     """The chain's entries in order, streamed."""
     query = select(EVENTS).where(EVENTS.c.sequence > after).order_by(EVENTS.c.sequence)
     if until is not None:
         query = query.where(EVENTS.c.sequence <= until)
     for row in connection.execution_options(yield_per=2000).execute(query):
-        yield Entry(*row)
+        yield ChainEntry(*row)
 
 
-def events_of(connection: Connection, subjects: Sequence[str]) -> list[Entry]:
+def events_of(connection: Connection, subjects: Sequence[str]) -> list[ChainEntry]:
     """The events about these subjects, in order."""
     query = select(EVENTS).where(EVENTS.c.subject.in_(subjects)).order_by(EVENTS.c.sequence)
-    return [Entry(*row) for row in connection.execute(query)]
+    return [ChainEntry(*row) for row in connection.execute(query)]
 
 
 def events_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:

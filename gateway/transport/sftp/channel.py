@@ -7,7 +7,8 @@ close swallows every error, it does not say which extensions the server offers, 
 single answer is checked, an answer that nobody asked for ends the session, and nothing from the server is trusted beyond
 `_LARGEST_ANSWER` bytes.
 
-The protocol: draft-ietf-secsh-filexfer-02; the extensions: OpenSSH's PROTOCOL, section 4.
+The protocol: draft-ietf-secsh-filexfer-02; the extensions: OpenSSH's PROTOCOL, section 4. Long because one class owns the
+session, and every request of it has its own checks.
 """
 
 from __future__ import annotations

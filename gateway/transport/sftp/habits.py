@@ -23,7 +23,7 @@ class Habit(StrEnum):
     LIMITS = "limits is offered and not served: requests are kept to 32 KiB"
     STATVFS = "statvfs is offered and not served: free room is not known"
     MISSING = "a missing file is not called that: it is told by a name that nobody has"
-    UNTOLD = (
+    UNLISTED = (
         "it does not say what lies in the directory: the answers to writing and renaming are relied on, and the receipt"
     )
     SIZE = "stat tells no size: it is asked for in another way"

@@ -36,7 +36,7 @@ class Found:
 
 
 _MISSING: Final = Found(there=False)
-_UNTOLD: Final = Found(there=None)
+_UNLISTED: Final = Found(there=None)
 
 
 class Proof:
@@ -68,8 +68,8 @@ class Proof:
         try:
             self._channel.stat(path.rpartition("/")[0] or ".")
         except SftpStatus:
-            self._habits.met(Habit.UNTOLD)  # it says that of everything
-            return _UNTOLD
+            self._habits.met(Habit.UNLISTED)  # it says that of everything
+            return _UNLISTED
         self._habits.met(Habit.MISSING)
         return _MISSING
 

@@ -209,7 +209,7 @@ class _Round:
 
     def _missing(self) -> _Told:
         if self._session.proof.find(self._final).there is None:
-            return MISSING, StepOutcome.ADAPTED, Habit.UNTOLD
+            return MISSING, StepOutcome.ADAPTED, Habit.UNLISTED
         if Habit.MISSING in self._transport.habits.known:
             return MISSING, StepOutcome.ADAPTED, Habit.MISSING
         return MISSING, StepOutcome.WORKED, ""

@@ -49,7 +49,7 @@ class FindingLog:
     total: int = 0
     _empty: tuple[str, int, int] | None = None
     _remarks: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _first_untold: dict[tuple[str, int], int] = field(default_factory=dict)
+    _first_unlisted: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, code: str, row: int, number: int = 0, detail: str = "") -> None:
         """Note a fault of a row, or of a field of it; `detail` is a sentence of this case alone."""
@@ -60,16 +60,16 @@ class FindingLog:
         if number and code in REMARKS:
             self._remarks[code, number] += 1
             if self._remarks[code, number] > self.limits.max_remarks:
-                self._first_untold.setdefault((code, number), row)
+                self._first_unlisted.setdefault((code, number), row)
                 return
         self._tell(code, row, number, detail)
 
     def sum_up(self) -> None:
         """Note the remarks that were not told one by one, each with the number of its rows."""
-        for (code, number), row in self._first_untold.items():
+        for (code, number), row in self._first_unlisted.items():
             more = self._remarks[code, number] - self.limits.max_remarks
             self._tell(code, row, number, f"From this row on it is so in {more} rows.")
-        self._first_untold.clear()
+        self._first_unlisted.clear()
 
     def _tell(self, code: str, row: int, number: int, detail: str) -> None:
         self._note(code, f"row {row}, field {number}" if number else f"row {row}", row, detail)

@@ -159,7 +159,7 @@ class _Document:
                 if self._layout is not None:
                     yield from _compare(item, self._layout)
             yield from self._examine(item, text, stream=stream)
-        yield from self._settle(objects)
+        yield from self._resolve_doubts(objects)
 
     def pages(self) -> int:
         """The number of pages. Raises PageTreeFault."""
@@ -186,7 +186,7 @@ class _Document:
         if not isinstance(item, str):
             self._doubts.extend((Reference(*item.objgen), doubt, broken) for doubt, broken in judged.doubts)
 
-    def _settle(self, objects: Iterable[pikepdf.Object]) -> Iterator[Finding]:
+    def _resolve_doubts(self, objects: Iterable[pikepdf.Object]) -> Iterator[Finding]:
         """Find out whether what was let pass is reached as an action after all."""
         if not self._doubts:
             return

@@ -111,7 +111,7 @@ def _answer(job: Mapping[str, Any], validators: Mapping[str, Validator]) -> dict
 
 
 def _say_where(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
-    """`reader: KeyError at xml_walk.py:120`: the text of an error may quote the file, so it is left out."""
+    """`reader: KeyError at walk.py:120`: the text of an error may quote the file, so it is left out."""
     location = "an unknown place"
     while trace is not None:
         location = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -13,7 +13,7 @@ import pytest
 from gateway.bench import plot
 from gateway.bench.contest import contest, once, ratios
 from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Cost, Run, digest
-from gateway.bench.outcome import Figure, Outcome, from_data, quantile
+from gateway.bench.outcome import Figure, WorkloadResult, from_data, quantile
 from gateway.bench.report import summary, tables
 
 
@@ -79,12 +79,12 @@ def test_ratios_compare_rates_of_the_same_round_whatever_the_number_of_files() -
 
 
 def test_outcome_is_read_again_as_it_was_written() -> None:
-    outcome = Outcome("claims", "a few claims", (run("gateway", 1, 2.0),), (Figure("x", 1.5, "s"),), (0.1, 0.2))
+    outcome = WorkloadResult("claims", "a few claims", (run("gateway", 1, 2.0),), (Figure("x", 1.5, "s"),), (0.1, 0.2))
     assert from_data(orjson.loads(orjson.dumps(outcome.as_data()))) == outcome
 
 
 def test_tables_tell_rates_ratios_and_memory() -> None:
-    outcome = Outcome("claims", "100 claims", (run("script", 1, 10.0), run("gateway", 1, 0.5)))
+    outcome = WorkloadResult("claims", "100 claims", (run("script", 1, 10.0), run("gateway", 1, 0.5)))
     text = tables([outcome])
     assert re.search(r"\| script \| 100 \| 10\.0 \|.*\| 20\.0 \(20\.0 to 20\.0\) \|", text)
     assert "gateway process 50" in text
@@ -95,10 +95,10 @@ def test_plots_show_every_point_and_every_name() -> None:
     runs = tuple(
         run(name, 1, seconds, files) for name, seconds in (("a<b", 2.0), ("gateway", 1.0)) for files in (1, 10)
     )
-    drawn = plot.throughput(Outcome("counts", "", runs))
+    drawn = plot.throughput(WorkloadResult("counts", "", runs))
     assert "a&lt;b" in drawn
     assert len(re.findall(r'fill="none" stroke="#1d70b8"', drawn)) == 1
-    assert "median 0.20 s" in plot.latency(Outcome("idle", "", (), (), (0.1, 0.2, 0.3)))
+    assert "median 0.20 s" in plot.latency(WorkloadResult("idle", "", (), (), (0.1, 0.2, 0.3)))
 
 
 def test_quantile_is_a_value_that_was_measured() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.administration.site.machine_checks import Outcome, examine_machine
+from gateway.administration.site.machine_checks import CheckOutcome, examine_machine
 from gateway.daemon.lock import held
 from gateway.domain.identity import from_text
 from tests.fakes.two_ledgers import Pair
@@ -199,6 +199,6 @@ def test_files_that_are_passed_over_for_more_than_a_day_are_told_and_are_no_faul
     assert "passed over in the spool for more than a day: 2 files" in run(pair.dwp, "status").out
     checks = examine_machine(pair.dwp.home, pair.dwp.settings, now=lambda: now)
     (check,) = [each for each in checks if each.name == "passed over"]
-    assert check.outcome is Outcome.WARN
+    assert check.outcome is CheckOutcome.WARN
     assert f"spool/outbound/claim/{pair.la.code} (2)" in check.message
     assert "letter" not in check.message

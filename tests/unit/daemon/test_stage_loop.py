@@ -37,7 +37,7 @@ class Player:
 
 @dataclass
 class Rehearsal:
-    """A crew on a stand-in clock: every look at the clock takes a tenth of a second, every wait its time."""
+    """A stage loop on a stand-in clock: every look at the clock takes a tenth of a second, every wait its time."""
 
     path: Path
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What a back office's word means, from its name, its bytes and what was said before."""
+"""What a back office's answer means, from its name, its bytes and what was said before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_name_says_what_is_said_and_about_what(name: str, meaning: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("rows", "fate"),
+    ("rows", "verdict"),
     [
         ([], AnswerVerdict.UNMATCHED),
         ([Row(1)], AnswerVerdict.FIRST),
@@ -66,8 +66,8 @@ def test_the_name_says_what_is_said_and_about_what(name: str, meaning: tuple[str
         ([Row(1, "delivered", "7:7:0:7"), Row(2)], AnswerVerdict.KNOWN),
     ],
 )
-def test_an_accepted_word_is_judged_by_the_files_that_its_name_fits(rows: list[Row], fate: AnswerVerdict) -> None:
-    assert judge(BackOfficeAnswer.ACCEPTED, "7:7:0:7", rows, {})[0] is fate
+def test_an_accepting_answer_is_judged_by_the_files_that_its_name_fits(rows: list[Row], verdict: AnswerVerdict) -> None:
+    assert judge(BackOfficeAnswer.ACCEPTED, "7:7:0:7", rows, {})[0] is verdict
 
 
 def test_it_answers_the_one_that_waits() -> None:

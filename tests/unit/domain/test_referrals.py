@@ -72,7 +72,7 @@ def test_the_order_in_which_files_are_read_does_not_matter(
     assert close(mixed, reversed(answers)) == close(sendings, answers)
 
 
-def test_another_authority_s_word_closes_nothing() -> None:
+def test_another_authority_s_answer_closes_nothing() -> None:
     foreign = ReferralAnswer("E2", "000001", AnsweredBy.OUTCOME, START + DAY, "o")
     loop = close([sending()], [foreign])
     assert loop.referrals[0].answer is None

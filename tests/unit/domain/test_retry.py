@@ -11,14 +11,14 @@ chances = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.integers(-5, 10**9), chances, st.floats(0.1, 60), st.floats(60, 3600))
-def test_delay_lies_between_nothing_and_the_cap(attempt: int, chance: float, base: float, cap: float) -> None:
-    assert 0 <= delay(attempt, base=base, cap=cap, random_float=chance) <= cap
+def test_delay_lies_between_nothing_and_the_cap(attempt: int, fraction: float, base: float, cap: float) -> None:
+    assert 0 <= delay(attempt, base=base, cap=cap, random_float=fraction) <= cap
 
 
 @given(st.integers(1, 60), chances)
-def test_first_delays_double_until_the_cap(attempt: int, chance: float) -> None:
-    expected = chance * min(900.0, 2.0 ** (attempt - 1))
-    assert delay(attempt, base=1.0, cap=900.0, random_float=chance) == expected
+def test_first_delays_double_until_the_cap(attempt: int, fraction: float) -> None:
+    expected = fraction * min(900.0, 2.0 ** (attempt - 1))
+    assert delay(attempt, base=1.0, cap=900.0, random_float=fraction) == expected
 
 
 @given(st.integers(1, 100))

@@ -17,7 +17,7 @@ from gateway.ledger.audit.chain import Fault, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows, state_after
-from gateway.ledger.chain import GENESIS, Entry
+from gateway.ledger.chain import GENESIS, ChainEntry
 from gateway.ledger.queries import events, overview, quarantine
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS
@@ -336,5 +336,5 @@ def test_lost_quarantined_file_is_found(pair: Pair) -> None:
     assert [fault.subject.split()[0] for fault in look(pair.la).faults] == ["quarantine"]
 
 
-def _columns(entry: Entry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+def _columns(entry: ChainEntry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in ChainEntry.__dataclass_fields__}

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ChainBroken
-from gateway.ledger.chain import EMPTY, GENESIS, Entry, Head, verify
+from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
 
 texts = st.text(max_size=30).filter(lambda text: text.isprintable())
 details = st.dictionaries(texts, texts | st.integers(0, 2**50) | st.none(), max_size=3)
 contents = st.lists(st.tuples(texts, texts, texts | st.none(), details), min_size=2, max_size=8)
 
 
-def chain(drawn: list[tuple[str, str, str | None, dict[str, object]]]) -> list[Entry]:
-    entries: list[Entry] = []
+def chain(drawn: list[tuple[str, str, str | None, dict[str, object]]]) -> list[ChainEntry]:
+    entries: list[ChainEntry] = []
     previous = GENESIS
     for number, (event, subject, partner, detail) in enumerate(drawn, 1):
         text = json.dumps(detail, ensure_ascii=False, separators=(",", ":"))
         at = "2026-11-21T10:00:00.000Z"
-        entry = Entry(number, at, "vault", event, "transfer", subject, partner, text, previous)
+        entry = ChainEntry(number, at, "vault", event, "transfer", subject, partner, text, previous)
         previous = entry.digest()
         entries.append(replace(entry, sha256=previous))
     return entries

@@ -27,12 +27,12 @@ class Site:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "ledger" / "ledger.sqlite3"
-        self.witness = HeadFile(root / "ledger-head")
+        self.head_file = HeadFile(root / "ledger-head")
         migrate(self.path)
 
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
-        with closing(Ledger(self.path, clock=lambda: 1000.0, role="vault", witness=self.witness)) as ledger:
+        with closing(Ledger(self.path, clock=lambda: 1000.0, role="vault", head_file=self.head_file)) as ledger:
             yield ledger
 
     def write(self, events: int = 1) -> Head:
@@ -63,9 +63,9 @@ def site(tmp_path: Path) -> Site:
 
 
 def test_every_commit_with_an_event_is_remembered(site: Site) -> None:
-    assert site.witness.remembered() is None
-    assert site.write() == site.witness.remembered()
-    assert site.write(3) == site.witness.remembered()
+    assert site.head_file.remembered() is None
+    assert site.write() == site.head_file.remembered()
+    assert site.write(3) == site.head_file.remembered()
     site.check()
 
 
@@ -101,7 +101,7 @@ def test_a_ledger_that_is_further_than_its_record_is_right(site: Site) -> None:
     """As after a power cut, which may take the record's last words and never the ledger's."""
     before = site.write()
     site.write(5)
-    site.witness.remember(before)
+    site.head_file.remember(before)
     site.check()
 
 
@@ -115,7 +115,7 @@ def test_a_transaction_that_is_not_committed_is_not_remembered(site: Site) -> No
 
     with pytest.raises(RuntimeError):
         break_off()
-    assert site.witness.remembered() == head
+    assert site.head_file.remembered() == head
 
 
 def test_a_record_that_cannot_be_kept_stops_nothing(site: Site, tmp_path: Path) -> None:
@@ -129,13 +129,13 @@ def test_a_record_that_cannot_be_kept_stops_nothing(site: Site, tmp_path: Path) 
 def test_a_torn_or_altered_record_counts_as_none(
     tmp_path_factory: pytest.TempPathFactory, number: int, at: int, byte: int
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / f"witness-{os.getpid()}"
-    witness = HeadFile(path)
-    witness.remember(Head(number, SHA256))
+    path = tmp_path_factory.getbasetemp() / f"head-file-{os.getpid()}"
+    head_file = HeadFile(path)
+    head_file.remember(Head(number, SHA256))
     content = path.read_bytes()
     altered = content[:at] + bytes([byte]) + content[at + 1 :]
     path.write_bytes(altered)
-    known = witness.remembered()
+    known = head_file.remembered()
     assert known == (Head(number, SHA256) if altered.split() == content.split() else None)
     path.write_bytes(content[:at])
-    assert witness.remembered() in (None, Head(number, SHA256))
+    assert head_file.remembered() in (None, Head(number, SHA256))

@@ -46,7 +46,7 @@ def look(tree: Path) -> list[Drop | Refusal]:
         return list(intake.scan())
 
 
-def hear(tree: Path) -> list[AnswerFile | Refusal]:
+def read_answers(tree: Path) -> list[AnswerFile | Refusal]:
     stability = Stability(time.monotonic)
     outcomes = BackOfficeAnswers(tree, {}, stability, passed_over=PassedOver(PASSED_OVER))
     try:
@@ -55,7 +55,7 @@ def hear(tree: Path) -> list[AnswerFile | Refusal]:
         outcomes.close()
 
 
-@pytest.mark.parametrize("read", [look, hear])
+@pytest.mark.parametrize("read", [look, read_answers])
 def test_debris_is_passed_over_at_every_level_of_the_spool(read: Callable[[Path], list[object]], tree: Path) -> None:
     assert read(tree) == []
     (tree / "claim" / PARTNER / "a.xml").write_bytes(b"<claim/>")
@@ -64,11 +64,11 @@ def test_debris_is_passed_over_at_every_level_of_the_spool(read: Callable[[Path]
     assert found.name == "a.xml"
 
 
-def test_a_word_about_a_file_of_such_a_name_is_heard(tree: Path) -> None:
+def test_an_answer_about_a_file_of_such_a_name_is_read(tree: Path) -> None:
     (tree / "claim" / PARTNER / "~$letter.docx.accepted").touch()
-    (word,) = hear(tree)
-    assert isinstance(word, AnswerFile)
-    assert (word.subject, word.answer) == ("~$letter.docx", BackOfficeAnswer.ACCEPTED)
+    (answer_file,) = read_answers(tree)
+    assert isinstance(answer_file, AnswerFile)
+    assert (answer_file.subject, answer_file.answer) == ("~$letter.docx", BackOfficeAnswer.ACCEPTED)
 
 
 def test_what_is_not_finished_for_a_day_is_told_by_its_directory(tree: Path) -> None:

@@ -223,7 +223,7 @@ def test_name_that_two_unanswered_files_had_is_returned_and_answers_neither(pair
     say(pair.la, "a.xml.accepted")
     pair.work()
     assert {row.state for row in _all(pair.la)} == {"delivered"}
-    assert "Name the word after the transfer" in returned(pair.la)["a.xml.accepted"]
+    assert "Name the answer after the transfer" in returned(pair.la)["a.xml.accepted"]
 
 
 def test_same_word_again_is_ignored_and_the_contrary_one_is_returned(pair: Pair) -> None:

@@ -23,11 +23,11 @@ from tests.vectors.pdf.makers import STYLES, Style, hybrid, objects_of, restyle,
 from tests.vectors.pdf.offices import letter, stream
 
 VECTORS: Final = Path(__file__).parents[2] / "vectors" / "pdf"
-ACTING: Final = ("javascript", "postscript", "launch", "embedded-file", "xfa", "rich-media", "open-action", "external")
+ACTIONS: Final = ("javascript", "postscript", "launch", "embedded-file", "xfa", "rich-media", "open-action", "external")
 HOSTILE: Final = sorted(
     path
     for path in VECTORS.glob("*.pdf")
-    if path.stem.split("--")[0].removeprefix("pdf-") in ACTING and b"/ObjStm" not in path.read_bytes()
+    if path.stem.split("--")[0].removeprefix("pdf-") in ACTIONS and b"/ObjStm" not in path.read_bytes()
 )
 _OF_THEIR_OWN: Final = re.compile(rb"/ObjStm|/Prev|/Linearized|/Root 20")
 LETTERS: Final = sorted(path for path in VECTORS.glob("none--*.pdf") if not _OF_THEIR_OWN.search(path.read_bytes()))
@@ -150,8 +150,8 @@ HIDDEN: Final = {
 def test_what_an_odd_table_hides_is_refused(name: str) -> None:
     assert len(NOTICED) > 8
     for how, style in NOTICED.items():
-        beside = replace(style, gap=HIDDEN[name] + style.gap)
-        assert codes(write(letter(), beside)) == {"pdf-unreadable"}, how
+        restyled = replace(style, gap=HIDDEN[name] + style.gap)
+        assert codes(write(letter(), restyled)) == {"pdf-unreadable"}, how
         inside = write(letter(_6=b"<< >>\nendobj\n" + HIDDEN[name] + b"%\n"), style)
         assert codes(inside) == {"pdf-unreadable"}, how
         data = write(letter(_6=stream(b"\n" + HIDDEN[name])), style)
