@@ -83,6 +83,7 @@ def test_ledger_that_is_locked_for_longer_than_anybody_waits_defers_and_loses_no
     book = Book(pair)
     la.start()
     dwp.start()
+    wait_until(lambda: len(dwp.events("role.started")) == 3, SECONDS, "roles that have tidied up")
     name, content = claim()
     with closing(sqlite3.connect(dwp.home.ledger, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
