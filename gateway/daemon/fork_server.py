@@ -92,6 +92,12 @@ class ForkServer:
         """End the server. The kernel ends any role that is left."""
         self._lose("the supervisor ends")
 
+    def kill(self) -> None:
+        """End a server that does not do what it is told. The kernel ends its roles."""
+        if self._server is not None:
+            self._server.kill()
+        self._lose("the fork server did not answer")
+
     def _order(self, text: str) -> None:
         try:
             if self._channel is not None:

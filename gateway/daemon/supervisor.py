@@ -41,8 +41,8 @@ _SPLIT: Final = (
 )
 _LOOK_EVERY: Final = 0.25
 _BACKOFF_CAP: Final = 60.0
-_KILL_SECONDS: Final = 5.0
-"""How long a killed process may take to end; after that it waits for a disk and is left to the kernel."""
+_KILL_SECONDS: Final = 0.5
+"""How long killed roles may take to end; after that the fork server hangs, or a role waits for a disk: it is left to the kernel."""
 _STEADY_SECONDS: Final = 60.0
 """A role that ran for so long is restarted at once."""
 
@@ -180,13 +180,19 @@ class Supervisor:
         running = [child for child in self._children.values() if child.running]
         for child in running:
             self._fork_server.signal(child.role, signal.SIGTERM)
-        deadline = self._clock() + self._settings.daemon.stop_seconds - 1.0
         for child in running:
             child.running = False
-            if self._fork_server.ended(child.role, max(0.1, deadline - self._clock())) is None:
-                # The next start repeats what it was doing: every step may end anywhere.
-                self._fork_server.signal(child.role, signal.SIGKILL)
-                self._fork_server.ended(child.role, _KILL_SECONDS)
+        deadline = self._clock() + self._settings.daemon.stop_seconds - 1.0
+        left = [child.role for child in running if not self._has_ended(child.role, deadline)]
+        for role in left:
+            # The next start repeats what it was doing: every step may end anywhere.
+            self._fork_server.signal(role, signal.SIGKILL)
+        deadline = self._clock() + _KILL_SECONDS
+        if not all(self._has_ended(role, deadline) for role in left):
+            self._fork_server.kill()
+
+    def _has_ended(self, role: Role, deadline: float) -> bool:
+        return self._fork_server.ended(role, max(0.0, deadline - self._clock())) is not None
 
     def _stop(self) -> None:
         self._stop_roles()

@@ -127,10 +127,16 @@ class SetAside:
             wanted.append(heapq.heappop(self._due)[2])
         late: list[LateWrite] = []
         for (flow, partner), group in groupby(sorted(wanted, key=_where), key=_where):
-            with self._opened(flow, partner) as directory:
-                if directory is not None:
-                    for kept in group:
-                        late += self._looked_at(directory, kept, now)
+            files = list(group)
+            try:
+                with self._opened(flow, partner) as directory:
+                    if directory is not None:
+                        for kept in files:
+                            late += self._looked_at(directory, kept, now)
+            except OSError as error:  # the directory did not open: none of them was looked at
+                self.faults.append(disk_error(error, "looking through what was taken"))
+                for kept in files:
+                    self._keep(kept, now + _LAST_PAUSE)
         return late
 
     @property

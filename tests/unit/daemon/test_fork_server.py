@@ -121,6 +121,20 @@ def test_a_server_that_was_killed_is_told_of_as_the_end_of_its_roles_and_another
     assert process_of(Role.INSPECT, server_process(tmp_path)) != parent
 
 
+def test_a_server_that_hangs_is_killed_and_its_roles_end_with_it(server: ForkServer, tmp_path: Path) -> None:
+    server.start(Role.INSPECT)
+    parent = server_process(tmp_path)
+    process_of(Role.INSPECT, parent)
+    os.kill(parent, signal.SIGSTOP)
+    server.signal(Role.INSPECT, signal.SIGKILL)
+    assert server.ended(Role.INSPECT, 0.2) is None
+    server.kill()
+    ended = server.ended(Role.INSPECT)
+    assert ended is not None
+    assert "did not answer" in ended.reason
+    assert not Path(f"/proc/{parent}").exists()
+
+
 def test_the_server_does_not_end_by_a_signal_for_its_whole_group_but_with_its_supervisor(
     server: ForkServer, tmp_path: Path
 ) -> None:

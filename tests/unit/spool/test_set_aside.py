@@ -204,3 +204,18 @@ def test_a_partners_directory_that_somebody_removed_stops_nothing(spool: Spool) 
     spool.directory.rmdir()
     assert spool.later(2) == []
     assert spool.aside.faults == []
+
+
+def test_a_spool_that_does_not_open_is_a_fault_and_what_was_taken_is_looked_at_again(spool: Spool) -> None:
+    path = spool.put()
+    outbound = path.parents[3]
+    away = outbound.rename(outbound.with_name("away"))
+    outbound.touch()
+    assert spool.later(2) == []
+    assert len(spool.aside.faults) == 1
+    assert spool.aside.due is not None
+    outbound.unlink()
+    away.rename(outbound)
+    spool.later(300)
+    assert spool.aside.faults == []
+    assert not path.exists()
