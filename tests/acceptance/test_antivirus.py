@@ -73,7 +73,7 @@ def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave
         wait_until(why.exists, 20, "the reason")
         assert "infected" in why.read_text()
         wait_until(lambda: rows(dwp, "SELECT id FROM quarantine"), 20, "the quarantine")
-        assert {path.parent for path in holding(MARK, dwp.home.root, la.home.root)} == {dwp.home.infected}
+        wait_until(partial(_is_held_alone, dwp, la), 20, "the infected file in its place, and nowhere else")
         (kept,) = dwp.json("quarantine", "list")
         assert (kept["kind"], kept["code"], kept["partner"]) == ("file", "infected", LA)
         assert dwp.json("quarantine", "show", kept["id"])["file"] == str(dwp.home.infected / kept["id"])
@@ -82,6 +82,12 @@ def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave
         assert holding(MARK, dwp.home.root, la.home.root) == []
         assert [line["level"] for line in dwp.events("transfer.quarantined")] == ["error"]
         dwp.gateway("audit", "verify")
+
+
+def _is_held_alone(site: Site, *others: Site) -> bool:
+    """Whether the infected file lies where the site locks such files away, and nowhere else."""
+    homes = [each.home.root for each in (site, *others)]
+    return {path.parent for path in holding(MARK, *homes)} == {site.home.infected}
 
 
 def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(
@@ -104,5 +110,6 @@ def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(
         assert la.wait_for(name, "quarantined", direction="in")["code"] == "infected"
         for site in (dwp, la):
             wait_until(partial(rows, site, "SELECT id FROM quarantine"), 20, "locking away")
-            assert {path.parent for path in holding(MARK, site.home.root)} == {site.home.infected}
+            # What was dropped lies beside the spool until nobody can write to it any more.
+            wait_until(partial(_is_held_alone, site), 20, "the infected file in its place, and nowhere else")
             site.gateway("audit", "verify")
