@@ -20,6 +20,7 @@ from gateway.errors import DiskFailed, GatewayError
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
+from gateway.storage.digest import rest_digest
 from gateway.storage.durable import fsync_directory
 
 
@@ -45,7 +46,7 @@ def measure(path: Path) -> Measured | None:
     except FileNotFoundError:
         return None
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = rest_digest(file.fileno())
         return Measured(os.fstat(file.fileno()).st_size, sha256)
 
 

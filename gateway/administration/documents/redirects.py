@@ -5,7 +5,6 @@ Raises NotFound, FileUnsafe, ContentInvalid for a document that is not right, an
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gateway.logs import safe_text
 from gateway.settings.model import Settings
 from gateway.spool.names import check_name, second_name
 from gateway.stages.inspection import describe
+from gateway.storage.digest import file_digest
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.redirect import unwrap
 
@@ -53,5 +53,4 @@ def _put(directory: Path, original: Original, transfer: str) -> Path:
 def _is_the_same(path: Path, original: Original) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size != len(original.content):
         return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == original.sha256
+    return file_digest(path) == original.sha256

@@ -6,7 +6,6 @@ DiskFailed, and what the ledger raises.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from gateway.ledger.store import Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
+from gateway.storage.digest import file_digest
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
@@ -169,8 +169,7 @@ def _plain(directory: str | Path) -> Iterator[tuple[str, int]]:
 def _digest(path: Path) -> str | None:
     """The file's SHA-256, None where it has gone meanwhile."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -9,7 +9,6 @@ event of the chain, but no transfer.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import partial
@@ -33,6 +32,7 @@ from gateway.stages.admission import record_admitted
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.late_writes import LateWrites
 from gateway.stages.returns import return_refused
+from gateway.storage.digest import file_digest
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import fsync_directory
 from gateway.storage.file_group import Group
@@ -252,8 +252,7 @@ def _is_the_same(path: Path, fingerprint: str, sha256: str) -> bool:
         about = path.lstat()
         if fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) != fingerprint:
             return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        return file_digest(path) == sha256
     except FileNotFoundError:
         return False
     except OSError as error:
