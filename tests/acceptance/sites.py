@@ -23,7 +23,7 @@ from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger
 from gateway.sample.claim import claim_sampler
 from gateway.settings.home import Home
-from tests.acceptance.forked import command
+from tests.acceptance.forked import Process, command, daemon
 from tests.acceptance.moulds import MOULDS, copy_sites
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ class Site:
         self.home = Home(root)
         self.code = code
         self.port = port
-        self.daemon: subprocess.Popen[bytes] | None = None
+        self.daemon: subprocess.Popen[bytes] | Process | None = None
         self.log = root.parent / f"{code}.log"
 
     def gateway(self, *arguments: str | Path, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -70,17 +70,18 @@ class Site:
 
     # -- the daemon
 
-    def start(self, *arguments: str) -> None:
-        """Start `gateway run`, and wait until all its roles hold their locks."""
+    def start(self, *arguments: str, by_exec: bool = False) -> None:
+        """Start `gateway run`, and wait until all its roles hold their locks. `by_exec`: as a new interpreter."""
         assert self.daemon is None
+        run = ["--home", str(self.home.root), "run", *arguments]
         with self.log.open("ab") as log:
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), "run", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=ENVIRONMENT,
-            )
+            if by_exec:
+                command = [sys.executable, "-P", "-m", "gateway", *run]
+                self.daemon = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT
+                )
+            else:
+                self.daemon = daemon(*run, env=ENVIRONMENT, log=log)
         if not arguments:
             roles = ("inspect", "vault", "link")
             wait_until(lambda: all(map(self.role, roles)) or self._ended(), 90, "the start of the roles")
