@@ -355,7 +355,11 @@ def open_engine(path: Path) -> Engine:
         writing = connection.get_execution_options().get("gateway_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
-    return engine
+    return engine.execution_options(compiled_cache=_COMPILED)
+
+
+_COMPILED: Final[dict[Any, Any]] = {}
+"""Compiled statements, for every engine of this process: there are as many as this package has questions."""
 
 
 UNITS: Final[Mapping[str, type[Unit]]] = {"transfer": Transfer, "consignment": Consignment, "receipt": Receipt}

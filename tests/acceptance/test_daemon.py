@@ -92,7 +92,7 @@ def count_of(site: Site, state: str) -> int:
 
 def test_killed_supervisor_leaves_neither_roles_nor_server_nor_key_agent_behind(pair: Pair) -> None:
     dwp, la = pair
-    dwp.start()
+    dwp.start(by_exec=True)  # then its processes name the site in their command lines
     dwp.drop("claim", la.code, *claim(0, seed=43))  # sealing it needs the key agent
     wait_until(lambda: count_of(dwp, "sealed"), 90, "a sealed claim")
     assert dwp.daemon is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.forked import command
-from tests.acceptance.sites import ENVIRONMENT
+from tests.acceptance.sites import ENVIRONMENT, Site
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,16 @@ def test_a_command_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     made = len(list((tmp_path / "many").glob("*"))) if (tmp_path / "many").exists() else 0
     assert command("--version", env=ENVIRONMENT).returncode == 0
     assert made == (len(list((tmp_path / "many").glob("*"))) if made else 0), "nothing is made any more"
+
+
+@pytest.mark.parametrize("by_exec", [False, True])
+def test_a_daemon_runs_until_a_signal_and_tells_its_status(pair: tuple[Site, Site], *, by_exec: bool) -> None:
+    site = pair[0]
+    site.start(by_exec=by_exec)
+    assert site.daemon is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        site.daemon.wait(0)
+    assert site.gateway("run", check=False).returncode == 69, "it runs already"
+    assert site.stop() == 0
+    site.start(by_exec=by_exec)
+    assert site.stop(signal.SIGKILL) == -signal.SIGKILL

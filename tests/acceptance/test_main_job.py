@@ -13,8 +13,8 @@ from tests.acceptance.sites import Site, claim, wait_until
 def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_here(pair: tuple[Site, Site]) -> None:
     dwp, la = pair
     name, content = claim()
-    dwp.start()
-    la.start()
+    dwp.start(by_exec=True)  # as systemd does
+    la.start(by_exec=True)
     dwp.drop("claim", la.code, name, content)
     row = dwp.wait_for(name, "receipted")
     assert la.inbound("claim", "DWP") == {name: content}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, String, cast, exists, func, or_, select
+from sqlalchemy import Connection, Select, String, bindparam, cast, exists, func, or_, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.queries.identities import one
@@ -60,6 +62,11 @@ def unsent(connection: Connection) -> Counter[tuple[str, str | None]]:
 
 def completed(connection: Connection, limit: int) -> list[Consignment]:
     """Opened consignments of which every transfer has come to an end here."""
+    return [Consignment._make(row) for row in connection.execute(_completed(), {"limit": limit})]
+
+
+@cache  # each step of *deliver* asks
+def _completed() -> Select[Any]:
     unfinished = exists().where(
         TRANSFERS.c.consignment == CONSIGNMENTS.c.id,
         TRANSFERS.c.partner == CONSIGNMENTS.c.partner,
@@ -69,7 +76,7 @@ def completed(connection: Connection, limit: int) -> list[Consignment]:
     query = select(CONSIGNMENTS).where(
         CONSIGNMENTS.c.state == str(State.OPENED), CONSIGNMENTS.c.direction == str(Direction.IN), ~unfinished
     )
-    return [Consignment._make(row) for row in connection.execute(query.limit(limit))]
+    return query.limit(bindparam("limit"))
 
 
 def is_unfinished(connection: Connection, identity: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.units import TABLE_OF, Identified, Unit
@@ -14,13 +16,23 @@ def next_due(
     connection: Connection, unit: type[Unit], direction: Direction, states: Sequence[State], but: Iterable[str] = ()
 ) -> float | None:
     """When the first deferred unit in one of these states may be tried again; what belongs to the partners `but` waits."""
-    table = TABLE_OF[unit]
-    query = select(func.min(table.c.due)).where(
-        table.c.state.in_(map(str, states)), table.c.direction == str(direction)
+    codes = list(but)
+    given = {"states": [str(state) for state in states], "direction": str(direction)}
+    if not codes:  # then the index alone has the answer
+        return connection.execute(_first_due(TABLE_OF[unit]), given).scalar()
+    return connection.execute(_first_due_but(TABLE_OF[unit]), {**given, "partners": codes}).scalar()
+
+
+@cache  # each step of each stage asks
+def _first_due(table: Table) -> Select[Any]:
+    return select(func.min(table.c.due)).where(
+        table.c.state.in_(bindparam("states", expanding=True)), table.c.direction == bindparam("direction")
     )
-    if codes := tuple(but):
-        query = query.where(table.c.partner.not_in(codes))
-    return connection.execute(query).scalar()
+
+
+@cache
+def _first_due_but(table: Table) -> Select[Any]:
+    return _first_due(table).where(table.c.partner.not_in(bindparam("partners", expanding=True)))
 
 
 def next_deferred(connection: Connection, unit: type[Unit], state: State, now: float) -> float | None:

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.sql.expression import CTE
 
 from gateway.domain.states import Direction, State
@@ -70,6 +81,8 @@ def due(
     What one lane does not need, the others get. In order: what broke off an earlier attempt last, then the oldest first.
     """
     table = TABLE_OF[unit]
+    if not _is_any(connection, table, direction, state):
+        return []
     heads, free = _lanes(table, direction, state), _free(direction, state, now, where)
     count = connection.execute(select(func.count(heads.c.key))).scalar_one()
     found: dict[int, AnyUnit] = {}
@@ -98,6 +111,8 @@ def next_in_turn(
     What broke off an earlier attempt comes last. `where` says which units count.
     """
     table = TABLE_OF[unit]
+    if not _is_any(connection, table, direction, state):
+        return None
     fresh = table.c.claims == 0
     for further in ((fresh, table.c.partner > after), (fresh,), ()):
         query = select(table).where(*_free(direction, state, now, where)(table), *further)
@@ -118,6 +133,8 @@ def of_each_lane(
 ) -> list[AnyUnit]:
     """The first `share` units of every lane: what broke off an earlier attempt last, then the oldest first."""
     table = TABLE_OF[unit]
+    if not _is_any(connection, table, direction, state):
+        return []
     each = _of_each(table, _lanes(table, direction, state), _free(direction, state, now, where), share)
     return [unit._make(row) for row in connection.execute(each.order_by(table.c.claims, table.c.key))]
 
@@ -128,6 +145,17 @@ def lanes(connection: Connection, unit: type[Unit], direction: Direction, state:
     heads = _lanes(table, direction, state)
     found = select(*(table.c[name] for name in _LANE[table.name])).join(heads, heads.c.key == table.c.key)
     return [tuple(row) for row in connection.execute(found)]
+
+
+def _is_any(connection: Connection, table: Table, direction: Direction, state: State) -> bool:
+    """Whether anything is in a state at all: mostly nothing is, and putting the real question together takes longer."""
+    return connection.execute(_anything(table), {"state": state, "direction": direction}).first() is not None
+
+
+@cache
+def _anything(table: Table) -> Select[Any]:
+    here = (table.c.state == bindparam("state"), table.c.direction == bindparam("direction"))
+    return select(literal_column("1")).select_from(table).where(*here).limit(1)
 
 
 def _free(direction: Direction, state: State, now: float, more: Where = lambda _rows: ()) -> Where:

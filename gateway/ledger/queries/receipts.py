@@ -6,9 +6,11 @@ Several receipts about one consignment follow each other, since on the wire they
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, exists, func, or_, select
 
 from gateway.domain.receipt import Level
 from gateway.domain.states import Direction, State
@@ -16,6 +18,7 @@ from gateway.ledger.tables import RECEIPTS
 from gateway.ledger.units import Receipt, Transfer
 
 
+@cache
 def behind_another() -> ColumnElement[bool]:
     """Whether an issued receipt has to wait: another one about its consignment is to be sealed or sent first."""
     other = RECEIPTS.alias("other")
@@ -40,11 +43,21 @@ def not_behind_another(_rows: FromClause) -> tuple[ColumnElement[bool]]:
 
 def next_receipt_to_seal(connection: Connection, but: Iterable[str] = ()) -> float | None:
     """When the first deferred receipt that was issued and has its turn may be tried again; those to `but` wait."""
+    codes = list(but)
+    if not codes:
+        return connection.execute(_first_due()).scalar()
+    return connection.execute(_first_due_but(), {"partners": codes}).scalar()
+
+
+@cache
+def _first_due() -> Select[Any]:
     here = (RECEIPTS.c.state == str(State.ISSUED), RECEIPTS.c.direction == str(Direction.OUT), ~behind_another())
-    query = select(func.min(RECEIPTS.c.due)).where(*here)
-    if codes := tuple(but):
-        query = query.where(RECEIPTS.c.partner.not_in(codes))
-    return connection.execute(query).scalar()
+    return select(func.min(RECEIPTS.c.due)).where(*here)
+
+
+@cache
+def _first_due_but() -> Select[Any]:
+    return _first_due().where(RECEIPTS.c.partner.not_in(bindparam("partners", expanding=True)))
 
 
 def sealed_sizes(connection: Connection, partner: str, consignment: str, but: int) -> set[int]:
