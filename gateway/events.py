@@ -94,6 +94,13 @@ class Event(StrEnum):
     TRANSFER_EXPIRED = "transfer.expired", "warning", "given up: no receipt in time", "expired", "out"
     TRANSFER_RETRIED = "transfer.retried", "info", "to be tried again at once", None, "out"
 
+    # -- what people decide
+
+    DECISION_REFUSED = "decision.refused", "warning", "a person's decision was refused, or failed"
+    CONFIGURATION_RELOADED = "configuration.reloaded", "info", "a person let the gateway take its configuration over"
+    RIGHTS_APPLIED = "rights.applied", "info", "a person had owners and modes of the site's files set"
+    LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
+
     # -- what is expected, and what people keep of it
 
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"

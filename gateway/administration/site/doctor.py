@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from gateway.errors import SiteMissing
+from gateway.errors import LedgerSchema, SiteMissing
 from gateway.settings.home import Home
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
     from gateway.administration.site.machine_checks import Check
+    from gateway.domain.decision import Decision
+    from gateway.logs import Logger
     from gateway.settings.faults import Fault
+    from gateway.settings.model import Settings
 
 
 def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
@@ -34,19 +37,24 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
             yield from examine_links(settings)
 
 
-def migrate_ledger(home: Home) -> None:
+def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> None:
     """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
-    require_site(home)
+    home = settings.home
+    from gateway.administration.requests import actors
     from gateway.daemon.lock import held
     from gateway.daemon.roles import Role
-    from gateway.ledger.integrity import require_file
+    from gateway.ledger.integrity import check, require_file
     from gateway.ledger.migrate import migrate
 
     with ExitStack() as locks:
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
         require_file(home.ledger)
-        migrate(home.ledger)
+        try:
+            check(home.ledger)
+        except LedgerSchema:
+            migrate(home.ledger)
+            actors.done(settings, log, "ledger.migrated", decision)
 
 
 def configuration_faults(home: Home) -> Sequence[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.administration.requests import actors
 from gateway.domain.identity import is_id
 from gateway.ledger.queries import overview
 from tests.fakes.two_ledgers import Pair
@@ -154,7 +154,7 @@ def test_held_transfer_waits_until_it_is_released(pair: Pair, run: Run) -> None:
     events = run(pair.dwp, "show", identity, "--json").data["events"]
     decided = [event["detail"] for event in events if "actor" in event["detail"]]
     assert [each["reason"] for each in decided] == ["because of the test"] * 2
-    assert {each["actor"] for each in decided} == {os.environ.get("SUDO_USER") or getpass.getuser()}
+    assert {each["actor"] for each in decided} == {actors.decision().actor}
 
 
 def test_returned_transfer_comes_back_with_the_reason(pair: Pair, run: Run) -> None:

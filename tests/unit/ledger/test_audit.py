@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import State
 from gateway.ledger.audit.chain import Fault, check_chain
@@ -22,7 +23,6 @@ from gateway.ledger.queries import events, overview, quarantine
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS
 from gateway.ledger.units import Transfer
-from gateway.stages.decisions import Decision
 from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.ledger.conftest import Books, BothBooks

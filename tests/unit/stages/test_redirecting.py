@@ -13,6 +13,7 @@ import pytest
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.roles import Role
+from gateway.domain.decision import Decision
 from gateway.domain.redirect import Holding, Original, Redirect, write
 from gateway.domain.states import Direction, State
 from gateway.domain.xml_lines import Office
@@ -73,7 +74,7 @@ def connected(bench: Bench, **flows: FlowSettings) -> StageContext:
 
 
 def order(to: str = RIGHT, given: Path | None = None, opened: str = "by-system") -> Order:
-    return Order(to, "moved", opened, "moved in October", "tester", given)
+    return Order(to, "moved", opened, "moved in October", Decision("tester", "moved in October"), given)
 
 
 def deliver(pair: Pair, name: str = "claim-1.xml", content: bytes = CONTENT, flow: str = "claim") -> Transfer:
