@@ -14,7 +14,7 @@ from gateway.administration.site import authorities, introduction, key_events, k
 from gateway.administration.site.introduction import Chosen, PartnerOptions
 from gateway.administration.site.key_succession import CardSigner, Overlaps
 from gateway.administration.site.reload import TakeOver, take_over_where_running
-from gateway.administration.site.settings import partner_of, share_out
+from gateway.administration.site.settings import load, partner_of, share_out
 from gateway.assembly import key_store
 from gateway.domain.calendar import day_of
 from gateway.domain.card import Card, parse, signed_text
@@ -22,7 +22,6 @@ from gateway.domain.decision import Decision
 from gateway.errors import CardRefused
 from gateway.flows.routes import flows_of
 from gateway.logs import Logger
-from gateway.preflight import load
 from gateway.settings.model import Partner, Settings, Stopped
 from gateway.settings.write import render_partner, write_partner
 
