@@ -126,6 +126,7 @@ class Supervisor:
         return True
 
     def _look_after_children(self) -> int | None:
+        self._fork_server.look_after(self._clock())
         for child in self._children.values():
             if not child.running:
                 if self._clock() >= child.due and self._start(child):
