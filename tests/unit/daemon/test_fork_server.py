@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def server(tmp_path: Path) -> Iterator[ForkServer]:
         yield server
     finally:
         server.close()
+        with suppress(OSError):  # nobody waits there any more
+            os.close(os.open(home.authorities, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def children(parent: int) -> list[int]:
