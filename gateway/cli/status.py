@@ -10,7 +10,8 @@ import click
 
 from gateway.administration.access import reading
 from gateway.administration.site.machine import look
-from gateway.administration.views.health import Health, HeldUnit, LaneHealth, health
+from gateway.administration.views.health import health
+from gateway.administration.views.health_fields import Health, HeldUnit, LaneHealth
 from gateway.administration.views.waiting import phrase
 from gateway.cli import output, tables
 from gateway.cli.site import settings_of

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.daemon.roles import Role
+from gateway.stages.itinerary import Role
 
 _PACKET: Final = 256
 _BLOCKED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

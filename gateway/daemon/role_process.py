@@ -17,7 +17,6 @@ from typing import Final, TypeVar
 from gateway import assembly
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
 from gateway.daemon.signals import ended_after, noted
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
@@ -30,6 +29,7 @@ from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 

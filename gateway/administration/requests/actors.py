@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager, suppress
 from gateway import assembly
 from gateway.administration.access import ROLE, permitted
 from gateway.administration.requests.asking import reason_text
-from gateway.daemon.roles import Role
 from gateway.daemon.wake_ups import wake
 from gateway.domain.decision import Decision
 from gateway.errors import GatewayError
@@ -22,6 +21,7 @@ from gateway.linux.caller import caller
 from gateway.logs import Logger, safe_text
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.refusals import record_refused
 
 

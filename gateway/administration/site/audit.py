@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.administration.access import opened, permitted, reading
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.domain.manifest import Digest
 from gateway.errors import DiskFailed, NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, check_chain
@@ -30,6 +29,7 @@ from gateway.ledger.store import Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
+from gateway.stages.itinerary import Role
 from gateway.storage.digest import file_digest
 
 _LOOKS: Final = 5

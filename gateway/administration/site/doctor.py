@@ -42,9 +42,9 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> None:
     home = settings.home
     from gateway.administration.requests import actors
     from gateway.daemon.lock import held
-    from gateway.daemon.roles import Role
     from gateway.ledger.integrity import check, require_file
     from gateway.ledger.migrate import migrate
+    from gateway.stages.itinerary import Role
 
     with ExitStack() as locks:
         for name in ("gateway", *(role.value for role in Role)):

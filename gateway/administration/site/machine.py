@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 
-from gateway.administration.views.health import Disk, Machine
+from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.daemon.stopped_partners import noted_stopped
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returns import WRITTEN_LATE, letters
+from gateway.stages.itinerary import Role
 
 
 def look(settings: Settings, now: float) -> Machine:

@@ -17,7 +17,6 @@ from typing import Final
 from gateway.administration.requests import actors
 from gateway.administration.site.settings import load, share_out
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.daemon.stopped_partners import REMEDY, newly_stopped, noted_stopped
 from gateway.domain.decision import Decision
 from gateway.errors import ConfigurationInvalid, NotPermitted, NotRunning, StillReloading, UsageWrong
@@ -25,6 +24,7 @@ from gateway.logs import Logger
 from gateway.preflight import faults_of_partners, server_faults
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.stages.itinerary import Role
 
 _LOOK_EVERY: Final = 0.1
 _TO_START: Final = 60.0

@@ -11,10 +11,10 @@ from typing import Final
 
 from gateway import preflight
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings, Stopped
+from gateway.stages.itinerary import Role
 
 _GOES_ON: Final = "The gateway that runs goes on with the settings that it read when it started or reloaded last; a restart would end it."
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gateway.administration.views.health_fields import Health
 from gateway.ledger.queries.keys import OWN
-
-if TYPE_CHECKING:
-    from gateway.administration.views.health import Health
 
 _SHOWN: Final = 10
 """So many overdue enquiries are named one by one."""

@@ -256,6 +256,30 @@ def test_an_overlap_that_is_too_short_and_a_migration_beside_a_gateway_are_attem
     assert acts == [("keys rotate", "usage"), ("doctor", "site-busy")]
 
 
+def test_whoever_may_write_to_the_ledger_and_may_not_change_keys_is_recorded_too(
+    pair: Pair, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = pair.dwp.home.gateway_toml
+    toml.write_text(re.sub(r"(?m)^(# )?split = false", "split = true", toml.read_text()))
+    monkeypatch.setattr(os, "geteuid", lambda: 990)
+    assert run(pair.dwp, "keys", "rotate", *WHY).status == 77
+    ((_, _, detail),) = chain(pair.dwp, "decision.refused")
+    assert (detail["act"], detail["code"], detail["reason"]) == ("keys rotate", "not-permitted", WHY[1])
+
+
+def test_whoever_may_not_open_the_ledger_gets_the_same_answer_and_leaves_no_event(
+    pair: Pair, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "ledger")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.assembly.stage_context", closed)
+        assert run(pair.dwp, "submit", "claim", LA, "/dev/null").status == 77
+        assert run(pair.dwp, "partner", "add", "/dev/null").status == 65, "the first error counts"
+    assert chain(pair.dwp) == []
+
+
 def test_words_that_are_no_id_stay_out_of_the_chain(pair: Pair, run: Run) -> None:
     for words in ("John Example", "QQ 12 34 56 C", "claim-example.xml"):
         assert run(pair.dwp, "hold", words, *WHY).status == 65

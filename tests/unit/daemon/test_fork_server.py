@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from gateway.daemon.fork_server import Ended, ForkServer
-from gateway.daemon.roles import Role
 from gateway.errors import SiteMissing
 from gateway.settings.home import Home
+from gateway.stages.itinerary import Role
 
 SECONDS = 60.0
 

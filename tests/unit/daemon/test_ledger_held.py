@@ -11,11 +11,11 @@ import pytest
 
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_process import once_free
-from gateway.daemon.roles import Role
 from gateway.errors import DiskFailed, LedgerBusy
 from gateway.ledger import store
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, configure
+from gateway.stages.itinerary import Role
 from tests.fakes.two_ledgers import two_ledgers
 
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 import pytest
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
 from gateway.domain.decision import Decision
 from gateway.domain.redirect import Holding, Original, Redirect, write
 from gateway.domain.states import Direction, State
@@ -38,6 +37,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
 from gateway.stages.context import StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
 from gateway.validation.contract import Finding, Report
