@@ -18,7 +18,14 @@ import orjson
 SALT: Final = "salt"
 """The column with a row's salt: 32 hex digits, or `erased:` and the personal digest."""
 
+SALT_BYTES: Final = 16
 ERASED: Final = "erased:"
+
+COMMITTED: Final = "ledger.committed"
+ADOPTED: Final = "ledger.adopted"
+KIND: Final = "ledger"
+SUBJECT: Final = "rows"
+"""The events that say it, and what they are about. `detail` of COMMITTED is {table: {key as text: digest, or null}}."""
 
 _WORK: Final = ("state", "resume", "code", "event", "created", "updated")
 
