@@ -129,7 +129,7 @@ def _check_events(driver: sqlite3.Connection, head: Head, since: Head, watch: Wa
 
 
 class _Row(NamedTuple):
-    """A unit of work and the event that it names; `detail` only where it has a state."""
+    """A unit of work and the event that it names, as far as nobody edited them; `detail` only where it has a state."""
 
     subject: str
     partner: str
@@ -145,8 +145,9 @@ class _Row(NamedTuple):
 
 def _contradiction(kind: str, row: _Row, head: Head) -> str | None:
     if row.named is None:
-        behind = "behind the end of the chain" if row.event > head.sequence else "that the chain does not have"
-        return f"it was changed by event {row.event}, {behind}"
+        behind = isinstance(row.event, int) and row.event > head.sequence
+        which = "behind the end of the chain" if behind else "that the chain does not have"
+        return f"it was changed by event {row.event}, {which}"
     if not _is_about(kind, row):
         return f"it names event {row.event}, which is about something else"
     said = state_after(row.named, loaded(row.detail))
