@@ -1,8 +1,8 @@
 """What the ledger says of itself, first part: does the chain hold? And what every part of an audit reports.
 
 Pure over a Connection. Nothing is raised for what is found wrong: that is a Fault, and all of them are reported. The other
-parts are `audit_rows` (rows against events), `audit_heads` (what partners know of the chain, and we of theirs) and
-`audit_files` (bytes on disk against the rows).
+parts are `rows` (rows against the chain), `heads` (what partners know of the chain, and we of theirs) and `files` (bytes on
+disk against the rows).
 """
 
 from __future__ import annotations

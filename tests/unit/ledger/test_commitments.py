@@ -32,7 +32,7 @@ from gateway.ledger.commitment import (
 )
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import quarantine
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.store import Ledger, driver_of, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.decisions import Decision
 from gateway.stages.request_answers import decide
@@ -190,7 +190,7 @@ def test_a_row_that_is_put_back_to_what_it_was_is_found(books: Ledger, connectio
     commitments = connection.exec_driver_sql("SELECT detail FROM events WHERE event = ?", (COMMITTED,)).scalars().all()
     assert sum("1" in json.loads(detail).get("transfers", {}) for detail in commitments) > 1
     first = next(json.loads(detail) for detail in commitments if "transfers" in json.loads(detail))
-    known = last_commitments(connection.connection.driver_connection)  # type: ignore[arg-type]
+    known = last_commitments(driver_of(connection))  # type: ignore[arg-type]
     taken = known.take("transfers", 1)
     assert taken is not None
     assert taken.hex() != first["transfers"]["1"]
@@ -295,7 +295,7 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
 
 
 def test_salts_are_all_different(connection: Connection) -> None:
-    salts = [values[0] for table in KEY for _, values in stored_rows(connection.connection.driver_connection, table)]  # type: ignore[arg-type]
+    salts = [values[0] for table in KEY for _, values in stored_rows(driver_of(connection), table)]  # type: ignore[arg-type]
     assert len(set(salts)) == len(salts)
     assert all(re.fullmatch("[0-9a-f]{32}", salt) for salt in salts)
 
@@ -364,6 +364,11 @@ def test_a_ledger_from_before_commits_to_what_it_holds(tmp_path: Path) -> None:
         names = connection.exec_driver_sql("SELECT event FROM events ORDER BY sequence").scalars().all()
         assert names == ["ledger.adopted", *[COMMITTED] * 3]
         assert {fault.message for fault in faults(connection)} == {"it names event 1, which is about something else"}
+        asked: list[str] = []
+        driver_of(connection).set_trace_callback(asked.append)
+        faults(connection)
+        assert len(asked) < 20, "rows are streamed: a million of them take as many questions as one"
+        driver_of(connection).set_trace_callback(None)
         connection.exec_driver_sql("UPDATE transfers SET name = 'b.xml' WHERE key = 7000")
         assert len(faults(connection)) == 12_001
 
