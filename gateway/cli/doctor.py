@@ -40,7 +40,12 @@ def doctor(ctx: click.Context, reason: str, *, links: bool, migrate: bool, as_js
     home = home_of(ctx)
     if migrate:
         settings = settings_of(ctx)
-        migrate_ledger(settings, log_of(settings), decision_of(ctx, settings, reason))
+        adopted = migrate_ledger(settings, log_of(settings), decision_of(ctx, settings, reason))
+        if adopted is not None:
+            output.say(
+                f"The chain commits to the {adopted} rows of the ledger as they are today; what was changed in them before, it"
+                " cannot tell."
+            )
     found = []
     for check in examine_site(home, links=links):
         found.append(check)

@@ -37,8 +37,11 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
             yield from examine_links(settings)
 
 
-def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> None:
-    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
+def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int | None:
+    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs.
+
+    Returns how many rows its chain adopted, None where it had committed to them before.
+    """
     home = settings.home
     from gateway.administration.requests import actors
     from gateway.daemon.lock import held
@@ -50,11 +53,15 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> None:
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
         require_file(home.ledger)
+        older = False
         try:
             check(home.ledger)
         except LedgerSchema:
-            migrate(home.ledger)
+            older = True
+        adopted = migrate(home.ledger)
+        if older or adopted is not None:
             actors.done(settings, log, "ledger.migrated", decision)
+        return adopted
 
 
 def configuration_faults(home: Home) -> Sequence[Fault]:

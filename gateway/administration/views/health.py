@@ -66,6 +66,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         enquiries=_enquiries(settings, connection, now),
         faults=_faults(settings, connection, now),
         disk=machine.disk,
+        audit=machine.audit,
     )
     needs = tuple(needs_of(found, machine.late_ending))
     return replace(found, healthy=not needs, needs=needs)
