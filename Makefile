@@ -25,9 +25,7 @@ TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
 BENCH_ARGS ?=
-# The newest interpreter that answers: a name may be a shim that leads nowhere.
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
-	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
+PYTHON ?= $(shell requirements/find_python.sh)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Images of containers often set it. Every start of a command would then compile all modules again: half a second more.

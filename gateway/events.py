@@ -94,6 +94,13 @@ class Event(StrEnum):
     TRANSFER_EXPIRED = "transfer.expired", "warning", "given up: no receipt in time", "expired", "out"
     TRANSFER_RETRIED = "transfer.retried", "info", "to be tried again at once", None, "out"
 
+    # -- what people decide
+
+    DECISION_REFUSED = "decision.refused", "warning", "a person's decision was refused, or failed"
+    CONFIGURATION_RELOADED = "configuration.reloaded", "info", "a person let the gateway take its configuration over"
+    RIGHTS_APPLIED = "rights.applied", "info", "a person had owners and modes of the site's files set"
+    LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
+
     # -- what is expected, and what people keep of it
 
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
@@ -170,6 +177,8 @@ class Event(StrEnum):
     LEDGER_BUSY = "ledger.busy", "info", "another process held the ledger for too long"
     INTAKE_STOPPED = "intake.stopped", "error", "too little room: no file is taken in"
     INTAKE_RESUMED = "intake.resumed", "info", "there is room again: files are taken in"
+    LEDGER_COMMITTED = "ledger.committed", "info", "the chain committed to rows: their digests are in it"
+    LEDGER_ADOPTED = "ledger.adopted", "info", "the chain committed to rows that were there before it could"
     CHAIN_BROKEN = "chain.broken", "error", "the audit chain does not verify"
     QUARANTINE_DISCARDED = "quarantine.discarded", "info", "quarantined file discarded"
 

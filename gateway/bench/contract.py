@@ -7,7 +7,6 @@ lacks something, so that what would be measured is that.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,12 +99,6 @@ class Contestant(Protocol):
     def clear(self) -> None:
         """Leave nothing that the next run would find."""
         ...
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def compare(contestant: str, files: Sequence[BenchFile], delivered: Mapping[str, str]) -> None:

@@ -8,10 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from gateway.bench.contract import BenchFile, digest
+from gateway.bench.contract import BenchFile
 from gateway.sample.catalog import samplers, series
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
+from gateway.storage.digest import file_digest
 
 DWP: Final = "DWP"
 AUTHORITY: Final = "E09000030"
@@ -34,7 +35,7 @@ def make(
         for sample in made:
             path = directory / sample.name
             path.write_bytes(sample.content)
-            files.append(BenchFile(flow, path, len(sample.content), digest(path)))
+            files.append(BenchFile(flow, path, len(sample.content), file_digest(path)))
     randomness.Random(seed).shuffle(files)
     return files
 
@@ -56,7 +57,7 @@ def make_extract(size: int, seed: int, today: date, directory: Path) -> list[Ben
     path = directory / sampler.name(AUTHORITY, seed, drawn, today)
     with path.open("wb") as out:
         sampler.write(out, max(size // _ROW_BYTES, 1000), random=drawn, today=today)
-    return [BenchFile("extract", path, path.stat().st_size, digest(path))]
+    return [BenchFile("extract", path, path.stat().st_size, file_digest(path))]
 
 
 def sums(files: Sequence[BenchFile]) -> tuple[int, int]:
@@ -68,4 +69,4 @@ def names_of(directory: Path) -> Iterator[tuple[str, str]]:
     """The name and the SHA-256 of every file that lies in a directory."""
     for path in directory.iterdir():
         if path.is_file():
-            yield path.name, digest(path)
+            yield path.name, file_digest(path)

@@ -7,6 +7,7 @@ of a command's time (docs/adr/0040). Exit statuses are those of sysexits.h, by t
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotPermitted
 
 USAGE: Final = 64
 INTERNAL: Final = 70
@@ -157,8 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except GatewayError as error:
-        _tell(f"error: {error.reason}", f"what to do: {error.remedy}")
-        return error.exit_status
+        return _refuse(error)
+    except PermissionError as error:
+        return _refuse(_not_permitted(error))
     except click.ClickException as error:
         error.show()
         return USAGE
@@ -171,6 +173,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  # the one place where a defect of ours becomes an exit status
         return _confess(error)
     return 0
+
+
+def _refuse(error: GatewayError) -> int:
+    _tell(f"error: {error.reason}", f"what to do: {error.remedy}")
+    return error.exit_status
+
+
+def _not_permitted(error: PermissionError) -> NotPermitted:
+    """What the system says of whoever may not look at the site's files, wherever it was met."""
+    from gateway.logs import safe_text  # noqa: PLC0415  # needed on this road only
+
+    where = safe_text(str(error.filename or "a file of the site"))
+    return NotPermitted(f"You may not do that with {where}: {os.strerror(error.errno or errno.EACCES)}.")
 
 
 def _tell(*lines: str) -> None:

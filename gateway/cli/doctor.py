@@ -10,7 +10,7 @@ import click
 
 from gateway.administration.site.doctor import examine_site, migrate_ledger
 from gateway.cli import output
-from gateway.cli.site import home_of
+from gateway.cli.site import decision_of, home_of, log_of, reason_or, settings_of
 
 if TYPE_CHECKING:
     from gateway.administration.site.machine_checks import Check
@@ -25,9 +25,10 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option(
     "--migrate", is_flag=True, help="First bring the ledger of an earlier version up to date; nothing may run."
 )
+@reason_or("a new version of the program")
 @output.as_json
 @click.pass_context
-def doctor(ctx: click.Context, *, links: bool, migrate: bool, as_json: bool) -> None:
+def doctor(ctx: click.Context, reason: str, *, links: bool, migrate: bool, as_json: bool) -> None:
     """Find everything that would stop this site from working: keys, clock, permissions, disk, schemas, links.
 
     Exit status 0 if no check failed, 78 if only the configuration is at fault, else 69.
@@ -38,7 +39,13 @@ def doctor(ctx: click.Context, *, links: bool, migrate: bool, as_json: bool) -> 
     """
     home = home_of(ctx)
     if migrate:
-        migrate_ledger(home)
+        settings = settings_of(ctx)
+        adopted = migrate_ledger(settings, log_of(settings), decision_of(ctx, settings, reason))
+        if adopted is not None:
+            output.say(
+                f"The chain commits to the {adopted} rows of the ledger as they are today; what was changed in them before, it"
+                " cannot tell."
+            )
     found = []
     for check in examine_site(home, links=links):
         found.append(check)

@@ -11,12 +11,11 @@ from typing import Final
 
 import click
 
-from gateway.administration.requests import actors
 from gateway.administration.requests import enquiries as requests
 from gateway.administration.requests.enquiries import Question, Reply, Sent
 from gateway.cli import output
 from gateway.cli.enquiry_unpack import unpack
-from gateway.cli.site import log_of, reason_option, say_missing, settings_of
+from gateway.cli.site import decision_of, log_of, reason_option, say_missing, settings_of
 from gateway.domain.enquiry import KINDS
 from gateway.errors import ContentInvalid, FileUnsafe, NotFound, UsageWrong
 from gateway.logs import safe_text
@@ -76,7 +75,7 @@ def send(
     day = None if reply_by is None else reply_by.date()
     question = Question(kind, partner, _read(source), attached, day, reference)
     settings = settings_of(ctx)
-    sent = requests.send(settings, log_of(settings), question)
+    sent = requests.send(settings, log_of(settings), question, decision_of(ctx, settings, about=partner))
     done = sent.submitted
     _tell(
         sent, f"Enquiry {done.reference} goes to {done.partner}; a reply is wanted by {done.reply_by}.", as_json=as_json
@@ -109,7 +108,7 @@ def reply(
     """
     answer = Reply(reference, _read(source), attached, partner, again)
     settings = settings_of(ctx)
-    sent = requests.reply(settings, log_of(settings), answer)
+    sent = requests.reply(settings, log_of(settings), answer, decision_of(ctx, settings, about=partner or ""))
     _tell(sent, f"The reply to {sent.submitted.reference} goes to {sent.submitted.partner}.", as_json=as_json)
 
 
@@ -125,8 +124,8 @@ def close(ctx: click.Context, reference: str, partner: str | None, reason: str) 
     Example:
       gateway --home /srv/gateway enquiry close ENQ-DWP-20261128-KTRWB --reason "answered by telephone"
     """
-    decision = actors.decision(reason)
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, partner or "")
     closed = requests.close(settings, log_of(settings), reference, partner, decision)
     output.say(f"Enquiry {closed.asking.reference} with {closed.asking.partner} is closed.")
 

@@ -11,11 +11,10 @@ import click
 
 from gateway.administration.access import reading
 from gateway.administration.requests import fault_board
-from gateway.administration.requests.actors import login_name
 from gateway.administration.requests.fault_board import Published
 from gateway.administration.views.known_faults import BoardView, board
 from gateway.cli import output, tables
-from gateway.cli.site import log_of, settings_of
+from gateway.cli.site import decision_of, log_of, reason_or, settings_of
 from gateway.cli.tables import Column
 from gateway.errors import UsageWrong
 
@@ -29,6 +28,8 @@ _COLUMNS: Final = (
 _publish = click.option(
     "--publish/--no-publish", "sends", default=True, show_default=True, help="Send the board to every partner at once."
 )
+
+_why = reason_or("keeping the board")
 
 
 @click.group(invoke_without_command=True)
@@ -65,10 +66,19 @@ def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
 )
 @click.option("--workaround", metavar="TEXT", help="What to do meanwhile.")
 @_publish
+@_why
 @output.as_json
 @click.pass_context
 def add(
-    ctx: click.Context, identity: str, what: str, since: datetime, workaround: str | None, *, sends: bool, as_json: bool
+    ctx: click.Context,
+    identity: str,
+    what: str,
+    since: datetime,
+    workaround: str | None,
+    reason: str,
+    *,
+    sends: bool,
+    as_json: bool,
 ) -> None:
     """Put a fault on the board, at DWP's site, and send the board to every partner.
 
@@ -76,8 +86,9 @@ def add(
     Example:
       gateway --home /srv/gateway faults add ETD-7 --what "Notices of 24 November came twice." --since 2026-11-24
     """
-    settings, day, actor = settings_of(ctx), since.date(), login_name()
-    published = fault_board.add(settings, log_of(settings), identity, what, day, workaround, actor, publish=sends)
+    settings, day = settings_of(ctx), since.date()
+    decision = decision_of(ctx, settings, reason)
+    published = fault_board.add(settings, log_of(settings), identity, what, day, workaround, decision, publish=sends)
     _tell(published, sent=sends, as_json=as_json)
 
 
@@ -86,10 +97,18 @@ def add(
 @click.option("--what", metavar="TEXT", help="What is wrong.")
 @click.option("--workaround", metavar="TEXT", help="What to do meanwhile.")
 @_publish
+@_why
 @output.as_json
 @click.pass_context
 def change(
-    ctx: click.Context, identity: str, what: str | None, workaround: str | None, *, sends: bool, as_json: bool
+    ctx: click.Context,
+    identity: str,
+    what: str | None,
+    workaround: str | None,
+    reason: str,
+    *,
+    sends: bool,
+    as_json: bool,
 ) -> None:
     """Say what is wrong, or what to do meanwhile, in other words.
 
@@ -97,17 +116,19 @@ def change(
     Example:
       gateway --home /srv/gateway faults change ETD-7 --workaround "Ignore those of run 118."
     """
-    settings, actor = settings_of(ctx), login_name()
-    published = fault_board.change(settings, log_of(settings), identity, what, workaround, actor, publish=sends)
+    settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason)
+    published = fault_board.change(settings, log_of(settings), identity, what, workaround, decision, publish=sends)
     _tell(published, sent=sends, as_json=as_json)
 
 
 @faults.command()
 @click.argument("identity", metavar="ID")
 @_publish
+@_why
 @output.as_json
 @click.pass_context
-def close(ctx: click.Context, identity: str, *, sends: bool, as_json: bool) -> None:
+def close(ctx: click.Context, identity: str, reason: str, *, sends: bool, as_json: bool) -> None:
     """Say that a fault is mended. It stays on the board for 30 days more, as closed.
 
     \b
@@ -115,14 +136,16 @@ def close(ctx: click.Context, identity: str, *, sends: bool, as_json: bool) -> N
       gateway --home /srv/gateway faults close ETD-7
     """
     settings = settings_of(ctx)
-    published = fault_board.close(settings, log_of(settings), identity, login_name(), publish=sends)
+    decision = decision_of(ctx, settings, reason)
+    published = fault_board.close(settings, log_of(settings), identity, decision, publish=sends)
     _tell(published, sent=sends, as_json=as_json)
 
 
 @faults.command()
+@_why
 @output.as_json
 @click.pass_context
-def publish(ctx: click.Context, *, as_json: bool) -> None:
+def publish(ctx: click.Context, reason: str, *, as_json: bool) -> None:
     """Send the board as it is to every partner: to those that are new, or after --no-publish.
 
     \b
@@ -130,7 +153,9 @@ def publish(ctx: click.Context, *, as_json: bool) -> None:
       gateway --home /srv/gateway faults publish
     """
     settings = settings_of(ctx)
-    _tell(fault_board.publish(settings, log_of(settings)), sent=True, as_json=as_json)
+    _tell(
+        fault_board.publish(settings, log_of(settings), decision_of(ctx, settings, reason)), sent=True, as_json=as_json
+    )
 
 
 def _tell(published: Published, *, sent: bool, as_json: bool) -> None:

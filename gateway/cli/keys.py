@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import output, tables
 from gateway.cli.keys_change import planned_reason, retire, revoke, rotate
-from gateway.cli.site import log_of, settings_of
+from gateway.cli.site import decision_of, log_of, settings_of
 from gateway.cli.tables import Column
 
 _COLUMNS: Final = tuple(map(Column, ("OWNER", "USE", "STANDING", "EXPIRES", "UNTIL", "FINGERPRINT")))
@@ -67,11 +67,10 @@ def confirm(ctx: click.Context, partner: str, reason: str) -> None:
     Example:
       gateway --home /srv/gateway keys confirm E09000030 --reason "they took the card, by telephone"
     """
-    from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    decision = actors.decision(reason)
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, partner)
     site_keys.confirm(settings, log_of(settings), partner, decision)
     output.say(f"The new key signs towards {partner} from now on.")
 

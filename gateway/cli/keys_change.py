@@ -11,7 +11,7 @@ import click
 
 from gateway.administration.site.settings import require_all_rights
 from gateway.cli import output
-from gateway.cli.site import log_of, reason_option, say_taken_over, settings_of
+from gateway.cli.site import decision_of, log_of, reason_option, reason_or, say_taken_over, settings_of
 from gateway.domain.card import MOST_DAYS
 from gateway.errors import UsageWrong
 
@@ -37,13 +37,7 @@ def of_use(command: Callable[..., None]) -> Callable[..., None]:
     return of_one
 
 
-planned_reason = click.option(
-    "--reason",
-    default="a planned change",
-    show_default=True,
-    metavar="TEXT",
-    help="Why; it goes into the audit chain with your login name.",
-)
+planned_reason = reason_or("a planned change")
 
 
 @click.command()
@@ -78,13 +72,13 @@ def rotate(ctx: click.Context, kind: str, overlap: int, key_days: int, reason: s
       gateway --home /srv/gateway keys rotate --overlap 30 --reason "yearly change"
     """
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, dry_run=dry_run)
     require_all_rights(settings)
-    from gateway.administration.requests import actors
     from gateway.administration.site import key_rotation
     from gateway.administration.site import keys as site_keys
     from gateway.administration.site.reload import take_over_where_running
 
-    use, decision = site_keys.Use(kind), actors.decision(reason)
+    use = site_keys.Use(kind)
     if dry_run:
         key_rotation.check(settings, use, overlap)
         output.say(f"Would make a new {use} key; the old one stays in use for {overlap} days.")
@@ -114,12 +108,12 @@ def retire(ctx: click.Context, kind: str, reason: str, *, at_once: bool, dry_run
       gateway --home /srv/gateway keys retire --reason "all partners have the new card" --dry-run
     """
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, dry_run=dry_run)
     require_all_rights(settings)
-    from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    use, decision = site_keys.Use(kind), actors.decision(reason)
-    if not dry_run and (left := site_keys.sweep(settings, use)):
+    use = site_keys.Use(kind)
+    if not dry_run and (left := site_keys.sweep(settings, log_of(settings), use, decision)):
         output.say(f"An earlier command was broken off; what it left is deleted: {', '.join(left)}.")
         return
     old = site_keys.spare_key(settings, use, at_once=at_once)
@@ -156,11 +150,11 @@ def revoke(ctx: click.Context, kind: str, key_days: int, reason: str, *, old: bo
       gateway --home /srv/gateway keys revoke --reason "backup tape lost, incident 4711"
     """
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, dry_run=dry_run)
     require_all_rights(settings)
-    from gateway.administration.requests import actors
     from gateway.administration.site import keys as site_keys
 
-    use, decision = site_keys.Use(kind), actors.decision(reason)
+    use = site_keys.Use(kind)
     which = site_keys.key_to_revoke(settings, use, old=old)
     if dry_run:
         output.say(f"Would revoke the {which}{'' if old else ', and make a new one'}.")

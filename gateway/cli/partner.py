@@ -11,7 +11,7 @@ from gateway.administration.views.partners import partners as list_all
 from gateway.cli import output, tables
 from gateway.cli.partner_add import add
 from gateway.cli.partner_test import test
-from gateway.cli.site import log_of, reason_option, say_change, say_taken_over, settings_of
+from gateway.cli.site import decision_of, log_of, reason_option, say_change, say_taken_over, settings_of
 from gateway.cli.tables import Column
 
 _COLUMNS: Final = tuple(map(Column, ("CODE", "NAME", "LINK", "TO IT", "FROM IT", "FINGERPRINT")))
@@ -43,10 +43,9 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
       gateway --home /srv/gateway partner revoke E09000030 --reason "laptop stolen, their incident 12"
     """
     settings = settings_of(ctx)
-    from gateway.administration.requests import actors  # noqa: PLC0415  # slow to import
     from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
 
-    decision = actors.decision(reason)
+    decision = decision_of(ctx, settings, reason, code, dry_run=dry_run)
     key = partners.key_to_revoke(settings, code, fingerprint)
     if dry_run:
         say_change(key.change, code)

@@ -11,7 +11,7 @@ import click
 
 from gateway.administration.site.settings import require_all_rights, stopped_fault
 from gateway.cli import output
-from gateway.cli.site import log_of, say_change, settings_of
+from gateway.cli.site import decision_of, log_of, reason_or, say_change, settings_of
 from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card
 from gateway.errors import CardRefused, UsageWrong
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
 @click.option("--unlisted", is_flag=True, help="Take a card whose code is not in the table of authorities.")
+@reason_or("the card that the partner sent")
 @click.pass_context
 def add(
     ctx: click.Context,
@@ -47,6 +48,7 @@ def add(
     flows: str | None,
     overlap: int | None,
     os_account: str | None,
+    reason: str,
     *,
     unlisted: bool,
 ) -> None:
@@ -66,6 +68,7 @@ def add(
       gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
     """
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason)
     require_all_rights(settings)
     data, now = _read(card), time.time()
     from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
@@ -87,7 +90,7 @@ def add(
         )
     elif not proposal.confirmed:
         _confirm(offered.card, from_stdin=card == "-")
-    done = partners.introduce(settings, log_of(settings), proposal)
+    done = partners.introduce(settings, log_of(settings), proposal, decision)
     new = done.partner
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if offered.before else 'added'}, link {new.link}.")
     output.say(f"Why this link: {proposal.chosen.why}")

@@ -14,7 +14,7 @@ from gateway.administration.documents.redirects import Unpacked
 from gateway.administration.requests import redirecting as requests
 from gateway.administration.requests.redirecting import Passed
 from gateway.cli import output
-from gateway.cli.site import log_of, say_missing, settings_if_named, settings_of
+from gateway.cli.site import decision_of, log_of, say_missing, settings_if_named, settings_of
 from gateway.domain.redirect import Holding, Opened, Why
 from gateway.logs import safe_text
 
@@ -86,8 +86,9 @@ def pass_on(
     Example:
       gateway --home /srv/gateway redirect pass 019ab5f0 --to E09000030 --reason address-elsewhere --opened no
     """
-    wanted = requests.order(to, reason, opened, note, given)
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, about=identity, dry_run=dry_run)
+    wanted = requests.order(to, reason, opened, note, given, decision)
     done = requests.redirect(settings, log_of(settings), identity, wanted, dry_run=dry_run)
     if as_json:
         output.show_json({**asdict(done.passed), "dry_run": dry_run})

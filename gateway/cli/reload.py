@@ -6,13 +6,14 @@ import click
 
 from gateway.administration.site.reload import reload as take_over
 from gateway.cli import output
-from gateway.cli.site import settings_of
+from gateway.cli.site import decision_of, log_of, reason_or, settings_of
 from gateway.errors import ConfigurationInvalid
 
 
 @click.command()
+@reason_or("the configuration was changed")
 @click.pass_context
-def reload(ctx: click.Context) -> None:
+def reload(ctx: click.Context, reason: str) -> None:
     """Check the configuration, and make the running gateway take it over.
 
     With a fault in gateway.toml, or a new one in a partner's file, nothing happens: the running gateway goes on as it was.
@@ -24,7 +25,8 @@ def reload(ctx: click.Context) -> None:
     Example:
       gateway --home /srv/gateway reload
     """
-    done = take_over(settings_of(ctx))
+    settings = settings_of(ctx)
+    done = take_over(settings, log_of(settings), decision_of(ctx, settings, reason))
     output.say(f"The gateway has reloaded; its partners: {', '.join(done.partners) or 'none'}.")
     if done.stopped:
         output.say(f"Stopped, and left as they are: {', '.join(done.stopped)}.")

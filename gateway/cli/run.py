@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.roles import HALTED, Role
+from gateway.daemon.roles import HALTED
 from gateway.errors import Halt, UsageWrong
+from gateway.stages.itinerary import Role
 
 
 @click.command()

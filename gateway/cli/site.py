@@ -15,6 +15,7 @@ import click
 
 from gateway.administration.site.settings import load
 from gateway.cli import output
+from gateway.domain.decision import Decision
 from gateway.errors import SiteMissing
 from gateway.logs import Logger, configure
 from gateway.settings.authorities import Authorities, listed
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
 
 _ROLE: Final = "command"
 
-reason_option: Final[Callable[[Any], Any]] = click.option(
-    "--reason", required=True, metavar="TEXT", help="Why; it goes into the audit chain with your login name."
-)
+_WHY: Final = "Why; it goes into the audit chain with your login name."
+reason_option: Final[Callable[[Any], Any]] = click.option("--reason", required=True, metavar="TEXT", help=_WHY)
+
+
+def reason_or(default: str) -> Callable[[Any], Any]:
+    """`--reason` for what is no decision about a file: it need not be given."""
+    return click.option("--reason", default=default, show_default=True, metavar="TEXT", help=_WHY)
 
 
 def home_of(ctx: click.Context) -> Home:
@@ -69,6 +74,23 @@ def log_of(settings: Settings) -> Logger:
     """Where a command that changes something logs it: to stderr, and only errors where a person reads along."""
     level = "error" if sys.stderr.isatty() else settings.logs.level
     return configure(settings.site.code, _ROLE, stream=sys.stderr.buffer, format=settings.logs.format, level=level)
+
+
+def decision_of(
+    ctx: click.Context, settings: Settings, reason: str | None = None, about: str = "", *, dry_run: bool = False
+) -> Decision:
+    """Who decides, and why. From here to the end of the command what is refused or fails is recorded, with what it is `about`."""
+    from gateway.administration.requests import actors  # noqa: PLC0415  # slow to import
+
+    decision = actors.decision(reason)
+    if not dry_run:
+        ctx.with_resource(actors.attempt(settings, log_of(settings), act_of(ctx), about, decision))
+    return decision
+
+
+def act_of(ctx: click.Context) -> str:
+    """The command as events name it: `keys rotate`."""
+    return ctx.command_path.removeprefix("gateway ")
 
 
 def say_missing(missing: Sequence[str], waits: str = "It waits in custody until `gateway run`.") -> None:

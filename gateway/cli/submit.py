@@ -11,11 +11,12 @@ from typing import Final
 import click
 
 from gateway.administration.requests import submission as requests
+from gateway.administration.requests.actors import refused
 from gateway.administration.requests.submission import BAD, FileFault
 from gateway.administration.views.records import TransferView, remedy
 from gateway.administration.views.words import with_code
 from gateway.cli import output
-from gateway.cli.site import log_of, say_missing, settings_of
+from gateway.cli.site import act_of, decision_of, log_of, say_missing, settings_of
 from gateway.domain.states import State
 from gateway.logs import safe_text
 
@@ -60,12 +61,14 @@ def submit(
     """
     requests.require_reference(reference)
     settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, about=partner)
     with requests.submitting(settings, log_of(settings)) as site:
         submissions, faults = site.examine(flow, partner, files)
         if faults:
             _tell_faults(faults, len(files))
+            refused(settings, log_of(settings), act_of(ctx), partner, decision, faults[0].code)
             ctx.exit(_DATA)
-        ids = site.take(flow, partner, submissions, reference)
+        ids = site.take(flow, partner, submissions, reference, decision)
         say_missing(site.missing(), "The files wait in custody until `gateway run`.")
         if not as_json:
             for identity in ids:

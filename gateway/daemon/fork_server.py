@@ -5,8 +5,8 @@ interpreter of its own, started by exec. It inherits neither the supervisor's lo
 handlers, reads no configuration, opens no key and no ledger, and never starts a thread. Each role is forked from this same
 state, reads the configuration itself and gives up its rights itself (`role_process`).
 
-The two speak over a socket of packets. Orders: `start ROLE`, `signal ROLE NUMBER`. Answers: `ended ROLE STATUS` and
-`failed ROLE WHY`. Where either side ends, the other sees it: the server then ends too, and the kernel ends the roles with
+The two speak over a socket of packets. Orders: `start ROLE`, `signal ROLE NUMBER`, `answer`. Answers: `ended ROLE STATUS`,
+`failed ROLE WHY`, `here`. Where either side ends, the other sees it: the server then ends too, and the kernel ends the roles with
 their server.
 """
 
@@ -26,12 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.daemon.roles import Role
+from gateway.stages.itinerary import Role
 
 _PACKET: Final = 256
 _BLOCKED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to the whole process group: the server ends with its supervisor, which ends the roles."""
 _END_SECONDS: Final = 2.0
+_ASK_EVERY: Final = 10.0
+_LONGEST_SILENCE: Final = 60.0
+"""Seconds: the imports at its start take a tenth of that on a busy machine."""
+_LONGEST_STEP: Final = 1.0
+"""How much one look may add to a silence: where the supervisor was stopped itself, the server may have been too."""
 _ARG_START: Final = 45
 """Index of arg_start among the fields of /proc/PID/stat after the name (proc(5), field 48); arg_end follows it."""
 
@@ -53,6 +58,9 @@ class ForkServer:
         self._channel: socket.socket | None = None
         self._ended: dict[Role, Ended] = {}
         self._running: set[Role] = set()
+        self._looked = 0.0
+        self._silent: float | None = None
+        self._quiet = 0.0
 
     def open(self) -> None:
         """Start the server, which then imports. OSError where it cannot be started."""
@@ -67,7 +75,26 @@ class ForkServer:
             raise
         finally:
             theirs.close()
-        self._channel = ours
+        self._channel, self._silent, self._quiet = ours, None, 0.0
+
+    def look_after(self, now: float) -> None:
+        """Ask the server now and then whether it is there, and end one that has been silent for too long; its roles end with
+        it, and `ended` says so. `now` is in seconds that never go back.
+        """
+        while self._listen(0.0):
+            pass
+        step, self._looked = min(now - self._looked, _LONGEST_STEP), now
+        if self._channel is None:
+            return
+        if self._silent is not None:
+            self._silent += step
+            if self._silent > _LONGEST_SILENCE:
+                self.kill()
+            return
+        self._quiet += step
+        if self._quiet >= _ASK_EVERY:
+            self._silent, self._quiet = 0.0, 0.0
+            self._order("answer")
 
     def start(self, role: Role) -> None:
         """Have the role forked; `ended` reports a failure. OSError where no server can be started."""
@@ -116,6 +143,9 @@ class ForkServer:
         if fields == [""]:
             self._lose("the fork server ended")
             return True
+        if fields == ["here"]:
+            self._silent = None
+            return True
         what, role, rest = fields[0], Role(fields[1]), fields[2]
         self._running.discard(role)
         if what == "ended":
@@ -163,6 +193,9 @@ def fork_roles() -> tuple[Role, int] | None:
                 order = channel.recv(_PACKET).decode().split(" ")
                 if order == [""]:
                     return None
+                if order == ["answer"]:
+                    channel.sendall(b"here")
+                    continue
                 role = Role(order[1])
                 if order[0] == "signal":
                     for pid in [pid for each, pid in running.values() if each is role]:

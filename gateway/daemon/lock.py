@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import DiskFailed, SiteBusy
+from gateway.errors import DiskFailed, NotPermitted, SiteBusy
 
 _LOOK_EVERY: Final = 0.05
 _PROBE: Final = 0.5
@@ -20,12 +20,14 @@ _PROBE: Final = 0.5
 @contextmanager
 def held(run: Path, name: str, wait_seconds: float = _PROBE) -> Iterator[None]:
     """Hold `run/NAME.lock`, with our process id in it, while the block runs. SiteBusy where another process still holds
-    it after `wait_seconds`.
+    it after `wait_seconds`, NotPermitted where this user may not make it.
     """
     path = run / f"{name}.lock"
     try:
         run.mkdir(mode=0o770, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    except PermissionError as error:
+        raise NotPermitted(f"You may not make {path}.") from error
     except OSError as error:
         raise DiskFailed(f"cannot make {path}: {error.strerror}") from error
     try:

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.daemon.roles import Role
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed
@@ -20,6 +19,7 @@ from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.store import Connection, Ledger
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
+from gateway.stages.itinerary import Role
 from gateway.stages.landing import COPYING
 from gateway.stages.purging import purge
 from gateway.storage.digest import file_digest

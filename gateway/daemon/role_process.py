@@ -8,32 +8,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway import assembly
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
 from gateway.daemon.signals import ended_after, noted
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, die_with, require_account
-from gateway.errors import DiskFailed, GatewayError, ReadersFailed
+from gateway.errors import DiskFailed, GatewayError, LedgerBusy, ReadersFailed
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 
+_Given = TypeVar("_Given")
 _DEFECT: Final = 70
+_BUSY_PAUSE: Final = 1.0
+"""Seconds between two attempts at a ledger that is held; each waits for half a minute itself (`ledger.integrity`)."""
 _START_SECONDS: Final = 60
 """How long a watcher may take to start: for 3,000 directories it needs a tenth of a second."""
 
@@ -66,16 +69,40 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         wake_up = stack.enter_context(WakeUp(home.run, role))
         stack.enter_context(library_lines(log))
         stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
-        context = assembly.stage_context(settings, role, log, lambda: bool(stopping))
+        patiently = partial(once_free, log=log, wait=wake_up.wait, stopping=lambda: bool(stopping))
+        context = patiently(lambda: assembly.stage_context(settings, role, log, lambda: bool(stopping)))
         stack.callback(context.ledger.close)
         if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
-            context.ledger.check_pages()
+            patiently(context.ledger.check_pages)
+        patiently(lambda: tidy(home, context.ledger, role))
         stages = _stages(stack, context, role, wake_up, log)
         loop = StageLoop(context, stages, wake_up)
         stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
         loop.run()
+
+
+def once_free(
+    action: Callable[[], _Given], log: Logger, wait: Callable[[float], object], stopping: Callable[[], bool]
+) -> _Given:
+    """What `action` gives, once nobody holds the ledger for too long any more; LedgerBusy only where the role is to stop.
+
+    The wait is told once: a lock passes, and what a role does before its first step may be done again.
+    """
+    told = False
+    while True:
+        try:
+            return action()
+        except LedgerBusy as error:
+            if stopping():
+                raise
+            if not told:
+                log.warning(
+                    "work.deferred", code=error.code, reason="another process holds the ledger: it is waited for"
+                )
+            told = True
+            wait(_BUSY_PAUSE)
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
@@ -97,7 +124,7 @@ def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException
 
 
 def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp, log: Logger) -> Sequence[Stage]:
-    """Tidy up after a crash, start the role's watcher, and make its stages."""
+    """Start the role's watcher, and make its stages."""
     home = context.home
 
     def without_events(why: str) -> None:
@@ -107,7 +134,6 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
         with ended_after(_START_SECONDS):
             stack.enter_context(Watcher(roots, on_hint, without_events, every_write=every_write))
 
-    tidy(home, context.ledger, role)
     match role:
         case Role.INSPECT:
             import time  # noqa: PLC0415 - here only: stages take their clocks as arguments

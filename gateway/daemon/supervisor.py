@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
-from gateway.daemon.roles import HALTED, Role
+from gateway.daemon.roles import HALTED
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
@@ -31,6 +31,7 @@ from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import PassedOver
+from gateway.stages.itinerary import Role
 
 NAME: Final = "gateway"
 """The name of the supervisor's lock and wake-up."""
@@ -126,6 +127,7 @@ class Supervisor:
         return True
 
     def _look_after_children(self) -> int | None:
+        self._fork_server.look_after(self._clock())
         for child in self._children.values():
             if not child.running:
                 if self._clock() >= child.due and self._start(child):

@@ -18,7 +18,6 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.daemon.roles import Role
 from gateway.errors import RoleUnconfined, WrongAccount
 from gateway.linux.process import (
     keep_capabilities,
@@ -30,6 +29,7 @@ from gateway.linux.process import (
 from gateway.linux.seccomp import refuse_network
 from gateway.settings.model import Settings
 from gateway.settings.values import GIB
+from gateway.stages.itinerary import Role
 
 _LEASE: Final = 1 << 28
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.daemon.roles import Role
 from gateway.errors import GatewayError
 from gateway.settings.home import Home
+from gateway.stages.itinerary import Role
 
 DWP: Final = "DWP"
 SITES: Final = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -32,6 +34,12 @@ class GatewayError(Exception):
 
     def __reduce__(self) -> tuple[type[GatewayError], tuple[str]]:
         return type(self), (self.reason,)
+
+
+@cache
+def remedies() -> Mapping[str, str]:
+    """What a person does next, by the codes of all errors."""
+    return MappingProxyType({error.code: error.remedy for error in documented_errors()})
 
 
 def documented_errors() -> Iterator[type[GatewayError]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -17,11 +18,17 @@ from gateway.stages.context import StageContext
 _HOUR: Final = 3600.0
 
 
-def record_admitted(context: StageContext, transaction: Transaction, admitted: Iterable[Mapping[str, Any]]) -> None:
-    """Rows and events of submitted files whose bytes lie durably in custody.
+def record_admitted(
+    context: StageContext,
+    transaction: Transaction,
+    admitted: Iterable[Mapping[str, Any]],
+    decision: Decision | None = None,
+) -> None:
+    """Rows and events of submitted files whose bytes lie durably in custody; `decision` is whose command submitted them.
 
     Each has `id`, `flow`, `partner`, `name`, `size`, `sha256`, `spool_file` and `reference`.
     """
+    submitted = {} if decision is None else decision.detail
     rows = []
     for file in admitted:
         event = transaction.record(
@@ -33,6 +40,7 @@ def record_admitted(context: StageContext, transaction: Transaction, admitted: I
             bytes=file["size"],
             sha256=file["sha256"],
             log={"name": file["name"]},
+            **submitted,
         )
         expires = transaction.now + context.settings.flows[file["flow"]].expires_hours * _HOUR
         rows.append(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.decision import Decision
 from gateway.domain.xml_lines import Office
 from gateway.errors import (
     ConfigurationInvalid,
@@ -72,9 +73,10 @@ def submit(
     readers: Sandbox,
     flow: str,
     documents: Sequence[Composed],
+    decision: Decision,
     require: Callable[[Transaction], None] = lambda _transaction: None,
 ) -> list[str]:
-    """Take the documents into custody, all or none; the ids of their transfers. `require` is called in the transaction that
+    """Take the documents into custody, all or none, as `decision` has it; the ids of their transfers. `require` is called in the transaction that
     records them, and raises where what they were written for no longer holds.
     """
     for document in documents:
@@ -105,7 +107,7 @@ def submit(
         with context.ledger.write() as transaction:
             require(transaction)
             draft.move_in(context.home.custody)
-            record_admitted(context, transaction, rows)
+            record_admitted(context, transaction, rows, decision)
     return [copy.transfer for _, copy in written]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from gateway.domain.decision import Decision
 from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
@@ -24,14 +25,6 @@ from gateway.ledger.units import Consignment, Receipt, Transfer, required
 from gateway.stages.context import StageContext
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Who decides, and why; both go into the chain."""
-
-    actor: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ def retry(context: StageContext, transaction: Transaction, identity: str, decisi
     if identity in context.settings.codes:
         if transaction.lane(identity).held:
             raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
-        transaction.record("lane.retried", "lane", identity, identity, actor=decision.actor, reason=decision.reason)
+        transaction.record("lane.retried", "lane", identity, identity, **decision.detail)
         transaction.set_lane(identity, due=0.0)
         return Decided("lane", identity, identity, "open")
     row = find(transaction.connection, identity)
@@ -127,8 +120,7 @@ def discard(context: StageContext, transaction: Transaction, identity: str, deci
         row.kind,
         row.consignment if is_id(row.consignment) else "unnamed",
         row.partner,
-        actor=decision.actor,
-        reason=decision.reason,
+        **decision.detail,
         sha256=row.sha256,
         files=[row.id],
     )
@@ -155,16 +147,14 @@ def _send_again(transaction: Transaction, row: Consignment, decision: Decision) 
 
 def hold_lane(transaction: Transaction, partner: str, error: GatewayError, decision: Decision) -> None:
     """Send nothing more to a partner until a person releases its lane; `error` says what happened."""
-    transaction.record(
-        "lane.held", "lane", partner, partner, code=error.code, reason=decision.reason, actor=decision.actor
-    )
+    transaction.record("lane.held", "lane", partner, partner, code=error.code, **decision.detail)
     transaction.set_lane(partner, held=True, due=0.0, code=error.code, reason=error.reason)
 
 
 def _release_lane(transaction: Transaction, partner: str, decision: Decision) -> Decided:
     if not transaction.lane(partner).held:
         raise UsageWrong(f"the lane to {partner} is not held")
-    transaction.record("lane.released", "lane", partner, partner, actor=decision.actor, reason=decision.reason)
+    transaction.record("lane.released", "lane", partner, partner, **decision.detail)
     transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
     transaction.try_again(partner, PartnerKeyRevoked.code)
     return Decided("lane", partner, partner, "open")
@@ -182,8 +172,7 @@ def _release_receipt(transaction: Transaction, row: Transfer | Consignment, deci
             "receipt",
             row.id,
             row.partner,
-            actor=decision.actor,
-            reason=decision.reason,
+            **decision.detail,
             state=str(State.LANDED),
         )
         change = {"key": receipt.key, "state": State.LANDED, "resume": None, "due": 0.0, "event": event}
@@ -224,8 +213,7 @@ def _record(
         row.kind,
         row.id,
         row.partner,
-        actor=decision.actor,
-        reason=decision.reason,
+        **decision.detail,
         state=str(state),
         code=code,
     )

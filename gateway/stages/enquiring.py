@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.decision import Decision
 from gateway.domain.enquiries import Correspondence, Enquiry
 from gateway.domain.enquiry import (
     ENQUIRY,
@@ -36,7 +37,6 @@ from gateway.ledger.store import Transaction
 from gateway.spool.submission import examine, read
 from gateway.stages.composition import Composed, authority_of, office_of, require_route, submit
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decision
 from gateway.validation.sandbox.pool import Sandbox
 
 _MOST_ATTACHED: Final = 16 << 20
@@ -84,7 +84,7 @@ class Submitted:
     document: str
 
 
-def send(context: StageContext, question: Question, readers: Sandbox) -> Submitted:
+def send(context: StageContext, question: Question, readers: Sandbox, decision: Decision) -> Submitted:
     """Ask a partner. `readers` hold the document against its rules before anything is decided."""
     require_route(context, ENQUIRY, question.partner)
     if question.kind not in KINDS:
@@ -101,11 +101,11 @@ def send(context: StageContext, question: Question, readers: Sandbox) -> Submitt
     def unused(transaction: Transaction) -> None:
         _require_unused(correspondence(transaction.connection, [question.partner]), question.partner, reference)
 
-    (transfer,) = submit(context, readers, ENQUIRY, [document], unused)
+    (transfer,) = submit(context, readers, ENQUIRY, [document], decision, unused)
     return Submitted(transfer, ENQUIRY, question.partner, reference, question.kind, due, document.name)
 
 
-def reply(context: StageContext, answer: Reply, readers: Sandbox) -> Submitted:
+def reply(context: StageContext, answer: Reply, readers: Sandbox, decision: Decision) -> Submitted:
     """Answer what a partner asked."""
     with context.ledger.read() as connection:
         asked = received(everything(connection, context.settings.codes), answer.reference, answer.partner)
@@ -120,7 +120,7 @@ def reply(context: StageContext, answer: Reply, readers: Sandbox) -> Submitted:
         now_asked = received(correspondence(transaction.connection, [partner]), answer.reference, partner)
         _require_open(now_asked, again=answer.again)
 
-    (transfer,) = submit(context, readers, REPLY, [document], still_open)
+    (transfer,) = submit(context, readers, REPLY, [document], decision, still_open)
     kind, due = asked.asking.kind, asked.asking.reply_by
     return Submitted(transfer, REPLY, partner, answer.reference, kind, due, document.name)
 
@@ -138,8 +138,7 @@ def close(context: StageContext, reference: str, partner: str | None, decision: 
             found.asking.transfer,
             found.asking.partner,
             flow=ENQUIRY,
-            reason=decision.reason,
-            actor=decision.actor,
+            **decision.detail,
         )
     return found
 

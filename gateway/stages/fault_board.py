@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from gateway.domain.calendar import day_of
+from gateway.domain.decision import Decision
 from gateway.domain.known_faults import (
     FLOW,
     MAX_FAULTS,
@@ -42,7 +43,9 @@ class Published:
     transfers: dict[str, str]
 
 
-def add(context: StageContext, identity: str, what: str, since: date, workaround: str | None, actor: str) -> Board:
+def add(
+    context: StageContext, identity: str, what: str, since: date, workaround: str | None, decision: Decision
+) -> Board:
     """Put a fault on the board, or one that was closed back on it; the board as it is then."""
     fault = KnownFault(_id(identity), _text(what), since, _text(workaround or NO_WORKAROUND))
     with context.ledger.write() as transaction:
@@ -54,10 +57,10 @@ def add(context: StageContext, identity: str, what: str, since: date, workaround
             raise UsageWrong(f"{fault.id} is on the board: `gateway faults change {fault.id}` says more about it.")
         if before is None and len(board.faults) >= MAX_FAULTS:
             raise UsageWrong(f"There are {MAX_FAULTS} faults on the board, and no room for more: close some.")
-        return _record(context, transaction, ADDED, fault, actor)
+        return _record(context, transaction, ADDED, fault, decision)
 
 
-def change(context: StageContext, identity: str, what: str | None, workaround: str | None, actor: str) -> Board:
+def change(context: StageContext, identity: str, what: str | None, workaround: str | None, decision: Decision) -> Board:
     """Change what the board says is wrong, or what to do meanwhile."""
     with context.ledger.write() as transaction:
         before = _open(_own(context, transaction), identity)
@@ -68,16 +71,16 @@ def change(context: StageContext, identity: str, what: str | None, workaround: s
         )
         if fault == before:
             raise UsageWrong("That is what the board says already: give other words with --what or --workaround.")
-        return _record(context, transaction, CHANGED, fault, actor)
+        return _record(context, transaction, CHANGED, fault, decision)
 
 
-def close(context: StageContext, identity: str, actor: str) -> Board:
+def close(context: StageContext, identity: str, decision: Decision) -> Board:
     """Close a fault that is mended."""
     with context.ledger.write() as transaction:
-        return _record(context, transaction, CLOSED, closed(_open(_own(context, transaction), identity)), actor)
+        return _record(context, transaction, CLOSED, closed(_open(_own(context, transaction), identity)), decision)
 
 
-def publish(context: StageContext, readers: Sandbox) -> Published:
+def publish(context: StageContext, readers: Sandbox, decision: Decision) -> Published:
     """Send the board as it is to every partner that the flow goes to."""
     _require_dwp(context)
     with context.ledger.read() as connection:
@@ -99,7 +102,7 @@ def publish(context: StageContext, readers: Sandbox) -> Published:
         if _own(context, transaction).issue != board.issue:
             raise UsageWrong("The board was changed meanwhile: `gateway faults publish` sends it as it is now.")
 
-    ids = submit(context, readers, FLOW, documents, unchanged)
+    ids = submit(context, readers, FLOW, documents, decision, unchanged)
     return Published(board.issue, dict(zip(partners, ids, strict=True)))
 
 
@@ -120,8 +123,10 @@ def _open(board: Board, identity: str) -> KnownFault:
     return found
 
 
-def _record(context: StageContext, transaction: Transaction, event: str, fault: KnownFault, actor: str) -> Board:
-    transaction.record(event, KIND, SUBJECT, actor=actor, fault=[*known_faults.as_detail(fault)])
+def _record(
+    context: StageContext, transaction: Transaction, event: str, fault: KnownFault, decision: Decision
+) -> Board:
+    transaction.record(event, KIND, SUBJECT, **decision.detail, fault=[*known_faults.as_detail(fault)])
     transaction.flush()
     return _own(context, transaction)
 

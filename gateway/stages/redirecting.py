@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from gateway.domain.decision import Decision
 from gateway.domain.receipt import Outcome, ReceiptItem
 from gateway.domain.redirect import CARRIED, FLOW, MAX_HOLDINGS, Holding, Opened, Original, Redirect, write
 from gateway.domain.states import Direction, State
@@ -48,7 +49,8 @@ from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 @dataclass(frozen=True)
 class Order:
-    """What a person wants: to whom, why (a code of `Why`, and words), who saw the file here, and who wants it.
+    """What a person wants: to whom, why (a code of `Why`, and words), who saw the file here, and who wants it (`decision`, whose
+    reason are the words again).
 
     `given` is the file itself where it does not lie in spool/inbound any more.
     """
@@ -57,7 +59,7 @@ class Order:
     reason: str
     opened: str
     note: str | None
-    actor: str
+    decision: Decision
     given: Path | None = None
 
 
@@ -241,8 +243,7 @@ def _record(
         sha256=row.sha256,
         state=str(State.DELIVERED),
         code=order.reason,
-        reason=order.note,
-        actor=order.actor,
+        **order.decision.detail,
         passed_to=order.to,
         passed_as=copy.transfer,
     )
@@ -257,7 +258,7 @@ def _record(
         "reference": None,
         "redirected_from": row.partner,
     }
-    record_admitted(context, transaction, [admitted])
+    record_admitted(context, transaction, [admitted], order.decision)
     transaction.record(
         "transfer.redirected",
         "transfer",
@@ -265,7 +266,8 @@ def _record(
         order.to,
         flow=FLOW,
         sha256=row.sha256,
-        actor=order.actor,
+        code=order.reason,
+        **order.decision.detail,
         came_from=row.partner,
         came_as=row.id,
     )

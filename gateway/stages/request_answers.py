@@ -1,7 +1,7 @@
 """The answers to requests: the policy in `stages.decisions` is asked again, and the act is done or refused.
 
-The act, its event and the request's answer are one transaction. A refusal is written in a transaction of its own, since that
-of the act is rolled back. A stage carries out what was asked before; a command asks and carries out in one transaction,
+The act, its event and the request's answer are one transaction. A refusal and its event are written in a transaction of their
+own, since that of the act is rolled back. A stage carries out what was asked before; a command asks and carries out in one transaction,
 so that it needs no role that runs.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
 from gateway.ledger import requests
@@ -20,7 +21,8 @@ from gateway.ledger.units import Request
 from gateway.logs import safe_text
 from gateway.stages import decisions
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decided, Decision
+from gateway.stages.decisions import Decided
+from gateway.stages.refusals import record_refused
 
 _POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision], Decided]]] = MappingProxyType(
     {
@@ -49,7 +51,7 @@ def carry_out(context: StageContext, request: Request, owner: str) -> None:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
-                requests.finish(transaction, taken, _refused(error, taken))
+                _refuse(context, transaction, taken, Decision(taken.actor, taken.reason), error)
 
 
 def decide(context: StageContext, act: Act, identity: str, decision: Decision) -> Decided:
@@ -64,8 +66,7 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
             return _act(context, transaction, ask(transaction), identity, decision)
     except _REFUSALS as error:
         with context.ledger.write() as transaction:
-            request = ask(transaction)
-            requests.finish(transaction, request, _refused(error, request))
+            _refuse(context, transaction, ask(transaction), decision, error)
         raise
 
 
@@ -77,5 +78,9 @@ def _act(
     return done
 
 
-def _refused(error: GatewayError, request: Request) -> Refused:
-    return Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
+def _refuse(
+    context: StageContext, transaction: Transaction, request: Request, decision: Decision, error: GatewayError
+) -> None:
+    record_refused(transaction, context.settings, str(request.act), request.subject, decision, error.code)
+    refusal = Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
+    requests.finish(transaction, request, refusal)

@@ -15,12 +15,14 @@ from gateway.administration.access import opened
 from gateway.assembly import key_store
 from gateway.cli import main
 from gateway.ledger.queries import events
+from gateway.linux.caller import Caller, KnownBy
 from gateway.settings.check import check
 from gateway.settings.home import Home
 from gateway.settings.model import KeySettings, Partner
 from gateway.settings.read import load
 from gateway.settings.write import write_keys
 from gateway.transport.keys import read_public_key
+from tests.deciding import KEYS
 
 LA = "E09000030"
 WHY = ("--reason", "because of the test")
@@ -82,6 +84,31 @@ def desk(tmp_path: Path, moulds: Path, capfd: pytest.CaptureFixture[str], monkey
     made(made.la, "partner", "add", made.card(made.dwp), "--fingerprint", fingerprint)
     made(made.dwp, "partner", "add", made.card(made.la), "--fingerprint", load(made.la).openpgp.fingerprint)
     return made
+
+
+def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of `deciding.KEYS`, in an order in which each has something to do."""
+    found = Caller(0, 65534, KnownBy.LOGIN_UID)
+    monkeypatch.setattr("gateway.administration.requests.actors.caller", lambda *_: found)
+    given: dict[str, tuple[str | Path, ...]] = {
+        "keys rotate": (),
+        "keys confirm": (LA,),
+        "keys retire": ("--now",),
+        "keys revoke": (),
+        "partner add": (desk.card(desk.la),),
+        "partner revoke": (LA,),
+    }
+    assert set(given) == set(KEYS)
+    for command, arguments in given.items():
+        desk(desk.dwp, *command.split(), *arguments, *WHY)
+        with opened(load(desk.dwp)) as ledger, ledger.read() as connection:
+            last = [entry for entry in events.chain(connection) if entry.event == KEYS[command]][-1]
+        said = json.loads(last.detail)
+        assert (said["actor"], said["account"], said["known_by"]) == ("nobody", "root", "login-uid"), command
+        assert said["reason"] == WHY[1], command
+    assert desk.events(desk.dwp, "decision.refused") == []
 
 
 # -- OpenPGP: rotate, and the card that follows from it

@@ -152,6 +152,34 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         shutil.rmtree(root)
 
 
+def test_a_stranger_on_the_machine_is_told_that_it_is_not_permitted(pair: tuple[SplitSite, Site]) -> None:
+    """Where the configuration is closed to him, as it is made; and where it is open, and the state is not."""
+    dwp, la = pair
+    nobody = pwd.getpwnam("nobody")
+
+    def ask(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [dwp.python, "-P", "-m", "gateway", "--home", str(la.home.root), *arguments],
+            capture_output=True, text=True, check=False, cwd="/",
+            user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[],
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    commands = (("config", "check"), ("doctor",), ("keys", "list"), ("status",), ("card",), ("run", "--until-idle"))
+    home = la.home
+    paths = (home.root, home.gateway_toml.parent, home.gateway_toml, home.partners_d, *home.partners_d.iterdir())
+    opened = {path: path.stat().st_mode for path in paths}
+    for closed in (True, False):
+        if not closed:
+            for path in opened:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        for command in commands:
+            status, said = ask(*command)
+            assert (status, "You may not" in said, "what to do: Run it as" in said) == (77, True, True), (command, said)
+    for path, mode in opened.items():
+        path.chmod(mode)
+
+
 def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_account(
     pair: tuple[SplitSite, Site],
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = ("schemas", "config", "spool")
@@ -48,6 +52,33 @@ def test_the_locks_hold_hashes_and_no_addresses() -> None:
         pinned = re.findall(r"^[a-z0-9][\w.-]*==\S+", text, re.MULTILINE)
         assert pinned
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="closes a directory to other accounts, which takes root")
+def test_root_sets_up_with_a_python_that_other_accounts_can_run_or_is_told() -> None:
+    known = Path(sys.executable).resolve()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # where other accounts may pass, unlike pytest's own
+        root = Path(name)
+        root.chmod(0o755)
+        for directory in ("closed", "open", "tools"):
+            (root / directory).mkdir()
+        for tool in ("setpriv", "id", "sh"):
+            (root / "tools" / tool).symlink_to(shutil.which(tool) or tool)
+        (root / "closed" / "python3.13").symlink_to(known)
+        (root / "open" / "python3.11").symlink_to("/usr/bin/python3")
+        (root / "closed").chmod(0o700)
+        script = str(ROOT / "requirements" / "find_python.sh")
+        alone = run(script, PATH=f"{root}/closed:{root}/tools")
+        assert alone.stdout == f"{root}/closed/python3.13\n"
+        assert "other accounts cannot run it" in alone.stderr
+        if (
+            subprocess.run(
+                ["/usr/bin/python3", "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"], check=False
+            ).returncode
+            == 0
+        ):
+            found = run(script, PATH=f"{root}/closed:{root}/open:{root}/tools")
+            assert (found.stdout, found.stderr) == (f"{root}/open/python3.11\n", "")
 
 
 def test_make_explains_itself_and_ci_calls_it() -> None:

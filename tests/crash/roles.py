@@ -14,13 +14,13 @@ from typing import Any
 from gateway import assembly
 from gateway.daemon import role_process
 from gateway.daemon.lock import held
-from gateway.daemon.roles import Role
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import Defer
 from gateway.logs import configure
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.stages.context import Stage, StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.landing import LandingUploads
 from gateway.stages.outbound.send import Send
 from tests.acceptance.reading import files_below, rows

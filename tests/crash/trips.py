@@ -9,11 +9,11 @@ from datetime import date
 from typing import Final
 
 from gateway.cli import main
-from gateway.daemon.roles import Role
 from gateway.domain.identity import new_id
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
+from gateway.stages.itinerary import Role
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, claim

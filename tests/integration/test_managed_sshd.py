@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -427,6 +428,24 @@ def test_an_sshd_that_was_left_over_is_ended_and_replaced(tmp_path: Path) -> Non
         assert site.server.pid != old.pid
         site.transport().connect().close()
         site.server.stop()
+
+
+def test_a_killed_guard_takes_its_sessions_along_and_another_server_is_there_at_once(
+    site: SshdSite, session: SftpSession
+) -> None:
+    """Whoever had a session held the socket that sshd logs to: its reader was waited for, and then fell over."""
+    guard, reader = site.server._guard, site.server._reader
+    assert guard is not None
+    assert reader is not None
+    guard.kill()
+    guard.wait()
+    begun = time.monotonic()
+    site.server.stop()
+    assert time.monotonic() - begun < 5
+    assert not reader.is_alive()
+    assert wait_until(lambda: not session.connection.is_active()), "a session that nobody counts or ends"
+    site.server.start()
+    site.transport().connect().close()
 
 
 def test_a_stale_pid_file_never_ends_a_stranger(tmp_path: Path) -> None:

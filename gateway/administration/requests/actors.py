@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from gateway import assembly
 from gateway.administration.access import ROLE, permitted
 from gateway.administration.requests.asking import reason_text
-from gateway.daemon.roles import Role
 from gateway.daemon.wake_ups import wake
+from gateway.domain.decision import Decision
+from gateway.errors import GatewayError
+from gateway.linux.caller import caller
 from gateway.logs import Logger, safe_text
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decision
+from gateway.stages.itinerary import Role
+from gateway.stages.refusals import record_refused
 
 
 @contextmanager
@@ -40,17 +43,44 @@ def wake_roles(settings: Settings) -> None:
         wake(settings.home.run, role)
 
 
-def decision(reason: str, actor: str | None = None) -> Decision:
-    """A person's decision, its reason masked and on one line; the actor is whoever runs this process, unless named."""
-    return Decision(login_name() if actor is None else actor, reason_text(reason))
+def decision(reason: str | None = None, actor: str | None = None) -> Decision:
+    """A person's decision, its reason masked and on one line; the actor is whoever stands behind this process, unless named."""
+    text = "" if reason is None else reason_text(reason)
+    if actor is not None:
+        return Decision(actor, text)
+    found = caller(os.getuid(), os.getpid(), os.environ)
+    if found.known_by is None:
+        return Decision(_name(found.account), text)
+    return Decision(_name(found.login), text, _name(found.account), str(found.known_by))
 
 
-def login_name() -> str:
-    """The login name of whoever asks: behind sudo, the one who called it."""
-    named = os.environ.get("SUDO_USER")
-    if named and os.geteuid() == 0:
-        return safe_text(named)[:64]
+def done(settings: Settings, log: Logger, event: str, decision: Decision) -> None:
+    """Record what a person did to the site as a whole."""
+    with stage_context(settings, log) as context, context.ledger.write() as transaction:
+        transaction.record(event, "site", context.site, **decision.detail)
+
+
+@contextmanager
+def attempt(settings: Settings, log: Logger, act: str, about: str, decision: Decision) -> Iterator[None]:
+    """Record what is refused, or fails, inside."""
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        yield
+    except (GatewayError, OSError) as error:
+        code = error.code if isinstance(error, GatewayError) else type(error).__name__
+        refused(settings, log, act, about, decision, code)
+        raise
+
+
+def refused(settings: Settings, log: Logger, act: str, about: str, decision: Decision, code: str) -> None:
+    """Record that a decision was refused; nothing where this user may not write to the ledger, or nobody can now."""
+    with suppress(GatewayError), permitted():
+        context = assembly.stage_context(settings, ROLE, log, lambda: False)
+        with closing(context.ledger), context.ledger.write() as transaction:
+            record_refused(transaction, settings, act, about, decision, code)
+
+
+def _name(user: int) -> str:
+    try:
+        return safe_text(pwd.getpwuid(user).pw_name)[:64]
     except KeyError:
-        return f"uid {os.getuid()}"
+        return f"uid {user}"

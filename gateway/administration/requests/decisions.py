@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.views.records import QuarantinedView, quarantined
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.logs import Logger
 from gateway.settings.model import Settings
-from gateway.stages.decisions import Decided, Decision
+from gateway.stages.decisions import Decided
 from gateway.stages.request_answers import decide
 
 Request = Callable[[Settings, Logger, str, Decision], Decided]

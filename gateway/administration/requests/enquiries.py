@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from gateway import assembly
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.machine import roles_that_do_not_run
+from gateway.domain.decision import Decision
 from gateway.domain.enquiries import Enquiry
 from gateway.domain.enquiry import ENQUIRY, REPLY
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages import enquiring
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decision
 from gateway.stages.enquiring import Question, Reply, Submitted
 from gateway.validation.sandbox.pool import Sandbox
 
@@ -29,14 +29,16 @@ class Sent:
     missing: tuple[str, ...]
 
 
-def send(settings: Settings, log: Logger, question: Question) -> Sent:
+def send(settings: Settings, log: Logger, question: Question, decision: Decision) -> Sent:
     """Send an enquiry to a partner."""
-    return _submit(settings, log, ENQUIRY, lambda context, readers: enquiring.send(context, question, readers))
+    return _submit(
+        settings, log, ENQUIRY, lambda context, readers: enquiring.send(context, question, readers, decision)
+    )
 
 
-def reply(settings: Settings, log: Logger, answer: Reply) -> Sent:
+def reply(settings: Settings, log: Logger, answer: Reply, decision: Decision) -> Sent:
     """Answer an enquiry that came."""
-    return _submit(settings, log, REPLY, lambda context, readers: enquiring.reply(context, answer, readers))
+    return _submit(settings, log, REPLY, lambda context, readers: enquiring.reply(context, answer, readers, decision))
 
 
 def close(settings: Settings, log: Logger, reference: str, partner: str | None, decision: Decision) -> Enquiry:

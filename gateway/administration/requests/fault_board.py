@@ -10,6 +10,7 @@ from datetime import date
 
 from gateway import assembly
 from gateway.administration.requests.actors import stage_context
+from gateway.domain.decision import Decision
 from gateway.domain.known_faults import FLOW, Board
 from gateway.logs import Logger
 from gateway.settings.model import Settings
@@ -28,7 +29,7 @@ def add(
     what: str,
     since: date,
     workaround: str | None,
-    actor: str,
+    decision: Decision,
     *,
     publish: bool,
 ) -> Published:
@@ -36,7 +37,8 @@ def add(
     return _change(
         settings,
         log,
-        lambda context: fault_board.add(context, identity, what, since, workaround, actor),
+        decision,
+        lambda context: fault_board.add(context, identity, what, since, workaround, decision),
         publish=publish,
     )
 
@@ -47,7 +49,7 @@ def change(
     identity: str,
     what: str | None,
     workaround: str | None,
-    actor: str,
+    decision: Decision,
     *,
     publish: bool,
 ) -> Published:
@@ -55,28 +57,33 @@ def change(
     return _change(
         settings,
         log,
-        lambda context: fault_board.change(context, identity, what, workaround, actor),
+        decision,
+        lambda context: fault_board.change(context, identity, what, workaround, decision),
         publish=publish,
     )
 
 
-def close(settings: Settings, log: Logger, identity: str, actor: str, *, publish: bool) -> Published:
+def close(settings: Settings, log: Logger, identity: str, decision: Decision, *, publish: bool) -> Published:
     """Say that a fault is mended."""
-    return _change(settings, log, lambda context: fault_board.close(context, identity, actor), publish=publish)
+    return _change(
+        settings, log, decision, lambda context: fault_board.close(context, identity, decision), publish=publish
+    )
 
 
-def publish(settings: Settings, log: Logger) -> Published:
+def publish(settings: Settings, log: Logger, decision: Decision) -> Published:
     """Send the board as it is to every partner."""
     with stage_context(settings, log) as context:
-        return _publish(context)
+        return _publish(context, decision)
 
 
-def _change(settings: Settings, log: Logger, act: Callable[[StageContext], Board], *, publish: bool) -> Published:
+def _change(
+    settings: Settings, log: Logger, decision: Decision, act: Callable[[StageContext], Board], *, publish: bool
+) -> Published:
     with stage_context(settings, log) as context:
         board = act(context)
-        return _publish(context) if publish else Published(board.issue, {})
+        return _publish(context, decision) if publish else Published(board.issue, {})
 
 
-def _publish(context: StageContext) -> Published:
+def _publish(context: StageContext, decision: Decision) -> Published:
     with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
-        return fault_board.publish(context, readers)
+        return fault_board.publish(context, readers, decision)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import assembly
-from gateway.administration.requests.actors import login_name, stage_context
+from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.machine import roles_that_do_not_run
+from gateway.domain.decision import Decision
 from gateway.domain.redirect import FLOW, MAX_EXPLANATION, Why
 from gateway.errors import UsageWrong
 from gateway.logs import Logger, safe_text
@@ -27,14 +28,14 @@ class Redirected:
     missing: tuple[str, ...]
 
 
-def order(to: str, reason: str, opened: str, note: str | None, given: Path | None, actor: str | None = None) -> Order:
+def order(to: str, reason: str, opened: str, note: str | None, given: Path | None, decision: Decision) -> Order:
     """What a person wants, the note masked and on one line; UsageWrong for a note that is too long or missing."""
     text = safe_text(" ".join((note or "").split()))
     if len(text) > MAX_EXPLANATION:
         raise UsageWrong(f"--note takes at most {MAX_EXPLANATION} characters.")
     if reason == Why.OTHER and not text:
         raise UsageWrong("--reason other needs a --note that says why.")
-    return Order(to, reason, opened, text or None, login_name() if actor is None else actor, given)
+    return Order(to, reason, opened, text or None, replace(decision, reason=text), given)
 
 
 def redirect(settings: Settings, log: Logger, identity: str, order: Order, *, dry_run: bool) -> Redirected:

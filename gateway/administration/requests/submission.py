@@ -19,6 +19,7 @@ from gateway.administration.requests.actors import stage_context, wake_roles
 from gateway.administration.site.machine import roles_that_do_not_run
 from gateway.administration.site.settings import stopped_fault
 from gateway.administration.views.records import TransferView, transfer
+from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFull, FlowNotPermitted, GatewayError, NotFound, NotPermitted, PartnerUnknown, UsageWrong
 from gateway.flows.routes import WAYS
@@ -62,7 +63,14 @@ class Submitting:
                 faults.append(FileFault(path, error.reason, error.code, _remedy(error)))
         return found, faults
 
-    def take(self, flow: str, partner: str, submissions: Sequence[Submission], reference: str | None) -> list[str]:
+    def take(
+        self,
+        flow: str,
+        partner: str,
+        submissions: Sequence[Submission],
+        reference: str | None,
+        decision: Decision,
+    ) -> list[str]:
         """Into custody and into the ledger, all together; their ids, in order. Every role is woken."""
         context, home = self._context, self._context.home
         needed = sum(submission.size for submission in submissions) + context.settings.limits.min_free_bytes
@@ -90,6 +98,7 @@ class Submitting:
                             }
                             for submission, copy in zip(submissions, copied, strict=True)
                         ],
+                        decision,
                     )
         wake_roles(context.settings)
         return [copy.transfer for copy in copied]

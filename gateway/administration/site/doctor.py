@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from gateway.errors import SiteMissing
+from gateway.errors import LedgerSchema, SiteMissing
 from gateway.settings.home import Home
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
     from gateway.administration.site.machine_checks import Check
+    from gateway.domain.decision import Decision
+    from gateway.logs import Logger
     from gateway.settings.faults import Fault
+    from gateway.settings.model import Settings
 
 
 def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
@@ -34,19 +37,31 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
             yield from examine_links(settings)
 
 
-def migrate_ledger(home: Home) -> None:
-    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
-    require_site(home)
+def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int | None:
+    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs.
+
+    Returns how many rows its chain adopted, None where it had committed to them before.
+    """
+    home = settings.home
+    from gateway.administration.requests import actors
     from gateway.daemon.lock import held
-    from gateway.daemon.roles import Role
-    from gateway.ledger.integrity import require_file
+    from gateway.ledger.integrity import check, require_file
     from gateway.ledger.migrate import migrate
+    from gateway.stages.itinerary import Role
 
     with ExitStack() as locks:
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
         require_file(home.ledger)
-        migrate(home.ledger)
+        older = False
+        try:
+            check(home.ledger)
+        except LedgerSchema:
+            older = True
+        adopted = migrate(home.ledger)
+        if older or adopted is not None:
+            actors.done(settings, log, "ledger.migrated", decision)
+        return adopted
 
 
 def configuration_faults(home: Home) -> Sequence[Fault]:

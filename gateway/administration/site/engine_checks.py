@@ -22,7 +22,6 @@ from gateway.administration.site.link_check import lane_alarm, try_link
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly import open_pgp, plans, scanner
 from gateway.crypto.contract import Certificate, OpenPgp
-from gateway.daemon.roles import Role
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger.head_file import HeadFile
@@ -30,6 +29,7 @@ from gateway.ledger.queries.keys import stage_of
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.stages.itinerary import Role
 from gateway.transport.sshd.machine import chroot_fault
 
 if TYPE_CHECKING:

@@ -5,14 +5,15 @@ Raises what the ledger raises. Each event is about one key: `own/FINGERPRINT`, o
 
 from __future__ import annotations
 
-from gateway.administration.requests.actors import login_name, stage_context
+from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.key_rotation import Changed
+from gateway.domain.decision import Decision
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.ledger.queries.keys import CONFIRMED, OWN, subject
 from gateway.logs import Logger
 from gateway.settings.model import Partner, Settings
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decision, hold_lane
+from gateway.stages.decisions import hold_lane
 from gateway.transport.keys import parse_public_key
 
 
@@ -25,8 +26,7 @@ def changed(context: StageContext, event: str, changed: Changed, decision: Decis
             subject(OWN, changed.fingerprint),
             fingerprint=changed.fingerprint,
             until=None if changed.until is None else changed.until.isoformat(),
-            actor=decision.actor,
-            reason=decision.reason,
+            **decision.detail,
             old=[changed.old],
         )
 
@@ -41,8 +41,7 @@ def confirmed(context: StageContext, partner: str, decision: Decision) -> None:
             subject(partner, own),
             partner,
             fingerprint=own,
-            actor=decision.actor,
-            reason=decision.reason,
+            **decision.detail,
         )
         transaction.try_again(partner, KeyUnconfirmed.code)
 
@@ -56,8 +55,7 @@ def ended(context: StageContext, event: str, owner: str, fingerprint: str, decis
             subject(owner, fingerprint),
             None if owner == OWN else owner,
             fingerprint=fingerprint,
-            actor=decision.actor,
-            reason=decision.reason,
+            **decision.detail,
         )
 
 
@@ -71,8 +69,7 @@ def lost(context: StageContext, partner: Partner, fingerprint: str, decision: De
             subject(partner.code, fingerprint),
             partner.code,
             fingerprint=fingerprint,
-            actor=decision.actor,
-            reason=decision.reason,
+            **decision.detail,
         )
         if fingerprint == partner.fingerprint:
             hold_lane(transaction, partner.code, PartnerKeyRevoked(), decision)
@@ -80,20 +77,18 @@ def lost(context: StageContext, partner: Partner, fingerprint: str, decision: De
             hold_lane(transaction, partner.code, HostKeyChanged("the host key is revoked here"), decision)
 
 
-def introduced(settings: Settings, log: Logger, before: Partner | None, new: Partner) -> None:
-    """Record a partner that is new here, or whose keys its card has changed."""
-    changed = before is None or _pins(before) != _pins(new)
-    if not changed:
-        return
+def introduced(settings: Settings, log: Logger, before: Partner | None, new: Partner, decision: Decision) -> None:
+    """Record that a partner's card was taken; `key.rotated` where it has changed the keys of one that was known."""
+    rotated = before is not None and _pins(before) != _pins(new)
     with stage_context(settings, log) as context, context.ledger.write() as transaction:
         transaction.record(
-            "partner.added" if before is None else "key.rotated",
+            "key.rotated" if rotated else "partner.added",
             "key",
             subject(new.code, new.fingerprint),
             new.code,
             fingerprint=new.fingerprint,
             until=None if new.old_fingerprint_until is None else new.old_fingerprint_until.isoformat(),
-            actor=login_name(),
+            **decision.detail,
         )
 
 

@@ -18,11 +18,11 @@ from gateway.administration.site.key_table import KeyRow, Use
 from gateway.administration.site.reload import TakeOver, take_over_where_running
 from gateway.administration.site.settings import load
 from gateway.assembly import key_store, open_pgp
+from gateway.domain.decision import Decision
 from gateway.errors import KeyStillNeeded, NotFound
 from gateway.ledger.queries.keys import OWN, confirmed_since, unconfirmed
 from gateway.logs import Logger
 from gateway.settings.model import Settings
-from gateway.stages.decisions import Decision
 
 _DAY: Final = 86_400.0
 
@@ -106,11 +106,16 @@ def confirm(settings: Settings, log: Logger, partner: str, decision: Decision) -
         key_events.confirmed(context, partner, decision)
 
 
-def sweep(settings: Settings, use: Use) -> list[str]:
+def sweep(settings: Settings, log: Logger, use: Use, decision: Decision) -> list[str]:
     """Delete what an earlier command, broken off, has left, where that kind of key is not being changed; the fingerprints."""
     if key_rotation.until_of(settings, use) is not None:
         return []
-    return key_rotation.sweep(settings, key_store(settings.home.keyrings))
+    gone = key_rotation.sweep(settings, key_store(settings.home.keyrings))
+    if gone:
+        with stage_context(settings, log) as context:
+            for fingerprint in gone:
+                key_events.ended(context, "key.retired", OWN, fingerprint, decision)
+    return gone
 
 
 def spare_key(settings: Settings, use: Use, *, at_once: bool) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 
-from gateway.administration.views.health import Disk, Machine
+from gateway.administration.site.audit_record import last_audit
+from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.daemon.stopped_partners import noted_stopped
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returns import WRITTEN_LATE, letters
+from gateway.stages.itinerary import Role
 
 
 def look(settings: Settings, now: float) -> Machine:
@@ -23,6 +24,7 @@ def look(settings: Settings, now: float) -> Machine:
         written_late=_written_late(settings),
         late_ending=WRITTEN_LATE,
         disk=Disk(shutil.disk_usage(home.state).free, settings.limits.min_free_bytes),
+        audit=last_audit(home),
     )
 
 

@@ -14,17 +14,16 @@ from gateway.administration.site import authorities, introduction, key_events, k
 from gateway.administration.site.introduction import Chosen, PartnerOptions
 from gateway.administration.site.key_succession import CardSigner, Overlaps
 from gateway.administration.site.reload import TakeOver, take_over_where_running
-from gateway.administration.site.settings import partner_of, share_out
+from gateway.administration.site.settings import load, partner_of, share_out
 from gateway.assembly import key_store
 from gateway.domain.calendar import day_of
 from gateway.domain.card import Card, parse, signed_text
+from gateway.domain.decision import Decision
 from gateway.errors import CardRefused
 from gateway.flows.routes import flows_of
 from gateway.logs import Logger
-from gateway.preflight import load
 from gateway.settings.model import Partner, Settings, Stopped
 from gateway.settings.write import render_partner, write_partner
-from gateway.stages.decisions import Decision
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,11 @@ def propose(
     return Proposal(offered, chosen, overlaps, signer, confirmed is not None)
 
 
-def introduce(settings: Settings, log: Logger, proposal: Proposal) -> Introduced:
+def introduce(settings: Settings, log: Logger, proposal: Proposal, decision: Decision) -> Introduced:
     """Take the card: the partner is known from here on."""
     new, keys = proposal.chosen.partner, key_store(settings.home.keyrings)
     introduction.keep(proposal.offered.card, new, settings, keys, proposal.overlaps)
-    key_events.introduced(settings, log, proposal.offered.before, new)
+    key_events.introduced(settings, log, proposal.offered.before, new, decision)
     share_out(settings.home)
     outgoing, incoming = flows_of(settings, new)
     return Introduced(new, tuple(outgoing), tuple(incoming), dict(load(settings.home).stopped))

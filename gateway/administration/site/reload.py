@@ -14,14 +14,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from gateway.administration.requests import actors
 from gateway.administration.site.settings import load, share_out
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import Role
 from gateway.daemon.stopped_partners import REMEDY, newly_stopped, noted_stopped
+from gateway.domain.decision import Decision
 from gateway.errors import ConfigurationInvalid, NotPermitted, NotRunning, StillReloading, UsageWrong
+from gateway.logs import Logger
 from gateway.preflight import faults_of_partners, server_faults
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.stages.itinerary import Role
 
 _LOOK_EVERY: Final = 0.1
 _TO_START: Final = 60.0
@@ -55,9 +58,10 @@ class TakeOver:
     roles: tuple[str, ...] = ()
 
 
-def reload(settings: Settings) -> Reloaded:
+def reload(settings: Settings, log: Logger, decision: Decision) -> Reloaded:
     """Make the running gateway take these settings over; partners that were stopped stay so."""
     take_over(settings)
+    actors.done(settings, log, "configuration.reloaded", decision)
     faults = tuple(map(str, faults_of_partners(settings)))
     return Reloaded(tuple(settings.partners), tuple(settings.stopped), faults)
 

@@ -7,13 +7,26 @@ there is not, NotPermitted for what takes root.
 from __future__ import annotations
 
 import os
+from typing import Final
 
+from gateway import preflight
+from gateway.daemon.lock import holder
 from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted
-from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings, Stopped
+from gateway.stages.itinerary import Role
 
-__all__ = ["load", "partner_of", "require_all_rights", "share_out", "stopped_fault"]
+_GOES_ON: Final = "The gateway that runs goes on with the settings that it read when it started or reloaded last; a restart would end it."
+
+
+def load(home: Home) -> Settings:
+    """The site's settings. Where gateway.toml has faults, ConfigurationInvalid also says what a gateway that runs does."""
+    try:
+        return preflight.load(home)
+    except ConfigurationInvalid as error:
+        if all(holder(home.run, name) is None for name in ("gateway", *Role)):
+            raise
+        raise ConfigurationInvalid(f"{error.reason}\n{_GOES_ON}") from error
 
 
 def partner_of(settings: Settings, code: str) -> Partner:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gateway.administration.views.health_fields import Health
 from gateway.ledger.queries.keys import OWN
-
-if TYPE_CHECKING:
-    from gateway.administration.views.health import Health
 
 _SHOWN: Final = 10
 """So many overdue enquiries are named one by one."""
@@ -42,6 +40,9 @@ def needs_of(health: Health, late_ending: str) -> Iterator[str]:
         yield f"{each.says}; `gateway enquiries --outstanding`"
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
+    if health.audit is not None and (number := health.audit.faults):
+        found = f"{number} fault{'s' if number > 1 else ''}"
+        yield f"the audit of {health.audit.verified[:10]} found {found}: `gateway audit verify`"
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
 

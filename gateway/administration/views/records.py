@@ -14,7 +14,7 @@ import orjson
 from gateway.administration.views.words import within
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
-from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, documented_errors
+from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, remedies
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.failing_lanes import alarm
@@ -151,13 +151,12 @@ def trouble(connection: Connection, partner: str, most: int) -> LaneAlarm | None
     if found is None:
         return None
     what = "has failed" if found.subject == partner else "has a file that failed"
-    remedy = next((error.remedy for error in documented_errors() if error.code == found.code), "")
     return LaneAlarm(
         failures=found.times,
         since=found.since,
         code=found.code,
         reason=found.reason,
-        remedy=remedy,
+        remedy=remedies().get(found.code, ""),
         words=f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {within(found.reason)}",
     )
 
@@ -270,8 +269,7 @@ def remedy(code: str | None, state: str, direction: str, identity: str) -> str |
 
 def remedy_of(code: str | None, identity: str) -> str | None:
     """What to do about an error of that code, with the id filled in; None for a code that is no error of the gateway's."""
-    known = {error.code: error.remedy for error in documented_errors()}
-    text = known.get(code or "")
+    text = remedies().get(code or "")
     return None if text is None else text.replace(" ID", f" {identity}")
 
 

@@ -19,8 +19,10 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
         said += f", having come here from {came_from} as transfer {detail.get('came_as')}"
     if odd := detail.get("exceptions"):
         said += f", with {exceptions(odd, detail.get('faulty_records', 0))}"
+    if act := detail.get("act"):
+        said += f": {act}"
     if actor := detail.get("actor"):
-        said += f", by {actor}"
+        said += f", by {actor}" + (f" as {account}" if (account := detail.get("account")) else "")
     if sequence := detail.get("sequence"):
         said += f", number {sequence}"
     reason, code = detail.get("reason"), detail.get("code")

@@ -20,7 +20,7 @@ from typing import Final
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
-from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, documented_errors
+from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, remedies
 from gateway.ledger.queries import custody
 from gateway.ledger.queries.back_office_answers import to_notify
 from gateway.ledger.queries.facts import exceptions_in
@@ -54,7 +54,6 @@ class Conclude:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._lists = ExceptionLists(context.home.exceptions)
-        self._remedies = {error.code: error.remedy for error in documented_errors()}
 
     def step(self) -> Step:
         context = self._context
@@ -132,7 +131,7 @@ class Conclude:
         """What became of a file, for its operator. `end` completes the sentence that starts with its name."""
         # The partner's gateway may give codes that we do not know.
         otherwise = "refused-by-partner" if row.consignment else "content-invalid"
-        remedy = self._remedies.get(row.code or "") or self._remedies[otherwise]
+        remedy = remedies().get(row.code or "") or remedies()[otherwise]
         return "\n".join(
             [
                 f"{row.name} {end}.",

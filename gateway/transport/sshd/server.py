@@ -2,7 +2,8 @@
 
 Raises ServerFailed when it does not start, with sshd's own words. Safe, because it serves nothing but the landing to the
 keys of configured partners (`config` says how), and because no sshd outlives its gateway: `guard` ends it and
-its sessions after a kill -9, and a start looks for one that is left over all the same.
+its sessions after a kill -9, and a start looks for one that is left over all the same. Sessions that a killed guard left
+are ended here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +40,8 @@ from gateway.transport.sshd.spec import ServerSpec
 
 _START_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 8.0
+_LAST_WORDS_SECONDS: Final = 2.0
+"""How long is waited for what sshd said at its end."""
 _PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
 _LISTENING: Final = "Server listening on "
 _LAST_LINES: Final = 8
@@ -63,6 +67,7 @@ class ManagedServer:
         self._guard: subprocess.Popen[bytes] | None = None
         self._messages: socket.socket | None = None
         self._reader: threading.Thread | None = None
+        self._told_over = Path()
         self._listening = threading.Event()
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         self._ignores_attributes = False
@@ -121,6 +126,7 @@ class ManagedServer:
         # Not a pipe: sshd writes each message at once, and this kind of socket keeps them apart.
         self._messages, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            self._told_over = Path(f"/proc/self/fd/{theirs.fileno()}").readlink()
             self._guard = subprocess.Popen(
                 self._command(sshd),
                 stdin=subprocess.PIPE,
@@ -164,6 +170,8 @@ class ManagedServer:
         guard, self._guard = self._guard, None
         if guard is None:
             return
+        if guard.poll() is not None:
+            _end_sessions(self._told_over)
         if guard.stdin is not None:
             guard.stdin.close()
         try:
@@ -171,10 +179,12 @@ class ManagedServer:
         except subprocess.TimeoutExpired:
             os.killpg(guard.pid, signal.SIGKILL)
             guard.wait()
-        if self._reader is not None:
-            self._reader.join(_STOP_SECONDS)
-        if self._messages is not None:
-            self._messages.close()
+        if self._reader is None or self._messages is None:
+            return
+        self._reader.join(_LAST_WORDS_SECONDS)
+        self._messages.shutdown(socket.SHUT_RD)  # whoever still has the other end: closing would not wake the reader
+        self._reader.join()
+        self._messages.close()
 
     def is_alive(self) -> bool:
         return self._guard is not None and self._guard.poll() is None
@@ -263,6 +273,14 @@ def _end_predecessor(spec: ServerSpec) -> None:
             raise ServerFailed(f"an older SFTP server of this site does not end (process {pid})")
         time.sleep(0.05)
     spec.pid_file.unlink(missing_ok=True)
+
+
+def _end_sessions(told_over: Path) -> None:
+    """End what has this socket as its standard error: sshd's sessions, which no guard is there to end."""
+    for entry in Path("/proc").glob("[1-9]*"):
+        with suppress(OSError):
+            if (entry / "fd" / "2").readlink() == told_over:
+                os.kill(int(entry.name), signal.SIGTERM)
 
 
 def _is_ours(pid: int, config: Path) -> bool:

@@ -12,9 +12,10 @@ import pytest
 
 from gateway.bench import plot
 from gateway.bench.contest import contest, once, ratios
-from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Cost, Run, digest
+from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Cost, Run
 from gateway.bench.outcome import Figure, WorkloadResult, from_data, quantile
 from gateway.bench.report import summary, tables
+from gateway.storage.digest import file_digest
 
 
 class Carrier:
@@ -43,7 +44,7 @@ class Carrier:
 def files_in(directory: Path, *names: str) -> list[BenchFile]:
     for name in names:
         (directory / name).write_bytes(name.encode())
-    return [BenchFile("claim", directory / name, len(name), digest(directory / name)) for name in names]
+    return [BenchFile("claim", directory / name, len(name), file_digest(directory / name)) for name in names]
 
 
 def run(contestant: str, number: int, seconds: float, files: int = 100) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import threading
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.administration.requests import actors
+from gateway.daemon.lock import held
 from gateway.domain.identity import is_id
 from gateway.ledger.queries import overview
 from tests.fakes.two_ledgers import Pair
@@ -154,7 +155,7 @@ def test_held_transfer_waits_until_it_is_released(pair: Pair, run: Run) -> None:
     events = run(pair.dwp, "show", identity, "--json").data["events"]
     decided = [event["detail"] for event in events if "actor" in event["detail"]]
     assert [each["reason"] for each in decided] == ["because of the test"] * 2
-    assert {each["actor"] for each in decided} == {os.environ.get("SUDO_USER") or getpass.getuser()}
+    assert {each["actor"] for each in decided} == {actors.decision().actor}
 
 
 def test_returned_transfer_comes_back_with_the_reason(pair: Pair, run: Run) -> None:
@@ -255,6 +256,20 @@ def test_file_left_by_a_crash_is_no_fault(pair: Pair, run: Run) -> None:
     (pair.dwp.home.custody / "01a200db-25a7-7293-8e54-d4bb0a1b0002").write_bytes(b"half")
     said = run(pair.dwp, "audit", "verify", "--json")
     assert (said.status, len(said.data["left_over"])) == (0, 1)
+
+
+def test_a_broken_configuration_is_told_with_its_line_and_with_what_a_running_gateway_does(
+    pair: Pair, run: Run
+) -> None:
+    toml = pair.dwp.home.gateway_toml
+    toml.write_text(toml.read_text() + "\n[nonsense\n")
+    line = len(toml.read_text().splitlines())
+    for command in (("status",), ("transfers",), ("show", "0199"), ("audit", "verify")):
+        said = run(pair.dwp, *command)
+        assert (said.status, f"config/gateway.toml:{line}: " in said.err, "goes on" in said.err) == (78, True, False)
+        with held(pair.dwp.home.run, "gateway"):
+            said = run(pair.dwp, *command)
+        assert (said.status, "goes on with the settings that it read" in said.err) == (78, True)
 
 
 def test_reload_of_what_does_not_run_says_so(pair: Pair, run: Run) -> None:

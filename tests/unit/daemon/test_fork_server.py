@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.daemon.fork_server import Ended, ForkServer
-from gateway.daemon.roles import Role
 from gateway.errors import SiteMissing
 from gateway.settings.home import Home
+from gateway.stages.itinerary import Role
 
 SECONDS = 60.0
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ForkServer]:
-    """A fork server of a site whose configuration is a pipe: its roles wait there, and do nothing, until they are told."""
+    """A fork server of a site whose table of authorities is a pipe: its roles wait there, and do nothing, until they are told."""
     home = Home(tmp_path)
     home.gateway_toml.parent.mkdir()
-    os.mkfifo(home.gateway_toml)
+    home.gateway_toml.touch()
+    os.mkfifo(home.authorities)
     server = ForkServer(tmp_path)
     try:
         yield server
     finally:
         server.close()
+        with suppress(OSError):  # nobody waits there any more
+            os.close(os.open(home.authorities, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def children(parent: int) -> list[int]:
@@ -83,7 +88,7 @@ def test_a_role_has_no_descriptor_of_the_server_or_of_the_supervisor(server: For
     open_files = {entry.name: str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
     os.close(ours)
     assert open_files.pop("0") == os.devnull
-    assert set(open_files) <= {"1", "2"} | {name for name, path in open_files.items() if path.endswith("gateway.toml")}
+    assert set(open_files) <= {"1", "2"} | {name for name, path in open_files.items() if path.startswith(str(tmp_path))}
 
 
 def test_how_a_role_ended_is_told_once_and_it_is_forked_again_from_the_same_server(
@@ -133,6 +138,32 @@ def test_a_server_that_hangs_is_killed_and_its_roles_end_with_it(server: ForkSer
     assert ended is not None
     assert "did not answer" in ended.reason
     assert not Path(f"/proc/{parent}").exists()
+
+
+def test_a_server_that_hangs_while_it_runs_is_noticed_and_another_one_forks_the_role_again(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    server.start(Role.INSPECT)
+    parent = server_process(tmp_path)
+    process_of(Role.INSPECT, parent)
+    moments = itertools.count(1000.0, 0.5)
+    for _ in range(200):  # asked again and again, and it answers: a long time goes by
+        server.look_after(next(moments))
+        assert server._silent is None or server._listen(SECONDS)
+    assert server.ended(Role.INSPECT) is None
+    os.kill(parent, signal.SIGSTOP)
+    server.look_after(next(moments) + 10_000)
+    for _ in range(20):
+        server.look_after(next(moments) + 10_000)
+    assert server.ended(Role.INSPECT) is None, "the supervisor had been stopped itself: that is no silence"
+    for _ in range(200):
+        server.look_after(next(moments) + 10_000)
+    ended = server.ended(Role.INSPECT)
+    assert ended is not None
+    assert (ended.status, "did not answer" in ended.reason) == (None, True)
+    assert not Path(f"/proc/{parent}").exists()
+    server.start(Role.INSPECT)
+    assert process_of(Role.INSPECT, server_process(tmp_path)) != parent
 
 
 def test_the_server_does_not_end_by_a_signal_for_its_whole_group_but_with_its_supervisor(

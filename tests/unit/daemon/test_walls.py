@@ -17,7 +17,7 @@ _TRIAL = """
 import errno, os, resource, socket, subprocess, sys
 from pathlib import Path
 from gateway.daemon.walls import RoleLimits, confine
-from gateway.daemon.roles import Role
+from gateway.stages.itinerary import Role
 from gateway.settings.home import Home
 from gateway.settings.model import *
 

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import Misuse
@@ -39,7 +39,7 @@ from gateway.ledger.audit.heads import check_heads
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS
-from gateway.stages.decisions import Decision
+from gateway.stages.itinerary import Role
 from gateway.stages.request_answers import decide
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import Bench, Pair, change, two_ledgers

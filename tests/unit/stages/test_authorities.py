@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.decision import Decision
 from gateway.domain.states import Direction
 from gateway.errors import UsageWrong
 from gateway.flows.routes import routes
@@ -88,7 +89,7 @@ def connected(bench: Bench, *codes: str) -> StageContext:
 
 
 def order(to: str) -> Order:
-    return Order(to, "moved", "by-system", None, "tester")
+    return Order(to, "moved", "by-system", None, Decision("tester"))
 
 
 def test_nothing_is_passed_on_to_oneself_under_ones_other_code(pair: Pair) -> None:

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.decision import Decision
 from gateway.domain.enquiries import Enquiry
 from gateway.errors import ContentInvalid, FileUnsafe, GatewayError, NotFound, PartnerUnknown, UsageWrong
 from gateway.ledger.audit.rows import check_rows
@@ -19,7 +20,6 @@ from gateway.ledger.queries import events, known_faults, overview
 from gateway.ledger.queries.enquiries import everything
 from gateway.sample.laid import LaidSampler
 from gateway.stages import enquiring, fault_board
-from gateway.stages.decisions import Decision
 from gateway.stages.enquiring import Question, Reply, Submitted
 from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
 from gateway.validation.enquiry import read_letter
@@ -57,11 +57,11 @@ def today() -> date:
 
 def ask(bench: Bench, text: str = CANARY, **more: object) -> Submitted:
     question = Question(**{"kind": "award", "partner": bench.other, "text": text, **more})  # type: ignore[arg-type]
-    return enquiring.send(bench.context, question, READERS)
+    return enquiring.send(bench.context, question, READERS, BY_TELEPHONE)
 
 
 def answer(bench: Bench, reference: str, *, again: bool = False) -> Submitted:
-    return enquiring.reply(bench.context, Reply(reference, "It is paid.", again=again), READERS)
+    return enquiring.reply(bench.context, Reply(reference, "It is paid.", again=again), READERS, BY_TELEPHONE)
 
 
 def all_of(bench: Bench) -> list[Enquiry]:
@@ -253,11 +253,11 @@ def test_answered_and_closed_enquiries_are_never_alarmed(pair: Pair) -> None:
 
 
 def publish(pair: Pair) -> int:
-    return fault_board.publish(pair.dwp.context, READERS).issue
+    return fault_board.publish(pair.dwp.context, READERS, BY_TELEPHONE).issue
 
 
 def add(pair: Pair, identity: str, what: str = "Notices came twice.") -> None:
-    fault_board.add(pair.dwp.context, identity, what, date(2026, 11, 1), None, "tester")
+    fault_board.add(pair.dwp.context, identity, what, date(2026, 11, 1), None, BY_TELEPHONE)
 
 
 def shown(bench: Bench, *, own: bool = False) -> tuple[int, list[str]]:
@@ -274,7 +274,7 @@ def test_board_reaches_the_partner_and_stays_when_the_back_office_takes_the_file
     for path in (pair.la.home.inbound / "faults" / "DWP").iterdir():
         path.unlink()
     assert shown(pair.la) == shown(pair.dwp, own=True) == (1, ["ETD-7"])
-    fault_board.close(pair.dwp.context, "ETD-7", "tester")
+    fault_board.close(pair.dwp.context, "ETD-7", BY_TELEPHONE)
     assert publish(pair) == 2
     pair.work()
     assert shown(pair.la) == (2, [])
@@ -299,7 +299,7 @@ def test_older_board_that_comes_last_does_not_count(pair: Pair) -> None:
 
 def test_board_is_kept_at_dwp_alone_and_holds_nobodys_number(pair: Pair) -> None:
     with pytest.raises(UsageWrong, match="kept at DWP"):
-        fault_board.add(pair.la.context, "ETD-7", "Twice.", date(2026, 11, 1), None, "tester")
+        fault_board.add(pair.la.context, "ETD-7", "Twice.", date(2026, 11, 1), None, BY_TELEPHONE)
     with pytest.raises(UsageWrong, match="National Insurance"):
         add(pair, "ETD-7", "The award of QQ123456A came twice.")
     with pytest.raises(UsageWrong, match="nothing to send"):
@@ -308,11 +308,11 @@ def test_board_is_kept_at_dwp_alone_and_holds_nobodys_number(pair: Pair) -> None
     with pytest.raises(UsageWrong, match="on the board"):
         add(pair, "ETD-7")
     with pytest.raises(NotFound):
-        fault_board.close(pair.dwp.context, "ETD-8", "tester")
-    board = fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", "tester")
+        fault_board.close(pair.dwp.context, "ETD-8", BY_TELEPHONE)
+    board = fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", BY_TELEPHONE)
     assert [(fault.what, fault.workaround) for fault in board.faults] == [("Notices came twice.", "Ignore them.")]
     with pytest.raises(UsageWrong, match="says already"):
-        fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", "tester")
+        fault_board.change(pair.dwp.context, "ETD-7", None, "Ignore them.", BY_TELEPHONE)
 
 
 def test_board_of_an_authority_never_counts(pair: Pair) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gateway.domain.calendar import Month, account, day_of
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.ledger.queries import extracts, overview
 from gateway.ledger.units import Transfer
-from gateway.stages.decisions import Decision
 from gateway.stages.outbound import validate
 from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers

@@ -11,10 +11,10 @@ import pytest
 
 from gateway import assembly
 from gateway.crypto.contract import Sealed
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
 from gateway.ledger.queries import overview
-from gateway.stages.decisions import Decision
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.seal import Seal

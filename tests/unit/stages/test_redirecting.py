@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
+from gateway.domain.decision import Decision
 from gateway.domain.redirect import Holding, Original, Redirect, write
 from gateway.domain.states import Direction, State
 from gateway.domain.xml_lines import Office
@@ -37,6 +37,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Partner
 from gateway.stages import redirecting
 from gateway.stages.context import StageContext
+from gateway.stages.itinerary import Role
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
 from gateway.validation.contract import Finding, Report
@@ -73,7 +74,7 @@ def connected(bench: Bench, **flows: FlowSettings) -> StageContext:
 
 
 def order(to: str = RIGHT, given: Path | None = None, opened: str = "by-system") -> Order:
-    return Order(to, "moved", opened, "moved in October", "tester", given)
+    return Order(to, "moved", opened, "moved in October", Decision("tester", "moved in October"), given)
 
 
 def deliver(pair: Pair, name: str = "claim-1.xml", content: bytes = CONTENT, flow: str = "claim") -> Transfer:

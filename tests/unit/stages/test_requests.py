@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.administration.requests.asking import answer, ask
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import State
 from gateway.errors import ImpossibleMove, LedgerBusy, NotFound, UsageWrong
@@ -24,7 +25,6 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.units import Request
 from gateway.stages import decisions, request_answers
 from gateway.stages.context import StageContext
-from gateway.stages.decisions import Decision
 from gateway.stages.itinerary import Role, stages_of
 from gateway.stages.request_answers import carry_out, decide
 from gateway.stages.timers.requests import INSPECT_ACTS, VAULT_ACTS, Requests
@@ -120,7 +120,7 @@ def test_what_the_policy_refuses_is_answered_with_code_reason_and_remedy(
     assert refused.refusal
     assert refused.remedy
     assert state(dwp, transfer) == State.ADMITTED
-    assert acts_in_the_chain(dwp) == []
+    assert acts_in_the_chain(dwp) == [("decision.refused", "j.smith", REASON)]
 
 
 def test_a_move_that_no_itinerary_has_is_refused_and_stops_nobody(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.roles import Role
+from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, ScanFailed, ScannerUnavailable
@@ -20,7 +20,7 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import overview, quarantine
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS
-from gateway.stages.decisions import Decision
+from gateway.stages.itinerary import Role
 from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 

@@ -1,0 +1,150 @@
+"""The fields of a site's health, as `status --json` has them, and of what is looked at for it. Pure; raises nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.administration.views.records import LaneAlarm, TransferView
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that are free for the site's state, and how many it needs to take anything in."""
+
+    free_bytes: int
+    needed_bytes: int
+
+
+@dataclass(frozen=True)
+class LastAudit:
+    """The audit whose result was kept last: when it ended, from which event on (0 for all) to which, and its faults."""
+
+    verified: str
+    since: int
+    events: int
+    faults: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What of a site's health is not in its ledger.
+
+    `processes` names the supervisor (`gateway`) and each role, with its process id, or None where it does not run.
+    `noted_stopped` are the partners that the running gateway works without. `passed_over` counts files that the spool
+    passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
+    `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
+    """
+
+    processes: Mapping[str, int | None]
+    noted_stopped: frozenset[str]
+    passed_over: int | None
+    written_late: int | None
+    late_ending: str
+    disk: Disk
+    audit: LastAudit | None = None
+
+
+@dataclass(frozen=True)
+class LaneHealth:
+    """The lane to one partner: open, deferred, held, or stopped with the partner."""
+
+    partner: str
+    state: str
+    failures: int
+    next_try: str | None
+    code: str | None
+    reason: str | None
+    waits: tuple[str, ...] = ()
+    limit: str | None = None
+    alarm: LaneAlarm | None = None
+
+
+@dataclass(frozen=True)
+class HeldUnit:
+    """What waits for a decision. The id of a receipt is that of its consignment."""
+
+    kind: str
+    id: str
+    partner: str
+    code: str | None
+    reason: str | None
+    since: str | None
+
+
+@dataclass(frozen=True)
+class StoppedPartner:
+    """A partner that the gateway does not work with, and the faults of its file, keys or account."""
+
+    partner: str
+    code: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EndingKey:
+    """A key whose end is near: within `days` days, 0 where it has come."""
+
+    owner: str
+    fingerprint: str
+    due: str
+    days: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class OverdueEnquiry:
+    """An enquiry, theirs or ours, that was not answered in time; `says` is a sentence without a full stop."""
+
+    reference: str
+    partner: str
+    says: str
+
+
+@dataclass(frozen=True)
+class EnquiriesHealth:
+    """How many enquiries wait for a reply, and which of them for too long."""
+
+    outstanding: int
+    overdue: tuple[OverdueEnquiry, ...]
+
+
+@dataclass(frozen=True)
+class OpenFault:
+    """A known fault that is not mended."""
+
+    id: str
+    what: str
+
+
+@dataclass(frozen=True)
+class BoardHealth:
+    """The open faults on the board that counts here; issue 0 where there is no board."""
+
+    issue: int
+    open: tuple[OpenFault, ...]
+
+
+@dataclass(frozen=True)
+class Health:
+    """A site's health: the contract of `status --json`. `needs` is what does not go on without a person."""
+
+    site: str
+    healthy: bool
+    needs: tuple[str, ...]
+    processes: Mapping[str, int | None]
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    due: int
+    lanes: tuple[LaneHealth, ...]
+    held: tuple[HeldUnit, ...]
+    stopped: tuple[StoppedPartner, ...]
+    not_reloaded: tuple[str, ...]
+    quarantined: int
+    oldest_waiting: TransferView | None
+    passed_over: int | None
+    written_late: int | None
+    keys: tuple[EndingKey, ...]
+    enquiries: EnquiriesHealth
+    faults: BoardHealth
+    disk: Disk
+    audit: LastAudit | None

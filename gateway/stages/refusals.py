@@ -1,0 +1,40 @@
+"""A decision that was refused, or failed: an event about what it was meant for. Raises what the ledger raises."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gateway.domain.decision import Decision
+from gateway.errors import NotFound
+from gateway.ledger.queries.identities import find
+from gateway.ledger.store import Transaction
+from gateway.settings.model import Settings
+
+_START_OF_ID: Final = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
+
+
+def record_refused(
+    transaction: Transaction, settings: Settings, act: str, about: str, decision: Decision, code: str
+) -> None:
+    """Record that `decision` to do `act` about what `about` names (an id or its start, a partner) came to nothing.
+
+    The error's code goes into the chain and not its words, which may name a file.
+    """
+    kind, subject, partner = _meant(transaction, settings, about)
+    transaction.record("decision.refused", kind, subject, partner, act=act, code=code, **decision.detail)
+
+
+def _meant(transaction: Transaction, settings: Settings, about: str) -> tuple[str, str, str | None]:
+    """Kind, id and partner of what is meant; of what there is not here, the start of an id or a listed code and no other word."""
+    if about in settings.codes:
+        return "lane", about, about
+    if settings.authorities.find(about) is not None:
+        return "decision", about, None
+    if _START_OF_ID.fullmatch(about) is None:
+        return "decision", "unnamed", None
+    try:
+        row = find(transaction.connection, about)
+    except NotFound:
+        return "decision", about, None
+    return row.kind, row.id, row.partner

@@ -1,0 +1,63 @@
+"""Every command, by what it is: one that decides something, with the event that says so, or one that only looks or makes files.
+
+`tests/unit/cli/test_who_decided.py` tries those of SITE, and `tests/acceptance/test_key_commands.py` those of KEYS, which
+take real keys. A command that stands nowhere fails the first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SITE: Final = {
+    "submit": "transfer.admitted",
+    "hold": "transfer.held",
+    "release": "transfer.released",
+    "retry": "transfer.retried",
+    "return": "transfer.rejected",
+    "redirect pass": "transfer.redirected",
+    "quarantine discard": "quarantine.discarded",
+    "enquiry send": "transfer.admitted",
+    "enquiry reply": "transfer.admitted",
+    "enquiry close": "enquiry.closed",
+    "faults add": "fault.added",
+    "faults change": "fault.changed",
+    "faults close": "fault.closed",
+    "faults publish": "transfer.admitted",
+    "reload": "configuration.reloaded",
+    "rights": "rights.applied",
+    "doctor": "ledger.migrated",
+}
+KEYS: Final = {
+    "keys rotate": "key.rotated",
+    "keys confirm": "key.confirmed",
+    "keys retire": "key.retired",
+    "keys revoke": "key.revoked",
+    "partner add": "partner.added",
+    "partner revoke": "key.revoked",
+}
+LOOKS: Final = {
+    *(
+        "card",
+        "partner list",
+        "partner test",
+        "authorities",
+        "keys list",
+        "config check",
+        "validate",
+        "transfers",
+        "show",
+    ),
+    *(
+        "referrals",
+        "enquiries",
+        "enquiry unpack",
+        "calendar",
+        "extract summary",
+        "extract exceptions",
+        "inbound pending",
+    ),
+    *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
+    *("sample", "demo", "bench"),
+}
+RUNS: Final = {"init", "run"}
+"""They make a site, and run it: who may do that has the site anyway, and before `init` there is no chain."""

@@ -1,0 +1,68 @@
+"""A role that starts while another process holds the ledger waits for it, and says so once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from gateway.daemon.recovery import tidy
+from gateway.daemon.role_process import once_free
+from gateway.errors import DiskFailed, LedgerBusy
+from gateway.ledger import store
+from gateway.ledger.store import Ledger
+from gateway.logs import Logger, configure
+from gateway.stages.itinerary import Role
+from tests.fakes.two_ledgers import two_ledgers
+
+
+@pytest.fixture
+def lines() -> BytesIO:
+    return BytesIO()
+
+
+@pytest.fixture
+def log(lines: BytesIO) -> Logger:
+    return configure("DWP", "vault", stream=lines, format="json", strict=True)
+
+
+def test_it_tidies_up_once_the_ledger_is_free(
+    tmp_path: Path, lines: BytesIO, log: Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0)
+    with (
+        two_ledgers(tmp_path) as pair,
+        closing(Ledger(pair.dwp.home.ledger, clock=lambda: 0.0, role="vault")) as second,
+    ):
+        home = pair.dwp.home
+        (home.opened / "left").mkdir()
+        holder = pair.dwp.ledger.write()
+        holder.__enter__()
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            assert (home.opened / "left").exists()
+            if len(waits) == 3:
+                holder.__exit__(None, None, None)
+
+        once_free(lambda: tidy(home, second, Role.VAULT), log, wait, lambda: False)
+        assert not (home.opened / "left").exists()
+    assert len(waits) == 3
+    (line,) = lines.getvalue().splitlines()
+    assert b'"level":"warning","event":"work.deferred"' in line
+    assert b'"code":"ledger-busy"' in line
+
+
+@pytest.mark.parametrize(("fault", "stops"), [(LedgerBusy, True), (DiskFailed, False)])
+def test_what_is_no_passing_lock_or_a_stop_ends_the_wait(
+    fault: Callable[[], Exception], log: Logger, *, stops: bool
+) -> None:
+    def fail() -> None:
+        raise fault()
+
+    with pytest.raises((LedgerBusy, DiskFailed)):
+        once_free(fail, log, lambda _: pytest.fail("it waits"), lambda: stops)
