@@ -27,6 +27,7 @@ from gateway.ledger.commitment import (
     PERSONAL,
     PLAIN,
     SALT,
+    SALT_BYTES,
     personal_digest,
     row_digest,
 )
@@ -377,3 +378,21 @@ def test_a_new_ledger_has_adopted_nothing(tmp_path: Path) -> None:
     assert migrate(tmp_path / "ledger.sqlite3") is None
     with closing(Ledger(tmp_path / "ledger.sqlite3", clock=lambda: 0.0, role="test")) as ledger, ledger.read() as found:
         assert read_head(found).sequence == 0
+
+
+def test_salts_are_drawn_by_whoever_opens_the_ledger(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "ledger.sqlite3"
+    copy.write_bytes(path.read_bytes())
+    drawn = (bytes([number]) * SALT_BYTES for number in range(256))
+    with closing(Ledger(copy, clock=lambda: 0.0, role="test", random_bytes=lambda _: next(drawn))) as ledger:
+        with ledger.write() as transaction:
+            made = transaction.lane("W06000024")
+            row = {
+                name: value
+                for name, value in rows_of(transaction.connection, "transfers")[0].items()
+                if name not in ("key", SALT)
+            }
+            transaction.insert(TRANSFERS, [row | {"id": "1"}, row | {"id": "2"}])
+        with ledger.read() as connection:
+            salts = [each[SALT] for each in rows_of(connection, "transfers")[-2:]]
+    assert [made.salt, *salts] == ["00" * 16, "01" * 16, "02" * 16]
