@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -36,6 +38,17 @@ class Fault:
     check: str
     subject: str
     message: str
+
+
+@contextmanager
+def any_text(connection: Connection) -> Iterator[Connection]:
+    """Read what is no UTF-8 with U+FFFD in its place, instead of not at all: whoever put it there is to be found."""
+    driver = driver_of(connection)
+    driver.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        yield connection
+    finally:
+        driver.text_factory = str
 
 
 def silent(_what: str, _count: int) -> None:
