@@ -166,6 +166,11 @@ class Home:
         return self.state / "evidence"
 
     @cached_property
+    def statements(self) -> Path:
+        """Signed daily statements, ours and our partners', `SITE/DAY.DIGEST.asc`."""
+        return self.evidence / "statements"
+
+    @cached_property
     def exceptions(self) -> Path:
         """What was odd in files that travelled all the same, `DIRECTION/PARTNER/ID.csv`: rows, fields and codes, no value."""
         return self.state / "exceptions"
