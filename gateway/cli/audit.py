@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ import click
 from gateway.administration.site import audit as audits
 from gateway.administration.site.audit import AuditReport
 from gateway.cli import output, tables
+from gateway.cli.audit_statement import statement
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.errors import ChainBroken
@@ -34,15 +35,16 @@ def audit() -> None:
 @audit.command()
 @click.option(
     "--heads",
-    "heads_file",
+    "heads_files",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Heads of our chain that a partner exported: `gateway audit heads OUR-CODE --json` at their site.",
+    help="Heads of our chain that a partner exported: `gateway audit heads OUR-CODE --json` at their site. Repeatable.",
 )
 @click.option("--deep", is_flag=True, help="Read every file that is kept, and compare its content too.")
 @output.as_json
 @click.pass_context
-def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: bool) -> None:
+def verify(ctx: click.Context, heads_files: Sequence[Path], *, deep: bool, as_json: bool) -> None:
     """Verify the whole audit chain, the rows, the heads that partners hold, and the files on disk. Changes nothing.
 
     Every fault is told. Exit status 0 if there is none, else 70. The gateway may be at work meanwhile.
@@ -52,7 +54,7 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
       gateway --home /srv/gateway audit verify --deep
       gateway --home /srv/gateway audit verify --heads from-dwp.json
     """
-    report = audits.verify(settings_of(ctx), heads_file, _progress, deep=deep)
+    report = audits.verify(settings_of(ctx), heads_files, _progress, deep=deep)
     if as_json:
         output.show_json({"ok": not report.faults, **vars(report)})
     else:
@@ -82,6 +84,9 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
         tables.show(_HEADS, [(str(head.sequence), head.sha256, head.source) for head in found])
     else:
         output.say(f"Nothing has come from {partner} yet, so no head of its chain is known here.")
+
+
+audit.add_command(statement)
 
 
 @contextmanager
