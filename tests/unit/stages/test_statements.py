@@ -307,7 +307,7 @@ def test_two_statements_of_one_day_and_a_gap_in_what_they_say_are_named(round_: 
     head = [kept.head.sequence, "1" * 64]
     with la.ledger.write() as transaction:
         for day, before in ((kept.day, None), ("2098-01-01", [kept.day, "2" * 64])):
-            detail = {"day": day, "sha256": "3" * 64, "head": head, "previous": before}
+            detail: dict[str, Any] = {"day": day, "sha256": "3" * 64, "head": head, "previous": before}
             transaction.record("statement.kept", "statement", "statement/DWP", "DWP", **detail)
     told = "\n".join(faults(la))
     assert "DWP has sent two different statements of that day" in told
