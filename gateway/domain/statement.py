@@ -59,7 +59,7 @@ class Statement(BaseModel):
     """What a site signs of a day. `counts` are of the events after the head of `previous`, up to `head`."""
 
     model_config = _RECORD
-    format: Literal[1] = 1
+    format: Literal[1]
     site: SiteCode
     day: Day
     made: Moment

@@ -68,6 +68,7 @@ def make(context: StageContext, engine: OpenPgp, day: date) -> bool:
             return False
         counts: Counts = statements.counts(connection, 0 if before is None else before.head.sequence, head.sequence)
     statement = Statement(
+        format=1,
         site=context.site,
         day=day.isoformat(),
         made=to_text(now),
