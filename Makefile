@@ -134,6 +134,7 @@ COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit
 lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks for others.
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --extra timestamps pyproject.toml -c requirements/run.txt -o requirements/timestamps.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \
 	    | $(COMPILE) - -o requirements/fuzz.txt

@@ -194,6 +194,7 @@ def link_stages(
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.login_records import LoginRecords
+    from gateway.stages.timers.statement_stamp import StatementStamp
 
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
@@ -201,7 +202,20 @@ def link_stages(
     transports = {
         code: transport(context.settings, partner, noting(code)) for code, partner in context.settings.partners.items()
     }
-    return [Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)]
+    return [
+        *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
+        StatementStamp(context, _stamp(context.settings), wake),
+    ]
+
+
+def _stamp(settings: Settings) -> Callable[[bytes], bytes] | None:
+    """How an authority stamps the time of a statement, where the site has named one."""
+    url = settings.audit.timestamp_url
+    if not url or not settings.audit.statements:
+        return None
+    from gateway.transport.timestamps import stamp
+
+    return lambda content: stamp(url, settings.home.timestamp_roots, content, settings.link.connect_timeout)
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

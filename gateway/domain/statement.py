@@ -93,3 +93,8 @@ def file_name(site: str, day: str) -> str:
 def evidence_name(day: str, sha256: str) -> str:
     """The name under which it is kept, below a directory of its site: two statements of one day are both kept."""
     return f"{day}.{sha256[:16]}.asc"
+
+
+def stamp_name(day: str, sha256: str) -> str:
+    """The name of the time stamp beside it, RFC 3161's answer as it came."""
+    return f"{day}.{sha256[:16]}.tsr"

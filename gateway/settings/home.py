@@ -37,6 +37,11 @@ class Home:
         return self.config / "authorities.tsv"
 
     @cached_property
+    def timestamp_roots(self) -> Path:
+        """Certificates under which an authority stamps the time of statements, where the site has named one."""
+        return self.config / "timestamp-roots.pem"
+
+    @cached_property
     def spool(self) -> Path:
         return self.root / "spool"
 

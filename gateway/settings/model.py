@@ -194,10 +194,17 @@ class Validation(Table):
 
 class AuditSettings(Table):
     """`[audit]`: with `statements`, the site makes a signed statement of its audit chain each day, sends it to each partner that
-    takes such, and takes theirs.
+    takes such, and takes theirs. At `timestamp_url` an authority stamps the time of ours (RFC 3161); without one, nobody does.
     """
 
     statements: Switch = True
+    timestamp_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[\x21-\x7e]{1,500})?$",
+            description='an address that begins with http:// or https://, in quotes, or ""',
+        ),
+    ] = ""
 
 
 class Calendar(Table):

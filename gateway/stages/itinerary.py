@@ -54,6 +54,7 @@ ITINERARY: Final = (
     Leg("collect", Role.LINK, wakes=(Role.VAULT,)),
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK),
+    Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,)),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 

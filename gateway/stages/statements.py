@@ -7,6 +7,7 @@ for a day that cannot be stated, and what the engine, the disk and the ledger ra
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from gateway.domain.states import State
 from gateway.errors import ContentInvalid, EnvelopeRefused, KeyUnconfirmed, UsageWrong
 from gateway.ledger.queries import statements
 from gateway.ledger.queries.events import last_details
-from gateway.ledger.queries.statements import AGREED, DECLINED, KEPT, KIND, MADE, OWN, Noted, subject_of
+from gateway.ledger.queries.statements import AGREED, DECLINED, KEPT, KIND, MADE, OWN, STAMPED, Noted, subject_of
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext
 from gateway.stages.signing import Signing
@@ -88,11 +89,23 @@ def make(context: StageContext, engine: OpenPgp, day: date) -> bool:
             OWN,
             bytes=len(signed),
             fingerprint=signer,
-            signed=[signed.decode("ascii")],
+            text=[signed.decode("ascii")],
             **_detail(statement, sha256),
         )
         _keep(context, transaction, statement, signed, sha256)
     return True
+
+
+def keep_stamp(context: StageContext) -> None:
+    """Write the stamp of the newest stamped statement beside it, where it does not lie there yet."""
+    with context.ledger.read() as connection:
+        stamped = statements.last(connection, STAMPED)
+    if stamped is not None and stamped.text is not None:
+        directory = context.home.statements / context.site
+        target = directory / form.stamp_name(stamped.day, stamped.sha256)
+        if not target.exists():
+            make_directory(directory)
+            write_file(target, base64.b64decode(stamped.text))
 
 
 def received(

@@ -50,14 +50,14 @@ def statement(settings: Settings, log: Logger, day: date | None) -> StatementVie
             finally:
                 engine.close()
             found = _find(context, wanted)
-        if found is None or found.signed is None:
+        if found is None or found.text is None:
             raise NotFound(
                 f"No statement is of {wanted}: nothing had happened by then, or a later one covers it. "
                 "`gateway audit statement` without --day makes yesterday's."
             )
     path = settings.home.statements / settings.site.code / evidence_name(found.day, found.sha256)
-    content = read(found.signed.encode("ascii")).model_dump()
-    return StatementView(found.day, content, found.signed, found.sha256, path, fresh)
+    content = read(found.text.encode("ascii")).model_dump()
+    return StatementView(found.day, content, found.text, found.sha256, path, fresh)
 
 
 def _find(context: StageContext, day: date) -> Noted | None:

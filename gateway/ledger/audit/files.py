@@ -146,8 +146,8 @@ def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
 
 
 def _expected_statements(connection: Connection, site: str) -> Iterator[_Expected]:
-    for subject, name, sha256 in statements.files(connection, site):
-        yield _Expected(subject, {Area.STATEMENTS: name}, None, sha256)
+    for subject, name, sha256, needed in statements.files(connection, site):
+        yield _Expected(subject, {Area.STATEMENTS: name}, None, sha256, needed)
 
 
 def _sealed(subject: str, places: Mapping[Area, str], row: Parcel) -> _Expected:

@@ -6,11 +6,14 @@ Nothing is raised for what is found wrong: it is a Fault. The heads that stateme
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sqlalchemy import Connection
 
-from gateway.domain.statement import evidence_name
+from gateway.domain.statement import evidence_name, stamp_name
 from gateway.ledger.audit.chain import Fault
 from gateway.ledger.chain import Head
 from gateway.ledger.queries import statements
@@ -43,8 +46,15 @@ def check_kept(connection: Connection) -> Iterator[Fault]:
             yield Fault("partner", subject, message)
 
 
-def files(connection: Connection, site: str) -> Iterator[tuple[str, str, str]]:
-    """The files that the chain speaks of: whose, its place below the statements' directory, and its SHA-256."""
+def files(connection: Connection, site: str) -> Iterator[tuple[str, str, str, bool]]:
+    """The files that the chain speaks of: whose, its place below the statements' directory, its SHA-256, and whether it has to be
+    there. A stamp is in the chain, and the vault writes the file later.
+    """
     for each in (*statements.made(connection), *statements.kept(connection)):
         owner = each.partner or site
-        yield f"statement of {owner} of {each.day}", f"{owner}/{evidence_name(each.day, each.sha256)}", each.sha256
+        name = f"{owner}/{evidence_name(each.day, each.sha256)}"
+        yield f"statement of {owner} of {each.day}", name, each.sha256, True
+    for each in statements.made(connection, statements.STAMPED):
+        with suppress(ValueError):  # an event that was edited, which the audit of the chain tells
+            digest = hashlib.sha256(base64.b64decode(each.text or "")).hexdigest()
+            yield f"time stamp of {each.day}", f"{site}/{stamp_name(each.day, each.sha256)}", digest, False

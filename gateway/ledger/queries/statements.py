@@ -25,6 +25,7 @@ OWN: Final = "statement"
 """What the events of our own statements are about."""
 MADE: Final = "statement.made"
 DISPATCHED: Final = "statement.dispatched"
+STAMPED: Final = "statement.stamped"
 KEPT: Final = "statement.kept"
 AGREED: Final = "statement.agreed"
 DECLINED: Final = "statement.declined"
@@ -37,7 +38,7 @@ _AFTER_THEIRS: Final = "statement0"
 @dataclass(frozen=True)
 class Noted:
     """A statement as the chain has it: whose it is (None for ours), its day, the SHA-256 of its file, its head, the day and
-    SHA-256 of the one before; and of our own its text.
+    SHA-256 of the one before; and of our own its text, or of a stamp the stamp in base 64.
     """
 
     partner: str | None
@@ -45,7 +46,7 @@ class Noted:
     sha256: str
     head: Head
     previous: tuple[str, str] | None
-    signed: str | None = None
+    text: str | None = None
 
 
 def subject_of(partner: str) -> str:
@@ -54,14 +55,14 @@ def subject_of(partner: str) -> str:
 
 
 def last(connection: Connection, event: str = MADE) -> Noted | None:
-    """The last statement that this site made, or dispatched."""
+    """The last statement that this site made, dispatched, or has a stamp of."""
     query = _events(event).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence.desc()).limit(1)
     return next(_noted(connection.execute(query)), None)
 
 
-def made(connection: Connection) -> Iterator[Noted]:
-    """Every statement that this site made, in order."""
-    yield from _noted(connection.execute(_events(MADE).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence)))
+def made(connection: Connection, event: str = MADE) -> Iterator[Noted]:
+    """Every statement that this site made, or has a stamp of, in order."""
+    yield from _noted(connection.execute(_events(event).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence)))
 
 
 def kept(connection: Connection, partner: str | None = None) -> Iterator[Noted]:
@@ -115,14 +116,21 @@ def _events(event: str) -> Any:
 
 
 def _noted(rows: Iterable[Any]) -> Iterator[Noted]:
+    """What events say; one that says something else was edited, which the audit of the chain tells."""
     for partner, text in rows:
-        detail: Mapping[str, Any] = orjson.loads(text)
-        previous = detail.get("previous")
-        yield Noted(
-            partner,
-            detail["day"],
-            detail["sha256"],
-            Head(*detail["head"]),
-            None if previous is None else (previous[0], previous[1]),
-            (detail.get("signed") or [None])[0],
-        )
+        try:
+            detail: Mapping[str, Any] = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        match detail:
+            case {"day": str(day), "sha256": str(sha256), "head": [int(sequence), str(digest)]}:
+                before, whole = _texts(detail, "previous", 2), _texts(detail, "text", 1)
+                previous = (before[0], before[1]) if before else None
+                yield Noted(partner, day, sha256, Head(sequence, digest), previous, whole[0] if whole else None)
+
+
+def _texts(detail: Mapping[str, Any], name: str, count: int) -> list[str]:
+    """So many texts under that name; none where there is anything else."""
+    found = detail.get(name)
+    good = isinstance(found, list) and len(found) == count and all(isinstance(each, str) for each in found)
+    return found if good and found is not None else []

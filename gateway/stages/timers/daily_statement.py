@@ -12,7 +12,7 @@ from gateway.crypto.contract import OpenPgp
 from gateway.domain.retry import is_due
 from gateway.errors import CryptoFailed, KeyAgentAway, OwnKeyUnusable
 from gateway.stages.context import StageContext, Step
-from gateway.stages.statements import end_of, make, yesterday
+from gateway.stages.statements import end_of, keep_stamp, make, yesterday
 
 _DAY: Final = 86_400.0
 _HOUR: Final = 3600.0
@@ -32,6 +32,8 @@ class DailyStatement:
         context = self._context
         if not context.settings.audit.statements:
             return Step()
+        if context.settings.audit.timestamp_url:
+            keep_stamp(context)
         if not is_due(self._next, context.clock(), _DAY):
             return Step(due=self._next)
         day = yesterday(context)

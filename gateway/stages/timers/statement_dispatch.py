@@ -54,15 +54,22 @@ class StatementDispatch:
         with context.ledger.read() as connection:
             made = statements.last(connection)
             before = statements.last(connection, DISPATCHED)
-            if made is None or made.signed is None or (before is not None and before.day >= made.day):
+            if made is None or made.text is None or (before is not None and before.day >= made.day):
                 return 0
             there = context.routes.outgoing.get(FLOW, frozenset()) & context.settings.partners.keys()
             partners = statements.takers(connection, there - context.settings.stopped.keys())
-        name, content = file_name(context.site, made.day), made.signed.encode("ascii")
+        name, content = file_name(context.site, made.day), made.text.encode("ascii")
 
         def note(transaction: Transaction) -> None:
-            head = [made.head.sequence, made.head.sha256]
-            transaction.record(DISPATCHED, KIND, OWN, day=made.day, sha256=made.sha256, head=head, count=len(partners))
+            transaction.record(
+                DISPATCHED,
+                KIND,
+                OWN,
+                day=made.day,
+                sha256=made.sha256,
+                head=[made.head.sequence, made.head.sha256],
+                count=len(partners),
+            )
 
         submit(context, self._readers, FLOW, [Composed(partner, name, content) for partner in partners], note)
         return len(partners)

@@ -17,16 +17,17 @@ from sqlalchemy import select
 from gateway.domain import statement as form
 from gateway.domain.manifest import Manifest
 from gateway.domain.states import Direction, State
-from gateway.errors import CryptoFailed, UsageWrong
+from gateway.errors import CryptoFailed, TimestampFailed, UsageWrong
 from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.heads import check_heads, heads_of
 from gateway.ledger.queries import statements
 from gateway.ledger.tables import EVENTS, TRANSFERS
 from gateway.settings.model import AuditSettings
-from gateway.stages.context import Stage
-from gateway.stages.statements import make
+from gateway.stages.context import Stage, Step
+from gateway.stages.statements import keep_stamp, make
 from gateway.stages.timers.daily_statement import DailyStatement
 from gateway.stages.timers.statement_dispatch import StatementDispatch
+from gateway.stages.timers.statement_stamp import StatementStamp
 from gateway.storage.digest import file_digest
 from gateway.validation.sandbox.pool import Sandbox
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, PretendedPgp, change, two_ledgers
@@ -114,7 +115,7 @@ def odd_files(bench: Bench) -> list[str]:
 
     with bench.ledger.read() as connection:
         found = check_files(connection, Listing({Area.STATEMENTS: there}, digest, bench.code)).faults
-    return [fault.message for fault in found if fault.subject.startswith("statement of ")]
+    return [fault.message for fault in found if fault.subject.startswith(("statement of ", "time stamp of "))]
 
 
 def test_no_statement_is_made_before_the_first_midnight(round_: Round) -> None:
@@ -138,7 +139,7 @@ def test_statement_says_where_the_chain_stood_and_what_became_of_transfers(round
     assert (said.day, said.previous) == (datetime.fromtimestamp(pair.dwp.now - DAY, UTC).date().isoformat(), None)
     assert said.counts == {"claim": {"out": {"admitted": 2, "validated": 1, "rejected": 1, "receipted": 1}}}
     (event,) = events(pair.dwp, "statement.made")
-    assert event["signed"] == [path.read_text()]
+    assert event["text"] == [path.read_text()]
     assert path.name == f"{said.day}.{event['sha256'][:16]}.asc"
 
 
@@ -323,3 +324,64 @@ def test_statement_that_was_swapped_or_removed_is_noticed(round_: Round) -> None
     theirs.write_bytes(content.replace(b"0", b"1", 1))
     shutil.move(own, own.with_name("elsewhere"))
     assert sorted(message.rpartition(" ")[2] for message in odd_files(la)) == ["recorded", "there"]
+
+
+# -- time stamps
+
+
+def stamping(bench: Bench, stamp: Any) -> StatementStamp:
+    """The stage that has statements stamped, and an event that is set when an answer waits."""
+    bench.rung.clear()
+    return StatementStamp(bench.context, stamp, bench.rung.set)
+
+
+def test_statement_is_stamped_once_and_the_vault_writes_the_stamp_beside_it(round_: Round) -> None:
+    exchanged(round_)
+    dwp = round_.pair.dwp
+    asked: list[bytes] = []
+
+    def stamp(content: bytes) -> bytes:
+        asked.append(content)
+        return b"stamp"
+
+    stage = stamping(dwp, stamp)
+    assert stage.step().done == 0
+    assert dwp.rung.wait(10)
+    assert (stage.step().done, stage.step().done) == (1, 0)
+    newest = files(dwp, "DWP")[-1]
+    assert asked == [newest.read_bytes()]
+    keep_stamp(dwp.context)
+    stamped = newest.with_suffix(".tsr")
+    assert stamped.read_bytes() == b"stamp"
+    assert odd_files(dwp) == []
+    stamped.write_bytes(b"other")
+    assert len(odd_files(dwp)) == 1
+
+
+def test_authority_that_fails_holds_nothing_up_and_is_asked_again_in_an_hour(round_: Round) -> None:
+    exchanged(round_)
+    dwp = round_.pair.dwp
+    asked: list[float] = []
+
+    def away(_content: bytes) -> bytes:
+        asked.append(dwp.now)
+        raise TimestampFailed
+
+    stage = stamping(dwp, away)
+    stage.step()
+    assert dwp.rung.wait(10)
+    assert stage.step().due is not None
+    stage.step()
+    assert len(asked) == 1
+    dwp.now += 3700.0
+    dwp.rung.clear()
+    stage.step()
+    assert dwp.rung.wait(10)
+    assert len(asked) == 2
+    assert events(dwp, "statement.stamped") == []
+    assert len(events(dwp, "statement.dispatched")) == 2, "it went out without a stamp"
+
+
+def test_site_without_an_authority_asks_nobody(round_: Round) -> None:
+    exchanged(round_)
+    assert stamping(round_.pair.dwp, None).step() == Step()
