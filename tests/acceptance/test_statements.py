@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Ledger
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.fakes.timestamp_authority import Authority, needs_openssl, openssl, served
 
 DAY = 86_400.0
 
@@ -31,13 +32,20 @@ DAY = 86_400.0
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Two sites that know since yesterday that the other takes statements, and have exchanged them."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("pair")) as pair:
+    root = tmp_path_factory.mktemp("statements")
+    with copied_pair(created_pair(), root / "pair") as pair, ExitStack() as stack:
         for site, other in (pair, pair[::-1]):
             begin_yesterday(site, other)
+        if stamped := shutil.which("openssl") is not None:
+            authority = Authority.founded(root / "tsa")
+            shutil.copy(authority.root / "ca.pem", pair[0].home.timestamp_roots)
+            pair[0].edit_config("audit", timestamp_url=stack.enter_context(served(authority.answer)))
         for site in pair:
             site.start()
         for site in pair:
             wait_until(partial(ended, site), 60, f"the receipt of {site.code}'s statement")
+        if stamped:
+            wait_until(lambda: list(pair[0].home.statements.glob("DWP/*.tsr")), 60, "the stamp")
         for site in pair:
             site.stop()
         yield pair
@@ -73,7 +81,7 @@ def test_statement_is_checked_with_gpg_alone_and_lies_at_both_ends(pair: tuple[S
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--no-autostart", "--trust-model", "always"]
     for site, other in (pair, pair[::-1]):
-        (own,) = (site.home.statements / site.code).iterdir()
+        (own,) = (site.home.statements / site.code).glob("*.asc")
         (kept,) = (other.home.statements / site.code).iterdir()
         assert own.read_bytes() == kept.read_bytes()
         assert other.inbound(FLOW, site.code) == {file_name(site.code, yesterday()): own.read_bytes()}
@@ -91,6 +99,14 @@ def test_statement_is_checked_with_gpg_alone_and_lies_at_both_ends(pair: tuple[S
     assert pair[0].gateway("audit", "statement", "--day", "2020-01-01", check=False).returncode == 65
 
 
+@needs_openssl
+def test_stamp_beside_a_statement_is_checked_with_openssl_alone(pair: tuple[Site, Site]) -> None:
+    home = pair[0].home
+    (token,) = home.statements.glob("DWP/*.tsr")
+    statement = token.with_suffix(".asc")
+    openssl("ts", "-verify", "-in", token, "-data", statement, "-CAfile", home.timestamp_roots)
+
+
 def test_chain_that_was_made_anew_is_contradicted_by_its_partner_by_name(
     pair: tuple[Site, Site], tmp_path: Path
 ) -> None:
@@ -100,7 +116,7 @@ def test_chain_that_was_made_anew_is_contradicted_by_its_partner_by_name(
     dwp = Site(root, "DWP", pair[0].port)
     exported = tmp_path / "heads.json"
     exported.write_text(la.gateway("audit", "heads", dwp.code, "--json").stdout)
-    stated = read(next((dwp.home.statements / dwp.code).iterdir()).read_bytes()).head
+    stated = read(next((dwp.home.statements / dwp.code).glob("*.asc")).read_bytes()).head
     told = {(row["sequence"], row["sha256"]): row for row in json.loads(exported.read_text())}
     assert told[stated.sequence, stated.sha256]["source"] == f"statement of {yesterday()}"
     assert dwp.gateway("audit", "verify", "--heads", exported).returncode == 0
