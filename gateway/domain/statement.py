@@ -72,13 +72,18 @@ class Statement(BaseModel):
         return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
 
 
-def read(signed: bytes) -> Statement:
-    """What a clear-signed statement says; its signature is not looked at."""
+def line_of(signed: bytes) -> bytes:
+    """The one line that is signed in a clear-signed statement; its signature is not looked at."""
     found = _FORM.fullmatch(signed) if len(signed) <= MAX_BYTES else None
     if found is None:
         raise ContentInvalid("It is no clear-signed statement of one line.", FORM)
+    return found[1]
+
+
+def read(signed: bytes) -> Statement:
+    """What a clear-signed statement says; its signature is not looked at."""
     try:
-        return Statement.model_validate(orjson.loads(found[1]))
+        return Statement.model_validate(orjson.loads(line_of(signed)))
     except orjson.JSONDecodeError as error:
         raise ContentInvalid("What is signed is not JSON.", FORM) from error
     except ValidationError as error:

@@ -162,10 +162,11 @@ def note_accepts(transaction: Transaction, partner: str, manifest: Manifest) -> 
 
 
 def _verified(context: StageContext, engine: OpenPgp, sender: str, path: Path) -> Received | ContentInvalid:
-    """The signature first, and only then what was signed."""
+    """The form first, of bytes that nobody has read; then the signature, and only then what was signed."""
     with path.open("rb") as file:
         signed = file.read(form.MAX_BYTES + 1)
     try:
+        form.line_of(signed)
         signer = engine.verify(signed, sender)
         statement = form.read(signed)
     except EnvelopeRefused as error:

@@ -21,16 +21,17 @@ from gateway.errors import CryptoFailed, TimestampFailed, UsageWrong
 from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.heads import check_heads, heads_of
 from gateway.ledger.queries import statements
+from gateway.ledger.queries.keys import subject
 from gateway.ledger.tables import EVENTS, TRANSFERS
-from gateway.settings.model import AuditSettings
+from gateway.settings.model import AuditSettings, KeySettings
 from gateway.stages.context import Stage, Step
-from gateway.stages.statements import keep_stamp, make
+from gateway.stages.statements import keep_stamp, make, yesterday
 from gateway.stages.timers.daily_statement import DailyStatement
 from gateway.stages.timers.statement_dispatch import StatementDispatch
 from gateway.stages.timers.statement_stamp import StatementStamp
 from gateway.storage.digest import file_digest
 from gateway.validation.sandbox.pool import Sandbox
-from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, PretendedPgp, change, two_ledgers
+from tests.fakes.two_ledgers import FINGERPRINTS, ActualReaders, Bench, Pair, PretendedPgp, change, two_ledgers
 
 LA = "E09000030"
 DAY = 86_400.0
@@ -324,6 +325,22 @@ def test_statement_that_was_swapped_or_removed_is_noticed(round_: Round) -> None
     theirs.write_bytes(content.replace(b"0", b"1", 1))
     shutil.move(own, own.with_name("elsewhere"))
     assert sorted(message.rpartition(" ")[2] for message in odd_files(la)) == ["recorded", "there"]
+
+
+def test_statement_is_signed_with_the_key_before_while_a_partner_does_not_know_the_new_one(round_: Round) -> None:
+    dwp = round_.pair.dwp
+    dwp.submit("claims.xml", b"right")
+    round_.pair.work()
+    until = datetime.fromtimestamp(dwp.now + 40 * DAY, UTC)
+    keys = KeySettings(old_openpgp="D" * 40, old_openpgp_until=until)
+    context = replace(dwp.context, settings=replace(dwp.settings, keys=keys))
+    dwp.now += DAY
+    assert make(context, PretendedPgp("DWP"), yesterday(context))
+    with dwp.ledger.write() as transaction:
+        transaction.record("key.confirmed", "key", subject(LA, FINGERPRINTS["DWP"]), LA)
+    dwp.now += DAY
+    assert make(context, PretendedPgp("DWP"), yesterday(context))
+    assert [each["fingerprint"] for each in events(dwp, "statement.made")] == ["D" * 40, FINGERPRINTS["DWP"]]
 
 
 # -- time stamps
