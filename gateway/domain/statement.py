@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.domain.manifest import AuditHead, Digest, FlowName, Moment, SiteCode, describe
+from gateway.domain.manifest import AuditHead, Digest, FlowName, Moment, SiteCode
 from gateway.errors import ContentInvalid
 
 FLOW: Final = "statement"
@@ -87,7 +87,9 @@ def read(signed: bytes) -> Statement:
     except orjson.JSONDecodeError as error:
         raise ContentInvalid("What is signed is not JSON.", FORM) from error
     except ValidationError as error:
-        raise ContentInvalid(f"{describe(error)}.", FORM) from error
+        # The name of the field alone: further in, names are what the sender wrote.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise ContentInvalid(f"{first['loc'][0]}: {first['type']}.", FORM) from None
 
 
 def file_name(site: str, day: str) -> str:
