@@ -9,7 +9,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -20,13 +19,10 @@ import pytest
 
 from gateway.domain.statement import FLOW, file_name, read
 from gateway.ledger.chain import GENESIS, ChainEntry
-from gateway.ledger.head_file import HeadFile
-from gateway.ledger.store import Ledger
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.sites import Site, created_pair, wait_until
 from tests.fakes.timestamp_authority import Authority, needs_openssl, openssl, served
-
-DAY = 86_400.0
+from tests.fakes.yesterday import begin_yesterday
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +31,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]
     root = tmp_path_factory.mktemp("statements")
     with copied_pair(created_pair(), root / "pair") as pair, ExitStack() as stack:
         for site, other in (pair, pair[::-1]):
-            begin_yesterday(site, other)
+            begin_yesterday(site.home, other.code)
         if stamped := shutil.which("openssl") is not None:
             authority = Authority.founded(root / "tsa")
             shutil.copy(authority.root / "ca.pem", pair[0].home.timestamp_roots)
@@ -49,22 +45,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]
         for site in pair:
             site.stop()
         yield pair
-
-
-def begin_yesterday(site: Site, other: Site) -> None:
-    """The chain anew, with one event, of the day before: the partner takes statements."""
-    with closing(sqlite3.connect(site.home.ledger)) as connection, connection:
-        connection.execute("DELETE FROM events")
-    site.home.ledger_head.unlink(missing_ok=True)
-    ledger = Ledger(
-        site.home.ledger,
-        clock=lambda: time.time() - DAY,
-        role="test",
-        head_file=HeadFile(site.home.ledger_head),
-    )
-    with ledger.write() as transaction:
-        transaction.record("statement.agreed", "statement", f"statement/{other.code}", other.code)
-    ledger.close()
 
 
 def ended(site: Site) -> bool:
