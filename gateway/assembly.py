@@ -56,6 +56,7 @@ def import_engines() -> None:
         overdue_enquiries,
         overdue_receipts,
         statement_dispatch,
+        statement_stamp,
     )
     from gateway.transport import folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
