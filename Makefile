@@ -19,8 +19,8 @@ PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' servers and clients of
 # other makes, to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone
-TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone
+TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
@@ -132,6 +132,7 @@ COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit
 lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks for others.
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --extra timestamps pyproject.toml -c requirements/run.txt -o requirements/timestamps.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \
 	    | $(COMPILE) - -o requirements/fuzz.txt

@@ -48,7 +48,16 @@ def import_engines() -> None:
     from gateway.spool import back_office_answers, intake  # noqa: F401
     from gateway.stages.inbound import acknowledge, answer, collect, deliver, open  # noqa: A004, F401
     from gateway.stages.outbound import accept, admit, conclude, pack, seal, send, validate  # noqa: F401
-    from gateway.stages.timers import extract_calendar, key_expiry, login_records, overdue_enquiries, overdue_receipts  # noqa: F401
+    from gateway.stages.timers import (  # noqa: F401
+        daily_statement,
+        extract_calendar,
+        key_expiry,
+        login_records,
+        overdue_enquiries,
+        overdue_receipts,
+        statement_dispatch,
+        statement_stamp,
+    )
     from gateway.transport import folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
     from gateway.validation.sandbox import pool  # noqa: F401
@@ -124,6 +133,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     from gateway.stages.timers.extract_calendar import ExtractCalendar
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
+    from gateway.stages.timers.statement_dispatch import StatementDispatch
 
     settings, viruses = context.settings, scanner(context.settings)
     passed_over = PassedOver(settings.spool.passed_over)
@@ -146,6 +156,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
+        StatementDispatch(context, readers),
     ]
 
 
@@ -157,6 +168,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.outbound.accept import Accept
     from gateway.stages.outbound.pack import Pack
     from gateway.stages.outbound.seal import Seal
+    from gateway.stages.timers.daily_statement import DailyStatement
     from gateway.stages.timers.key_expiry import KeyExpiry
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
@@ -166,6 +178,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     return [
         OverdueReceipts(context),
         KeyExpiry(context, engine),
+        DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
         Accept(context, engine),
         Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
@@ -182,6 +195,7 @@ def link_stages(
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.login_records import LoginRecords
+    from gateway.stages.timers.statement_stamp import StatementStamp
 
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
@@ -189,7 +203,20 @@ def link_stages(
     transports = {
         code: transport(context.settings, partner, noting(code)) for code, partner in context.settings.partners.items()
     }
-    return [Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)]
+    return [
+        *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
+        StatementStamp(context, _stamp(context.settings), wake),
+    ]
+
+
+def _stamp(settings: Settings) -> Callable[[bytes], bytes] | None:
+    """How an authority stamps the time of a statement, where the site has named one."""
+    url = settings.audit.timestamp_url
+    if not url or not settings.audit.statements:
+        return None
+    from gateway.transport.timestamps import stamp
+
+    return lambda content: stamp(url, settings.home.timestamp_roots, content, settings.link.connect_timeout)
 
 
 def open_pgp(settings: Settings) -> OpenPgp:

@@ -112,6 +112,15 @@ class Event(StrEnum):
     FAULT_CHANGED = "fault.changed", "info", "a known fault is told in other words"
     FAULT_CLOSED = "fault.closed", "info", "a known fault is mended"
 
+    # -- daily statements
+
+    STATEMENT_MADE = "statement.made", "info", "this site's statement of the day was signed"
+    STATEMENT_DISPATCHED = "statement.dispatched", "info", "the day's statement goes to the partners that take it"
+    STATEMENT_STAMPED = "statement.stamped", "info", "an authority stamped the time of this site's statement"
+    STATEMENT_KEPT = "statement.kept", "info", "a partner's statement was verified and kept"
+    STATEMENT_AGREED = "statement.agreed", "info", "the partner takes statements: it gets one a day from now on"
+    STATEMENT_DECLINED = "statement.declined", "info", "the partner takes statements no more"
+
     # -- the operators' directories
 
     SPOOL_REFUSED = "spool.refused", "warning", "a file in the spool could not be taken; it goes back, with the reason"

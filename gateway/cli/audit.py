@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ import click
 from gateway.administration.site import audit as audits
 from gateway.administration.site.audit import AuditReport
 from gateway.cli import output, tables
+from gateway.cli.audit_statement import statement
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.errors import ChainBroken
@@ -34,10 +35,11 @@ def audit() -> None:
 @audit.command()
 @click.option(
     "--heads",
-    "heads_file",
+    "heads_files",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Heads of our chain that a partner exported: `gateway audit heads OUR-CODE --json` at their site.",
+    help="Heads of our chain that a partner exported: `gateway audit heads OUR-CODE --json` at their site. Repeatable.",
 )
 @click.option(
     "--since",
@@ -50,7 +52,7 @@ def audit() -> None:
 @output.as_json
 @click.pass_context
 def verify(
-    ctx: click.Context, heads_file: Path | None, since: str | None, *, record: bool, deep: bool, as_json: bool
+    ctx: click.Context, heads_files: Sequence[Path], since: str | None, *, record: bool, deep: bool, as_json: bool
 ) -> None:
     """Verify the whole audit chain, the rows, the heads that partners hold, and the files on disk. Changes no record.
 
@@ -62,7 +64,7 @@ def verify(
       gateway --home /srv/gateway audit verify --heads from-dwp.json
       gateway --home /srv/gateway audit verify --record --since last
     """
-    report = audits.verify(settings_of(ctx), heads_file, _progress, deep=deep, since=since, record=record)
+    report = audits.verify(settings_of(ctx), heads_files, _progress, deep=deep, since=since, record=record)
     if as_json:
         output.show_json({"ok": not report.faults, **vars(report)})
     else:
@@ -92,6 +94,9 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
         tables.show(_HEADS, [(str(head.sequence), head.sha256, head.source) for head in found])
     else:
         output.say(f"Nothing has come from {partner} yet, so no head of its chain is known here.")
+
+
+audit.add_command(statement)
 
 
 @contextmanager

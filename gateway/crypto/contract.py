@@ -113,6 +113,20 @@ class OpenPgp(Protocol):
         """
         ...
 
+    def sign(self, text: bytes, signer: str | None = None) -> bytes:
+        """A line of ASCII clear-signed by our key (RFC 9580, section 7): anybody reads it, and checks it with gpg alone.
+
+        `signer` as for `seal`. Raises what `seal` raises of our own key.
+        """
+        ...
+
+    def verify(self, signed: bytes, partner: str) -> str:
+        """The primary fingerprint that clear-signed it, one of the partner's pinned ones.
+
+        Raises what `open` raises for a signature or a signer. What else `signed` may hold is the caller's to refuse.
+        """
+        ...
+
     def close(self) -> None:
         """Leave the key agent; the last of a site's processes to leave ends it."""
         ...

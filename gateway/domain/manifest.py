@@ -96,6 +96,8 @@ class Manifest(BaseModel):
     created: Moment
     expires: Moment
     audit_head: AuditHead
+    accepts: Annotated[tuple[FlowName, ...] | None, Field(max_length=100, strict=False)] = None
+    """The flows that the sender takes from the recipient; None where an older gateway does not say."""
     items: Annotated[tuple[Item, ...], Field(min_length=1, max_length=MOST_ITEMS, strict=False)]
 
     def to_bytes(self) -> bytes:

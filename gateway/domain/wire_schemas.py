@@ -16,15 +16,16 @@ from pydantic import BaseModel
 from gateway.domain.card import json_schema as card_schema
 from gateway.domain.manifest import Manifest
 from gateway.domain.receipt import Receipt
+from gateway.domain.statement import Statement
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def _of(model: type[BaseModel]) -> dict[str, Any]:
+def _of(model: type[BaseModel], version: str = "version") -> dict[str, Any]:
     # What readers take is what partners have to write. Later versions may add fields, so nothing is forbidden.
     schema = model.model_json_schema(mode="validation")
     # The model has a default for its own writing; a reader refuses a document without a version.
-    schema["required"] = ["version", *schema["required"]]
+    schema["required"] = [version, *(name for name in schema["required"] if name != version)]
     return {"$schema": _DIALECT, "title": model.__name__, **schema}
 
 
@@ -33,6 +34,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
         "card.schema.json": card_schema,
         "manifest.schema.json": lambda: _of(Manifest),
         "receipt.schema.json": lambda: _of(Receipt),
+        "statement.schema.json": lambda: _of(Statement, "format"),
     }
 )
 """Each schema's file in `schemas/`, and what makes it."""

@@ -156,6 +156,16 @@ class KeyAgentAway(Defer):
     remedy = "Run `gateway doctor`; end a stale gpg-agent of this site, and start the vault again."
 
 
+class TimestampFailed(Defer):
+    """The authority that stamps the time of statements gives no stamp that holds."""
+
+    code = "timestamp-failed"
+    remedy = (
+        "Nothing is held up: it is asked again in an hour. Look at `[audit] timestamp_url`, at config/timestamp-roots.pem, and "
+        "whether the extra `timestamps` is installed."
+    )
+
+
 class CryptoFailed(Defer):
     """GnuPG could not do its work, for a reason that lies on this side."""
 

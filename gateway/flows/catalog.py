@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from gateway.flows.routes import WAYS, Way
 from gateway.validation.pdf.links import LINKS
-from gateway.validation.plan import Plan, enquiry_plan, extract_plan, pdf_plan, redirect_plan, xml_plan
+from gateway.validation.plan import Kind, Plan, enquiry_plan, extract_plan, pdf_plan, redirect_plan, xml_plan
 
 
 class Planner(Protocol):
@@ -63,6 +63,10 @@ def _enquiry(flow: str) -> Planner:
     return plan
 
 
+def _statement(_schemas: Path, _test_numbers: bool, _links: Sequence[str] = LINKS) -> Plan:  # noqa: FBT001 - as Planner
+    return Plan(Kind.STATEMENT)
+
+
 _PLANS: Final[Mapping[str, Planner]] = {
     "laid": _laid,
     "claim": _xml("claim"),
@@ -75,6 +79,7 @@ _PLANS: Final[Mapping[str, Planner]] = {
     "enquiry": _enquiry("enquiry"),
     "reply": _enquiry("reply"),
     "faults": _xml("faults"),
+    "statement": _statement,
 }
 
 FLOWS: Final[Mapping[str, Flow]] = MappingProxyType(

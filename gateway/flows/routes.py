@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.routes import Routes
+from gateway.domain.statement import FLOW as STATEMENT
 from gateway.settings.model import Partner, Settings, SiteKind
 
 Way = tuple[SiteKind, SiteKind]
@@ -34,6 +35,7 @@ WAYS: Final[Mapping[str, tuple[Way, ...]]] = MappingProxyType(
         "enquiry": _ANY,
         "reply": _ANY,
         "faults": (_DWP_TO_LA,),
+        STATEMENT: _ANY,
     }
 )
 """The flows that this version carries, and the ways that each may go, the most usual one first."""
@@ -47,11 +49,19 @@ def permitted(site: SiteKind, partner: SiteKind) -> tuple[tuple[str, ...], tuple
 
 
 def flows_of(settings: Settings, partner: Partner) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The flows to and from one partner: its file's own lists where it has them, else the catalog's."""
+    """The flows to and from one partner: its file's own lists where it has them, else the catalog's.
+
+    Statements go neither way where the site exchanges none (`[audit] statements`).
+    """
     outgoing, incoming = permitted(settings.site.kind, partner.kind)
+    if partner.flows_out is not None:
+        outgoing = partner.flows_out
+    if partner.flows_in is not None:
+        incoming = partner.flows_in
+    left_out = () if settings.audit.statements else (STATEMENT,)
     return (
-        outgoing if partner.flows_out is None else partner.flows_out,
-        incoming if partner.flows_in is None else partner.flows_in,
+        tuple(flow for flow in outgoing if flow not in left_out),
+        tuple(flow for flow in incoming if flow not in left_out),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.naming import check_template
-from gateway.settings.values import GIB, MIB, Amount, Bytes, Hours, Switch, Table, Windows
+from gateway.settings.values import GIB, KIB, MIB, Amount, Bytes, Hours, Switch, Table, Windows
 
 BULK: Final = 50
 """The priority from which on a flow is bulk: it never shares a consignment with others, and waits for them."""
@@ -100,6 +100,7 @@ DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
         "enquiry": FlowSettings(max_bytes=24 * MIB, priority=30),
         "reply": FlowSettings(max_bytes=24 * MIB, priority=30),
         "faults": FlowSettings(priority=10),
+        "statement": FlowSettings(max_bytes=64 * KIB, priority=60),
         "extract": ExtractSettings(settle_seconds=60.0, max_bytes=4 * GIB, priority=90),
     }
 )

@@ -37,6 +37,11 @@ class Home:
         return self.config / "authorities.tsv"
 
     @cached_property
+    def timestamp_roots(self) -> Path:
+        """Certificates under which an authority stamps the time of statements, where the site has named one."""
+        return self.config / "timestamp-roots.pem"
+
+    @cached_property
     def spool(self) -> Path:
         return self.root / "spool"
 
@@ -169,6 +174,11 @@ class Home:
     def evidence(self) -> Path:
         """Partners' signed receipts as they came, `PARTNER/ID.receipt.pgp`: the proof that a third party can check."""
         return self.state / "evidence"
+
+    @cached_property
+    def statements(self) -> Path:
+        """Signed daily statements, ours and our partners', `SITE/DAY.DIGEST.asc`."""
+        return self.evidence / "statements"
 
     @cached_property
     def exceptions(self) -> Path:

@@ -192,6 +192,21 @@ class Validation(Table):
     test_numbers: Switch = True
 
 
+class AuditSettings(Table):
+    """`[audit]`: with `statements`, the site makes a signed statement of its audit chain each day, sends it to each partner that
+    takes such, and takes theirs. At `timestamp_url` an authority stamps the time of ours (RFC 3161); without one, nobody does.
+    """
+
+    statements: Switch = True
+    timestamp_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[\x21-\x7e]{1,500})?$",
+            description='an address that begins with http:// or https://, in quotes, or ""',
+        ),
+    ] = ""
+
+
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
@@ -310,6 +325,7 @@ class GatewayFile(Table):
     calendar: Calendar = Calendar()
     antivirus: Antivirus = Antivirus()
     spool: Spool = Spool()
+    audit: AuditSettings = AuditSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -345,6 +361,7 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -74,6 +74,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             keys=gateway.keys,
             spool=gateway.spool,
             accounts=gateway.accounts,
+            audit=gateway.audit,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -41,8 +41,10 @@ ITINERARY: Final = (
     Leg("conclude", Role.INSPECT),
     Leg("extract-calendar", Role.INSPECT),
     Leg("overdue-enquiries", Role.INSPECT),
+    Leg("statement-dispatch", Role.INSPECT),
     Leg("overdue-receipts", Role.VAULT, wakes=(Role.INSPECT, Role.LINK)),
     Leg("key-expiry", Role.VAULT),
+    Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("vault-requests", Role.VAULT),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
@@ -52,6 +54,7 @@ ITINERARY: Final = (
     Leg("collect", Role.LINK, wakes=(Role.VAULT,)),
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK),
+    Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,)),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 

@@ -47,6 +47,10 @@ def build(plan: Plan) -> Validator:
                 return _redirect(**arguments)
             case Kind.ENQUIRY:
                 return _enquiry(**arguments)
+            case Kind.STATEMENT:
+                from gateway.validation.statement import StatementValidator
+
+                return StatementValidator(**arguments)
     except TypeError as error:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
 

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EXTRACT = "extract"
     REDIRECT = "redirect"
     ENQUIRY = "enquiry"
+    STATEMENT = "statement"
 
 
 @dataclass(frozen=True)

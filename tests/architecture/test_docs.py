@@ -211,6 +211,7 @@ def test_the_dependency_tables_are_the_projects() -> None:
     text = (DOCS / "dependencies.md").read_text("utf-8")
     for heading, wanted in (
         ("At run time", project["dependencies"]),
+        ("With the extra `timestamps`", project["optional-dependencies"]["timestamps"]),
         ("For development", project["optional-dependencies"]["dev"]),
     ):
         named = first_column(text, heading)

@@ -31,6 +31,7 @@ ALONE: Final = {
     "alembic": "ledger",
     "watchdog": "spool",
     "zstandard": "archive",
+    "rfc3161_client": "transport",
 }
 """Third parties, and the one part that may import each."""
 

@@ -116,3 +116,41 @@ def test_an_unknown_partner_is_not_sealed_to(pair: Pair, tmp_path: Path) -> None
     with pytest.raises(errors.PartnerKeyUnusable):
         pair.dwp.partner_certificate("E06000000")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_line_that_is_clear_signed_is_verified_by_the_site_that_it_is_for(pair: Pair) -> None:
+    signed = pair.dwp.sign(b'{"day":"2026-11-27"}')
+    assert signed.startswith(
+        b'-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{"day":"2026-11-27"}\n-----BEGIN PGP '
+    )
+    assert pair.town.verify(signed, "DWP") == pair.dwp.own_certificate().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (lambda signed: signed.replace(b"27", b"28"), errors.SignatureBad),
+        (lambda signed: signed.partition(b"-----BEGIN PGP SIGNATURE")[0], errors.EnvelopeRefused),
+        (lambda _: b"no message", errors.EnvelopeRefused),
+        (lambda _: b"", errors.EnvelopeRefused),
+    ],
+    ids=["altered", "unsigned", "text", "nothing"],
+)
+def test_line_that_was_altered_after_it_was_signed_is_refused(
+    pair: Pair, spoil: Callable[[bytes], bytes], error: type[errors.GatewayError]
+) -> None:
+    with pytest.raises(error):
+        pair.town.verify(spoil(pair.dwp.sign(b'{"day":"2026-11-27"}')), "DWP")
+
+
+def test_line_that_another_site_signed_is_refused(pair: Pair) -> None:
+    with pytest.raises(errors.SignerUnknown):
+        pair.town.verify(pair.town.sign(b"{}"), "DWP")
+    with pytest.raises(errors.PartnerKeyUnusable):
+        pair.town.verify(pair.dwp.sign(b"{}"), "E06000000")
+
+
+def test_message_that_was_signed_as_bytes_is_no_clear_signed_line(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
+    with pytest.raises(errors.EnvelopeRefused):
+        pair.town.verify((tmp_path / "m.pgp").read_bytes(), "DWP")

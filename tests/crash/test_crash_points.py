@@ -20,7 +20,17 @@ from tests.conftest import Tally
 from tests.crash.ground import prepared
 from tests.crash.trips import TRIPS
 
-PARTS = {"claim": 3, "mixed": 4, "wire": 4, "refused": 2, "held": 2, "repeated": 2, "rubbish": 1, "words": 2}
+PARTS = {
+    "claim": 3,
+    "mixed": 4,
+    "wire": 4,
+    "refused": 2,
+    "held": 2,
+    "repeated": 2,
+    "rubbish": 1,
+    "statement": 1,
+    "words": 2,
+}
 RECOVERY_SECONDS = 30.0
 
 

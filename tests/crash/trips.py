@@ -18,6 +18,7 @@ from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, claim
 from tests.crash.roles import carried
+from tests.fakes.yesterday import begin_yesterday
 
 LA: Final = "E09000030"
 DWP: Final = "DWP"
@@ -147,6 +148,13 @@ def _words(book: Book) -> None:
     (said / f"{second}.rejected").write_bytes(b"No such tenancy.\n")
 
 
+def _stated(book: Book) -> None:
+    """DWP's statement of yesterday is signed: the same bytes, however often somebody has to begin anew."""
+    home = _site(book, DWP).home
+    begin_yesterday(home, LA)
+    assert main(["--home", str(home.root), "audit", "statement"]) == 0
+
+
 TRIPS: Final[Mapping[str, Trip]] = {
     "claim": Trip((Leg(lambda book: _claims(book, 0), OUT + IN + BACK),), own_agent=True),
     "mixed": Trip((Leg(_mixed, OUT + IN + BACK),)),
@@ -173,6 +181,14 @@ TRIPS: Final[Mapping[str, Trip]] = {
         ),
     ),
     "rubbish": Trip((Leg(_rubbish, _of("receiver", LINK, VAULT)),)),
+    "statement": Trip(
+        (
+            Leg(_stated, _of("sender", INSPECT)),
+            Leg(_nothing, OUT[1:] + IN[:1], swept=False),
+            Leg(_nothing, IN[1:2]),
+            Leg(_nothing, IN[2:] + BACK, swept=False),
+        ),
+    ),
     "words": Trip(
         (
             Leg(lambda book: _claims(book, 0, 1), OUT + IN + BACK, swept=False),

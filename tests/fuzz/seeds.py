@@ -40,10 +40,28 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield from _configurations()
     yield from _contents()
     yield from _carriers()
+    for name, document in (("right", _statement()), ("first", _statement(previous=None, counts={}))):
+        armour = b"\n-----BEGIN PGP SIGNATURE-----\n\niHUEARYIAB0WIQ==\n=abcd\n-----END PGP SIGNATURE-----\n"
+        yield "statement", name, b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + document + armour
     yield "answer", "plain", b"Reference 12/345 is not ours."
     yield "answer", "number", "Für QQ 12 34 56 A\r\n\x07zurück".encode()
     yield "answer", "utf16", "Not ours: QQ123456A".encode("utf-16")
     yield "answer", "cp1252", "caf\xe9 \x80".encode("cp1252", "replace")
+
+
+def _statement(**changes: Any) -> bytes:
+    head = {"sequence": 7, "sha256": "a" * 64}
+    document = {
+        "format": 1,
+        "site": "E09000030",
+        "day": "2026-11-20",
+        "made": "2026-11-21T00:00:05.000Z",
+        "head": head,
+        "counts": {"claim": {"in": {"delivered": 12}}},
+        "previous": {"day": "2026-11-19", "sha256": "b" * 64, "head": head},
+        **changes,
+    }
+    return json.dumps(document, sort_keys=True).encode()
 
 
 def _manifest(**changes: Any) -> dict[str, Any]:

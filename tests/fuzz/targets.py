@@ -20,7 +20,7 @@ from typing import Final
 
 from gateway.archive.unpacking import UnpackLimits, unpack
 from gateway.crypto.framing import check_framing
-from gateway.domain import back_office_answer, card, manifest, receipt
+from gateway.domain import back_office_answer, card, manifest, receipt, statement
 from gateway.domain.characters import unsafe
 from gateway.domain.enquiry import ENQUIRY, REPLY, reference_fault
 from gateway.domain.identity import from_text
@@ -306,6 +306,16 @@ def _envelope(_scratch: Path) -> Check:
     return check
 
 
+def _statement(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        found = statement.read(data)
+        assert statement.read(data.replace(statement.line_of(data), found.to_bytes())) == found
+        assert statement.evidence_name(found.day, "0" * 64) == f"{found.day}.{'0' * 16}.asc"
+        return ()
+
+    return check
+
+
 def _answer(_scratch: Path) -> Check:
     def check(data: bytes) -> Sequence[str]:
         reason = back_office_answer.reason_of(data)
@@ -367,6 +377,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         Target("pdf", _pdf, longest=32_768, words=_PDF),
         Target("archive", _archive, (ArchiveRefused, ManifestRefused), words=(b"ustar\x0000", b"\x28\xb5\x2f\xfd", b"mtime=")),
         Target("envelope", _envelope, (EnvelopeRefused,), words=(b"\xc1", b"\xd2", b"\xe9", b"\xff\x00\x00\x02\x00")),
+        Target("statement", _statement, (ContentInvalid,), words=(*_JSON, *_TIMES, b"-----BEGIN PGP SIGNATURE-----", b"Hash: SHA1")),
         Target("answer", _answer, words=(b"\xff\xfe", b"\xfe\xff", b"QQ123456A", b"\xe2\x80\xae", b"QQ 12 34 56 A")),
     )
 }  # fmt: skip

@@ -23,7 +23,8 @@ from gateway.administration.site.audit_record import AuditRecord, keep, kept
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import Digest
-from gateway.errors import DiskFailed, NotFound, UsageWrong
+from gateway.domain.statement import read
+from gateway.errors import ContentInvalid, DiskFailed, NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
@@ -49,17 +50,19 @@ _AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
     Area.QUARANTINE: lambda home: home.quarantine,
     Area.INFECTED: lambda home: home.infected,
     Area.EVIDENCE: lambda home: home.evidence,
+    Area.STATEMENTS: lambda home: home.statements,
 }
 
 
 class KnownHead(BaseModel):
-    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is."""
+    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is, `held_by` who exports it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     sequence: Annotated[int, Field(ge=0)]
     sha256: Digest
     partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
+    held_by: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
 
 
 @dataclass(frozen=True)
@@ -88,22 +91,23 @@ class HeadView:
 
 def verify(
     settings: Settings,
-    exported: Path | None,
+    exported: Sequence[Path],
     watch: Callable[[], AbstractContextManager[Watch]],
     *,
     deep: bool,
     since: str | None = None,
     record: bool = False,
 ) -> AuditReport:
-    """The whole chain, the rows, the heads that partners exported to a file, and the files on disk.
+    """The whole chain, the rows, the heads that partners exported to files, and the files on disk.
 
     `deep` reads every file that is kept. `watch` gives who is told what is looked at, while it is looked at. `since` is an
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of. `record` keeps the result for `gateway status`.
     """
     anchor = _anchor(settings.home, since)
-    given = [] if exported is None else _read_heads(exported, settings.site.code)
+    given = [head for path in exported for head in _read_heads(path, settings.site.code)]
     heads_given = len(given)
+    given += _own_statements(settings)
     remembered = HeadFile(settings.home.ledger_head).remembered()
     if remembered is not None:
         given.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
@@ -188,7 +192,12 @@ def _look(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
     home = settings.home
     with permitted():
         files = {area: _listing(root(home)) for area, root in _AREAS.items()}
-    listing = Listing(files, (lambda area, name: _digest(_AREAS[area](home) / name)) if deep else None)
+
+    def digest(area: Area, name: str) -> str | None:
+        # Statements are small, and there is no other proof that one is whole: each is read every time.
+        return _digest(_AREAS[area](home) / name) if deep or area is Area.STATEMENTS else None
+
+    listing = Listing(files, digest, settings.site.code)
     with ledger.read() as connection:
         return check_files(connection, listing)
 
@@ -240,4 +249,24 @@ def _read_heads(path: Path, site: str) -> list[Claimed]:
     foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
     if foreign:
         raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
-    return [Claimed(head.sequence, head.sha256, f"heads in {path.name}") for head in known]
+    return [
+        Claimed(head.sequence, head.sha256, f"heads in {path.name}", f"{head.held_by or 'a partner'} holds")
+        for head in known
+    ]
+
+
+def _own_statements(settings: Settings) -> list[Claimed]:
+    """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
+    given = []
+    directory = settings.home.statements / settings.site.code
+    with permitted():
+        names = sorted(name for name in _listing(directory) if name.endswith(".asc"))
+    for name in names:
+        try:
+            stated = read((directory / name).read_bytes())
+        except (OSError, ContentInvalid):
+            continue  # the comparison of the files says so
+        given.append(
+            Claimed(stated.head.sequence, stated.head.sha256, f"the file {name}", "this site's statement names")
+        )
+    return given

@@ -3,7 +3,8 @@
 Raises what the contract names. Safe because gpg writes no file here: plaintext and ciphertext come through a pipe, are
 counted and written by `AtomicFile` under a temporary name, and get their final name only after the verdict. The sealed
 bytes that are judged are the bytes that are hashed, from one open file. Which certificate is a partner's is decided by
-configuration (`pinned`), never by what lies in a keyring.
+configuration (`pinned`), never by what lies in a keyring. Long because all that one site's keys do is done here, over one
+process and one set of pins.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final, Self
 from gateway.crypto.contract import Certificate, Clock, Opened, Rotations, Sealed
 from gateway.crypto.framing import check_framing
 from gateway.crypto.gnupg.certificates import KeySet, read_keys
+from gateway.crypto.gnupg.clear_signed import clear_sign, judge_clear_signed
 from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
@@ -212,12 +214,10 @@ class GnuPgEngine:
 
     def seal(self, plaintext: ByteReader, partner: str, output: Path, signer: str | None = None) -> Sealed:
         now = self._clock()
-        signer = signer or self._own_fingerprint
-        own, (ring, theirs) = self._own(signer), self._partner(partner)
+        signer = self._signer(signer)
+        ring, theirs = self._partner(partner)
         if theirs.primary.fingerprint in self._rotations.revoked.get(partner, ()):
             raise PartnerKeyRevoked
-        if not any("s" in key.capabilities and key.valid_at(now) for key in own.keys) or not own.primary.valid_at(now):
-            raise OwnKeyUnusable
         recipient = theirs.encryption_key(now)
         if recipient is None:
             raise PartnerKeyUnusable
@@ -247,6 +247,28 @@ class GnuPgEngine:
             judge_sealing(gpg.last)
             file.publish(durable=True)
         return Sealed(file.size, digest.hexdigest())
+
+    # -- text that anybody may read
+
+    def sign(self, text: bytes, signer: str | None = None) -> bytes:
+        signer, gpg = self._signer(signer), self._engine()
+        self._agent.ensure()
+        gpg.keyring = [str(self._keyrings.own_ring)]
+        return clear_sign(gpg, text, signer)
+
+    def verify(self, signed: bytes, partner: str) -> str:
+        rings, gpg = self._pins(partner), self._engine()
+        gpg.keyring = [str(ring) for ring, _ in rings]
+        with gpg.within(self._limits.opening(len(signed))):
+            gpg.verify(signed)
+        return judge_clear_signed(gpg.last, Terms(tuple(pin for _, pin in rings), (), self._clock()))
+
+    def _signer(self, fingerprint: str | None) -> str:
+        """The fingerprint of the key of ours that signs; OwnKeyUnusable where it cannot."""
+        now, own = self._clock(), self._own(fingerprint or self._own_fingerprint)
+        if not any("s" in key.capabilities and key.valid_at(now) for key in own.keys) or not own.primary.valid_at(now):
+            raise OwnKeyUnusable
+        return own.primary.fingerprint
 
     # -- opening
 

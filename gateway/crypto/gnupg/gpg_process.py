@@ -102,6 +102,7 @@ class GpgProcess(gnupg.GPG):  # type: ignore[misc]  # python-gnupg ships no type
     result_map: ClassVar[dict[str, Any]] = {
         **gnupg.GPG.result_map,
         "crypt": StatusLog,
+        "sign": StatusLog,
         "verify": StatusLog,
     }
 

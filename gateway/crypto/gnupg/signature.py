@@ -32,6 +32,8 @@ _STRONG_HASHES: Final = frozenset({"8", "9", "10", "12", "14"})
 """SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 (RFC 9580 section 9.5)."""
 _WEAK_HASHES: Final = frozenset({"1", "2", "3", "11"})
 _BINARY_DOCUMENT: Final = "00"
+TEXT_DOCUMENT: Final = "01"
+"""The class of a signature over text, which a clear-signed message has (RFC 9580, section 5.2.1)."""
 _NO_PUBLIC_KEY: Final = "9"
 
 
@@ -108,8 +110,8 @@ def check_signature_count(run: Run, counts: Counter[str]) -> None:
         raise SignatureMissing
 
 
-def check_signature(run: Run, counts: Counter[str], terms: Terms) -> Signature:
-    """One good signature, by a pinned key, strong, and valid at the gateway's own clock."""
+def check_signature(run: Run, counts: Counter[str], terms: Terms, kind: str = _BINARY_DOCUMENT) -> Signature:
+    """One good signature of that class, by a pinned key, strong, and valid at the gateway's own clock."""
     for fields in fields_of(run, "ERRSIG", 6):
         _refuse_unchecked(fields, terms)
     if counts["BADSIG"]:
@@ -134,7 +136,7 @@ def check_signature(run: Run, counts: Counter[str], terms: Terms) -> Signature:
         raise SignerSuperseded
     if counts["EXPSIG"] or expired(signature.expires, terms.now):
         raise SignatureExpired
-    if signature.signature_class != _BINARY_DOCUMENT or signature.hash_algorithm not in _STRONG_HASHES:
+    if signature.signature_class != kind or signature.hash_algorithm not in _STRONG_HASHES:
         raise SignatureWeak
     if counts["GOODSIG"] != 1:
         raise SignatureBad("GnuPG does not call the signature good.")

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
+from gateway.ledger.audit import statements
 from gateway.ledger.audit.chain import EVERY, Fault
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
@@ -30,14 +31,16 @@ class Area(StrEnum):
     QUARANTINE = "quarantine"
     INFECTED = "infected"
     EVIDENCE = "evidence"
+    STATEMENTS = "evidence/statements"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies on the disk: for each area its files, by their path below it, with their sizes in bytes."""
+    """What lies on the disk of a site: for each area its files, by their path below it, with their sizes in bytes."""
 
     files: Mapping[Area, Mapping[str, int]]
     digest: Callable[[Area, str], str | None] | None = None
+    site: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
     """Every file that the ledger speaks of, and every file that it does not."""
     findings = Findings()
     known: dict[Area, set[str]] = {area: set() for area in Area}
-    for expected in _expected(connection):
+    for expected in (*_expected(connection), *_expected_statements(connection, listing.site)):
         for area, name in expected.places.items():
             known[area].add(name)
         findings.faults.extend(_compare(expected, listing))
@@ -140,6 +143,11 @@ def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
         # A crash between the ledger's commit and the rename leaves it where it was read.
         there = f"{row.partner}/{row.consignment}.receipt.pgp"
         yield _sealed(f"receipt {row.consignment}", {Area.EVIDENCE: name, Area.SEALED_IN: there}, row)
+
+
+def _expected_statements(connection: Connection, site: str) -> Iterator[_Expected]:
+    for subject, name, sha256, needed in statements.files(connection, site):
+        yield _Expected(subject, {Area.STATEMENTS: name}, None, sha256, needed)
 
 
 def _sealed(subject: str, places: Mapping[Area, str], row: Parcel) -> _Expected:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from gateway.domain.states import Direction
 from gateway.ledger.audit.chain import EVERY, Fault, loaded
+from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.store import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
@@ -38,6 +39,7 @@ def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iter
         yield from _compare(connection, head)
     yield from _agreed(connection)
     yield from _partners_own(connection)
+    yield from check_kept(connection)
 
 
 def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
@@ -64,6 +66,8 @@ def _published(connection: Connection) -> Iterator[Claimed]:
     for row, body in _bodies(connection, Direction.OUT):
         if head := _head(body, "audit_head"):
             yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}", "it names")
+    for stated, source in heads_made(connection):
+        yield Claimed(stated.sequence, stated.sha256, source, "it names")
 
 
 def _sent_back(connection: Connection) -> Iterator[Claimed]:
@@ -127,6 +131,7 @@ def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tup
     for row, body in _bodies(connection, Direction.IN):
         if partner in (None, row.partner) and (shown := _head(body, "audit_head")):
             yield row.partner, shown, f"receipt {row.consignment}"
+    yield from heads_kept(connection, partner)
 
 
 def _partners_own(connection: Connection) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ answered with a receipt of outcome `quarantined`; any other gets no answer. Larg
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.domain.states import Direction, State
 from gateway.errors import (
     ArchiveRefused,
     ConsignmentAltered,
+    ContentInvalid,
     DiskFailed,
     GatewayError,
     ImpossibleMove,
@@ -43,6 +44,7 @@ from gateway.stages.background import LARGE_SEALED, Background, ConsignmentQueue
 from gateway.stages.context import StageContext, Step
 from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.signing import note_use
+from gateway.stages.statements import Received, keep, note_accepts, received
 
 # The sender gets a receipt for these: each is checked after the manifest's sender, recipient and fingerprints.
 _ANSWERED = (
@@ -69,6 +71,7 @@ class _Attempt:
     manifest: Manifest | None = None
     opened: Opened | None = None
     duplicates: list[dict[str, str]] = field(default_factory=list)
+    statements: Mapping[str, Received | ContentInvalid] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ class Open:
                 raise ConsignmentAltered("the sealed file changed after it had landed")
             attempt.opened = opened
             self._unpack(plain, target, lambda content: self._judge(content, row, attempt))
+            if attempt.manifest is not None:
+                attempt.statements = received(context, engine, row.partner, attempt.manifest, target)
         finally:
             plain.unlink(missing_ok=True)
 
@@ -219,6 +224,8 @@ class Open:
             transfers=[item.transfer for item in manifest.items],
             head=[head.sequence, head.sha256],
         )
+        rejected = keep(self._context, transaction, row.partner, (item for _, item in fresh), attempt.statements)
+        opened = {"state": str(State.OPENED), "event": event, "code": None, "reason": None}
         transaction.insert(
             TRANSFERS,
             [
@@ -236,9 +243,8 @@ class Open:
                     "redirected_from": item.redirected_from,
                     "consignment": row.id,
                     "position": position,
-                    "state": str(State.OPENED),
                     "expires": from_text(manifest.expires),
-                    "event": event,
+                    **rejected.get(item.transfer, opened),
                 }
                 for position, item in fresh
             ],
@@ -266,6 +272,7 @@ class Open:
                 }
             ],
         )
+        note_accepts(transaction, row.partner, manifest)
         if attempt.opened is not None:
             note_use(transaction, self._context.settings, row.partner, attempt.opened.encrypted_to)
         seen = transaction.lane(row.partner).seen_sequence

@@ -183,6 +183,7 @@ class Seal:
             created=to_text(context.clock()),
             expires=to_text(required(row.expires)),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
+            accepts=tuple(flow for flow, partners in context.routes.incoming.items() if row.partner in partners),
             items=tuple(
                 Item(
                     transfer=item.id,

@@ -243,6 +243,19 @@ def test_heads_that_a_partner_exports_are_compared(pair: Pair, run: Run, tmp_pat
     assert "its tail was cut" in said.out
 
 
+def test_every_partner_that_holds_another_head_is_named(pair: Pair, run: Run, tmp_path: Path) -> None:
+    pair.dwp.submit("a.xml", b"claim a")
+    given: list[str | Path] = []
+    for code in ("E09000030", "W06000024"):
+        path = tmp_path / f"{code}.json"
+        path.write_text(json.dumps([{"sequence": 1, "sha256": "1" * 64, "partner": "DWP", "held_by": code}]))
+        given += ["--heads", path]
+    said = run(pair.dwp, "audit", "verify", *given)
+    assert said.status == 70
+    for code in ("E09000030", "W06000024"):
+        assert f"{code} holds another event 1 than our chain has" in said.out
+
+
 def test_heads_of_another_site_or_no_heads_at_all_are_refused(pair: Pair, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "heads.json"
     path.write_text(json.dumps([{"sequence": 1, "sha256": "0" * 64, "partner": "W06000024"}]))

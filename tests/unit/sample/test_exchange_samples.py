@@ -205,7 +205,7 @@ def test_outcome_can_be_made_that_answers_every_match_of_a_document(flow: str) -
 
 
 def test_there_are_samples_of_every_flow_and_enough_defects() -> None:
-    assert set(EVERY) == set(FLOWS)
+    assert set(EVERY) == set(FLOWS) - {"statement"}, "only the key of a site makes a statement"
     assert sum(len(sampler.defects) for sampler in EVERY.values()) >= 30
 
 
