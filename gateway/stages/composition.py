@@ -73,11 +73,12 @@ def submit(
     readers: Sandbox,
     flow: str,
     documents: Sequence[Composed],
-    decision: Decision,
+    decision: Decision | None,
     require: Callable[[Transaction], None] = lambda _transaction: None,
 ) -> list[str]:
-    """Take the documents into custody, all or none, as `decision` has it; the ids of their transfers. `require` is called in the transaction that
-    records them, and raises where what they were written for no longer holds.
+    """Take the documents into custody, all or none; the ids of their transfers. `decision` is that of the person who asked for it,
+    None where nobody did. `require` is called in the transaction that records them, and raises where what they were written
+    for no longer holds.
     """
     for document in documents:
         require_route(context, flow, document.partner)

@@ -71,5 +71,5 @@ class StatementDispatch:
                 count=len(partners),
             )
 
-        submit(context, self._readers, FLOW, [Composed(partner, name, content) for partner in partners], note)
+        submit(context, self._readers, FLOW, [Composed(partner, name, content) for partner in partners], None, note)
         return len(partners)

@@ -34,7 +34,7 @@ from gateway.ledger.commitment import (
 )
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import quarantine
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.store import Ledger, driver_of, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.request_answers import decide
 from tests.fakes.older_ledger import at_version
