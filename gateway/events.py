@@ -170,6 +170,8 @@ class Event(StrEnum):
     LEDGER_BUSY = "ledger.busy", "info", "another process held the ledger for too long"
     INTAKE_STOPPED = "intake.stopped", "error", "too little room: no file is taken in"
     INTAKE_RESUMED = "intake.resumed", "info", "there is room again: files are taken in"
+    LEDGER_COMMITTED = "ledger.committed", "info", "the chain committed to rows: their digests are in it"
+    LEDGER_ADOPTED = "ledger.adopted", "info", "the chain committed to rows that were there before it could"
     CHAIN_BROKEN = "chain.broken", "error", "the audit chain does not verify"
     QUARANTINE_DISCARDED = "quarantine.discarded", "info", "quarantined file discarded"
 

@@ -37,8 +37,11 @@ def doctor(ctx: click.Context, *, links: bool, migrate: bool, as_json: bool) -> 
       gateway --home /srv/gateway doctor --links
     """
     home = home_of(ctx)
-    if migrate:
-        migrate_ledger(home)
+    if migrate and (adopted := migrate_ledger(home)) is not None:
+        output.say(
+            f"The chain commits to the {adopted} rows of the ledger as they are today; what was changed in them before, it"
+            " cannot tell."
+        )
     found = []
     for check in examine_site(home, links=links):
         found.append(check)

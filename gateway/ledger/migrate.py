@@ -1,5 +1,7 @@
 """Making a ledger, and bringing an old one up to date, by Alembic's migrations.
 
+A ledger from before the chain committed to its rows adopts them: the chain commits to what they say on that day, and says so.
+
 Kept apart from the store because Alembic is slow to import and the roles never need it.
 """
 
@@ -7,22 +9,37 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.util import CommandError
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import LedgerSchema
+from gateway.ledger.capture import stored_rows
+from gateway.ledger.commitment import ADOPTED, KEY, KIND, SUBJECT, digest_of
 from gateway.ledger.integrity import translate
-from gateway.ledger.store import open_engine
+from gateway.ledger.store import Transaction, driver_of, open_engine
+from gateway.ledger.tables import METADATA
+
+_COMMITMENTS: Final = "0004"
+"""The version from which on the chain commits to the rows."""
+
+_CHUNK: Final = 5000
+"""Rows that one event commits to."""
 
 
-def migrate(path: Path) -> None:
+def migrate(path: Path, *, clock: Callable[[], float] = time.time) -> int | None:
     """Create the ledger at `path`, or bring it to the newest version, in one transaction. The file's mode is 0600.
 
-    LedgerSchema for a version that this program does not know, and what `translate` gives; then nothing is changed.
+    Returns how many rows the chain adopted, None where it did not have to. LedgerSchema for a version that this program does not know, and what `translate` gives; then nothing is changed.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -30,13 +47,31 @@ def migrate(path: Path) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = open_engine(path)
     try:
-        with engine.connect().execution_options(gateway_write=True) as connection:
+        with engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
+            before = MigrationContext.configure(connection).get_current_revision()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            connection.commit()
+            return None if before is None or before >= _COMMITMENTS else _adopt(connection, clock())
     except CommandError as error:
         raise LedgerSchema("the ledger is of a version that this program does not know") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise translate(error) from error
     finally:
         engine.dispose()
+
+
+def _adopt(connection: Connection, now: float) -> int:
+    """Let the chain commit to every row that there is; how many there are."""
+    transaction = Transaction(connection, now, "command", os.urandom)
+    driver = driver_of(connection)
+    counts = {
+        table: connection.execute(select(func.count()).select_from(METADATA.tables[table])).scalar_one()
+        for table in KEY
+    }
+    transaction.record(ADOPTED, KIND, SUBJECT, rows=counts)
+    for table in KEY:
+        rows = stored_rows(driver, table)
+        while chunk := {str(key): digest_of(table, values) for key, values in islice(rows, _CHUNK)}:
+            transaction.commit_to({table: chunk})
+            transaction.flush()
+    return sum(counts.values())

@@ -1,7 +1,7 @@
 """Opening the ledger, and writing to it: what became true together is committed together, with its events.
 
-A Transaction takes state changes and events, and commits them as one: the rows, the chain, then the log lines, which
-are written only once the commit is durable. Every error of SQLAlchemy or SQLite leaves here as LedgerBusy,
+A Transaction takes state changes and events, and commits them as one: the rows, the chain, whose last event commits to
+the rows (`ledger.commitment`), then the log lines, which are written only once the commit is durable. Every error of SQLAlchemy or SQLite leaves here as LedgerBusy,
 LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove; DiskFailed says that all is committed, and
 that bytes which nobody needs any more could not be removed.
 
@@ -13,6 +13,7 @@ and what the Transaction writes.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
+from gateway.ledger.capture import Commitments, arm, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head
+from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
@@ -52,8 +55,9 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
 
 
 class Ledger:
-    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, and `head_file` keeps
-    the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it, has it.
+    """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, `random_bytes` so many
+    of them, and `head_file` keeps the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it,
+    has it.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Ledger:
         role: str,
         announce: Announce = lambda _event, _keys: None,
         head_file: HeadFile | None = None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         require_file(path)
         self._path = path
@@ -71,8 +76,9 @@ class Ledger:
         self.role = role
         self._announce = announce
         self._head_file = head_file
+        self._random_bytes = random_bytes
         self._engine = open_engine(path)
-        self._writer = self._engine.execution_options(gateway_write=True)
+        self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
         """What `integrity.check` says of the file."""
@@ -96,14 +102,15 @@ class Ledger:
         """A transaction: committed at the end, or not at all where an exception leaves the block."""
         try:
             with self._writer.begin() as connection:
-                transaction = Transaction(connection, self.clock(), self.role)
+                transaction = Transaction(connection, self.clock(), self.role, self._random_bytes)
                 yield transaction
+                transaction.commit_to_rows()
                 transaction.flush()
                 for action in transaction.beforehand.values():
                     action()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise translate(error) from error
-        if self._head_file is not None and transaction.announcements:
+        if self._head_file is not None and transaction.recorded:
             self._head_file.remember(transaction.head())
         for name, keys in transaction.announcements:
             self._announce(name, keys)
@@ -123,10 +130,13 @@ class Transaction:
     they remove bytes that nobody needs any more, and that a restart removes where the process dies in between.
     """
 
-    def __init__(self, connection: Connection, now: float, role: str) -> None:
+    def __init__(self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes]) -> None:
         self.connection = connection
         self.now = now
         self.role = role
+        self._random_bytes = random_bytes
+        self.recorded = False
+        """Whether the chain has grown."""
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
         self.beforehand: dict[str, Callable[[], None]] = {}
         self.afterwards: list[Callable[[], None]] = []
@@ -153,8 +163,29 @@ class Transaction:
 
         `detail` goes into the chain and, but for lists, into the log line; `log` goes into the line alone.
         """
-        head = self.head()
         detail = {key: value for key, value in detail.items() if value is not None}
+        sequence = self._append(name, kind, subject, partner, detail)
+        keys = {key: value for key, value in detail.items() if not isinstance(value, list)} | dict(log or {})
+        if kind == "transfer":
+            keys["transfer"] = subject
+        elif kind in {"consignment", "receipt"}:
+            keys["consignment"] = subject
+        if partner is not None:
+            keys["partner"] = partner
+        self.announcements.append((name, keys))
+        return sequence
+
+    def commit_to_rows(self) -> None:
+        """Append an event with the digests of the rows that were written so far, if there are any; it has no log line."""
+        self.commit_to(commitments(driver_of(self.connection)))
+
+    def commit_to(self, digests: Commitments) -> None:
+        """Append an event with the digests of rows; nothing where there are none."""
+        if digests:
+            self._append(COMMITTED, KIND, SUBJECT, None, digests)
+
+    def _append(self, name: str, kind: str, subject: str, partner: str | None, detail: Mapping[str, Any]) -> int:
+        head = self.head()
         entry = ChainEntry(
             head.sequence + 1,
             to_text(self.now),
@@ -169,20 +200,13 @@ class Transaction:
         digest = entry.digest()
         self._head = Head(entry.sequence, digest)
         self._events.append(replace(entry, sha256=digest))
-        keys = {key: value for key, value in detail.items() if not isinstance(value, list)} | dict(log or {})
-        if kind == "transfer":
-            keys["transfer"] = subject
-        elif kind in {"consignment", "receipt"}:
-            keys["consignment"] = subject
-        if partner is not None:
-            keys["partner"] = partner
-        self.announcements.append((name, keys))
+        self.recorded = True
         return entry.sequence
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """New rows; `created` and `updated` are this transaction's moment."""
         if rows:
-            stamped = [{"created": self.now, "updated": self.now, **row} for row in rows]
+            stamped = [{"created": self.now, "updated": self.now, SALT: self._salt(), **row} for row in rows]
             self.connection.execute(insert(table), stamped)
 
     def move(self, table: Table, direction: Direction, state: State, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -269,7 +293,7 @@ class Transaction:
     def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
         self.connection.execute(
-            upsert(LANES).values(partner=partner, updated=self.now).on_conflict_do_nothing(),
+            upsert(LANES).values(partner=partner, updated=self.now, salt=self._salt()).on_conflict_do_nothing(),
         )
         return Lane._make(self.connection.execute(select(LANES).where(LANES.c.partner == partner)).one())
 
@@ -293,11 +317,14 @@ class Transaction:
 
     def lock_away(self, entry: Quarantined) -> None:
         """The row of something that is locked away."""
-        self.connection.execute(insert(QUARANTINE).values(entry._asdict()))
+        self.connection.execute(insert(QUARANTINE).values(entry._asdict() | {SALT: self._salt()}))
 
     def discard(self, identity: str) -> None:
         """What was locked away under that id is removed for good."""
         self.connection.execute(update(QUARANTINE).where(QUARANTINE.c.id == identity).values(discarded=self.now))
+
+    def _salt(self) -> str:
+        return self._random_bytes(SALT_BYTES).hex()
 
     def flush(self) -> None:
         """Write the collected events."""
@@ -332,6 +359,12 @@ def read_head(connection: Connection) -> Head:
     return EMPTY if row is None else Head(row.sequence, row.sha256)
 
 
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The driver's own connection: for what has to be quick, or is SQLite's alone."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
+
+
 def open_engine(path: Path) -> Engine:
     """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start."""
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
@@ -352,7 +385,11 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("gateway_write", False)
+        options = connection.get_execution_options()
+        writing = options.get("gateway_write", False)
+        if options.get("gateway_commitments", False) and not connection.info.get("armed", False):
+            arm(driver_of(connection))
+            connection.info["armed"] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine

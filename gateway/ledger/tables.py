@@ -40,6 +40,11 @@ class EnumText(String):
         return _Known({None: None} | {str(text): text for text in self.members}).__getitem__
 
 
+def _salt() -> Column[object]:
+    """What keeps the digest of a row's personal columns from being guessed (`ledger.commitment`)."""
+    return Column("salt", String, nullable=False, server_default="")
+
+
 def _work() -> list[Column[object]]:
     """The columns of everything that a role works on."""
     return [
@@ -83,6 +88,7 @@ TRANSFERS: Final = Table(
     Column("redirected_to", String),
     Column("notify_pending", Boolean, nullable=False, default=False),
     *_work(),
+    _salt(),
     UniqueConstraint("direction", "partner", "id"),
     Index("transfers_by_state", "state", "direction", "due"),
     Index("transfers_by_lane", "state", "direction", "partner", "flow", "claims"),
@@ -116,6 +122,7 @@ CONSIGNMENTS: Final = Table(
     Column("resends", Integer, nullable=False, default=0),
     Column("expires", Float),
     *_work(),
+    _salt(),
     UniqueConstraint("direction", "partner", "id"),
     UniqueConstraint("direction", "partner", "sequence"),
     Index("consignments_by_state", "state", "direction", "due"),
@@ -135,6 +142,7 @@ RECEIPTS: Final = Table(
     Column("sealed_size", Integer),
     Column("sealed_sha256", String),
     *_work(),
+    _salt(),
     Index("receipts_by_state", "state", "direction", "due"),
     Index("receipts_by_lane", "state", "direction", "partner", "claims"),
     Index("receipts_by_consignment", "consignment", "direction"),
@@ -169,6 +177,7 @@ LANES: Final = Table(
     Column("seen_sequence", Integer),
     Column("seen_sha256", String),
     Column("updated", Float, nullable=False),
+    _salt(),
 )
 
 QUARANTINE: Final = Table(
@@ -184,6 +193,7 @@ QUARANTINE: Final = Table(
     Column("size", Integer, nullable=False),
     Column("sha256", String, nullable=False),
     Column("discarded", Float),
+    _salt(),
     Index("quarantine_by_time", "received"),
 )
 
@@ -208,6 +218,7 @@ REQUESTS: Final = Table(
     Column("remedy", Text),
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
+    _salt(),
     UniqueConstraint("id"),
     Index("requests_waiting", "key", sqlite_where=text("state = 'asked'")),
 )

@@ -11,6 +11,7 @@ seconds since 1970 (UTC), sizes are bytes, digests are SHA-256 in hexadecimal. W
 - `due`: when the next attempt may begin.
 - `event`: the number of the chain's last event that changed the row; of a chain whose tail was cut, it lies behind the end.
 - `created`, `updated`: when the row was made, and when it was moved last.
+- `salt`: what keeps the digest of its personal columns from being guessed (`ledger.commitment`).
 - `kind`: what the chain calls such a unit.
 """
 
@@ -79,6 +80,7 @@ class Transfer(NamedTuple):
     event: int
     created: float
     updated: float
+    salt: str
 
     @property
     def kind(self) -> str:
@@ -126,6 +128,7 @@ class Consignment(NamedTuple):
     event: int
     created: float
     updated: float
+    salt: str
 
     @property
     def kind(self) -> str:
@@ -159,6 +162,7 @@ class Receipt(NamedTuple):
     event: int
     created: float
     updated: float
+    salt: str
 
     @property
     def kind(self) -> str:
@@ -182,6 +186,7 @@ class Lane(NamedTuple):
     """The newest head of the partner's chain that we saw."""
     seen_sha256: str | None = None
     updated: float = 0.0
+    salt: str = ""
 
 
 class Quarantined(NamedTuple):
@@ -199,6 +204,7 @@ class Quarantined(NamedTuple):
     sha256: str
     discarded: float | None
     """When a person removed the file for good."""
+    salt: str = ""
 
 
 class Request(NamedTuple):
@@ -231,6 +237,7 @@ class Request(NamedTuple):
     remedy: str | None
     created: float
     updated: float
+    salt: str
 
 
 Parcel = Consignment | Receipt

@@ -34,8 +34,11 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
             yield from examine_links(settings)
 
 
-def migrate_ledger(home: Home) -> None:
-    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs."""
+def migrate_ledger(home: Home) -> int | None:
+    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs.
+
+    Returns how many rows its chain adopted, None where it had committed to them before.
+    """
     require_site(home)
     from gateway.daemon.lock import held
     from gateway.daemon.roles import Role
@@ -46,7 +49,7 @@ def migrate_ledger(home: Home) -> None:
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
         require_file(home.ledger)
-        migrate(home.ledger)
+        return migrate(home.ledger)
 
 
 def configuration_faults(home: Home) -> Sequence[Fault]:

@@ -1,0 +1,74 @@
+"""Which rows a transaction changes, whoever changes them and however: the database notes them by itself.
+
+SQLite's own piece of the commitments (`ledger.commitment`): triggers of the writing connection note the key of every row whose
+proven columns a statement writes, in a table in memory that a rollback takes back too. Another database needs another
+module of these two functions. Errors are the driver's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.ledger.commitment import COLUMNS, KEY, digest_of
+
+Commitments = Mapping[str, Mapping[str, str | None]]
+"""Digests of rows by their keys, as text, by their tables; None for a row that is gone."""
+
+
+def _script() -> str:
+    """The table of keys, and the triggers that fill it."""
+    made = [
+        "PRAGMA temp_store=MEMORY;",
+        'CREATE TEMP TABLE touched ("table" TEXT, "key", PRIMARY KEY ("table", "key")) WITHOUT ROWID;',
+    ]
+    for table, key in KEY.items():
+        columns = ", ".join(f'"{name}"' for name in COLUMNS[table])
+        for action, row in (("INSERT", "new"), (f"UPDATE OF {columns}", "old"), ("DELETE", "old")):
+            made.append(
+                f'CREATE TEMP TRIGGER "{table}_{action.split()[0]}" AFTER {action} ON main."{table}" BEGIN'
+                f" INSERT OR IGNORE INTO touched VALUES ('{table}', {row}.\"{key}\"); END;"  # noqa: S608 - names of columns
+            )
+    return "\n".join(made)
+
+
+def _query(table: str) -> str:
+    """The keys of a table's rows that were touched, and the columns that are committed to; nulls of a row that is gone."""
+    columns = ", ".join(f'"{table}"."{name}"' for name in COLUMNS[table])
+    return (
+        f'SELECT touched."key", {columns} FROM touched LEFT JOIN "{table}" ON "{table}"."{KEY[table]}" = touched."key"'  # noqa: S608 - names of columns
+        f" WHERE touched.\"table\" = '{table}'"
+    )
+
+
+_SCRIPT: Final = _script()
+_QUERIES: Final = {table: _query(table) for table in KEY}
+
+
+def arm(connection: sqlite3.Connection) -> None:
+    """Let a connection note what its transactions touch; before its first one."""
+    connection.executescript(_SCRIPT)
+
+
+def commitments(connection: sqlite3.Connection) -> Commitments:
+    """Digests of the rows that the transaction has touched, which are forgotten then."""
+    tables = [table for (table,) in connection.execute('SELECT DISTINCT "table" FROM touched')]
+    if not tables:
+        return {}
+    found = {
+        table: {
+            str(key): None if values[0] is None else digest_of(table, values)
+            for key, *values in connection.execute(_QUERIES[table])
+        }
+        for table in tables
+    }
+    connection.execute("DELETE FROM touched")
+    return found
+
+
+def stored_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int | str, Sequence[Any]]]:
+    """Every row of a proven table: its key, and its values in the order of COLUMNS, streamed by key."""
+    columns = ", ".join(f'"{name}"' for name in (KEY[table], *COLUMNS[table]))
+    for key, *values in connection.execute(f'SELECT {columns} FROM "{table}" ORDER BY "{KEY[table]}"'):  # noqa: S608 - names of columns
+        yield key, values

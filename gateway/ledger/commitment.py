@@ -1,0 +1,161 @@
+"""What the chain says of a row: a digest of every column that says what happened, and who may read what from it.
+
+Every column of a proven table but `salt` is in one of three lists. PLAIN columns enter the row's digest as they are.
+PERSONAL ones, which may name people, enter it as one digest of their own, salted with the row's `salt`: once their time
+is over they are emptied, the salt becomes `erased:` and that digest, and the row's digest stays what it was. EXEMPT ones are
+working state, and enter nothing. docs/audit.md tells the same to somebody who has no copy of this program. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+SALT: Final = "salt"
+"""The column with a row's salt: 32 hex digits, or `erased:` and the personal digest."""
+
+SALT_BYTES: Final = 16
+ERASED: Final = "erased:"
+
+COMMITTED: Final = "ledger.committed"
+ADOPTED: Final = "ledger.adopted"
+KIND: Final = "ledger"
+SUBJECT: Final = "rows"
+"""The events that say it, and what they are about. `detail` of COMMITTED is {table: {key as text: digest, or null}}."""
+
+_WORK: Final = ("state", "resume", "code", "event", "created", "updated")
+
+KEY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "transfers": "key",
+        "consignments": "key",
+        "receipts": "key",
+        "lanes": "partner",
+        "quarantine": "id",
+        "requests": "key",
+    }
+)
+"""The proven tables, and the primary key of each."""
+
+PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "transfers": (
+            "key",
+            "id",
+            "direction",
+            "flow",
+            "partner",
+            "size",
+            "sha256",
+            "schema",
+            "redirected_from",
+            "consignment",
+            "position",
+            "expires",
+            "custody",
+            "answer_file",
+            "redirected_to",
+            "notify_pending",
+            *_WORK,
+        ),
+        "consignments": (
+            "key",
+            "id",
+            "direction",
+            "partner",
+            "sequence",
+            "flow",
+            "items",
+            "bytes",
+            "sealed_size",
+            "sealed_sha256",
+            "duplicates",
+            "head_sequence",
+            "head_sha256",
+            "resends",
+            "expires",
+            *_WORK,
+        ),
+        "receipts": ("key", "direction", "partner", "consignment", "level", "sealed_size", "sealed_sha256", *_WORK),
+        "lanes": ("partner", "held", "code", "sequence", "seen_sequence", "seen_sha256", "updated"),
+        "quarantine": ("id", "kind", "partner", "code", "received", "size", "sha256", "discarded"),
+        "requests": (
+            "key",
+            "id",
+            "act",
+            "state",
+            "kind",
+            "unit",
+            "partner",
+            "became",
+            "code",
+            "remedy",
+            "created",
+            "updated",
+        ),
+    }
+)
+"""The columns that enter a row's digest as they are, in this order."""
+
+PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "transfers": ("name", "reference", "message_id", "facts", "delivered_name", "reason"),
+        "consignments": ("reason",),
+        "receipts": ("answers", "body", "reason"),
+        "lanes": ("reason",),
+        "quarantine": ("consignment", "reason"),
+        "requests": ("subject", "actor", "reason", "refusal"),
+    }
+)
+"""The columns that may name people, in the order of the personal digest."""
+
+EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "transfers": ("spool_file", "purge_name", "claims", "attempts", "due"),
+        "consignments": ("claims", "attempts", "due"),
+        "receipts": ("claims", "attempts", "due"),
+        "lanes": ("failures", "due"),
+        "quarantine": (),
+        "requests": ("owner", "lease"),
+    }
+)
+"""Working state, which says when and by whom a row is looked at next, and nothing about what happened."""
+
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {table: (SALT, *PERSONAL[table], *PLAIN[table]) for table in KEY}
+)
+"""What `digest_of` takes the values of."""
+
+
+def row_digest(table: str, row: Mapping[str, Any]) -> str:
+    """SHA-256 of a row, as lower-case hex; `row` has at least COLUMNS, as the database or a unit of `ledger.units` has them."""
+    return digest_of(table, [_stored(row[name]) for name in COLUMNS[table]])
+
+
+def personal_digest(table: str, row: Mapping[str, Any]) -> str:
+    """SHA-256 of a row's salt and its personal columns; of an erased row, the one that its salt remembers."""
+    return _personal(table, [_stored(row[name]) for name in (SALT, *PERSONAL[table])])
+
+
+def digest_of(table: str, values: Sequence[Any]) -> str:
+    """`row_digest` of values in the order of COLUMNS, as SQLite stores them. TypeError where one is no number and no text."""
+    end = len(PERSONAL[table]) + 1
+    content = [table, _personal(table, values[:end]), *zip(PLAIN[table], values[end:], strict=True)]
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+def _personal(table: str, values: Sequence[Any]) -> str:
+    salt = values[0]
+    if salt.startswith(ERASED):
+        return str(salt[len(ERASED) :])
+    content = [salt, *zip(PERSONAL[table], values[1:], strict=True)]
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+def _stored(value: Any) -> Any:
+    """A truth value is a number in the database."""
+    return int(value) if isinstance(value, bool) else value
