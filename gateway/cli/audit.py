@@ -1,10 +1,8 @@
-"""`gateway audit verify` and `heads`: does the ledger hold, and do partners remember the same?"""
+"""`gateway audit verify`, `heads` and `export`: does the ledger hold, and do partners remember the same?"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +11,7 @@ import click
 from gateway.administration.site import audit as audits
 from gateway.administration.site.audit import AuditReport
 from gateway.cli import output, tables
+from gateway.cli.audit_export import export
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.errors import ChainBroken
@@ -23,7 +22,7 @@ _HEADS: Final = (Column("EVENT"), Column("SHA-256"), Column("CAME WITH"))
 
 @click.group()
 def audit() -> None:
-    """Verify the audit chain, and exchange heads with partners.
+    """Verify the audit chain, exchange heads with partners, and write down what it proves.
 
     \b
     Example:
@@ -52,7 +51,7 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
       gateway --home /srv/gateway audit verify --deep
       gateway --home /srv/gateway audit verify --heads from-dwp.json
     """
-    report = audits.verify(settings_of(ctx), heads_file, _progress, deep=deep)
+    report = audits.verify(settings_of(ctx), heads_file, lambda: output.progress("verifying"), deep=deep)
     if as_json:
         output.show_json({"ok": not report.faults, **vars(report)})
     else:
@@ -84,18 +83,6 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
         output.say(f"Nothing has come from {partner} yet, so no head of its chain is known here.")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int], None]]:
-    """What is being looked at, on a terminal's stderr."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _count: None
-        return
-    from rich.console import Console  # noqa: PLC0415  # only where it is seen
-
-    with Console(stderr=True).status("verifying") as shown:
-        yield lambda what, count: shown.update(f"verifying {what}{f': {count}' if count else ''}")
-
-
 def _tell(report: AuditReport) -> None:
     for fault in report.faults[:_SHOWN]:
         click.echo(f"{click.style(fault.check, fg='red')} {fault.subject}: {fault.message}")
@@ -108,3 +95,6 @@ def _tell(report: AuditReport) -> None:
         output.say(f"{len(report.faults)} faults in {report.events} events. What to do: {ChainBroken.remedy}")
     else:
         click.echo(f"The chain holds: {report.events} events, head {report.head[:16]}; rows, heads and files agree.")
+
+
+audit.add_command(export)
