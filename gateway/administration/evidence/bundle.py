@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from gateway.administration.access import permitted
 from gateway.administration.evidence import story
@@ -26,7 +27,9 @@ from gateway.settings.model import Settings
 from gateway.stages.decisions import Decision
 from gateway.storage.digest import file_digest
 
-_PIECE = 1 << 20
+_PIECE: Final = 1 << 20
+_NAMES: Final = ("id", "direction", "partner")
+"""What tells a transfer or consignment from all others."""
 
 
 def make(settings: Settings, identity: str, out: Path, now: float, payload: Path | None = None) -> Made:
@@ -56,7 +59,7 @@ def make(settings: Settings, identity: str, out: Path, now: float, payload: Path
                 anchor,
                 f"Evidence of {unit.kind} {unit.id}",
                 lambda proof: story.of_unit(settings, views.story(settings, connection, unit.id, now), proof),
-                {"subject": {"kind": unit.kind, "id": unit.id, "direction": unit.direction, "partner": unit.partner}},
+                {"subject": {"table": f"{unit.kind}s", "row": {name: getattr(unit, name) for name in _NAMES}}},
                 now,
                 out,
             )

@@ -68,6 +68,8 @@ class Contents:
     missing: list[str] = field(default_factory=list)
     certificates: set[str] = field(default_factory=set)
     """The sites whose certificates are needed."""
+    _seen: list[tuple[int, str]] = field(default_factory=list)
+    """The events of our chain that partners' receipts name, and the partners."""
     _receipts: set[int] = field(default_factory=set)
 
     def add_events(self, first: int, last: int, watch: Callable[[ChainEntry], None]) -> Head:
@@ -91,20 +93,20 @@ class Contents:
         """Rows, with what their digests in the chain are made of."""
         self.out.add_lines("rows", (row.told() for row in rows), "rows of the ledger, one JSON object a line")
 
-    def add_receipt(self, row: Receipt) -> str | None:
-        """A partner's accepted receipt, once: as it came, and without its encryption; the name of the latter."""
+    def add_receipt(self, row: Receipt) -> None:
+        """A partner's accepted receipt, once: as it came, and without its encryption."""
         name = evidence_name(row.consignment, row.level, required(row.sealed_sha256))
         kept, stem = (
             self.settings.home.evidence / row.partner / name,
             f"receipts/{row.partner}/{name.removesuffix('pgp')}",
         )
         if row.key in self._receipts:
-            return f"{stem}signed"
+            return
         self._receipts.add(row.key)
         self.certificates.add(row.partner)
         if not kept.is_file():
             self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more.")
-            return None
+            return
         if file_digest(kept) != row.sealed_sha256:
             raise ChainBroken(f"the kept receipt {row.partner}/{name} is not the one that came")
         self.out.add(
@@ -114,11 +116,12 @@ class Contents:
             signed = self.engine.unwrap(kept, MAX_BYTES + _MORE)
         except (OwnKeyUnusable, EnvelopeRefused) as error:
             self.missing.append(f"The receipt {name} of {row.partner} could not be opened: {error.reason}")
-            return None
+            return
         self.out.add(
             f"{stem}signed", [signed], "the same receipt without the encryption: anybody can verify the signature"
         )
-        return f"{stem}signed"
+        if row.body and (seen := orjson.loads(row.body).get("seen_head")):
+            self._seen.append((seen["sequence"], row.partner))
 
     def _add_statements(self, first: int, last: int) -> None:
         """Our own daily statements that name one of these events."""
@@ -163,9 +166,10 @@ class Contents:
     ) -> Made:
         """Add who confirms the events, the certificates and the pages, and sign it all with the site's key."""
         first, head = events
-        name = None if anchor is None else self.add_receipt(anchor.receipt)
-        confirmed, by = (0, None) if anchor is None or name is None else (anchor.seen.sequence, anchor.receipt.partner)
-        if by is None:
+        if anchor is not None:
+            self.add_receipt(anchor.receipt)
+        confirmed, by = max((each for each in self._seen if first <= each[0] <= head.sequence), default=(0, None))
+        if confirmed < head.sequence:
             self.missing.append("A partner's receipt that confirms the events to their end: none has come yet.")
         self._add_statements(first, head.sequence)
         self._add_certificates()

@@ -9,7 +9,7 @@ from typing import Final
 from gateway.administration.evidence.pages import Section
 from gateway.administration.views.records import ConsignmentView, ReceiptView, TransferView
 from gateway.administration.views.story import ConsignmentStory, TransferStory
-from gateway.administration.views.words import describe
+from gateway.administration.views.words import describe, with_code
 from gateway.domain.states import Direction
 from gateway.events import BY_NAME
 from gateway.settings.model import Settings
@@ -18,7 +18,7 @@ _WHO: Final = {
     "inspect": "the gateway, reading files",
     "vault": "the gateway, with the site's keys",
     "link": "the gateway, at the network",
-    "command": "a person, by a command",
+    "command": "a person's command",
 }
 _WORDS: Final = (
     "A digest (SHA-256) is a number of 64 digits that is computed from a file. Two different files with the same digest are not "
@@ -58,7 +58,7 @@ def of_unit(settings: Settings, found: TransferStory | ConsignmentStory, proof: 
     return [
         Section("What this is", told),
         Section("What happened", tuple(events)),
-        Section("Who signed what", tuple(_signed(settings, found.receipts, about.direction, about.partner))),
+        Section("Who signed what", tuple(_signed(settings, found, about.partner))),
         *_end(settings, proof, [about.partner]),
     ]
 
@@ -71,8 +71,8 @@ def of_period(
         f"{number} {'sent' if direction == Direction.OUT else 'received'}, flow {flow}: {_state(state)}."
         for (flow, direction, state), number in sorted(counts.items())
     ]
-    signed = [f"{code} ({_name(settings, code)}): {number} receipts." for code, number in sorted(receipts.items())]
-    who = f"{_name(settings, settings.site.code)} ({settings.site.code})"
+    signed = [f"{_full(settings, code)}: {number} receipts." for code, number in sorted(receipts.items())]
+    who = _full(settings, settings.site.code)
     return [
         Section(
             "What this is",
@@ -89,7 +89,7 @@ def of_period(
 def _of_transfer(settings: Settings, found: TransferStory) -> tuple[str, ...]:
     transfer, carrier = found.transfer, found.carried_by
     told = [
-        f"{_way(settings, transfer.direction, transfer.partner)} one file.",
+        _way(settings, "file", transfer.direction, transfer.partner),
         f"Name of the file: {transfer.name}",
         f"Its size: {transfer.size} bytes. Its digest (SHA-256): {transfer.sha256}",
         f"Kind of file: {transfer.flow}. Number of the transfer: {transfer.id}",
@@ -98,13 +98,13 @@ def _of_transfer(settings: Settings, found: TransferStory) -> tuple[str, ...]:
     if transfer.reference is not None:
         told.append(f"The sender's own reference: {transfer.reference}")
     if transfer.code is not None:
-        told.append(f"Why: {transfer.reason} [{transfer.code}]")
+        told.append(f"Why: {with_code(transfer.reason, transfer.code)}")
     if transfer.redirected_from is not None:
         told.append(f"It had come to {transfer.redirected_from} first, who passed it on.")
     if carrier is None:
-        told.append("It was never packed into a consignment, and so never left this site.")
+        told.append("It has not been packed into a consignment, and so has not left this site.")
     else:
-        told.append(f"It travelled in consignment {carrier.id}, with {carrier.items - 1} other files.")
+        told.append(f"It travelled in consignment {carrier.id}, one of {carrier.items} files in it.")
         told.append(_sealed(carrier.sealed_size, carrier.sealed_sha256))
     return tuple(told)
 
@@ -112,12 +112,12 @@ def _of_transfer(settings: Settings, found: TransferStory) -> tuple[str, ...]:
 def _of_consignment(settings: Settings, found: ConsignmentStory) -> tuple[str, ...]:
     parcel = found.consignment
     told = [
-        f"{_way(settings, parcel.direction, parcel.partner)} one consignment, number {parcel.id}.",
+        _way(settings, f"consignment, {parcel.id},", parcel.direction, parcel.partner),
         _sealed(parcel.sealed_size, parcel.sealed_sha256),
         f"Where it stands: {_state(parcel.state, 'consignment')} (since {parcel.updated}).",
     ]
     if parcel.code is not None:
-        told.append(f"Why: {parcel.reason} [{parcel.code}]")
+        told.append(f"Why: {with_code(parcel.reason, parcel.code)}")
     told += [
         f"It carried transfer {each.id}: {each.name}, {each.size} bytes, SHA-256 {each.sha256}; {_state(each.state)}."
         for each in found.transfers
@@ -131,14 +131,14 @@ def _sealed(size: int | None, sha256: str | None) -> str:
     return f"The sealed message: {size} bytes, SHA-256 {sha256}. This is what went over the network."
 
 
-def _signed(settings: Settings, receipts: Sequence[ReceiptView], direction: str, partner: str) -> list[str]:
+def _signed(settings: Settings, found: TransferStory | ConsignmentStory, partner: str) -> list[str]:
     told = []
-    if direction == Direction.IN:
+    if any(event.event == "consignment.opened" for event in found.events):
         told.append(
-            f"{partner} signed the consignment. The signature was verified when the consignment was opened, as the events say; the sealed "
-            "message is not kept after that, so its signature cannot be shown again."
+            f"{partner} signed the consignment. The signature was verified when the consignment was opened, as the events say; "
+            "the sealed message is not kept after that, so its signature cannot be shown again."
         )
-    for each in receipts:
+    for each in found.receipts:
         ours = each.direction == Direction.OUT
         who = settings.site.code if ours else partner
         if each.content is None:
@@ -160,14 +160,14 @@ def _signed(settings: Settings, receipts: Sequence[ReceiptView], direction: str,
 def _end(settings: Settings, proof: Proof, partners: Sequence[str]) -> list[Section]:
     site = settings.site.code
     shown = [f"In here are the events {proof.first} to {proof.last} of the chain of {site}, without a gap."]
-    if proof.by is not None:
+    if proof.by is None:
+        shown.append(f"Nobody but {site} has confirmed them yet.")
+    else:
         shown.append(
             f"As far as event {proof.confirmed} {proof.by} confirms them: {site} cannot have changed them after that."
         )
-    if proof.confirmed < proof.last:
-        shown.append(
-            f"Of the events after {max(proof.confirmed, proof.first - 1)} there is nobody's word yet but that of {site}."
-        )
+        if proof.confirmed < proof.last:
+            shown.append(f"Of the events after that there is nobody's word yet but that of {site}.")
     shown.append("What this cannot show: that what was recorded was true when it was recorded.")
     known = [f"{site}={settings.openpgp.fingerprint}"]
     known += [f"{code}={settings.partners[code].fingerprint}" for code in partners if code in settings.partners]
@@ -187,14 +187,10 @@ def _end(settings: Settings, proof: Proof, partners: Sequence[str]) -> list[Sect
     ]
 
 
-def _way(settings: Settings, direction: str, partner: str) -> str:
-    us, them = (
-        f"{_name(settings, settings.site.code)} ({settings.site.code})",
-        f"{_name(settings, partner)} ({partner})",
-    )
-    if direction == Direction.OUT:
-        return f"What the file-transfer gateway of {us} knows of its sending to {them}"
-    return f"What the file-transfer gateway of {us} knows of its receiving from {them}"
+def _way(settings: Settings, what: str, direction: str, partner: str) -> str:
+    us, them = (_full(settings, code) for code in (settings.site.code, partner))
+    ends = (us, them) if direction == Direction.OUT else (them, us)
+    return f"One {what} from {ends[0]} to {ends[1]}, as the file-transfer gateway of {us} recorded it."
 
 
 def _state(state: str, kind: str = "transfer") -> str:
@@ -206,3 +202,8 @@ def _name(settings: Settings, code: str) -> str:
     if code == settings.site.code:
         return settings.site.name
     return settings.partners[code].name if code in settings.partners else code
+
+
+def _full(settings: Settings, code: str) -> str:
+    name = _name(settings, code)
+    return code if name == code else f"{name} ({code})"
