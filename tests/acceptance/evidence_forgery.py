@@ -46,14 +46,27 @@ def put_right(members: Members) -> Members:
         for name, content in members
         if name not in (MANIFEST, SIGNATURE)
     ]
-    return [(name, json.dumps(manifest, indent=2, sort_keys=True).encode() if name == MANIFEST else content) for name, content in members]
+    return [
+        (name, json.dumps(manifest, indent=2, sort_keys=True).encode() if name == MANIFEST else content)
+        for name, content in members
+    ]
 
 
 def signed_again(members: Members, home: Path, key: str) -> Members:
     """The manifest put right and signed by a key in a GnuPG home: what a site does that lies."""
     members = put_right(members)
     manifest = dict(members)[MANIFEST]
-    command = ["gpg", "--homedir", str(home), "--batch", "--digest-algo", "SHA256", "--local-user", key, "--detach-sign"]
+    command = [
+        "gpg",
+        "--homedir",
+        str(home),
+        "--batch",
+        "--digest-algo",
+        "SHA256",
+        "--local-user",
+        key,
+        "--detach-sign",
+    ]
     signature = subprocess.run(command, input=manifest, capture_output=True, check=True).stdout
     return [(name, signature if name == SIGNATURE else content) for name, content in members]
 
@@ -82,7 +95,9 @@ def change_value(members: Members, draw: random.Random, _others: Members) -> Mem
         return members
     lines = content.splitlines()
     which = draw.randrange(len(lines))
-    lines[which] = json.dumps(_changed(json.loads(lines[which]), draw), ensure_ascii=False, separators=(",", ":")).encode()
+    lines[which] = json.dumps(
+        _changed(json.loads(lines[which]), draw), ensure_ascii=False, separators=(",", ":")
+    ).encode()
     members[at] = (name, b"\n".join(lines) + b"\n")
     return members
 
@@ -148,7 +163,11 @@ def swap_between_files(members: Members, draw: random.Random, others: Members) -
     at = _some(members, draw)
     name = members[at][0]
     kind = name.rpartition(".")[2]
-    same = [content for other, content in others if other.rpartition(".")[2] == kind and other.split("/")[0] == name.split("/")[0]]
+    same = [
+        content
+        for other, content in others
+        if other.rpartition(".")[2] == kind and other.split("/")[0] == name.split("/")[0]
+    ]
     if same:
         members[at] = (name, draw.choice(same))
     return members

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.administration.evidence.pages import Section
-from gateway.administration.views.records import ConsignmentView, ReceiptView, TransferView
+from gateway.administration.views.records import ConsignmentView, TransferView
 from gateway.administration.views.story import ConsignmentStory, TransferStory
 from gateway.administration.views.words import describe, with_code
 from gateway.domain.states import Direction
