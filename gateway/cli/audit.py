@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +39,20 @@ def audit() -> None:
     metavar="FILE",
     help="Heads of our chain that a partner exported: `gateway audit heads OUR-CODE --json` at their site.",
 )
+@click.option(
+    "--since",
+    metavar="ANCHOR",
+    help="Look at later events alone, and at the rows they speak of: SEQUENCE:SHA256 of an event, or `last` for the head of"
+    " the last audit on record.",
+)
+@click.option("--record", is_flag=True, help="Keep the result, which `gateway status` shows.")
 @click.option("--deep", is_flag=True, help="Read every file that is kept, and compare its content too.")
 @output.as_json
 @click.pass_context
-def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: bool) -> None:
-    """Verify the whole audit chain, the rows, the heads that partners hold, and the files on disk. Changes nothing.
+def verify(
+    ctx: click.Context, heads_file: Path | None, since: str | None, *, record: bool, deep: bool, as_json: bool
+) -> None:
+    """Verify the whole audit chain, the rows, the heads that partners hold, and the files on disk. Changes no record.
 
     Every fault is told. Exit status 0 if there is none, else 70. The gateway may be at work meanwhile.
 
@@ -50,8 +60,10 @@ def verify(ctx: click.Context, heads_file: Path | None, *, deep: bool, as_json: 
     Example:
       gateway --home /srv/gateway audit verify --deep
       gateway --home /srv/gateway audit verify --heads from-dwp.json
+      gateway --home /srv/gateway audit verify --record --since last
     """
-    report = audits.verify(settings_of(ctx), heads_file, lambda: output.progress("verifying"), deep=deep)
+    watch = partial(output.progress, "verifying")
+    report = audits.verify(settings_of(ctx), heads_file, watch, deep=deep, since=since, record=record)
     if as_json:
         output.show_json({"ok": not report.faults, **vars(report)})
     else:
@@ -94,7 +106,11 @@ def _tell(report: AuditReport) -> None:
     if report.faults:
         output.say(f"{len(report.faults)} faults in {report.events} events. What to do: {ChainBroken.remedy}")
     else:
-        click.echo(f"The chain holds: {report.events} events, head {report.head[:16]}; rows, heads and files agree.")
+        since = f" since event {report.since}" if report.since else ""
+        click.echo(
+            f"The chain holds{since}: {report.events} events, head {report.head[:16]}; rows, heads and files agree."
+        )
+        output.say(f"The anchor of this audit: {report.events}:{report.head}")
 
 
 audit.add_command(export)

@@ -8,7 +8,7 @@ module of these two functions. Errors are the driver's.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.ledger.commitment import COLUMNS, KEY, digest_of
@@ -27,8 +27,8 @@ def _script() -> str:
         columns = ", ".join(f'"{name}"' for name in COLUMNS[table])
         for action, row in (("INSERT", "new"), (f"UPDATE OF {columns}", "old"), ("DELETE", "old")):
             made.append(
-                f'CREATE TEMP TRIGGER "{table}_{action.split()[0]}" AFTER {action} ON main."{table}" BEGIN'
-                f" INSERT OR IGNORE INTO touched VALUES ('{table}', {row}.\"{key}\"); END;"  # noqa: S608 - names of columns
+                f'CREATE TEMP TRIGGER "{table}_{action.split()[0]}" AFTER {action} ON main."{table}" BEGIN'  # noqa: S608 - names
+                f" INSERT OR IGNORE INTO touched VALUES ('{table}', {row}.\"{key}\"); END;"
             )
     return "\n".join(made)
 
@@ -67,8 +67,17 @@ def commitments(connection: sqlite3.Connection) -> Commitments:
     return found
 
 
-def stored_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int | str, Sequence[Any]]]:
-    """Every row of a proven table: its key, and its values in the order of COLUMNS, streamed by key."""
-    columns = ", ".join(f'"{name}"' for name in (KEY[table], *COLUMNS[table]))
-    for key, *values in connection.execute(f'SELECT {columns} FROM "{table}" ORDER BY "{KEY[table]}"'):  # noqa: S608 - names of columns
-        yield key, values
+def stored_rows(
+    connection: sqlite3.Connection, table: str, keys: Sequence[int | str] | None = None
+) -> Iterator[tuple[int | str, Sequence[Any]]]:
+    """Rows of a proven table, all of them or those of some keys: the key, and the values in the order of COLUMNS. Streamed."""
+    key = KEY[table]
+    columns = ", ".join(f'"{name}"' for name in (key, *COLUMNS[table]))
+    query = f'SELECT {columns} FROM "{table}"'  # noqa: S608 - names of columns
+    found: Iterable[Sequence[Any]]
+    if keys is None:
+        found = connection.execute(f'{query} ORDER BY "{key}"')
+    else:
+        found = (row for each in keys for row in connection.execute(f'{query} WHERE "{key}" = ?', (each,)))
+    for name, *values in found:
+        yield name, values

@@ -150,8 +150,8 @@ def digest_of(table: str, values: Sequence[Any]) -> str:
 
 def _personal(table: str, values: Sequence[Any]) -> str:
     salt = values[0]
-    if salt.startswith(ERASED):
-        return str(salt[len(ERASED) :])
+    if isinstance(salt, str) and salt.startswith(ERASED) and not any(values[1:]):
+        return salt[len(ERASED) :]
     content = [salt, *zip(PERSONAL[table], values[1:], strict=True)]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
 

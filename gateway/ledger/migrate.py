@@ -64,14 +64,11 @@ def _adopt(connection: Connection, now: float) -> int:
     """Let the chain commit to every row that there is; how many there are."""
     transaction = Transaction(connection, now, "command", os.urandom)
     driver = driver_of(connection)
-    counts = {
-        table: connection.execute(select(func.count()).select_from(METADATA.tables[table])).scalar_one()
-        for table in KEY
-    }
-    transaction.record(ADOPTED, KIND, SUBJECT, rows=counts)
+    count = sum(connection.scalar(select(func.count()).select_from(METADATA.tables[table])) or 0 for table in KEY)
+    transaction.record(ADOPTED, KIND, SUBJECT, count=count)
     for table in KEY:
         rows = stored_rows(driver, table)
         while chunk := {str(key): digest_of(table, values) for key, values in islice(rows, _CHUNK)}:
             transaction.commit_to({table: chunk})
             transaction.flush()
-    return sum(counts.values())
+    return count

@@ -88,6 +88,11 @@ class Home:
         return self.state / "ledger-head"
 
     @cached_property
+    def audit(self) -> Path:
+        """What the last audit that was to be kept found."""
+        return self.state / "audit.json"
+
+    @cached_property
     def keyrings(self) -> Path:
         return self.state / "keyrings"
 

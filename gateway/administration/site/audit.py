@@ -1,12 +1,14 @@
-"""Does the ledger hold, do partners remember the same, and are the files there that it speaks of? Changes nothing.
+"""Does the ledger hold, do partners remember the same, and are the files there that it speaks of? Changes nothing but the
+record of the last audit, where it is asked for.
 
-Raises NotPermitted, NotFound for a partner that there is not, UsageWrong for a file that holds no heads of this site's chain,
-DiskFailed, and what the ledger raises.
+Raises NotPermitted, NotFound for a partner that there is not, UsageWrong for a file that holds no heads of this site's chain
+and for an anchor that is none, DiskFailed, and what the ledger raises.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -17,20 +19,26 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.administration.access import opened, permitted, reading
+from gateway.administration.site.audit_record import AuditRecord, keep, kept
 from gateway.daemon.lock import holder
 from gateway.daemon.roles import Role
+from gateway.domain.identity import to_text
 from gateway.domain.manifest import Digest
 from gateway.errors import DiskFailed, NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
 from gateway.storage.digest import file_digest
+
+LAST: Final = "last"
+"""The anchor that the last audit without faults left."""
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
@@ -60,6 +68,8 @@ class AuditReport:
 
     events: int
     head: str
+    since: int
+    """The event after which it began, 0 where it looked at all of them."""
     heads_given: int
     faults: tuple[Fault, ...]
     left_over: tuple[Fault, ...]
@@ -77,27 +87,70 @@ class HeadView:
 
 
 def verify(
-    settings: Settings, exported: Path | None, watch: Callable[[], AbstractContextManager[Watch]], *, deep: bool
+    settings: Settings,
+    exported: Path | None,
+    watch: Callable[[], AbstractContextManager[Watch]],
+    *,
+    deep: bool,
+    since: str | None = None,
+    record: bool = False,
 ) -> AuditReport:
     """The whole chain, the rows, the heads that partners exported to a file, and the files on disk.
 
-    `deep` reads every file that is kept. `watch` gives who is told what is looked at, while it is looked at.
+    `deep` reads every file that is kept. `watch` gives who is told what is looked at, while it is looked at. `since` is an
+    anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
+    looked at, and the rows that they speak of. `record` keeps the result for `gateway status`.
     """
+    anchor = _anchor(settings.home, since)
     given = [] if exported is None else _read_heads(exported, settings.site.code)
     heads_given = len(given)
     remembered = HeadFile(settings.home.ledger_head).remembered()
     if remembered is not None:
         given.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
+    if anchor != EMPTY:
+        given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
         with ledger.read() as connection:
             # All that one consistent view of the ledger can tell.
             head = read_head(connection)
-            faults = [*check_chain(connection, tell), *check_rows(connection, tell)]
+            faults = [*check_chain(connection, tell, anchor), *check_rows(connection, tell, anchor)]
             tell("heads", 0)
             faults += check_heads(connection, given)
         tell("files", 0)
         found = _check_disk(settings, ledger, deep=deep)
-    return AuditReport(head.sequence, head.sha256, heads_given, (*faults, *found.faults), tuple(found.left_over))
+        ended = to_text(ledger.clock())
+    report = AuditReport(
+        head.sequence, head.sha256, anchor.sequence, heads_given, (*faults, *found.faults), tuple(found.left_over)
+    )
+    if record:
+        with permitted():
+            keep(
+                settings.home,
+                AuditRecord(
+                    verified=ended,
+                    since=report.since,
+                    events=report.events,
+                    head=report.head,
+                    faults=len(report.faults),
+                ),
+            )
+    return report
+
+
+def _anchor(home: Home, since: str | None) -> Head:
+    if since is None:
+        return EMPTY
+    if since == LAST:
+        last = kept(home)
+        if last is None or last.faults:
+            raise UsageWrong(
+                "No audit without faults is on record here: `gateway audit verify --record`, without --since."
+            )
+        return Head(last.events, last.head)
+    sequence, _, sha256 = since.partition(":")
+    if re.fullmatch("[1-9][0-9]{0,17}", sequence) is None or re.fullmatch("[0-9a-f]{64}", sha256) is None:
+        raise UsageWrong(f"An anchor is SEQUENCE:SHA256 of an event, or {LAST!r}.")
+    return Head(int(sequence), sha256)
 
 
 def heads(settings: Settings, partner: str) -> Sequence[HeadView]:

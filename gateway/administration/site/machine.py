@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.health import Disk, Machine
 from gateway.daemon.lock import holder
 from gateway.daemon.roles import Role
@@ -23,6 +24,7 @@ def look(settings: Settings, now: float) -> Machine:
         written_late=_written_late(settings),
         late_ending=WRITTEN_LATE,
         disk=Disk(shutil.disk_usage(home.state).free, settings.limits.min_free_bytes),
+        audit=last_audit(home),
     )
 
 

@@ -37,13 +37,23 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class LastAudit:
+    """The audit whose result was kept last: when it ended, from which event on (0 for all) to which, and its faults."""
+
+    verified: str
+    since: int
+    events: int
+    faults: int
+
+
+@dataclass(frozen=True)
 class Machine:
     """What of a site's health is not in its ledger.
 
     `processes` names the supervisor (`gateway`) and each role, with its process id, or None where it does not run.
     `noted_stopped` are the partners that the running gateway works without. `passed_over` counts files that the spool
     passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
-    `late_ending` is how their letters end; None where this user may not look.
+    `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
     """
 
     processes: Mapping[str, int | None]
@@ -52,6 +62,7 @@ class Machine:
     written_late: int | None
     late_ending: str
     disk: Disk
+    audit: LastAudit | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,7 @@ class Health:
     enquiries: EnquiriesHealth
     faults: BoardHealth
     disk: Disk
+    audit: LastAudit | None
 
 
 def health(settings: Settings, connection: Connection, machine: Machine, now: float) -> Health:
@@ -184,6 +196,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         enquiries=_enquiries(settings, connection, now),
         faults=_faults(settings, connection, now),
         disk=machine.disk,
+        audit=machine.audit,
     )
     needs = tuple(needs_of(found, machine.late_ending))
     return replace(found, healthy=not needs, needs=needs)

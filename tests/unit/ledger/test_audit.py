@@ -125,10 +125,10 @@ def test_second_file_under_a_known_id_leaves_the_first_ones_row_alone(busy: Pair
     "column", ["at", "role", "event", "kind", "subject", "partner", "detail", "previous", "sha256"]
 )
 def test_altered_event_is_found_in_every_column(books: BothBooks, column: str) -> None:
-    altered = f"UPDATE events SET {column} = {column} || '0' WHERE sequence = 2"  # noqa: S608 - a column's name
+    altered = f"UPDATE events SET {column} = {column} || '0' WHERE sequence = 3"  # noqa: S608 - a column's name
     assert books.dwp.sql(altered) == 1
-    said = "event 2 does not follow the event before it" if column == "previous" else "event 2 was altered"
-    assert Fault("chain", "event 2", said) in faults(books.dwp)
+    said = "event 3 does not follow the event before it" if column == "previous" else "event 3 was altered"
+    assert Fault("chain", "event 3", said) in faults(books.dwp)
 
 
 def test_deleted_event_is_found(books: BothBooks) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -92,9 +93,10 @@ def test_rows_and_events_are_committed_together_and_then_announced(book: Book) -
     assert book.said == [("transfer.admitted", {"bytes": 5, "name": "a.xml", "transfer": ID, "partner": "DWP"})]
     with book.ledger.read() as connection:
         (row,) = overview.transfers(connection)
-        (entry,) = verify(events.chain(connection))
+        entry, committed = verify(events.chain(connection))
     assert (row.state, row.created, row.event) == ("admitted", 1000.0, 1)
     assert (entry.subject, entry.role, entry.detail) == (ID, "vault", '{"bytes":5}')
+    assert (committed.event, list(json.loads(committed.detail)["transfers"])) == ("ledger.committed", ["1"])
 
 
 def test_nothing_stays_of_a_transaction_that_fails(book: Book) -> None:
@@ -133,7 +135,7 @@ def test_row_that_somebody_else_moved_is_not_moved_again(book: Book) -> None:
     with pytest.raises(ImpossibleMove, match="no longer"):
         again()
     with book.ledger.read() as connection:
-        assert read_head(connection).sequence == 1
+        assert read_head(connection).sequence == 3, "two transactions, of three events"
 
 
 def test_claims_count_until_the_move(book: Book) -> None:

@@ -74,7 +74,7 @@ def transfers(bench: Bench) -> list[Any]:
 
 def events(bench: Bench) -> list[str]:
     with bench.ledger.read() as connection:
-        return [entry.event for entry in chain(connection)]
+        return [entry.event for entry in chain(connection) if entry.kind != "ledger"]
 
 
 def refuse(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
