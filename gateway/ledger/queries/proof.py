@@ -169,5 +169,5 @@ def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
 def _rows(connection: Connection, table: Table, query: Select[Any]) -> Iterator[ProvenRow]:
     for row in connection.execute(query):
         values = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
-        place = (table.name, str(values[KEY[table.name]]))
+        place = (str(table.name), str(values[KEY[table.name]]))
         yield ProvenRow(place, values, row_digest(table.name, values))
