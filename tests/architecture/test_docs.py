@@ -19,8 +19,10 @@ from gateway.domain.receipt import Receipt
 from gateway.errors import Quarantine, documented_errors
 from gateway.events import Event
 from gateway.flows.catalog import FLOWS
+from gateway.ledger.commitment import EXEMPT, PERSONAL, PLAIN
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
+from gateway.ledger.tables import TRANSFERS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
@@ -272,7 +274,7 @@ def programs(page: Path) -> Iterator[str]:
 
 def test_the_chain_in_the_documentation_is_checked_by_the_program_in_the_documentation(tmp_path: Path) -> None:
     """A good chain passes; an edited, a removed and a reordered event are each noticed."""
-    (program,) = programs(DOCS / "audit.md")
+    program, _ = programs(DOCS / "audit.md")
     script = tmp_path / "check.py"
     script.write_text(program, "utf-8")
     ledger = tmp_path / "ledger" / "ledger.sqlite3"
@@ -292,6 +294,49 @@ def test_the_chain_in_the_documentation_is_checked_by_the_program_in_the_documen
         copy = tmp_path / "copy.sqlite3"
         spoilt(ledger, copy, spoil)
         assert check(script, copy)[0] == 1, spoil
+
+
+def test_the_rows_are_checked_by_the_program_in_the_documentation(tmp_path: Path) -> None:
+    """True rows pass; an edited value, a removed row and a row that was put in are each noticed."""
+    _, program = programs(DOCS / "audit.md")
+    script = tmp_path / "check.py"
+    script.write_text(program, "utf-8")
+    ledger = tmp_path / "ledger" / "ledger.sqlite3"
+    migrate(ledger)
+    book = Ledger(ledger, clock=lambda: 1_795_000_000.25, role="inspect")
+    row = {"direction": "out", "flow": "claim", "partner": "DWP", "size": 5, "sha256": "f" * 64, "state": "admitted"}
+    for number in range(1, 4):
+        with book.write() as transaction:
+            transaction.set_lane("DWP", sequence=number)
+            named = {"id": f"t{number}", "name": f"Ynys Môn \u2028 {number}.xml", "reason": '"quoted" \x1f'}
+            transaction.insert(TRANSFERS, [row | named])
+            if number == 2:
+                transaction.connection.exec_driver_sql("DELETE FROM transfers WHERE id = 't1'")
+    book.close()
+    assert check(script, ledger) == (0, "says")
+    for spoil in (
+        "UPDATE transfers SET name = 'other.xml' WHERE id = 't2'",
+        "UPDATE transfers SET updated = updated + 1 WHERE id = 't3'",
+        "UPDATE lanes SET held = 1",
+        "DELETE FROM transfers WHERE id = 't3'",
+        "INSERT INTO lanes SELECT 'E09000030', held, failures, due, code, reason, sequence, 1, NULL, updated, salt FROM lanes",
+    ):
+        copy = tmp_path / "copy.sqlite3"
+        spoilt(ledger, copy, spoil)
+        assert check(script, copy)[0] == 1, spoil
+
+
+def test_the_documentation_lists_the_columns_that_the_chain_commits_to_and_says_why_not_of_the_others() -> None:
+    text = (DOCS / "audit.md").read_text("utf-8")
+    listed = re.findall(r"^([a-z]+): ([a-z_0-9 ]+) \| ([a-z_ ]+)$", text, re.MULTILINE)
+    assert {table: tuple(plain.split()) for table, plain, _ in listed} == PLAIN
+    assert {table: tuple(personal.split()) for table, _, personal in listed} == PERSONAL
+    _, _, after = text.partition("| column | why it may change")
+    reasons = after[: after.index("\n\n")]
+    excused = {
+        name for cells in re.findall(r"^\| (`[^|]*)\|", reasons, re.MULTILINE) for name in re.findall("`(.+?)`", cells)
+    }
+    assert excused == {name for names in EXEMPT.values() for name in names}
 
 
 def check(script: Path, ledger: Path) -> tuple[int, str]:

@@ -73,7 +73,7 @@ def test_a_unit_without_its_sandbox_would_be_noticed(tmp_path: Path) -> None:
 
 @needs_systemd
 def test_systemd_finds_no_fault_with_any_unit(tmp_path: Path) -> None:
-    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
+    for unit in [path for kind in ("service", "target", "timer") for path in UNITS.glob(f"*.{kind}")]:
         text = unit.read_text(encoding="utf-8").replace("/usr/bin/gateway", "/bin/true")  # it need not be installed
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
     units = sorted(map(str, tmp_path.iterdir()))
@@ -119,3 +119,28 @@ def test_systemd_takes_the_sysusers_file(tmp_path: Path) -> None:
     groups = (tmp_path / "etc" / "group").read_text(encoding="utf-8")
     assert re.search(r"(?m)^gateway-sealed:x:\d+:(gateway-vault,gateway-link|gateway-link,gateway-vault)$", groups)
     assert "gateway-inspect:x:" in (tmp_path / "etc" / "passwd").read_text(encoding="utf-8")
+
+
+# -- the nightly audit
+
+
+@needs_systemd
+def test_exposure_of_the_nightly_audit_is_as_low_as_promised() -> None:
+    assert exposure(UNITS / "gateway-audit.service") <= MOST_EXPOSURE["link"]
+
+
+def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_spool() -> None:
+    assert lines("audit", "ExecStart") == ["/usr/bin/gateway audit verify --record"]
+    assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
+    assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
+    assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
+    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.sshd, HOME.logins}
+    assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
+
+
+@needs_systemd
+def test_the_nightly_audit_has_a_time_that_systemd_knows() -> None:
+    timer = (UNITS / "gateway-audit.timer").read_text(encoding="utf-8")
+    (when,) = re.findall(r"(?m)^OnCalendar=(.*)$", timer)
+    done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -42,8 +42,9 @@ def needs_of(health: Health, late_ending: str) -> Iterator[str]:
         yield f"{each.says}; `gateway enquiries --outstanding`"
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
-    if health.audit is not None and health.audit.faults:
-        yield f"the audit of {health.audit.verified[:10]} found {health.audit.faults} faults: `gateway audit verify`"
+    if health.audit is not None and (number := health.audit.faults):
+        found = f"{number} fault{'s' if number > 1 else ''}"
+        yield f"the audit of {health.audit.verified[:10]} found {found}: `gateway audit verify`"
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
 
