@@ -154,7 +154,7 @@ class Evidence:
             if head := body.get("seen_head"):
                 self.seen.setdefault(head["sequence"], []).append((head["sha256"], f"a receipt that {partner} signed"))
         self.say(f"{len(self.receipts)} receipts bear one good signature of the partner that they name.")
-        for content in (*map(self.archive.read, self.members("statements/")), *self.given):
+        for content in (*map(self.archive.read, self.members("statements/", ".asc")), *self.given):
             body = read_statement(content, functools.partial(self.signed_by, self.site))
             require(body["site"] == self.site, "a statement is another site's")
             copy = "the copy that you have of" if content in self.given else "(ask partners for their copies)"

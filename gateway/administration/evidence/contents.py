@@ -124,11 +124,15 @@ class Contents:
             self._seen.append((seen["sequence"], row.partner))
 
     def _add_statements(self, first: int, last: int) -> None:
-        """Our own daily statements that name one of these events."""
+        """Our own daily statements that name one of these events, with the time stamps of those that have one."""
+        directory = f"statements/{self.settings.site.code}"
         for path, head in self._own_statements():
             if first <= head <= last:
-                name = f"statements/{self.settings.site.code}/{path.name}"
-                self.out.add(name, [path.read_bytes()], "a daily statement of this site, of which partners have copies")
+                what = "a daily statement of this site, of which partners have copies"
+                self.out.add(f"{directory}/{path.name}", [path.read_bytes()], what)
+                stamp = path.with_suffix(".tsr")
+                if stamp.is_file():
+                    self.out.add(f"{directory}/{stamp.name}", [stamp.read_bytes()], "its time stamp (RFC 3161)")
 
     def stated(self, sequence: int) -> int | None:
         """The number of the first event from this one on that a daily statement of this site names."""
