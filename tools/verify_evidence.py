@@ -27,6 +27,7 @@ GPG = "gpg --no-options --batch --no-autostart --no-auto-key-locate --disable-di
 GOOD = {"GOODSIG", "EXPKEYSIG"}  # a key that has ended since made a good signature while it had not
 BAD = {"BADSIG", "ERRSIG", "REVKEYSIG", "EXPSIG", "NODATA", "UNEXPECTED", "FAILURE", "ERROR", "BEGIN_DECRYPTION"}
 HASHES = {"8": b"SHA256", "9": b"SHA384", "10": b"SHA512"}
+COMPARED = ("id", "direction", "partner", "state", "sha256", "sealed_sha256", "body")
 CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: "
 ARMOUR = rb"-----BEGIN PGP SIGNATURE-----\n\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/=]{1,64}\n)=[A-Za-z0-9+/]{4}\n"
 STATEMENT = re.compile(CLEAR + rb"(SHA\d+)\n\n(\{[ -~]*\})\n" + ARMOUR + b"-----END PGP SIGNATURE-----\n")
@@ -123,7 +124,6 @@ class Evidence:
         return (json.loads(line) for name in self.members(start) for line in self.archive.open(name))
 
     def signed_by(self, code: str, message: bytes, signature: bytes | None = None) -> tuple[str, bytes, bytes]:
-        """Which key of a site signed, by the certificates in the file and the fingerprints that are known."""
         names = self.members(f"certificates/{code}.")
         found = signed_by(b"".join(map(self.archive.read, names)), message, signature)
         require(f"certificates/{code}.{found[0]}.asc" in names, f"{found[0]} is no key of {code}")
@@ -145,7 +145,6 @@ class Evidence:
         self.say(f"All {len(self.files)} files are those that {self.site} signed, made at {self.manifest['made']}.")
 
     def check_signed(self) -> None:
-        """Partners' receipts, and the site's own statements, with the heads of the chain that they name."""
         for name in self.members("receipts/", ".signed"):
             partner, sealed = name.split("/")[1], self.files.get(name[: -len("signed")] + "pgp", {})
             body = json.loads(self.signed_by(partner, self.archive.read(name))[2])
@@ -191,7 +190,8 @@ class Evidence:
             holds = holds and (salt or not any(value for _, value in row["personal"])) and (table, key) not in told
             require(holds, f"row {key} of {table} is not what the chain says of it")
             told.add((table, key))
-            self.rows.setdefault(table, []).append(dict(row["plain"] + row["personal"]))
+            values = dict(row["plain"] + row["personal"])
+            self.rows.setdefault(table, []).append({name: values.get(name) for name in COMPARED})
         if "period" in self.manifest:
             later = {(table, key) for table, keys in self.manifest["changed_later"].items() for key in keys}
             gone = {key for key in self.changed if self.committed[key] is None}
