@@ -210,5 +210,5 @@ def _mutated(content: bytes, other: bytes, draw: random.Random) -> tuple[str, by
     fix = draw.random() < 0.4 and {MANIFEST, SIGNATURE} <= dict(members).keys()
     try:
         return f"{change.__name__}{', put right' if fix else ''}", packed(put_right(members) if fix else members)
-    except ValueError:  # the manifest is no JSON any more
+    except (ValueError, KeyError, TypeError):  # the manifest cannot be put right any more
         return change.__name__, packed(members)

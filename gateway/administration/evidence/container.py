@@ -41,7 +41,7 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE: Final = 0o100644 << 16
 _UNIX: Final = 3
 _TOO_MUCH: Final = "It is more than a ZIP file of 2 GiB and 65,000 members can hold: ask for a shorter period."
-_MOST_MEMBERS: Final = 65_000
+MOST_MEMBERS: Final = 65_000
 
 
 class Container:
@@ -53,7 +53,7 @@ class Container:
 
     def add(self, name: str, pieces: Iterable[bytes], what: str) -> str:
         """A member of these bytes; `what` says to people what it is. Its SHA-256."""
-        if len(self._files) >= _MOST_MEMBERS:
+        if len(self._files) >= MOST_MEMBERS:
             raise UsageWrong(_TOO_MUCH)
         digest, size = hashlib.sha256(), 0
         with self._archive.open(_member(name), "w") as file:

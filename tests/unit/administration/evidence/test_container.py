@@ -73,10 +73,10 @@ def too_much(target: Path) -> None:
 
 
 def test_more_than_a_file_can_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "_MOST_MEMBERS", 2)
+    monkeypatch.setattr(containers, "MOST_MEMBERS", 2)
     with pytest.raises(UsageWrong, match="shorter period"):
         too_much(tmp_path / "a.zip")
-    monkeypatch.setattr(containers, "_MOST_MEMBERS", 10)
+    monkeypatch.setattr(containers, "MOST_MEMBERS", 10)
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 20)
     with pytest.raises(UsageWrong, match="shorter period"):
         too_much(tmp_path / "a.zip")
