@@ -168,16 +168,16 @@ class Evidence:
             require(previous in (None, row[8]), f"event {row[0]} does not follow the one before")
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
             number, previous = row[0], row[9]
-            for digest, source in self.seen.get(number, ()):
+            for digest, source in self.seen.pop(number, ()):
                 require(digest == previous, f"{source} names another event {number}")
                 confirmed, who = number, f"{source}, as far as event {number}"
             for table, keys in json.loads(row[7]).items() if row[3] == "ledger.committed" else ():
                 self.committed.update({(table, key): digest for key, digest in keys.items()})
                 self.changed.update((table, key) for key in keys if period["first"] <= number <= period["last"])
         end = {"first": first, "last": number, "sha256": previous}
-        require(end == self.manifest["events"], "the events do not end where the manifest says")
+        require(end == self.manifest["events"], "the events end elsewhere than the manifest says")
         self.say(f"Events {first} to {number} are one chain: none was altered, removed, added or moved.")
-        self.say(f"Confirmed by {who}.")
+        self.say(f"Confirmed by {who}. Receipts and statements name {len(self.seen)} events that are not in here.")
         if confirmed < number:
             self.say(f"NOT SHOWN by anybody but {self.site}: events {confirmed + 1} to {number}.")
 
