@@ -7,9 +7,10 @@ authority's ledger is told an earlier one: nobody can wait for midnight in a tes
 from __future__ import annotations
 
 import random
-import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.store import Ledger
 from gateway.sample.laid import LaidSampler
 from tests.acceptance.sites import Site, introduce, make_site, wait_until
 
@@ -97,12 +99,12 @@ def test_enquiries_are_answered_remembered_and_alarmed_and_the_board_is_shown(th
     assert outstanding(la) == outstanding(other) == ["HBE-1"]
     for site in (la, other):
         site.stop()
-        with sqlite3.connect(site.home.ledger) as ledger:
-            due = ledger.execute(
+        # The chain commits to what the gateway's own door writes.
+        with closing(Ledger(site.home.ledger, clock=time.time, role="test")) as ledger, ledger.write() as transaction:
+            due = transaction.connection.exec_driver_sql(
                 "UPDATE transfers SET facts = replace(facts, ?, '2026-01-02') WHERE id = ?", (today, asked["transfer"])
             )
             assert due.rowcount == 1
-        ledger.close()
         site.start()
         (line,) = wait_until(partial(site.events, "enquiry.overdue"), 90, "the alarm")
         assert (line["level"], line["transfer"], line["due"]) == ("warning", asked["transfer"], "2026-01-02")

@@ -25,7 +25,7 @@ from gateway.daemon.roles import Role
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import Digest
 from gateway.errors import DiskFailed, NotFound, UsageWrong
-from gateway.ledger.audit.chain import Fault, Watch, check_chain
+from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows
@@ -110,7 +110,7 @@ def verify(
     if anchor != EMPTY:
         given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
-        with ledger.read() as connection:
+        with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
             head = read_head(connection)
             faults = [*check_chain(connection, tell, anchor), *check_rows(connection, tell, anchor)]

@@ -1,15 +1,17 @@
 """What the ledger says of itself, first part: does the chain hold? And what every part of an audit reports.
 
 Pure over a Connection. Nothing is raised for what is found wrong: that is a Fault, and all of them are reported. The other
-parts are `audit_rows` (rows against events), `audit_heads` (what partners know of the chain, and we of theirs) and
-`audit_files` (bytes on disk against the rows).
+parts are `rows` (rows against the chain), `heads` (what partners know of the chain, and we of theirs) and `files` (bytes on
+disk against the rows).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -36,6 +38,17 @@ class Fault:
     check: str
     subject: str
     message: str
+
+
+@contextmanager
+def any_text(connection: Connection) -> Iterator[Connection]:
+    """Read what is no UTF-8 with U+FFFD in its place, instead of not at all: whoever put it there is to be found."""
+    driver = driver_of(connection)
+    driver.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        yield connection
+    finally:
+        driver.text_factory = str
 
 
 def silent(_what: str, _count: int) -> None:

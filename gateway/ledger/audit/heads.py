@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from gateway.domain.states import Direction
 from gateway.ledger.audit.chain import EVERY, Fault, loaded
 from gateway.ledger.chain import GENESIS, Head
-from gateway.ledger.store import event_digest
+from gateway.ledger.store import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, required
 
@@ -44,7 +44,10 @@ def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
     if head.sequence == 0:
         ours: str | None = GENESIS
     else:
-        ours = event_digest(connection, head.sequence)
+        found = (
+            driver_of(connection).execute("SELECT sha256 FROM events WHERE sequence = ?", (head.sequence,)).fetchone()
+        )
+        ours = None if found is None else found[0]
     if ours is None:
         message = f"{head.said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
         yield Fault("head", head.source, message)
@@ -56,7 +59,7 @@ def _published(connection: Connection) -> Iterator[Claimed]:
     query = select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256).where(
         CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.head_sequence.is_not(None)
     )
-    for identity, sequence, sha256 in connection.execute(query).all():
+    for identity, sequence, sha256 in connection.execution_options(yield_per=EVERY).execute(query):
         yield Claimed(sequence, sha256, f"consignment {identity}", "it names")
     for row, body in _bodies(connection, Direction.OUT):
         if head := _head(body, "audit_head"):
@@ -90,20 +93,20 @@ def _head(body: dict[str, Any], name: str) -> Head | None:
 
 def _agreed(connection: Connection) -> Iterator[Fault]:
     """The heads that rows hold against the events that took them down when they came."""
-    events = EVENTS.c.event, EVENTS.c.detail
+    driver = driver_of(connection)
     opened = (
-        select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256, *events)
+        select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256, EVENTS.c.detail)
         .join(EVENTS, (EVENTS.c.subject == CONSIGNMENTS.c.id) & (EVENTS.c.partner == CONSIGNMENTS.c.partner))
         .where(CONSIGNMENTS.c.direction == str(Direction.IN), EVENTS.c.event == "consignment.opened")
     )
-    for row in connection.execute(opened).all():
+    for row in connection.execution_options(yield_per=EVERY).execute(opened):
         if loaded(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
             yield Fault("head", f"consignment {row.id}", "the partner's head is not the one that came with it")
     for receipt, body in _bodies(connection, Direction.IN):
-        named = connection.execute(select(*events).where(EVENTS.c.sequence == receipt.event)).first()
-        if named is None or named.event != "receipt.accepted":
+        named = driver.execute("SELECT event, detail FROM events WHERE sequence = ?", (receipt.event,)).fetchone()
+        if named is None or named[0] != "receipt.accepted":
             continue
-        detail = loaded(named.detail)
+        detail = loaded(named[1])
         for word, part in (("head", "audit_head"), ("seen", "seen_head")):
             head = _head(body, part)
             if detail.get(word) != (None if head is None else [head.sequence, head.sha256]):

@@ -116,7 +116,7 @@ def _check_events(driver: sqlite3.Connection, head: Head, since: Head, watch: Wa
         carrier = "id" if kind == "consignment" else "consignment"
         rows = driver.execute(
             f"SELECT row.{subject}, row.partner, row.state, row.{carrier}, row.event, about.event, about.kind, about.subject,"  # noqa: S608 - names of columns
-            " about.partner, CASE WHEN instr(about.detail, '\"state\"') THEN about.detail END"
+            " about.partner, CASE WHEN about.detail LIKE '%\"state\"%' THEN about.detail END"
             f" FROM {table.name} AS row LEFT JOIN events AS about ON about.sequence = row.event"
             " WHERE row.event > ? ORDER BY row.key",
             (since.sequence if since != EMPTY else -1,),

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Boolean, Connection, Float, Integer, text
 
 from gateway.domain.requests import Act
-from gateway.ledger.audit.chain import Fault, check_chain
+from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.capture import stored_rows
@@ -27,12 +27,13 @@ from gateway.ledger.commitment import (
     PERSONAL,
     PLAIN,
     SALT,
+    SALT_BYTES,
     personal_digest,
     row_digest,
 )
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import quarantine
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.store import Ledger, driver_of, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.decisions import Decision
 from gateway.stages.request_answers import decide
@@ -72,7 +73,7 @@ def books(path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def connection(books: Ledger) -> Iterator[Connection]:
     """A view of the ledger; what is changed in it is gone after the test."""
-    with books.read() as opened:
+    with books.read() as opened, any_text(opened):
         yield opened
 
 
@@ -142,7 +143,7 @@ def test_a_value_that_becomes_null_empty_or_of_another_kind_is_found(connection:
     (key, *_) = keys_of(connection, table)
     for column in {*PERSONAL[table], *PLAIN[table], SALT} - {"key"}:
         before = connection.exec_driver_sql(f'SELECT "{column}" FROM {table} WHERE "{KEY[table]}" = ?', (key,)).scalar()  # noqa: S608
-        for new in ("NULL", "''", "x'00ff'"):
+        for new in ("NULL", "''", "x'00ff'", "CAST(x'ff41' AS TEXT)"):
             if (new == "NULL" and (before is None or not METADATA.tables[table].columns[column].nullable)) or (
                 new == "''" and before == ""
             ):
@@ -190,7 +191,7 @@ def test_a_row_that_is_put_back_to_what_it_was_is_found(books: Ledger, connectio
     commitments = connection.exec_driver_sql("SELECT detail FROM events WHERE event = ?", (COMMITTED,)).scalars().all()
     assert sum("1" in json.loads(detail).get("transfers", {}) for detail in commitments) > 1
     first = next(json.loads(detail) for detail in commitments if "transfers" in json.loads(detail))
-    known = last_commitments(connection.connection.driver_connection)  # type: ignore[arg-type]
+    known = last_commitments(driver_of(connection))
     taken = known.take("transfers", 1)
     assert taken is not None
     assert taken.hex() != first["transfers"]["1"]
@@ -295,7 +296,7 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
 
 
 def test_salts_are_all_different(connection: Connection) -> None:
-    salts = [values[0] for table in KEY for _, values in stored_rows(connection.connection.driver_connection, table)]  # type: ignore[arg-type]
+    salts = [values[0] for table in KEY for _, values in stored_rows(driver_of(connection), table)]
     assert len(set(salts)) == len(salts)
     assert all(re.fullmatch("[0-9a-f]{32}", salt) for salt in salts)
 
@@ -364,6 +365,11 @@ def test_a_ledger_from_before_commits_to_what_it_holds(tmp_path: Path) -> None:
         names = connection.exec_driver_sql("SELECT event FROM events ORDER BY sequence").scalars().all()
         assert names == ["ledger.adopted", *[COMMITTED] * 3]
         assert {fault.message for fault in faults(connection)} == {"it names event 1, which is about something else"}
+        asked: list[str] = []
+        driver_of(connection).set_trace_callback(asked.append)
+        faults(connection)
+        assert len(asked) < 20, "rows are streamed: a million of them take as many questions as one"
+        driver_of(connection).set_trace_callback(None)
         connection.exec_driver_sql("UPDATE transfers SET name = 'b.xml' WHERE key = 7000")
         assert len(faults(connection)) == 12_001
 
@@ -372,3 +378,21 @@ def test_a_new_ledger_has_adopted_nothing(tmp_path: Path) -> None:
     assert migrate(tmp_path / "ledger.sqlite3") is None
     with closing(Ledger(tmp_path / "ledger.sqlite3", clock=lambda: 0.0, role="test")) as ledger, ledger.read() as found:
         assert read_head(found).sequence == 0
+
+
+def test_salts_are_drawn_by_whoever_opens_the_ledger(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "ledger.sqlite3"
+    copy.write_bytes(path.read_bytes())
+    drawn = (bytes([number]) * SALT_BYTES for number in range(256))
+    with closing(Ledger(copy, clock=lambda: 0.0, role="test", random_bytes=lambda _: next(drawn))) as ledger:
+        with ledger.write() as transaction:
+            made = transaction.lane("W06000024")
+            row = {
+                name: value
+                for name, value in rows_of(transaction.connection, "transfers")[0].items()
+                if name not in ("key", SALT)
+            }
+            transaction.insert(TRANSFERS, [row | {"id": "1"}, row | {"id": "2"}])
+        with ledger.read() as connection:
+            salts = [each[SALT] for each in rows_of(connection, "transfers")[-2:]]
+    assert [made.salt, *salts] == ["00" * 16, "01" * 16, "02" * 16]
