@@ -29,7 +29,7 @@ BAD = {"BADSIG", "ERRSIG", "REVKEYSIG", "EXPSIG", "NODATA", "UNEXPECTED", "FAILU
 HASHES = {"8": b"SHA256", "9": b"SHA384", "10": b"SHA512"}
 COMPARED = ("id", "direction", "partner", "state", "sha256", "sealed_sha256", "body")
 CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: "
-ARMOUR = rb"-----BEGIN PGP SIGNATURE-----\n\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/=]{1,64}\n)=[A-Za-z0-9+/]{4}\n"
+ARMOUR = rb"-----BEGIN PGP SIGNATURE-----\n\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/=]{1,64}\n)(?:=[A-Za-z0-9+/]{4}\n)?"
 STATEMENT = re.compile(CLEAR + rb"(SHA\d+)\n\n(\{[ -~]*\})\n" + ARMOUR + b"-----END PGP SIGNATURE-----\n")
 
 

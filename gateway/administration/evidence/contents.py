@@ -192,10 +192,11 @@ class Contents:
 def filling(settings: Settings, out: Path) -> Iterator[tuple[Connection, Callable[[Container], Contents]]]:
     """A consistent view of the site's ledger, and what fills a file of evidence from it."""
     refuse_taken(out)
-    engine = open_pgp(settings)
-    try:
-        with opened(settings) as ledger, ledger.read() as connection, permitted():
-            store = key_store(settings.home.keyrings)
-            yield connection, lambda target: Contents(settings, connection, store, engine, target)
-    finally:
-        engine.close()
+    with permitted():  # around the engine's end too: whoever may not use the keys may not look for its agent
+        engine = open_pgp(settings)
+        try:
+            with opened(settings) as ledger, ledger.read() as connection:
+                store = key_store(settings.home.keyrings)
+                yield connection, lambda target: Contents(settings, connection, store, engine, target)
+        finally:
+            engine.close()

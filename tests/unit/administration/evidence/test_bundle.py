@@ -11,9 +11,9 @@ import pytest
 
 from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
-from gateway.errors import ChainBroken, NotFound
-from tests.fakes.two_ledgers import Bench, Pair
-from tests.unit.administration.evidence.conftest import Verify
+from gateway.errors import ChainBroken, NotFound, NotPermitted
+from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
+from tests.unit.administration.evidence.conftest import PretendedStore, Verify
 
 DAY = 86_400.0
 
@@ -117,3 +117,19 @@ def test_a_receipt_that_is_not_kept_any_more_is_said_to_be_missing(pair: Pair, t
     assert any("is not kept at this site any more" in each for each in made.missing)
     assert not any(name.startswith("receipts/") for name in members)
     verify(tmp_path / "a.zip")
+
+
+def test_an_account_that_may_not_use_the_keys_is_told_so(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretendedStore, "kept", refused)
+        patch.setattr(PretendedPgp, "close", refused)
+        with pytest.raises(NotPermitted):
+            make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
