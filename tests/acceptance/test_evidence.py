@@ -177,7 +177,9 @@ def test_the_page_tells_who_when_and_what(played: Played) -> None:
     (row,) = rows(played.dwp, "SELECT * FROM transfers WHERE id = ?", played.units["sent"][1])
     for words in (row["name"], row["sha256"], "One file from DWP to Tower Hamlets (E09000030)", "consignment sent"):
         assert words in page
-    assert f"E09000030 signed at {json.loads(row_body(played))['issued']}: delivered" in page
+    signed = f"Tower Hamlets (E09000030) signed at {json.loads(row_body(played))['issued']}, of transfer {row['id']}"
+    assert f"{signed}, SHA-256 {row['sha256']}: delivered, whole and checked." in page
+    assert all(f"--known {pin}" in page for pin in played.pins)
     assert members["story.pdf"].startswith(b"%PDF-")
 
 

@@ -68,6 +68,7 @@ class Contents:
     missing: list[str] = field(default_factory=list)
     certificates: set[str] = field(default_factory=set)
     """The sites whose certificates are needed."""
+    _keys: list[str] = field(default_factory=list)
     _seen: list[tuple[int, str]] = field(default_factory=list)
     """The events of our chain that partners' receipts name, and the partners."""
     _receipts: set[int] = field(default_factory=set)
@@ -153,6 +154,7 @@ class Contents:
             found += [(code, each, self.store.export_partner(code, each)) for each in fingerprints]
             if not fingerprints:
                 self.missing.append(f"No certificate of {code} is kept at this site any more.")
+        self._keys += [f"{code}={fingerprint}" for code, fingerprint, _ in found]
         for code, fingerprint, armoured in found:
             self.out.add(
                 f"certificates/{code}.{fingerprint}.asc", [armoured.encode()], f"an OpenPGP certificate of {code}"
@@ -178,7 +180,7 @@ class Contents:
         self._add_statements(first, head.sequence)
         self._add_certificates()
         made, settings = to_text(now), self.settings
-        sections = tell(Proof(first, head.sequence, confirmed, by, tuple(self.missing), made))
+        sections = tell(Proof(first, head.sequence, confirmed, by, self.missing, self._keys, made))
         self.out.add("story.txt", [pages.text(title, sections)], "what happened, in plain words")
         self.out.add("story.pdf", [pages.pdf(title, sections)], "the same, for paper")
         signer = settings.openpgp.fingerprint

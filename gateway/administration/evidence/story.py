@@ -20,6 +20,14 @@ _WHO: Final = {
     "link": "the gateway, at the network",
     "command": "a person's command",
 }
+_OUTCOMES: Final = {
+    "delivered": "delivered, whole and checked",
+    "duplicate": "delivered before; the same file came again",
+    "rejected": "not accepted, and not delivered",
+    "quarantined": "locked away, and not delivered",
+    "ingested": "taken over by the back office",
+    "refused": "delivered, and refused by the back office",
+}
 _WORDS: Final = (
     "A digest (SHA-256) is a number of 64 digits that is computed from a file. Two different files with the same digest are not "
     "known to exist, so a digest names one content. A consignment is the sealed message that carries files; a receipt is the "
@@ -32,7 +40,7 @@ _WORDS: Final = (
 @dataclass(frozen=True)
 class Proof:
     """What the file of evidence holds besides words: the first and last event, how far somebody else than this site has
-    confirmed them, and who; what could not be put in; when the file was made (RFC 3339).
+    confirmed them, and who; what could not be put in; the keys of sites, as CODE=FINGERPRINT; when it was made (RFC 3339).
     """
 
     first: int
@@ -40,6 +48,7 @@ class Proof:
     confirmed: int
     by: str | None
     missing: Sequence[str]
+    keys: Sequence[str]
     made: str
 
 
@@ -59,7 +68,7 @@ def of_unit(settings: Settings, found: TransferStory | ConsignmentStory, proof: 
         Section("What this is", told),
         Section("What happened", tuple(events)),
         Section("Who signed what", tuple(_signed(settings, found, about.partner))),
-        *_end(settings, proof, [about.partner]),
+        *_end(settings, proof),
     ]
 
 
@@ -82,7 +91,7 @@ def of_period(
         ),
         Section("Transfers", tuple(told) or ("None.",)),
         Section("Partners' signed receipts", tuple(signed) or ("None.",)),
-        *_end(settings, proof, sorted(receipts)),
+        *_end(settings, proof),
     ]
 
 
@@ -140,15 +149,14 @@ def _signed(settings: Settings, found: TransferStory | ConsignmentStory, partner
         )
     for each in found.receipts:
         ours = each.direction == Direction.OUT
-        who = settings.site.code if ours else partner
+        who = _full(settings, settings.site.code if ours else partner)
         if each.content is None:
             told.append(f"A receipt by {who} is {each.state}, and says nothing yet.")
             continue
         issued = each.content["issued"]
         for item in each.content["items"]:
-            said = (
-                f"{who} signed at {issued}: {item['outcome']}, transfer {item['transfer']}, SHA-256 {item['sha256']}."
-            )
+            outcome = _OUTCOMES.get(item["outcome"], item["outcome"])
+            said = f"{who} signed at {issued}, of transfer {item['transfer']}, SHA-256 {item['sha256']}: {outcome}."
             if item.get("reason"):
                 said += f" It says why: {item['reason']}"
             told.append(said)
@@ -157,7 +165,7 @@ def _signed(settings: Settings, found: TransferStory | ConsignmentStory, partner
     return told or ["Nobody has signed anything about it."]
 
 
-def _end(settings: Settings, proof: Proof, partners: Sequence[str]) -> list[Section]:
+def _end(settings: Settings, proof: Proof) -> list[Section]:
     site = settings.site.code
     shown = [f"In here are the events {proof.first} to {proof.last} of the chain of {site}, without a gap."]
     if proof.by is None:
@@ -169,9 +177,7 @@ def _end(settings: Settings, proof: Proof, partners: Sequence[str]) -> list[Sect
         if proof.confirmed < proof.last:
             shown.append(f"Of the events after that there is nobody's word yet but that of {site}.")
     shown.append("What this cannot show: that what was recorded was true when it was recorded.")
-    known = [f"{site}={settings.openpgp.fingerprint}"]
-    known += [f"{code}={settings.partners[code].fingerprint}" for code in partners if code in settings.partners]
-    command = " ".join(f"--known {each}" for each in known)
+    command = " ".join(f"--known {each}" for each in proof.keys)
     return [
         Section("What this shows", tuple(shown)),
         Section("What is not in here", tuple(proof.missing) or ("Nothing is missing.",)),
@@ -179,7 +185,7 @@ def _end(settings: Settings, proof: Proof, partners: Sequence[str]) -> list[Sect
             "How to check it",
             (
                 f"Without any program of the gateway, with Python and gpg: python3 verify_evidence.py FILE {command}",
-                "Ask each of these sites for its fingerprint by another way than this file, and compare.",
+                "Ask each of these sites by another way than this file whether that is, or was, its key.",
                 f"Made at {proof.made} by {site}. The file manifest.json lists all files with their digests, and is signed.",
             ),
         ),
