@@ -156,8 +156,10 @@ class Evidence:
         for content in (*map(self.archive.read, self.members("statements/", ".asc")), *self.given):
             body = read_statement(content, functools.partial(self.signed_by, self.site))
             require(body["site"] == self.site, "a statement is another site's")
-            copy = "the copy that you have of" if content in self.given else "(ask partners for their copies)"
-            who = f"{copy} the statement of {body['day']}, SHA-256 {hashlib.sha256(content).hexdigest()}"
+            who = f"the copy that you have of the statement of {body['day']}" if content in self.given else ""
+            self.say(
+                f"Statement of {body['day']}, SHA-256 {hashlib.sha256(content).hexdigest()}: partners have copies."
+            )
             self.seen.setdefault(body["head"]["sequence"], []).append((body["head"]["sha256"], who))
 
     def check_events(self) -> None:
@@ -169,8 +171,8 @@ class Evidence:
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
             number, previous = row[0], row[9]
             for digest, source in self.seen.pop(number, ()):
-                require(digest == previous, f"{source} names another event {number}")
-                confirmed, who = number, f"{source}, as far as event {number}"
+                require(digest == previous, f"{source or 'a statement'} names another event {number}")
+                confirmed, who = (number, f"{source}, as far as event {number}") if source else (confirmed, who)
             for table, keys in json.loads(row[7]).items() if row[3] == "ledger.committed" else ():
                 self.committed.update({(table, key): digest for key, digest in keys.items()})
                 self.changed.update((table, key) for key in keys if period["first"] <= number <= period["last"])

@@ -434,15 +434,16 @@ def test_a_statement_confirms_and_every_bit_of_it_counts(
     done = verified(file)
     assert done.returncode == 0, done.stdout
     assert (
-        f"Confirmed by (ask partners for their copies) the statement of 2026-11-27, SHA-256 {hashlib.sha256(stated).hexdigest()}"
-        in done.stdout
+        f"Statement of 2026-11-27, SHA-256 {hashlib.sha256(stated).hexdigest()}: partners have copies." in done.stdout
     )
+    assert "Confirmed by nobody else yet." in done.stdout  # it is the site's own word until a partner shows its copy
 
     own, certificate = tmp_path / "copy.asc", tmp_path / "DWP.asc"
     own.write_bytes(stated)
     export = tmp_path / "export.zip"
     played.dwp.gateway("audit", "export", "--from", "2020-01-01", "--to", "2099-12-31", "--out", export)
     assert "Confirmed by the copy that you have of the statement" in verified(export, own).stdout
+    assert "Confirmed by the copy that you have of the statement" in verified(file, own).stdout
     (held,) = [content for name, content in members_of(file.read_bytes()) if name.startswith("certificates/DWP.")]
     certificate.write_bytes(held)
     assert verified(own, "--certificate", certificate).returncode == 0
