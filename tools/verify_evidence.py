@@ -157,9 +157,7 @@ class Evidence:
             body = read_statement(content, functools.partial(self.signed_by, self.site))
             require(body["site"] == self.site, "a statement is another site's")
             who = f"the copy that you have of the statement of {body['day']}" if content in self.given else ""
-            self.say(
-                f"Statement of {body['day']}, SHA-256 {hashlib.sha256(content).hexdigest()}: partners have copies."
-            )
+            self.say(f"Statement of {body['day']}, SHA-256 {hashlib.sha256(content).hexdigest()}: ask for copies.")
             self.seen.setdefault(body["head"]["sequence"], []).append((body["head"]["sha256"], who))
 
     def check_events(self) -> None:

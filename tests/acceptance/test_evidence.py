@@ -433,9 +433,7 @@ def test_a_statement_confirms_and_every_bit_of_it_counts(
         shutil.rmtree(kept.parent.parent)
     done = verified(file)
     assert done.returncode == 0, done.stdout
-    assert (
-        f"Statement of 2026-11-27, SHA-256 {hashlib.sha256(stated).hexdigest()}: partners have copies." in done.stdout
-    )
+    assert f"Statement of 2026-11-27, SHA-256 {hashlib.sha256(stated).hexdigest()}: ask for copies." in done.stdout
     assert "Confirmed by nobody else yet." in done.stdout  # it is the site's own word until a partner shows its copy
 
     own, certificate = tmp_path / "copy.asc", tmp_path / "DWP.asc"
