@@ -91,6 +91,7 @@ class Event(StrEnum):
     TRANSFER_INGESTED = "transfer.ingested", "info", "taken over by the back office", "ingested", "out in"
     TRANSFER_REFUSED = "transfer.refused", "warning", "the back office could not take it", None, "out in"
     TRANSFER_REDIRECTED = "transfer.redirected", "info", "passed on to the right authority", None, "in"
+    TRANSFER_DISCLOSED = "transfer.disclosed", "info", "its content was given out as evidence"
     TRANSFER_EXPIRED = "transfer.expired", "warning", "given up: no receipt in time", "expired", "out"
     TRANSFER_RETRIED = "transfer.retried", "info", "to be tried again at once", None, "out"
 

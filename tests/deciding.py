@@ -33,6 +33,7 @@ KEYS: Final = {
     "keys retire": "key.retired",
     "keys revoke": "key.revoked",
     "partner add": "partner.added",
+    "evidence": "transfer.disclosed",
     "partner revoke": "key.revoked",
 }
 LOOKS: Final = {
@@ -57,6 +58,7 @@ LOOKS: Final = {
         "inbound pending",
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
+    *("audit export", "audit statement"),
     *("sample", "demo", "bench"),
 }
 RUNS: Final = {"init", "run"}

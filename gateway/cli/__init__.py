@@ -57,6 +57,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         ),
         "transfers": CommandEntry("gateway.cli.transfers:transfers", "List what went and what came."),
         "show": CommandEntry("gateway.cli.show:show", "Tell the whole story of one transfer or consignment."),
+        "evidence": CommandEntry(
+            "gateway.cli.evidence:evidence", "Write down, as one signed file, what can be shown of a transfer."
+        ),
         "referrals": CommandEntry(
             "gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."
         ),

@@ -1,10 +1,10 @@
-"""`gateway audit verify` and `heads`: does the ledger hold, and do partners remember the same?"""
+"""`gateway audit verify`, `heads` and `export`: does the ledger hold, and do partners remember the same?"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ import click
 from gateway.administration.site import audit as audits
 from gateway.administration.site.audit import AuditReport
 from gateway.cli import output, tables
+from gateway.cli.audit_export import export
 from gateway.cli.audit_statement import statement
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
@@ -24,7 +25,7 @@ _HEADS: Final = (Column("EVENT"), Column("SHA-256"), Column("CAME WITH"))
 
 @click.group()
 def audit() -> None:
-    """Verify the audit chain, and exchange heads with partners.
+    """Verify the audit chain, exchange heads with partners, and write down what it proves.
 
     \b
     Example:
@@ -64,7 +65,8 @@ def verify(
       gateway --home /srv/gateway audit verify --heads from-dwp.json
       gateway --home /srv/gateway audit verify --record --since last
     """
-    report = audits.verify(settings_of(ctx), heads_files, _progress, deep=deep, since=since, record=record)
+    watch = partial(output.progress, "verifying")
+    report = audits.verify(settings_of(ctx), heads_files, watch, deep=deep, since=since, record=record)
     if as_json:
         output.show_json({"ok": not report.faults, **vars(report)})
     else:
@@ -99,18 +101,6 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
 audit.add_command(statement)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int], None]]:
-    """What is being looked at, on a terminal's stderr."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _count: None
-        return
-    from rich.console import Console  # noqa: PLC0415  # only where it is seen
-
-    with Console(stderr=True).status("verifying") as shown:
-        yield lambda what, count: shown.update(f"verifying {what}{f': {count}' if count else ''}")
-
-
 def _tell(report: AuditReport) -> None:
     for fault in report.faults[:_SHOWN]:
         click.echo(f"{click.style(fault.check, fg='red')} {fault.subject}: {fault.message}")
@@ -127,3 +117,6 @@ def _tell(report: AuditReport) -> None:
             f"The chain holds{since}: {report.events} events, head {report.head[:16]}; rows, heads and files agree."
         )
         output.say(f"The anchor of this audit: {report.events}:{report.head}")
+
+
+audit.add_command(export)

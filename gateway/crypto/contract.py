@@ -105,6 +105,14 @@ class OpenPgp(Protocol):
         """
         ...
 
+    def unwrap(self, sealed: Path, max_bytes: int) -> bytes:
+        """Take off a message's encryption alone: the signed message that is left, for anybody to verify.
+
+        Whose signature it bears is not looked at. OwnKeyUnusable where it is encrypted to a key that is not here any more;
+        more than `max_bytes` is EnvelopeTooLarge.
+        """
+        ...
+
     def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
         """Decrypt and verify a message that lay in a partner's landing, writing the literal data to `output`.
 
@@ -159,6 +167,10 @@ class KeyStore(Protocol):
         """A detached signature over `text` by one of our keys, ASCII-armoured."""
         ...
 
+    def sign_binary(self, text: bytes, fingerprint: str) -> bytes:
+        """As `sign`, without armour."""
+        ...
+
     def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
         """Whether `signature` is one good detached signature over `text` by exactly this certificate, not revoked.
 
@@ -179,6 +191,10 @@ class KeyStore(Protocol):
 
     def export_partner(self, partner: str, fingerprint: str) -> str:
         """A certificate that is kept for the partner, ASCII-armoured; PartnerKeyUnusable where it is not there."""
+        ...
+
+    def kept(self, partner: str | None = None) -> tuple[str, ...]:
+        """The primary fingerprints of every certificate that is kept of a partner, its current key first; None: our own."""
         ...
 
     def forget(self, partner: str) -> None:

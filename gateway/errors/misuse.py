@@ -94,6 +94,17 @@ class OriginalMissing(Misuse):
     remedy = "Get the file back from the back-office system, byte for byte, and name it: `gateway redirect ID ... --file PATH`."
 
 
+class PayloadGone(Misuse):
+    """The content of a transfer is not at this site any more."""
+
+    code = "payload-gone"
+    exit_status = 65
+    remedy = (
+        "Make the evidence without --with-payload: the digest in it tells whether a file that the back office, or the sender, "
+        "still has is the one."
+    )
+
+
 class OriginalOther(Misuse):
     """The file that was named is not the one that was delivered, byte for byte."""
 

@@ -92,12 +92,16 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
     """The commands of `deciding.KEYS`, in an order in which each has something to do."""
     found = Caller(0, 65534, KnownBy.LOGIN_UID)
     monkeypatch.setattr("gateway.administration.requests.actors.caller", lambda *_: found)
+    claim = desk.dwp.root.parent / "claim.xml"
+    claim.write_bytes(b"<claim/>")
+    (submitted,) = json.loads(desk.call("--home", desk.dwp.root, "submit", "claim", LA, claim, "--json")[1])
     given: dict[str, tuple[str | Path, ...]] = {
         "keys rotate": (),
         "keys confirm": (LA,),
         "keys retire": ("--now",),
         "keys revoke": (),
         "partner add": (desk.card(desk.la),),
+        "evidence": (submitted["id"], "--with-payload", "--out", claim.with_name("evidence.zip")),
         "partner revoke": (LA,),
     }
     assert set(given) == set(KEYS)

@@ -154,3 +154,27 @@ def test_message_that_was_signed_as_bytes_is_no_clear_signed_line(pair: Pair, tm
     pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
     with pytest.raises(errors.EnvelopeRefused):
         pair.town.verify((tmp_path / "m.pgp").read_bytes(), "DWP")
+
+
+def test_what_is_unwrapped_holds_the_content_and_is_the_same_each_time(pair: Pair, tmp_path: Path) -> None:
+    content = os.urandom(100)
+    pair.dwp.seal(io.BytesIO(content), "E09000030", tmp_path / "m.pgp")
+    signed = pair.town.unwrap(tmp_path / "m.pgp", 10_000)
+    assert content in signed
+    assert signed == pair.town.unwrap(tmp_path / "m.pgp", len(signed))
+    with pytest.raises(errors.EnvelopeTooLarge):
+        pair.town.unwrap(tmp_path / "m.pgp", len(signed) - 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pgp"]
+
+
+def test_what_is_damaged_foreign_or_not_there_is_not_unwrapped(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
+    with pytest.raises(errors.OwnKeyUnusable):
+        pair.dwp.unwrap(tmp_path / "m.pgp", 10_000)
+    message = (tmp_path / "m.pgp").read_bytes()
+    for damaged in (message[:-1], message[:-20] + bytes(20), b"no message"):
+        (tmp_path / "bad.pgp").write_bytes(damaged)
+        with pytest.raises(errors.EnvelopeDamaged):
+            pair.town.unwrap(tmp_path / "bad.pgp", 10_000)
+    with pytest.raises(errors.DiskFailed):
+        pair.town.unwrap(tmp_path / "none.pgp", 10_000)

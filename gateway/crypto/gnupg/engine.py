@@ -25,6 +25,7 @@ from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
 from gateway.crypto.gnupg.process_limits import Ended, Feed, ProcessLimits
 from gateway.crypto.gnupg.signature import Pin, Terms
+from gateway.crypto.gnupg.unwrapping import unwrap
 from gateway.crypto.gnupg.verdict import judge_opening, judge_sealing
 from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
 from gateway.storage.atomic_file import AtomicFile
@@ -122,6 +123,16 @@ class GnuPgEngine:
     def close(self) -> None:
         """Leave the key agent; the last to leave ends it."""
         self._agent.close()
+
+    def unwrap(self, sealed: Path, max_bytes: int) -> bytes:
+        gpg = self._engine()
+        self._agent.ensure()
+        gpg.keyring = [str(self._keyrings.own_ring)]
+        try:
+            with sealed.open("rb") as source, gpg.within(self._limits.opening(os.fstat(source.fileno()).st_size)):
+                return unwrap(gpg, source, max_bytes)
+        except OSError as error:
+            raise disk_error(error, "The sealed file cannot be read") from error
 
     # -- certificates
 

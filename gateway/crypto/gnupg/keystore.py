@@ -127,19 +127,26 @@ class GnuPgKeyStore:
         self._sync_own()
 
     def sign(self, text: bytes, fingerprint: str) -> str:
+        return self._signature(text, fingerprint, binary=False).decode("ascii")
+
+    def sign_binary(self, text: bytes, fingerprint: str) -> bytes:
+        return self._signature(text, fingerprint, binary=True)
+
+    def _signature(self, text: bytes, fingerprint: str, *, binary: bool) -> bytes:
         gpg = self._own_gpg()
         self._own(gpg, fingerprint)
         agent = KeyAgent(self._keyrings.own)
+        options = ["--digest-algo", "SHA256", "--local-user", fingerprint]
         try:
             agent.ensure()
             gpg.keyring = [str(self._keyrings.own_ring)]
             with gpg.within(ProcessLimits()):
-                made = gpg.sign(text, detach=True, extra_args=["--digest-algo", "SHA256", "--local-user", fingerprint])
+                made = gpg.sign(text, clearsign=False, detach=True, binary=binary, extra_args=options)
         finally:
             agent.close()
         if gpg.last.returncode != 0 or not made.data:
             raise OwnKeyUnusable("GnuPG does not sign with our key.")
-        return bytes(made.data).decode("ascii")
+        return bytes(made.data)
 
     def has_signed(self, text: bytes, signature: str, armoured: str) -> bool:
         with imported(self._keyrings, armoured) as (keys, ring):
@@ -189,6 +196,16 @@ class GnuPgKeyStore:
             if ring.is_file() and [keys.primary.fingerprint for keys in read_keys(gpg, ring)] == [fingerprint]:
                 return _export(gpg, ring, fingerprint)
         raise PartnerKeyUnusable("The certificate kept for the partner is not the one that is configured.")
+
+    def kept(self, partner: str | None = None) -> tuple[str, ...]:
+        if partner is None:
+            gpg = self._own_gpg()
+            return tuple(keys.primary.fingerprint for keys in read_keys(gpg, self._keyrings.own_ring))
+        _check_code(partner)
+        gpg = GpgProcess(self._keyrings.own)
+        rings = [self._keyrings.partner_ring(partner), *sorted(self._keyrings.old_rings(partner))]
+        found = [keys for ring in rings if ring.is_file() for keys in read_keys(gpg, ring)]
+        return tuple(dict.fromkeys(keys.primary.fingerprint for keys in found))
 
     def _install(self, ring: Path, target: Path) -> Path:
         try:

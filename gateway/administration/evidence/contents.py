@@ -1,0 +1,204 @@
+"""What goes into a file of evidence: events, rows, partners' receipts, certificates, statements.
+
+Raises ChainBroken where what is kept is not what the chain or its row says: of that no evidence is made. NotPermitted for an
+account that may not use the site's keys, and what the ledger, the key store and the disk raise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from gateway.administration.access import opened, permitted
+from gateway.administration.evidence import pages
+from gateway.administration.evidence.container import Container, refuse_taken
+from gateway.administration.evidence.pages import Section
+from gateway.administration.evidence.story import Proof
+from gateway.assembly import key_store, open_pgp
+from gateway.crypto.contract import KeyStore, OpenPgp
+from gateway.domain.identity import to_text
+from gateway.domain.receipt import MAX_BYTES, evidence_name
+from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable
+from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.ledger.queries.events import chain
+from gateway.ledger.queries.proof import Confirmed, ProvenRow
+from gateway.ledger.store import Connection, event_digest
+from gateway.ledger.units import Receipt, required
+from gateway.settings.model import Settings
+from gateway.storage.digest import file_digest
+
+FORMAT: Final = 1
+_MORE: Final = 64 * 1024
+"""Bytes that a signed message has more than what is signed, at most."""
+_SIGNED_LINE: Final = re.compile(rb"^\{[ -~]*\}$", re.MULTILINE)
+"""What is signed in a daily statement: one line of JSON (docs/formats/statement.md)."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file of evidence: the contract of `gateway evidence --json`, and of `gateway audit export --json`.
+
+    `confirmed` is the last event that somebody else than this site confirms, 0 for none, and `by` who that is. `missing`
+    says in sentences what could not be put in.
+    """
+
+    file: str
+    first_event: int
+    last_event: int
+    confirmed: int
+    by: str | None
+    missing: tuple[str, ...]
+
+
+@dataclass
+class Contents:
+    """A file of evidence that is being filled. `missing` says in sentences what could not be put in."""
+
+    settings: Settings
+    connection: Connection
+    store: KeyStore
+    engine: OpenPgp
+    out: Container
+    missing: list[str] = field(default_factory=list)
+    certificates: set[str] = field(default_factory=set)
+    """The sites whose certificates are needed."""
+    _keys: list[str] = field(default_factory=list)
+    _seen: list[tuple[int, str]] = field(default_factory=list)
+    """The events of our chain that partners' receipts name, and the partners."""
+    _receipts: set[int] = field(default_factory=set)
+
+    def add_events(self, first: int, last: int, watch: Callable[[ChainEntry], None]) -> Head:
+        """The chain from one event to another, each verified, and then shown to `watch`. Its last."""
+        before = EMPTY if first == 1 else Head(first - 1, event_digest(self.connection, first - 1) or "")
+        head = before
+
+        def lines() -> Iterator[list[Any]]:
+            nonlocal head
+            for entry in verify(chain(self.connection, first - 1, last), before):
+                watch(entry)
+                head = Head(entry.sequence, entry.sha256)
+                yield list(vars(entry).values())
+
+        self.out.add_lines("events", lines(), "events of the audit chain, one JSON array a line")
+        if head.sequence != last:
+            raise ChainBroken(f"the chain ends before event {last}")
+        return head
+
+    def add_rows(self, rows: Iterable[ProvenRow]) -> None:
+        """Rows, with what their digests in the chain are made of."""
+        self.out.add_lines("rows", (row.told() for row in rows), "rows of the ledger, one JSON object a line")
+
+    def add_receipt(self, row: Receipt) -> None:
+        """A partner's accepted receipt, once: as it came, and without its encryption."""
+        name = evidence_name(row.consignment, row.level, required(row.sealed_sha256))
+        kept, stem = (
+            self.settings.home.evidence / row.partner / name,
+            f"receipts/{row.partner}/{name.removesuffix('pgp')}",
+        )
+        if row.key in self._receipts:
+            return
+        self._receipts.add(row.key)
+        self.certificates.add(row.partner)
+        if not kept.is_file():
+            self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more.")
+            return
+        if file_digest(kept) != row.sealed_sha256:
+            raise ChainBroken(f"the kept receipt {row.partner}/{name} is not the one that came")
+        self.out.add(
+            f"{stem}pgp", [kept.read_bytes()], "the partner's receipt as it came: signed, then encrypted to this site"
+        )
+        try:
+            signed = self.engine.unwrap(kept, MAX_BYTES + _MORE)
+        except (OwnKeyUnusable, EnvelopeRefused) as error:
+            self.missing.append(f"The receipt {name} of {row.partner} could not be opened: {error.reason}")
+            return
+        self.out.add(
+            f"{stem}signed", [signed], "the same receipt without the encryption: anybody can verify the signature"
+        )
+        if row.body and (seen := orjson.loads(row.body).get("seen_head")):
+            self._seen.append((seen["sequence"], row.partner))
+
+    def _add_statements(self, first: int, last: int) -> None:
+        """Our own daily statements that name one of these events, with the time stamps of those that have one."""
+        directory = f"statements/{self.settings.site.code}"
+        for path, head in self._own_statements():
+            if first <= head <= last:
+                what = "a daily statement of this site, of which partners have copies"
+                self.out.add(f"{directory}/{path.name}", [path.read_bytes()], what)
+                stamp = path.with_suffix(".tsr")
+                if stamp.is_file():
+                    self.out.add(f"{directory}/{stamp.name}", [stamp.read_bytes()], "its time stamp (RFC 3161)")
+
+    def stated(self, sequence: int) -> int | None:
+        """The number of the first event from this one on that a daily statement of this site names."""
+        return min((head for _, head in self._own_statements() if head >= sequence), default=None)
+
+    def _own_statements(self) -> Iterator[tuple[Path, int]]:
+        for path in sorted((self.settings.home.evidence / "statements" / self.settings.site.code).glob("*.asc")):
+            found = _SIGNED_LINE.search(path.read_bytes())
+            if found is not None:
+                yield path, int(orjson.loads(found[0])["head"]["sequence"])
+
+    def _add_certificates(self) -> None:
+        """Our own, and every one that is kept of the partners that signed something in here."""
+        own = self.settings.site.code
+        found = [(own, fingerprint, self.store.export_own(fingerprint)) for fingerprint in self.store.kept()]
+        for code in sorted(self.certificates - {own}):
+            fingerprints = self.store.kept(code)
+            found += [(code, each, self.store.export_partner(code, each)) for each in fingerprints]
+            if not fingerprints:
+                self.missing.append(f"No certificate of {code} is kept at this site any more.")
+        self._keys += [f"{code}={fingerprint}" for code, fingerprint, _ in found]
+        for code, fingerprint, armoured in found:
+            self.out.add(
+                f"certificates/{code}.{fingerprint}.asc", [armoured.encode()], f"an OpenPGP certificate of {code}"
+            )
+
+    def conclude(
+        self,
+        events: tuple[int, Head],
+        anchor: Confirmed | None,
+        title: str,
+        tell: Callable[[Proof], Sequence[Section]],
+        told: Mapping[str, Any],
+        now: float,
+        file: Path,
+    ) -> Made:
+        """Add who confirms the events, the certificates and the pages, and sign it all with the site's key."""
+        first, head = events
+        if anchor is not None:
+            self.add_receipt(anchor.receipt)
+        confirmed, by = max((each for each in self._seen if first <= each[0] <= head.sequence), default=(0, None))
+        if confirmed < head.sequence:
+            self.missing.append("A partner's receipt that confirms the events to their end: none has come yet.")
+        self._add_statements(first, head.sequence)
+        self._add_certificates()
+        made, settings = to_text(now), self.settings
+        sections = tell(Proof(first, head.sequence, confirmed, by, self.missing, self._keys, made))
+        self.out.add("story.txt", [pages.text(title, sections)], "what happened, in plain words")
+        self.out.add("story.pdf", [pages.pdf(title, sections)], "the same, for paper")
+        signer = settings.openpgp.fingerprint
+        common = {"format": FORMAT, "site": settings.site.code, "signer": signer, "made": made, "missing": self.missing}
+        span = {"events": {"first": first, "last": head.sequence, "sha256": head.sha256}}
+        self.out.seal({**common, **span, **told}, lambda manifest: self.store.sign_binary(manifest, signer))
+        return Made(str(file), first, head.sequence, confirmed, by, tuple(self.missing))
+
+
+@contextmanager
+def filling(settings: Settings, out: Path) -> Iterator[tuple[Connection, Callable[[Container], Contents]]]:
+    """A consistent view of the site's ledger, and what fills a file of evidence from it."""
+    refuse_taken(out)
+    with permitted():  # around the engine's end too: whoever may not use the keys may not look for its agent
+        engine = open_pgp(settings)
+        try:
+            with opened(settings) as ledger, ledger.read() as connection:
+                store = key_store(settings.home.keyrings)
+                yield connection, lambda target: Contents(settings, connection, store, engine, target)
+        finally:
+            engine.close()

@@ -1,0 +1,173 @@
+"""What the chain proves: rows as they are committed to, the piece of the chain that proves them, and who has confirmed it.
+
+Reads only. ChainBroken where the chain does not say of a row what the row says: of such a ledger no evidence is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Column, Connection, Select, Table, func, or_, select
+
+from gateway.domain.states import State
+from gateway.errors import ChainBroken
+from gateway.ledger.chain import Head
+from gateway.ledger.commitment import COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
+from gateway.ledger.units import Consignment, Receipt, Transfer
+
+_GROUP: Final = 500
+_ACCEPTED: Final = "receipt.accepted"
+
+Place = tuple[str, str]
+"""A table, and the primary key of one of its rows as text."""
+
+
+class ProvenRow(NamedTuple):
+    """A row with the digest that the chain commits to."""
+
+    place: Place
+    values: Mapping[str, Any]
+    digest: str
+
+    def told(self) -> dict[str, Any]:
+        """The row as docs/audit.md has it: what its digest is made of, in order."""
+        table, _ = self.place
+        return {
+            "table": table,
+            "salt": self.values[SALT],
+            "personal": self._pairs(PERSONAL[table]),
+            "plain": self._pairs(PLAIN[table]),
+        }
+
+    def _pairs(self, columns: Sequence[str]) -> list[tuple[str, Any]]:
+        values = ((name, self.values[name]) for name in columns)
+        return [(name, int(value) if isinstance(value, bool) else value) for name, value in values]
+
+
+class Confirmed(NamedTuple):
+    """A partner's receipt, and the head of our chain that it says the partner has seen."""
+
+    receipt: Receipt
+    seen: Head
+
+
+def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[ProvenRow]:
+    """A transfer or consignment, what carries it or what it carries, the receipts, what was locked away, what people asked."""
+    ids, parcel = [unit.id], unit.id if isinstance(unit, Consignment) else unit.consignment
+    here = [CONSIGNMENTS.c.partner == unit.partner, CONSIGNMENTS.c.direction == str(unit.direction)]
+    found = list(_rows(connection, CONSIGNMENTS, select(CONSIGNMENTS).where(CONSIGNMENTS.c.id == parcel, *here)))
+    mine = TRANSFERS.c.id == unit.id if isinstance(unit, Transfer) else TRANSFERS.c.consignment == unit.id
+    here = [TRANSFERS.c.partner == unit.partner, TRANSFERS.c.direction == str(unit.direction)]
+    carried = list(_rows(connection, TRANSFERS, select(TRANSFERS).where(mine, *here).order_by(TRANSFERS.c.key)))
+    if parcel is not None:
+        about = select(RECEIPTS).where(RECEIPTS.c.partner == unit.partner, RECEIPTS.c.consignment == parcel)
+        found += _rows(connection, RECEIPTS, about.order_by(RECEIPTS.c.key))
+        ids.append(parcel)
+    digests = [row.values["sha256"] for row in carried]
+    locked = select(QUARANTINE).where(
+        QUARANTINE.c.partner == unit.partner,
+        QUARANTINE.c.consignment.in_(ids),
+        or_(QUARANTINE.c.kind != FILE, QUARANTINE.c.sha256.in_(digests)),
+    )
+    asked = select(REQUESTS).where(REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner)
+    return [
+        *carried,
+        *found,
+        *_rows(connection, QUARANTINE, locked.order_by(QUARANTINE.c.id)),
+        *_rows(connection, REQUESTS, asked.order_by(REQUESTS.c.key)),
+    ]
+
+
+def rows_at(connection: Connection, places: Iterable[Place]) -> Iterator[ProvenRow]:
+    """The rows at these places that there are, table by table, in the order of their keys."""
+    keys: dict[str, list[str]] = {}
+    for name, text in places:
+        keys.setdefault(name, []).append(text)
+    for name, found in keys.items():
+        table: Table = METADATA.tables[name]
+        key: Column[Any] = table.c[KEY[name]]
+        wanted: list[Any] = sorted(map(int, found) if key.type.python_type is int else found)
+        for start in range(0, len(wanted), _GROUP):
+            query = select(table).where(key.in_(wanted[start : start + _GROUP]))
+            yield from _rows(connection, table, query.order_by(key))
+
+
+def events_about(connection: Connection, unit: Transfer | Consignment) -> list[int]:
+    """The numbers of the events about a transfer or consignment, and about what carries it, in order."""
+    kinds = {("transfer", unit.id)} if isinstance(unit, Transfer) else set()
+    parcel = unit.id if isinstance(unit, Consignment) else unit.consignment
+    if parcel is not None:
+        kinds |= {("consignment", parcel), ("receipt", parcel)}
+    query = select(EVENTS.c.sequence, EVENTS.c.kind, EVENTS.c.subject).where(
+        EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})), EVENTS.c.partner == unit.partner
+    )
+    found = [
+        number for number, *about in connection.execute(query.order_by(EVENTS.c.sequence)) if tuple(about) in kinds
+    ]
+    if not found:
+        raise ChainBroken(f"the chain has no event about {unit.kind} {unit.id}")
+    return found
+
+
+def events_between(connection: Connection, start: str, end: str) -> tuple[int, int] | None:
+    """The numbers of the first and the last event from one time (RFC 3339) up to another; None where there is none."""
+    query = select(func.min(EVENTS.c.sequence), func.max(EVENTS.c.sequence))
+    first, last = connection.execute(query.where(EVENTS.c.at >= start, EVENTS.c.at < end)).one()
+    return None if first is None else (first, last)
+
+
+def settled(connection: Connection, rows: Sequence[ProvenRow], first: int, last: int) -> int:
+    """The first event from `last` on at which the chain, read from `first` on, says of all these rows what they say."""
+    open_rows = {row.place: row.digest for row in rows}
+    waiting = set(open_rows)
+    query = select(EVENTS.c.sequence, EVENTS.c.detail).where(EVENTS.c.event == COMMITTED, EVENTS.c.sequence >= first)
+    if not waiting:
+        return last
+    for sequence, detail in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
+        if sequence > last and not waiting:
+            break
+        for place, digest in committed(detail):
+            if place in open_rows:
+                (waiting.discard if digest == open_rows[place] else waiting.add)(place)
+        if sequence >= last and not waiting:
+            return int(sequence)
+    if waiting:
+        table, key = min(waiting)
+        raise ChainBroken(f"row {key} of {table} is not what the chain says of it")
+    return last
+
+
+def committed(detail: str) -> Iterator[tuple[Place, str | None]]:
+    """The rows that an event commits to, and their digests; None of a row that is gone."""
+    for table, keys in orjson.loads(detail).items():
+        for key, digest in keys.items():
+            yield (table, key), digest
+
+
+def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
+    """The first receipt of any partner that has seen the chain as far as this event; None where none has come yet."""
+    query = select(EVENTS).where(EVENTS.c.sequence > sequence, EVENTS.c.event == _ACCEPTED)
+    for event in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
+        seen = orjson.loads(event.detail).get("seen")
+        if seen is None or seen[0] < sequence:
+            continue
+        about = select(RECEIPTS).where(
+            RECEIPTS.c.consignment == event.subject,
+            RECEIPTS.c.partner == event.partner,
+            RECEIPTS.c.event == event.sequence,
+            RECEIPTS.c.state == str(State.ACCEPTED),
+        )
+        row = connection.execute(about).first()
+        if row is not None:
+            return Confirmed(Receipt._make(row), Head(*seen))
+    return None
+
+
+def _rows(connection: Connection, table: Table, query: Select[Any]) -> Iterator[ProvenRow]:
+    for row in connection.execute(query):
+        values = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
+        place = (str(table.name), str(values[KEY[table.name]]))
+        yield ProvenRow(place, values, row_digest(table.name, values))

@@ -1,0 +1,135 @@
+"""Evidence of one transfer, in states that real sites come into slowly: what is in it, and that it is the same each time."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.administration.evidence import bundle
+from gateway.administration.evidence.contents import Made
+from gateway.errors import ChainBroken, NotFound, NotPermitted
+from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
+from tests.unit.administration.evidence.conftest import PretendedStore, Verify
+
+DAY = 86_400.0
+
+
+def make(bench: Bench, identity: str, out: Path) -> tuple[Made, dict[str, bytes]]:
+    made = bundle.make(bench.settings, identity, out, bench.now)
+    with zipfile.ZipFile(out) as archive:
+        return made, {name: archive.read(name) for name in archive.namelist()}
+
+
+def lines(members: dict[str, bytes], directory: str) -> list[Any]:
+    return [json.loads(line) for name in members if name.startswith(directory) for line in members[name].splitlines()]
+
+
+def test_the_same_ledger_and_time_give_the_same_bytes(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"content")
+    pair.work()
+    for name in ("a.zip", "b.zip"):
+        make(pair.dwp, identity, tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_events_begin_before_the_first_and_end_where_a_partner_confirms(
+    pair: Pair, tmp_path: Path, verify: Verify
+) -> None:
+    pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    identity = pair.dwp.submit("b.xml", b"two")
+    pair.work()
+    first, _ = make(pair.dwp, identity, tmp_path / "first.zip")
+    assert first.confirmed < first.last_event
+    assert any("none has come yet" in each for each in first.missing)
+    assert any(line.startswith("NOT SHOWN by anybody but DWP: events") for line in verify(tmp_path / "first.zip"))
+    pair.dwp.submit("c.xml", b"three")
+    pair.work()
+    made, members = make(pair.dwp, identity, tmp_path / "again.zip")
+    assert made.by == "E09000030"
+    assert made.confirmed == made.last_event >= first.last_event
+    events = lines(members, "events/")
+    assert [event[0] for event in events] == list(range(made.first_event, made.last_event + 1))
+    (admitted,) = [event[0] for event in events if event[3] == "transfer.admitted" and event[5] == identity]
+    assert made.first_event == admitted - 1
+    said = verify(tmp_path / "again.zip")
+    assert not any(line.startswith("NOT SHOWN by anybody") for line in said)
+
+
+@pytest.mark.parametrize("content", [b"wrong", b"gone"])
+def test_rejected_and_expired_transfers_have_evidence(
+    pair: Pair, tmp_path: Path, verify: Verify, content: bytes
+) -> None:
+    identity = pair.dwp.submit("a.xml", content)
+    pair.work_alone(pair.dwp)
+    pair.dwp.now += 8 * DAY
+    pair.work_alone(pair.dwp)
+    _, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    state = "rejected" if content == b"wrong" else "expired"
+    assert f"It is about {identity} of transfers: {state}." in verify(tmp_path / "a.zip")
+    assert state.encode() in members["story.txt"]
+
+
+def test_a_consignment_has_evidence_with_all_that_it_carries(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    ids = [pair.dwp.submit(f"{number}.xml", bytes([number])) for number in range(3)]
+    pair.work()
+    with pair.dwp.ledger.read() as connection:
+        (parcel,) = {row[0] for row in connection.exec_driver_sql("SELECT consignment FROM transfers")}
+    _, members = make(pair.dwp, parcel, tmp_path / "a.zip")
+    tables = [row["table"] for row in lines(members, "rows/")]
+    assert tables == ["transfers"] * 3 + ["consignments", "receipts"]
+    assert all(
+        f"It carried transfer {identity}".encode() in members["story.txt"].replace(b"\n    ", b" ") for identity in ids
+    )
+    verify(tmp_path / "a.zip")
+
+
+def test_of_what_the_chain_contradicts_no_evidence_is_made(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    pair.dwp.sql("UPDATE transfers SET code = 'other'")
+    with pytest.raises(ChainBroken, match="row 1 of transfers is not what the chain says of it"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    with pytest.raises(NotFound):
+        make(pair.dwp, "0", tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_an_altered_event_in_between_is_found_while_the_file_is_made(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    pair.dwp.sql("UPDATE events SET role = 'other' WHERE event = 'consignment.packed'")
+    with pytest.raises(ChainBroken, match="was altered"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_receipt_that_is_not_kept_any_more_is_said_to_be_missing(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    (kept,) = (pair.dwp.home.evidence / "E09000030").iterdir()
+    kept.unlink()
+    made, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    assert any("is not kept at this site any more" in each for each in made.missing)
+    assert not any(name.startswith("receipts/") for name in members)
+    verify(tmp_path / "a.zip")
+
+
+def test_an_account_that_may_not_use_the_keys_is_told_so(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretendedStore, "kept", refused)
+        patch.setattr(PretendedPgp, "close", refused)
+        with pytest.raises(NotPermitted):
+            make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
