@@ -392,11 +392,7 @@ def open_engine(path: Path) -> Engine:
             connection.info["armed"] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
-    return engine.execution_options(compiled_cache=_COMPILED)
-
-
-_COMPILED: Final[dict[Any, Any]] = {}
-"""Compiled statements, for every engine of this process: there are as many as this package has questions."""
+    return engine
 
 
 UNITS: Final[Mapping[str, type[Unit]]] = {"transfer": Transfer, "consignment": Consignment, "receipt": Receipt}
