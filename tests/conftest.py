@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
 
+from gateway.ledger import store
 from tests.acceptance.moulds import MOULDS
 from tests.examples import register_profiles
 
@@ -88,6 +91,23 @@ def _umask_of_its_own() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _created_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     MOULDS.keep_in_run(tmp_path_factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    """Tests open thousands of ledgers. SQLAlchemy keeps what it compiled by engine and dialect, so they get those of the first."""
+    first: list[Engine] = []
+
+    def create(*arguments: Any, **options: Any) -> Engine:
+        engine = create_engine(*arguments, **options)
+        first.append(engine)
+        del first[1:]
+        engine.dialect, engine._compiled_cache = first[0].dialect, first[0]._compiled_cache
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "create_engine", create)
+        yield
 
 
 @pytest.fixture
