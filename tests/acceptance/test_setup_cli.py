@@ -222,7 +222,9 @@ def test_a_confirmed_partner_gets_its_file_certificate_and_directories(dwp: Home
     assert dwp.landing_in(LA).is_dir()
     assert run("--home", dwp.root, "doctor").status == 0
     listed = run("--home", dwp.root, "partner", "list", "--json").json
-    assert [(row["code"], row["flows_in"]) for row in listed] == [(LA, ["outcome", "extract", "enquiry", "reply"])]
+    assert [(row["code"], row["flows_in"]) for row in listed] == [
+        (LA, ["outcome", "extract", "enquiry", "reply", "statement"])
+    ]
     assert in_fours(fingerprint(card)) in run("--home", dwp.root, "partner", "list").out
 
 

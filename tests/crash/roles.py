@@ -14,6 +14,7 @@ from typing import Any
 from gateway import assembly
 from gateway.daemon import role_process
 from gateway.daemon.lock import held
+from gateway.daemon.recovery import tidy
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import Defer
 from gateway.logs import configure
@@ -81,6 +82,7 @@ def stages_of(site: Site, settings: Settings, role: Role) -> Iterator[Sequence[S
         wake_up = stack.enter_context(WakeUp(site.home.run, role))
         context = assembly.stage_context(settings, role, logger, lambda: False)
         stack.callback(context.ledger.close)
+        tidy(site.home, context.ledger, role)
         stages = role_process._stages(stack, context, role, wake_up, logger)
         for stage in stages:
             stack.callback(stage.close)
