@@ -7,8 +7,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
-# Most tests wait for something more than they compute, so three side by side fit two processors.
-JOBS ?= 3
+# Most tests wait for something more than they compute, so four side by side fit two processors.
+JOBS ?= 4
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
