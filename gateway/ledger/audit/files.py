@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -70,7 +71,7 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
     """Every file that the ledger speaks of, and every file that it does not."""
     findings = Findings()
     known: dict[Area, set[str]] = {area: set() for area in Area}
-    for expected in (*_expected(connection), *_expected_statements(connection, listing.site)):
+    for expected in chain(_expected(connection), _expected_statements(connection, listing.site)):
         for area, name in expected.places.items():
             known[area].add(name)
         findings.faults.extend(_compare(expected, listing))
