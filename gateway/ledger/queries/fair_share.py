@@ -142,6 +142,8 @@ def of_each_lane(
 def lanes(connection: Connection, unit: type[Unit], direction: Direction, state: State) -> list[tuple[str, ...]]:
     """Every lane in which anything is in a state, deferred or not: its partner; of transfers, partner and flow."""
     table = TABLE_OF[unit]
+    if not _is_any(connection, table, direction, state):
+        return []
     heads = _lanes(table, direction, state)
     found = select(*(table.c[name] for name in _LANE[table.name])).join(heads, heads.c.key == table.c.key)
     return [tuple(row) for row in connection.execute(found)]
