@@ -481,7 +481,11 @@ def test_content_is_given_out_for_a_reason_that_the_chain_keeps(played: Played, 
     assert hashlib.sha256(members["payload/content"]).hexdigest() == row["sha256"]
     (event,) = rows(site, "SELECT * FROM events WHERE event = 'transfer.disclosed'")
     assert event["subject"] == identity
-    assert json.loads(event["detail"])["reason"] == "court order 12/2026"
+    assert "court order 12/2026" not in event["detail"]
+    kept = [json.loads(line) for name in members if name.startswith("rows/") for line in members[name].splitlines()]
+    (why,) = [each for each in kept if each["plain"] == [["sequence", event["sequence"]]]]
+    assert why["personal"] == [["text", "court order 12/2026"]]
+    assert json.loads(event["detail"])["reason_sha256"] == digest([why["salt"], *why["personal"]])
     assert b"court order 12/2026" in members["story.txt"]
     assert verified(out).returncode == 0
     site.gateway("audit", "verify")
