@@ -15,17 +15,7 @@ from gateway.domain.states import State
 from gateway.errors import ChainBroken
 from gateway.ledger.chain import Head
 from gateway.ledger.commitment import COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
-from gateway.ledger.tables import (
-    CONSIGNMENTS,
-    EVENTS,
-    FILE,
-    METADATA,
-    QUARANTINE,
-    REASONS,
-    RECEIPTS,
-    REQUESTS,
-    TRANSFERS,
-)
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
 
 _GROUP: Final = 500
@@ -65,7 +55,9 @@ class Confirmed(NamedTuple):
 
 
 def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[ProvenRow]:
-    """A transfer or consignment, what carries it or what it carries, the receipts, what was locked away, what people asked, why they decided."""
+    """A transfer or consignment, what carries it or what it carries, the receipts, what was locked away, what people asked
+    and why they decided.
+    """
     ids, parcel = [unit.id], unit.id if isinstance(unit, Consignment) else unit.consignment
     here = [CONSIGNMENTS.c.partner == unit.partner, CONSIGNMENTS.c.direction == str(unit.direction)]
     found = list(_rows(connection, CONSIGNMENTS, select(CONSIGNMENTS).where(CONSIGNMENTS.c.id == parcel, *here)))
@@ -83,13 +75,12 @@ def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[Pro
         or_(QUARANTINE.c.kind != FILE, QUARANTINE.c.sha256.in_(digests)),
     )
     asked = select(REQUESTS).where(REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner)
-    why = select(REASONS).where(REASONS.c.sequence.in_(_numbers(connection, unit)))
     return [
         *carried,
         *found,
         *_rows(connection, QUARANTINE, locked.order_by(QUARANTINE.c.id)),
         *_rows(connection, REQUESTS, asked.order_by(REQUESTS.c.key)),
-        *_rows(connection, REASONS, why.order_by(REASONS.c.sequence)),
+        *rows_at(connection, [("reasons", str(number)) for number in events_about(connection, unit)]),
     ]
 
 
@@ -109,12 +100,6 @@ def rows_at(connection: Connection, places: Iterable[Place]) -> Iterator[ProvenR
 
 def events_about(connection: Connection, unit: Transfer | Consignment) -> list[int]:
     """The numbers of the events about a transfer or consignment, and about what carries it, in order."""
-    if not (found := _numbers(connection, unit)):
-        raise ChainBroken(f"the chain has no event about {unit.kind} {unit.id}")
-    return found
-
-
-def _numbers(connection: Connection, unit: Transfer | Consignment) -> list[int]:
     kinds = {("transfer", unit.id)} if isinstance(unit, Transfer) else set()
     parcel = unit.id if isinstance(unit, Consignment) else unit.consignment
     if parcel is not None:
@@ -122,7 +107,12 @@ def _numbers(connection: Connection, unit: Transfer | Consignment) -> list[int]:
     query = select(EVENTS.c.sequence, EVENTS.c.kind, EVENTS.c.subject).where(
         EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})), EVENTS.c.partner == unit.partner
     )
-    return [number for number, *about in connection.execute(query.order_by(EVENTS.c.sequence)) if tuple(about) in kinds]
+    found = [
+        number for number, *about in connection.execute(query.order_by(EVENTS.c.sequence)) if tuple(about) in kinds
+    ]
+    if not found:
+        raise ChainBroken(f"the chain has no event about {unit.kind} {unit.id}")
+    return found
 
 
 def events_between(connection: Connection, start: str, end: str) -> tuple[int, int] | None:
