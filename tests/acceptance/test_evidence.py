@@ -157,6 +157,12 @@ def test_a_partners_signature_is_told_and_so_is_what_nobody_confirms(played: Pla
     assert "NOT SHOWN by anybody but DWP: events" in told
 
 
+def test_a_bundle_has_the_reasons_of_its_own_decisions_and_of_no_others(played: Played) -> None:
+    """In what is not compressed: rows, events, the page of text."""
+    for unit in UNITS:
+        assert (b"waits for the manager" in played.bundle(unit).read_bytes()) == (unit == "held"), unit
+
+
 def test_another_key_than_the_reader_knows_is_refused(played: Played) -> None:
     for code in (played.dwp.code, played.la.code):
         done = verified(played.bundle("sent"), f"--known={code}={'A' * 40}")
