@@ -7,7 +7,7 @@ import click
 from gateway.administration.access import reading
 from gateway.administration.views import quarantine as views
 from gateway.administration.views.records import QuarantinedView, remedy_of
-from gateway.administration.views.words import within
+from gateway.administration.views.words import describe, within
 from gateway.cli import output, tables
 from gateway.cli.site import log_of, reason_option, settings_of
 from gateway.cli.tables import Column
@@ -89,7 +89,12 @@ def show(ctx: click.Context, identity: str, *, as_json: bool) -> None:
             click.echo(f"{label:<12} {value}")
     if found.discarded:
         click.echo(f"{'discarded':<12} {found.discarded}")
-    elif (remedy := remedy_of(found.code, found.id)) is not None:
+    for event in found.events:
+        if "actor" in event.detail:
+            click.echo(f"{'decided':<12} {tables.brief(event.at)} {describe(event.event, event.detail)}")
+    if found.discarded:
+        return
+    if (remedy := remedy_of(found.code, found.id)) is not None:
         click.echo(f"{'what to do':<12} {remedy}")
 
 

@@ -19,5 +19,5 @@ class Decision:
 
     @property
     def detail(self) -> dict[str, Any]:
-        """As events have it."""
-        return {"actor": self.actor, "account": self.account, "known_by": self.known_by, "reason": self.reason or None}
+        """As `Transaction.record` takes it: `why` are words of a person, which enter the chain as a salted digest."""
+        return {"actor": self.actor, "account": self.account, "known_by": self.known_by, "why": self.reason or None}

@@ -37,6 +37,7 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
         "lanes": "partner",
         "quarantine": "id",
         "requests": "key",
+        "reasons": "sequence",
     }
 )
 """The proven tables, and the primary key of each."""
@@ -97,6 +98,7 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "created",
             "updated",
         ),
+        "reasons": ("sequence",),
     }
 )
 """The columns that enter a row's digest as they are, in this order."""
@@ -109,6 +111,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "lanes": ("reason",),
         "quarantine": ("consignment", "reason"),
         "requests": ("subject", "actor", "reason", "refusal"),
+        "reasons": ("text",),
     }
 )
 """The columns that may name people, in the order of the personal digest."""
@@ -121,6 +124,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "lanes": ("failures", "due"),
         "quarantine": (),
         "requests": ("owner", "lease"),
+        "reasons": (),
     }
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""

@@ -33,10 +33,10 @@ from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.capture import Commitments, arm, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head
-from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT
+from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT, personal_digest
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
-from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, RECEIPTS, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
 Announce = Callable[[str, Mapping[str, Any]], None]
@@ -157,15 +157,20 @@ class Transaction:
         partner: str | None = None,
         *,
         log: Mapping[str, Any] | None = None,
+        why: str | None = None,
         **detail: Any,
     ) -> int:
         """Append an event to the chain, and its log line; returns its sequence number.
 
-        `detail` goes into the chain and, but for lists, into the log line; `log` goes into the line alone.
+        `detail` goes into the chain and, but for lists, into the log line; `log` goes into the line alone. `why`, a person's
+        reason, goes into a row of its own and, as `reason`, into the line; of it the chain has the salted digest.
         """
         detail = {key: value for key, value in detail.items() if value is not None}
-        sequence = self._append(name, kind, subject, partner, detail)
         keys = {key: value for key, value in detail.items() if not isinstance(value, list)} | dict(log or {})
+        if why is not None:
+            detail["reason_sha256"] = self._keep_reason(self.head().sequence + 1, why)
+            keys["reason"] = why
+        sequence = self._append(name, kind, subject, partner, detail)
         if kind == "transfer":
             keys["transfer"] = subject
         elif kind in {"consignment", "receipt"}:
@@ -174,6 +179,12 @@ class Transaction:
             keys["partner"] = partner
         self.announcements.append((name, keys))
         return sequence
+
+    def _keep_reason(self, sequence: int, why: str) -> str:
+        """Write the row of the event's reason; the digest that the event has of it."""
+        row = {"sequence": sequence, "text": why, SALT: self._salt()}
+        self.connection.execute(insert(REASONS).values(row))
+        return personal_digest(REASONS.name, row)
 
     def commit_to_rows(self) -> None:
         """Append an event with the digests of the rows that were written so far, if there are any; it has no log line."""

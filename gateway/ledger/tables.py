@@ -223,5 +223,14 @@ REQUESTS: Final = Table(
     Index("requests_waiting", "key", sqlite_where=text("state = 'asked'")),
 )
 
+REASONS: Final = Table(
+    "reasons",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    _salt(),
+)
+"""Why a person decided, in their words: by the number of the decision's event, which has the personal digest alone."""
+
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.domain.extract_name import authorities_named
@@ -216,7 +216,7 @@ def record_move(
     """Record the event of a move that an inspection led to, with the first line of its reason, and with the COUNTS among
     `facts`; returns its sequence number.
     """
-    counts = {name: int(facts[name]) for name in COUNTS if name in facts} if facts else {}
+    counts: dict[str, Any] = {name: int(facts[name]) for name in COUNTS if name in facts} if facts else {}
     return transaction.record(
         f"transfer.{move.state}",
         "transfer",

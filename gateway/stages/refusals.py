@@ -6,8 +6,10 @@ import re
 from typing import Final
 
 from gateway.domain.decision import Decision
+from gateway.domain.identity import is_id
 from gateway.errors import NotFound
 from gateway.ledger.queries.identities import find
+from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 
@@ -36,5 +38,14 @@ def _meant(transaction: Transaction, settings: Settings, about: str) -> tuple[st
     try:
         row = find(transaction.connection, about)
     except NotFound:
-        return "decision", about, None
+        return _locked_away(transaction, about) or ("decision", about, None)
     return row.kind, row.id, row.partner
+
+
+def _locked_away(transaction: Transaction, about: str) -> tuple[str, str, str] | None:
+    """Kind, id and partner of what is locked away under that id; the id is its consignment's where that has one."""
+    try:
+        row = find_quarantined(transaction.connection, about)
+    except NotFound:
+        return None
+    return row.kind, row.consignment if is_id(row.consignment) else row.id, row.partner

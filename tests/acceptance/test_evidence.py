@@ -157,6 +157,12 @@ def test_a_partners_signature_is_told_and_so_is_what_nobody_confirms(played: Pla
     assert "NOT SHOWN by anybody but DWP: events" in told
 
 
+def test_a_bundle_has_the_reasons_of_its_own_decisions_and_of_no_others(played: Played) -> None:
+    """In what is not compressed: rows, events, the page of text."""
+    for unit in UNITS:
+        assert (b"waits for the manager" in played.bundle(unit).read_bytes()) == (unit == "held"), unit
+
+
 def test_another_key_than_the_reader_knows_is_refused(played: Played) -> None:
     for code in (played.dwp.code, played.la.code):
         done = verified(played.bundle("sent"), f"--known={code}={'A' * 40}")
@@ -481,7 +487,11 @@ def test_content_is_given_out_for_a_reason_that_the_chain_keeps(played: Played, 
     assert hashlib.sha256(members["payload/content"]).hexdigest() == row["sha256"]
     (event,) = rows(site, "SELECT * FROM events WHERE event = 'transfer.disclosed'")
     assert event["subject"] == identity
-    assert json.loads(event["detail"])["reason"] == "court order 12/2026"
+    assert "court order 12/2026" not in event["detail"]
+    kept = [json.loads(line) for name in members if name.startswith("rows/") for line in members[name].splitlines()]
+    (why,) = [each for each in kept if each["plain"] == [["sequence", event["sequence"]]]]
+    assert why["personal"] == [["text", "court order 12/2026"]]
+    assert json.loads(event["detail"])["reason_sha256"] == digest([why["salt"], *why["personal"]])
     assert b"court order 12/2026" in members["story.txt"]
     assert verified(out).returncode == 0
     site.gateway("audit", "verify")

@@ -17,6 +17,7 @@ def begin_yesterday(home: Home, partner: str) -> None:
     """The chain anew, with one event, of the day before: that partner takes statements."""
     with closing(sqlite3.connect(home.ledger)) as connection, connection:
         connection.execute("DELETE FROM events")
+        connection.execute("DELETE FROM reasons")
     home.ledger_head.unlink(missing_ok=True)
     head_file = HeadFile(home.ledger_head)
     ledger = Ledger(home.ledger, clock=lambda: time.time() - DAY, role="test", head_file=head_file)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from gateway.administration.views.records import EventView, QuarantinedView, event, quarantined
+from gateway.administration.views.records import EventView, QuarantinedView, events, quarantined
 from gateway.ledger.queries import quarantine as locked_away
 from gateway.ledger.queries.events import events_of
 from gateway.ledger.store import Connection
 from gateway.settings.model import Settings
+
+UNNAMED: Final = "unnamed"
+"""The subject of events about what came with an id that is none: `files` in their detail says what."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,13 @@ def story(settings: Settings, connection: Connection, identity: str) -> Quaranti
     """All about one quarantined file."""
     row = locked_away.find_quarantined(connection, identity)
     kept = locked_away.kept_file(settings.home, row)
-    events = events_of(connection, [row.consignment])
+    found = events(connection, events_of(connection, [row.consignment, row.id, UNNAMED]))
     return QuarantineStory(
         **vars(quarantined(row)),
         file=str(kept) if kept.is_file() else None,
-        events=tuple(event(each) for each in events if each.partner == row.partner),
+        events=tuple(
+            each
+            for each in found
+            if each.partner == row.partner and (each.subject != UNNAMED or row.id in each.detail.get("files", ()))
+        ),
     )

@@ -5,7 +5,7 @@ The fields, in their order, are the contract of `--json`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, remedies
 from gateway.ledger.chain import ChainEntry
+from gateway.ledger.queries.events import reasons_of
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.failing_lanes import alarm
 from gateway.ledger.store import Connection
@@ -226,17 +227,21 @@ def receipt(row: Receipt) -> ReceiptView:
     )
 
 
-def event(row: ChainEntry) -> EventView:
-    """An event of the chain as people are shown it."""
-    return EventView(
-        sequence=row.sequence,
-        at=row.at,
-        role=row.role,
-        event=row.event,
-        kind=row.kind,
-        subject=row.subject,
-        partner=row.partner,
-        detail=orjson.loads(row.detail),
+def events(connection: Connection, rows: Sequence[ChainEntry]) -> tuple[EventView, ...]:
+    """Events of the chain as people are shown them, decisions with their reason."""
+    reasons = reasons_of(connection, rows)
+    return tuple(
+        EventView(
+            sequence=row.sequence,
+            at=row.at,
+            role=row.role,
+            event=row.event,
+            kind=row.kind,
+            subject=row.subject,
+            partner=row.partner,
+            detail=orjson.loads(row.detail) | ({"reason": reasons[row.sequence]} if row.sequence in reasons else {}),
+        )
+        for row in rows
     )
 
 

@@ -14,7 +14,7 @@ from gateway.administration.views.records import (
     ReceiptView,
     TransferView,
     consignment,
-    event,
+    events,
     receipt,
     remedy,
     transfer,
@@ -114,4 +114,5 @@ def _events(
 ) -> tuple[EventView, ...]:
     wanted = set(subjects)
     found = events_of(connection, sorted({subject for _, subject in wanted}))
-    return tuple(event(each) for each in found if each.partner == row.partner and (each.kind, each.subject) in wanted)
+    about = [each for each in found if each.partner == row.partner and (each.kind, each.subject) in wanted]
+    return events(connection, about)

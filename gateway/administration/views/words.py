@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from gateway.events import BY_NAME
 
+_LESS_SURE: Final = ("sudo", "login-uid")
+"""What says less of a log-in than the owners of processes do: docs/adr/0050-who-decided.md."""
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -23,6 +25,7 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
         said += f": {act}"
     if actor := detail.get("actor"):
         said += f", by {actor}" + (f" as {account}" if (account := detail.get("account")) else "")
+        said += f" (known by {known_by})" if (known_by := detail.get("known_by")) in _LESS_SURE else ""
     if sequence := detail.get("sequence"):
         said += f", number {sequence}"
     reason, code = detail.get("reason"), detail.get("code")

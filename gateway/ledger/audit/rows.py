@@ -21,9 +21,9 @@ from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent
 from gateway.ledger.audit.last_commitments import LastCommitments, last_commitments
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.chain import EMPTY, Head
-from gateway.ledger.commitment import COLUMNS, ERASED, KEY, digest_of
+from gateway.ledger.commitment import COLUMNS, ERASED, KEY, digest_of, personal_digest
 from gateway.ledger.store import TABLES, driver_of, read_head
-from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, REASONS, TRANSFERS
 
 _NOUN: Final[Mapping[str, str]] = {
     "transfers": "transfer",
@@ -32,9 +32,11 @@ _NOUN: Final[Mapping[str, str]] = {
     "lanes": "lane",
     "quarantine": "quarantine",
     "requests": "request",
+    "reasons": "reason",
 }
 _SUBJECT: Final[Mapping[str, int]] = {
-    table: COLUMNS[table].index({"receipts": "consignment", "lanes": "partner"}.get(table, "id")) for table in KEY
+    table: COLUMNS[table].index({"receipts": "consignment", "lanes": "partner", "reasons": "sequence"}.get(table, "id"))
+    for table in KEY
 }
 """Where the name of a row's subject is among its columns."""
 
@@ -86,6 +88,8 @@ def _compare(driver: sqlite3.Connection, table: str, values: Sequence[Any], said
         yield Fault("row", subject, "the chain does not know this row")
     elif said != _digest(table, values):
         yield Fault("row", subject, "it is not what the chain committed to last: somebody changed it")
+    elif table == REASONS.name and not _event_has(driver, values):
+        yield Fault("row", subject, "the event of that number has another digest of it, or none")
     if str(values[0]).startswith(ERASED) and not _was_erased(driver, table, values):
         yield Fault("row", subject, "what may name people is erased in it, and no event says so")
 
@@ -96,6 +100,13 @@ def _digest(table: str, values: Sequence[Any]) -> bytes | None:
         return bytes.fromhex(digest_of(table, values))
     except TypeError:
         return None
+
+
+def _event_has(driver: sqlite3.Connection, values: Sequence[Any]) -> bool:
+    """Whether a decision's event has the digest of its reason: a commitment that somebody appends does not change that."""
+    row = dict(zip(COLUMNS[REASONS.name], values, strict=True))
+    found = driver.execute("SELECT detail FROM events WHERE sequence = ?", (row["sequence"],)).fetchone()
+    return found is not None and loaded(found[0]).get("reason_sha256") == personal_digest(REASONS.name, row)
 
 
 def _was_erased(driver: sqlite3.Connection, table: str, values: Sequence[Any]) -> bool:

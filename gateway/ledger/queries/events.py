@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from gateway.ledger.chain import ChainEntry
-from gateway.ledger.tables import EVENTS
+from gateway.ledger.tables import EVENTS, REASONS
 
 _GROUP: Final = 500
 """Subjects in one query: SQLite bounds them."""
@@ -28,6 +28,16 @@ def events_of(connection: Connection, subjects: Sequence[str]) -> list[ChainEntr
     """The events about these subjects, in order."""
     query = select(EVENTS).where(EVENTS.c.subject.in_(subjects)).order_by(EVENTS.c.sequence)
     return [ChainEntry(*row) for row in connection.execute(query)]
+
+
+def reasons_of(connection: Connection, entries: Sequence[ChainEntry]) -> dict[int, str]:
+    """Why people decided, in their words, by the numbers of these events; without what was erased."""
+    found: dict[int, str] = {}
+    for start in range(0, len(entries), _GROUP):
+        numbers = [entry.sequence for entry in entries[start : start + _GROUP]]
+        query = select(REASONS.c.sequence, REASONS.c.text).where(REASONS.c.sequence.in_(numbers), REASONS.c.text != "")
+        found.update((number, text) for number, text in connection.execute(query))
+    return found
 
 
 def events_about(connection: Connection, events: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:

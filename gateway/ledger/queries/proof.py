@@ -55,7 +55,9 @@ class Confirmed(NamedTuple):
 
 
 def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[ProvenRow]:
-    """A transfer or consignment, what carries it or what it carries, the receipts, what was locked away, what people asked."""
+    """A transfer or consignment, what carries it or what it carries, the receipts, what was locked away, what people asked
+    and why they decided.
+    """
     ids, parcel = [unit.id], unit.id if isinstance(unit, Consignment) else unit.consignment
     here = [CONSIGNMENTS.c.partner == unit.partner, CONSIGNMENTS.c.direction == str(unit.direction)]
     found = list(_rows(connection, CONSIGNMENTS, select(CONSIGNMENTS).where(CONSIGNMENTS.c.id == parcel, *here)))
@@ -78,6 +80,7 @@ def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[Pro
         *found,
         *_rows(connection, QUARANTINE, locked.order_by(QUARANTINE.c.id)),
         *_rows(connection, REQUESTS, asked.order_by(REQUESTS.c.key)),
+        *rows_at(connection, [("reasons", str(number)) for number in events_about(connection, unit)]),
     ]
 
 

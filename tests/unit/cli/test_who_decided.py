@@ -52,13 +52,22 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 def chain(bench: Bench, *names: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Name, subject and detail of the events of these names; of all but the ledger's own, where none is given."""
+    """Name, subject and detail of the events of these names; of all but the ledger's own, where none is given. A reason stands
+    where the chain has its digest.
+    """
     with bench.ledger.read() as connection:
-        return [
-            (entry.event, entry.subject, orjson.loads(entry.detail))
-            for entry in events.chain(connection)
-            if entry.event in names or (not names and entry.kind != "ledger")
-        ]
+        entries = [*events.chain(connection)]
+        assert not any(WHY[1] in entry.detail for entry in entries), "the chain has a person's words"
+        reasons = events.reasons_of(connection, entries)
+    told = []
+    for entry in entries:
+        detail = orjson.loads(entry.detail)
+        assert ("reason_sha256" in detail) == (entry.sequence in reasons)
+        if detail.pop("reason_sha256", None):
+            detail["reason"] = reasons[entry.sequence]
+        if entry.event in names or (not names and entry.kind != "ledger"):
+            told.append((entry.event, entry.subject, detail))
+    return told
 
 
 def leaves(command: click.Command, words: tuple[str, ...], ctx: click.Context) -> Iterator[str]:
@@ -238,6 +247,26 @@ def test_what_was_refused_is_an_event_and_show_tells_it(pair: Pair, run: Run) ->
     told = run(pair.dwp, "show", known).out
     assert "a person's decision was refused, or failed: hold, by nobody as root: because of the test [usage]" in told
     assert set(SITE) | set(KEYS) == set(REFUSED) | {"doctor", "keys rotate"}, "these two are refused below"
+
+
+def test_quarantine_show_tells_who_discarded_and_what_was_refused(pair: Pair, run: Run) -> None:
+    locked = locked_away(pair)
+    for _ in range(2):
+        run(pair.la, "quarantine", "discard", locked, *WHY)
+    told = run(pair.la, "quarantine", "show", locked).out
+    assert re.search("decided .*by nobody as root: because of the test\n", told)
+    assert "refused, or failed: discard, by nobody as root: because of the test [usage]" in told
+
+
+@pytest.mark.parametrize("known_by", KnownBy)
+def test_show_says_what_the_log_in_is_known_by_where_that_is_not_sure(
+    known_by: KnownBy, pair: Pair, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.administration.requests.actors.caller", lambda *_: Caller(0, 65534, known_by))
+    known = pair.dwp.submit("a.xml", b"claim a")
+    run(pair.dwp, "hold", known, *WHY)
+    said = "" if known_by == KnownBy.PROCESSES else f" (known by {known_by})"
+    assert f"by nobody as root{said}: because of the test" in run(pair.dwp, "show", known).out
 
 
 def test_files_that_cannot_be_submitted_are_an_attempt(pair: Pair, run: Run, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_an_edit_of_one_value_is_found_unless_its_column_is_exempt(
 @pytest.mark.parametrize("table", KEY)
 def test_a_value_that_becomes_null_empty_or_of_another_kind_is_found(connection: Connection, table: str) -> None:
     (key, *_) = keys_of(connection, table)
-    for column in {*PERSONAL[table], *PLAIN[table], SALT} - {"key"}:
+    for column in {*PERSONAL[table], *PLAIN[table], SALT} - {"key"} - ({"sequence"} if table == "reasons" else set()):
         before = connection.exec_driver_sql(f'SELECT "{column}" FROM {table} WHERE "{KEY[table]}" = ?', (key,)).scalar()  # noqa: S608
         for new in ("NULL", "''", "x'00ff'", "CAST(x'ff41' AS TEXT)"):
             if (new == "NULL" and (before is None or not METADATA.tables[table].columns[column].nullable)) or (
@@ -293,6 +293,35 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
         [name, int(row[name]) if name in ("custody", "notify_pending") else row[name]] for name in PLAIN["transfers"]
     ]
     assert row_digest("transfers", row) == digest(["transfers", personal, *plain])
+
+
+def test_a_reason_can_be_erased_and_the_chain_holds(connection: Connection) -> None:
+    """What the chain has of a person's words is a salted digest, in the decision's event too."""
+    (row,) = rows_of(connection, "reasons")
+    details = connection.exec_driver_sql("SELECT detail FROM events").scalars().all()
+    assert row["text"] == WHY.reason
+    assert not any(WHY.reason in detail for detail in details)
+    digest = hashlib.sha256(json.dumps([row[SALT], ["text", row["text"]]], separators=(",", ":")).encode()).hexdigest()
+    assert sum(json.loads(detail).get("reason_sha256") == digest for detail in details) == 1
+    connection.exec_driver_sql("UPDATE reasons SET text = '', salt = ?", (ERASED + digest,))
+    assert [fault.message for fault in check_rows(connection)] == [
+        "what may name people is erased in it, and no event says so"
+    ]
+    said = "kind = 'reason', subject = ?, event = 'reason.erased'"
+    connection.exec_driver_sql(f"UPDATE events SET {said} WHERE sequence = 1", (str(row["sequence"]),))  # noqa: S608 - words of this test
+    assert not [fault for fault in check_rows(connection) if fault.subject.startswith("reason")]
+
+
+def test_a_reason_that_the_chain_was_made_to_commit_to_is_not_that_of_its_event(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "ledger.sqlite3"
+    copy.write_bytes(path.read_bytes())
+    with closing(Ledger(copy, clock=lambda: 0.0, role="test")) as ledger:
+        with ledger.write() as transaction:
+            transaction.connection.exec_driver_sql("UPDATE reasons SET text = 'because of another'")
+        with ledger.read() as connection:
+            assert [fault.message for fault in faults(connection)] == [
+                "the event of that number has another digest of it, or none"
+            ]
 
 
 def test_salts_are_all_different(connection: Connection) -> None:

@@ -204,11 +204,9 @@ def test_reply_to_what_nobody_asked_is_refused(pair: Pair) -> None:
 
 def said(bench: Bench) -> list[tuple[str, str]]:
     with bench.ledger.read() as connection:
-        return [
-            (entry.event, json.loads(entry.detail)["reason"])
-            for entry in events.chain(connection)
-            if entry.event.startswith("enquiry.")
-        ]
+        told = [entry for entry in events.chain(connection) if entry.event.startswith("enquiry.")]
+        reasons = events.reasons_of(connection, told)
+    return [(entry.event, reasons.get(entry.sequence) or json.loads(entry.detail)["reason"]) for entry in told]
 
 
 def later(pair: Pair, days: int) -> None:

@@ -68,8 +68,9 @@ def state(bench: Bench, transfer: str) -> State:
 def acts_in_the_chain(bench: Bench) -> list[tuple[str, str, str]]:
     """The events that a person caused: name, actor, reason."""
     with bench.ledger.read() as connection:
-        details = [(each.event, json.loads(each.detail)) for each in events.chain(connection)]
-    return [(event, detail["actor"], detail["reason"]) for event, detail in details if "actor" in detail]
+        decided = [each for each in events.chain(connection) if "actor" in json.loads(each.detail)]
+        reasons = events.reasons_of(connection, decided)
+    return [(each.event, json.loads(each.detail)["actor"], reasons[each.sequence]) for each in decided]
 
 
 def test_what_a_person_asked_is_done_in_their_name(dwp: Bench) -> None:
