@@ -24,8 +24,9 @@ from gateway.assembly import key_store, open_pgp
 from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import MAX_BYTES, evidence_name
-from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable
-from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.domain.receipt import Receipt as SignedReceipt
+from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable, ReceiptMalformed, ReceiptVersion, SignerUnknown
+from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, ProvenRow
 from gateway.ledger.store import Connection, event_digest
@@ -118,11 +119,34 @@ class Contents:
         except (OwnKeyUnusable, EnvelopeRefused) as error:
             self.missing.append(f"The receipt {name} of {row.partner} could not be opened: {error.reason}")
             return
+        try:
+            content = self.engine.signed_content(signed, row.partner, MAX_BYTES)
+        except SignerUnknown:
+            self.missing.append(f"The receipt {name} of {row.partner}: no valid certificate that signed it is kept.")
+            return
+        except EnvelopeRefused as error:
+            raise ChainBroken(f"the kept receipt {row.partner}/{name} is not signed by {row.partner}") from error
         self.out.add(
             f"{stem}signed", [signed], "the same receipt without the encryption: anybody can verify the signature"
         )
-        if row.body and (seen := orjson.loads(row.body).get("seen_head")):
-            self._seen.append((seen["sequence"], row.partner))
+        self._compare(row, content)
+
+    def _compare(self, row: Receipt, content: bytes) -> None:
+        """What the partner signed with what the ledger says of it; a head of ours that it names with our chain."""
+        which = f"the kept receipt {row.consignment} of {row.partner}"
+        try:
+            said, noted = (SignedReceipt.parse(each) for each in (content, row.body.encode() if row.body else content))
+        except (ReceiptMalformed, ReceiptVersion) as error:
+            raise ChainBroken(f"{which}, or its row, is no receipt") from error
+        if (said.consignment, said.sender, said.recipient) != (row.consignment, row.partner, self.settings.site.code):
+            raise ChainBroken(f"{which} is about something else")
+        if noted != said:
+            raise ChainBroken(f"{which} says something else than the ledger")
+        if seen := said.seen_head:
+            ours = event_digest(self.connection, seen.sequence) if seen.sequence else GENESIS
+            if ours != seen.sha256:
+                raise ChainBroken(f"{which} names another event {seen.sequence} than the chain has")
+            self._seen.append((seen.sequence, row.partner))
 
     def _add_statements(self, first: int, last: int) -> None:
         """Our own daily statements that name one of these events, with the time stamps of those that have one."""

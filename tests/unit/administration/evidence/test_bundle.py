@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
+from gateway.administration.evidence.period import export
 from gateway.errors import ChainBroken, NotFound, NotPermitted
+from gateway.ledger.chain import GENESIS
+from gateway.ledger.tables import RECEIPTS
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
 from tests.unit.administration.evidence.conftest import PretendedStore, Verify
 
@@ -22,6 +30,18 @@ def make(bench: Bench, identity: str, out: Path) -> tuple[Made, dict[str, bytes]
     made = bundle.make(bench.settings, identity, out, bench.now)
     with zipfile.ZipFile(out) as archive:
         return made, {name: archive.read(name) for name in archive.namelist()}
+
+
+def rechain(bench: Bench) -> None:
+    """Make the whole chain anew, with right digests."""
+    with closing(sqlite3.connect(bench.home.ledger)) as ledger, ledger:
+        previous = GENESIS
+        for row in ledger.execute("SELECT * FROM events ORDER BY sequence").fetchall():
+            content = [*row[:8], previous]
+            previous = hashlib.sha256(orjson.dumps(content)).hexdigest()
+            ledger.execute(
+                "UPDATE events SET previous = ?, sha256 = ? WHERE sequence = ?", (content[8], previous, row[0])
+            )
 
 
 def lines(members: dict[str, bytes], directory: str) -> list[Any]:
@@ -117,6 +137,30 @@ def test_a_receipt_that_is_not_kept_any_more_is_said_to_be_missing(pair: Pair, t
     assert any("is not kept at this site any more" in each for each in made.missing)
     assert not any(name.startswith("receipts/") for name in members)
     verify(tmp_path / "a.zip")
+
+
+def test_a_chain_that_was_made_anew_is_contradicted_by_what_a_partner_signed(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    day = datetime.fromtimestamp(pair.dwp.now, UTC).date()
+    pair.dwp.sql("UPDATE events SET at = '2026-11-18T00:00:00.000Z' WHERE sequence = 1")
+    rechain(pair.dwp)
+    with pytest.raises(ChainBroken, match="names another event"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    with pytest.raises(ChainBroken, match="names another event"):
+        export(pair.dwp.settings, day, day, tmp_path / "b.zip", pair.dwp.now + DAY, lambda _what, _count: None)
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_receipt_whose_row_says_something_else_than_was_signed_is_found(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    with pair.dwp.ledger.write() as transaction:  # so that the chain agrees with it
+        (body,) = transaction.connection.exec_driver_sql("SELECT body FROM receipts").scalars()
+        transaction.set(RECEIPTS, [1], body=body.replace('"outcome": "delivered"', '"outcome": "duplicate"'))
+    with pytest.raises(ChainBroken, match="says something else than the ledger"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
 
 
 def test_an_account_that_may_not_use_the_keys_is_told_so(
