@@ -7,7 +7,7 @@ account that may not use the site's keys, and what the ledger, the key store and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from gateway.domain.receipt import Receipt as SignedReceipt
 from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable, ReceiptMalformed, ReceiptVersion, SignerUnknown
 from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
 from gateway.ledger.queries.events import chain
-from gateway.ledger.queries.proof import Confirmed, ProvenRow
+from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
 from gateway.ledger.store import Connection, event_digest
 from gateway.ledger.units import Receipt, required
 from gateway.settings.model import Settings
@@ -94,6 +94,15 @@ class Contents:
     def add_rows(self, rows: Iterable[ProvenRow]) -> None:
         """Rows, with what their digests in the chain are made of."""
         self.out.add_lines("rows", (row.told() for row in rows), "rows of the ledger, one JSON object a line")
+
+    def tell_adopted(self, places: Collection[Place]) -> None:
+        """Say of these rows which of them the chain has not known from their beginning."""
+        found = adopted(self.connection, places)
+        if found is not None:
+            self.missing.append(
+                f"What {len(found.places)} of the rows in here said before {found.day}. They were adopted on that day: what they"
+                " said before, the chain shows only as far as its events do."
+            )
 
     def add_receipt(self, row: Receipt) -> None:
         """A partner's accepted receipt, once: as it came, and without its encryption."""

@@ -94,6 +94,7 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
                 yield row
 
         contents.add_rows(rows())
+        contents.tell_adopted({*ledgered.places()}.difference((table, key) for table in later for key in later[table]))
         for number, receipt in enumerate(receipts):
             tell(_RECEIPTS, number)
             contents.add_receipt(receipt)

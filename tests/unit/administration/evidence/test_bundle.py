@@ -7,7 +7,7 @@ import json
 import sqlite3
 import zipfile
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
 from gateway.errors import ChainBroken, NotFound, NotPermitted
+from gateway.ledger import migrate
 from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
@@ -42,6 +43,15 @@ def rechain(bench: Bench) -> None:
             ledger.execute(
                 "UPDATE events SET previous = ?, sha256 = ? WHERE sequence = ?", (content[8], previous, row[0])
             )
+
+
+def age(bench: Bench) -> str:
+    """Make the ledger one from before the chain committed to rows, and bring it up to date. The day of that."""
+    bench.sql("UPDATE events SET event = 'lane.held', detail = '{}' WHERE event = 'ledger.committed'")
+    rechain(bench)
+    with bench.ledger._engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
+        migrate._adopt(connection, bench.now)
+    return datetime.fromtimestamp(bench.now, UTC).strftime("%Y-%m-%d")
 
 
 def lines(members: dict[str, bytes], directory: str) -> list[Any]:
@@ -159,6 +169,43 @@ def test_a_receipt_whose_row_says_something_else_than_was_signed_is_found(pair: 
         (body,) = transaction.connection.exec_driver_sql("SELECT body FROM receipts").scalars()
         transaction.set(RECEIPTS, [1], body=body.replace('"outcome": "delivered"', '"outcome": "duplicate"'))
     with pytest.raises(ChainBroken, match="says something else than the ledger"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_what_a_row_said_before_the_chain_adopted_it_is_told_to_be_unproven(
+    pair: Pair, tmp_path: Path, verify: Verify
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"wrong")
+    pair.work_alone(pair.dwp)
+    day = age(pair.dwp)
+    other = pair.dwp.submit("b.xml", b"later")
+    pair.work()
+    words = f"1 of the rows in here said before {day}. They were adopted on that day"
+    made, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    assert any(words in each for each in made.missing)
+    assert words in " ".join(members["story.txt"].decode().split())
+    export(
+        pair.dwp.settings,
+        date.fromisoformat(day),
+        date.fromisoformat(day),
+        tmp_path / "c.zip",
+        pair.dwp.now + DAY,
+        lambda _what, _count: None,
+    )
+    for name in ("a.zip", "c.zip"):
+        assert any(f"NOT SHOWN: what 1 rows said before {day}." in each for each in verify(tmp_path / name))
+    made, _ = make(pair.dwp, other, tmp_path / "b.zip")
+    assert not any("adopted" in each for each in made.missing)
+    assert not any("adopted" in each for each in verify(tmp_path / "b.zip"))
+
+
+def test_of_an_adopted_row_that_its_last_event_contradicts_no_evidence_is_made(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"wrong")
+    pair.work_alone(pair.dwp)
+    pair.dwp.sql("UPDATE transfers SET state = 'receipted'")
+    age(pair.dwp)
+    with pytest.raises(ChainBroken, match="row 1 of transfers is receipted, and its last event does not say so"):
         make(pair.dwp, identity, tmp_path / "a.zip")
     assert not list(tmp_path.glob("*.zip"))
 
