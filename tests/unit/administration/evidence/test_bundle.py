@@ -21,6 +21,7 @@ from gateway.errors import ChainBroken, NotFound, NotPermitted
 from gateway.ledger import migrate
 from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
+from tests.acceptance.evidence_forgery import packed, put_right
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
 from tests.unit.administration.evidence.conftest import PretendedStore, Verify
 
@@ -76,7 +77,7 @@ def test_events_begin_before_the_first_and_end_where_a_partner_confirms(
     first, _ = make(pair.dwp, identity, tmp_path / "first.zip")
     assert first.confirmed < first.last_event
     assert any("none has come yet" in each for each in first.missing)
-    assert any(line.startswith("NOT SHOWN by anybody but DWP: events") for line in verify(tmp_path / "first.zip"))
+    assert any(line.startswith("NOT SHOWN: events") for line in verify(tmp_path / "first.zip"))
     pair.dwp.submit("c.xml", b"three")
     pair.work()
     made, members = make(pair.dwp, identity, tmp_path / "again.zip")
@@ -87,7 +88,7 @@ def test_events_begin_before_the_first_and_end_where_a_partner_confirms(
     (admitted,) = [event[0] for event in events if event[3] == "transfer.admitted" and event[5] == identity]
     assert made.first_event == admitted - 1
     said = verify(tmp_path / "again.zip")
-    assert not any(line.startswith("NOT SHOWN by anybody") for line in said)
+    assert not any(line.startswith("NOT SHOWN: events") for line in said)
 
 
 @pytest.mark.parametrize("content", [b"wrong", b"gone"])
@@ -208,6 +209,27 @@ def test_of_an_adopted_row_that_its_last_event_contradicts_no_evidence_is_made(p
     with pytest.raises(ChainBroken, match="row 1 of transfers is receipted, and its last event does not say so"):
         make(pair.dwp, identity, tmp_path / "a.zip")
     assert not list(tmp_path.glob("*.zip"))
+
+
+def test_what_a_site_leaves_out_of_a_bundle_is_not_shown(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    _, found = make(pair.dwp, identity, tmp_path / "a.zip")
+    word, start = "NOT SHOWN: E09000030's own word on it.", "NOT SHOWN: how it began."
+    assert not any(each.startswith((word, start)) for each in verify(tmp_path / "a.zip"))
+
+    def lied(members: dict[str, bytes]) -> list[str]:
+        (tmp_path / "lie.zip").write_bytes(packed(put_right(list(members.items()))))
+        return verify(tmp_path / "lie.zip")
+
+    said = lied({name: content for name, content in found.items() if not name.startswith("receipts/")})
+    assert any(each.startswith(word) for each in said)
+    assert any(each.startswith("NOT SHOWN: what 1 receipts say.") for each in said)
+    events = found["events/00001.jsonl"].splitlines(keepends=True)
+    manifest = json.loads(found["manifest.json"])
+    manifest["events"]["first"] += 2
+    later = {"events/00001.jsonl": b"".join(events[2:]), "manifest.json": json.dumps(manifest).encode()}
+    assert any(each.startswith(start) for each in lied(found | later))
 
 
 def test_an_account_that_may_not_use_the_keys_is_told_so(
