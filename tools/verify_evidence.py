@@ -141,7 +141,7 @@ class Evidence:
 
     def lack(self, what: str) -> None:
         self.lacks.append(what)
-        self.say(f"NOT SHOWN: {what}.")
+        self.say(f"NOT SHOWN: {what}")
 
     def members(self, start: str, end: str = "") -> list[str]:
         return [name for name in self.files if name.startswith(start) and name.endswith(end)]
@@ -201,7 +201,7 @@ class Evidence:
             for digest, source in self.seen.pop(number, ()):
                 require(digest == previous, f"{source or 'a statement'} names another event {number}")
                 confirmed, who = (number, f"{source}, as far as event {number}") if source else (confirmed, who)
-            if row[5] == self.about["row"]["id"]:
+            if self.about["table"]:
                 self.times.add(row[1])
             if end and period["from"] <= row[1] < end:
                 within = [*within[:1], number]
@@ -219,10 +219,8 @@ class Evidence:
         self.say(f"Confirmed by {who}. Receipts and statements name {len(self.seen)} events that are not in here.")
         if confirmed < number:
             self.lack(f"events {confirmed + 1} to {number} by anybody but {self.site}")
-        for sequence in (
-            each for each, found in self.seen.items() if any(source[:8] == "the copy" for _, source in found)
-        ):
-            self.lack(f"event {sequence}, which your statement names: it is not in here")
+        if absent := sorted(each for each, found in self.seen.items() if any("copy" in source for _, source in found)):
+            self.lack(f"events {absent}, which your statements name: they are not in here")
         if end:
             days, span = f"{period['from']} to {period['to']} (UTC)", [period["first"], period["last"]]
             holds = within in (span, span[:1] * (span[0] == span[1])) and first in (1, span[0] - 1)
@@ -295,10 +293,8 @@ class Evidence:
 
 def check_statement(content: bytes, certificates: bytes, known: set[str]) -> list[str]:
     """A statement alone; what is not shown."""
-    body, signer = (
-        read_statement(content, functools.partial(signed_by, certificates)),
-        signed_by(certificates, content)[0],
-    )
+    body = read_statement(content, functools.partial(signed_by, certificates))
+    signer, _, _ = signed_by(certificates, content)
     print(f"{body['site']} signed for {body['day']} that the head of its chain was {body['head']}.")
     able(all(each.startswith(f"{body['site']}=") for each in known), f"--known names another site than {body['site']}")
     return [] if is_known(known, body["site"], signer) else [f"that {signer} is {body['site']}'s key"]
