@@ -160,8 +160,7 @@ class Evidence:
         expected = [*self.files, "manifest.json", "manifest.json.sig"]
         require(self.archive.namelist() == expected, "the files are not those of the manifest, in its order")
         for name, each in self.files.items():
-            with self.archive.open(name) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            digest = hashlib.file_digest(self.archive.open(name), "sha256").hexdigest()  # type: ignore[arg-type]
             require(digest == each["sha256"], f"{name} is not what the manifest says")
         manifest, signature = self.archive.read("manifest.json"), self.archive.read("manifest.json.sig")
         signer, _, _ = self.signed_by(self.site, manifest, signature)
@@ -170,7 +169,7 @@ class Evidence:
         for code in (each.partition("=")[0] for each in self.known):
             able(self.members(f"certificates/{code}."), f"--known names {code}, and the file has no certificate of it")
         self.say(f"All {len(self.files)} files are those that {self.site} signed, made at {self.manifest['made']}.")
-        self.say(" ".join([f"Not in here, as {self.site} says: ", *self.manifest["missing"]]))
+        self.say(" ".join([f"Not in here, as {self.site} says:", *self.manifest["missing"]]))
 
     def check_signed(self) -> None:
         for name in self.members("receipts/", ".signed"):
@@ -224,7 +223,8 @@ class Evidence:
         if end:
             days, span = f"{period['from']} to {period['to']} (UTC)", [period["first"], period["last"]]
             holds = within in (span, span[:1] * (span[0] == span[1])) and first in (1, span[0] - 1)
-            require(holds and self.manifest["made"] >= end, f"the events are not those of {days}, or it had not ended")
+            require(holds, f"the events are not those of {days}")
+            require(self.manifest["made"] >= end, f"it was made before {days} had ended, which no gateway does")
             self.say(f"Events {span[0]} to {span[1]} are those of {days}.")
             if number == span[1]:
                 self.lack(f"that {number} is the last event of {days}: none from after it is in here")
@@ -295,9 +295,15 @@ def check_statement(content: bytes, certificates: bytes, known: set[str]) -> lis
     """A statement alone; what is not shown."""
     body = read_statement(content, functools.partial(signed_by, certificates))
     signer, _, _ = signed_by(certificates, content)
-    print(f"{body['site']} signed for {body['day']} that the head of its chain was {body['head']}.")
-    able(all(each.startswith(f"{body['site']}=") for each in known), f"--known names another site than {body['site']}")
-    return [] if is_known(known, body["site"], signer) else [f"that {signer} is {body['site']}'s key"]
+    site = body["site"]
+    able(all(each.startswith(f"{site}=") for each in known), f"--known names another site than {site}")
+    lacks = (
+        []
+        if is_known(known, site, signer)
+        else [f"that this is {site}'s key. Ask {site}, then give --known {site}={signer}"]
+    )
+    print(f"{site} signed for {body['day']} that the head of its chain was {body['head']}.")
+    return lacks
 
 
 def main() -> int:
@@ -318,6 +324,7 @@ def main() -> int:
         if alone:
             certificates = given.certificate.read()
             lacks = [lack for each in statements for lack in check_statement(each, certificates, known)]
+            print("".join(f"NOT SHOWN: {each}\n" for each in dict.fromkeys(lacks)), end="")
         else:
             lacks = Evidence(first, known, print, tuple(statements)).lacks
     except subprocess.SubprocessError as error:

@@ -169,11 +169,12 @@ def test_events_and_days_are_those_of_the_period(middle: Members, tmp_path: Path
         lied(middle, {}, period=days["from"]),
         lied(middle, {}, period=days["to"]),
         lied(middle, {}, period=period | {"first": period["first"] + 1}),
-        lied(middle, {}, made=f"{period['to']}T23:59:59.000Z"),
         lied(middle, without, events=span | {"first": span["first"] + 1}),
     ):
         with pytest.raises(ValueError, match="the events are not those of"):
             verify(lie(tmp_path))
+    with pytest.raises(ValueError, match="had ended, which no gateway does"):
+        verify(lied(middle, {}, made=f"{period['to']}T23:59:59.000Z")(tmp_path))
 
 
 def test_a_period_with_nothing_after_it_is_not_shown_to_be_whole(pair: Pair, tmp_path: Path, verify: Verify) -> None:
