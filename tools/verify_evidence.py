@@ -31,6 +31,7 @@ GOOD = {"GOODSIG", "EXPKEYSIG"}  # a key that has ended since made a good signat
 BAD = {"BADSIG", "ERRSIG", "REVKEYSIG", "EXPSIG", "NODATA", "UNEXPECTED", "FAILURE", "ERROR", "BEGIN_DECRYPTION"}
 HASHES = {"8": b"SHA256", "9": b"SHA384", "10": b"SHA512"}
 COMPARED = ("id", "direction", "partner", "state", "sha256", "sealed_sha256", "body", "created", "consignment")
+ASK = "that this is {0}'s key. Ask {0}, then give --known {0}={1}"
 CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: "
 ARMOUR = rb"-----BEGIN PGP SIGNATURE-----\n\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/=]{1,64}\n)(?:=[A-Za-z0-9+/]{4}\n)?"
 STATEMENT = re.compile(CLEAR + rb"(SHA\d+)\n\n(\{[ -~]*\})\n" + ARMOUR + b"-----END PGP SIGNATURE-----\n")
@@ -75,11 +76,9 @@ def signed_by(certificates: bytes, message: bytes, signature: bytes | None = Non
     return valid[0][9], HASHES[valid[0][7]], done.stdout
 
 
-def is_known(known: set[str], code: str, key: str) -> bool:
-    """Whether the reader knows the key; another than those that he knows of this site is refused."""
+def check_known(known: set[str], code: str, key: str) -> None:
     others = [each for each in known if each.startswith(f"{code}=")]
     require(not others or f"{code}={key}" in others, f"{key} is not the key that you know of {code}")
-    return bool(others)
 
 
 def check_form(signature: bytes, fingerprint: str) -> None:
@@ -153,7 +152,7 @@ class Evidence:
         names = self.members(f"certificates/{code}.")
         found = signed_by(b"".join(map(self.archive.read, names)), message, signature)
         require(f"certificates/{code}.{found[0]}.asc" in names, f"{found[0]} is no key of {code}")
-        is_known(self.known, code, found[0])
+        check_known(self.known, code, found[0])
         return found
 
     def check_files(self) -> None:
@@ -279,7 +278,7 @@ class Evidence:
             self.check_subject(rows[0])
         for code, name, _ in (each.split("/")[1].split(".") for each in self.members("certificates/")):
             if f"{code}={name}" not in self.known:
-                self.lack(f"that this is {code}'s key. Ask {code}, then give --known {code}={name}")
+                self.lack(ASK.format(code, name))
 
     def check_subject(self, row: dict[str, Any]) -> None:
         identity, partner, made = row["id"], row["partner"], row["created"]
@@ -297,13 +296,9 @@ def check_statement(content: bytes, certificates: bytes, known: set[str]) -> lis
     signer, _, _ = signed_by(certificates, content)
     site = body["site"]
     able(all(each.startswith(f"{site}=") for each in known), f"--known names another site than {site}")
-    lacks = (
-        []
-        if is_known(known, site, signer)
-        else [f"that this is {site}'s key. Ask {site}, then give --known {site}={signer}"]
-    )
+    check_known(known, site, signer)
     print(f"{site} signed for {body['day']} that the head of its chain was {body['head']}.")
-    return lacks
+    return [] if known else [ASK.format(site, signer)]
 
 
 def main() -> int:

@@ -25,7 +25,15 @@ from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import MAX_BYTES, evidence_name
 from gateway.domain.receipt import Receipt as SignedReceipt
-from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable, ReceiptMalformed, ReceiptVersion, SignerUnknown
+from gateway.errors import (
+    ChainBroken,
+    EnvelopeExhausting,
+    EnvelopeRefused,
+    OwnKeyUnusable,
+    ReceiptMalformed,
+    ReceiptVersion,
+    SignerUnknown,
+)
 from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
@@ -130,8 +138,8 @@ class Contents:
             return
         try:
             content = self.engine.signed_content(signed, row.partner, MAX_BYTES)
-        except SignerUnknown:
-            self.missing.append(f"The receipt {name} of {row.partner}: no valid certificate that signed it is kept.")
+        except (SignerUnknown, EnvelopeExhausting) as error:
+            self.missing.append(f"The receipt {name} of {row.partner} could not be verified: {error.reason}")
             return
         except EnvelopeRefused as error:
             raise ChainBroken(f"the kept receipt {row.partner}/{name} is not signed by {row.partner}") from error

@@ -1,7 +1,8 @@
 """Taking the encryption off a message and leaving its signature, so that whoever has the signer's certificate can verify it.
 
-It is what `gpg --unwrap` does (docs/audit.md, "Evidence"). Raises OwnKeyUnusable, EnvelopeTooLarge, EnvelopeDamaged, SignatureBad,
-SignerUnknown, and OSError where the message cannot be read. Safe because it is no acceptance: a message that is kept is read once more.
+It is what `gpg --unwrap` does (docs/audit.md, "Evidence"). Raises OwnKeyUnusable, EnvelopeTooLarge, EnvelopeDamaged,
+EnvelopeExhausting, SignatureBad, SignerUnknown, and OSError where the message cannot be read. Safe because it is no
+acceptance: a message that was accepted and kept is read once more.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from typing import IO
 
 from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.process_limits import Ended
-from gateway.errors import EnvelopeDamaged, EnvelopeTooLarge, OwnKeyUnusable, SignatureBad, SignerUnknown
+from gateway.errors import (
+    EnvelopeDamaged,
+    EnvelopeExhausting,
+    EnvelopeTooLarge,
+    OwnKeyUnusable,
+    SignatureBad,
+    SignerUnknown,
+)
 
 _ONCE = ("BEGIN_DECRYPTION", "DECRYPTION_OKAY", "GOODMDC", "END_DECRYPTION")
 
@@ -32,6 +40,8 @@ def signed_content(gpg: GpgProcess, signed: bytes, max_bytes: int) -> bytes:
     """What an unwrapped message says, at most `max_bytes`, signed by a key of gpg's keyrings that may have ended since."""
     content = _taken(gpg, io.BytesIO(signed), max_bytes, [])
     counts = Counter(line.partition(" ")[0] for line in gpg.last.lines)
+    if gpg.last.ended is not None:
+        raise EnvelopeExhausting(f"Reading the message was broken off: {gpg.last.ended.value}.")
     if counts["BADSIG"]:
         raise SignatureBad
     if counts["NO_PUBKEY"] or counts["REVKEYSIG"]:

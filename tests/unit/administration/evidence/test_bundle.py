@@ -17,7 +17,7 @@ import pytest
 from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
-from gateway.errors import ChainBroken, NotFound, NotPermitted
+from gateway.errors import ChainBroken, EnvelopeRefused, NotFound, NotPermitted, SignatureBad, SignerUnknown
 from gateway.ledger import migrate
 from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
@@ -230,6 +230,27 @@ def test_what_a_site_leaves_out_of_a_bundle_is_not_shown(pair: Pair, tmp_path: P
     manifest["events"]["first"] += 2
     later = {"events/00001.jsonl": b"".join(events[2:]), "manifest.json": json.dumps(manifest).encode()}
     assert any(each.startswith(start) for each in lied(found | later))
+
+
+@pytest.mark.parametrize("error", [SignerUnknown, SignatureBad])
+def test_a_receipt_that_the_partner_did_not_sign_confirms_nothing(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[EnvelopeRefused]
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+
+    def refused(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(PretendedPgp, "signed_content", refused)
+    if error is SignatureBad:
+        with pytest.raises(ChainBroken, match="is not signed by E09000030"):
+            make(pair.dwp, identity, tmp_path / "a.zip")
+        return
+    made, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    assert (made.confirmed, made.by) == (0, None)
+    assert any("could not be verified" in each for each in made.missing)
+    assert not any(name.endswith(".signed") for name in members)
 
 
 def test_an_account_that_may_not_use_the_keys_is_told_so(
