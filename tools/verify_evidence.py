@@ -322,8 +322,8 @@ def main() -> int:
             print("".join(f"NOT SHOWN: {each}\n" for each in dict.fromkeys(lacks)), end="")
         else:
             lacks = Evidence(first, known, print, tuple(statements)).lacks
-    except subprocess.SubprocessError as error:
-        able(False, f"gpg does not run: {error}")
+    except (OSError, subprocess.SubprocessError) as error:
+        able(False, f"gpg, or the disk, does not do its work: {error}")
     except Exception as error:  # noqa: BLE001 - whatever it stumbles over, the file is not what it has to be
         print(f"DOES NOT HOLD: {error} ({type(error).__name__}).")
         return 1

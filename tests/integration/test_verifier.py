@@ -192,6 +192,10 @@ def test_what_is_wrong_with_the_reader_s_side_does_not_accuse_the_evidence(
     status, told = run(*alone, path=str(tmp_path))
     assert (status, "the program gpg is not here" in told) == (2, True)
     assert run(files / "no.zip")[0] == 1
+    (tmp_path / "gpg").write_text("#!/nowhere/at/all\n")
+    (tmp_path / "gpg").chmod(0o700)
+    status, told = run(*alone, path=str(tmp_path))
+    assert (status, "gpg, or the disk, does not do its work" in told) == (2, True)
 
 
 def test_an_old_python_is_told_apart_from_a_forgery(
