@@ -18,7 +18,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 @click.option(
     "--from", "start", required=True, type=_DAY, metavar="DAY", help="The first day, such as 2026-11-01 (UTC)."
 )
-@click.option("--to", "end", required=True, type=_DAY, metavar="DAY", help="The last day.")
+@click.option("--to", "end", required=True, type=_DAY, metavar="DAY", help="The last day, which has to have ended.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new ZIP file.")
 @output.as_json
 @click.pass_context

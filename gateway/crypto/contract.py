@@ -113,6 +113,14 @@ class OpenPgp(Protocol):
         """
         ...
 
+    def signed_content(self, signed: bytes, partner: str, max_bytes: int) -> bytes:
+        """What an unwrapped message says, under one good signature by any certificate that is kept of the partner.
+
+        Also by one that has ended or was changed since. SignerUnknown where it is by none of them, or by one that was revoked,
+        SignatureBad where it does not fit; more than `max_bytes` is EnvelopeTooLarge.
+        """
+        ...
+
     def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
         """Decrypt and verify a message that lay in a partner's landing, writing the literal data to `output`.
 

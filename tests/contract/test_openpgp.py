@@ -167,6 +167,21 @@ def test_what_is_unwrapped_holds_the_content_and_is_the_same_each_time(pair: Pai
     assert [path.name for path in tmp_path.iterdir()] == ["m.pgp"]
 
 
+def test_what_an_unwrapped_message_says_is_read_under_the_partners_signature_alone(pair: Pair, tmp_path: Path) -> None:
+    pair.dwp.seal(io.BytesIO(b"what was signed"), "E09000030", tmp_path / "m.pgp")
+    signed = pair.town.unwrap(tmp_path / "m.pgp", 10_000)
+    assert pair.town.signed_content(signed, "DWP", 10_000) == b"what was signed"
+    with pytest.raises(errors.SignatureBad):
+        pair.town.signed_content(signed.replace(b"what was", b"what is "), "DWP", 10_000)
+    with pytest.raises(errors.EnvelopeTooLarge):
+        pair.town.signed_content(signed, "DWP", 3)
+    for other in ("E06000000", "../DWP"):
+        with pytest.raises(errors.SignerUnknown):
+            pair.town.signed_content(signed, other, 10_000)
+    with pytest.raises(errors.EnvelopeRefused):
+        pair.town.signed_content(signed + signed, "DWP", 10_000)
+
+
 def test_what_is_damaged_foreign_or_not_there_is_not_unwrapped(pair: Pair, tmp_path: Path) -> None:
     pair.dwp.seal(io.BytesIO(b"good"), "E09000030", tmp_path / "m.pgp")
     with pytest.raises(errors.OwnKeyUnusable):

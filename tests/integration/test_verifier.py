@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import io
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,3 +129,80 @@ def test_an_unwrapped_message_of_the_gateway_s_is_one_that_it_takes(tool: Any, t
     signature = stores["DWP"].sign_binary(b"manifest", pins["DWP"])
     assert tool.signed_by(stores["DWP"].export_own().encode(), b"manifest", signature)[0] == pins["DWP"]
     tool.check_form(signature, pins["DWP"])
+
+
+# -- the command, and statements alone
+
+
+def run(*arguments: str | Path, path: str | None = None) -> tuple[int, str]:
+    """Exit status, and all that it says; `path` is where programs are looked for."""
+    environment = os.environ if path is None else {"PATH": path}
+    command = [sys.executable, "-I", str(TOOL), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def files(stock: StockGpg, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A statement of ONE's site, one that OTHER signed in its name, and ONE's certificate."""
+    made = tmp_path_factory.mktemp("statements")
+    for name, user_id in (("good", ONE), ("forged", OTHER)):
+        content = b'{"day":"2026-11-27","head":{"sequence":5},"site":"DWP"}\n'
+        signed_text = stock.run("--digest-algo", "SHA256", "--local-user", f"={user_id}", "--clearsign", feed=content)
+        (made / f"{name}.asc").write_bytes(signed_text)
+    (made / "mailed.asc").write_bytes((made / "good.asc").read_bytes().replace(b"\n", b"\r\n"))
+    (made / "one.asc").write_bytes(certificate(stock, ONE))
+    (made / "no.zip").write_bytes(b"PK no ZIP")
+    return made
+
+
+def test_a_statement_alone_is_held_against_the_key_that_the_reader_knows(stock: StockGpg, files: Path) -> None:
+    alone, key = (files / "good.asc", "--certificate", files / "one.asc"), stock.fingerprint(ONE)
+    status, said = run(*alone)
+    assert (status, said.endswith("WHAT IS SHOWN HOLDS; NOT SHOWN: that this is DWP's key.\n")) == (0, True)
+    assert f"give --known DWP={key}\n" in said
+    grouped = " ".join(key[at : at + 4] for at in range(0, 40, 4))
+    for known in (key, f"0x{key}", key.lower(), grouped):
+        status, said = run(*alone, "--known", f"DWP={known}")
+        assert (status, said.endswith("EVERYTHING HOLDS.\n")) == (0, True), known
+    status, said = run(*alone, "--known", f"DWP={stock.fingerprint(OTHER)}")
+    assert (status, "is not the key that you know of DWP" in said) == (1, True)
+    status, said = run(files / "good.asc", files / "forged.asc", *alone[1:], "--known", f"DWP={key}")
+    assert (status, "DOES NOT HOLD" in said) == (1, True)
+
+
+def test_what_is_wrong_with_the_reader_s_side_does_not_accuse_the_evidence(
+    stock: StockGpg, files: Path, tmp_path: Path
+) -> None:
+    alone, key = (files / "good.asc", "--certificate", files / "one.asc"), stock.fingerprint(ONE)
+    for words, said in {
+        (*alone, "--known", key): "--known takes CODE=FINGERPRINT",
+        (*alone, "--known", "DWP=123"): "--known takes CODE=FINGERPRINT",
+        (*alone, "--known", f"DPW={key}"): "--known names another site than DWP",
+        (files / "mailed.asc", *alone[1:]): "lines end in CR LF",
+        (files / "good.asc",): "give one FILE.zip first",
+        (files / "no.zip", files / "no.zip"): "give one FILE.zip first",
+        (files / "no.zip", *alone[1:]): "give one FILE.zip first",
+        (files / "none.asc", *alone[1:]): "No such file",
+        (files / "good.asc", "--certificate", files / "none.asc"): "No such file",
+    }.items():
+        status, told = run(*words)
+        assert (status, said in told) == (2, True), told
+        assert "DOES NOT HOLD" not in told
+    status, told = run(*alone, path=str(tmp_path))
+    assert (status, "the program gpg is not here" in told) == (2, True)
+    assert run(files / "no.zip")[0] == 1
+    (tmp_path / "gpg").write_text("#!/nowhere/at/all\n")
+    (tmp_path / "gpg").chmod(0o700)
+    status, told = run(*alone, path=str(tmp_path))
+    assert (status, "gpg, or the disk, does not do its work" in told) == (2, True)
+
+
+def test_an_old_python_is_told_apart_from_a_forgery(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    with pytest.raises(SystemExit) as ended:
+        exec(compile(TOOL.read_text(), str(TOOL), "exec"), {"__name__": "verify_evidence", "__doc__": ""})  # noqa: S102 - ours
+    assert (ended.value.code, "it needs Python 3.11" in capsys.readouterr().out) == (2, True)
+    ast.parse(TOOL.read_text(), feature_version=(3, 8))

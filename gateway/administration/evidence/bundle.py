@@ -48,6 +48,7 @@ def make(settings: Settings, identity: str, out: Path, now: float, payload: Path
             first = max(about[0] - 1, 1)
             head = contents.add_events(first, last, lambda _event: None)
             contents.add_rows(rows)
+            contents.tell_adopted({row.place for row in rows})
             contents.certificates.add(unit.partner)
             parcel = unit.id if isinstance(unit, Consignment) else unit.consignment
             for receipt in [] if parcel is None else receipts_about(connection, unit.partner, parcel):

@@ -7,7 +7,7 @@ account that may not use the site's keys, and what the ledger, the key store and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +24,19 @@ from gateway.assembly import key_store, open_pgp
 from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import MAX_BYTES, evidence_name
-from gateway.errors import ChainBroken, EnvelopeRefused, OwnKeyUnusable
-from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.domain.receipt import Receipt as SignedReceipt
+from gateway.errors import (
+    ChainBroken,
+    EnvelopeExhausting,
+    EnvelopeRefused,
+    OwnKeyUnusable,
+    ReceiptMalformed,
+    ReceiptVersion,
+    SignerUnknown,
+)
+from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
 from gateway.ledger.queries.events import chain
-from gateway.ledger.queries.proof import Confirmed, ProvenRow
+from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
 from gateway.ledger.store import Connection, event_digest
 from gateway.ledger.units import Receipt, required
 from gateway.settings.model import Settings
@@ -94,6 +103,15 @@ class Contents:
         """Rows, with what their digests in the chain are made of."""
         self.out.add_lines("rows", (row.told() for row in rows), "rows of the ledger, one JSON object a line")
 
+    def tell_adopted(self, places: Collection[Place]) -> None:
+        """Say of these rows which of them the chain has not known from their beginning."""
+        found = adopted(self.connection, places)
+        if found is not None:
+            self.missing.append(
+                f"What {len(found.places)} of the rows in here said before {found.day}. They were adopted on that day: what they"
+                " said before, the chain shows only as far as its events do."
+            )
+
     def add_receipt(self, row: Receipt) -> None:
         """A partner's accepted receipt, once: as it came, and without its encryption."""
         name = evidence_name(row.consignment, row.level, required(row.sealed_sha256))
@@ -118,11 +136,34 @@ class Contents:
         except (OwnKeyUnusable, EnvelopeRefused) as error:
             self.missing.append(f"The receipt {name} of {row.partner} could not be opened: {error.reason}")
             return
+        try:
+            content = self.engine.signed_content(signed, row.partner, MAX_BYTES)
+        except (SignerUnknown, EnvelopeExhausting) as error:
+            self.missing.append(f"The receipt {name} of {row.partner} could not be verified: {error.reason}")
+            return
+        except EnvelopeRefused as error:
+            raise ChainBroken(f"the kept receipt {row.partner}/{name} is not signed by {row.partner}") from error
         self.out.add(
             f"{stem}signed", [signed], "the same receipt without the encryption: anybody can verify the signature"
         )
-        if row.body and (seen := orjson.loads(row.body).get("seen_head")):
-            self._seen.append((seen["sequence"], row.partner))
+        self._compare(row, content)
+
+    def _compare(self, row: Receipt, content: bytes) -> None:
+        """What the partner signed with what the ledger says of it; a head of ours that it names with our chain."""
+        which = f"the kept receipt {row.consignment} of {row.partner}"
+        try:
+            said, noted = (SignedReceipt.parse(each) for each in (content, row.body.encode() if row.body else content))
+        except (ReceiptMalformed, ReceiptVersion) as error:
+            raise ChainBroken(f"{which}, or its row, is no receipt") from error
+        if (said.consignment, said.sender, said.recipient) != (row.consignment, row.partner, self.settings.site.code):
+            raise ChainBroken(f"{which} is about something else")
+        if noted != said:
+            raise ChainBroken(f"{which} says something else than the ledger")
+        if seen := said.seen_head:
+            ours = event_digest(self.connection, seen.sequence) if seen.sequence else GENESIS
+            if ours != seen.sha256:
+                raise ChainBroken(f"{which} names another event {seen.sequence} than the chain has")
+            self._seen.append((seen.sequence, row.partner))
 
     def _add_statements(self, first: int, last: int) -> None:
         """Our own daily statements that name one of these events, with the time stamps of those that have one."""

@@ -3,7 +3,7 @@
 A row is in the export of the period in which it changed last, and exports of days that follow each other hold every row. Rows
 that changed after the period are named by their keys, so that none is left out unseen. Memory: some 200 bytes for each row.
 
-Raises UsageWrong for days that are none, NotFound where nothing happened, ChainBroken, NotPermitted, and what the ledger, the
+Raises UsageWrong for days that are none or have not ended, NotFound where nothing happened, ChainBroken, NotPermitted, and what the ledger, the
 key store and the disk raise.
 """
 
@@ -18,11 +18,13 @@ from typing import Any
 from gateway.administration.evidence import story
 from gateway.administration.evidence.container import container
 from gateway.administration.evidence.contents import Made, filling
+from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.commitment import COMMITTED
 from gateway.ledger.queries.proof import ProvenRow, committed, confirmed, events_between, rows_at, settled
+from gateway.ledger.store import read_head
 from gateway.ledger.units import Receipt
 from gateway.settings.model import Settings
 
@@ -57,14 +59,17 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
     """Everything from one day to another (UTC), both included, as a new file. `tell` is told of the progress."""
     if end < start:
         raise UsageWrong("--from has to be the first day, and --to the last.")
+    if str(end) >= to_text(now)[:10]:
+        raise UsageWrong("A period has to have ended: --to is yesterday (UTC), or a day before.")
     days = f"on {start}" if start == end else f"from {start} to {end}"
     with filling(settings, out) as (connection, fill), container(out) as target:
         period = events_between(connection, f"{start}T", f"{end + timedelta(days=1)}T")
         if period is None:
             raise NotFound(f"nothing was recorded {days}")
         contents, ledgered = fill(target), _Ledgered(period[1])
-        anchor = confirmed(connection, period[1])
-        last = anchor.seen.sequence if anchor is not None else contents.stated(period[1]) or period[1]
+        after = min(period[1] + 1, read_head(connection).sequence)  # an event from after the period shows its end
+        anchor = confirmed(connection, after)
+        last = anchor.seen.sequence if anchor is not None else contents.stated(after) or after
         first = max(period[0] - 1, 1)
 
         def watch(event: ChainEntry) -> None:
@@ -94,6 +99,7 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
                 yield row
 
         contents.add_rows(rows())
+        contents.tell_adopted({*ledgered.places()}.difference((table, key) for table in later for key in later[table]))
         for number, receipt in enumerate(receipts):
             tell(_RECEIPTS, number)
             contents.add_receipt(receipt)

@@ -25,9 +25,16 @@ from gateway.crypto.gnupg.key_agent import KeyAgent
 from gateway.crypto.gnupg.keyrings import Keyrings, is_code
 from gateway.crypto.gnupg.process_limits import Ended, Feed, ProcessLimits
 from gateway.crypto.gnupg.signature import Pin, Terms
-from gateway.crypto.gnupg.unwrapping import unwrap
+from gateway.crypto.gnupg.unwrapping import signed_content, unwrap
 from gateway.crypto.gnupg.verdict import judge_opening, judge_sealing
-from gateway.errors import CryptoFailed, DiskFailed, OwnKeyUnusable, PartnerKeyRevoked, PartnerKeyUnusable
+from gateway.errors import (
+    CryptoFailed,
+    DiskFailed,
+    OwnKeyUnusable,
+    PartnerKeyRevoked,
+    PartnerKeyUnusable,
+    SignerUnknown,
+)
 from gateway.storage.atomic_file import AtomicFile
 from gateway.storage.byte_reader import ByteReader
 from gateway.storage.durable import disk_error
@@ -133,6 +140,15 @@ class GnuPgEngine:
                 return unwrap(gpg, source, max_bytes)
         except OSError as error:
             raise disk_error(error, "The sealed file cannot be read") from error
+
+    def signed_content(self, signed: bytes, partner: str, max_bytes: int) -> bytes:
+        rings = [self._keyrings.partner_ring(partner), *self._keyrings.old_rings(partner)] if is_code(partner) else []
+        gpg = self._engine()
+        gpg.keyring = [str(ring) for ring in rings if ring.is_file()]
+        if not gpg.keyring:
+            raise SignerUnknown
+        with gpg.within(self._limits.opening(len(signed))):
+            return signed_content(gpg, signed, max_bytes)
 
     # -- certificates
 

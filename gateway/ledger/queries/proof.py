@@ -5,7 +5,7 @@ Reads only. ChainBroken where the chain does not say of a row what the row says:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -13,8 +13,11 @@ from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 
 from gateway.domain.states import State
 from gateway.errors import ChainBroken
+from gateway.ledger.audit.chain import loaded
+from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
-from gateway.ledger.commitment import COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.commitment import ADOPTED, COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.store import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
 
@@ -45,6 +48,13 @@ class ProvenRow(NamedTuple):
     def _pairs(self, columns: Sequence[str]) -> list[tuple[str, Any]]:
         values = ((name, self.values[name]) for name in columns)
         return [(name, int(value) if isinstance(value, bool) else value) for name, value in values]
+
+
+class Adopted(NamedTuple):
+    """The day (UTC) on which an old ledger's chain committed to the rows that there were, and some of those rows."""
+
+    day: str
+    places: frozenset[Place]
 
 
 class Confirmed(NamedTuple):
@@ -143,6 +153,23 @@ def settled(connection: Connection, rows: Sequence[ProvenRow], first: int, last:
     return last
 
 
+def adopted(connection: Connection, places: Collection[Place]) -> Adopted | None:
+    """Those of these rows that the chain adopted: what they said before, no commitment shows. None where it has none of them."""
+    query = select(EVENTS.c.sequence, EVENTS.c.at, EVENTS.c.detail).order_by(EVENTS.c.sequence)
+    found = connection.execute(query.where(EVENTS.c.event == ADOPTED)).first()
+    if found is None:
+        return None
+    left, old = orjson.loads(found.detail)["count"], set[Place]()
+    following = query.where(EVENTS.c.event == COMMITTED, EVENTS.c.sequence > found.sequence)
+    for event in connection.execution_options(yield_per=_GROUP).execute(following):
+        if left <= 0:
+            break
+        said = {place for place, _ in committed(event.detail)}
+        left -= len(said)
+        old |= said.intersection(places)
+    return Adopted(found.at[:10], frozenset(old)) if old else None
+
+
 def committed(detail: str) -> Iterator[tuple[Place, str | None]]:
     """The rows that an event commits to, and their digests; None of a row that is gone."""
     for table, keys in orjson.loads(detail).items():
@@ -173,4 +200,13 @@ def _rows(connection: Connection, table: Table, query: Select[Any]) -> Iterator[
     for row in connection.execute(query):
         values = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
         place = (str(table.name), str(values[KEY[table.name]]))
+        if "event" in values and not _is_what_its_event_says(connection, values):
+            raise ChainBroken(f"row {place[1]} of {place[0]} is {values['state']}, and its last event does not say so")
         yield ProvenRow(place, values, row_digest(table.name, values))
+
+
+def _is_what_its_event_says(connection: Connection, row: Mapping[str, Any]) -> bool:
+    """Whether the event that a row names as its last is about the same partner, and left it in the state in which it is."""
+    query = "SELECT event, partner, detail FROM events WHERE sequence = ?"
+    event = driver_of(connection).execute(query, (row["event"],)).fetchone()
+    return event is not None and event[1] == row["partner"] and state_after(event[0], loaded(event[2])) == row["state"]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
-from gateway.errors import ChainBroken, NotFound, NotPermitted
+from gateway.administration.evidence.period import export
+from gateway.errors import ChainBroken, EnvelopeRefused, NotFound, NotPermitted, SignatureBad, SignerUnknown
+from gateway.ledger import migrate
+from gateway.ledger.chain import GENESIS
+from gateway.ledger.tables import RECEIPTS
+from tests.acceptance.evidence_forgery import packed, put_right
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
 from tests.unit.administration.evidence.conftest import PretendedStore, Verify
 
@@ -22,6 +32,27 @@ def make(bench: Bench, identity: str, out: Path) -> tuple[Made, dict[str, bytes]
     made = bundle.make(bench.settings, identity, out, bench.now)
     with zipfile.ZipFile(out) as archive:
         return made, {name: archive.read(name) for name in archive.namelist()}
+
+
+def rechain(bench: Bench) -> None:
+    """Make the whole chain anew, with right digests."""
+    with closing(sqlite3.connect(bench.home.ledger)) as ledger, ledger:
+        previous = GENESIS
+        for row in ledger.execute("SELECT * FROM events ORDER BY sequence").fetchall():
+            content = [*row[:8], previous]
+            previous = hashlib.sha256(orjson.dumps(content)).hexdigest()
+            ledger.execute(
+                "UPDATE events SET previous = ?, sha256 = ? WHERE sequence = ?", (content[8], previous, row[0])
+            )
+
+
+def age(bench: Bench) -> str:
+    """Make the ledger one from before the chain committed to rows, and bring it up to date. The day of that."""
+    bench.sql("UPDATE events SET event = 'lane.held', detail = '{}' WHERE event = 'ledger.committed'")
+    rechain(bench)
+    with bench.ledger._engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
+        migrate._adopt(connection, bench.now)
+    return datetime.fromtimestamp(bench.now, UTC).strftime("%Y-%m-%d")
 
 
 def lines(members: dict[str, bytes], directory: str) -> list[Any]:
@@ -46,7 +77,7 @@ def test_events_begin_before_the_first_and_end_where_a_partner_confirms(
     first, _ = make(pair.dwp, identity, tmp_path / "first.zip")
     assert first.confirmed < first.last_event
     assert any("none has come yet" in each for each in first.missing)
-    assert any(line.startswith("NOT SHOWN by anybody but DWP: events") for line in verify(tmp_path / "first.zip"))
+    assert any(line.startswith("NOT SHOWN: events") for line in verify(tmp_path / "first.zip"))
     pair.dwp.submit("c.xml", b"three")
     pair.work()
     made, members = make(pair.dwp, identity, tmp_path / "again.zip")
@@ -57,7 +88,7 @@ def test_events_begin_before_the_first_and_end_where_a_partner_confirms(
     (admitted,) = [event[0] for event in events if event[3] == "transfer.admitted" and event[5] == identity]
     assert made.first_event == admitted - 1
     said = verify(tmp_path / "again.zip")
-    assert not any(line.startswith("NOT SHOWN by anybody") for line in said)
+    assert not any(line.startswith("NOT SHOWN: events") for line in said)
 
 
 @pytest.mark.parametrize("content", [b"wrong", b"gone"])
@@ -117,6 +148,109 @@ def test_a_receipt_that_is_not_kept_any_more_is_said_to_be_missing(pair: Pair, t
     assert any("is not kept at this site any more" in each for each in made.missing)
     assert not any(name.startswith("receipts/") for name in members)
     verify(tmp_path / "a.zip")
+
+
+def test_a_chain_that_was_made_anew_is_contradicted_by_what_a_partner_signed(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    day = datetime.fromtimestamp(pair.dwp.now, UTC).date()
+    pair.dwp.sql("UPDATE events SET at = '2026-11-18T00:00:00.000Z' WHERE sequence = 1")
+    rechain(pair.dwp)
+    with pytest.raises(ChainBroken, match="names another event"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    with pytest.raises(ChainBroken, match="names another event"):
+        export(pair.dwp.settings, day, day, tmp_path / "b.zip", pair.dwp.now + DAY, lambda _what, _count: None)
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_receipt_whose_row_says_something_else_than_was_signed_is_found(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    with pair.dwp.ledger.write() as transaction:  # so that the chain agrees with it
+        (body,) = transaction.connection.exec_driver_sql("SELECT body FROM receipts").scalars()
+        transaction.set(RECEIPTS, [1], body=body.replace('"outcome": "delivered"', '"outcome": "duplicate"'))
+    with pytest.raises(ChainBroken, match="says something else than the ledger"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_what_a_row_said_before_the_chain_adopted_it_is_told_to_be_unproven(
+    pair: Pair, tmp_path: Path, verify: Verify
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"wrong")
+    pair.work_alone(pair.dwp)
+    day = age(pair.dwp)
+    other = pair.dwp.submit("b.xml", b"later")
+    pair.work()
+    words = f"1 of the rows in here said before {day}. They were adopted on that day"
+    made, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    assert any(words in each for each in made.missing)
+    assert words in " ".join(members["story.txt"].decode().split())
+    export(
+        pair.dwp.settings,
+        date.fromisoformat(day),
+        date.fromisoformat(day),
+        tmp_path / "c.zip",
+        pair.dwp.now + DAY,
+        lambda _what, _count: None,
+    )
+    for name in ("a.zip", "c.zip"):
+        assert any(f"NOT SHOWN: what 1 rows said before {day}." in each for each in verify(tmp_path / name))
+    made, _ = make(pair.dwp, other, tmp_path / "b.zip")
+    assert not any("adopted" in each for each in made.missing)
+    assert not any("adopted" in each for each in verify(tmp_path / "b.zip"))
+
+
+def test_of_an_adopted_row_that_its_last_event_contradicts_no_evidence_is_made(pair: Pair, tmp_path: Path) -> None:
+    identity = pair.dwp.submit("a.xml", b"wrong")
+    pair.work_alone(pair.dwp)
+    pair.dwp.sql("UPDATE transfers SET state = 'receipted'")
+    age(pair.dwp)
+    with pytest.raises(ChainBroken, match="row 1 of transfers is receipted, and its last event does not say so"):
+        make(pair.dwp, identity, tmp_path / "a.zip")
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_what_a_site_leaves_out_of_a_bundle_is_not_shown(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    _, found = make(pair.dwp, identity, tmp_path / "a.zip")
+    word, start = "NOT SHOWN: E09000030's own word on it.", "NOT SHOWN: how it began."
+    assert not any(each.startswith((word, start)) for each in verify(tmp_path / "a.zip"))
+
+    def lied(members: dict[str, bytes]) -> list[str]:
+        (tmp_path / "lie.zip").write_bytes(packed(put_right(list(members.items()))))
+        return verify(tmp_path / "lie.zip")
+
+    said = lied({name: content for name, content in found.items() if not name.startswith("receipts/")})
+    assert any(each.startswith(word) for each in said)
+    assert any(each.startswith("NOT SHOWN: what 1 receipts say.") for each in said)
+    events = found["events/00001.jsonl"].splitlines(keepends=True)
+    manifest = json.loads(found["manifest.json"])
+    manifest["events"]["first"] += 2
+    later = {"events/00001.jsonl": b"".join(events[2:]), "manifest.json": json.dumps(manifest).encode()}
+    assert any(each.startswith(start) for each in lied(found | later))
+
+
+@pytest.mark.parametrize("error", [SignerUnknown, SignatureBad])
+def test_a_receipt_that_the_partner_did_not_sign_confirms_nothing(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[EnvelopeRefused]
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+
+    def refused(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(PretendedPgp, "signed_content", refused)
+    if error is SignatureBad:
+        with pytest.raises(ChainBroken, match="is not signed by E09000030"):
+            make(pair.dwp, identity, tmp_path / "a.zip")
+        return
+    made, members = make(pair.dwp, identity, tmp_path / "a.zip")
+    assert (made.confirmed, made.by) == (0, None)
+    assert any("could not be verified" in each for each in made.missing)
+    assert not any(name.endswith(".signed") for name in members)
 
 
 def test_an_account_that_may_not_use_the_keys_is_told_so(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
 from gateway.errors import ChainBroken, NotFound, UsageWrong
+from tests.acceptance.evidence_forgery import MANIFEST, Members, members_of, packed, put_right
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.administration.evidence.conftest import Verify
 
@@ -25,7 +27,7 @@ def day_of(bench: Bench) -> date:
 
 def made(bench: Bench, start: date, end: date, out: Path) -> tuple[Made, dict[str, Any], set[tuple[str, int]]]:
     """The export, its manifest, and its rows."""
-    done = export(bench.settings, start, end, out, bench.now, lambda _what, _count: None)
+    done = export(bench.settings, start, end, out, bench.now + DAY, lambda _what, _count: None)
     with zipfile.ZipFile(out) as archive:
         manifest = json.loads(archive.read("manifest.json"))
         lines = [
@@ -71,7 +73,7 @@ def test_the_events_of_a_period_go_on_to_what_a_partner_confirms(pair: Pair, tmp
     done, manifest, _ = made(pair.dwp, first_day, first_day, tmp_path / "1.zip")
     assert done.by == "E09000030"
     assert manifest["period"]["last"] < done.confirmed == done.last_event
-    assert not any("NOT SHOWN by anybody" in line for line in verify(tmp_path / "1.zip"))
+    assert not any("NOT SHOWN: events" in line for line in verify(tmp_path / "1.zip"))
 
 
 def test_a_row_that_changed_without_the_chain_is_no_row_that_changed_later(pair: Pair, tmp_path: Path) -> None:
@@ -88,6 +90,98 @@ def test_days_without_events_and_days_the_wrong_way_round_are_refused(pair: Pair
     pair.dwp.submit("a.xml", b"one")
     day = day_of(pair.dwp)
     with pytest.raises(NotFound, match="nothing was recorded"):
-        made(pair.dwp, day + timedelta(days=1), day + timedelta(days=2), tmp_path / "1.zip")
+        made(pair.dwp, day - timedelta(days=2), day - timedelta(days=1), tmp_path / "1.zip")
     with pytest.raises(UsageWrong, match="first day"):
         made(pair.dwp, day, day - timedelta(days=1), tmp_path / "1.zip")
+    with pytest.raises(UsageWrong, match="has to have ended"):
+        made(pair.dwp, day, day + timedelta(days=1), tmp_path / "1.zip")
+
+
+# -- what a site that lies signs anew
+
+
+@pytest.fixture
+def middle(pair: Pair, tmp_path: Path) -> Members:
+    """An export of the second of three days."""
+    for number in range(3):
+        pair.dwp.submit(f"{number}.xml", b"%d" % number)
+        pair.work()
+        if number == 1:
+            day = day_of(pair.dwp)
+        pair.dwp.now += DAY
+        pair.la.now += DAY
+    made(pair.dwp, day, day, tmp_path / "true.zip")
+    return members_of((tmp_path / "true.zip").read_bytes())
+
+
+def lied(members: Members, changes: Mapping[str, bytes], **manifest: Any) -> Callable[[Path], Path]:
+    """The members with others in their place, and the manifest put right and changed, as a file."""
+    told = json.loads(dict(members)[MANIFEST]) | manifest
+    changed = {**changes, MANIFEST: json.dumps(told).encode()}
+    content = packed(put_right([(name, changed.get(name, held)) for name, held in members]))
+
+    def written(directory: Path) -> Path:
+        (directory / "lie.zip").write_bytes(content)
+        return directory / "lie.zip"
+
+    return written
+
+
+def test_a_true_period_is_told_with_its_days_and_ends_before_an_event_from_after_it(
+    middle: Members, tmp_path: Path, verify: Verify
+) -> None:
+    period = json.loads(dict(middle)[MANIFEST])["period"]
+    said = verify(lied(middle, {})(tmp_path))
+    assert (
+        f"Events {period['first']} to {period['last']} are those of {period['from']} to {period['to']} (UTC)." in said
+    )
+    assert not any("is the last event of" in each for each in said)
+
+
+def test_a_row_that_is_said_to_have_changed_later_is_not_shown_to(
+    middle: Members, tmp_path: Path, verify: Verify
+) -> None:
+    rows = dict(middle)["rows/00001.jsonl"].splitlines(keepends=True)
+    (hidden,) = [row for row in rows if json.loads(row)["table"] == "transfers"]
+    key = str(json.loads(hidden)["plain"][0][1])
+    later = json.loads(dict(middle)[MANIFEST])["changed_later"]
+    lie = lied(
+        middle,
+        {"rows/00001.jsonl": b"".join(row for row in rows if row != hidden)},
+        changed_later={**later, "transfers": [key]},
+    )
+    said = verify(lie(tmp_path))
+    (told,) = [each for each in said if each.startswith("NOT SHOWN: that") and "changed after the period" in each]
+    assert f"{key} of transfers" in told
+
+
+def test_events_and_days_are_those_of_the_period(middle: Members, tmp_path: Path, verify: Verify) -> None:
+    events = dict(middle)["events/00001.jsonl"].splitlines(keepends=True)
+    manifest = json.loads(dict(middle)[MANIFEST])
+    span, period = manifest["events"], manifest["period"]
+    start = date.fromisoformat(period["from"])
+    days = {
+        "from": period | {"from": str(start - timedelta(days=1))},
+        "to": period | {"to": str(start + timedelta(days=1))},
+    }
+    without = {"events/00001.jsonl": b"".join(events[1:])}
+    for lie in (
+        lied(middle, {}, period=days["from"]),
+        lied(middle, {}, period=days["to"]),
+        lied(middle, {}, period=period | {"first": period["first"] + 1}),
+        lied(middle, without, events=span | {"first": span["first"] + 1}),
+    ):
+        with pytest.raises(ValueError, match="the events are not those of"):
+            verify(lie(tmp_path))
+    with pytest.raises(ValueError, match="had ended, which no gateway does"):
+        verify(lied(middle, {}, made=f"{period['to']}T23:59:59.000Z")(tmp_path))
+
+
+def test_a_period_with_nothing_after_it_is_not_shown_to_be_whole(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    day = day_of(pair.dwp)
+    made(pair.dwp, day, day, tmp_path / "1.zip")
+    assert any(
+        each.startswith("NOT SHOWN: that") and "is the last event of" in each for each in verify(tmp_path / "1.zip")
+    )
