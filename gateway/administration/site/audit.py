@@ -14,17 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing import Final
 
 from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
+from gateway.administration.site.known_heads import own_statements, read_heads
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
-from gateway.domain.manifest import Digest
-from gateway.domain.statement import read
-from gateway.errors import ContentInvalid, DiskFailed, NotFound, UsageWrong
+from gateway.errors import DiskFailed, NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain, to_the_end, told
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
@@ -35,7 +32,6 @@ from gateway.ledger.head_file import Damaged, HeadFile
 from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.values import SITE_CODE
 from gateway.stages.itinerary import Role
 from gateway.storage.digest import file_digest
 
@@ -57,17 +53,6 @@ _AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
     Area.EVIDENCE: lambda home: home.evidence,
     Area.STATEMENTS: lambda home: home.statements,
 }
-
-
-class KnownHead(BaseModel):
-    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is, `held_by` who exports it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    sequence: Annotated[int, Field(ge=0)]
-    sha256: Digest
-    partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
-    held_by: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
 
 
 @dataclass(frozen=True)
@@ -113,9 +98,9 @@ def verify(
     with permitted():
         last = kept(settings.home)
     anchor = _anchor(last, since)
-    given = [head for path in exported for head in _read_heads(path, settings.site.code)]
+    given = [head for path in exported for head in read_heads(path, settings.site.code)]
     heads_given = len(given)
-    given += _own_statements(settings)
+    given += own_statements(settings)
     with permitted():
         remembered = HeadFile(settings.home.ledger_head).found()
     if isinstance(remembered, Head):
@@ -277,34 +262,3 @@ def _digest(path: Path) -> str | None:
         return None
     except OSError as error:
         raise DiskFailed(f"a kept file cannot be read: {error.strerror}") from error
-
-
-def _read_heads(path: Path, site: str) -> list[Claimed]:
-    """The heads that a partner exported; UsageWrong where the file is none, or is about another site's chain."""
-    try:
-        known = TypeAdapter(list[KnownHead]).validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageWrong(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        raise UsageWrong(f"{path} is no list of heads as `gateway audit heads --json` prints it.") from error
-    foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
-    if foreign:
-        raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
-    return [Claimed(head.sequence, head.sha256, path.name, f"{head.held_by or 'a partner'} holds") for head in known]
-
-
-def _own_statements(settings: Settings) -> list[Claimed]:
-    """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
-    given = []
-    directory = settings.home.statements / settings.site.code
-    with permitted():
-        names = sorted(name for name in _listing(directory) if name.endswith(".asc"))
-    for name in names:
-        try:
-            stated = read((directory / name).read_bytes())
-        except (OSError, ContentInvalid):
-            continue  # the comparison of the files says so
-        given.append(
-            Claimed(stated.head.sequence, stated.head.sha256, f"the file {name}", "this site's statement names")
-        )
-    return given
