@@ -17,6 +17,7 @@ import orjson
 
 from gateway.domain.identity import new_id
 from gateway.domain.states import Direction, State
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.settings.home import Home
@@ -58,7 +59,7 @@ def write_past(past: Past, sender: Home, recipient: Home) -> None:
 
 def _write(past: Past, home: Home, direction: Direction) -> None:
     moment = [past.until]
-    ledger = Ledger(home.ledger, clock=lambda: moment[0], role="bench")
+    ledger = Ledger(home.ledger, clock=lambda: moment[0], role="bench", head_file=HeadFile(home.ledger_head))
     try:
         for consignment in _consignments(past):
             moment[0] = consignment.at

@@ -55,7 +55,7 @@ def audit() -> None:
 def verify(
     ctx: click.Context, heads_files: Sequence[Path], since: str | None, *, record: bool, deep: bool, as_json: bool
 ) -> None:
-    """Verify the whole audit chain, the rows, the heads that partners hold, and the files on disk. Changes no record.
+    """Verify the ledger's schema, the whole audit chain, the rows, the heads that partners hold, and the files on disk.
 
     Every fault is told. Exit status 0 if there is none, else 70. The gateway may be at work meanwhile.
 
@@ -107,14 +107,17 @@ def _tell(report: AuditReport) -> None:
     if len(report.faults) > _SHOWN:
         click.echo(f"... and {len(report.faults) - _SHOWN} more: --json lists all")
     if report.left_over:
-        output.say(f"{len(report.left_over)} files of no row were left by a crash; the next start removes them.")
+        files = output.counted(len(report.left_over), "file")
+        output.say(f"{files} of no row left by a crash, which is no fault: --json lists them.")
     sys.stdout.flush()
     if report.faults:
-        output.say(f"{len(report.faults)} faults in {report.events} events. What to do: {ChainBroken.remedy}")
+        output.say(
+            f"{output.counted(len(report.faults), 'fault')} in {output.counted(report.events, 'event')}. What to do: {ChainBroken.remedy}"
+        )
     else:
         since = f" since event {report.since}" if report.since else ""
         click.echo(
-            f"The chain holds{since}: {report.events} events, head {report.head[:16]}; rows, heads and files agree."
+            f"The chain holds{since}: {output.counted(report.events, 'event')}, head {report.head[:16]}; rows, heads and files agree."
         )
         output.say(f"The anchor of this audit: {report.events}:{report.head}")
 

@@ -31,6 +31,11 @@ def show_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 fault`, `2 faults`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def in_fours(fingerprint: str) -> str:
     """A fingerprint in groups of four, to be read out on the telephone."""
     return " ".join(fingerprint[start : start + 4] for start in range(0, len(fingerprint), 4))

@@ -65,8 +65,8 @@ def _tell(health: Health) -> None:
         click.echo(f"longest without a receipt: {oldest.id} to {oldest.partner}, {oldest.state}, since {when}")
     free, needed = health.disk.free_bytes, health.disk.needed_bytes
     click.echo(f"disk: {tables.bytes_of(free)} free, {tables.bytes_of(needed)} needed")
-    if audit := health.audit:
-        outcome = f"{audit.faults} faults" if audit.faults else "no faults"
+    if (audit := health.audit) and audit.verified is not None:
+        outcome = output.counted(audit.faults, "fault") if audit.faults else "no faults"
         click.echo(f"audit: {tables.brief(audit.verified)}, as far as event {audit.events}, {outcome}")
     if number := health.passed_over:
         click.echo(f"passed over in the spool for more than a day: {number} files (`gateway doctor` says where)")

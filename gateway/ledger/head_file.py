@@ -20,6 +20,14 @@ _CHECK: Final = 16
 """Characters of the digest that tells a whole record from a torn one."""
 
 
+_READS: Final = 3
+"""A record that somebody writes meanwhile may look torn once."""
+
+
+class Damaged:
+    """There is a record, and it is none."""
+
+
 class HeadFile:
     """The record at `path`. Any number of processes may keep it; the last one to write may be one commit behind."""
 
@@ -38,11 +46,26 @@ class HeadFile:
     def remembered(self) -> Head | None:
         """The head that was kept last; None where there is no record, or a damaged one."""
         try:
-            words = self._path.read_text(encoding="ascii").split()
-            head = Head(int(words[0]), words[1])
-            return head if _record(head).decode().split() == words else None
-        except (OSError, ValueError, IndexError):
+            found = self.found()
+        except OSError:
             return None
+        return found if isinstance(found, Head) else None
+
+    def found(self) -> Head | Damaged | None:
+        """The same for an audit, which has to know what is the matter. PermissionError where this user may not look."""
+        for _ in range(_READS):
+            try:
+                words = self._path.read_text(encoding="ascii").split()
+                head = Head(int(words[0]), words[1])
+                if _record(head).decode().split() == words:
+                    return head
+            except FileNotFoundError:
+                return None
+            except PermissionError:
+                raise
+            except (OSError, ValueError, IndexError):
+                continue
+        return Damaged()
 
 
 def _record(head: Head) -> bytes:

@@ -43,14 +43,11 @@ def migrate(path: Path, *, clock: Callable[[], float] = time.time) -> int | None
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = open_engine(path)
     try:
         with engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
             before = MigrationContext.configure(connection).get_current_revision()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
             return None if before is None or before >= _COMMITMENTS else _adopt(connection, clock())
     except CommandError as error:
         raise LedgerSchema("the ledger is of a version that this program does not know") from error
@@ -58,6 +55,14 @@ def migrate(path: Path, *, clock: Callable[[], float] = time.time) -> int | None
         raise translate(error) from error
     finally:
         engine.dispose()
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that a database lacks. Raises what Alembic and SQLAlchemy raise."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _adopt(connection: Connection, now: float) -> int:

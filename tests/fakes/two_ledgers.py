@@ -26,6 +26,7 @@ from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import SignatureBad
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger
 from gateway.settings.directories import make, partner_directories, site_directories
@@ -232,7 +233,8 @@ class Bench:
         out = [flow for flow, partners in flows.outgoing.items() if partners]
         into = [flow for flow, partners in flows.incoming.items() if partners]
         make(partner_directories(self.home, other, out, into))
-        self.ledger = Ledger(self.home.ledger, clock=self._clock, role="test")
+        head_file = HeadFile(self.home.ledger_head)
+        self.ledger = Ledger(self.home.ledger, clock=self._clock, role="test", head_file=head_file)
         stack.callback(self.ledger.close)
         counter = itertools.count(1)
         self.context = StageContext(

@@ -14,32 +14,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing import Final
 
 from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
+from gateway.administration.site.known_heads import own_statements, read_heads
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
-from gateway.domain.manifest import Digest
-from gateway.domain.statement import read
-from gateway.errors import ContentInvalid, DiskFailed, NotFound, UsageWrong
-from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain
+from gateway.errors import DiskFailed, NotFound, UsageWrong
+from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain, to_the_end, told
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.chain import EMPTY, Head
-from gateway.ledger.head_file import HeadFile
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.head_file import Damaged, HeadFile
+from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.settings.values import SITE_CODE
 from gateway.stages.itinerary import Role
 from gateway.storage.digest import file_digest
 
 LAST: Final = "last"
 """The anchor that the last audit without faults left."""
+
+_HEAD_FILE: Final = "state/ledger-head"
+_RECORD: Final = "state/audit.json"
+_ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS)
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
@@ -52,17 +53,6 @@ _AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
     Area.EVIDENCE: lambda home: home.evidence,
     Area.STATEMENTS: lambda home: home.statements,
 }
-
-
-class KnownHead(BaseModel):
-    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is, `held_by` who exports it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    sequence: Annotated[int, Field(ge=0)]
-    sha256: Digest
-    partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
-    held_by: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
 
 
 @dataclass(frozen=True)
@@ -98,28 +88,39 @@ def verify(
     since: str | None = None,
     record: bool = False,
 ) -> AuditReport:
-    """The whole chain, the rows, the heads that partners exported to files, and the files on disk.
+    """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
 
-    `deep` reads every file that is kept. `watch` gives who is told what is looked at, while it is looked at. `since` is an
+    `deep` reads every file that is kept; statements and receipts are read always. `watch` gives who is told what is looked at, while it is looked at. `since` is an
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
-    looked at, and the rows that they speak of. `record` keeps the result for `gateway status`.
+    looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
+    `gateway status`.
     """
-    anchor = _anchor(settings.home, since)
-    given = [head for path in exported for head in _read_heads(path, settings.site.code)]
+    with permitted():
+        last = kept(settings.home)
+    anchor = _anchor(last, since)
+    given = [head for path in exported for head in read_heads(path, settings.site.code)]
     heads_given = len(given)
-    given += _own_statements(settings)
-    remembered = HeadFile(settings.home.ledger_head).remembered()
-    if remembered is not None:
-        given.append(Claimed(remembered.sequence, remembered.sha256, "state/ledger-head", "this site remembers"))
+    given += own_statements(settings)
+    with permitted():
+        remembered = HeadFile(settings.home.ledger_head).found()
+    if isinstance(remembered, Head):
+        given.append(Claimed(remembered.sequence, remembered.sha256, _HEAD_FILE, "this site remembers"))
+    if isinstance(last, AuditRecord):
+        given.append(Claimed(last.events, last.head, _RECORD, "this site's last audit saw"))
     if anchor != EMPTY:
         given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
         with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
-            head = read_head(connection)
-            faults = [*check_chain(connection, tell, anchor), *check_rows(connection, tell, anchor)]
+            head, faults = EMPTY, list[Fault]()
+            with to_the_end("chain", faults):
+                head = read_head(connection)
+            faults += _schema(connection, tell, whole=anchor == EMPTY)
+            faults += told("chain", check_chain(connection, tell, anchor))
+            faults += check_rows(connection, tell, anchor)
             tell("heads", 0)
             faults += check_heads(connection, given)
+            faults += _missing_heads(head, remembered, last)
         tell("files", 0)
         found = _check_disk(settings, ledger, deep=deep)
         ended = to_text(ledger.clock())
@@ -128,25 +129,50 @@ def verify(
     )
     if record:
         with permitted():
-            keep(
-                settings.home,
-                AuditRecord(
-                    verified=ended,
-                    since=report.since,
-                    events=report.events,
-                    head=report.head,
-                    faults=len(report.faults),
-                ),
-            )
+            keep(settings.home, _record_of(report, last, ended))
     return report
 
 
-def _anchor(home: Home, since: str | None) -> Head:
+def _schema(connection: Connection, tell: Watch, *, whole: bool) -> Iterator[Fault]:
+    tell("schema", 0)
+    yield from told("schema", check_schema(connection))
+    if whole:
+        tell("indices", 0)
+        yield from told("schema", check_pages(connection))
+
+
+def _missing_heads(
+    head: Head, remembered: Head | Damaged | None, last: AuditRecord | Damaged | None
+) -> Iterator[Fault]:
+    """What this site wrote down of its own chain, and nobody can read any more."""
+    if remembered is None and head != EMPTY:
+        message = (
+            "it is not there, and the gateway writes it with every event: somebody removed it, or it was not restored"
+        )
+        yield Fault("head", _HEAD_FILE, message)
+    elif isinstance(remembered, Damaged):
+        yield Fault("head", _HEAD_FILE, "it is damaged: its check digits do not agree with what it says")
+    if isinstance(last, Damaged):
+        yield Fault("head", _RECORD, "the last audit's record is damaged")
+
+
+def _record_of(report: AuditReport, last: AuditRecord | Damaged | None, ended: str) -> AuditRecord:
+    """What is kept of an audit. Where it found faults, the anchor stays that of the last one that found none: a chain that
+    contradicts it is contradicted again at the next audit.
+    """
+    events, head = report.events, report.head
+    if report.faults and isinstance(last, AuditRecord):
+        events, head = last.events, last.head
+    elif report.faults:
+        events, head = EMPTY.sequence, EMPTY.sha256
+    return AuditRecord(verified=ended, since=report.since, events=events, head=head, faults=len(report.faults))
+
+
+def _anchor(last: AuditRecord | Damaged | None, since: str | None) -> Head:
     if since is None:
         return EMPTY
     if since == LAST:
-        last = kept(home)
-        if last is None or last.faults:
+        if not isinstance(last, AuditRecord) or last.faults:
             raise UsageWrong(
                 "No audit without faults is on record here: `gateway audit verify --record`, without --since."
             )
@@ -194,11 +220,11 @@ def _look(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
         files = {area: _listing(root(home)) for area, root in _AREAS.items()}
 
     def digest(area: Area, name: str) -> str | None:
-        # Statements are small, and there is no other proof that one is whole: each is read every time.
-        return _digest(_AREAS[area](home) / name) if deep or area is Area.STATEMENTS else None
+        # Receipts and statements are small, and there is no other proof that one is whole: each is read every time.
+        return _digest(_AREAS[area](home) / name) if deep or area in _ALWAYS_READ else None
 
     listing = Listing(files, digest, settings.site.code)
-    with ledger.read() as connection:
+    with ledger.read() as connection, any_text(connection):
         return check_files(connection, listing)
 
 
@@ -236,37 +262,3 @@ def _digest(path: Path) -> str | None:
         return None
     except OSError as error:
         raise DiskFailed(f"a kept file cannot be read: {error.strerror}") from error
-
-
-def _read_heads(path: Path, site: str) -> list[Claimed]:
-    """The heads that a partner exported; UsageWrong where the file is none, or is about another site's chain."""
-    try:
-        known = TypeAdapter(list[KnownHead]).validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageWrong(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        raise UsageWrong(f"{path} is no list of heads as `gateway audit heads --json` prints it.") from error
-    foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
-    if foreign:
-        raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
-    return [
-        Claimed(head.sequence, head.sha256, f"heads in {path.name}", f"{head.held_by or 'a partner'} holds")
-        for head in known
-    ]
-
-
-def _own_statements(settings: Settings) -> list[Claimed]:
-    """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
-    given = []
-    directory = settings.home.statements / settings.site.code
-    with permitted():
-        names = sorted(name for name in _listing(directory) if name.endswith(".asc"))
-    for name in names:
-        try:
-            stated = read((directory / name).read_bytes())
-        except (OSError, ContentInvalid):
-            continue  # the comparison of the files says so
-        given.append(
-            Claimed(stated.head.sequence, stated.head.sha256, f"the file {name}", "this site's statement names")
-        )
-    return given

@@ -18,9 +18,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class LastAudit:
-    """The audit whose result was kept last: when it ended, from which event on (0 for all) to which, and its faults."""
+    """The audit whose result was kept last: when it ended (None where the record is damaged), from which event on (0 for all),
+    how far the chain was without faults, and the faults that were found.
+    """
 
-    verified: str
+    verified: str | None
     since: int
     events: int
     faults: int

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.administration.views.health_fields import Health
+from gateway.administration.views.health_fields import Health, LastAudit
+from gateway.domain.identity import from_text
 from gateway.ledger.queries.keys import OWN
+
+_AUDIT_SECONDS: Final = 3 * 86400.0
+"""An audit is on record every night: one that is older than this does not run any more."""
 
 _SHOWN: Final = 10
 """So many overdue enquiries are named one by one."""
 
 
-def needs_of(health: Health, late_ending: str) -> Iterator[str]:
+def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     """The sentences; `late_ending` is how letters of files that were written late end."""
     for partner in health.stopped:
         for fault in partner.faults:
@@ -40,11 +44,21 @@ def needs_of(health: Health, late_ending: str) -> Iterator[str]:
         yield f"{each.says}; `gateway enquiries --outstanding`"
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
-    if health.audit is not None and (number := health.audit.faults):
-        found = f"{number} fault{'s' if number > 1 else ''}"
-        yield f"the audit of {health.audit.verified[:10]} found {found}: `gateway audit verify`"
+    if health.audit is not None:
+        yield from _audit(health.audit, now)
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
+
+
+def _audit(last: LastAudit, now: float) -> Iterator[str]:
+    if last.verified is None:
+        yield "the record of the last audit, state/audit.json, is damaged: `gateway audit verify --record`"
+        return
+    if number := last.faults:
+        found = f"{number} fault{'s' if number > 1 else ''}"
+        yield f"the audit of {last.verified[:10]} found {found}: `gateway audit verify`"
+    if now - from_text(last.verified) > _AUDIT_SECONDS:
+        yield f"the nightly audit has not run since {last.verified[:10]}: `systemctl status gateway-audit.timer`"
 
 
 def _missing_roles(health: Health) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -18,9 +17,9 @@ from sqlalchemy import Connection, select
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
 from gateway.ledger.audit import statements
-from gateway.ledger.audit.chain import EVERY, Fault
+from gateway.ledger.audit.chain import EVERY, Fault, to_the_end
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS, TRANSFERS
-from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
+from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer
 
 
 class Area(StrEnum):
@@ -64,21 +63,59 @@ class _Expected:
 
 
 _TIDIED: Final = (Area.CUSTODY, Area.QUARANTINE, Area.INFECTED)
-"""Areas of which a start removes what no row speaks of; elsewhere it stays where it is, and means no harm."""
+"""Areas of which a start removes what no row speaks of."""
+
+_PROOF: Final = (Area.EVIDENCE, Area.STATEMENTS)
+"""Areas in which nothing lies that the ledger does not speak of. In the queues it stays where it is, and means no harm."""
+
+_TEMPORARY: Final = ".gateway-"
+"""How the names of files begin that are still being written, or that a crash left then (`storage.durable`)."""
 
 
 def check_files(connection: Connection, listing: Listing) -> Findings:
     """Every file that the ledger speaks of, and every file that it does not."""
     findings = Findings()
     known: dict[Area, set[str]] = {area: set() for area in Area}
-    for expected in chain(_expected(connection), _expected_statements(connection, listing.site)):
-        for area, name in expected.places.items():
-            known[area].add(name)
-        findings.faults.extend(_compare(expected, listing))
-    for area in _TIDIED:
-        for name in sorted(listing.files.get(area, {}).keys() - known[area]):
-            findings.left_over.append(Fault("file", f"{area}/{name}", "no row of the ledger speaks of it"))
+    unread: list[Fault] = []
+    for part in (
+        _expected_custody(connection),
+        _expected_quarantine(connection),
+        _expected_consignments(connection),
+        _expected_receipts(connection),
+        _expected_statements(connection, listing.site),
+    ):
+        with to_the_end("file", unread):
+            for expected in part:
+                for area, name in expected.places.items():
+                    known[area].add(name)
+                findings.faults.extend(_compare(expected, listing))
+    findings.faults.extend(unread)
+    if not unread:
+        for area in (*_TIDIED, *_PROOF):
+            _tell_unknown(findings, listing, area, known[area])
     return findings
+
+
+def _tell_unknown(findings: Findings, listing: Listing, area: Area, known: set[str]) -> None:
+    for name in sorted(listing.files.get(area, {}).keys() - known):
+        if area is Area.EVIDENCE and name.startswith("statements/"):
+            continue  # an area of its own
+        usual = area in _TIDIED or _left_by_a_crash(listing, area, name)
+        fault = Fault("file", f"{area}/{name}", "no row of the ledger speaks of it")
+        (findings.left_over if usual else findings.faults).append(fault)
+
+
+def _left_by_a_crash(listing: Listing, area: Area, name: str) -> bool:
+    """What a crash may leave: a file that was being written; or a statement of this site, which lies in its place before the
+    chain speaks of it. Its head is compared with the chain like every other.
+    """
+    owner, _, own = name.rpartition("/")
+    if own.startswith(_TEMPORARY):
+        return True
+    digest = (
+        listing.digest(area, name) if area is Area.STATEMENTS and owner == listing.site and listing.digest else None
+    )
+    return digest is not None and own.endswith(f".{digest[:16]}.asc")
 
 
 def _compare(expected: _Expected, listing: Listing) -> Iterator[Fault]:
@@ -88,23 +125,29 @@ def _compare(expected: _Expected, listing: Listing) -> Iterator[Fault]:
             area, name = next(iter(expected.places.items()))
             yield Fault("file", expected.subject, f"its file {area}/{name} is not there")
         return
-    area, name = found[0]
-    place = f"{area}/{name}"
+    odd = [message for place in found if (message := _difference(expected, listing, *place)) is not None]
+    if len(odd) == len(found):  # a crash may leave an older one in its place, and the right one in the other
+        yield Fault("file", expected.subject, odd[0])
+
+
+def _difference(expected: _Expected, listing: Listing, area: Area, name: str) -> str | None:
     size = listing.files[area][name]
     if expected.size is not None and size != expected.size:
-        yield Fault("file", expected.subject, f"its file {place} has {size} bytes, not {expected.size}")
-    elif listing.digest is not None and expected.sha256 is not None:
+        return f"its file {area}/{name} has {size} bytes, not {expected.size}"
+    if listing.digest is not None and expected.sha256 is not None:
         digest = listing.digest(area, name)
         if digest is not None and digest != expected.sha256:
-            yield Fault("file", expected.subject, f"its file {place} has other content than was recorded")
+            return f"its file {area}/{name} has other content than was recorded"
+    return None
 
 
-def _expected(connection: Connection) -> Iterator[_Expected]:
+def _expected_custody(connection: Connection) -> Iterator[_Expected]:
     query = select(TRANSFERS).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))
     for row in map(Transfer._make, connection.execution_options(yield_per=EVERY).execute(query)):
         yield _Expected(f"transfer {row.id}", {Area.CUSTODY: row.id}, row.size, row.sha256)
-    yield from _expected_consignments(connection)
-    yield from _expected_receipts(connection)
+
+
+def _expected_quarantine(connection: Connection) -> Iterator[_Expected]:
     for kept in map(Quarantined._make, connection.execute(select(QUARANTINE))):
         subject = f"quarantine {kept.id}"
         places = {Area.INFECTED: kept.id} if kept.kind == FILE else {Area.QUARANTINE: f"{kept.id}.sealed"}
@@ -137,9 +180,9 @@ def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
                 yield _sealed(subject, {Area.SEALED_OUT: f"{row.partner}/{name}"}, row)
         elif row.state in (State.LANDED, State.HELD):
             yield _sealed(subject, {Area.SEALED_IN: f"{row.partner}/{row.consignment}.receipt.pgp"}, row)
-        elif row.state == State.ACCEPTED:
+        elif row.state == State.ACCEPTED and row.sealed_sha256 is not None:  # without it, the check of the rows says so
             # The same answer may come again, and then the newest is the one that is kept.
-            evidence[f"{row.partner}/{evidence_name(row.consignment, row.level, required(row.sealed_sha256))}"] = row
+            evidence[f"{row.partner}/{evidence_name(row.consignment, row.level, row.sealed_sha256)}"] = row
     for name, row in evidence.items():
         # A crash between the ledger's commit and the rename leaves it where it was read.
         there = f"{row.partner}/{row.consignment}.receipt.pgp"

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from gateway.domain.states import Direction
-from gateway.ledger.audit.chain import EVERY, Fault, loaded
+from gateway.ledger.audit.chain import EVERY, Fault, loaded, told
 from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.store import driver_of
@@ -33,13 +33,14 @@ class Claimed:
 
 def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iterator[Fault]:
     """The heads that we published, those that partners sent back, those in `claimed`, and the partners' own."""
-    for head in _published(connection):
+    named = (_compare_all(connection, heads) for heads in (_published(connection), _sent_back(connection), claimed))
+    others = _opened(connection), _accepted(connection), _partners_own(connection), check_kept(connection)
+    yield from told("head", *named, *others)
+
+
+def _compare_all(connection: Connection, heads: Iterable[Claimed]) -> Iterator[Fault]:
+    for head in heads:
         yield from _compare(connection, head)
-    for head in (*_sent_back(connection), *claimed):
-        yield from _compare(connection, head)
-    yield from _agreed(connection)
-    yield from _partners_own(connection)
-    yield from check_kept(connection)
 
 
 def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
@@ -95,9 +96,8 @@ def _head(body: dict[str, Any], name: str) -> Head | None:
     return Head(sequence, sha256) if isinstance(sequence, int) and isinstance(sha256, str) else None
 
 
-def _agreed(connection: Connection) -> Iterator[Fault]:
-    """The heads that rows hold against the events that took them down when they came."""
-    driver = driver_of(connection)
+def _opened(connection: Connection) -> Iterator[Fault]:
+    """The heads that consignments hold against the events that took them down when they came."""
     opened = (
         select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256, EVENTS.c.detail)
         .join(EVENTS, (EVENTS.c.subject == CONSIGNMENTS.c.id) & (EVENTS.c.partner == CONSIGNMENTS.c.partner))
@@ -106,6 +106,11 @@ def _agreed(connection: Connection) -> Iterator[Fault]:
     for row in connection.execution_options(yield_per=EVERY).execute(opened):
         if loaded(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
             yield Fault("head", f"consignment {row.id}", "the partner's head is not the one that came with it")
+
+
+def _accepted(connection: Connection) -> Iterator[Fault]:
+    """The same of receipts."""
+    driver = driver_of(connection)
     for receipt, body in _bodies(connection, Direction.IN):
         named = driver.execute("SELECT event, detail FROM events WHERE sequence = ?", (receipt.event,)).fetchone()
         if named is None or named[0] != "receipt.accepted":
@@ -120,7 +125,11 @@ def _agreed(connection: Connection) -> Iterator[Fault]:
 def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tuple[str, Head, str]]:
     """Heads of partners' chains that this site holds: partner, head, and where it lies."""
     query = select(CONSIGNMENTS).where(
-        CONSIGNMENTS.c.direction == str(Direction.IN), CONSIGNMENTS.c.head_sequence.is_not(None)
+        CONSIGNMENTS.c.direction == str(Direction.IN),
+        CONSIGNMENTS.c.head_sequence.is_not(None),
+        CONSIGNMENTS.c.head_sha256.is_not(
+            None
+        ),  # half a head is what somebody made of the row, and the rows' check tells it
     )
     if partner is not None:
         query = query.where(CONSIGNMENTS.c.partner == partner)

@@ -19,7 +19,11 @@ _PAGE: Final = 4096
 """Keys of one stretch of memory: those that a ledger has forgotten long ago take none."""
 _NONE: Final = bytes(_SIZE)
 _NUMBERED: Final = frozenset(table for table, key in KEY.items() if key == "key")
-_QUERY: Final = "SELECT sequence, detail FROM events WHERE subject = ? AND kind = ? AND event = ? AND sequence > ? ORDER BY sequence"
+_QUERY: Final = (
+    "SELECT sequence, detail FROM events NOT INDEXED WHERE subject = ? AND kind = ? AND event = ? AND sequence > ?"
+    " ORDER BY sequence"
+)
+"""Over all events in their order: an index of subjects may leave out some."""
 
 
 class LastCommitments:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from gateway.domain.states import Direction, State
 from gateway.events import BY_NAME
-from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent
+from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent, to_the_end, told
 from gateway.ledger.audit.last_commitments import LastCommitments, last_commitments
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.chain import EMPTY, Head
@@ -48,30 +48,32 @@ def check_rows(connection: Connection, watch: Watch = silent, since: Head = EMPT
     name an event after it.
     """
     driver = driver_of(connection)
-    known = last_commitments(driver, since, watch)
-    if since == EMPTY:
-        yield from _check_commitments(driver, known, watch)
-    else:
-        yield from _check_changed(driver, known, since)
-    yield from _check_events(driver, read_head(connection), since, watch)
-    yield from _carried_apart(connection)
-
-
-def _check_commitments(driver: sqlite3.Connection, known: LastCommitments, watch: Watch) -> Iterator[Fault]:
+    known = LastCommitments()
+    ends: list[Fault] = []
+    with to_the_end("row", ends):
+        known = last_commitments(driver, since, watch)
+    yield from ends
     for table in KEY:
-        for number, (key, values) in enumerate(stored_rows(driver, table), 1):
-            if number % EVERY == 0:
-                watch(table, number)
-            yield from _compare(driver, table, values, known.take(table, key))
-        yield from _gone(table, known)
+        compared = _check_all(driver, table, known, watch)
+        yield from told("row", compared if since == EMPTY else _check_changed(driver, table, known, since))
+    yield from told(
+        "row", *(_check_events(connection, kind, since, watch) for kind in TABLES), _carried_apart(connection)
+    )
 
 
-def _check_changed(driver: sqlite3.Connection, known: LastCommitments, since: Head) -> Iterator[Fault]:
-    for table in KEY:
-        keys = {*known.keys(table), *_changed_after(driver, table, since)}
-        for key, values in stored_rows(driver, table, sorted(keys)):
-            yield from _compare(driver, table, values, known.take(table, key))
-        yield from _gone(table, known)
+def _check_all(driver: sqlite3.Connection, table: str, known: LastCommitments, watch: Watch) -> Iterator[Fault]:
+    for number, (key, values) in enumerate(stored_rows(driver, table), 1):
+        if number % EVERY == 0:
+            watch(table, number)
+        yield from _compare(driver, table, values, known.take(table, key))
+    yield from _gone(table, known)
+
+
+def _check_changed(driver: sqlite3.Connection, table: str, known: LastCommitments, since: Head) -> Iterator[Fault]:
+    keys = {*known.keys(table), *_changed_after(driver, table, since)}
+    for key, values in stored_rows(driver, table, sorted(keys)):
+        yield from _compare(driver, table, values, known.take(table, key))
+    yield from _gone(table, known)
 
 
 def _changed_after(driver: sqlite3.Connection, table: str, since: Head) -> list[int | str]:
@@ -120,23 +122,23 @@ def _gone(table: str, known: LastCommitments) -> Iterator[Fault]:
         yield Fault("row", f"{_NOUN[table]} of key {key}", "the chain committed to this row, and it is gone")
 
 
-def _check_events(driver: sqlite3.Connection, head: Head, since: Head, watch: Watch) -> Iterator[Fault]:
-    """Every unit of work against the event that it names as its last."""
-    for kind, table in TABLES.items():
-        subject = "consignment" if kind == "receipt" else "id"
-        carrier = "id" if kind == "consignment" else "consignment"
-        rows = driver.execute(
-            f"SELECT row.{subject}, row.partner, row.state, row.{carrier}, row.event, about.event, about.kind, about.subject,"  # noqa: S608 - names of columns
-            " about.partner, CASE WHEN instr(about.detail, '\"state\"') THEN about.detail END"
-            f" FROM {table.name} AS row LEFT JOIN events AS about ON about.sequence = row.event"
-            " WHERE row.event > ? ORDER BY row.key",
-            (since.sequence if since != EMPTY else -1,),
-        )
-        for number, row in enumerate(map(_Row._make, rows), 1):
-            if number % EVERY == 0:
-                watch(f"last events of {table.name}", number)
-            if message := _contradiction(kind, row, head):
-                yield Fault("row", f"{kind} {row.subject}", message)
+def _check_events(connection: Connection, kind: str, since: Head, watch: Watch) -> Iterator[Fault]:
+    """Every unit of work of a kind against the event that it names as its last."""
+    head, table = read_head(connection), TABLES[kind]
+    subject = "consignment" if kind == "receipt" else "id"
+    carrier = "id" if kind == "consignment" else "consignment"
+    rows = driver_of(connection).execute(
+        f"SELECT row.{subject}, row.partner, row.state, row.{carrier}, row.event, about.event, about.kind, about.subject,"  # noqa: S608 - names of columns
+        " about.partner, CASE WHEN instr(about.detail, '\"state\"') THEN about.detail END"
+        f" FROM {table.name} AS row NOT INDEXED LEFT JOIN events AS about NOT INDEXED ON about.sequence = row.event"
+        " WHERE row.event > ? ORDER BY row.key",
+        (since.sequence if since != EMPTY else -1,),
+    )
+    for number, row in enumerate(map(_Row._make, rows), 1):
+        if number % EVERY == 0:
+            watch(f"last events of {table.name}", number)
+        if message := _contradiction(kind, row, head):
+            yield Fault("row", f"{kind} {row.subject}", message)
 
 
 class _Row(NamedTuple):

@@ -338,3 +338,31 @@ def test_lost_quarantined_file_is_found(pair: Pair) -> None:
 
 def _columns(entry: ChainEntry) -> dict[str, object]:
     return {name: getattr(entry, name) for name in ChainEntry.__dataclass_fields__}
+
+
+def test_a_receipt_of_the_same_size_in_anothers_place_is_found(busy: Pair) -> None:
+    """Receipts are small: `gateway audit verify` reads each, with or without --deep."""
+    kept = sorted(busy.dwp.home.evidence.rglob("*.receipt.pgp"))
+    kept[0].write_bytes(bytes(kept[0].stat().st_size))
+    assert ["other content" in fault.message for fault in look(busy.dwp, deep=True).faults] == [True]
+
+
+def test_evidence_without_a_row_is_a_fault_unless_it_is_what_a_crash_leaves(busy: Pair) -> None:
+    there = busy.dwp.home.evidence / busy.dwp.other
+    (there / ".gateway-0123.part").write_bytes(b"half")
+    assert look(busy.dwp).faults == []
+    (there / "01a200db-25a7-7293-8e54-d4bb0a1b0002.receipt.pgp").write_bytes(b"?")
+    (found,) = look(busy.dwp).faults
+    assert found.message == "no row of the ledger speaks of it"
+
+
+def test_a_statement_without_an_event_is_a_fault_unless_a_crash_of_this_site_left_it(pair: Pair) -> None:
+    signed = b"a statement"
+    digest = hashlib.sha256(signed).hexdigest()
+    whole, other = f"DWP/2026-11-20.{digest[:16]}.asc", f"E09000030/2026-11-20.{digest[:16]}.asc"
+    cut = f"DWP/2026-11-21.{'0' * 16}.asc"
+    listing = Listing({Area.STATEMENTS: dict.fromkeys((whole, other, cut), 11)}, lambda _area, _name: digest, "DWP")
+    with pair.dwp.ledger.read() as connection:
+        found = check_files(connection, listing)
+    assert [fault.subject for fault in found.left_over] == [f"evidence/statements/{whole}"]
+    assert [fault.subject for fault in found.faults] == [f"evidence/statements/{name}" for name in (cut, other)]

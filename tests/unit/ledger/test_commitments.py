@@ -19,6 +19,7 @@ from gateway.domain.requests import Act
 from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import (
     COMMITTED,
@@ -420,3 +421,81 @@ def test_salts_are_drawn_by_whoever_opens_the_ledger(path: Path, tmp_path: Path)
         with ledger.read() as connection:
             salts = [each[SALT] for each in rows_of(connection, "transfers")[-2:]]
     assert [made.salt, *salts] == ["00" * 16, "01" * 16, "02" * 16]
+
+
+# -- what the ledger is made of
+
+
+def opened_copy(path: Path, copy: Path, script: str) -> Ledger:
+    """A copy of a ledger, after somebody was at it."""
+    copy.write_bytes(path.read_bytes())
+    with closing(sqlite3.connect(copy)) as made:
+        made.executescript(script)
+    return Ledger(copy, clock=lambda: 0.0, role="test")
+
+
+def test_rows_and_events_that_an_index_was_made_to_leave_out_are_found(path: Path, tmp_path: Path) -> None:
+    """An index of subjects without some commitments, whose text says that it has all: the rows that they are about are gone."""
+    with closing(sqlite3.connect(path)) as made:
+        found = made.execute("SELECT sequence, detail FROM events WHERE event = ?", (COMMITTED,)).fetchall()
+        hidden = [str(sequence) for sequence, detail in found if "1" in json.loads(detail).get("transfers", {})]
+        (text_,) = made.execute("SELECT sql FROM sqlite_master WHERE name = 'events_by_subject'").fetchone()
+    script = f"""
+        DELETE FROM transfers WHERE key = 1;
+        DROP INDEX events_by_subject;
+        CREATE INDEX events_by_subject ON events (subject) WHERE sequence NOT IN ({", ".join(hidden)});
+        PRAGMA writable_schema = 1;
+        UPDATE sqlite_master SET sql = '{text_}' WHERE name = 'events_by_subject';
+        PRAGMA writable_schema = 0;
+    """  # noqa: S608 - made here
+    assert hidden
+    with (
+        closing(opened_copy(path, tmp_path / "ledger.sqlite3", script)) as ledger,
+        ledger.read() as connection,
+    ):
+        by_index = connection.exec_driver_sql("SELECT sequence FROM events WHERE subject = 'rows'").all()
+        assert not {int(sequence) for sequence in hidden} & {sequence for (sequence,) in by_index}
+        gone = Fault("row", "transfer of key 1", "the chain committed to this row, and it is gone")
+        assert gone in list(check_rows(connection))
+        assert list(check_schema(connection)) == [], "its text says nothing"
+        told = [fault.message for fault in check_pages(connection)]
+        assert f"row {hidden[0]} missing from index events_by_subject" in told
+
+
+@pytest.mark.parametrize(
+    ("script", "subject"),
+    [
+        ("CREATE TRIGGER quiet AFTER UPDATE ON transfers BEGIN SELECT 1; END", "trigger quiet"),
+        ("CREATE VIEW other AS SELECT * FROM transfers", "view other"),
+        ("CREATE TABLE other (key INTEGER PRIMARY KEY)", "table other"),
+        ("ALTER TABLE transfers ADD COLUMN other TEXT", "table transfers"),
+        ("ALTER TABLE transfers RENAME COLUMN reference TO other", "table transfers"),
+        ("DROP INDEX events_by_subject", "index events_by_subject"),
+        (
+            "DROP INDEX events_by_subject; CREATE INDEX events_by_subject ON events (subject) WHERE sequence > 9",
+            "index events_by_subject",
+        ),
+        ("CREATE INDEX other ON events (event, kind, subject, sequence, detail) WHERE sequence > 9", "index other"),
+        ("DROP TABLE quarantine", "table quarantine"),
+        (
+            "ALTER TABLE transfers RENAME TO other; CREATE VIEW transfers AS SELECT * FROM other",
+            "view transfers",
+        ),
+    ],
+)
+def test_what_the_migrations_do_not_make_is_found(path: Path, tmp_path: Path, script: str, subject: str) -> None:
+    with (
+        closing(opened_copy(path, tmp_path / "ledger.sqlite3", script)) as ledger,
+        ledger.read() as connection,
+    ):
+        assert subject in [fault.subject for fault in check_schema(connection)]
+        list(check_rows(connection))  # goes on to its end whatever is missing
+
+
+def test_a_ledger_of_any_age_has_the_same_schema(path: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.sqlite3"
+    at_version(old, "0001")
+    migrate(old)
+    for each in (path, old):
+        with closing(Ledger(each, clock=lambda: 0.0, role="test")) as ledger, ledger.read() as connection:
+            assert [*check_schema(connection), *check_pages(connection)] == []

@@ -1,0 +1,67 @@
+"""Heads of this site's chain that lie beside its ledger: in files that partners exported, and in its own statements.
+
+Raises NotPermitted, and UsageWrong for a file that holds no heads of this site's chain.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gateway.administration.access import permitted
+from gateway.domain.manifest import Digest
+from gateway.domain.statement import read
+from gateway.errors import ContentInvalid, UsageWrong
+from gateway.ledger.audit.heads import Claimed
+from gateway.settings.model import Settings
+from gateway.settings.values import SITE_CODE
+
+
+class KnownHead(BaseModel):
+    """A head of a site's chain as a partner exports it; `partner` is the site whose chain it is, `held_by` who exports it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    sequence: Annotated[int, Field(ge=0)]
+    sha256: Digest
+    partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
+    held_by: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
+
+
+def read_heads(path: Path, site: str) -> list[Claimed]:
+    """The heads that a partner exported; UsageWrong where the file is none, or is about another site's chain."""
+    try:
+        known = TypeAdapter(list[KnownHead]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageWrong(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise UsageWrong(f"{path} is no list of heads as `gateway audit heads --json` prints it.") from error
+    foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
+    if foreign:
+        raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
+    return [Claimed(head.sequence, head.sha256, path.name, f"{head.held_by or 'a partner'} holds") for head in known]
+
+
+def own_statements(settings: Settings) -> list[Claimed]:
+    """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
+    given, names = [], list[str]()
+    directory = settings.home.statements / settings.site.code
+    with permitted(), suppress(FileNotFoundError):
+        names = sorted(
+            entry.name
+            for entry in os.scandir(directory)
+            if entry.name.endswith(".asc") and entry.is_file(follow_symlinks=False)
+        )
+    for name in names:
+        try:
+            stated = read((directory / name).read_bytes())
+        except (OSError, ContentInvalid):
+            continue  # the comparison of the files says so
+        given.append(
+            Claimed(stated.head.sequence, stated.head.sha256, f"the file {name}", "this site's statement names")
+        )
+    return given
