@@ -151,7 +151,11 @@ def _missing_heads(
         )
         yield Fault("head", _HEAD_FILE, message)
     elif isinstance(remembered, Damaged):
-        yield Fault("head", _HEAD_FILE, "it is damaged: its check digits do not agree with what it says")
+        yield Fault(
+            "head",
+            _HEAD_FILE,
+            "it is damaged: somebody changed it, or a power cut did, and then the next event mends it",
+        )
     if isinstance(last, Damaged):
         yield Fault("head", _RECORD, "the last audit's record is damaged")
 
