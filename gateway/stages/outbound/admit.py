@@ -121,24 +121,30 @@ class Admit:
         if not drops:
             return 0
         taken: list[tuple[Drop, str, Taken]] = []
-        with Group(context.home.custody) as group:
-            for drop in drops:
-                identity = context.new_id()
-                limit = context.settings.flows[drop.flow].max_bytes
-                try:
-                    copy = self._intake.take(drop, context.home.custody, identity, limit, group)
-                except StillBeingWritten:
-                    self._later[drop.fingerprint] = context.clock() + _LOOK_AT_OPEN
-                    continue
-                except DiskFailed as error:
-                    # One file that the disk cannot read must not stop the others; a later step tries again.
-                    self._leave(drop, error)
-                    continue
-                except Reject as error:
-                    return_refused(context, context.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error))
-                    continue
-                taken.append((drop, identity, copy))
-            group.commit()
+        try:
+            with Group(context.home.custody) as group:
+                for drop in drops:
+                    identity = context.new_id()
+                    limit = context.settings.flows[drop.flow].max_bytes
+                    try:
+                        copy = self._intake.take(drop, context.home.custody, identity, limit, group)
+                    except StillBeingWritten:
+                        self._later[drop.fingerprint] = context.clock() + _LOOK_AT_OPEN
+                        continue
+                    except DiskFailed as error:
+                        # One file that the disk cannot read must not stop the others; a later step tries again.
+                        self._leave(drop, error)
+                        continue
+                    except Reject as error:
+                        return_refused(
+                            context, context.home.outbound, Refusal(drop.flow, drop.partner, drop.name, error)
+                        )
+                        continue
+                    taken.append((drop, identity, copy))
+                group.commit()
+        except (DiskFull, DiskFailed):
+            _remove_copies(taken)
+            raise
         # A process that ends here leaves copies without rows. The next start removes them; the dropped files are still there.
         admitted = [
             {
@@ -158,9 +164,7 @@ class Admit:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, DiskFull):
-                # For certain no row was written. Copies that stayed would fill the disk, one with each attempt.
-                for _, _, copy in taken:
-                    copy.path.unlink(missing_ok=True)
+                _remove_copies(taken)  # for certain no row was written
                 raise
         self._release([(drop, identity) for drop, identity, _ in taken])
         # `validate` clears the rows' `spool_file` where the file is gone.
@@ -235,6 +239,12 @@ class Admit:
             self._stopped = short
             context.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
         return not short
+
+
+def _remove_copies(taken: Iterable[tuple[Drop, str, Taken]]) -> None:
+    """Copies that no row speaks of: if they stayed, they would fill the disk, some with each attempt."""
+    for _, _, copy in taken:
+        copy.path.unlink(missing_ok=True)
 
 
 def _remove_marker(directory: int, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, LedgerBusy
+from gateway.errors import DiskFailed, DiskFull, LedgerBusy
 from gateway.ledger.queries import overview
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.lanes import all_lanes
@@ -34,6 +34,7 @@ from gateway.stages.outbound.send import Send
 from gateway.stages.outbound.validate import Validate
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.storage.durable import DISK, Disk
+from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, writers_of
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
@@ -291,6 +292,39 @@ def test_a_ledger_that_takes_no_row_leaves_no_copies_behind(pair: Pair) -> None:
     admit.step()
     admit.close()
     assert states(dwp) == ["admitted"]
+
+
+@pytest.mark.parametrize("fails", ["the second copy", "the end of the group"])
+def test_a_disk_that_is_full_among_several_files_leaves_no_copies_behind(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    dwp = pair.dwp
+    for name in ("a.xml", "b.xml"):
+        (dwp.home.outbound / "claim" / dwp.other / name).write_bytes(name.encode())
+    admit, taken, take = admitting(dwp), list[Path](), Intake.take
+
+    def second_finds_no_room(self: Intake, *arguments: Any) -> Any:
+        if taken and fails == "the second copy":
+            raise DiskFull
+        found = take(self, *arguments)
+        taken.append(found.path)
+        return found
+
+    def full(_self: Group) -> None:
+        raise DiskFull
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "take", second_finds_no_room)
+        if fails == "the end of the group":
+            patch.setattr(Group, "commit", full)
+        with pytest.raises(DiskFull):
+            admit.step()
+    assert taken
+    assert list(dwp.home.custody.iterdir()) == []
+    dwp.now += 10.0
+    admit.step()
+    admit.close()
+    assert states(dwp) == ["admitted", "admitted"]
 
 
 # -- the clock
