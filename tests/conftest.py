@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
-from gateway.ledger import store
+from gateway.ledger import engine as ledger_engine
 from tests.acceptance.moulds import MOULDS
 from tests.examples import register_profiles
 
@@ -106,7 +106,7 @@ def _statements_compiled_once() -> Iterator[None]:
         return engine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "create_engine", create)
+        patch.setattr(ledger_engine, "create_engine", create)
         yield
 
 

@@ -25,8 +25,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.errors import LedgerSchema
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import ADOPTED, KEY, KIND, SUBJECT, digest_of
+from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.integrity import translate
-from gateway.ledger.store import Transaction, driver_of, open_engine
+from gateway.ledger.store import Transaction
 from gateway.ledger.tables import METADATA
 
 _COMMITMENTS: Final = "0004"

@@ -1,14 +1,11 @@
 """Opening the ledger, and writing to it: what became true together is committed together, with its events.
 
 A Transaction takes state changes and events, and commits them as one: the rows, the chain, whose last event commits to
-the rows (`ledger.commitment`), then the log lines, which are written only once the commit is durable. Every error of SQLAlchemy or SQLite leaves here as LedgerBusy,
-LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove; DiskFailed says that all is committed, and
-that bytes which nobody needs any more could not be removed.
+the rows (`ledger.commitment`), then the log lines, which are written only once the commit is durable. Every error of
+SQLAlchemy or SQLite leaves here as LedgerBusy, LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove;
+DiskFailed says that all is committed, and that bytes which nobody needs any more could not be removed.
 
-SQLite runs in WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut.
-
-Long because a Transaction's promises are kept by three together: how the engine begins, how the Ledger commits,
-and what the Transaction writes.
+Long because a Transaction's promises are kept by two together: how the Ledger commits, and what the Transaction writes.
 """
 
 from __future__ import annotations
@@ -23,19 +20,19 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
-from sqlalchemy import Table, bindparam, create_engine, event, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
-from gateway.ledger.capture import Commitments, arm, commitments
+from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head
 from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT, personal_digest
+from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.integrity import BUSY_SECONDS, check, check_pages, require_file, translate
+from gateway.ledger.integrity import check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
@@ -368,42 +365,6 @@ def read_head(connection: Connection) -> Head:
         select(EVENTS.c.sequence, EVENTS.c.sha256).order_by(EVENTS.c.sequence.desc()).limit(1)
     ).first()
     return EMPTY if row is None else Head(row.sequence, row.sha256)
-
-
-def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection: for what has to be quick, or is SQLite's alone."""
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    return driver
-
-
-def open_engine(path: Path) -> Engine:
-    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        # The driver's own BEGIN comes too late and is never IMMEDIATE: two writers would deadlock on the upgrade.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        writing = options.get("gateway_write", False)
-        if options.get("gateway_commitments", False) and not connection.info.get("armed", False):
-            arm(driver_of(connection))
-            connection.info["armed"] = True
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
 
 
 UNITS: Final[Mapping[str, type[Unit]]] = {"transfer": Transfer, "consignment": Consignment, "receipt": Receipt}

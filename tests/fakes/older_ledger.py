@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 
 from gateway.ledger import migrate as module
-from gateway.ledger.store import open_engine
+from gateway.ledger.engine import open_engine
 
 
 def at_version(path: Path, version: str) -> None:

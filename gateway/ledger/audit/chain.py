@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import ChainBroken, DiskFull, ImpossibleMove, LedgerBusy
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.ledger.engine import driver_of
 from gateway.ledger.integrity import translate
-from gateway.ledger.store import driver_of
 
 Watch = Callable[[str, int], None]
 """Called now and then with what is being looked at, and how many so far."""

@@ -16,7 +16,7 @@ from gateway.domain.states import Direction
 from gateway.ledger.audit.chain import EVERY, Fault, loaded, told
 from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
-from gateway.ledger.store import driver_of
+from gateway.ledger.engine import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, required
 

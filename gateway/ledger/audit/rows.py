@@ -22,7 +22,8 @@ from gateway.ledger.audit.last_commitments import LastCommitments, last_commitme
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.commitment import COLUMNS, ERASED, KEY, digest_of, personal_digest
-from gateway.ledger.store import TABLES, driver_of, read_head
+from gateway.ledger.engine import driver_of
+from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, REASONS, TRANSFERS
 
 _NOUN: Final[Mapping[str, str]] = {

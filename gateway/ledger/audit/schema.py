@@ -15,8 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from gateway.ledger.audit.chain import Fault
+from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.migrate import upgrade
-from gateway.ledger.store import driver_of, open_engine
 
 _TOLD: Final = 20
 """So many sentences of SQLite's about pages and indices: one lost page can cost thousands."""

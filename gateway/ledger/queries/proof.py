@@ -17,7 +17,7 @@ from gateway.ledger.audit.chain import loaded
 from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
 from gateway.ledger.commitment import ADOPTED, COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
-from gateway.ledger.store import driver_of
+from gateway.ledger.engine import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
 

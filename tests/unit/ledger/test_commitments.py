@@ -33,9 +33,10 @@ from gateway.ledger.commitment import (
     personal_digest,
     row_digest,
 )
+from gateway.ledger.engine import driver_of
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import quarantine
-from gateway.ledger.store import Ledger, driver_of, read_head
+from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.request_answers import decide
 from tests.fakes.older_ledger import at_version

@@ -13,12 +13,13 @@ from sqlalchemy import inspect, text
 from gateway.domain.states import Direction, State
 from gateway.errors import LedgerSchema
 from gateway.ledger import migrate as module
+from gateway.ledger.engine import open_engine
 from gateway.ledger.integrity import SCHEMA_VERSION, check
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import back_office_answers, custody
 from gateway.ledger.queries.overview import transfers
 from gateway.ledger.queries.receipts import receipt_to_join, receipts_about
-from gateway.ledger.store import Ledger, open_engine
+from gateway.ledger.store import Ledger
 from gateway.ledger.tables import METADATA
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Request, Transfer
 from tests.fakes.older_ledger import at_version
