@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 import orjson
@@ -56,8 +57,12 @@ def subject_of(partner: str) -> str:
 
 def last(connection: Connection, event: str = MADE) -> Noted | None:
     """The last statement that this site made, dispatched, or has a stamp of."""
-    query = _events(event).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence.desc()).limit(1)
-    return next(_noted(connection.execute(query)), None)
+    return next(_noted(connection.execute(_last(event))), None)
+
+
+@cache  # the stages that wait for a statement ask at each step
+def _last(event: str) -> Any:
+    return _events(event).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence.desc()).limit(1)
 
 
 def made(connection: Connection, event: str = MADE) -> Iterator[Noted]:

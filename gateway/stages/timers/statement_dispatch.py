@@ -16,6 +16,7 @@ from gateway.ledger.queries.statements import DISPATCHED, KIND, OWN
 from gateway.ledger.store import Transaction
 from gateway.stages.composition import Composed, submit
 from gateway.stages.context import StageContext, Step
+from gateway.stages.statements import yesterday
 from gateway.validation.sandbox.pool import Sandbox
 
 _HOUR: Final = 3600.0
@@ -30,11 +31,13 @@ class StatementDispatch:
         self._context = context
         self._readers = readers
         self._next = 0.0
+        self._dispatched = ""
+        """The day of the newest statement that went out, as far as this process knows."""
 
     def step(self) -> Step:
         context = self._context
-        if not context.settings.audit.statements:
-            return Step()
+        if not context.settings.audit.statements or self._dispatched == yesterday(context).isoformat():
+            return Step()  # there is none of a day that has not ended: the ledger need not be asked
         if not is_due(self._next, context.clock(), _HOUR):
             return Step(due=self._next)
         try:
@@ -53,8 +56,11 @@ class StatementDispatch:
         context = self._context
         with context.ledger.read() as connection:
             made = statements.last(connection)
+            if made is None or made.text is None:
+                return 0
             before = statements.last(connection, DISPATCHED)
-            if made is None or made.text is None or (before is not None and before.day >= made.day):
+            if before is not None and before.day >= made.day:
+                self._dispatched = before.day
                 return 0
             there = context.routes.outgoing.get(FLOW, frozenset()) & context.settings.partners.keys()
             partners = statements.takers(connection, there - context.settings.stopped.keys())
@@ -72,4 +78,5 @@ class StatementDispatch:
             )
 
         submit(context, self._readers, FLOW, [Composed(partner, name, content) for partner in partners], None, note)
+        self._dispatched = made.day
         return len(partners)
