@@ -16,11 +16,12 @@ def next_due(
     connection: Connection, unit: type[Unit], direction: Direction, states: Sequence[State], but: Iterable[str] = ()
 ) -> float | None:
     """When the first deferred unit in one of these states may be tried again; what belongs to the partners `but` waits."""
-    codes = list(but)
-    given = {"states": [str(state) for state in states], "direction": str(direction)}
-    if not codes:  # then the index alone has the answer
-        return connection.execute(_first_due(TABLE_OF[unit]), given).scalar()
-    return connection.execute(_first_due_but(TABLE_OF[unit]), {**given, "partners": codes}).scalar()
+    table = TABLE_OF[unit]
+    query = _first_due(table)
+    if codes := tuple(but):  # else the index alone has the answer
+        query = query.where(table.c.partner.not_in(codes))
+    where = {"states": [str(state) for state in states], "direction": str(direction)}
+    return connection.execute(query, where).scalar()
 
 
 @cache  # each step of each stage asks
@@ -28,11 +29,6 @@ def _first_due(table: Table) -> Select[Any]:
     return select(func.min(table.c.due)).where(
         table.c.state.in_(bindparam("states", expanding=True)), table.c.direction == bindparam("direction")
     )
-
-
-@cache
-def _first_due_but(table: Table) -> Select[Any]:
-    return _first_due(table).where(table.c.partner.not_in(bindparam("partners", expanding=True)))
 
 
 def next_deferred(connection: Connection, unit: type[Unit], state: State, now: float) -> float | None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, or_, select
 
 from gateway.domain.receipt import Level
 from gateway.domain.states import Direction, State
@@ -43,21 +43,16 @@ def not_behind_another(_rows: FromClause) -> tuple[ColumnElement[bool]]:
 
 def next_receipt_to_seal(connection: Connection, but: Iterable[str] = ()) -> float | None:
     """When the first deferred receipt that was issued and has its turn may be tried again; those to `but` wait."""
-    codes = list(but)
-    if not codes:
-        return connection.execute(_first_due()).scalar()
-    return connection.execute(_first_due_but(), {"partners": codes}).scalar()
+    query = _first_due()
+    if codes := tuple(but):
+        query = query.where(RECEIPTS.c.partner.not_in(codes))
+    return connection.execute(query).scalar()
 
 
 @cache
 def _first_due() -> Select[Any]:
     here = (RECEIPTS.c.state == str(State.ISSUED), RECEIPTS.c.direction == str(Direction.OUT), ~behind_another())
     return select(func.min(RECEIPTS.c.due)).where(*here)
-
-
-@cache
-def _first_due_but() -> Select[Any]:
-    return _first_due().where(RECEIPTS.c.partner.not_in(bindparam("partners", expanding=True)))
 
 
 def sealed_sizes(connection: Connection, partner: str, consignment: str, but: int) -> set[int]:
