@@ -7,12 +7,11 @@ fixed form first (`domain.statement`); here exactly one good signature over text
 
 from __future__ import annotations
 
-from collections import Counter
-
 from gateway.crypto.gnupg.gpg_process import GpgProcess
 from gateway.crypto.gnupg.process_limits import Ended, ProcessLimits, Run
 from gateway.crypto.gnupg.signature import TEXT_DOCUMENT, Terms, check_signature, check_signature_count
-from gateway.crypto.gnupg.status_words import KNOWN, NEVER
+from gateway.crypto.gnupg.status_words import NEVER
+from gateway.crypto.gnupg.verdict import check_known
 from gateway.errors import CryptoFailed, EnvelopeDamaged, EnvelopeExhausting, KeyAgentAway, OwnKeyUnusable
 
 
@@ -23,7 +22,7 @@ def clear_sign(gpg: GpgProcess, text: bytes, signer: str) -> bytes:
     run = gpg.last
     if run.ended is Ended.DEADLINE:
         raise KeyAgentAway
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    counts = run.counts
     if counts["INV_SGNR"] or counts["NO_SGNR"] or counts["NO_SECKEY"]:
         raise OwnKeyUnusable("GnuPG does not sign with our key.")
     if run.returncode != 0 or counts["SIG_CREATED"] != 1 or not made.data:
@@ -33,14 +32,12 @@ def clear_sign(gpg: GpgProcess, text: bytes, signer: str) -> bytes:
 
 def judge_clear_signed(run: Run, terms: Terms) -> str:
     """The primary fingerprint of the one good signature that gave these lines."""
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    counts = run.counts
     if run.ended is not None:
         raise EnvelopeExhausting(f"Reading the message was broken off: {run.ended.value}.")
-    if not set(counts) <= KNOWN:
-        raise CryptoFailed("GnuPG reports what this gateway does not know; it is another version than those tested.")
+    check_known(counts)
     check_signature_count(run, counts)
     signature = check_signature(run, counts, terms, TEXT_DOCUMENT)
-    trouble = sorted(keyword for keyword in NEVER if counts[keyword])
-    if run.returncode != 0 or trouble:
+    if run.returncode != 0 or any(counts[keyword] for keyword in NEVER):
         raise EnvelopeDamaged(f"GnuPG does not accept the message (exit status {run.returncode}).")
     return signature.primary

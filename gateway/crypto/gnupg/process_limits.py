@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,11 @@ class Run:
     lines: tuple[str, ...]
     returncode: int
     ended: Ended | None = None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many lines there are of each keyword."""
+        return Counter(line.partition(" ")[0] for line in self.lines)
 
 
 class LimitedProcess:

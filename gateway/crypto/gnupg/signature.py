@@ -81,7 +81,7 @@ class Signature:
 
 def is_signed_by(run: Run, keys: KeySet) -> bool:
     """Whether gpg found one good detached signature by that certificate, strong, and no trouble; expiry is not judged."""
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    counts = run.counts
     if run.ended is not None or run.returncode != 0 or not set(counts) <= KNOWN:
         return False
     if any(counts[keyword] for keyword in NEVER - {"EXPKEYSIG"}):

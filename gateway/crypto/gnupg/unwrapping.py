@@ -8,7 +8,6 @@ acceptance: a message that was accepted and kept is read once more.
 from __future__ import annotations
 
 import io
-from collections import Counter
 from typing import IO
 
 from gateway.crypto.gnupg.gpg_process import GpgProcess
@@ -28,7 +27,7 @@ _ONCE = ("BEGIN_DECRYPTION", "DECRYPTION_OKAY", "GOODMDC", "END_DECRYPTION")
 def unwrap(gpg: GpgProcess, source: IO[bytes], max_bytes: int) -> bytes:
     """The signed message in an encrypted one, at most `max_bytes`; the caller has set gpg's keyrings and limits."""
     unwrapped = _taken(gpg, source, max_bytes, ["--unwrap"])
-    counts = Counter(line.partition(" ")[0] for line in gpg.last.lines)
+    counts = gpg.last.counts
     if counts["NO_SECKEY"]:
         raise OwnKeyUnusable("The secret key that the message is encrypted to is not here any more.")
     if gpg.last.returncode != 0 or any(counts[keyword] != 1 for keyword in _ONCE):
@@ -39,7 +38,7 @@ def unwrap(gpg: GpgProcess, source: IO[bytes], max_bytes: int) -> bytes:
 def signed_content(gpg: GpgProcess, signed: bytes, max_bytes: int) -> bytes:
     """What an unwrapped message says, at most `max_bytes`, signed by a key of gpg's keyrings that may have ended since."""
     content = _taken(gpg, io.BytesIO(signed), max_bytes, [])
-    counts = Counter(line.partition(" ")[0] for line in gpg.last.lines)
+    counts = gpg.last.counts
     if gpg.last.ended is not None:
         raise EnvelopeExhausting(f"Reading the message was broken off: {gpg.last.ended.value}.")
     if counts["BADSIG"]:

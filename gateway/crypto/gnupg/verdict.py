@@ -60,9 +60,9 @@ class Accepted:
 
 def judge_opening(run: Run, terms: Terms) -> Accepted:
     """Accept the message that gave these lines, or raise the error that says why not."""
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    counts = run.counts
     _check_end(run, counts)
-    _check_known(counts)
+    check_known(counts)
     encrypted_to = _check_encryption(run, counts, terms)
     _check_wholeness(run, counts)
     check_signature_count(run, counts)
@@ -73,7 +73,7 @@ def judge_opening(run: Run, terms: Terms) -> Accepted:
 
 def judge_sealing(run: Run) -> None:
     """Return if gpg signed and encrypted everything; else raise what kept it from it."""
-    counts = Counter(line.partition(" ")[0] for line in run.lines)
+    counts = run.counts
     if run.ended is Ended.DEADLINE and not counts["SIG_CREATED"]:
         raise KeyAgentAway
     if run.ended is not None:
@@ -115,9 +115,9 @@ def _says_what_is_wrong(counts: Counter[str]) -> bool:
     return any(counts[keyword] for keyword in NEVER)
 
 
-def _check_known(counts: Counter[str]) -> None:
-    unknown = sorted(set(counts) - KNOWN)
-    if unknown:
+def check_known(counts: Counter[str]) -> None:
+    """CryptoFailed where gpg says a word that no tested version of it says."""
+    if not counts.keys() <= KNOWN:
         raise CryptoFailed("GnuPG reports what this gateway does not know; it is another version than those tested.")
 
 
