@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
 import random
@@ -27,10 +26,10 @@ from gateway.domain.identity import new_id
 from gateway.settings.read import load
 from tests.acceptance.evidence_forgery import MANIFEST, members_of, mutated, packed, signed_again
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import ROOT, Site, claim, introduce, make_site, two_sites, wait_until
+from tests.acceptance.sites import Site, claim, introduce, make_site, two_sites, wait_until
 from tests.conftest import Tally
+from tests.fakes.verifier import TOOL, verifier
 
-TOOL = ROOT / "tools" / "verify_evidence.py"
 THIRD = "E08000004"
 _IN_2100 = 4_110_000_000.0
 
@@ -38,12 +37,7 @@ _IN_2100 = 4_110_000_000.0
 @pytest.fixture(scope="module")
 def tool() -> Any:
     """The verifier as a module: a thousand files are checked in one process."""
-    spec = importlib.util.spec_from_file_location("verify_evidence", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return verifier()
 
 
 @dataclass
@@ -432,8 +426,8 @@ def test_an_erased_row_is_accepted_and_cannot_be_filled_again(liar: Liar) -> Non
 def stated(tool: Any, played: Played) -> Iterator[bytes]:
     """A daily statement of DWP with the head of its chain as it is."""
     (head,) = rows(played.dwp, "SELECT sequence, sha256 FROM events ORDER BY sequence DESC LIMIT 1")
-    body = {"counts": {}, "day": "2026-11-27", "format": 1, "head": head, "site": "DWP"}
-    yield statement(played, body)
+    said = {"counts": {}, "day": "2026-11-27", "format": 1, "head": head, "made": "2026-11-28T00:00:05.000Z"}
+    yield statement(played, {**said, "previous": None, "site": "DWP"})
     subprocess.run(["gpgconf", "--homedir", str(played.dwp.home.keyrings / "own"), "--kill", "gpg-agent"], check=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import io
 import os
 import subprocess
@@ -18,20 +17,15 @@ import pytest
 from gateway.crypto.gnupg.engine import GnuPgEngine
 from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 from tests.fakes.openpgp import LONG_AGO, Recipe, StockGpg
+from tests.fakes.verifier import TOOL, verifier
 
-TOOL = Path(__file__).parents[2] / "tools" / "verify_evidence.py"
 ONE, OTHER, ENDED = "One <one@site.invalid>", "Other <other@site.invalid>", "Ended <ended@site.invalid>"
 SIGN = ("-z", "0", "--digest-algo", "SHA256")
 
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    spec = importlib.util.spec_from_file_location("verify_evidence", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return verifier()
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,18 @@ account that may not use the site's keys, and what the ledger, the key store and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from gateway.administration.access import opened, permitted
 from gateway.administration.evidence import pages
 from gateway.administration.evidence.container import Container, refuse_taken
 from gateway.administration.evidence.pages import Section
 from gateway.administration.evidence.story import Proof
+from gateway.administration.site.known_heads import statement_files
 from gateway.assembly import key_store, open_pgp
 from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
@@ -45,8 +43,6 @@ from gateway.storage.digest import file_digest
 FORMAT: Final = 1
 _MORE: Final = 64 * 1024
 """Bytes that a signed message has more than what is signed, at most."""
-_SIGNED_LINE: Final = re.compile(rb"^\{[ -~]*\}$", re.MULTILINE)
-"""What is signed in a daily statement: one line of JSON (docs/formats/statement.md)."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +164,8 @@ class Contents:
     def _add_statements(self, first: int, last: int) -> None:
         """Our own daily statements that name one of these events, with the time stamps of those that have one."""
         directory = f"statements/{self.settings.site.code}"
-        for path, head in self._own_statements():
-            if first <= head <= last:
+        for path, statement in statement_files(self.settings):
+            if first <= statement.head.sequence <= last:
                 what = "a daily statement of this site, of which partners have copies"
                 self.out.add(f"{directory}/{path.name}", [path.read_bytes()], what)
                 stamp = path.with_suffix(".tsr")
@@ -178,13 +174,8 @@ class Contents:
 
     def stated(self, sequence: int) -> int | None:
         """The number of the first event from this one on that a daily statement of this site names."""
-        return min((head for _, head in self._own_statements() if head >= sequence), default=None)
-
-    def _own_statements(self) -> Iterator[tuple[Path, int]]:
-        for path in sorted((self.settings.home.evidence / "statements" / self.settings.site.code).glob("*.asc")):
-            found = _SIGNED_LINE.search(path.read_bytes())
-            if found is not None:
-                yield path, int(orjson.loads(found[0])["head"]["sequence"])
+        heads = (statement.head.sequence for _, statement in statement_files(self.settings))
+        return min((head for head in heads if head >= sequence), default=None)
 
     def _add_certificates(self) -> None:
         """Our own, and every one that is kept of the partners that signed something in here."""

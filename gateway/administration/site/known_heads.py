@@ -6,6 +6,7 @@ Raises NotPermitted, and UsageWrong for a file that holds no heads of this site'
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.administration.access import permitted
 from gateway.domain.manifest import Digest
-from gateway.domain.statement import read
+from gateway.domain.statement import Statement, read
 from gateway.errors import ContentInvalid, UsageWrong
 from gateway.ledger.audit.heads import Claimed
 from gateway.settings.model import Settings
@@ -48,8 +49,17 @@ def read_heads(path: Path, site: str) -> list[Claimed]:
 
 def own_statements(settings: Settings) -> list[Claimed]:
     """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
-    given, names = [], list[str]()
-    directory = settings.home.statements / settings.site.code
+    return [
+        Claimed(stated.head.sequence, stated.head.sha256, f"the file {path.name}", "this site's statement names")
+        for path, stated in statement_files(settings)
+    ]
+
+
+def statement_files(settings: Settings) -> Iterator[tuple[Path, Statement]]:
+    """The statements of this site that lie on the disk, in the order of their names. One that cannot be read is left out: the
+    comparison of the files tells it.
+    """
+    directory, names = settings.home.statements / settings.site.code, list[str]()
     with permitted(), suppress(FileNotFoundError):
         names = sorted(
             entry.name
@@ -57,11 +67,9 @@ def own_statements(settings: Settings) -> list[Claimed]:
             if entry.name.endswith(".asc") and entry.is_file(follow_symlinks=False)
         )
     for name in names:
+        path = directory / name
         try:
-            stated = read((directory / name).read_bytes())
+            statement = read(path.read_bytes())
         except (OSError, ContentInvalid):
-            continue  # the comparison of the files says so
-        given.append(
-            Claimed(stated.head.sequence, stated.head.sha256, f"the file {name}", "this site's statement names")
-        )
-    return given
+            continue
+        yield path, statement
