@@ -12,7 +12,7 @@ import pytest
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_process import once_free
 from gateway.errors import DiskFailed, LedgerBusy
-from gateway.ledger import store
+from gateway.ledger import engine
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, configure
 from gateway.stages.itinerary import Role
@@ -32,7 +32,7 @@ def log(lines: BytesIO) -> Logger:
 def test_it_tidies_up_once_the_ledger_is_free(
     tmp_path: Path, lines: BytesIO, log: Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
     with (
         two_ledgers(tmp_path) as pair,
         closing(Ledger(pair.dwp.home.ledger, clock=lambda: 0.0, role="vault")) as second,
