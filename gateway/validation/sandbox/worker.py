@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,8 +26,10 @@ from gateway.validation.sandbox.messages import Frames, encode, encode_answers, 
 from gateway.validation.sandbox.progress import ProgressNote
 
 _CHUNK: Final = 1 << 16
-_MOST_HELD: Final = 1 << 20
-"""Bytes of answers that wait for the rest of their message: far below the longest message there may be."""
+_MOST_HELD: Final = 256 << 10
+"""Bytes of answers beyond which they go without the rest of their message: far below the longest message there may be."""
+_MOST_DELAY: Final = 0.05
+"""Seconds after which they go too, so that what was slow to read is not read again where a later file ends this process."""
 ENDED_WELL: Final = 0
 ENDED_BROKEN: Final = 3
 
@@ -88,16 +91,15 @@ def _serve(pipes: _Pipes, validators: Mapping[str, Validator], progress: Progres
     """Answer files until there are no more. A file stays in hand until its answer is made: also that may end a process."""
     while (message := pipes.wait()) is not None:
         answers: list[bytes] = []
-        held = 0
+        held, since = 0, time.monotonic()
         for number, flow, path, seconds in message["read"]:
+            if held > _MOST_HELD or (answers and time.monotonic() - since > _MOST_DELAY):
+                pipes.send(encode_answers(answers))
+                answers, held, since = [], 0, time.monotonic()
             progress.begin(number)
             allowance.grant(seconds)
-            answer = to_json(_answer(number, validators[flow], Path(path)))
-            if held and held + len(answer) > _MOST_HELD:
-                pipes.send(encode_answers(answers))
-                answers, held = [], 0
-            answers.append(answer)
-            held += len(answer)
+            answers.append(to_json(_answer(number, validators[flow], Path(path))))
+            held += len(answers[-1])
         pipes.send(encode_answers(answers))
         progress.rest()
 
