@@ -167,7 +167,8 @@ class Sandbox:
         for reader in list(self._readers):
             if reader in talking:
                 answers += self._listen(reader, waiting)
-            elif (deadline := reader.deadline) is not None and deadline <= time.monotonic() and reader.is_overdue():
+            deadline = reader.deadline if reader in self._readers else None
+            if deadline is not None and deadline <= time.monotonic() and reader.is_overdue():
                 answers += self._bury(reader, waiting, overdue=True)
         return answers
 

@@ -8,6 +8,7 @@ is raised where there is no memory or descriptor for a page.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -16,6 +17,9 @@ import time
 from typing import Final
 
 _NOTE: Final = struct.Struct("=QQ")
+_FLAGS: Final = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+_MFD_NOEXEC_SEAL: Final = 0x8
+"""Asked for where `vm.memfd_noexec` is 2, and unknown to kernels before 6.3. Source: linux/memfd.h."""
 _SEALS: Final = fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
@@ -23,7 +27,12 @@ class ProgressPage:
     """The sandbox's side. `descriptor` is for the worker."""
 
     def __init__(self) -> None:
-        self.descriptor = os.memfd_create("progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            self.descriptor = os.memfd_create("progress", _FLAGS | _MFD_NOEXEC_SEAL)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self.descriptor = os.memfd_create("progress", _FLAGS)
         os.ftruncate(self.descriptor, _NOTE.size)
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
