@@ -5,7 +5,7 @@ happened. ConfigurationInvalid is raised where a validator cannot be built, Read
 before they read anything.
 
 Files are handed over in batches of what is there now, so nobody waits for a batch to fill. A batch is small in files and in bytes:
-a large file goes by itself, and nothing is queued behind it.
+a large file goes by itself, and nothing is queued behind a very large one.
 
 Why it is safe: workers take no code from anywhere and hold no key. `confinement` says what they give up, `reader` and `progress`
 how they are watched, `messages` how they speak. The kernel ends workers with the thread that started them, and a sandbox serves one thread
@@ -96,7 +96,7 @@ class Sandbox:
         """
         for job in jobs:
             self._plans[job.flow]
-        waiting = deque(_sized(job) for job in jobs)
+        waiting = deque(_located(job) for job in jobs)
         try:
             while waiting or any(reader.load for reader in self._readers):
                 self._staff()
@@ -185,14 +185,15 @@ class Sandbox:
         return answers
 
 
-def _sized(job: Job) -> Job:
-    """The job with its size; 0 where there is no such file, as the worker finds and says."""
-    if job.size is not None:
+def _located(job: Job) -> Job:
+    """The job with an absolute path and a size; 0 where there is no such file, as the worker finds and says."""
+    if job.size is not None and job.path.is_absolute():
         return job
+    path = job.path.absolute()
     try:
-        return replace(job, size=job.path.stat().st_size)
+        return replace(job, path=path, size=path.stat().st_size)
     except OSError:
-        return replace(job, size=0)
+        return replace(job, path=path, size=0)
 
 
 def _batch(waiting: deque[Job], most: int) -> list[Job]:

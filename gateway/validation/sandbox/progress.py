@@ -37,7 +37,7 @@ class ProgressPage:
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
     def look(self) -> tuple[int, float]:
-        """The number of the job in hand, 0 for none, and when it was begun, in seconds of the monotonic clock."""
+        """The number of the job in hand, or of the last one, and when it was begun, in seconds of the monotonic clock; 0 before the first."""
         number, begun = _NOTE.unpack(os.pread(self.descriptor, _NOTE.size, 0))
         return number, begun / 1e9
 
@@ -57,7 +57,3 @@ class ProgressNote:
         # The moment first: whoever looks in between takes it for the job before, which is over.
         self._note[1] = time.monotonic_ns()
         self._note[0] = number
-
-    def rest(self) -> None:
-        """No job is in hand."""
-        self._note[0] = 0

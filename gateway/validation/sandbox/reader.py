@@ -138,7 +138,7 @@ class Reader:
         return self._deadline if self._errands or not self.ready else None
 
     def give(self, first: int, jobs: Sequence[Job]) -> None:
-        """Send jobs, numbered from `first`, as one message; they are answered in order, after those given before."""
+        """Send jobs, their paths absolute, numbered from `first`, as one message; they are answered in order, after those before."""
         if not self._errands:
             self._deadline = time.monotonic() + self._limits.wall_seconds
         files = []
@@ -147,7 +147,7 @@ class Reader:
             extra = size / self._limits.bytes_per_second
             cpu = self._limits.cpu_seconds + round(extra)
             self._errands.append(_Errand(number, job, cpu, self._limits.wall_seconds + extra, size))
-            files.append((number, job.flow, os.fspath(job.path.absolute()), cpu))
+            files.append((number, job.flow, os.fspath(job.path), cpu))
         self._ends.append(first + len(jobs) - 1)
         self._write({"read": files})
 
@@ -215,7 +215,7 @@ class Reader:
         self._process.kill()
         self._process.wait()
         self._drain_stderr()
-        if not overdue:  # else it may have gone on to the next one since we looked
+        if not overdue:  # else it may have gone on to the next one since then
             self._in_hand = self._page.look()[0]
         self._close_pipes()
 

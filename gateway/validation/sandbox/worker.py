@@ -101,7 +101,6 @@ def _serve(pipes: _Pipes, validators: Mapping[str, Validator], progress: Progres
             answers.append(to_json(_answer(number, validators[flow], Path(path))))
             held += len(answers[-1])
         pipes.send(encode_answers(answers))
-        progress.rest()
 
 
 def _answer(number: int, validator: Validator, path: Path) -> dict[str, Any]:

@@ -301,6 +301,8 @@ def test_answer_that_makes_no_sense_is_laid_on_its_own_file(
         return report_from_plain(plain)
 
     monkeypatch.setattr(reader, "report_from_plain", distrusted)
+    assert verdicts(sandbox.validate(jobs(claims[:1]))) == {"00": "its reader gave an answer that makes no sense"}
+    lies.append(ValueError("a report without schema or total"))
     found = verdicts(sandbox.validate(jobs(claims)))
     (lost,) = (key for key, verdict in found.items() if verdict == "its reader gave an answer that makes no sense")
     assert int(lost) % 5 == 0
