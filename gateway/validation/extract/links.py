@@ -7,11 +7,10 @@ length, about 100 bytes a claim, and the number of every row that waits. Raises 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from gateway.validation.extract.layout import CLAIMS
 from gateway.validation.extract.rows import Record
-
-_CLAIMS: Final = frozenset("DAC")
 
 
 class LinkFault(NamedTuple):
@@ -32,10 +31,10 @@ class Links:
         self._unclaimed: dict[bytes, tuple[list[int], bytes]] = {}
         self._unchanged: dict[bytes, list[int]] = {}
 
-    def add(self, record: Record, row: int) -> LinkFault | None:
+    def add(self, record: Record | tuple[str, bytes, bytes, bytes], row: int) -> LinkFault | None:
         """Take in one record; the fault is that of a claim whose reference an earlier claim had."""
         kind, housing, council_tax, change = record
-        if kind in _CLAIMS:
+        if kind in CLAIMS:
             return self._add_claim(housing, council_tax, row)
         if kind == "G":
             return None
