@@ -21,7 +21,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCE = "gateway/validation/extract/accept_rows.c"
-LIBRARY = "gateway/validation/extract/accept_rows.so"
+LIBRARY = "gateway/validation/extract/accept_rows.so.1"
 FLAGS = (
     *("-std=c99", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC"),
     *("-fstack-protector-strong", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"),

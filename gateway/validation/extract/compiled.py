@@ -20,8 +20,9 @@ from typing import Final
 
 from gateway.validation.extract.automaton import automata
 
-LIBRARY: Final = Path(__file__).with_name("accept_rows.so")
-SOURCE: Final = LIBRARY.with_suffix(".c")
+LIBRARY: Final = Path(__file__).with_name("accept_rows.so.1")
+"""Not named as Python names modules: it is none."""
+SOURCE: Final = Path(__file__).with_name("accept_rows.c")
 _REPORTED: Final = 6
 _SLOTS: Final = 16
 _ROW: Final = Struct(f"{2 + 2 * _REPORTED}I")
