@@ -14,7 +14,5 @@ depends_on = None
 def upgrade() -> None:
     """Create the indices: a second for a million transfers."""
     op.create_index("transfers_by_name", "transfers", ["name"])
-    op.create_index(
-        "transfers_by_reference", "transfers", ["reference"], sqlite_where=sa.text("reference IS NOT NULL")
-    )
+    op.create_index("transfers_by_reference", "transfers", ["reference"], sqlite_where=sa.text("reference IS NOT NULL"))
     op.create_index("transfers_by_created", "transfers", ["created"])
