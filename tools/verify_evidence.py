@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,7 @@ def able(can: object, why: str) -> None:
 
 
 able(sys.version_info >= (3, 11), "it needs Python 3.11 or newer")
-GPG = (
-    "gpg --no-options --batch --no-autostart --no-auto-key-locate --disable-dirmngr --trust-model always --status-fd 2"
-)
+GPG = "--no-options --batch --no-autostart --no-auto-key-locate --disable-dirmngr --trust-model always --status-fd 2"
 BAD = {"BADSIG", "ERRSIG", "REVKEYSIG", "EXPSIG", "NODATA", "UNEXPECTED", "FAILURE", "ERROR", "BEGIN_DECRYPTION"}
 SHA2 = {"8", "9", "10"}  # SHA-256, SHA-384, SHA-512
 COMPARED = ("state", "created", "sha256", "sealed_sha256", "body")
@@ -55,23 +52,23 @@ def signed_by(certificates: bytes, message: bytes, signature: bytes = b"") -> tu
             Path(home, name).write_bytes(content)
         check = ["--verify", f"{home}/signature"] if signature else ["--output", "-", "--decrypt"]
         for act in (["--import", f"{home}/certificates"], [*check, f"{home}/message"]):
-            command = [*GPG.split(), "--homedir", home, *act]
+            command = ["gpg", *GPG.split(), "--homedir", home, *act]
             done = subprocess.run(command, input=b"", capture_output=True, check=False, timeout=120)
     told = [line.split(" ") for line in done.stderr.decode("utf-8", "replace").split("\n")]
-    words = Counter(line[1] for line in told if line[0] == "[GNUPG:]")
+    words = [line[1] for line in told if line[0] == "[GNUPG:]"]
     valid = [line for line in told if line[1:2] == ["VALIDSIG"]]
-    one = words["NEWSIG"] == len(valid) == 1 and words["PLAINTEXT"] == (not signature) and not BAD & words.keys()
-    require(
-        one and done.returncode == 0 and valid[0][9] in SHA2, "gpg does not find one good signature over one content"
-    )
+    one = words.count("NEWSIG") == len(valid) == 1 and words.count("PLAINTEXT") == (not signature)
+    good = one and done.returncode == 0 and not BAD.intersection(words) and valid[0][9] in SHA2
+    require(good, "gpg does not find one good signature over one content")
     return valid[0][11], done.stdout
 
 
-def check_form(packet: bytes, signer: str) -> None:
-    """A signature has one proper form, so that none of its bits changes unseen (RFC 4880, section 5.2.3)."""
+def check_form(packet: bytes, signer: str, message: bytes) -> None:
+    """A detached signature has one proper form, so that none of its bits changes unseen (RFC 4880, sections 5.2.3 and 5.2.4)."""
     body = packet[2 + packet[0] % 2 :]
     at = 6 + int.from_bytes(body[4:6], "big")
-    again = body[:at] + b"\0\x0a\x09\x10" + bytes.fromhex(signer[-16:]) + body[at + 12 : at + 14]
+    digest = hashlib.sha256(message + body[:at] + b"\4\xff" + at.to_bytes(4, "big")).digest()
+    again = body[:at] + b"\0\x0a\x09\x10" + bytes.fromhex(signer[-16:]) + digest[:2]
     while rest := body[len(again) :]:
         number = rest[2:][: (int.from_bytes(rest[:2], "big") + 7) // 8]
         again += int.from_bytes(number, "big").bit_length().to_bytes(2, "big") + number
@@ -130,13 +127,12 @@ class Evidence:
             self.certificates[name.split("/")[1].removesuffix(".asc")] = self.archive.read(name)
         self.manifest = json.loads(self.archive.read("manifest.json"))
         self.site, self.period = self.manifest["site"], self.manifest["period"]
-        check_form(signature, self.signed_by(self.site, f"evidence {digest.hexdigest()}".encode(), signature)[0])
+        message = f"evidence {digest.hexdigest()}".encode()
+        check_form(signature, self.signed_by(self.site, message, signature)[0], message)
         self.say(f"All {len(names)} files are those that {self.site} signed, made at {self.manifest['made']}.")
         self.say(" ".join([f"Not in here, as {self.site} says:", *self.manifest["missing"]]))
-        self.check_events()
-        self.check_rows()
-        self.check_receipts()
-        self.check_heads(given)
+        for check in (self.check_events, self.check_rows, self.check_receipts, lambda: self.check_heads(given)):
+            check()
         if self.manifest["subject"]:
             self.check_subject(*self.manifest["subject"])
 
@@ -176,9 +172,9 @@ class Evidence:
             holds = holds and (salt or not any(value for _, value in row["personal"]))
             require(holds, f"row {place[1]} of {place[0]} is not what the chain says of it")
             told.add(place)
-            values = defaultdict(lambda: None, row["plain"] + row["personal"])
-            name = (place[0], values["direction"], values["partner"], values["id"] or values["sealed_sha256"])
-            self.rows[name] = {column: values[column] for column in COMPARED}
+            values = dict(row["plain"] + row["personal"])
+            name = [values.get(column) for column in ("direction", "partner", "id", "sealed_sha256")]
+            self.rows[place[0], *name[:2], name[2] or name[3]] = {column: values.get(column) for column in COMPARED}
         self.say(f"{len(told)} rows are, in every column, what the chain says of them last.")
         left = sorted(place for place in self.changed.keys() - told if self.committed[place])
         unseen = [f"{key} of {table}" for table, key in left if not self.changed[table, key]]
