@@ -116,10 +116,11 @@ class Evidence:
     def check(self, file: Any, given: tuple[bytes, ...] = ()) -> None:
         """A bundle or an export; its comment is a signature over all that is before the comment and its length."""
         self.archive = zipfile.ZipFile(file)
-        names, signature, digest = self.archive.namelist(), self.archive.comment, hashlib.sha256()
-        size = sum(76 + 2 * len(each.filename) + each.file_size for each in self.archive.infolist()) + 20
+        found, signature, digest = self.archive.infolist(), self.archive.comment, hashlib.sha256()
+        size = sum(76 + 2 * len(each.filename) + each.compress_size for each in found) + 20
         whole = file.seek(-2 - len(signature), 2) == size and file.read(2) == len(signature).to_bytes(2, "little")
-        require(whole and len({*names}) == len(names), "something lies between the files, or two of them have one name")
+        require(whole and not any(each.compress_type for each in found), "something lies between the files in it")
+        require(len({each.filename for each in found}) == len(found), "two files in it have one name")
         file.seek(0)
         while piece := file.read(min(1 << 20, size - file.tell())):
             digest.update(piece)
@@ -129,7 +130,8 @@ class Evidence:
         self.site, self.period = self.manifest["site"], self.manifest["period"]
         message = f"evidence {digest.hexdigest()}".encode()
         check_form(signature, self.signed_by(self.site, message, signature)[0], message)
-        self.say(f"All {len(names)} files are those that {self.site} signed, made at {self.manifest['made']}.")
+        able(self.manifest["format"] == 1, "it has a format that is newer than this program")
+        self.say(f"All {len(found)} files are those that {self.site} signed, made at {self.manifest['made']}.")
         self.say(" ".join([f"Not in here, as {self.site} says:", *self.manifest["missing"]]))
         for check in (self.check_events, self.check_rows, self.check_receipts, lambda: self.check_heads(given)):
             check()
@@ -145,7 +147,7 @@ class Evidence:
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
             number, at, _, event, *_, detail, _, previous = row
             inside = start <= at[:10] <= end
-            within[1:] = [number] * inside or within[1:]
+            within[1:] = [number] * inside or within[1:]  # the first and the last of them
             if event == "ledger.adopted":
                 adopting, day = json.loads(detail)["count"], at[:10]
             for table, keys in json.loads(detail).items() if event == "ledger.committed" else ():
@@ -250,10 +252,8 @@ def main() -> int:
     known = {"".join(each.split()).upper().replace("=0X", "=") for each in given.known}
     formed = all(re.fullmatch("[^=]+=([0-9A-F]{40}|[0-9A-F]{64})", each) for each in known)
     able(formed, "--known takes CODE=FINGERPRINT, with a fingerprint of 40 hexadecimal digits")
-    first, *others = given.files
-    fits = first.peek(2)[:2] != (b"PK" if given.certificate else b"--") and b"PK" not in [
-        each.peek(2)[:2] for each in others
-    ]
+    starts = [file.peek(2)[:2] for file in given.files]
+    fits = starts[0] != (b"PK" if given.certificate else b"--") and b"PK" not in starts[1:]
     able(fits, "give one FILE.zip first and then statements of its site, or statements alone with --certificate")
     evidence = Evidence(known, print, given.certificate.read() if given.certificate else b"")
     try:
@@ -261,7 +261,7 @@ def main() -> int:
             for file in given.files:
                 evidence.read_statement(file.read())
         else:
-            evidence.check(first, tuple(file.read() for file in others))
+            evidence.check(given.files[0], tuple(file.read() for file in given.files[1:]))
     except (OSError, subprocess.SubprocessError) as error:
         able(False, f"gpg, or the disk, does not do its work: {error}")
     except Exception as error:  # noqa: BLE001 - whatever it stumbles over, the file is not what it has to be

@@ -19,10 +19,14 @@ Verify = Callable[[Path], list[str]]
 
 def lied(members: Members) -> bytes:
     """The members in a file that DWP signed."""
-    unsigned = packed([(name, content) for name, content in members if name != SIGNATURE])
+    return signed(packed([(name, content) for name, content in members if name != SIGNATURE]))
+
+
+def signed(unsigned: bytes) -> bytes:
+    """A ZIP without a comment, with DWP's signature in its place."""
     message = f"evidence {hashlib.sha256(unsigned[:-2]).hexdigest()}".encode()
     signature = PretendedStore("DWP").sign_binary(message, FINGERPRINTS["DWP"])
-    return packed([*((name, content) for name, content in members if name != SIGNATURE), (SIGNATURE, signature)])
+    return unsigned[:-2] + len(signature).to_bytes(2, "little") + signature
 
 
 class PretendedStore:
