@@ -9,7 +9,7 @@ request gets one answer. Raises ImpossibleMove where an answer is written withou
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, literal_column, or_, select, update
 
@@ -25,7 +25,7 @@ LEASE_SECONDS: Final = 30.0
 _MOST: Final = 500
 # The index of waiting requests is used where the state stands in the query as the index has it.
 _ASKED: Final = REQUESTS.c.state == literal_column(f"'{RequestState.ASKED}'")
-_ANYTHING: Final[Select[tuple[int]]] = select(literal_column("1")).select_from(REQUESTS).where(_ASKED).limit(1)
+_ANYTHING: Final[Select[Any]] = select(literal_column("1")).select_from(REQUESTS).where(_ASKED).limit(1)
 """Mostly nothing is asked, and putting the real question together takes longer."""
 
 

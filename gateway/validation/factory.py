@@ -38,11 +38,13 @@ def build(plan: Plan) -> Validator:
 
                 return PdfValidator(limits=PdfLimits(**limits), **arguments)
             case Kind.EXTRACT:
+                from gateway.validation.extract.compiled import library
                 from gateway.validation.extract.finding_log import ExtractLimits
                 from gateway.validation.extract.validator import ExtractValidator
 
                 processors = min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
-                return ExtractValidator(limits=ExtractLimits(**limits), processors=processors, **arguments)
+                bounded = ExtractLimits(**limits)
+                return ExtractValidator(limits=bounded, processors=processors, library=library(), **arguments)
             case Kind.REDIRECT:
                 return _redirect(**arguments)
             case Kind.ENQUIRY:

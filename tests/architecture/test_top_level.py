@@ -95,7 +95,10 @@ def test_a_wheel_brings_its_files_along(tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(unpacked)
-    script = f"from gateway.settings.resources import resource; print(*[resource(name) for name in {PACKAGED}])"
+    script = (
+        f"from gateway.settings.resources import resource; print(*[resource(name) for name in {PACKAGED}]);"
+        "from gateway.validation.extract.compiled import library; print(library() is not None)"
+    )
     found = subprocess.run(
         [sys.executable, "-P", "-c", script],
         capture_output=True,
@@ -104,7 +107,10 @@ def test_a_wheel_brings_its_files_along(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(unpacked)},
     )
-    assert found.stdout.split() == [str(unpacked / "gateway" / "_data" / name) for name in PACKAGED]
+    *directories, compiled = found.stdout.split()
+    assert directories == [str(unpacked / "gateway" / "_data" / name) for name in PACKAGED]
+    assert compiled == str(shutil.which("cc") is not None)
+    assert wheel.name.endswith("-py3-none-any.whl") == (compiled == "False")
     for name in PACKAGED:
         ours = {path.relative_to(ROOT / name) for path in (ROOT / name).rglob("*") if path.is_file()}
         theirs = unpacked / "gateway" / "_data" / name

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway import assembly, preflight
+from gateway.administration.site import machine_checks
 from gateway.administration.site.machine_checks import CheckOutcome, examine_machine
 from gateway.cli import main
 from gateway.crypto.gnupg.keybox import primary_fingerprints
@@ -194,6 +195,14 @@ def assert_only_that_partner_is_stopped(home: Home, capfd: pytest.CaptureFixture
             assert fault in said.replace("\n", " ") or fault in said, command
     status, said = say(capfd, home, "partner", "test", BAD)
     assert (status, faults[0] in said) == (78, True)
+
+
+@pytest.mark.parametrize(("found", "outcome"), [(None, CheckOutcome.WARN), (object(), CheckOutcome.OK)])
+def test_doctor_says_whether_extracts_are_read_by_compiled_code(
+    home: Home, monkeypatch: pytest.MonkeyPatch, found: object, outcome: CheckOutcome
+) -> None:
+    monkeypatch.setattr(machine_checks, "library", lambda: found)
+    assert [each.outcome for each in examine_machine(home, None) if each.name == "compiled rows"] == [outcome]
 
 
 def test_site_of_two_right_partners_has_no_faults(home: Home, capfd: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,8 @@ _PLACEHOLDER: Final = re.compile(r"XX999[0-9A-Z ]{0,4}")
 
 TEXT: Final = rb'[^,"\x00-\x1f\x7f-\xff]'
 """A character of a field in a row that patterns may accept: ASCII, unquoted."""
+_INK: Final = rb'[^ ,"\x00-\x1f\x7f-\xff]'
+"""Such a character that is no space."""
 _YEAR: Final = rb"(?:18[89]|19[0-9]|20[0-9])[0-9]"
 _LEAP: Final = rb"(?:188[048]|189[26]|(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000)"
 _DATE_FAST: Final = (
@@ -136,7 +138,7 @@ def character_fault(field: Field, value: str) -> str | None:
 def field_pattern(field: Field, prefixes: FlowPrefixes) -> bytes:
     """A regular expression for a value that is there and keeps the same rule; it has no groups, and never backs up."""
     if field.number in REFERENCES:
-        return rb"(?! )" + TEXT + rb"{1,%d}+" % REFERENCE_LENGTH
+        return _INK + TEXT + rb"{0,%d}+" % (REFERENCE_LENGTH - 1)
     if field.kind is Kind.NINO:
         return rb"(?:(?:%b)[0-9]{6}[A-D ]|%b)" % (_prefix_pattern(prefixes), _PLACEHOLDER_FAST)
     if field.kind is Kind.POSTCODE:
@@ -150,7 +152,7 @@ def field_pattern(field: Field, prefixes: FlowPrefixes) -> bytes:
         return rb"-?[0-9]{1,10}+"
     if field.kind is Kind.DECIMAL:
         return rb"-?[0-9]{1,8}+(?:\.[0-9]{1,2}+)?+"
-    return rb"(?! )" + TEXT + rb"++"
+    return _INK + TEXT + rb"*+"
 
 
 def _own_code(fault: CodedFault | None) -> str | None:

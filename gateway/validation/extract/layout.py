@@ -17,6 +17,8 @@ from typing import Final
 from gateway.errors import ConfigurationInvalid
 
 RECORD_TYPES: Final = ("D", "A", "C", "T", "E", "G", "P", "R", "S")
+CLAIMS: Final = frozenset("DAC")
+"""Record types that are a claim each; records of the others belong to one, but for G."""
 _VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _MOST_UNKNOWN: Final = 100

@@ -6,12 +6,11 @@ length, about 100 bytes a claim, and the number of every row that waits. Raises 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
+from gateway.validation.extract.layout import CLAIMS
 from gateway.validation.extract.rows import Record
-
-_CLAIMS: Final = frozenset("DAC")
 
 
 class LinkFault(NamedTuple):
@@ -32,10 +31,10 @@ class Links:
         self._unclaimed: dict[bytes, tuple[list[int], bytes]] = {}
         self._unchanged: dict[bytes, list[int]] = {}
 
-    def add(self, record: Record, row: int) -> LinkFault | None:
+    def add(self, record: Record | tuple[str, bytes, bytes, bytes], row: int) -> LinkFault | None:
         """Take in one record; the fault is that of a claim whose reference an earlier claim had."""
         kind, housing, council_tax, change = record
-        if kind in _CLAIMS:
+        if kind in CLAIMS:
             return self._add_claim(housing, council_tax, row)
         if kind == "G":
             return None
@@ -61,24 +60,27 @@ class Links:
                 self._housing.add(housing)
         return LinkFault("extract-duplicate-claim", row, field) if field else None
 
-    def plain(self) -> dict[str, list[str]]:
-        """For another process that reads the rows before these: references as text, one character a byte; no rows."""
+    def plain(self) -> dict[str, str]:
+        """For another process that reads the rows before these: references as text, one character a byte; no rows.
+
+        A line feed ends each: no reference has one, and a long text is written and read at once.
+        """
         pairs = [(housing, keys[len(housing) + 1 :]) for keys, (_rows, housing) in self._unclaimed.items()]
         return {
-            "housing": _texts(self._housing),
-            "council_tax": _texts(self._council_tax),
-            "changes": _texts(self._changes),
-            "unchanged": _texts(self._unchanged),
-            "unclaimed_housing": _texts(housing for housing, _ in pairs),
-            "unclaimed_council_tax": _texts(council_tax for _, council_tax in pairs),
+            "housing": _text(self._housing),
+            "council_tax": _text(self._council_tax),
+            "changes": _text(self._changes),
+            "unchanged": _text(self._unchanged),
+            "unclaimed_housing": _text(housing for housing, _ in pairs),
+            "unclaimed_council_tax": _text(council_tax for _, council_tax in pairs),
         }
 
-    def join(self, later: Mapping[str, Sequence[str]]) -> bool:
+    def join(self, later: Mapping[str, str]) -> bool:
         """Take in the `plain` form of the rows that come after these; False where a claim came in both.
 
         From then on a row that `loose_ends` names means nothing; that there is one does.
         """
-        refs = {name: [text.encode("latin-1") for text in texts] for name, texts in later.items()}
+        refs = {name: text.encode("latin-1").split(b"\n")[:-1] for name, text in later.items()}
         if not (self._housing.isdisjoint(refs["housing"]) and self._council_tax.isdisjoint(refs["council_tax"])):
             return False
         self._housing.update(refs["housing"])
@@ -109,5 +111,5 @@ class Links:
         return housing in self._housing or council_tax in self._council_tax
 
 
-def _texts(references: Iterable[bytes]) -> list[str]:
-    return [reference.decode("latin-1") for reference in references]
+def _text(references: Iterable[bytes]) -> str:
+    return b"\n".join([*references, b""]).decode("latin-1")

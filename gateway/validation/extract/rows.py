@@ -2,14 +2,16 @@
 
 Most rows are right, so each record type has one regular expression that accepts a whole right row in one call, its dates,
 codes and number of columns included. A row that it does not accept is explained field by field, and the explanation decides.
-Raises nothing for what a row can hold.
+Where compiled code is there, `read` accepts right rows by the same patterns in runs. Raises nothing for what a row can hold.
 """
 
 from __future__ import annotations
 
 import csv
+import ctypes
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import groupby
@@ -17,8 +19,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gateway.domain.characters import byte_called, called
+from gateway.validation.extract.compiled import RowReader, Shape
 from gateway.validation.extract.fields import TEXT, character_fault, field_fault, field_pattern
-from gateway.validation.extract.layout import RECORD_TYPES, Field, Kind, Variant
+from gateway.validation.extract.layout import CLAIMS, RECORD_TYPES, Field, Kind, Variant
+from gateway.validation.extract.matches import MATCHED, RMS_NUMBER, RULE
 from gateway.validation.nino_prefixes import FlowPrefixes
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,6 +33,7 @@ _NAMELESS: Final = frozenset({"G"})
 _NO_PATTERN: Final[tuple[str, re.Pattern[bytes], tuple[Order, ...]]] = ("", re.compile(rb"(?!)"), ())
 _KEYS: Final = MappingProxyType({2: b"housing", 3: b"council_tax", 320: b"change"})
 """The fields that name what a record belongs to."""
+_MATCH: Final = (RMS_NUMBER, RULE, MATCHED)
 
 
 _PLAIN_QUOTED: Final = re.compile(rb'(?<![^,])"([^",]*+)"(?![^,])')
@@ -77,12 +82,12 @@ class Checks:
 
 
 class RowRules:
-    """The rules of one variant. Immutable once made."""
+    """The rules of one variant. `read` takes runs of right rows where there is a `library` of compiled code, else it is None."""
 
-    def __init__(self, variant: Variant, prefixes: FlowPrefixes) -> None:
+    def __init__(self, variant: Variant, prefixes: FlowPrefixes, library: ctypes.CDLL | None = None) -> None:
         self.schema = variant.schema
         self._prefixes = prefixes
-        self._width = len(variant.fields) + len(variant.unknown)
+        self.width = len(variant.fields) + len(variant.unknown)
         self._record_type = variant.fields[0]
         self._columns = {field.number: column for column, field in enumerate(variant.fields)}
         self._checks = {kind: _checks(variant, kind) for kind in RECORD_TYPES}
@@ -90,11 +95,15 @@ class RowRules:
             kind.encode(): (kind, pattern := self._pattern(variant, kind), self._ordered(kind, pattern))
             for kind in RECORD_TYPES
         }
+        self.read = None
+        if library is not None:
+            with suppress(ValueError):  # a layout that tables are too small for is read by Python
+                self.read = RowReader(library, [self._shape(variant, kind) for kind in RECORD_TYPES]).read
 
     def accept(self, line: bytes) -> Record | None:
         """The record in a row that is right beyond doubt; None where it must be explained."""
         if b'"' in line:
-            line = _unquote(line, self._width)
+            line = _unquote(line, self.width)
         kind, pattern, ordered = self._patterns.get(line[:1], _NO_PATTERN)
         match = pattern.fullmatch(line)
         if match is None:
@@ -123,7 +132,7 @@ class RowRules:
         values = _split(text)
         if values is None:
             return None, [Fault("extract-quotes", 0)]
-        if len(values) != self._width:
+        if len(values) != self.width:
             return None, [Fault("extract-column-count" if line.endswith(b"\n") else "extract-truncated", 0)]
         checks = self._checks.get(values[0])
         if checks is None:
@@ -137,7 +146,7 @@ class RowRules:
         line = line.rstrip(b"\r\n")
         # Most rows hold no quotation marks, and then nothing but the fields asked for need become text.
         values = line.split(b",") if b'"' not in line else _split_quoted(line)
-        if len(values) != self._width:
+        if len(values) != self.width:
             return None
         columns = (self._columns.get(number) for number in numbers)
         return tuple("" if column is None else values[column].decode("utf-8", "replace") for column in columns)
@@ -186,6 +195,27 @@ class RowRules:
         if variant.unknown:
             parts.append((b"," + TEXT + b"*+") * len(variant.unknown))
         return re.compile(b"".join(parts) + rb"\r?\n?")
+
+    def _shape(self, variant: Variant, kind: str) -> Shape:
+        """What compiled code needs to know of a record type. Its columns are counted from the one behind the type."""
+        plain = (TEXT + rb"*+", True)
+        reported = (*_KEYS, *(_MATCH if kind == "R" else ()))
+        behind = {number: column - 1 for number, column in self._columns.items()}
+        return Shape(
+            kind=kind,
+            columns=[
+                plain
+                if _form(field, kind) is _Form.PLAIN
+                else (field_pattern(field, self._prefixes), kind not in field.required_by)
+                for field in variant.fields[1:]
+            ]
+            + [plain] * len(variant.unknown),
+            reported=[behind.get(number) for number in reported],
+            orders=[(behind[order.earlier], behind[order.later]) for order in self._checks[kind].orders],
+            opens=kind in CLAIMS,
+            needs_reference=kind not in _NAMELESS,
+            adds_nothing=kind in _NAMELESS,
+        )
 
     def _column(self, field: Field, kind: str) -> bytes:
         if _form(field, kind) is _Form.PLAIN:

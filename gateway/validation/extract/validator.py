@@ -1,7 +1,8 @@
 """Check a Single Housing Benefit Extract row by row, in memory that does not grow with the length of its rows.
 
 The first row decides the version and the variant of the layout. Every other row is judged by its record type, and at the end
-by whether the claim or change that it belongs to came. Several processes read a long file in parts first. Where one of them, or
+by whether the claim or change that it belongs to came. Compiled code, where there is some, passes over runs of right rows
+(`compiled`). Several processes read a long file in parts first. Where one of them, or
 two together, find a fault, their results are dropped and the file is read in order. Findings name row and field number, never
 a value; where all of them concern single records they are exceptions as well. Only the name of an extract names its
 authority, as far as is publicly known: stages look at that.
@@ -12,57 +13,32 @@ holds: length of a row, length of a reference, number of rows and number of faul
 
 from __future__ import annotations
 
+import ctypes
 import json
-import os
-from collections import Counter
-from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Report
 from gateway.validation.exceptions import named
-from gateway.validation.extract.bounds import bounds, field_numbers, first_row_fault
+from gateway.validation.extract.bounds import field_numbers, first_row_fault
 from gateway.validation.extract.finding_log import ExtractLimits, FindingLog, GiveUp
 from gateway.validation.extract.layout import Variant, load_layouts
-from gateway.validation.extract.links import Links
-from gateway.validation.extract.matches import MATCHED, RMS_NUMBER, RULE, Matches
+from gateway.validation.extract.lines import Lines
+from gateway.validation.extract.matches import MATCHED, RMS_NUMBER, RULE
 from gateway.validation.extract.rows import RowRules
+from gateway.validation.extract.tally import Tally
 from gateway.validation.nino_prefixes import load_prefixes
 from gateway.validation.sandbox.forked import Forked
 
 FLOW: Final = "extract"
-_READ_AHEAD: Final = 1024 * 1024
 _DEFAULT_LIMITS: Final = ExtractLimits()
 _MATCH: Final = (RMS_NUMBER, RULE, MATCHED)
 _MOST_NUMBERS_TOLD: Final = 12
-
-
-@dataclass
-class _Tally:
-    """What the rows of a file, or of a part of it, come to as long as they are right."""
-
-    rows: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    links: Links = field(default_factory=Links)
-    matches: Matches = field(default_factory=Matches)
-
-    def plain(self) -> bytes:
-        """For the process that joins the parts."""
-        parts = {"links": self.links.plain(), "matches": self.matches.plain()}
-        return json.dumps({"rows": self.rows, "counts": self.counts, **parts}).encode()
-
-    def join(self, later: bytes) -> bool:
-        """Take in the part that comes next; False where a claim came in both."""
-        plain = json.loads(later)
-        self.rows += plain["rows"]
-        self.counts.update(plain["counts"])
-        self.matches.join(plain["matches"])
-        return self.links.join(plain["links"])
 
 
 class ExtractValidator:
@@ -70,6 +46,7 @@ class ExtractValidator:
 
     `allow_test_numbers` accepts National Insurance numbers of the specimen prefix QQ, as samples have them. With more
     `processors` than one, a long file is read by as many processes, copies of this one, which then may have no threads.
+    `library` is the compiled code; without it everything is slower, and nothing else is different.
     """
 
     def __init__(
@@ -79,9 +56,11 @@ class ExtractValidator:
         *,
         allow_test_numbers: bool = False,
         processors: int = 1,
+        library: ctypes.CDLL | None = None,
     ) -> None:
         self._limits = limits
         self._processors = processors
+        self._library = library
         self._prefixes = load_prefixes(schema_root).in_flow(FLOW, allow_test_numbers=allow_test_numbers)
         self._layouts = load_layouts(schema_root)
         self._rules: dict[tuple[str, ...], RowRules] = {}
@@ -101,11 +80,11 @@ class ExtractValidator:
             raise DiskFailed("The file to validate cannot be read.") from error
 
     def _read_in_order(self, path: Path) -> Report:
-        log, tally = FindingLog(self._limits), _Tally()
+        log, tally = FindingLog(self._limits), Tally()
         schema: str | None = None
         try:
-            with path.open("rb", buffering=_READ_AHEAD) as file:
-                rows = _Rows(file, self._limits, log, tally)
+            with path.open("rb", buffering=0) as file:
+                rows = Lines(file, self._limits, log, tally)
                 rules = self._choose(rows.first(self._layouts.headers), log)
                 schema = rules.schema
                 self._judge(rows, rules, log, tally)
@@ -121,11 +100,11 @@ class ExtractValidator:
     def _read_in_parts(self, path: Path, parts: int) -> Report | None:
         """The report on a file that is right from end to end; None for any other, and where that could not be found out."""
         try:
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 log = FindingLog(replace(self._limits, max_faults=1))
-                rows = _Rows(file, self._limits, log, _Tally())
+                rows = Lines(file, self._limits, log, Tally())
                 rules = self._choose(rows.first(self._layouts.headers), log)
-                begin, end = file.tell(), rows.bounds.end
+                begin, end = rows.offset, rows.bounds.end
             cuts = [begin + (end - begin) * part // parts for part in range(parts + 1)]
             own, *others = pairwise(cuts)
             with ExitStack() as stack:
@@ -145,18 +124,28 @@ class ExtractValidator:
     def _part_as_bytes(self, path: Path, rules: RowRules, start: int, end: int) -> bytes:
         return self._part(path, rules, start, end).plain()
 
-    def _part(self, path: Path, rules: RowRules, start: int, end: int) -> _Tally:
+    def _part(self, path: Path, rules: RowRules, start: int, end: int) -> Tally:
         """The tally of the rows that begin from `start` on and before `end`; GiveUp where one of them is not right."""
-        log, tally = FindingLog(replace(self._limits, max_faults=1)), _Tally()
-        with path.open("rb", buffering=_READ_AHEAD) as file:
-            rows = _Rows(file, self._limits, log, tally)
+        log, tally = FindingLog(replace(self._limits, max_faults=1)), Tally()
+        with path.open("rb", buffering=0) as file:
+            rows = Lines(file, self._limits, log, tally)
             rows.confine(start, end)
             self._judge(rows, rules, log, tally)
         return tally
 
-    def _judge(self, rows: _Rows, rules: RowRules, log: FindingLog, tally: _Tally) -> None:
+    def _judge(self, rows: Lines, rules: RowRules, log: FindingLog, tally: Tally) -> None:
+        """Runs of right rows, and between them rows one by one."""
         links, counts, matches = tally.links, tally.counts, tally.matches
-        for row, line in rows:
+        while True:
+            for row, right, match in rows.run(rules):
+                if match:
+                    matches.add(*(text.decode() for text in match))
+                if (clash := links.add(right, row)) is not None:
+                    tally.rows = row - 1
+                    log.add(*clash)
+            if (next_row := rows.next()) is None:
+                break
+            row, line = next_row
             record, wrong = rules.accept(line), frozenset[int]()
             if record is None:
                 record, faults = rules.explain(line)
@@ -168,8 +157,7 @@ class ExtractValidator:
             counts[record.kind] += 1
             if record.kind == "R" and (fields := rules.fields(line, _MATCH)) is not None:
                 matches.add(*("" if number in wrong else text for number, text in zip(_MATCH, fields, strict=True)))
-            clash = links.add(record, row)
-            if clash is not None:
+            if (clash := links.add(record, row)) is not None:
                 log.add(*clash)
         log.flush()
 
@@ -184,63 +172,12 @@ class ExtractValidator:
         if variant is None:
             code, detail = first_row_fault(first, self._layouts.headers)
             raise log.end(code, 1, detail)
-        rules = RowRules(variant, self._prefixes)
+        rules = RowRules(variant, self._prefixes, self._library)
         if variant.unknown:
             log.add("extract-extra-columns", 1, detail=_told(variant))
         else:
             self._rules[header] = rules  # of the known ones there are few, of the others as many as people send
         return rules
-
-
-class _Rows:
-    """The lines of a file after its first, with their numbers, none longer than the limit, each counted in the tally."""
-
-    def __init__(self, file: BinaryIO, limits: ExtractLimits, log: FindingLog, tally: _Tally) -> None:
-        self._file = file
-        self._limits = limits
-        self._log = log
-        self._tally = tally
-        self.bounds = bounds(file)
-        self._end = self.bounds.end
-
-    def first(self, known: Collection[tuple[str, ...]]) -> bytes:
-        """The first line; to be asked for once, before the others. `known` are the rows of field numbers that there are."""
-        if self._file.seek(0, os.SEEK_END) > self._limits.max_bytes:
-            raise self._log.end("extract-too-large", 1)
-        self._file.seek(self.bounds.begin)
-        line = self._file.readline(self._limits.max_line + 1)
-        if len(line) > self._limits.max_line:
-            code, detail = first_row_fault(line, known)
-            code, detail = ("extract-line-too-long", "") if code == "extract-header" else (code, detail)
-            raise self._log.end(code, 1, detail)
-        return line[: self.bounds.end - self.bounds.begin]
-
-    def confine(self, start: int, end: int) -> None:
-        """Go on with the first line that begins from `start` on, which is not the file's first, and not beyond `end`."""
-        self._end = end
-        self._file.seek(start - 1)
-        self._line(1)
-
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        offset = self._file.tell()
-        row = 1
-        last = self.bounds.end
-        while offset < self._end and (line := self._line(row + 1)):
-            offset += len(line)
-            if offset > last:
-                line = line[: last - offset]  # what follows the last row stands on its line
-            row += 1
-            if row - 1 > self._limits.max_rows:
-                raise self._log.end("extract-too-many-rows", row)
-            self._tally.rows += 1
-            yield row, line
-
-    def _line(self, row: int) -> bytes:
-        longest = self._limits.max_line
-        line = self._file.readline(longest + 1)
-        if len(line) > longest:
-            raise self._log.end("extract-line-too-long", row)
-        return line
 
 
 def _told(variant: Variant) -> str:
@@ -250,7 +187,7 @@ def _told(variant: Variant) -> str:
     return f"Their numbers: {numbers}{f' and {more} more' if more > 0 else ''}."
 
 
-def _report(log: FindingLog, tally: _Tally, schema: str | None) -> Report:
+def _report(log: FindingLog, tally: Tally, schema: str | None) -> Report:
     facts = {"records": str(tally.rows)}
     exceptions = named(log.exceptions) if len(log.exceptions) == log.total else ()
     if exceptions or not log.total:

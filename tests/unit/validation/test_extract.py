@@ -21,6 +21,7 @@ from gateway.domain.characters import called
 from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
 from gateway.validation.contract import Report
+from gateway.validation.extract.compiled import library
 from gateway.validation.extract.fields import MESSAGES, character_fault, field_fault, field_pattern
 from gateway.validation.extract.finding_log import ExtractLimits
 from gateway.validation.extract.layout import RECORD_TYPES, Field, Kind, load_layouts
@@ -42,6 +43,10 @@ WIDE = VARIANTS[-1]
 COLUMN = {field.number: column for column, field in enumerate(WIDE.fields)}
 VALIDATOR = ExtractValidator(SCHEMAS, allow_test_numbers=True)
 IN_PARTS = ExtractValidator(SCHEMAS, ExtractLimits(part=200), allow_test_numbers=True, processors=3)
+COMPILED = ExtractValidator(SCHEMAS, allow_test_numbers=True, library=library())
+COMPILED_IN_PARTS = ExtractValidator(
+    SCHEMAS, ExtractLimits(part=200), allow_test_numbers=True, processors=3, library=library()
+)
 HEADER = ",".join(WIDE.header).encode()
 Check = Callable[[bytes], Report]
 
@@ -64,7 +69,8 @@ def check(tmp_path: Path) -> Check:
         path = tmp_path / "extract.csv"
         path.write_bytes(content)
         report = VALIDATOR.validate(path)
-        assert IN_PARTS.validate(path) == report
+        for other in (IN_PARTS, COMPILED, COMPILED_IN_PARTS):
+            assert other.validate(path) == report
         return report
 
     return checked
