@@ -181,9 +181,10 @@ def measured_pages() -> dict[str, str]:
     data = json.loads(source.read_bytes())
     outcomes = [from_data(outcome) for outcome in data["outcomes"]]
     machine = data["machine"]
+    lies_on = f", on {machine['file_system']['said']}" if "file_system" in machine else ""
     where = (
         f"Measured on {machine['measured'][:10]} by `make bench`: {machine['processors']} processors, "
-        f"{machine['memory_bytes'] >> 30} GiB, {machine['system']}, both sites and all others on the one machine."
+        f"{machine['memory_bytes'] >> 30} GiB, {machine['system']}, both sites and all others on the one machine{lies_on}."
     )
     texts = {
         "../README.md": [where, summary(outcomes), *_plots("docs/measured")],

@@ -67,15 +67,14 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
     """A role's surroundings, with its ledger open; the caller closes the ledger."""
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
-    from gateway.logs import announcer
+    from gateway.logs import announcer, announcer_of_all
     from gateway.stages.context import StageContext
 
-    announce = announcer(log)
     ledger = Ledger(
         settings.home.ledger,
         clock=time.time,
         role=role,
-        announce=lambda event, keys: announce(event, **keys),
+        announce=announcer_of_all(log),
         head_file=HeadFile(settings.home.ledger_head),
     )
     ledger.check()
@@ -83,7 +82,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         settings=settings,
         routes=routes(settings),
         ledger=ledger,
-        log=announce,
+        log=announcer(log),
         clock=time.time,
         random_float=random.SystemRandom().random,
         entropy=os.urandom,

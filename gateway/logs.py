@@ -13,10 +13,11 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol, cast
 
@@ -106,18 +107,36 @@ def places(error: BaseException, limit: int = 20) -> list[str]:
 
 
 class _Writer:
-    """Writes whole lines; counts those that could not be written instead of raising."""
+    """Writes whole lines; counts those that could not be written instead of raising. `together` writes many at once."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._held: dict[int, list[bytes]] = {}
         self.lost = 0
 
     def msg(self, line: bytes) -> None:
+        held = self._held.get(get_ident())
+        if held is None:
+            self._write([line])
+        else:
+            held.append(line)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Lines that this thread says while it is open are written at its end, in their order. Not nested."""
+        lines = self._held[get_ident()] = []
         try:
-            self._stream.write(line)
+            yield
+        finally:
+            del self._held[get_ident()]
+            self._write(lines)
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        try:
+            self._stream.write(b"".join(lines))
             self._stream.flush()
         except (OSError, ValueError):  # a full disk, a reader gone, a stream closed: the work goes on
-            self.lost += 1
+            self.lost += len(lines)
         else:
             self.lost = 0
 
@@ -132,6 +151,7 @@ class Logger(Protocol):
     def warning(self, event: str, **said: Any) -> Any: ...
     def error(self, event: str, **said: Any) -> Any: ...
     def exception(self, event: str, **said: Any) -> Any: ...
+    def together(self) -> AbstractContextManager[None]: ...
 
 
 def configure(
@@ -154,10 +174,16 @@ def configure(
     render = _Lines(colour=stream.isatty() and "NO_COLOR" not in os.environ) if readable else _render_json
     import structlog  # noqa: PLC0415 - it loads rich as well: a command that only masks a text does not wait for that
 
+    class Together(structlog.make_filtering_bound_logger(_LEVELS[level])):  # type: ignore[misc]
+        """A logger that can also write several lines at once."""
+
+        def together(self) -> AbstractContextManager[None]:
+            return writer.together()
+
     logger = structlog.wrap_logger(
         writer,
         processors=[_Line(strict=strict, clock=clock, writer=writer), render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=Together,
         context_class=dict,
         cache_logger_on_first_use=True,
     )
@@ -172,6 +198,18 @@ def announcer(log: Logger) -> Callable[..., None]:
         methods[BY_NAME.get(event, Event.LOG_EVENT_UNKNOWN).level](event, **keys)
 
     return announce
+
+
+def announcer_of_all(log: Logger) -> Callable[[Iterable[tuple[str, Mapping[str, Any]]]], None]:
+    """The same for many events with their keys: their lines are written at once."""
+    announce = announcer(log)
+
+    def announce_all(told: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        with log.together():
+            for event, keys in told:
+                announce(event, **keys)
+
+    return announce_all
 
 
 class _Line:

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.bench.contest import once
 from gateway.bench.contract import Run
-from gateway.bench.files import claims
+from gateway.bench.files import claims, sums
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, WorkloadResult
 from gateway.bench.pair import Gateway, Pair
@@ -22,16 +22,15 @@ def start(ground: Ground) -> WorkloadResult:
     """From the start of two sites to the first receipt; then many claims at once, before the sites are warm and after."""
     count, starts, rounds = (200, 1, 1) if ground.quick else (2000, 5, 3)
     pair = Pair(ground.root / "start")
-    seconds, processor = [], []
-    for _ in range(starts):
+    alone: list[Run] = []
+    for number in range(1, starts + 1):
         with ground.files(partial(claims, 1, ground.next_seed(), ground.today)) as files:
             os.sync()
             gateway = Gateway(pair)
             gateway.prepare(files)
             with Meter() as meter, pair.running():
                 gateway.carry()
-            seconds.append(meter.cost.seconds)
-            processor.append(meter.cost.cpu)
+            alone.append(Run("start, one claim, end", number, *sums(files), meter.cost))
             gateway.clear()
     runs: list[Run] = []
     for number in range(1, rounds + 1):
@@ -43,8 +42,13 @@ def start(ground: Ground) -> WorkloadResult:
                 runs.append(run)
     cold, warm = (statistics.median(run.files_per_second for run in runs if run.contestant == name) for name in _BURSTS)
     figures = (
-        Figure("start of both sites to the first verified receipt, and their end", statistics.median(seconds), "s"),
-        Figure("processor time of that, all processes", statistics.median(processor), "s"),
+        Figure(
+            "start of both sites to the first verified receipt, and their end",
+            statistics.median(run.cost.seconds for run in alone),
+            "s",
+        ),
+        Figure("processor time of that, all processes", statistics.median(run.cost.cpu for run in alone), "s"),
         Figure("rate of the first burst over that of the second", cold / warm, ""),
     )
-    return WorkloadResult("start", f"two stopped sites: one claim, then {count:,} at once, twice", tuple(runs), figures)
+    what = f"two stopped sites: one claim, then {count:,} at once, twice"
+    return WorkloadResult("start", what, tuple(runs), figures, (), tuple(alone))

@@ -48,7 +48,7 @@ def once(contestant: Contestant, files: Sequence[BenchFile], number: int = 1) ->
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast the gateway was as another, by the rounds: the median, the least and the most."""
+    """How many times as much the gateway did as another, by the rounds: the median, the least and the most."""
 
     against: str
     median: float
@@ -58,13 +58,22 @@ class Ratio:
 
 def ratios(runs: Sequence[Run], mine: str = "gateway") -> list[Ratio]:
     """The gateway's rate over each other contestant's of the same round: files a second, which are bytes for one file."""
-    by_round = {(run.contestant, run.round): run.files_per_second for run in runs}
+    return _ratios(runs, mine, lambda run: run.files_per_second)
+
+
+def processor_ratios(runs: Sequence[Run], mine: str = "gateway") -> list[Ratio]:
+    """The same by processor time: files for each second of it. A busy machine hardly changes it."""
+    return _ratios(runs, mine, lambda run: run.files / run.cost.cpu if run.cost.cpu else 0.0)
+
+
+def _ratios(runs: Sequence[Run], mine: str, rate: Callable[[Run], float]) -> list[Ratio]:
+    by_round = {(run.contestant, run.round): rate(run) for run in runs}
     found = []
     for other in dict.fromkeys(run.contestant for run in runs if run.contestant != mine):
         shares = [
-            by_round[mine, number] / rate
-            for (name, number), rate in by_round.items()
-            if name == other and (mine, number) in by_round
+            by_round[mine, number] / each
+            for (name, number), each in by_round.items()
+            if name == other and each and (mine, number) in by_round
         ]
         if shares:
             found.append(Ratio(other, statistics.median(shares), min(shares), max(shares)))

@@ -8,7 +8,7 @@ lacks something, so that what would be measured is that.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -46,12 +46,36 @@ class BenchFile:
 
 
 @dataclass(frozen=True)
+class ProcessorTime:
+    """Seconds of processor time, in the program itself and in the kernel for it."""
+
+    user: float
+    system: float
+
+    @property
+    def seconds(self) -> float:
+        return self.user + self.system
+
+
+@dataclass(frozen=True)
 class Cost:
-    """What one run took: seconds by the clock, processor seconds, and each process's peak of memory in bytes."""
+    """What one run took: seconds by the clock, processor seconds, and each process's peak of memory in bytes.
+
+    `roles` has the processor time of each kind of process; their sum is `cpu`.
+    """
 
     seconds: float
     cpu: float
     peaks: Mapping[str, int]
+    roles: Mapping[str, ProcessorTime] = field(default_factory=dict)
+
+    @property
+    def user(self) -> float:
+        return sum(each.user for each in self.roles.values())
+
+    @property
+    def system(self) -> float:
+        return sum(each.system for each in self.roles.values())
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,12 @@ def soak(ground: Ground) -> WorkloadResult:
     rounds, each = (4, 250) if ground.quick else (36, 1000)
     memory: list[dict[str, int]] = []
     files_open: list[dict[str, int]] = []
+    runs: list[Run] = []
     with ground.gateway() as gateway:
         for number in range(rounds):
             with ground.files(partial(claims, each, ground.next_seed(), ground.today)) as files:
                 run = once(gateway, files, number)
+            runs.append(run)
             # Not the processes that come and go with a single task.
             lasting = {pid: label for pid, label in family().items() if label.startswith("gateway")}
             memory.append({f"{label} ({pid})": resident(pid) for pid, label in lasting.items()})
@@ -81,4 +83,5 @@ def soak(ground: Ground) -> WorkloadResult:
         Figure("processes that are not the same ones any more", len(memory[warm]) - len(grown), ""),
     )
     series = tuple(sum(sizes.values()) / _MIB for sizes in memory)
-    return WorkloadResult("soak", f"{rounds * each:,} claims in {rounds} rounds", (), figures, series)
+    what = f"{rounds * each:,} claims in {rounds} rounds"
+    return WorkloadResult("soak", what, (), figures, series, tuple(runs))

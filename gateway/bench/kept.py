@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import orjson
 
 from gateway.bench import plot
+from gateway.bench.file_system import FileSystem
 from gateway.bench.outcome import WorkloadResult
 
 
-def machine() -> dict[str, Any]:
-    """What a reader has to know of the machine."""
+def machine(lies_on: FileSystem) -> dict[str, Any]:
+    """What a reader has to know of the machine. `lies_on` is what the sites lay on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "system": " ".join((platform.system(), platform.release().partition("-")[0])),
@@ -25,6 +27,7 @@ def machine() -> dict[str, Any]:
         "memory_bytes": memory,
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
+        "file_system": asdict(lies_on) | {"said": str(lies_on)},
         "rclone": shutil.which("rclone") is not None,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
     }

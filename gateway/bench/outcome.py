@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway.bench.contest import Ratio, ratios
-from gateway.bench.contract import Cost, Run
+from gateway.bench.contest import Ratio, processor_ratios, ratios
+from gateway.bench.contract import Cost, ProcessorTime, Run
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,37 @@ class Figure:
 
 @dataclass(frozen=True)
 class WorkloadResult:
-    """A workload's name, what it is in words, the runs if it was a contest, figures, and a series to be drawn."""
+    """A workload's name, what it is in words, the runs if it was a contest, figures, and a series to be drawn.
+
+    `alone` are runs of the gateway whose rate says nothing, because files come one by one: they are told by what they cost.
+    """
 
     workload: str
     what: str
     runs: tuple[Run, ...] = ()
     figures: tuple[Figure, ...] = ()
     series: tuple[float, ...] = ()
+    alone: tuple[Run, ...] = ()
 
     @property
     def ratios(self) -> list[Ratio]:
         return ratios(self.runs)
 
+    @property
+    def processor_ratios(self) -> list[Ratio]:
+        return processor_ratios(self.runs)
+
+    @property
+    def own_runs(self) -> list[Run]:
+        """The runs of the gateway: where nobody takes part under that name, all are."""
+        named = [run for run in self.runs if run.contestant == "gateway"]
+        return [*(named or self.runs), *self.alone]
+
     def as_data(self) -> dict[str, Any]:
         data = asdict(self)
         data["ratios"] = [asdict(ratio) for ratio in self.ratios]
-        for run, row in zip(self.runs, data["runs"], strict=True):
+        data["processor_ratios"] = [asdict(ratio) for ratio in self.processor_ratios]
+        for run, row in zip((*self.runs, *self.alone), (*data["runs"], *data["alone"]), strict=True):
             row["files_per_second"] = round(run.files_per_second, 2)
             row["megabytes_per_second"] = round(run.megabytes_per_second, 3)
         return data
@@ -44,14 +59,20 @@ class WorkloadResult:
 
 def from_data(data: Mapping[str, Any]) -> WorkloadResult:
     """The outcome that `as_data` told of. KeyError and TypeError for anything else."""
-    kept = ("contestant", "round", "files", "size")
     return WorkloadResult(
         workload=data["workload"],
         what=data["what"],
-        runs=tuple(Run(**{key: row[key] for key in kept}, cost=Cost(**row["cost"])) for row in data["runs"]),
+        runs=tuple(map(_run, data["runs"])),
         figures=tuple(Figure(**figure) for figure in data["figures"]),
         series=tuple(data["series"]),
+        alone=tuple(map(_run, data.get("alone", ()))),
     )
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    roles = {label: ProcessorTime(**each) for label, each in row["cost"].get("roles", {}).items()}
+    cost = Cost(**{**row["cost"], "roles": roles})
+    return Run(row["contestant"], row["round"], row["files"], row["size"], cost)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway import assembly
-from gateway.bench.contract import BenchFile, BenchVoid
+from gateway.bench.contract import BenchFile, BenchVoid, Run
 from gateway.bench.files import DWP, claims_for
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, WorkloadResult, quantile
+from gateway.bench.processes import Meter
 from gateway.demo.sites import DemoSite, make_sites, start, stop, wait_until_ready
 from gateway.flows.routes import permitted
 from gateway.settings.directories import make, partner_directories
@@ -46,11 +47,13 @@ def partners(ground: Ground) -> WorkloadResult:
         (running,) = start([site])
         try:
             wait_until_ready([running])
-            quiet = _latencies(ground, running, others, single)
+            with Meter() as before:
+                quiet = _latencies(ground, running, others, single)
             _drop_heap(ground, running, stalled, 20)
             heap_dropped = time.monotonic()
             _drop_heap(ground, running, behind, heap)
-            alongside = _latencies(ground, running, others, single)
+            with Meter() as beside:
+                alongside = _latencies(ground, running, others, single)
             lasted = time.monotonic() - heap_dropped
             left = sum(1 for _ in (site.home.outbound / "claim" / behind).iterdir())
         finally:
@@ -64,7 +67,11 @@ def partners(ground: Ground) -> WorkloadResult:
         Figure("files of the backlog that were not taken in yet at its end", left, ""),
     )
     what = f"{count} partners, one stalled, one with a backlog of {heap:,}: single files to the others"
-    return WorkloadResult("partners", what, (), figures, tuple(alongside))
+    alone = (
+        Run("others alone", 1, single, 0, before.cost),
+        Run("beside both, and what was taken in of the backlog", 1, single + heap - left, 0, beside.cost),
+    )
+    return WorkloadResult("partners", what, (), figures, tuple(alongside), alone)
 
 
 def _introduce(keys: Path, home: Home, codes: Sequence[str], stalled: str, port: int) -> None:

@@ -2,7 +2,7 @@
 
 Linux only. Raises OSError where /proc cannot be read. Children whose parent ends are handed to this process instead of to
 init (`linux.process.adopt_orphans`), so that agents and servers that part from their starters are counted as well. Processor time of a
-process that ended is in its parent's account. Memory is the kernel's own high-water mark of each process, looked at four
+process that ended is in its parent's account (`processor_time`). Memory is the kernel's own high-water mark of each process, looked at four
 times a second and at the end; of processes that live shorter than that, the largest that was seen.
 """
 
@@ -17,9 +17,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from gateway.bench.contract import Cost
+from gateway.bench.processor_time import PROGRAMS, Account, Accounts, Seen
 
 _LOOK_EVERY: Final = 0.25
 _PROC: Final = Path("/proc")
+_WITHOUT_SITE: Final = {
+    "gateway.validation.sandbox.worker": "gateway reader",
+    "gateway.transport.sshd.guard": "gateway sshd guard",
+}
 
 
 class Meter:
@@ -27,12 +32,13 @@ class Meter:
 
     def __init__(self) -> None:
         self._peaks: dict[str, int] = {}
+        self._accounts = Accounts()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="bench-meter", daemon=True)
+        self._thread = threading.Thread(target=self._look_on, name="bench-meter", daemon=True)
         self.cost = Cost(0.0, 0.0, {})
 
     def __enter__(self) -> Self:
-        self._cpu = cpu_seconds()
+        self._look()
         self._thread.start()
         self._started = time.monotonic()
         return self
@@ -41,36 +47,33 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = time.monotonic() - self._started
-        cpu = cpu_seconds() - self._cpu
         self._stop.set()
         self._thread.join()
-        self._note()
-        self.cost = Cost(seconds, cpu, dict(sorted(self._peaks.items())))
+        self._look()
+        roles = self._accounts.shares()
+        self.cost = Cost(
+            seconds, sum(each.seconds for each in roles.values()), dict(sorted(self._peaks.items())), roles
+        )
+
+    def _look_on(self) -> None:
+        while not self._stop.wait(_LOOK_EVERY):
+            self._look()
 
     def _look(self) -> None:
-        while not self._stop.wait(_LOOK_EVERY):
-            self._note()
-
-    def _note(self) -> None:
-        for pid in _descendants():
+        own = os.times()
+        labels: dict[int, str] = {}
+        seen = []
+        for pid, fields in _descendants():  # parents before their children
+            parent = int(fields[1])
             try:
-                label, peak = _label(pid), high_water(pid)
+                name, peak = _label(pid), high_water(pid)
             except OSError:
                 continue  # it ended meanwhile
+            labels[pid] = _label_below(labels.get(parent, ""), name)
+            seen.append(Seen((pid, int(fields[19])), labels[pid], parent, Account.from_stat(fields)))
             if peak:
-                self._peaks[label] = max(self._peaks.get(label, 0), peak)
-
-
-def cpu_seconds() -> float:
-    """Processor time so far of all processes below this one, those that ended included, this one left out."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    own = os.times()
-    total = 0.0
-    for pid in _descendants():
-        fields = _stat(pid)
-        if fields is not None:
-            total += sum(int(field) for field in fields[11:15]) / ticks
-    return total + own.children_user + own.children_system
+                self._peaks[name] = max(self._peaks.get(name, 0), peak)
+        self._accounts.look(seen, Account(0.0, 0.0, own.children_user, own.children_system))
 
 
 def high_water(pid: int) -> int:
@@ -91,7 +94,7 @@ def open_files(pid: int) -> int:
 def family() -> Mapping[int, str]:
     """The living processes below this one, and what each one is."""
     found = {}
-    for pid in _descendants():
+    for pid, _ in _descendants():
         try:
             found[pid] = _label(pid)
         except OSError:
@@ -106,18 +109,19 @@ def _status_kib(pid: int, key: str) -> int:
     return 0
 
 
-def _descendants() -> Iterator[int]:
-    parents: dict[int, list[int]] = {}
+def _descendants() -> Iterator[tuple[int, list[str]]]:
+    """Each process below this one with the fields of its /proc/PID/stat from the third on; parents first."""
+    below: dict[int, list[tuple[int, list[str]]]] = {}
     for entry in (path.name for path in _PROC.iterdir()):
         if entry.isdigit():
             fields = _stat(int(entry))
             if fields is not None:
-                parents.setdefault(int(fields[1]), []).append(int(entry))
-    todo = list(parents.get(os.getpid(), []))
+                below.setdefault(int(fields[1]), []).append((int(entry), fields))
+    todo = below.get(os.getpid(), [])
     while todo:
-        pid = todo.pop()
-        yield pid
-        todo += parents.get(pid, [])
+        pid, fields = todo.pop()
+        yield pid, fields
+        todo += below.get(pid, [])
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -132,13 +136,21 @@ def _stat(pid: int) -> list[str] | None:
 def _label(pid: int) -> str:
     """`SITE ROLE` for the gateway's own processes, the program's name for others."""
     words = (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    if "gateway.validation.sandbox.worker" in words:
-        return "gateway reader"
-    if "gateway.transport.sshd.guard" in words:
-        return "gateway sshd guard"
+    for module, label in _WITHOUT_SITE.items():
+        if module in words:
+            return label
     if "gateway" in words and "run" in words:
         site = Path(words[words.index("--home") + 1]).name if "--home" in words else ""
         alone = "fork server" if "--as-fork-server" in words else "supervisor"
         role = words[words.index("--role") + 1] if "--role" in words else alone
         return f"gateway {role} {site}".rstrip()
     return (_PROC / str(pid) / "comm").read_text().strip()
+
+
+def _label_below(parent: str, label: str) -> str:
+    """A reader with its site; a program of others with the gateway's process that it works for."""
+    if label in _WITHOUT_SITE.values():
+        return f"{label} {parent.removesuffix(PROGRAMS).rpartition(' ')[2]}".rstrip()
+    if label.startswith("gateway ") or not parent.startswith("gateway "):
+        return label
+    return parent if parent.endswith(PROGRAMS) else parent + PROGRAMS

@@ -15,10 +15,11 @@ from gateway.bench.cold_start import start
 from gateway.bench.contest import contest
 from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compare
 from gateway.bench.endurance import backlog, soak
-from gateway.bench.files import DAY, claims, make, make_extract
+from gateway.bench.files import DAY, claims, make, make_extract, sums
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, WorkloadResult, quantile
 from gateway.bench.partners import partners
+from gateway.bench.processes import Meter
 
 MIB: Final = 1 << 20
 _RECEIPT_TIMEOUT: Final = 60.0
@@ -99,9 +100,10 @@ def idle(ground: Ground) -> WorkloadResult:
         ground.files(partial(claims, count, ground.next_seed(), ground.today)) as files,
     ):
         gateway.prepare(files)
-        for file, (staged, target) in zip(files, gateway.targets, strict=True):
-            time.sleep(pauses.uniform(0.2, 0.5))
-            seconds.append(_one(gateway.receipt(file), staged, target))
+        with Meter() as meter:
+            for file, (staged, target) in zip(files, gateway.targets, strict=True):
+                time.sleep(pauses.uniform(0.2, 0.5))
+                seconds.append(_one(gateway.receipt(file), staged, target))
         compare("gateway", files, gateway.delivered())
         gateway.clear()
     figures = (
@@ -109,7 +111,9 @@ def idle(ground: Ground) -> WorkloadResult:
         Figure("drop to verified receipt, 99th percentile", quantile(seconds, 0.99), "s"),
         Figure("drop to verified receipt, the longest", max(seconds), "s"),
     )
-    return WorkloadResult("idle", f"{count} claims one by one, nothing else going on", (), figures, tuple(seconds))
+    alone = (Run(gateway.name, 1, *sums(files), meter.cost),)
+    what = f"{count} claims one by one, nothing else going on"
+    return WorkloadResult("idle", what, (), figures, tuple(seconds), alone)
 
 
 def _one(receipt: Path, staged: Path, target: Path) -> float:

@@ -53,6 +53,7 @@ def bench(
       gateway bench --workload claims --json
       gateway bench --out docs/measured
     """
+    from gateway.bench.file_system import file_system  # noqa: PLC0415 - slow to import
     from gateway.bench.kept import keep, machine  # noqa: PLC0415 - as above
     from gateway.bench.report import tables as report_of  # noqa: PLC0415 - as above
     from gateway.bench.workloads import WORKLOADS  # noqa: PLC0415 - as above
@@ -69,16 +70,18 @@ def bench(
     outcomes = []
     with _working_directory(directory) as root, ExitStack() as stack:
         ground = _ground(root, stack, quick=quick)
+        lies_on = file_system(root)
+        output.say(f"the sites lie on {lies_on}")
         for name in wanted or WORKLOADS:
             output.say(f"{name}: {WORKLOADS[name].__doc__}")
             outcomes.append(WORKLOADS[name](ground))
-    data = {"machine": machine(), "outcomes": [outcome.as_data() | {"quick": quick} for outcome in outcomes]}
+    data = {"machine": machine(lies_on), "outcomes": [outcome.as_data() | {"quick": quick} for outcome in outcomes]}
     if out is not None:
         keep(out, data, outcomes)
     if as_json:
         output.show_json(data)
     else:
-        click.echo(report_of(outcomes))
+        click.echo(f"The sites lay on {lies_on}.\n\n{report_of(outcomes)}")
     ctx.exit(0)
 
 

@@ -71,7 +71,7 @@ class StageLoop:
                 continue
             step = self._step(scheduled)
             done += step.done
-            if step.done:
+            if step.done and not step.quiet:
                 self._wake_others(scheduled.stage)  # at once, and not after the stages that follow here
             if step.due is not None:
                 waits.append(step.due - context.clock())

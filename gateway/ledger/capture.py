@@ -18,17 +18,19 @@ Commitments = Mapping[str, Mapping[str, str | None]]
 
 
 def _script() -> str:
-    """The table of keys, and the triggers that fill it."""
+    """The table of keys, and the triggers that fill it. It has no rule that a statement could break: SQLite would keep a
+    journal of each statement that sets off a trigger which may fail, and the statement's own ON CONFLICT goes for its triggers too.
+    """
     made = [
         "PRAGMA temp_store=MEMORY;",
-        'CREATE TEMP TABLE touched ("table" TEXT, "key", PRIMARY KEY ("table", "key")) WITHOUT ROWID;',
+        'CREATE TEMP TABLE touched ("table" TEXT, "key");',
     ]
     for table, key in KEY.items():
         columns = ", ".join(f'"{name}"' for name in COLUMNS[table])
         for action, row in (("INSERT", "new"), (f"UPDATE OF {columns}", "old"), ("DELETE", "old")):
             made.append(
                 f'CREATE TEMP TRIGGER "{table}_{action.split()[0]}" AFTER {action} ON main."{table}" BEGIN'  # noqa: S608 - names
-                f" INSERT OR IGNORE INTO touched VALUES ('{table}', {row}.\"{key}\"); END;"
+                f" INSERT INTO touched VALUES ('{table}', {row}.\"{key}\"); END;"
             )
     return "\n".join(made)
 
@@ -36,9 +38,10 @@ def _script() -> str:
 def _query(table: str) -> str:
     """The keys of a table's rows that were touched, and the columns that are committed to; nulls of a row that is gone."""
     columns = ", ".join(f'"{table}"."{name}"' for name in COLUMNS[table])
+    keys = f'SELECT DISTINCT "key" FROM touched WHERE "table" = \'{table}\' ORDER BY "key"'  # noqa: S608 - names of columns
     return (
-        f'SELECT touched."key", {columns} FROM touched LEFT JOIN "{table}" ON "{table}"."{KEY[table]}" = touched."key"'  # noqa: S608 - names of columns
-        f" WHERE touched.\"table\" = '{table}'"
+        f'SELECT noted."key", {columns} FROM ({keys}) AS noted'  # noqa: S608 - names of columns
+        f' LEFT JOIN "{table}" ON "{table}"."{KEY[table]}" = noted."key"'
     )
 
 

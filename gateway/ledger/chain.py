@@ -7,9 +7,8 @@ spaces, `detail` being the JSON text as stored: twelve lines in any language che
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -19,8 +18,12 @@ GENESIS: Final = "0" * 64
 """What the first event names as the one before."""
 
 
-@dataclass(frozen=True)
-class ChainEntry:
+def digest_of(content: Sequence[object]) -> str:
+    """The digest of an event: of its fields in their order, up to `previous`."""
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+class ChainEntry(NamedTuple):
     """One event as it lies in the ledger. `at` is RFC 3339, `detail` JSON text."""
 
     sequence: int
@@ -36,24 +39,10 @@ class ChainEntry:
 
     def digest(self) -> str:
         """What `sha256` has to be."""
-        content = orjson.dumps(
-            [
-                self.sequence,
-                self.at,
-                self.role,
-                self.event,
-                self.kind,
-                self.subject,
-                self.partner,
-                self.detail,
-                self.previous,
-            ]
-        )
-        return hashlib.sha256(content).hexdigest()
+        return digest_of(self[:-1])
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The last event of a chain; sequence 0 and GENESIS where there is none yet."""
 
     sequence: int

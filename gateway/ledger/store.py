@@ -14,21 +14,21 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
 from gateway.errors import DiskFailed, ImpossibleMove
+from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
-from gateway.ledger.chain import EMPTY, ChainEntry, Head
+from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
 from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT, personal_digest
 from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.head_file import HeadFile
@@ -36,8 +36,10 @@ from gateway.ledger.integrity import check, check_pages, require_file, translate
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
-Announce = Callable[[str, Mapping[str, Any]], None]
-"""Called once for each committed event, with its name and its log keys."""
+Announcements = Sequence[tuple[str, Mapping[str, Any]]]
+"""Committed events: the name and the log keys of each."""
+Announce = Callable[[Announcements], None]
+"""Called once for each transaction that recorded an event."""
 
 _KIND: Final[Mapping[str, str]] = {"transfers": "transfer", "consignments": "consignment", "receipts": "receipt"}
 
@@ -63,7 +65,7 @@ class Ledger:
         *,
         clock: Callable[[], float],
         role: str,
-        announce: Announce = lambda _event, _keys: None,
+        announce: Announce = lambda _announcements: None,
         head_file: HeadFile | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -109,8 +111,8 @@ class Ledger:
             raise translate(error) from error
         if self._head_file is not None and transaction.recorded:
             self._head_file.remember(transaction.head())
-        for name, keys in transaction.announcements:
-            self._announce(name, keys)
+        if transaction.announcements:
+            self._announce(transaction.announcements)
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
             raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
@@ -137,6 +139,7 @@ class Transaction:
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
         self.beforehand: dict[str, Callable[[], None]] = {}
         self.afterwards: list[Callable[[], None]] = []
+        self._at = to_text(now)
         self._events: list[ChainEntry] = []
         self._head: Head | None = None
 
@@ -193,21 +196,12 @@ class Transaction:
             self._append(COMMITTED, KIND, SUBJECT, None, digests)
 
     def _append(self, name: str, kind: str, subject: str, partner: str | None, detail: Mapping[str, Any]) -> int:
-        head = self.head()
-        entry = ChainEntry(
-            head.sequence + 1,
-            to_text(self.now),
-            self.role,
-            name,
-            kind,
-            subject,
-            partner,
-            orjson.dumps(detail).decode(),
-            head.sha256,
-        )
-        digest = entry.digest()
-        self._head = Head(entry.sequence, digest)
-        self._events.append(replace(entry, sha256=digest))
+        sequence, previous = self.head()
+        text = orjson.dumps(detail).decode()
+        content = (sequence + 1, self._at, self.role, name, kind, subject, partner, text, previous)
+        entry = ChainEntry(*content, digest_of(content))
+        self._head = Head(entry.sequence, entry.sha256)
+        self._events.append(entry)
         self.recorded = True
         return entry.sequence
 
@@ -215,7 +209,7 @@ class Transaction:
         """New rows; `created` and `updated` are this transaction's moment."""
         if rows:
             stamped = [{"created": self.now, "updated": self.now, SALT: self._salt(), **row} for row in rows]
-            self.connection.execute(insert(table), stamped)
+            insert_rows(self.connection, table, stamped)
 
     def move(self, table: Table, direction: Direction, state: State, changes: Sequence[Mapping[str, Any]]) -> None:
         """Take rows from `state` to `changes[i]["state"]`, all of them with the same set of changed columns.
@@ -229,19 +223,13 @@ class Transaction:
         for following in {change["state"] for change in changes}:
             if following != state:
                 require(itinerary, state, State(following))
-        columns = [name for name in changes[0] if name != "key"]
-        statement = (
-            update(table)
-            .where(table.c.key == bindparam("the_key"), table.c.state == str(state))
-            .values(claims=0, updated=self.now, **{name: bindparam(f"new_{name}") for name in columns})
-        )
         rows = [
-            {"the_key": change["key"], **{f"new_{name}": _plain(change[name]) for name in columns}}
+            {"claims": 0, "updated": self.now} | {name: _plain(new) for name, new in change.items() if name != "key"}
             for change in changes
         ]
-        done = self.connection.execute(statement, rows)
-        if done.rowcount != len(changes):
-            raise ImpossibleMove(f"{len(changes) - done.rowcount} {table.name} are no longer {state}")
+        done = update_rows(self.connection, table, [change["key"] for change in changes], rows, str(state))
+        if done != len(changes):
+            raise ImpossibleMove(f"{len(changes) - done} {table.name} are no longer {state}")
 
     def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""
@@ -260,43 +248,27 @@ class Transaction:
     def claim(self, table: Table, keys: Sequence[int]) -> None:
         """Count an attempt before it starts."""
         if keys:
-            self.connection.execute(
-                update(table).where(table.c.key == bindparam("the_key")).values(claims=table.c.claims + 1),
-                [{"the_key": key} for key in keys],
-            )
+            count_attempt(self.connection, table, keys)
 
     def set(self, table: Table, keys: Sequence[int], **values: Any) -> None:
         """Change columns that are no state."""
         if keys:
-            self.connection.execute(
-                update(table).where(table.c.key == bindparam("the_key")).values(**values),
-                [{"the_key": key} for key in keys],
-            )
+            update_rows(self.connection, table, keys, [values] * len(keys))
 
     def note_delivered_names(self, names: Mapping[int, str]) -> None:
         """The names that transfers are delivered under, by their keys; no state changes."""
-        self.connection.execute(
-            update(TRANSFERS)
-            .where(TRANSFERS.c.key == bindparam("the_key"))
-            .values(delivered_name=bindparam("new_name")),
-            [{"the_key": key, "new_name": name} for key, name in names.items()],
-        )
+        if names:
+            rows = [{"delivered_name": name} for name in names.values()]
+            update_rows(self.connection, TRANSFERS, list(names), rows)
 
     def note_facts(self, facts: Mapping[int, Mapping[str, str]]) -> None:
         """What the validator told about transfers, by their keys; no state changes."""
-        self.connection.execute(
-            update(TRANSFERS)
-            .where(TRANSFERS.c.key == bindparam("the_key"))
-            .values(facts=bindparam("new_facts"), message_id=bindparam("new_message")),
-            [
-                {
-                    "the_key": key,
-                    "new_facts": orjson.dumps(dict(told)).decode(),
-                    "new_message": told.get("message_id"),
-                }
-                for key, told in facts.items()
-            ],
-        )
+        if facts:
+            rows = [
+                {"facts": orjson.dumps(dict(told)).decode(), "message_id": told.get("message_id")}
+                for told in facts.values()
+            ]
+            update_rows(self.connection, TRANSFERS, list(facts), rows)
 
     def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
@@ -337,17 +309,8 @@ class Transaction:
     def flush(self) -> None:
         """Write the collected events."""
         if self._events:
-            self.connection.execute(
-                insert(EVENTS), [dict(zip(_COLUMNS, _fields(e), strict=True)) for e in self._events]
-            )
+            insert_entries(self.connection, self._events)
             self._events.clear()
-
-
-_COLUMNS: Final = tuple(ChainEntry.__dataclass_fields__)
-
-
-def _fields(entry: ChainEntry) -> tuple[Any, ...]:
-    return tuple(getattr(entry, name) for name in _COLUMNS)
 
 
 def _plain(value: Any) -> Any:

@@ -30,10 +30,14 @@ Log = Callable[..., None]
 
 @dataclass(frozen=True)
 class Step:
-    """`done` units moved. Where that is not 0, more may be due at once; `due` is when the next known unit is, None for none."""
+    """`done` units moved. Where that is not 0, more may be due at once; `due` is when the next known unit is, None for none.
+
+    `quiet` says that no other role has anything to do with what moved, so that none need be woken.
+    """
 
     done: int = 0
     due: float | None = None
+    quiet: bool = False
 
 
 class Stage(Protocol):

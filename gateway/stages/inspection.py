@@ -102,7 +102,9 @@ class Inspection:
             with self._context.ledger.write() as transaction:
                 transaction.claim(TRANSFERS, [row.key for row, _ in group])
             by_key = {str(row.key): row for row, _ in group}
-            for job, result in self._sandbox.validate([Job(str(row.key), row.flow, path) for row, path in group]):
+            for job, result in self._sandbox.validate(
+                [Job(str(row.key), row.flow, path, row.size) for row, path in group]
+            ):
                 row = by_key[job.key]
                 if not isinstance(result, Crash):
                     survived.add(row.key)

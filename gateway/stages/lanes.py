@@ -78,9 +78,9 @@ def in_one_go(parcels: Sequence[units.Parcel]) -> list[units.Parcel]:
 
 
 class LaneWork:
-    """Sends and fetches. `put` takes each result, from any thread."""
+    """Sends and fetches. `put` takes results, from any thread; each call of it wakes the role."""
 
-    def __init__(self, home: Home, sessions: Sessions, put: Callable[[Result], None]) -> None:
+    def __init__(self, home: Home, sessions: Sessions, put: Callable[[Sequence[Result]], None]) -> None:
         self._home = home
         self._sessions = sessions
         self._put = put
@@ -90,10 +90,15 @@ class LaneWork:
         ended = Ended(lane, well=False)
         session: Session | None = None
         under_way: units.Parcel | None = None
+        last: list[Result] = []  # goes with the end of the work where that follows at once
         try:
             session = self._sessions.take(lane.partner)
-            for under_way in parcels:
-                self._put(self._send(session, under_way))
+            for number, under_way in enumerate(parcels, 1):
+                sent = self._send(session, under_way)
+                if number == len(parcels) and not collect:
+                    last.append(sent)
+                else:
+                    self._put([sent])
             under_way = None
             fetched, more = self._fetch(lane, session) if collect else (0, False)
             ended = Ended(lane, well=True, fetched=fetched, more=more)
@@ -102,11 +107,11 @@ class LaneWork:
             if session is not None:
                 self._sessions.drop(session)
             if lane.large and under_way is not None and error.disposition is Disposition.DEFER:
-                self._put(Deferred(under_way, error))
+                last.append(Deferred(under_way, error))
             else:
                 ended = Ended(lane, well=False, error=error)
         finally:
-            self._put(ended)
+            self._put([*last, ended])
 
     def _send(self, session: Session, row: units.Parcel) -> Sent | Deferred:
         if isinstance(row, units.Consignment):

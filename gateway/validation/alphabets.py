@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.domain.characters import called, listed
@@ -37,6 +37,9 @@ _BEYOND_ASCII: Final = "\x80-\U0010ffff"
 _OF_ASCII: Final = {"L": "A-Za-z", "M": "", "N": "0-9"}
 """What each group has within ASCII, as items of a set."""
 
+_MOST_HELD: Final = 1_000
+"""Characters that an alphabet remembers: enough for every name, and nothing that a file could fill the memory with."""
+
 Span = tuple[int, int]
 """The first and the last of characters that stand side by side in Unicode."""
 
@@ -49,6 +52,8 @@ class Alphabet:
     groups: tuple[str, ...] = ()
     is_told: bool = True
     """Whether saying which characters may stand would help anybody."""
+    _held: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Characters of which `holds` was true: few in all, and asked about again and again."""
 
     def holds(self, character: str) -> bool:
         """Whether it may stand somewhere in a right value."""
@@ -59,10 +64,12 @@ class Alphabet:
 
     def fault(self, text: str) -> str | None:
         """The end of a sentence that names the first character that may not stand in it, and those that may."""
-        if "L" in self.groups and text.isalpha():
-            return None  # as most names are: quickly
+        if self._held.issuperset(text):
+            return None
         stranger = next((character for character in text if not self.holds(character)), None)
         if stranger is None:
+            if len(self._held) < _MOST_HELD:
+                self._held.update(text)
             return None
         return f"{called(stranger)} may not stand in it{f'; {self.words} may' if self.is_told else ''}"
 

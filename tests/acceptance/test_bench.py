@@ -1,7 +1,8 @@
 """The bench itself, small: the gateway's lead over the shell script must not fall below a floor, whatever else runs here.
 
-Both carry the same files on the same machine within the same minute, so a busy machine slows both. The floors are far
-below what an idle machine shows (docs/performance.md): they catch what makes the gateway several times slower.
+Both carry the same files on the same machine within the same minute. The lead is one of processor time, which a busy machine
+hardly changes; time by the clock is not guarded. The floor is below what an idle machine shows
+(docs/performance.md): it catches what makes the gateway half as dear again.
 """
 
 from __future__ import annotations
@@ -16,16 +17,14 @@ from typing import Final
 
 import pytest
 
-from gateway.bench.contest import contest, once, ratios
+from gateway.bench.contest import contest, once, processor_ratios
 from gateway.bench.contract import BenchUnavailable, Contestant, Run
 from gateway.bench.files import claims, make_extract
 from gateway.bench.ground import Ground
 
 CLAIMS: Final = 200
-RATE_FLOOR: Final = 2.0
-"""Times as many files a second as the batch script: 4 and more beside a dozen busy processes, far more on an idle machine."""
-CPU_FLOOR: Final = 1.3
-"""Times less processor time a file than the script takes, which a busy machine hardly changes."""
+CPU_FLOOR: Final = 2.0
+"""Times less processor time a file than the batch script takes: 3.0 with so few files (3.6 with 2,000)."""
 MEMORY_LIMIT: Final = 300 << 20
 
 
@@ -43,10 +42,14 @@ def test_the_whole_job_stays_well_ahead_of_the_script_and_within_its_memory(tmp_
         with ground.files(extract) as files:
             large = once(gateway, files)
     script, whole = runs
-    (ratio,) = ratios(runs)
+    (ratio,) = processor_ratios(runs)
     said = f"{script.files_per_second:.0f} and {whole.files_per_second:.0f} files/s; CPU {_cpu(script):.1f} and {_cpu(whole):.1f} ms"
-    assert ratio.median >= RATE_FLOOR, said
-    assert _cpu(script) / _cpu(whole) >= CPU_FLOOR, said
+    assert ratio.median >= CPU_FLOOR, said
+    # The kernel's half of the account has to be there, and every role that works.
+    assert {f"gateway {role}" for role in ("inspect", "vault", "link", "reader")} <= {
+        label.rpartition(" ")[0] for label in whole.cost.roles
+    }
+    assert whole.cost.user + whole.cost.system == pytest.approx(whole.cost.cpu)
     assert max((*whole.cost.peaks.values(), *large.cost.peaks.values())) < MEMORY_LIMIT, large.cost.peaks
 
 

@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ Watch = Callable[[str, int], None]
 EVERY: Final = 2000
 """Rows fetched, and steps told, at a time."""
 
-_COLUMNS: Final = [field.name for field in fields(ChainEntry)]
+_COLUMNS: Final = ChainEntry._fields
 _LAST: Final = 2**63 - 1
 
 

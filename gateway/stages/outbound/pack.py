@@ -42,9 +42,11 @@ class Pack:
     def step(self) -> Step:
         context, now = self._context, self._context.clock()
         with context.ledger.read() as connection:
+            waiting = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
+            if not waiting:
+                return Step()
             lanes = all_lanes(connection)
             under_way = consignments.unsent(connection)
-            waiting = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
         taken: Counter[_PackingGroup] = Counter()
         for (partner, flow), count in under_way.items():
             taken[self._group(partner, flow)] += count

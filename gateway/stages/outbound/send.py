@@ -75,6 +75,7 @@ class Send:
         now = self._context.clock()
         with self._context.ledger.read() as connection:
             lanes = all_lanes(connection)
+            quiet = not done or not self._vault_waits(connection)
             later = [next_deferred(connection, unit, State.SEALED, now) for unit in (units.Receipt, units.Consignment)]
             free = {
                 SizeLane(partner, large)
@@ -91,7 +92,7 @@ class Send:
         waiting += [due for due in [*later, opening] if due is not None]
         # What is past waits for its lane, which wakes the role when it is free.
         waiting += [due for due in self._collect_due.values() if due > now]
-        return Step(done=done, due=min(waiting, default=None))
+        return Step(done=done, due=min(waiting, default=None), quiet=quiet)
 
     def close(self) -> None:
         # Closing the sessions ends uploads in mid-file; the pools' threads end with them.
@@ -103,6 +104,15 @@ class Send:
     @property
     def busy(self) -> bool:
         return bool(self._busy)
+
+    @staticmethod
+    def _vault_waits(connection: Connection) -> bool:
+        """Whether anything is to be packed or acknowledged, which may have waited for what has been sent.
+
+        What comes to wait later finds it sent, and wakes the vault itself.
+        """
+        waiting = ((units.Transfer, State.VALIDATED), (units.Receipt, State.ISSUED))
+        return any(fair_share.lanes(connection, unit, Direction.OUT, state) for unit, state in waiting)
 
     def _parcels(
         self, connection: Connection, free: set[SizeLane], now: float
@@ -136,9 +146,10 @@ class Send:
             self._collect_due[lane] = now + self._context.settings.link.collect_seconds
         self._busy[lane] = self._pools[lane.large].submit(partial(self._lane_work.run, lane, parcels, collect=collect))
 
-    def _put(self, result: Result) -> None:
+    def _put(self, results: Sequence[Result]) -> None:
         """Called from the lanes' threads."""
-        self._results.put(result)
+        for result in results:
+            self._results.put(result)
         self._wake()
 
     def _may_collect(self, lane: SizeLane, now: float) -> bool:

@@ -19,8 +19,11 @@ class PageTreeFault(ValueError):
         self.where = where
 
 
-def count_pages(trailer: Value, resolve: Resolve, max_pages: int, max_depth: int) -> int:
-    """The number of pages, at least 1. Raises PageTreeFault for none, too many, too deep, or a tree that is none."""
+def count_pages(trailer: Value, resolve: Resolve, node_of: Resolve, max_pages: int, max_depth: int) -> int:
+    """The number of pages, at least 1. Raises PageTreeFault for none, too many, too deep, or a tree that is none.
+
+    `node_of` resolves as `resolve` does; of a dictionary without /Kids it may give an empty one.
+    """
     root = resolve(_entry(trailer, b"/Root"))
     pending: list[tuple[Value, int]] = [(_entry(root, b"/Pages"), 1)]
     seen: set[Reference] = set()
@@ -35,7 +38,7 @@ def count_pages(trailer: Value, resolve: Resolve, max_pages: int, max_depth: int
             seen.add(node)
         if depth > max_depth:
             raise PageTreeFault("pdf-too-deep", where)
-        content = resolve(node)
+        content = node_of(node)
         if not isinstance(content, dict):
             raise PageTreeFault("pdf-no-pages" if depth == 1 else "pdf-unreadable", where)
         if b"/Kids" in content:

@@ -21,7 +21,7 @@ from gateway.validation.pdf.pages import PageTreeFault, count_pages
 from gateway.validation.pdf.raw import Malformed, RawDictionary
 from gateway.validation.pdf.rules import Breach, Doubt, breach, judge, suspicious
 from gateway.validation.pdf.syntax import NULL, Name, Null, Reference, TooDeep, Value, parse
-from gateway.validation.pdf.weight import TooHeavy, unpacked_size
+from gateway.validation.pdf.weight import Scales, TooHeavy
 from gateway.validation.pdf.words import Trouble, trouble_of
 from gateway.validation.pdf.xref_sections import Packed
 from gateway.validation.pdf.xref_tables import Survey
@@ -147,7 +147,7 @@ class _Document:
         objects = pdf.objects
         if len(objects) > limits.max_objects:
             raise _Refused("pdf-too-many-objects", "document")
-        room = limits.max_content
+        scales = Scales(limits.max_content)
         for item in objects:
             text = _text_of(item)
             stream = text.endswith(b" R") and isinstance(item, pikepdf.Stream)
@@ -155,7 +155,7 @@ class _Document:
                 if self._layout is not None and item.objgen[0] not in self._layout.objects:
                     continue  # the copy's own table, whose dictionary is the trailer
                 text = item.stream_dict.unparse(resolved=True)
-                room -= _weigh(item, room)
+                _weigh(item, scales)
                 if self._layout is not None:
                     yield from _compare(item, self._layout)
             yield from self._examine(item, text, stream=stream)
@@ -165,14 +165,13 @@ class _Document:
         """The number of pages. Raises PageTreeFault."""
         try:
             trailer = parse(self._pdf.trailer.unparse(resolved=True), self._limits.max_depth)
-            return count_pages(trailer, self._resolve, self._limits.max_pages, self._limits.max_depth)
+            return count_pages(trailer, self._resolve, self._node, self._limits.max_pages, self._limits.max_depth)
         except TooDeep as fault:
             raise PageTreeFault("pdf-too-deep", "page tree") from fault
 
     def _examine(self, item: pikepdf.Object | str, text: bytes, *, stream: bool) -> Iterator[Finding]:
         limits = self._limits
-        deep = text.count(b"<<") + text.count(b"[") > limits.max_depth
-        if not deep and not suspicious(text, stream=stream):
+        if not self._may_be_deep(text) and not suspicious(text, stream=stream):
             return
         where = item if isinstance(item, str) else "object {} {}".format(*item.objgen)
         try:
@@ -215,6 +214,17 @@ class _Document:
             value = parse(_text_of(self._pdf.get_object(value.number, value.generation)), self._limits.max_depth)
         return start
 
+    def _node(self, value: Value) -> Value:
+        """As `_resolve`, for a node of the page tree: of a dictionary without /Kids, which is a page, nothing is read."""
+        if isinstance(value, Reference):
+            text = _text_of(self._pdf.get_object(value.number, value.generation))
+            if text.startswith(b"<<") and b"/Kids" not in text and not self._may_be_deep(text):
+                return {}
+        return self._resolve(value)
+
+    def _may_be_deep(self, text: bytes) -> bool:
+        return text.count(b"<<") + text.count(b"[") > self._limits.max_depth
+
     def _follow(self, reference: Reference) -> Value:
         """See `pdf_actions.Follow`."""
         item = self._pdf.get_object(reference.number, reference.generation)
@@ -251,14 +261,14 @@ def _compare(stream: pikepdf.Object, layout: Survey) -> Iterator[Finding]:
         yield unreadable(Trouble.TWICE, where)
 
 
-def _weigh(stream: pikepdf.Object, most: int) -> int:
-    """The bytes that a stream unpacks to."""
+def _weigh(stream: pikepdf.Object, scales: Scales) -> None:
+    """Count what a stream unpacks to."""
     named = stream.stream_dict.get("/Filter")
     if named is None:
-        return 0
+        return
     filters = [str(name) for name in named] if isinstance(named, pikepdf.Array) else [str(named)]
     try:
-        return unpacked_size(stream.read_raw_bytes(), filters, most)
+        scales.add(stream.read_raw_bytes, filters)
     except TooHeavy as fault:
         raise _Refused("pdf-exhausting", "object {} {}".format(*stream.objgen)) from fault
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -67,12 +68,19 @@ def die_with(parent: int) -> None:
         raise ProcessLookupError("the parent is gone")
 
 
-def allow_cpu(seconds: int) -> None:
-    """Let this process use that much more processor time; SIGXCPU ends it after that."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    spent = int(usage.ru_utime + usage.ru_stime) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (at_most(spent + seconds, hard), hard))
+class CpuAllowance:
+    """How much more processor time this process may use; SIGXCPU ends it after that."""
+
+    def __init__(self) -> None:
+        self._limit: int | None = None
+
+    def grant(self, seconds: int) -> None:
+        """That much more from now on, and less than a second on top, since the kernel counts whole ones."""
+        limit = int(time.process_time()) + 1 + seconds
+        if limit != self._limit:
+            self._limit = limit
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (at_most(limit, hard), hard))
 
 
 def _isolate_network() -> None:

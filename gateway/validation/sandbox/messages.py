@@ -2,14 +2,22 @@
 
 Plain JSON and no pickle: a worker that a hostile file took over can send lies, but nothing that is executed. ValueError
 is raised for bytes that are no such message.
+
+    to a worker     {"plans": ..., "limits": ..., "parent": PID, "progress": DESCRIPTOR}, once
+                    {"read": [[NUMBER, FLOW, PATH, SECONDS OF PROCESSOR TIME], ...]}, files to be read in this order
+    from a worker   {"ready": true} or {"broken": REASON}, once
+                    {"answers": [{"done": NUMBER, and the report} or {"lost": NUMBER, "reason": REASON}, ...]}, in the
+                    order of the files; how many there are in one message is the worker's to say
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+
+import orjson
 
 from gateway.validation.contract import Finding, RecordException, Report
 from gateway.validation.exceptions import MOST, OF_RECORD
@@ -22,7 +30,22 @@ _FIELD: Final = re.compile(r"[A-Za-z0-9_./?-]{1,1000}")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    body = json.dumps(message, separators=(",", ":")).encode()
+    return _framed(to_json(message))
+
+
+def encode_answers(answers: Iterable[bytes]) -> bytes:
+    """One message of answers that are JSON already."""
+    return _framed(b'{"answers":[' + b",".join(answers) + b"]}")
+
+
+def to_json(message: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError:  # a name that is no UTF-8, which only the standard library writes
+        return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _framed(body: bytes) -> bytes:
     return len(body).to_bytes(_HEAD, "big") + body
 
 
@@ -47,10 +70,7 @@ class Frames:
             raise ValueError("a message longer than any that is sent")
         if len(self._bytes) < _HEAD + length:
             return None
-        try:
-            message = json.loads(self._bytes[_HEAD : _HEAD + length])
-        except RecursionError as error:
-            raise ValueError("a message nested too deep") from error
+        message = _from_json(bytes(self._bytes[_HEAD : _HEAD + length]))
         del self._bytes[: _HEAD + length]
         if not isinstance(message, dict):
             raise ValueError("a message that is not an object")  # noqa: TRY004 - one error for all that is malformed
@@ -59,6 +79,16 @@ class Frames:
     def take(self, chunk: bytes) -> None:
         """Keep bytes for `next`."""
         self._bytes += chunk
+
+
+def _from_json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:  # or a name that is no UTF-8
+        try:
+            return json.loads(body)
+        except RecursionError as error:
+            raise ValueError("a message nested too deep") from error
 
 
 def report_to_plain(report: Report) -> dict[str, Any]:

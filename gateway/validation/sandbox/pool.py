@@ -4,17 +4,22 @@ A file that kills its reader, or keeps it too long, is answered with `Crash`; ev
 happened. ConfigurationInvalid is raised where a validator cannot be built, ReadersFailed where workers exit again and again
 before they read anything.
 
-Why it is safe: workers take no code from anywhere and hold no key. `confinement` says what they give up, `reader` how they are
-watched, `messages` how they speak. The kernel ends workers with the thread that started them, and a sandbox serves one thread
+Files are handed over in batches of what is there now, so nobody waits for a batch to fill. A batch is small in files and in bytes:
+a large file goes by itself, and nothing is queued behind a very large one.
+
+Why it is safe: workers take no code from anywhere and hold no key. `confinement` says what they give up, `reader` and `progress`
+how they are watched, `messages` how they speak. The kernel ends workers with the thread that started them, and a sandbox serves one thread
 and one `validate` at a time.
 """
 
 from __future__ import annotations
 
+import os
 import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Self
 
 from gateway.errors import ConfigurationInvalid, DiskFailed, ReadersFailed
@@ -25,8 +30,16 @@ from gateway.validation.sandbox.reader import Crash, Job, Reader
 
 __all__ = ["Crash", "Job", "Plan", "Sandbox", "WorkerLimits"]
 
-_DEPTH: Final = 8
-"""Jobs that a worker is given ahead, so that it never waits for us."""
+_DEPTH: Final = 2
+"""Batches that a worker has: one in its hands and one ahead, so that it never waits for us."""
+_BATCH: Final = 32
+"""Jobs in one batch."""
+_BATCH_BYTES: Final = 256 << 10
+"""Of reading in a batch of several jobs."""
+_BATCH_NAMES: Final = 4 << 10
+"""Characters of paths in a batch of several jobs: so all that is on its way to a worker fits into its pipe, and writing waits for
+nobody.
+"""
 _AHEAD_BYTES: Final = 1 << 20
 """No job is queued behind this much reading: another worker may be free earlier."""
 _FRUITLESS: Final = 4
@@ -83,7 +96,7 @@ class Sandbox:
         """
         for job in jobs:
             self._plans[job.flow]
-        waiting = deque(jobs)
+        waiting = deque(_located(job) for job in jobs)
         try:
             while waiting or any(reader.load for reader in self._readers):
                 self._staff()
@@ -136,15 +149,14 @@ class Sandbox:
     # -- work
 
     def _hand_out(self, waiting: deque[Job]) -> None:
-        """One job a round to each worker that has room, so that few jobs are spread as well as many."""
+        """Batches to those workers that have room, the idle first. They shrink towards the end, so that all workers end together."""
         while waiting:
-            free = [r for r in self._readers if r.ready and r.load < _DEPTH and r.load_bytes < _AHEAD_BYTES]
+            free = [r for r in self._readers if r.ready and r.batches < _DEPTH and r.load_bytes < _AHEAD_BYTES]
             if not free:
                 return
-            for reader in sorted(free, key=lambda reader: reader.load):
-                if waiting:
-                    self._number += 1
-                    reader.give(self._number, waiting.popleft())
+            batch = _batch(waiting, min(_BATCH, -(-len(waiting) // (_DEPTH * self._workers))))
+            min(free, key=lambda reader: reader.load).give(self._number + 1, batch)
+            self._number += len(batch)
 
     def _gather(self, waiting: deque[Job]) -> list[Answer]:
         """Wait until a worker answers or is too late, and take the answers."""
@@ -155,7 +167,8 @@ class Sandbox:
         for reader in list(self._readers):
             if reader in talking:
                 answers += self._listen(reader, waiting)
-            elif (deadline := reader.deadline) is not None and deadline <= time.monotonic():
+            deadline = reader.deadline if reader in self._readers else None
+            if deadline is not None and deadline <= time.monotonic() and reader.is_overdue():
                 answers += self._bury(reader, waiting, overdue=True)
         return answers
 
@@ -170,3 +183,27 @@ class Sandbox:
         except ValueError:
             answers += self._bury(reader, waiting, nonsense=True)
         return answers
+
+
+def _located(job: Job) -> Job:
+    """The job with an absolute path and a size; 0 where there is no such file, as the worker finds and says."""
+    if job.size is not None and job.path.is_absolute():
+        return job
+    path = job.path.absolute()
+    try:
+        return replace(job, path=path, size=path.stat().st_size)
+    except OSError:
+        return replace(job, path=path, size=0)
+
+
+def _batch(waiting: deque[Job], most: int) -> list[Job]:
+    """Take the next jobs from `waiting`: one at least, and as many as `most` where they are small."""
+    batch: list[Job] = []
+    size = names = 0
+    while waiting and len(batch) < most:
+        size += waiting[0].size or 0
+        names += len(os.fspath(waiting[0].path))
+        if batch and (size > _BATCH_BYTES or names > _BATCH_NAMES):
+            break
+        batch.append(waiting.popleft())
+    return batch

@@ -1,4 +1,4 @@
-"""One worker as its sandbox sees it: start it, give it jobs, time it, end it, and say why it ended.
+"""One worker as its sandbox sees it: start it, give it jobs, time it, end it, and say why it ended, and of which job.
 
 OSError is raised where the process cannot be started. A worker that has read a file is not trusted: its messages are checked,
 and ValueError is raised for one that makes no sense.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from gateway.validation.contract import Report
 from gateway.validation.plan import Plan
 from gateway.validation.sandbox.confinement import WorkerLimits
 from gateway.validation.sandbox.messages import Frames, encode, report_from_plain
+from gateway.validation.sandbox.progress import ProgressPage
 
 _CHUNK: Final = 1 << 16
 _STDERR_KEPT: Final = 4096
@@ -32,11 +33,12 @@ _PACKAGES: Final = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Job:
-    """One file to read: the caller's own `key` for it, its flow, and where it lies."""
+    """One file to read: the caller's own `key` for it, its flow, where it lies, and its size in bytes where that is known."""
 
     key: str
     flow: str
     path: Path
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class Reader:
     def __init__(self, plans: Mapping[str, Plan], limits: WorkerLimits) -> None:
         self._limits = limits
         self._errands: deque[_Errand] = deque()
-        self._begun: int | None = None
+        self._ends: deque[int] = deque()
+        """The last number of each batch that is not answered whole."""
+        self._in_hand = 0
+        self._begun = 0.0
         self._frames = Frames()
         self._stderr = b""
         self._deadline = time.monotonic() + limits.start_seconds
@@ -77,18 +82,12 @@ class Reader:
         self.ready = False
         self.fault: str | None = None
         """Why the validators cannot be built, where they cannot."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "gateway.validation.sandbox.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            # With a HOME, no start-up code asks the system who we are: that would be a connection to nscd.
-            env={"PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8", "HOME": "/"},
-            close_fds=True,
-            start_new_session=True,
-        )
+        self._page = ProgressPage()
+        try:
+            self._process = self._start()
+        except OSError:
+            self._page.close()
+            raise
         self.pid = self._process.pid
         self.outlet, self.stderr_outlet = _descriptor(self._process.stdout), _descriptor(self._process.stderr)
         self._inlet = _descriptor(self._process.stdin)
@@ -99,7 +98,23 @@ class Reader:
                 "plans": {flow: {"kind": plan.kind, "arguments": plan.arguments} for flow, plan in plans.items()},
                 "limits": asdict(limits),
                 "parent": os.getpid(),
+                "progress": self._page.descriptor,
             }
+        )
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", "gateway.validation.sandbox.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd="/",
+            # With a HOME, no start-up code asks the system who we are: that would be a connection to nscd.
+            env={"PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8", "HOME": "/"},
+            close_fds=True,
+            pass_fds=(self._page.descriptor,),
+            start_new_session=True,
         )
 
     @property
@@ -108,27 +123,44 @@ class Reader:
         return len(self._errands)
 
     @property
+    def batches(self) -> int:
+        """Batches given and not answered whole."""
+        return len(self._ends)
+
+    @property
     def load_bytes(self) -> int:
         """How much there is to read in them."""
         return sum(errand.size for errand in self._errands)
 
     @property
     def deadline(self) -> float | None:
-        """When it must have said something, on the monotonic clock; None where nothing is asked of it."""
+        """When it is to be looked at, on the monotonic clock, if it has said nothing; None where nothing is asked of it."""
         return self._deadline if self._errands or not self.ready else None
 
-    def give(self, number: int, job: Job) -> None:
-        """Send a job; it is answered after those given before."""
-        try:
-            size = job.path.stat().st_size
-        except OSError:
-            size = 0  # the worker finds the same, and says so
-        extra = size / self._limits.bytes_per_second
-        cpu = self._limits.cpu_seconds + round(extra)
+    def give(self, first: int, jobs: Sequence[Job]) -> None:
+        """Send jobs, their paths absolute, numbered from `first`, as one message; they are answered in order, after those before."""
         if not self._errands:
             self._deadline = time.monotonic() + self._limits.wall_seconds
-        self._errands.append(_Errand(number, job, cpu, self._limits.wall_seconds + extra, size))
-        self._write({"job": number, "flow": job.flow, "path": os.fspath(job.path.absolute()), "cpu": cpu})
+        files = []
+        for number, job in enumerate(jobs, first):
+            size = job.size or 0
+            extra = size / self._limits.bytes_per_second
+            cpu = self._limits.cpu_seconds + round(extra)
+            self._errands.append(_Errand(number, job, cpu, self._limits.wall_seconds + extra, size))
+            files.append((number, job.flow, os.fspath(job.path), cpu))
+        self._ends.append(first + len(jobs) - 1)
+        self._write({"read": files})
+
+    def is_overdue(self) -> bool:
+        """Whether the file in its hands has taken too long; if not, `deadline` is when to ask again. To be asked then."""
+        number, begun = self._page.look()
+        now = time.monotonic()
+        if number > self._in_hand:
+            self._in_hand, self._begun = number, min(begun, now)
+        errand = next((errand for errand in self._errands if errand.number == self._in_hand), None)
+        if errand is not None:
+            self._deadline = max(self._deadline, self._begun + errand.wall)
+        return self._deadline <= now
 
     def _write(self, message: Mapping[str, Any]) -> None:
         try:
@@ -149,30 +181,33 @@ class Reader:
             if not chunk:
                 raise EOFError
             for message in self._frames.feed(chunk):
-                answer = self._understand(message)
-                if answer is not None:
-                    yield answer
+                yield from self._understand(message)
 
-    def _understand(self, message: Mapping[str, Any]) -> tuple[Job, Report | Crash] | None:
+    def _understand(self, message: Mapping[str, Any]) -> Iterator[tuple[Job, Report | Crash]]:
         if not self.ready:
             self.fault = str(message.get("broken", "")) or None
             self.ready = message.get("ready") is True
-            return None
-        errand = self._errands[0] if self._errands else None
+            return
         match message:
-            case {"begin": number} if errand is not None and number == errand.number and self._begun is None:
-                self._begun = errand.number
-                self._deadline = time.monotonic() + errand.wall
-                return None
-            case {"done": number} if errand is not None and number == self._begun:
-                answer: Report | Crash = report_from_plain(message)
-            case {"lost": number, "reason": str(reason)} if errand is not None and number == self._begun:
-                answer = Crash(reason)
+            case {"answers": list(answers)} if answers:
+                for plain in answers:
+                    answer = self._answer(plain)
+                    yield self._errands.popleft().job, answer
+            case _:
+                raise ValueError("a message that is none of answers")
+        while self._ends and (not self._errands or self._errands[0].number > self._ends[0]):
+            self._ends.popleft()
+        self._deadline = time.monotonic() + self._limits.wall_seconds
+
+    def _answer(self, plain: Any) -> Report | Crash:
+        errand = self._errands[0] if self._errands else None
+        match plain:
+            case {"done": number} if errand is not None and number == errand.number:
+                return report_from_plain(plain)
+            case {"lost": number, "reason": str(reason)} if errand is not None and number == errand.number:
+                return Crash(reason)
             case _:
                 raise ValueError("an answer to a question that was not asked")
-        self._begun = None
-        self._deadline = time.monotonic() + self._limits.wall_seconds
-        return self._errands.popleft().job, answer
 
     def end(self, *, overdue: bool = False, nonsense: bool = False) -> None:
         """Kill it and reap it."""
@@ -180,6 +215,8 @@ class Reader:
         self._process.kill()
         self._process.wait()
         self._drain_stderr()
+        if not overdue:  # else it may have gone on to the next one since then
+            self._in_hand = self._page.look()[0]
         self._close_pipes()
 
     def dismiss(self) -> None:
@@ -194,11 +231,15 @@ class Reader:
         self._close_pipes()
 
     def legacy(self) -> tuple[tuple[Job, Crash] | None, list[Job]]:
-        """After `end`: the job that it died of, if it had begun one, and those that it never came to."""
+        """After `end`: the job that it died of, if it had one in its hands, and the others that it did not answer."""
         errands = list(self._errands)
-        if self._begun is None or not errands:
-            return None, [errand.job for errand in errands]
-        return (errands[0].job, self._cause(errands[0])), [errand.job for errand in errands[1:]]
+        if self._talks_nonsense:
+            # Its answer was the next one, if it has come to that file at all.
+            died_of = errands[0] if errands and errands[0].number <= self._in_hand else None
+        else:
+            died_of = next((errand for errand in errands if errand.number == self._in_hand), None)
+        unread = [errand.job for errand in errands if errand is not died_of]
+        return (died_of.job, self._cause(died_of)) if died_of is not None else None, unread
 
     def epitaph(self) -> str:
         """What it died of when it was reading nothing."""
@@ -232,6 +273,7 @@ class Reader:
             pass
 
     def _close_pipes(self) -> None:
+        self._page.close()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None and not pipe.closed:
                 pipe.close()

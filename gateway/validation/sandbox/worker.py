@@ -1,9 +1,9 @@
 """A process that reads hostile files for a sandbox: `python -m gateway.validation.sandbox.worker`, spoken to over its pipes.
 
-It is told its plans and limits once, gives up its rights, builds the validators, and then answers job after job: `begin`
-before a file is touched, so that the sandbox knows which one killed it, then `done` with the report, or `lost`. What it
-did not expect ends it: its state is not to be trusted then. It writes to stderr the kind and place of such an error and
-never its text, which may quote the file.
+It is told its plans and limits once, gives up its rights, builds the validators, and then answers message after message of
+files. Each file is noted on a shared page before it is touched, so that the sandbox knows which one killed it, and has its own
+processor time. What the worker did not expect ends it: its state is not to be trusted then. It writes to stderr the kind and
+place of such an error and never its text, which may quote the file.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +21,15 @@ from gateway.errors import GatewayError
 from gateway.validation.contract import Validator
 from gateway.validation.factory import build
 from gateway.validation.plan import Kind, Plan
-from gateway.validation.sandbox.confinement import allow_cpu, confine
-from gateway.validation.sandbox.messages import Frames, encode, report_to_plain
+from gateway.validation.sandbox.confinement import CpuAllowance, confine
+from gateway.validation.sandbox.messages import Frames, encode, encode_answers, report_to_plain, to_json
+from gateway.validation.sandbox.progress import ProgressNote
 
 _CHUNK: Final = 1 << 16
+_MOST_HELD: Final = 256 << 10
+"""Bytes of answers beyond which they go without the rest of their message: far below the longest message there may be."""
+_MOST_DELAY: Final = 0.05
+"""Seconds after which they go too, so that what was slow to read is not read again where a later file ends this process."""
 ENDED_WELL: Final = 0
 ENDED_BROKEN: Final = 3
 
@@ -35,10 +41,6 @@ class _Pipes:
         self._inbox = inbox
         self._outbox = outbox
         self._frames = Frames()
-
-    def ready(self) -> dict[str, Any] | None:
-        """A message that is here already."""
-        return self._frames.next()
 
     def wait(self) -> dict[str, Any] | None:
         """The next message, or None when the sandbox closed its end."""
@@ -66,7 +68,8 @@ def main() -> int:
         return ENDED_WELL
     limits = start["limits"]
     confine(limits["memory"], limits["open_files"], limits["written"], start["parent"])
-    allow_cpu(limits["start_seconds"])
+    allowance = CpuAllowance()
+    allowance.grant(limits["start_seconds"])
     gc.disable()  # schemas are many objects, and none of them is garbage
     try:
         validators = _build(start["plans"])
@@ -76,7 +79,7 @@ def main() -> int:
     gc.freeze()
     gc.enable()
     pipes.send(encode({"ready": True}))
-    _serve(pipes, validators)
+    _serve(pipes, validators, ProgressNote(start["progress"]), allowance)
     return ENDED_WELL
 
 
@@ -84,30 +87,28 @@ def _build(plans: Mapping[str, Mapping[str, Any]]) -> dict[str, Validator]:
     return {flow: build(Plan(Kind(plan["kind"]), plan["arguments"])) for flow, plan in plans.items()}
 
 
-def _serve(pipes: _Pipes, validators: Mapping[str, Validator]) -> None:
-    """Answer jobs until there are no more; the end of one and the beginning of the next go out in one write."""
-    job = pipes.wait()
-    if job is not None:
-        pipes.send(encode({"begin": job["job"]}))
-    while job is not None:
-        allow_cpu(job["cpu"])
-        answer = _answer(job, validators)
-        if (following := pipes.ready()) is not None:
-            pipes.send(encode(answer) + encode({"begin": following["job"]}))
-        else:
-            pipes.send(encode(answer))
-            following = pipes.wait()
-            if following is not None:
-                pipes.send(encode({"begin": following["job"]}))
-        job = following
+def _serve(pipes: _Pipes, validators: Mapping[str, Validator], progress: ProgressNote, allowance: CpuAllowance) -> None:
+    """Answer files until there are no more. A file stays in hand until its answer is made: also that may end a process."""
+    while (message := pipes.wait()) is not None:
+        answers: list[bytes] = []
+        held, since = 0, time.monotonic()
+        for number, flow, path, seconds in message["read"]:
+            if held > _MOST_HELD or (answers and time.monotonic() - since > _MOST_DELAY):
+                pipes.send(encode_answers(answers))
+                answers, held, since = [], 0, time.monotonic()
+            progress.begin(number)
+            allowance.grant(seconds)
+            answers.append(to_json(_answer(number, validators[flow], Path(path))))
+            held += len(answers[-1])
+        pipes.send(encode_answers(answers))
 
 
-def _answer(job: Mapping[str, Any], validators: Mapping[str, Validator]) -> dict[str, Any]:
+def _answer(number: int, validator: Validator, path: Path) -> dict[str, Any]:
     try:
-        report = validators[job["flow"]].validate(Path(job["path"]))
+        report = validator.validate(path)
     except GatewayError as error:
-        return {"lost": job["job"], "reason": error.reason}
-    return {"done": job["job"], **report_to_plain(report)}
+        return {"lost": number, "reason": error.reason}
+    return {"done": number, **report_to_plain(report)}
 
 
 def _say_where(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:

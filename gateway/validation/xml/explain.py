@@ -106,8 +106,11 @@ class Explanation:
                 yield Finding(code.value, location(element, self._ruleset, numbers), f"{name}: {message}.")
 
     def _errors(self, root: etree._Element) -> Iterator[XMLSchemaValidationError]:
-        """What xmlschema finds, as far as it comes: it cannot count to some years, and libxml2 has refused those before."""
-        with suppress(ArithmeticError):
+        """What xmlschema finds, as far as it comes: libxml2 has refused the document before.
+
+        It cannot count to some years, and gives up over an `xsi:type` that no schema has.
+        """
+        with suppress(ArithmeticError, xmlschema.XMLSchemaException):
             yield from self._schema.iter_errors(root, use_location_hints=False)
 
     def _children(

@@ -48,18 +48,39 @@ class XmlGuard:
     def bytes_of(self, path: Path) -> bytes:
         """What a file holds, cut one byte behind the limit, which `read` refuses. DiskFailed where it cannot be read."""
         try:
-            with path.open("rb") as file:
-                return file.read(min(os.fstat(file.fileno()).st_size, self._limits.size) + 1)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                size = min(os.fstat(descriptor).st_size, self._limits.size)
+                content = os.read(descriptor, size + 1)
+                while len(content) < size and (more := os.read(descriptor, size + 1 - len(content))):
+                    content += more
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise DiskFailed(f"a file to be validated cannot be read: {error.strerror}") from error
+        return content
 
     def read(self, content: bytes) -> etree._Element | Finding:
         """The root of the tree, without comments; or the one reason why there is none."""
+        root = self.parse(content)
+        return root if isinstance(root, Finding) else self.shape_fault(root) or root
+
+    def parse(self, content: bytes) -> etree._Element | Finding:
+        """The same for a caller that asks for `shape_fault` by itself, or knows that there is none."""
         return self._refusal(content) or self._parse(content)
+
+    def shape_fault(self, root: etree._Element) -> Finding | None:
+        """Whether elements are nested too deep, or one has too many attributes."""
+        if self._too_deep(root):
+            return _whole(XmlCode.TOO_DEEP, f"elements are nested more than {self._limits.depth} deep")
+        if self._too_many_attributes(root):
+            message = f"an element has more than {self._limits.attributes} attributes"
+            return _whole(XmlCode.TOO_MANY_ATTRIBUTES, message)
+        return None
 
     def _refusal(self, content: bytes) -> Finding | None:
         limits = self._limits
-        if not content.strip():
+        if not content or content.isspace():
             return _whole(XmlCode.EMPTY, "the file is empty")
         if len(content) > limits.size:
             return _whole(XmlCode.TOO_LARGE, f"the file is larger than {limits.size} bytes")
@@ -73,7 +94,7 @@ class XmlGuard:
             if fault := declaration_fault(content, start):
                 return _finding(content, fault)
             return _at(content, start, XmlCode.INSTRUCTION, "the file has a processing instruction")
-        if content.count(b"<") > limits.nodes:
+        if len(content) > limits.nodes and content.count(b"<") > limits.nodes:
             return _whole(XmlCode.TOO_MANY_NODES, f"the file has more than {limits.nodes} tags")
         if found := self._long_run.search(content):
             message = f"a tag or a text is longer than {limits.run} bytes"
@@ -87,11 +108,6 @@ class XmlGuard:
             return _syntax_finding(error, content)
         if root.getroottree().docinfo.internalDTD is not None:
             return _whole(XmlCode.DOCTYPE, "the file has a document type declaration (DOCTYPE)")
-        if self._too_deep(root):
-            return _whole(XmlCode.TOO_DEEP, f"elements are nested more than {self._limits.depth} deep")
-        if self._too_many_attributes(root):
-            message = f"an element has more than {self._limits.attributes} attributes"
-            return _whole(XmlCode.TOO_MANY_ATTRIBUTES, message)
         return root
 
 

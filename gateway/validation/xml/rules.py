@@ -107,7 +107,7 @@ class Ruleset:
                     break
             else:
                 if any(alphabet.groups for base in chain if (alphabet := self.alphabets.get(base))):
-                    checks[tag] = Rule(XmlCode.VALUE.value, partial(self._form_fault, tag))
+                    checks[tag] = Rule(XmlCode.VALUE.value, partial(self._form_fault, tag), str.isascii)
         return checks
 
     def _form_fault(self, tag: str, text: str) -> str | None:
@@ -244,4 +244,4 @@ def _description(node: etree._Element) -> str:
 def _one_of(codes: tuple[str, ...]) -> Rule:
     allowed = frozenset(codes)
     told = "not one of " + ", ".join(codes) if len(codes) <= _MOST_CODES_TOLD else "not one of the codes allowed here"
-    return Rule("code", lambda text: None if text in allowed else told)
+    return Rule("code", lambda text: None if text in allowed else told, allowed.__contains__)

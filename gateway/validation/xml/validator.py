@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
@@ -29,10 +29,16 @@ from gateway.validation.xml.guard import XmlGuard
 from gateway.validation.xml.parts import oversized, parts, scattered
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset, read_rules
+from gateway.validation.xml.schema_bounds import keeps_bounds
 from gateway.validation.xml.walk import Walked, Walker, location
 
 if TYPE_CHECKING:
     from gateway.validation.xml.explain import Explainer, Explanation
+
+_SMALL: Final = 32 << 10
+"""Bytes of a document that is shown to its schema before anything else: even if every element of it is wrong, that is cheap."""
+_LEAST: Final = len("<a/>")
+"""Bytes that an element takes."""
 
 
 def today_utc() -> date:
@@ -41,13 +47,21 @@ def today_utc() -> date:
 
 @dataclass
 class _Version:
-    """One schema version, compiled. `explainer` is made at the first failure, `walker` once for each day."""
+    """One schema version, compiled. `explainer` is made at the first failure, `walker` once for each day.
+
+    `bounded` says that a document which the schema accepts needs no look at its shape.
+    """
 
     source: SchemaSource
     schema: etree.XMLSchema
     ruleset: Ruleset
+    bounded: bool
     walker: Walker | None = None
     explainer: Explainer | None = None
+
+    def accepts(self, root: etree._Element) -> bool:
+        """Whether the schema accepts the document, and that says enough of its shape; to be asked about small ones only."""
+        return self.bounded and self.schema.validate(root)
 
 
 @dataclass
@@ -72,12 +86,12 @@ class XmlValidator:
         today: Callable[[], date] = today_utc,
     ) -> None:
         self._limits = limits
+        self._small = min(_SMALL, _LEAST * limits.record)
         self._today = today
         self._day: date | None = None
         self._guard = XmlGuard(limits)
         self._versions = {
-            namespace: _Version(source, _compile(source), read_rules(source))
-            for namespace, source in find_versions(schema_root, flow).items()
+            namespace: _version(source, limits) for namespace, source in find_versions(schema_root, flow).items()
         }
         self._prefixes = load_prefixes(schema_root).in_flow(flow, allow_test_numbers=allow_test_numbers)
 
@@ -86,10 +100,13 @@ class XmlValidator:
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory."""
-        root = self._guard.read(content)
+        root = self._guard.parse(content)
         if isinstance(root, Finding):
             return Report(None, (root,), 1)
         version = self._versions.get(etree.QName(root).namespace or "")
+        accepted = len(content) <= self._small and version is not None and version.accepts(root)
+        if not accepted and (fault := self._guard.shape_fault(root)) is not None:
+            return Report(None, (fault,), 1)
         if version is None:
             known = " and ".join(f"{each.source.name} ({name})" for name, each in sorted(self._versions.items()))
             message = f"The document's namespace is not one that is known here. Known: {known}."
@@ -97,9 +114,10 @@ class XmlValidator:
         if root.tag not in version.ruleset.roots:
             message = "The document starts with an element that no document of this schema starts with."
             return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message)
-        return self._check(root, version)
+        return (None if accepted else self._disorder(root, version)) or self._check(root, version, accepted=accepted)
 
-    def _check(self, root: etree._Element, version: _Version) -> Report:
+    def _disorder(self, root: etree._Element, version: _Version) -> Report | None:
+        """The report on a document whose records are not such that it can be looked at by parts."""
         name, record, limits = version.source.name, version.ruleset.record, self._limits
         if (big := oversized(root, record, limits.record)) is not None:
             message = f"One record, or what stands outside the records, has more than {limits.record} elements."
@@ -107,10 +125,15 @@ class XmlValidator:
         if (stranger := scattered(root, record)) is not None:
             message = "Records do not stand together: another element comes between them."
             return _refused(name, XmlCode.ELEMENT_UNEXPECTED, location(stranger, version.ruleset), message)
+        return None
+
+    def _check(self, root: etree._Element, version: _Version, *, accepted: bool) -> Report:
+        """What the values say; and the schema, unless the document is `accepted` already."""
+        name, record, limits = version.source.name, version.ruleset.record, self._limits
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)
-        found = self._against_schema(root, version, walked)
+        found = _Schema() if accepted else self._against_schema(root, version, walked)
         told, total = ([], 0) if found.explanation is None else (found.explanation.findings, found.explanation.total)
         if not walked.total and not total:
             return Report(name, facts=walked.facts())
@@ -169,6 +192,11 @@ def _line(finding: Finding) -> int:
     """The line that a finding's place starts with (`line 41, ...`)."""
     number = finding.where.split(",", 1)[0].removeprefix("line ")
     return int(number) if number.isdecimal() else 0
+
+
+def _version(source: SchemaSource, limits: XmlLimits) -> _Version:
+    ruleset = read_rules(source)
+    return _Version(source, _compile(source), ruleset, keeps_bounds(source, ruleset.record, limits))
 
 
 def _compile(source: SchemaSource) -> etree.XMLSchema:

@@ -6,7 +6,7 @@ raised, and no finding carries a value. The loop runs for every element of every
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.validation.xml.codes import XmlCode, XmlLimits
 from gateway.validation.xml.rules import Relation, Ruleset
 
 _MOST_STEPS: Final = 24
+_NO_RULE: Final = Rule("", lambda _text: None, lambda _text: True)
 
 
 @dataclass
@@ -53,9 +54,10 @@ class Walker:
         self._checks = checks
         self._limits = limits
         tallied = ruleset.counted | ruleset.summed
-        self._duties: dict[str, tuple[Rule | None, tuple[Relation, ...], bool]] = {
-            tag: (checks.get(tag), ruleset.relations.get(tag, ()), tag in tallied)
+        self._duties: dict[str, tuple[Callable[[str], object], Rule, tuple[Relation, ...], bool]] = {
+            tag: (rule.is_right or _unknown, rule, ruleset.relations.get(tag, ()), tag in tallied)
             for tag in {*checks, *ruleset.relations, *tallied}
+            for rule in (checks.get(tag, _NO_RULE),)
         }
 
     def walk(self, root: etree._Element) -> Walked:
@@ -63,19 +65,21 @@ class Walker:
         seen = Walked(agreement=agreement, record=self._ruleset.record)
         counts, pence = agreement.counts, agreement.pence
         claims: list[tuple[etree._Element, tuple[Relation, ...], str]] = []
-        duties, longest = self._duties, self._limits.text
+        duty_of, longest, summed = self._duties.get, self._limits.text, self._ruleset.summed
         for element in root.iter(etree.Element):
             text = element.text
-            if text is not None and len(text) > longest:
+            if text is None:
+                text = ""
+            elif len(text) > longest:
                 self._add(seen, element, XmlCode.TEXT_TOO_LONG, f"longer than {longest} characters")
                 seen.given_up = True
                 return seen
-            duty = duties.get(element.tag)
+            duty = duty_of(element.tag)
             if duty is None:
                 continue
-            rule, relations, tallied = duty
-            if rule is not None and (fault := rule.fault(text or "")):
-                strange = self._ruleset.character_fault(element.tag, text or "")
+            is_right, rule, relations, tallied = duty
+            if not is_right(text) and (fault := rule.fault(text)):
+                strange = self._ruleset.character_fault(element.tag, text)
                 code, words = rule.coded(fault)
                 self._add(seen, element, code, f"{words}; {strange}" if strange else words)
                 if seen.total > self._limits.enough:
@@ -84,10 +88,11 @@ class Walker:
                 if lists := tuple(relation for relation in relations if relation.facts is not None):
                     claims.append((element, lists, ""))  # its place on the list, with nothing in it
             elif relations:
-                claims.append((element, relations, text or ""))
+                claims.append((element, relations, text))
             if tallied:
                 counts[element.tag] += 1
-                pence[element.tag] += to_pence(text or "") or 0
+                if element.tag in summed:
+                    pence[element.tag] += to_pence(text) or 0
         for element, relations, text in claims:
             for relation in relations:
                 if (found := agreement.disagreement(element, relation, text)) is not None:
@@ -100,6 +105,10 @@ class Walker:
         if len(seen.findings) < self._limits.findings:
             name = local_name(element, self._ruleset.names)
             seen.findings.append(Finding(str(code), location(element, self._ruleset), f"{name}: {fault}."))
+
+
+def _unknown(_text: str) -> bool:
+    return False
 
 
 def local_name(element: etree._Element, known: frozenset[str]) -> str:

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from gateway.bench import plot
-from gateway.bench.contest import contest, once, ratios
-from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Cost, Run
+from gateway.bench.contest import contest, once, processor_ratios, ratios
+from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Cost, ProcessorTime, Run
 from gateway.bench.outcome import Figure, WorkloadResult, from_data, quantile
 from gateway.bench.report import summary, tables
 from gateway.storage.digest import file_digest
@@ -79,8 +79,28 @@ def test_ratios_compare_rates_of_the_same_round_whatever_the_number_of_files() -
     assert ratio.median == 15.0
 
 
+def test_processor_ratios_compare_files_for_each_second_of_processor_time() -> None:
+    slow = Run("script", 1, 10, 1, Cost(1.0, 2.0, {}))
+    (ratio,) = processor_ratios([slow, Run("gateway", 1, 100, 1, Cost(9.0, 4.0, {}))])
+    assert (ratio.against, ratio.median) == ("script", 5.0)
+
+
+def test_tables_tell_processor_time_by_role_and_by_user_and_kernel() -> None:
+    roles = {"gateway vault DWP": ProcessorTime(0.2, 0.1), "gateway link DWP": ProcessorTime(0.05, 0.0)}
+    mine = Run("gateway", 1, 100, 1000, Cost(1.0, 0.35, {}, roles))
+    text = tables([WorkloadResult("claims", "100 claims", (run("script", 1, 10.0), mine))])
+    assert "| gateway vault DWP | 2.00 + 1.00 |" in text
+    assert "| all | 2.50 + 1.00 |" in text
+    alone = tables([WorkloadResult("idle", "one by one", (), (), (), (mine,))])
+    assert "| gateway link DWP | 0.50 + 0.00 |" in alone
+
+
 def test_outcome_is_read_again_as_it_was_written() -> None:
-    outcome = WorkloadResult("claims", "a few claims", (run("gateway", 1, 2.0),), (Figure("x", 1.5, "s"),), (0.1, 0.2))
+    roles = {"gateway vault DWP": ProcessorTime(0.2, 0.1)}
+    alone = Run("gateway", 1, 100, 1000, Cost(1.0, 0.3, {"gateway vault DWP": 1}, roles))
+    outcome = WorkloadResult(
+        "claims", "a few claims", (run("gateway", 1, 2.0),), (Figure("x", 1.5, "s"),), (0.1, 0.2), (alone,)
+    )
     assert from_data(orjson.loads(orjson.dumps(outcome.as_data()))) == outcome
 
 

@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import fields, replace
 
 from gateway.errors import ChainBroken
 from gateway.ledger.chain import EMPTY, ChainEntry, Head
@@ -14,7 +13,7 @@ from gateway.ledger.head_file import HeadFile
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.cli.conftest import Run
 
-COLUMNS = [field.name for field in fields(ChainEntry)]
+COLUMNS = list(ChainEntry._fields)
 
 
 def test_an_audit_is_on_record_where_it_is_asked_for_and_the_next_one_goes_on_from_it(pair: Pair, run: Run) -> None:
@@ -161,7 +160,7 @@ def rewrite(site: Bench) -> Head:
     with closing(sqlite3.connect(site.home.ledger)) as ledger, ledger:
         head = EMPTY
         for row in ledger.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY sequence").fetchall():  # noqa: S608
-            entry = replace(ChainEntry(*row), role="nobody", previous=head.sha256)
+            entry = ChainEntry(*row)._replace(role="nobody", previous=head.sha256)
             head = Head(entry.sequence, entry.digest())
             changed = (entry.role, entry.previous, head.sha256, entry.sequence)
             ledger.execute("UPDATE events SET role = ?, previous = ?, sha256 = ? WHERE sequence = ?", changed)

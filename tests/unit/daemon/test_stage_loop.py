@@ -15,6 +15,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
 from gateway.stages.context import Step
+from gateway.stages.itinerary import Role
 from tests.fakes.two_ledgers import two_ledgers
 
 
@@ -119,3 +120,31 @@ def test_a_halt_ends_the_role(tmp_path: Path) -> None:
     with pytest.raises(ChainBroken):
         Rehearsal(tmp_path).play(Player("accept", broken), after, until=5.0)
     assert after.steps == 0
+
+
+def test_results_wake_the_roles_that_they_are_for_and_quiet_ones_wake_nobody(tmp_path: Path) -> None:
+    @dataclass
+    class Once:
+        """Moves something at its first step."""
+
+        name: str
+        quiet: bool
+        steps: int = 0
+
+        def step(self) -> Step:
+            self.steps += 1
+            return Step(done=int(self.steps == 1), quiet=self.quiet)
+
+        def close(self) -> None:
+            pass
+
+    def rung(*, quiet: bool) -> bool:
+        with two_ledgers(tmp_path / str(quiet)) as pair, WakeUp(pair.dwp.home.run, Role.VAULT) as vault:
+            stage = Once("send", quiet)
+            context = replace(pair.dwp.context, stopping=lambda: stage.steps > 1)
+            with WakeUp(pair.dwp.home.run, Role.LINK) as link:
+                StageLoop(context, [stage], link).run()
+            return vault.wait(0.0)
+
+    assert rung(quiet=False)
+    assert not rung(quiet=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,9 +186,9 @@ def test_chain_made_anew_with_right_hashes_is_found_by_partners(books: BothBooks
         connection.exec_driver_sql("DELETE FROM events")
         previous = GENESIS
         for entry in entries:
-            altered = replace(entry, previous=previous, role="nobody")
+            altered = entry._replace(previous=previous, role="nobody")
             previous = altered.digest()
-            connection.execute(insert(EVENTS).values(**_columns(replace(altered, sha256=previous))))
+            connection.execute(insert(EVENTS).values(**_columns(altered._replace(sha256=previous))))
     found = faults(books.dwp)
     assert {fault.check for fault in found} == {"head"}
     assert any("a partner holds another event" in fault.message for fault in found)
@@ -337,7 +336,7 @@ def test_lost_quarantined_file_is_found(pair: Pair) -> None:
 
 
 def _columns(entry: ChainEntry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in ChainEntry.__dataclass_fields__}
+    return {name: getattr(entry, name) for name in ChainEntry._fields}
 
 
 def test_a_receipt_of_the_same_size_in_anothers_place_is_found(busy: Pair) -> None:

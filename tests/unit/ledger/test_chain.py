@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,7 +25,7 @@ def chain(drawn: list[tuple[str, str, str | None, dict[str, object]]]) -> list[C
         at = "2026-11-21T10:00:00.000Z"
         entry = ChainEntry(number, at, "vault", event, "transfer", subject, partner, text, previous)
         previous = entry.digest()
-        entries.append(replace(entry, sha256=previous))
+        entries.append(entry._replace(sha256=previous))
     return entries
 
 
@@ -51,7 +50,7 @@ def test_any_edit_deletion_or_exchange_breaks_it(
             field = data.draw(
                 st.sampled_from(["at", "role", "event", "kind", "subject", "detail", "previous", "sha256"])
             )
-            spoilt[at] = replace(spoilt[at], **{field: getattr(spoilt[at], field) + "0"})
+            spoilt[at] = spoilt[at]._replace(**{field: getattr(spoilt[at], field) + "0"})
         case "delete":
             del spoilt[at]
         case "exchange":

@@ -37,9 +37,7 @@ class Book:
     def __init__(self, path: Path) -> None:
         self.said: list[tuple[str, Mapping[str, Any]]] = []
         migrate(path)
-        self.ledger = Ledger(
-            path, clock=lambda: 1000.0, role="vault", announce=lambda event, keys: self.said.append((event, keys))
-        )
+        self.ledger = Ledger(path, clock=lambda: 1000.0, role="vault", announce=self.said.extend)
 
 
 @pytest.fixture

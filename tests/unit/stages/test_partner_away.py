@@ -89,7 +89,7 @@ def submit(bench: Bench, count: int) -> dict[str, bytes]:
             (bench.home.custody / identity).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
             row = {"id": identity, "flow": "claim", "partner": bench.other, "name": name, "size": len(content)}
-            rows.append({**row, "sha256": digest, "origin": None, "reference": None})
+            rows.append({**row, "sha256": digest, "reference": None})
         with bench.ledger.write() as transaction:
             record_admitted(bench.context, transaction, rows)
     return contents

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from gateway.errors import LinkTimeout
-from gateway.ledger.tables import CONSIGNMENTS
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.settings.flow_settings import DEFAULT_FLOWS
+from gateway.stages.context import Step
 from gateway.stages.lanes import LARGE
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.send import Send
@@ -48,18 +49,18 @@ class Link:
 
     def __init__(self, bench: Bench, post: Post, partners: Sequence[str]) -> None:
         self.post = post
-        self._rung = threading.Event()
-        self.send = Send(bench.context, {partner: post.to(partner) for partner in partners}, self._rung.set)
+        self.rung = threading.Event()
+        self.send = Send(bench.context, {partner: post.to(partner) for partner in partners}, self.rung.set)
 
     def round(self, stuck: int = 0) -> None:
         """One look at what is due, and every lane that it started brought to its end, but for so many stuck ones."""
         self.send.step()
         while True:
-            self._rung.clear()
+            self.rung.clear()
             self.send._commit_results()
             if len(self.send._busy) <= stuck:
                 return
-            assert self._rung.wait(60), "lanes that do not end"
+            assert self.rung.wait(60), "lanes that do not end"
 
 
 @contextmanager
@@ -101,6 +102,45 @@ def test_one_session_is_enough_while_nothing_has_to_overtake(pair: Pair) -> None
             link.round()
     assert len(post.sent) == 6
     assert post.connections == {LA: 1}
+
+
+def _sent_step(link: Link) -> Step:
+    """Send what is sealed; the step that records it."""
+    link.send.step()
+    while not (step := link.send.step()).done:
+        assert link.rung.wait(60), "lanes that do not end"
+        link.rung.clear()
+    return step
+
+
+def test_vault_is_woken_where_something_waits_for_what_was_sent_and_otherwise_not(pair: Pair) -> None:
+    with _link(pair.dwp, Post()) as link:
+        _seal(pair.dwp, LA)
+        assert _sent_step(link).quiet
+        pair.dwp.submit("a.xml", b"claim a")
+        pair.stages_of(pair.dwp)[0].step()
+        _seal(pair.dwp, LA, first=1)
+        assert not _sent_step(link).quiet, "a file that is to be packed"
+    with _link(pair.la, Post(), ["DWP"]) as link:
+        _seal(pair.la, "DWP")
+        row = {"direction": "out", "partner": "DWP", "consignment": "1", "level": "delivered", "state": "issued"}
+        with pair.la.ledger.write() as transaction:
+            transaction.connection.execute(insert(RECEIPTS), row | {"created": 0.0, "updated": 0.0})
+        assert not _sent_step(link).quiet, "a receipt behind another"
+
+
+def test_last_parcel_and_the_end_of_the_lane_ring_once(pair: Pair) -> None:
+    rings: list[int] = []
+    with _link(pair.dwp, Post()) as link:
+
+        def ring() -> None:
+            rings.append(1)
+            link.rung.set()
+
+        link.send._wake = ring
+        _seal(pair.dwp, LA, count=3)
+        link.round()
+    assert len(rings) == 3
 
 
 def test_large_parcel_that_breaks_off_waits_by_itself_and_the_small_ones_go_on(pair: Pair) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import pikepdf
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.validation.pdf.validator import PdfLimits, PdfValidator
-from gateway.validation.pdf.weight import TooHeavy, unpacked_size
+from gateway.validation.pdf.weight import Scales, TooHeavy, bound, unpacked_size
 from tests.examples import examples
 from tests.fakes import bombs
 
@@ -86,6 +87,39 @@ def test_every_packing_weighs_what_was_packed(content: bytes) -> None:
     text = base64.a85encode(deflated, wrapcol=70) + b"~>"
     assert unpacked_size(text, ["/ASCII85Decode", "/FlateDecode"], MOST) == len(content)
     assert unpacked_size(deflated.hex(" ", 40).encode() + b">", ["/ASCIIHexDecode", "/Fl"], MOST) == len(content)
+
+
+@examples(60)
+@given(CONTENTS)
+def test_nothing_unpacks_to_more_than_its_bound(content: bytes) -> None:
+    deflated = zlib.compress(content, 9)
+    text = base64.a85encode(deflated)
+    for packed, filters in (
+        (deflated, ["/Fl"]),
+        (lempel_ziv(content), ["/LZW"]),
+        (run_lengths(content)[:-1], ["/RL"]),
+        (text, ["/A85", "/FlateDecode"]),
+        (base64.a85encode(content), ["/A85", "/RL"]),
+        (base64.a85encode(base64.a85encode(deflated)), ["/A85", "/A85", "/Fl"]),
+        (text.hex().encode(), ["/AHx", "/A85", "/Fl"]),
+        (text, ["/DCTDecode", "/Fl"]),
+    ):
+        assert unpacked_size(packed, filters, MOST) <= bound(packed, filters)
+
+
+@given(st.lists(st.integers(0, 3000), max_size=8), st.integers(0, 8000))
+def test_scales_refuse_the_stream_with_which_it_becomes_too_much_as_if_all_were_unpacked(
+    sizes: list[int], most: int
+) -> None:
+    scales, left = Scales(most), most
+    for size in sizes:
+        packed = zlib.compress(bytes(size), 1)
+        left -= size
+        if left < 0:
+            with pytest.raises(TooHeavy):
+                scales.add(partial(bytes, packed), ["/FlateDecode"])
+            return
+        scales.add(partial(bytes, packed), ["/FlateDecode"])
 
 
 @given(st.binary(max_size=300), st.sampled_from(["/FlateDecode", "/LZW", "/RL", "/A85", "/AHx", "/DCTDecode", "/X"]))

@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -21,8 +25,11 @@ from gateway.sample.claim import claim_sampler
 from gateway.settings.resources import resource
 from gateway.validation.contract import Report
 from gateway.validation.plan import Kind, Plan, pdf_plan, xml_plan
+from gateway.validation.sandbox import reader
 from gateway.validation.sandbox.messages import LONGEST, Frames, encode, report_from_plain, report_to_plain
-from gateway.validation.sandbox.pool import Crash, Job, Sandbox, WorkerLimits
+from gateway.validation.sandbox.pool import Crash, Job, Sandbox, WorkerLimits, _batch
+from gateway.validation.sandbox.progress import ProgressNote
+from gateway.validation.sandbox.reader import Reader
 from gateway.validation.xml.codes import XmlLimits
 
 SCHEMAS = resource("schemas")
@@ -240,6 +247,98 @@ def test_closed_sandbox_leaves_no_process(claims: list[Path]) -> None:
         verdicts(sandbox.validate(jobs(claims)))
         pids = sandbox.pids
     assert not any(alive(pid) for pid in pids)
+
+
+# -- batches: many files in one message
+
+
+def test_file_that_ends_its_reader_is_known_among_those_of_its_batch(tmp_path: Path, claims: list[Path]) -> None:
+    plans = {"claim": xml_plan(SCHEMAS, "claim", allow_test_numbers=True)}
+    with Sandbox(plans, 1) as sandbox:
+        verdicts(sandbox.validate(jobs(claims[:1])))
+        stuck = tmp_path / "stuck"
+        os.mkfifo(stuck)
+        killer = threading.Thread(target=kill_at, args=(stuck, *sandbox.pids))
+        killer.start()
+        found = verdicts(sandbox.validate([*jobs(claims[:7]), Job("stuck", "claim", stuck), *jobs(claims[7:])]))
+        killer.join()
+    assert found.pop("stuck") == "its reader was ended by SIGSEGV"
+    assert found == expected(claims)
+
+
+def test_file_that_keeps_its_reader_is_known_among_those_of_its_batch(tmp_path: Path, claims: list[Path]) -> None:
+    plans = {"claim": xml_plan(SCHEMAS, "claim", allow_test_numbers=True)}
+    with Sandbox(plans, 1, WorkerLimits(wall_seconds=1)) as sandbox:
+        stuck = tmp_path / "stuck"
+        os.mkfifo(stuck)
+        found = verdicts(sandbox.validate([*jobs(claims[:7]), Job("stuck", "claim", stuck), *jobs(claims[7:])]))
+    assert found.pop("stuck") == "reading it took longer than 1 s"
+    assert found == expected(claims)
+
+
+def kill_at(fifo: Path, pid: int) -> None:
+    """Kill a reader that has come to the FIFO: nobody can open one for writing before."""
+
+    def opened() -> bool:
+        with suppress(OSError):
+            held.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(held)
+
+    held: list[int] = []
+    until(opened)
+    os.kill(pid, signal.SIGSEGV)
+    os.close(held[0])
+
+
+def test_answer_that_makes_no_sense_is_laid_on_its_own_file(
+    sandbox: Sandbox, claims: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lies = [ValueError("a finding that is not three texts")]
+
+    def distrusted(plain: Mapping[str, Any]) -> Report:
+        if plain["total"] and lies:
+            raise lies.pop()
+        return report_from_plain(plain)
+
+    monkeypatch.setattr(reader, "report_from_plain", distrusted)
+    assert verdicts(sandbox.validate(jobs(claims[:1]))) == {"00": "its reader gave an answer that makes no sense"}
+    lies.append(ValueError("a report without schema or total"))
+    found = verdicts(sandbox.validate(jobs(claims)))
+    (lost,) = (key for key, verdict in found.items() if verdict == "its reader gave an answer that makes no sense")
+    assert int(lost) % 5 == 0
+    assert found == {**expected(claims), lost: found[lost]}
+
+
+def test_batch_holds_small_files_alone() -> None:
+    sizes = [100, 200, 300 << 10, 100, 200 << 10, 100 << 10]
+    waiting = deque(Job(str(number), "claim", Path("/f"), size) for number, size in enumerate(sizes))
+    batches = []
+    while waiting:
+        batches.append([job.key for job in _batch(waiting, 32)])
+    assert batches == [["0", "1"], ["2"], ["3", "4"], ["5"]]
+    waiting = deque(Job(str(number), "claim", Path("/" + 1500 * "f"), 1) for number in range(5))
+    assert [len(_batch(waiting, 32)), len(_batch(waiting, 2)), len(_batch(waiting, 2))] == [2, 2, 1]
+
+
+def test_reader_that_says_again_and_again_that_it_has_just_begun_gains_nothing(claims: list[Path]) -> None:
+    one = Reader({"claim": xml_plan(SCHEMAS, "claim")}, WorkerLimits(wall_seconds=1))
+    os.kill(one.pid, signal.SIGSTOP)
+    note = ProgressNote(os.dup(one._page.descriptor))
+    one.give(1, jobs(claims[:2]))
+    began = time.monotonic()
+    note.begin(1)
+    for _ in range(2):
+        while one.deadline is not None and time.monotonic() < one.deadline:
+            time.sleep(0.01)
+        note.begin(1)
+        overdue = one.is_overdue()
+    assert overdue
+    assert time.monotonic() - began < 5
+    note.begin(2)
+    one.end(overdue=True)
+    died_of, unread = one.legacy()
+    assert died_of is not None
+    assert (died_of[0].key, [job.key for job in unread]) == ("00", ["01"])
 
 
 # -- what a reader gave up
