@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import InotifyFD
 
 from gateway.spool.watching import Hint, Watcher
 
@@ -69,7 +69,7 @@ def test_a_rename_within_the_tree_says_so_at_once(tmp_path: Path) -> None:
             (tmp_path / "a.part").rename(tmp_path / name)
             hints.come(tmp_path / name, Hint.MOVED)
             waits.append(time.monotonic() - renamed)
-    assert min(waits) < 0.4  # watchdog's own pairing of renames would hold each back for half a second
+    assert min(waits) < 0.4  # watchdog's observers would hold each back for half a second
 
 
 def test_a_directory_that_is_renamed_goes_on_being_watched(tmp_path: Path) -> None:
@@ -132,8 +132,19 @@ def test_the_kernels_limit_falls_back_and_says_why(tmp_path: Path, monkeypatch: 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(InotifyObserver, "schedule", refuse)
+    monkeypatch.setattr(InotifyFD, "add_callback", refuse)
     hints = Hints()
     with hints.watch(tmp_path) as watcher:
         assert not watcher.live
     assert hints.fallbacks == ["no file-system events: inotify watch limit reached"]
+
+
+def test_what_came_into_a_directory_before_it_was_watched_is_a_hint(tmp_path: Path) -> None:
+    hints = Hints()
+    made = tmp_path / "made"
+    with hints.watch(tmp_path):
+        hidden = tmp_path.with_name("elsewhere")
+        (hidden / "claim").mkdir(parents=True)
+        (hidden / "claim" / "a.xml").write_bytes(b"x")
+        hidden.rename(made)
+        hints.come(made / "claim" / "a.xml", Hint.CHANGED)
