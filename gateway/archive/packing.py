@@ -82,7 +82,9 @@ def _verified(file: Packable) -> Iterator[bytes]:
         source = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             asked = got = -1
-            while left >= 0 and got == asked:  # fewer is the end of the file: one byte more than it should have is asked for
+            while (
+                left >= 0 and got == asked
+            ):  # fewer is the end of the file: one byte more than it should have is asked for
                 asked = min(left + 1, _PIECE)
                 piece = os.read(source, asked)
                 got = len(piece)

@@ -46,7 +46,6 @@ _MASK: Final = Mask(
     | InotifyConstants.IN_MOVED_TO
     | InotifyConstants.IN_CLOSE_WRITE
     | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_DONT_FOLLOW
 )
 _PAUSE: Final = 0.002
 """Seconds. Where hundreds of files come at once, each event by itself would cost a turn of the thread that does the work."""
@@ -88,7 +87,7 @@ class Watcher:
             for root in self._roots:
                 self._watch(root, self._events)
                 for below in _directories(root):
-                    self._watch(below, self._events, may_be_gone=True)
+                    self._watch(below, self._events)
         except OSError as error:
             # ENOSPC and EMFILE are inotify's limits, ENOENT a root that is not there: in each case looking still works.
             self._stop()
@@ -104,12 +103,15 @@ class Watcher:
             events.stop()
             events.join()
 
-    def _watch(self, directory: Path, events: InotifyFD, *, may_be_gone: bool = False) -> None:
-        watched = _Directory(directory, self._on_hint, lambda path: self._watch_new(path, events), directory in self._roots)
+    def _watch(self, directory: Path, events: InotifyFD) -> None:
+        """Watch one directory. A root may be a link; below it none is followed, and what is gone is nobody's loss."""
+        is_root = directory in self._roots
+        mask = self._mask if is_root else Mask(self._mask | InotifyConstants.IN_DONT_FOLLOW)
+        watched = _Directory(directory, self._on_hint, lambda path: self._watch_new(path, events), is_root=is_root)
         try:
-            events.add_callback(os.fsencode(directory), self._mask, watched, _ONE_EACH)
+            events.add_callback(os.fsencode(directory), mask, watched, _ONE_EACH)
         except (FileNotFoundError, NotADirectoryError):
-            if not may_be_gone:
+            if is_root:
                 raise
 
     def _watch_new(self, directory: Path, events: InotifyFD) -> None:
@@ -118,13 +120,14 @@ class Watcher:
         try:
             while waiting:
                 directory = waiting.pop()
-                self._watch(directory, events, may_be_gone=True)
+                self._watch(directory, events)
                 for path in _entries(directory):
                     self._on_hint(path, Hint.CHANGED)
                     if path.is_dir() and not path.is_symlink():
                         waiting.append(path)
         except OSError as error:
-            self._on_fallback(_reason(error))
+            if events.should_keep_running():
+                self._on_fallback(_reason(error))
 
 
 class _Events(InotifyFD):
@@ -140,7 +143,7 @@ class _Events(InotifyFD):
 class _Directory:
     """What is done with the events of one directory."""
 
-    def __init__(self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], is_root: bool) -> None:
+    def __init__(self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], *, is_root: bool) -> None:
         self._path = path
         self._on_hint = on_hint
         self._on_directory = on_directory

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from watchdog.observers.inotify_c import InotifyFD
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from gateway.spool.watching import Hint, Watcher
 
@@ -148,3 +148,31 @@ def test_what_came_into_a_directory_before_it_was_watched_is_a_hint(tmp_path: Pa
         (hidden / "claim" / "a.xml").write_bytes(b"x")
         hidden.rename(made)
         hints.come(made / "claim" / "a.xml", Hint.CHANGED)
+
+
+def test_a_root_that_is_a_link_is_watched_and_a_link_below_it_is_not(tmp_path: Path) -> None:
+    hints = Hints()
+    for name in ("real", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "link").symlink_to(tmp_path / "elsewhere")
+    root = tmp_path / "outbound"
+    root.symlink_to(tmp_path / "real")
+    with hints.watch(root) as watcher:
+        assert watcher.live
+        (tmp_path / "elsewhere" / "a.xml").write_bytes(b"x")
+        (root / "b.xml").write_bytes(b"x")
+        hints.come(root / "b.xml", Hint.CHANGED)
+    assert {path.name for path, _ in hints.seen} == {"b.xml"}
+
+
+def test_events_that_the_kernel_dropped_are_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = Hints()
+    read = InotifyFD.read_events
+
+    def overflowing(self: InotifyFD) -> list[InotifyEvent]:
+        return [InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b"") for _ in read(self)]
+
+    monkeypatch.setattr(InotifyFD, "read_events", overflowing)
+    with hints.watch(tmp_path):
+        (tmp_path / "a.xml").write_bytes(b"x")
+        hints.come(tmp_path, Hint.CHANGED)
