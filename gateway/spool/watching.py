@@ -14,6 +14,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -85,9 +86,7 @@ class Watcher:
             self._events = _Events()
             self._events.start()
             for root in self._roots:
-                self._watch(root, self._events)
-                for below in _directories(root):
-                    self._watch(below, self._events)
+                self._watch_tree(root, self._events)
         except OSError as error:
             # ENOSPC and EMFILE are inotify's limits, ENOENT a root that is not there: in each case looking still works.
             self._stop()
@@ -103,18 +102,32 @@ class Watcher:
             events.stop()
             events.join()
 
+    def _watch_tree(self, root: Path, events: InotifyFD) -> None:
+        self._watch(root, events)
+        for below in _directories(root):
+            self._watch(below, events)
+
     def _watch(self, directory: Path, events: InotifyFD) -> None:
         """Watch one directory. A root may be a link; below it none is followed, and what is gone is nobody's loss."""
         is_root = directory in self._roots
         mask = self._mask if is_root else Mask(self._mask | InotifyConstants.IN_DONT_FOLLOW)
-        watched = _Directory(directory, self._on_hint, lambda path: self._watch_new(path, events), is_root=is_root)
+        on_overflow = partial(self._watch_again, directory, events) if is_root else _do_nothing
+        watched = _Directory(directory, self._on_hint, partial(self._watch_new, events), on_overflow)
         try:
             events.add_callback(os.fsencode(directory), mask, watched, _ONE_EACH)
         except (FileNotFoundError, NotADirectoryError):
             if is_root:
                 raise
 
-    def _watch_new(self, directory: Path, events: InotifyFD) -> None:
+    def _watch_again(self, root: Path, events: InotifyFD) -> None:
+        """The kernel dropped events: watch what may have come meanwhile, and have somebody look."""
+        try:
+            self._watch_tree(root, events)
+        except OSError as error:
+            self._on_fallback(_reason(error))
+        self._on_hint(root, Hint.CHANGED)
+
+    def _watch_new(self, events: InotifyFD, directory: Path) -> None:
         """Watch a directory that came, and tell of what came into it before it was watched."""
         waiting = [directory]
         try:
@@ -143,11 +156,13 @@ class _Events(InotifyFD):
 class _Directory:
     """What is done with the events of one directory."""
 
-    def __init__(self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], *, is_root: bool) -> None:
+    def __init__(
+        self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], on_overflow: Callable[[], None]
+    ) -> None:
         self._path = path
         self._on_hint = on_hint
         self._on_directory = on_directory
-        self._is_root = is_root
+        self._on_overflow = on_overflow
 
     def on_event(self, event: InotifyEvent) -> None:
         mask = event.mask
@@ -168,8 +183,11 @@ class _Directory:
         pass
 
     def on_queue_overflow(self) -> None:
-        if self._is_root:
-            self._on_hint(self._path, Hint.CHANGED)
+        self._on_overflow()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _directories(root: Path) -> Iterator[Path]:

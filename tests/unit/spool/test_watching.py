@@ -165,14 +165,24 @@ def test_a_root_that_is_a_link_is_watched_and_a_link_below_it_is_not(tmp_path: P
     assert {path.name for path, _ in hints.seen} == {"b.xml"}
 
 
-def test_events_that_the_kernel_dropped_are_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_events_that_the_kernel_dropped_new_directories_are_watched_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hints = Hints()
     read = InotifyFD.read_events
+    dropped = InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+    full = [True]
 
     def overflowing(self: InotifyFD) -> list[InotifyEvent]:
-        return [InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b"") for _ in read(self)]
+        events = read(self)
+        return [dropped] if events and full[0] else events
 
     monkeypatch.setattr(InotifyFD, "read_events", overflowing)
     with hints.watch(tmp_path):
-        (tmp_path / "a.xml").write_bytes(b"x")
+        (tmp_path / "claim").mkdir()
         hints.come(tmp_path, Hint.CHANGED)
+        assert {path for path, _ in hints.seen} == {tmp_path}
+        full[0] = False
+        (tmp_path / "claim" / "E09000030").mkdir()
+        (tmp_path / "claim" / "E09000030" / "a.xml").write_bytes(b"x")
+        hints.come(tmp_path / "claim" / "E09000030" / "a.xml", Hint.CHANGED)
