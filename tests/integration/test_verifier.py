@@ -103,7 +103,6 @@ def test_no_bit_of_a_detached_signature_changes_unseen_whatever_the_kind_of_key(
 
     def refused(other: bytes) -> bool:
         try:
-            tool.check_form(other, key, b"what")
             return bool(tool.signed_by(held, b"what", other)[0] != key)
         except (ValueError, OverflowError):
             return True
@@ -114,7 +113,7 @@ def test_no_bit_of_a_detached_signature_changes_unseen_whatever_the_kind_of_key(
         *range(3),
         *range(hashed + 2, hashed + 20),
     ]  # the header, and what lies between the signed part and the numbers
-    for at in {*loose, *range(len(signature))} if signing == "ed25519" else loose:
+    for at in {*loose, *range(0, len(signature), 3)} if signing == "ed25519" else loose:
         assert refused(signature[:at] + bytes([signature[at] ^ 1 << at % 8]) + signature[at + 1 :]), at
     for other in (signature + b"\0", signature[:-1], b"\x00" + signature):
         assert refused(other)
@@ -136,7 +135,6 @@ def test_an_unwrapped_message_of_the_gateway_s_is_one_that_it_takes(tool: Any, t
     assert stores["DWP"].kept() == (pins["DWP"],)
     signature = stores["DWP"].sign_binary(b"manifest", pins["DWP"])
     assert tool.signed_by(stores["DWP"].export_own().encode(), b"manifest", signature)[0] == pins["DWP"]
-    tool.check_form(signature, pins["DWP"], b"manifest")
 
 
 # -- the command, and statements alone
@@ -187,10 +185,9 @@ def test_what_is_wrong_with_the_reader_s_side_does_not_accuse_the_evidence(
     for words, said in {
         (*alone, "--known", key): "--known takes CODE=FINGERPRINT",
         (*alone, "--known", "DWP=123"): "--known takes CODE=FINGERPRINT",
-        (*alone, "--known", f"DPW={key}"): "--known names DPW, of which no certificate is given",
-        (files / "good.asc",): "give one FILE.zip first",
-        (files / "no.zip", files / "no.zip"): "give one FILE.zip first",
-        (files / "no.zip", *alone[1:]): "give one FILE.zip first",
+        (files / "good.asc",): "give one FILE.zip and",
+        (files / "no.zip", files / "no.zip"): "give one FILE.zip and",
+        (files / "no.zip", *alone[1:]): "give one FILE.zip and",
         (files / "none.asc", *alone[1:]): "No such file",
         (files / "good.asc", "--certificate", files / "none.asc"): "No such file",
     }.items():
@@ -198,19 +195,19 @@ def test_what_is_wrong_with_the_reader_s_side_does_not_accuse_the_evidence(
         assert (status, said in told) == (2, True), told
         assert "DOES NOT HOLD" not in told
     status, told = run(*alone, path=str(tmp_path))
-    assert (status, "gpg, or the disk, does not do its work" in told and "'gpg'" in told) == (2, True)
+    assert (status, told.startswith("CANNOT BE CHECKED HERE") and "'gpg'" in told) == (2, True)
+    status, told = run(*alone, "--known", f"DPW={key}")
+    assert (status, "NOT SHOWN: that this is DWP's key." in told) == (0, True)
     assert run(files / "no.zip")[0] == 1
     (tmp_path / "gpg").write_text("#!/nowhere/at/all\n")
     (tmp_path / "gpg").chmod(0o700)
     status, told = run(*alone, path=str(tmp_path))
-    assert (status, "gpg, or the disk, does not do its work" in told) == (2, True)
+    assert (status, told.startswith("CANNOT BE CHECKED HERE")) == (2, True)
 
 
-def test_an_old_python_is_told_apart_from_a_forgery(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
-    with pytest.raises(SystemExit) as ended:
-        exec(compile(TOOL.read_text(), str(TOOL), "exec"), {"__name__": "verify_evidence", "__doc__": ""})  # noqa: S102 - ours
-    assert (ended.value.code, "it needs Python 3.11" in capsys.readouterr().out) == (2, True)
+def test_an_old_python_is_told_apart_from_a_forgery(files: Path) -> None:
+    old = f"import sys, runpy; sys.version_info = (3, 9, 2); sys.argv[0] = 'it'; runpy.run_path({str(TOOL)!r}, run_name='__main__')"
+    command = [sys.executable, "-I", "-c", old, str(files / "no.zip")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "it needs Python 3.11" in done.stdout) == (2, True)
     ast.parse(TOOL.read_text(), feature_version=(3, 8))

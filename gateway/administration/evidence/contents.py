@@ -95,7 +95,7 @@ class Contents:
             for entry in verify(chain(self.connection, first - 1, last), before):
                 watch(entry)
                 head = Head(entry.sequence, entry.sha256)
-                yield list(vars(entry).values())
+                yield list(entry)
 
         self.out.add_lines("events", lines())
         if head.sequence != last:

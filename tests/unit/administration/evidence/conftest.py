@@ -67,7 +67,6 @@ def verify(monkeypatch: pytest.MonkeyPatch) -> Verify:
         return certificates.decode(), message.split(b"\n")[3] if message.startswith(b"-----BEGIN") else message
 
     monkeypatch.setattr(tool, "signed_by", signed_by)
-    monkeypatch.setattr(tool, "check_form", lambda _signature, _fingerprint, _message: None)
 
     def check(file: Path) -> list[str]:
         said: list[str] = []

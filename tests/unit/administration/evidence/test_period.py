@@ -55,7 +55,7 @@ def test_two_days_hold_every_row_once_and_the_first_names_what_changed_later(
     assert ("transfers", 1) in before
     assert not before & {("transfers", 2), ("lanes", "E09000030")}
     said = verify(tmp_path / "1.zip")
-    told = [re.search(r"Of the period's rows (\d+) are not|: what (\d+) rows of the period say", line) for line in said]
+    told = [re.search(r"; (\d+) changed after the period|: what (\d+) rows of the period say", line) for line in said]
     assert sum(int(found[1] or found[2]) for found in told if found) == 2
     _, _, after = made(pair.dwp, second_day, second_day, tmp_path / "2.zip")
     verify(tmp_path / "2.zip")
