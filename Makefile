@@ -50,10 +50,10 @@ check: $(STAMP) ## Lint, format, types, layers.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(STAMP) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
+unit: $(STAMP) $(ROWS) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not torture" $(PYTEST_ARGS)
 
-unit-fast: $(STAMP) ## The tests that start nothing: for every change of a line.
+unit-fast: $(STAMP) $(ROWS) ## The tests that start nothing: for every change of a line.
 	$(BIN)/pytest -q -n0 -m fast tests/unit $(PYTEST_ARGS)
 
 torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -78,13 +79,21 @@ def _verified(file: Packable) -> Iterator[bytes]:
     digest = hashlib.sha256()
     left = file.size
     try:
-        with file.path.open("rb", buffering=0) as source:
-            while piece := source.read(min(left + 1, _PIECE)):
-                left -= len(piece)
-                if left < 0:
-                    break
-                digest.update(piece)
-                yield piece
+        source = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            asked = got = -1
+            while (
+                left >= 0 and got == asked
+            ):  # fewer is the end of the file: one byte more than it should have is asked for
+                asked = min(left + 1, _PIECE)
+                piece = os.read(source, asked)
+                got = len(piece)
+                left -= got
+                if piece and left >= 0:
+                    digest.update(piece)
+                    yield piece
+        finally:
+            os.close(source)
     except FileNotFoundError as error:
         raise CustodyLost from error
     except OSError as error:

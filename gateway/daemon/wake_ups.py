@@ -42,6 +42,7 @@ class WakeUp:
             self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise DiskFailed(f"cannot make the wake-up pipe of {role}: {error.strerror}") from error
+        self._rung = False
 
     def __enter__(self) -> Self:
         return self
@@ -50,8 +51,11 @@ class WakeUp:
         os.close(self._descriptor)
 
     def wake(self) -> None:
-        with suppress(BlockingIOError):
-            os.write(self._descriptor, b"!")
+        """One byte, until somebody has waited: hundreds of files may come at once."""
+        if not self._rung:
+            self._rung = True
+            with suppress(BlockingIOError):
+                os.write(self._descriptor, b"!")
 
     def wait(self, seconds: float) -> bool:
         """Wait for a wake-up, at most so many seconds; whether there was one."""
@@ -59,4 +63,6 @@ class WakeUp:
         if ready:
             with suppress(BlockingIOError):
                 os.read(self._descriptor, 65536)
+            # In this order: who comes before it is seen by whoever has waited and looks now, who comes after it rings again.
+            self._rung = False
         return bool(ready)

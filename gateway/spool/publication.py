@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -67,12 +67,15 @@ def publish(placements: Sequence[Placement], disk: Disk = DISK) -> list[Publishe
     """
     if not placements:
         return []
+    groups: dict[Path, int] = {}
     with Group(placements[0].directory, disk) as group:
         try:
-            results = [_at_once(placement, disk) for placement in placements]
+            for directory in {placement.directory for placement in placements}:
+                groups[directory] = directory.stat().st_gid
+            results = [_at_once(placement, groups[placement.directory], disk) for placement in placements]
             far = [index for index, result in enumerate(results) if result is None]
             if far:
-                _carry([placements[index] for index in far], group, disk)
+                _carry([placements[index] for index in far], groups, group, disk)
                 for index in far:
                     results[index] = _reveal(placements[index], disk)
         except OSError as error:
@@ -84,7 +87,7 @@ def publish(placements: Sequence[Placement], disk: Disk = DISK) -> list[Publishe
     return [result for result in results if result is not None]
 
 
-def _at_once(placement: Placement, disk: Disk) -> Published | None:
+def _at_once(placement: Placement, readers: int, disk: Disk) -> Published | None:
     """Publish by one rename, or find that it was done; None where a copy is needed."""
     try:
         status = placement.source.lstat()
@@ -93,7 +96,7 @@ def _at_once(placement: Placement, disk: Disk) -> Published | None:
     if status.st_nlink > 1 and (linked := _other_name(placement, status)) is not None:
         disk.unlink(placement.source)
         return Published(linked, Moment.EARLIER)
-    if not _open_to_readers(placement.source, placement) and stat.S_ISREG(status.st_mode):
+    if stat.S_ISREG(status.st_mode) and not _open_to_readers(placement.source, status, placement.mode, readers):
         return None
     try:
         return _rename(placement.source, placement, disk)
@@ -140,10 +143,10 @@ def _other_name(placement: Placement, status: os.stat_result) -> Path | None:
     return None
 
 
-def _carry(placements: Sequence[Placement], group: Group, disk: Disk) -> None:
+def _carry(placements: Sequence[Placement], groups: Mapping[Path, int], group: Group, disk: Disk) -> None:
     """Copy into the target directories under hidden names, durably, and only then let go of the sources."""
     for placement in placements:
-        group.add_file(_copy(placement, disk))
+        group.add_file(_copy(placement, groups[placement.directory], disk))
         group.add_directory(placement.directory)
     group.commit()
     for placement in placements:
@@ -156,14 +159,14 @@ def _reveal(placement: Placement, disk: Disk) -> Published:
     return _rename(_copy_name(placement), placement, disk)
 
 
-def _copy(placement: Placement, disk: Disk) -> int:
+def _copy(placement: Placement, readers: int, disk: Disk) -> int:
     target = _copy_name(placement)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(target, flags, 0o600)
     try:
         with placement.source.open("rb", buffering=0) as source:
             _compare(write_pieces(pieces(source.fileno()), descriptor, disk), placement.sha256)
-        _open_to_readers(target, placement)
+        _open_to_readers(target, os.fstat(descriptor), placement.mode, readers)
     except BaseException:
         os.close(descriptor)
         disk.unlink(target)
@@ -180,15 +183,14 @@ def _copy_name(placement: Placement) -> Path:
     return placement.directory / f".gateway-{placement.tag}.part"
 
 
-def _open_to_readers(path: Path, placement: Placement) -> bool:
-    """Give a file the mode and the group that its readers need; False where it is not ours to give."""
-    if placement.mode is None:
+def _open_to_readers(path: Path, status: os.stat_result, mode: int | None, readers: int) -> bool:
+    """Give a file the `mode` and the group of its `readers`; False where it is not ours to give."""
+    if mode is None:
         return True
-    group = placement.directory.stat().st_gid
     try:
-        if path.stat().st_gid != group:
-            os.chown(path, -1, group)
-        path.chmod(placement.mode)
+        if status.st_gid != readers:
+            os.chown(path, -1, readers)
+        path.chmod(mode)
     except PermissionError:
         return False
     return True

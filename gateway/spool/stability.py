@@ -58,10 +58,11 @@ class Stability:
 
     def note_moved(self, path: Path) -> None:
         """A rename put this file in place; only the first content seen after it counts as whole."""
+        key = key_of(path)
         with self._lock:
-            self._seen.pop(key_of(path), None)
-            self._writing.pop(key_of(path), None)
-            self._moved[key_of(path)] = self._steady()
+            self._seen.pop(key, None)
+            self._writing.pop(key, None)
+            self._moved[key] = self._steady()
 
     def note_written(self, path: Path, *, writing: bool = False) -> None:
         """Somebody created or wrote this file in place, and perhaps goes on `writing`."""
@@ -122,4 +123,5 @@ def mark_of(status: os.stat_result) -> Mark:
 
 def key_of(path: Path) -> Key:
     """The key of `.../FLOW/PARTNER/NAME`."""
-    return path.parent.parent.name, path.parent.name, path.name
+    flow, partner, name = path.parts[-3:]
+    return flow, partner, name

@@ -2,31 +2,30 @@
 
 Raises nothing once it is made. inotify loses events when its queue overflows, and cannot watch more directories than
 `fs.inotify.max_user_watches`: so whoever uses it looks for itself at regular intervals, and a hint only says "look now".
-Where no watch can be set up at all, `on_fallback` is told why, and the regular look is all there is.
+Where no watch can be set up, `on_fallback` is told why, and the regular look is all there is.
+
+Of watchdog, the thread that reads the kernel's events is used, and its observers are not: they pass each event through three
+threads, which cost more than all else that is done with it, and hold a rename back for half a second to pair its two ends.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchDescriptor,
 )
-from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyFullEmitter, InotifyObserver
-from watchdog.observers.inotify_c import InotifyConstants, Mask
 
 
 class Hint(StrEnum):
@@ -43,14 +42,16 @@ class Hint(StrEnum):
 OnHint = Callable[[Path, Hint], None]
 """Gets a path and what happened. Called in the watcher's thread: it must return at once and raise nothing."""
 
-_EVENTS: Final[list[type[FileSystemEvent]]] = [
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileClosedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-]
+_MASK: Final = Mask(
+    InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_ONLYDIR
+)
+_PAUSE: Final = 0.002
+"""Seconds. Where hundreds of files come at once, each event by itself would cost a turn of the thread that does the work."""
+_ONE_EACH: Final = CallbackId(0)
+"""A directory has one callback; that of a directory which got another name takes the place of the one before."""
 
 
 class Watcher:
@@ -69,87 +70,138 @@ class Watcher:
         every_write: bool = False,
     ) -> None:
         self._roots = roots
-        self._emitter = _EveryWriteEmitter if every_write else _Emitter
-        self._events = _Events(on_hint)
+        self._mask = Mask(_MASK | InotifyConstants.IN_MODIFY) if every_write else _MASK
+        self._on_hint = on_hint
         self._on_fallback = on_fallback
-        self._observer: BaseObserver | None = None
+        self._events: InotifyFD | None = None
 
     @property
     def live(self) -> bool:
         """Whether hints can be expected at all."""
-        return self._observer is not None and self._observer.is_alive()
+        return self._events is not None and self._events.is_alive()
 
     def __enter__(self) -> Self:
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         try:
-            self._observer = self._start()
+            self._events = _Events()
+            self._events.start()
+            for root in self._roots:
+                self._watch_tree(root, self._events)
         except OSError as error:
             # ENOSPC and EMFILE are inotify's limits, ENOENT a root that is not there: in each case looking still works.
-            self._on_fallback(f"no file-system events: {error.strerror or error}")
+            self._stop()
+            self._on_fallback(_reason(error))
         return self
 
     def __exit__(self, *_: object) -> None:
-        observer, self._observer = self._observer, None
-        if observer is not None:
-            _stop(observer)
+        self._stop()
 
-    def _start(self) -> BaseObserver:
-        # A directory that is made while its parent is being walked is registered twice, which does no harm.
-        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-        observer = _Observer(self._emitter)
+    def _stop(self) -> None:
+        events, self._events = self._events, None
+        if events is not None:
+            events.stop()
+            events.join()
+
+    def _watch_tree(self, root: Path, events: InotifyFD) -> None:
+        self._watch(root, events)
+        for below in _directories(root):
+            self._watch(below, events)
+
+    def _watch(self, directory: Path, events: InotifyFD) -> None:
+        """Watch one directory. A root may be a link; below it none is followed, and what is gone is nobody's loss."""
+        is_root = directory in self._roots
+        mask = self._mask if is_root else Mask(self._mask | InotifyConstants.IN_DONT_FOLLOW)
+        on_overflow = partial(self._watch_again, directory, events) if is_root else _do_nothing
+        watched = _Directory(directory, self._on_hint, partial(self._watch_new, events), on_overflow)
         try:
-            observer.start()
-            for root in self._roots:
-                observer.schedule(self._events, str(root), recursive=True, event_filter=_EVENTS)
-        except OSError:
-            _stop(observer)
-            raise
-        return observer
+            events.add_callback(os.fsencode(directory), mask, watched, _ONE_EACH)
+        except (FileNotFoundError, NotADirectoryError):
+            if is_root:
+                raise
+
+    def _watch_again(self, root: Path, events: InotifyFD) -> None:
+        """The kernel dropped events: watch what may have come meanwhile, and have somebody look."""
+        try:
+            self._watch_tree(root, events)
+        except OSError as error:
+            self._on_fallback(_reason(error))
+        self._on_hint(root, Hint.CHANGED)
+
+    def _watch_new(self, events: InotifyFD, directory: Path) -> None:
+        """Watch a directory that came, and tell of what came into it before it was watched."""
+        waiting = [directory]
+        try:
+            while waiting:
+                directory = waiting.pop()
+                self._watch(directory, events)
+                for path in _entries(directory):
+                    self._on_hint(path, Hint.CHANGED)
+                    if path.is_dir() and not path.is_symlink():
+                        waiting.append(path)
+        except OSError as error:
+            if events.should_keep_running():
+                self._on_fallback(_reason(error))
 
 
-class _Emitter(InotifyFullEmitter):
-    """Asks the kernel for the ends of renames only, not for their beginnings.
+class _Events(InotifyFD):
+    """Reads on a little later than it could: the first event is told at once, and those that follow come in one piece."""
 
-    Given both, watchdog holds a rename back for half a second to pair them. Given the end alone, and as a *full*
-    emitter, it reports at once, and does not take a rename for a file that somebody begins to write.
-    """
-
-    def get_event_mask_from_filter(self) -> Mask:
-        return Mask(
-            InotifyConstants.IN_CREATE
-            | InotifyConstants.IN_MOVED_TO
-            | InotifyConstants.IN_CLOSE_WRITE
-            | InotifyConstants.IN_DELETE_SELF
-        )
+    def run(self) -> None:
+        while self.should_keep_running():
+            for event in self.read_events():
+                self.handle_event(event)
+            self.stopped_event.wait(_PAUSE)
 
 
-class _EveryWriteEmitter(_Emitter):
-    def get_event_mask_from_filter(self) -> Mask:
-        return Mask(super().get_event_mask_from_filter() | InotifyConstants.IN_MODIFY)
+class _Directory:
+    """What is done with the events of one directory."""
 
-
-class _Observer(InotifyObserver):
-    def __init__(self, emitter: type[InotifyFullEmitter]) -> None:
-        super().__init__(generate_full_events=True)
-        self._emitter_class = emitter
-
-
-class _Events(FileSystemEventHandler):
-    def __init__(self, on_hint: OnHint) -> None:
+    def __init__(
+        self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], on_overflow: Callable[[], None]
+    ) -> None:
+        self._path = path
         self._on_hint = on_hint
+        self._on_directory = on_directory
+        self._on_overflow = on_overflow
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        hint, path = Hint.CHANGED, event.src_path
-        if isinstance(event, FileMovedEvent):
-            hint, path = Hint.MOVED, event.dest_path
-        elif isinstance(event, DirMovedEvent):
-            path = event.dest_path
-        elif isinstance(event, FileModifiedEvent):
+    def on_event(self, event: InotifyEvent) -> None:
+        mask = event.mask
+        if mask & InotifyConstants.IN_MODIFY:
             hint = Hint.WRITING
-        if path:
-            self._on_hint(Path(os.fsdecode(path)), hint)
+        elif mask & InotifyConstants.IN_MOVED_TO and not mask & InotifyConstants.IN_ISDIR:
+            hint = Hint.MOVED
+        elif mask & _MASK:
+            hint = Hint.CHANGED
+        else:
+            return  # the file system was unmounted
+        path = self._path / os.fsdecode(event.name)
+        self._on_hint(path, hint)
+        if mask & InotifyConstants.IN_ISDIR:
+            self._on_directory(path)
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        pass
+
+    def on_queue_overflow(self) -> None:
+        self._on_overflow()
 
 
-def _stop(observer: BaseObserver) -> None:
-    observer.stop()
-    if observer.ident is not None:
-        observer.join()
+def _do_nothing() -> None:
+    pass
+
+
+def _directories(root: Path) -> Iterator[Path]:
+    """Every directory below `root`; no link is followed."""
+    for above, names, _ in os.walk(root):
+        yield from (Path(above, name) for name in names)
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _reason(error: OSError) -> str:
+    return f"no file-system events: {error.strerror or error}"

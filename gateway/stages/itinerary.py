@@ -24,7 +24,7 @@ class Role(StrEnum):
 @dataclass(frozen=True)
 class Leg:
     """One stage: `name` as log lines have it under `stage`, the role that runs it, and `wakes`, the other roles that its
-    results are for. A woken role makes a dozen queries, so a stage wakes no others.
+    results are for. A woken role makes a dozen queries, so a stage wakes no others, and a quiet step (`stages.context`) nobody.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What somebody may do to a file of evidence: every kind of change, drawn at random, with the manifest put right afterwards or not.
+"""What somebody may do to a file of evidence: every kind of change, drawn at random, in the container or around it.
 
 An attacker has the file, other files of the same site, and no key; a dishonest site has its own key too, and signs again.
 """
@@ -16,19 +16,23 @@ from pathlib import Path
 from typing import Any
 
 Members = list[tuple[str, bytes]]
-MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
+MANIFEST, SIGNATURE = "manifest.json", "(comment)"
+"""The comment of the ZIP, which is a signature over all of it, goes as a last member."""
 
 
 def members_of(content: bytes) -> Members:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return [(name, archive.read(name)) for name in archive.namelist()]
+        return [*((name, archive.read(name)) for name in archive.namelist()), (SIGNATURE, archive.comment)]
 
 
 def packed(members: Members) -> bytes:
-    """The members in a container of the one proper form."""
+    """The members in a container as the gateway makes it."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = dict(members).get(SIGNATURE, b"")[:65_535]
         for name, content in members:
+            if name == SIGNATURE:
+                continue
             member = zipfile.ZipInfo(name)
             member.create_system, member.external_attr = 3, 0o100644 << 16
             with archive.open(member, "w") as file:
@@ -36,26 +40,10 @@ def packed(members: Members) -> bytes:
     return out.getvalue()
 
 
-def put_right(members: Members) -> Members:
-    """The manifest as it would be for these members; the signature stays."""
-    held = dict(members)
-    manifest = json.loads(held[MANIFEST])
-    what = {each["name"]: each["what"] for each in manifest["files"]}
-    manifest["files"] = [
-        {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "what": what.get(name, "")}
-        for name, content in members
-        if name not in (MANIFEST, SIGNATURE)
-    ]
-    return [
-        (name, json.dumps(manifest, indent=2, sort_keys=True).encode() if name == MANIFEST else content)
-        for name, content in members
-    ]
-
-
 def signed_again(members: Members, home: Path, key: str) -> Members:
-    """The manifest put right and signed by a key in a GnuPG home: what a site does that lies."""
-    members = put_right(members)
-    manifest = dict(members)[MANIFEST]
+    """Signed by a key in a GnuPG home: what a site does that lies."""
+    unsigned = packed([(name, content) for name, content in members if name != SIGNATURE])
+    message = f"evidence {hashlib.sha256(unsigned[:-2]).hexdigest()}".encode()
     command = [
         "gpg",
         "--homedir",
@@ -67,7 +55,7 @@ def signed_again(members: Members, home: Path, key: str) -> Members:
         key,
         "--detach-sign",
     ]
-    signature = subprocess.run(command, input=manifest, capture_output=True, check=True).stdout
+    signature = subprocess.run(command, input=message, capture_output=True, check=True).stdout
     return [(name, signature if name == SIGNATURE else content) for name, content in members]
 
 
@@ -88,7 +76,7 @@ def flip_in_member(members: Members, draw: random.Random, _others: Members) -> M
 
 def change_value(members: Members, draw: random.Random, _others: Members) -> Members:
     """Another value somewhere in JSON, in the manifest or in one line of the rows or events."""
-    at = _some(members, draw, but=(".sig", ".pgp", ".signed", ".asc", ".txt", ".pdf"))
+    at = _some(members, draw, but=(SIGNATURE, ".pgp", ".signed", ".asc", ".txt", ".pdf"))
     name, content = members[at]
     if name == MANIFEST:
         members[at] = (name, json.dumps(_changed(json.loads(content), draw), indent=2, sort_keys=True).encode())
@@ -206,9 +194,4 @@ def _mutated(content: bytes, other: bytes, draw: random.Random) -> tuple[str, by
             case _:
                 return "append", content + draw.randbytes(draw.randrange(1, 9))
     change = draw.choice(CHANGES)
-    members = change(members_of(content), draw, members_of(other))
-    fix = draw.random() < 0.4 and {MANIFEST, SIGNATURE} <= dict(members).keys()
-    try:
-        return f"{change.__name__}{', put right' if fix else ''}", packed(put_right(members) if fix else members)
-    except (ValueError, KeyError, TypeError):  # the manifest cannot be put right any more
-        return change.__name__, packed(members)
+    return change.__name__, packed(change(members_of(content), draw, members_of(other)))

@@ -275,7 +275,7 @@ def programs(page: Path) -> Iterator[str]:
 
 def test_the_chain_in_the_documentation_is_checked_by_the_program_in_the_documentation(tmp_path: Path) -> None:
     """A good chain passes; an edited, a removed and a reordered event are each noticed."""
-    program, _ = programs(DOCS / "audit.md")
+    program, *_ = programs(DOCS / "audit.md")
     script = tmp_path / "check.py"
     script.write_text(program, "utf-8")
     ledger = tmp_path / "ledger" / "ledger.sqlite3"
@@ -299,7 +299,7 @@ def test_the_chain_in_the_documentation_is_checked_by_the_program_in_the_documen
 
 def test_the_rows_are_checked_by_the_program_in_the_documentation(tmp_path: Path) -> None:
     """True rows pass; an edited value, a removed row and a row that was put in are each noticed."""
-    _, program = programs(DOCS / "audit.md")
+    _, program, *_ = programs(DOCS / "audit.md")
     script = tmp_path / "check.py"
     script.write_text(program, "utf-8")
     ledger = tmp_path / "ledger" / "ledger.sqlite3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -16,4 +17,7 @@ def verifier() -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.__dict__["signed_by"] = functools.cache(
+        module.signed_by
+    )  # gpg runs once for each signature, not for each file
     return module

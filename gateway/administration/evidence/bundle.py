@@ -13,7 +13,7 @@ from typing import Final
 from gateway.administration.access import permitted
 from gateway.administration.evidence import story
 from gateway.administration.evidence.container import container, refuse_taken
-from gateway.administration.evidence.contents import Contents, Made, filling
+from gateway.administration.evidence.contents import Contents, Made, Told, filling
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.views import story as views
 from gateway.domain.decision import Decision
@@ -28,8 +28,6 @@ from gateway.settings.model import Settings
 from gateway.storage.digest import file_digest
 
 _PIECE: Final = 1 << 20
-_NAMES: Final = ("id", "direction", "partner")
-"""What tells a transfer or consignment from all others."""
 
 
 def make(settings: Settings, identity: str, out: Path, now: float, payload: Path | None = None) -> Made:
@@ -60,7 +58,7 @@ def make(settings: Settings, identity: str, out: Path, now: float, payload: Path
                 anchor,
                 f"Evidence of {unit.kind} {unit.id}",
                 lambda proof: story.of_unit(settings, views.story(settings, connection, unit.id, now), proof),
-                {"subject": {"table": f"{unit.kind}s", "row": {name: getattr(unit, name) for name in _NAMES}}},
+                Told(subject=(f"{unit.kind}s", str(unit.direction), unit.partner, unit.id)),
                 now,
                 out,
             )
@@ -93,7 +91,7 @@ def _add_payload(contents: Contents, unit: Transfer | Consignment, payload: Path
         return
     with payload.open("rb") as content:
         pieces = iter(lambda: content.read(_PIECE), b"")
-        if contents.out.add("payload/content", pieces, "the content of the file itself") != unit.sha256:
+        if contents.out.add("payload/content", pieces) != unit.sha256:
             raise PayloadGone(f"the content of transfer {unit.id} changed while it was read")
 
 

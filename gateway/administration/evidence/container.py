@@ -1,8 +1,8 @@
-"""The file that evidence is given out in: a ZIP whose every byte is determined, with a signed manifest of its members.
+"""The file that evidence is given out in: a ZIP whose comment is a signature over every byte before it.
 
-Nothing is compressed, no member has a time, an owner or a comment, and nothing lies between members: so a verifier can hold each
-byte of the container against what it has to be, and nobody can hide anything in it. Members are written as they come, in
-bounded memory; the file gets its name once it is whole and durable, and never replaces another.
+Nothing is compressed, no member has a time, an owner or a comment, and nothing lies between members: the same content gives the
+same bytes, and the sizes of the members add up to that of the file. Members are written as they come, in bounded memory; the
+file gets its name once it is whole and durable, and never replaces another.
 
 Raises UsageWrong where the name is taken, or where what is asked for is more than such a file can hold; DiskFull, DiskFailed.
 """
@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -35,8 +35,11 @@ LINES: Final = 4 * 1024 * 1024
 """Bytes of lines after which another member begins: whoever looks into one opens a file of a size that editors bear."""
 
 MANIFEST: Final = "manifest.json"
-SIGNATURE: Final = "manifest.json.sig"
 
+Sign = Callable[[bytes], bytes]
+"""A detached signature over a message."""
+
+_PIECE: Final = 1 << 20
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE: Final = 0o100644 << 16
 _UNIX: Final = 3
@@ -49,32 +52,29 @@ class Container:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._files: list[dict[str, Any]] = []
+        self.sign: Sign | None = None
+        """What signs the whole, once `seal` was called."""
 
-    def add(self, name: str, pieces: Iterable[bytes], what: str) -> str:
-        """A member of these bytes; `what` says to people what it is. Its SHA-256."""
-        if len(self._files) >= MOST_MEMBERS:
+    def add(self, name: str, pieces: Iterable[bytes]) -> str:
+        """A member of these bytes. Its SHA-256."""
+        if len(self._archive.filelist) >= MOST_MEMBERS:
             raise UsageWrong(_TOO_MUCH)
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         with self._archive.open(_member(name), "w") as file:
             for piece in pieces:
                 file.write(piece)
                 digest.update(piece)
-                size += len(piece)
-        self._files.append({"name": name, "size": size, "sha256": digest.hexdigest(), "what": what})
         return digest.hexdigest()
 
-    def add_lines(self, directory: str, values: Iterable[Any], what: str) -> None:
+    def add_lines(self, directory: str, values: Iterable[Any]) -> None:
         """Members of about LINES bytes each, one JSON value a line."""
         for number, lines in enumerate(_grouped(values), 1):
-            self.add(f"{directory}/{number:05d}.jsonl", lines, what)
+            self.add(f"{directory}/{number:05d}.jsonl", lines)
 
-    def seal(self, told: Mapping[str, Any], sign: Callable[[bytes], bytes]) -> None:
-        """The manifest, `told` and the list of all members, and a signature over it, as the last two members."""
-        manifest = orjson.dumps({**told, "files": self._files}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        for name, content in ((MANIFEST, manifest), (SIGNATURE, sign(manifest))):
-            with self._archive.open(_member(name), "w") as file:
-                file.write(content)
+    def seal(self, told: Mapping[str, Any], sign: Sign) -> None:
+        """The manifest, as the last member, and what signs the file when all is in it."""
+        self.add(MANIFEST, [orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)])
+        self.sign = sign
 
 
 @contextmanager
@@ -89,8 +89,12 @@ def container(target: Path) -> Iterator[Container]:
     try:
         with os.fdopen(descriptor, "wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
-                yield Container(archive)
+                filled = Container(archive)
+                yield filled
             file.flush()
+            if filled.sign is not None:
+                _sign(file, temporary, filled.sign)
+                file.flush()
             os.fsync(descriptor)
         move_new(temporary, target)
         sync_directory(target.parent)
@@ -114,6 +118,17 @@ def refuse_taken(target: Path) -> None:
 
 def _taken(target: Path) -> UsageWrong:
     return UsageWrong(f"{safe_text(str(target))} is there already: choose another name.")
+
+
+def _sign(file: BinaryIO, path: Path, sign: Sign) -> None:
+    """Make the ZIP's comment a signature over the digest of all that is before the comment and the two bytes of its length."""
+    digest, left = hashlib.sha256(), file.seek(-2, os.SEEK_END)
+    with path.open("rb") as written:
+        while piece := written.read(min(_PIECE, left)):
+            digest.update(piece)
+            left -= len(piece)
+    signature = sign(f"evidence {digest.hexdigest()}".encode())
+    file.write(len(signature).to_bytes(2, "little") + signature)
 
 
 def _grouped(values: Iterable[Any]) -> Iterator[list[bytes]]:

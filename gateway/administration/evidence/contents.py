@@ -6,11 +6,11 @@ account that may not use the site's keys, and what the ledger, the key store and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.administration.access import opened, permitted
 from gateway.administration.evidence import pages
@@ -61,6 +61,13 @@ class Made:
     missing: tuple[str, ...]
 
 
+class Told(NamedTuple):
+    """What a file is about: the table, direction, partner and id of a transfer or consignment; or the first and last day."""
+
+    subject: tuple[str, str, str, str] | None = None
+    period: tuple[str, str] | None = None
+
+
 @dataclass
 class Contents:
     """A file of evidence that is being filled. `missing` says in sentences what could not be put in."""
@@ -88,16 +95,16 @@ class Contents:
             for entry in verify(chain(self.connection, first - 1, last), before):
                 watch(entry)
                 head = Head(entry.sequence, entry.sha256)
-                yield list(vars(entry).values())
+                yield list(entry)
 
-        self.out.add_lines("events", lines(), "events of the audit chain, one JSON array a line")
+        self.out.add_lines("events", lines())
         if head.sequence != last:
             raise ChainBroken(f"the chain ends before event {last}")
         return head
 
     def add_rows(self, rows: Iterable[ProvenRow]) -> None:
         """Rows, with what their digests in the chain are made of."""
-        self.out.add_lines("rows", (row.told() for row in rows), "rows of the ledger, one JSON object a line")
+        self.out.add_lines("rows", (row.told() for row in rows))
 
     def tell_adopted(self, places: Collection[Place]) -> None:
         """Say of these rows which of them the chain has not known from their beginning."""
@@ -124,9 +131,7 @@ class Contents:
             return
         if file_digest(kept) != row.sealed_sha256:
             raise ChainBroken(f"the kept receipt {row.partner}/{name} is not the one that came")
-        self.out.add(
-            f"{stem}pgp", [kept.read_bytes()], "the partner's receipt as it came: signed, then encrypted to this site"
-        )
+        self.out.add(f"{stem}pgp", [kept.read_bytes()])
         try:
             signed = self.engine.unwrap(kept, MAX_BYTES + _MORE)
         except (OwnKeyUnusable, EnvelopeRefused) as error:
@@ -139,9 +144,7 @@ class Contents:
             return
         except EnvelopeRefused as error:
             raise ChainBroken(f"the kept receipt {row.partner}/{name} is not signed by {row.partner}") from error
-        self.out.add(
-            f"{stem}signed", [signed], "the same receipt without the encryption: anybody can verify the signature"
-        )
+        self.out.add(f"{stem}signed", [signed])
         self._compare(row, content)
 
     def _compare(self, row: Receipt, content: bytes) -> None:
@@ -166,11 +169,10 @@ class Contents:
         directory = f"statements/{self.settings.site.code}"
         for path, statement in statement_files(self.settings):
             if first <= statement.head.sequence <= last:
-                what = "a daily statement of this site, of which partners have copies"
-                self.out.add(f"{directory}/{path.name}", [path.read_bytes()], what)
+                self.out.add(f"{directory}/{path.name}", [path.read_bytes()])
                 stamp = path.with_suffix(".tsr")
                 if stamp.is_file():
-                    self.out.add(f"{directory}/{stamp.name}", [stamp.read_bytes()], "its time stamp (RFC 3161)")
+                    self.out.add(f"{directory}/{stamp.name}", [stamp.read_bytes()])
 
     def stated(self, sequence: int) -> int | None:
         """The number of the first event from this one on that a daily statement of this site names."""
@@ -187,10 +189,9 @@ class Contents:
             if not fingerprints:
                 self.missing.append(f"No certificate of {code} is kept at this site any more.")
         self._keys += [f"{code}={fingerprint}" for code, fingerprint, _ in found]
-        for code, fingerprint, armoured in found:
-            self.out.add(
-                f"certificates/{code}.{fingerprint}.asc", [armoured.encode()], f"an OpenPGP certificate of {code}"
-            )
+        for code in sorted({code for code, _, _ in found}):
+            armoured = (content.encode() for site, _, content in found if site == code)
+            self.out.add(f"certificates/{code}.asc", armoured)
 
     def conclude(
         self,
@@ -198,7 +199,7 @@ class Contents:
         anchor: Confirmed | None,
         title: str,
         tell: Callable[[Proof], Sequence[Section]],
-        told: Mapping[str, Any],
+        told: Told,
         now: float,
         file: Path,
     ) -> Made:
@@ -213,12 +214,12 @@ class Contents:
         self._add_certificates()
         made, settings = to_text(now), self.settings
         sections = tell(Proof(first, head.sequence, confirmed, by, self.missing, self._keys, made))
-        self.out.add("story.txt", [pages.text(title, sections)], "what happened, in plain words")
-        self.out.add("story.pdf", [pages.pdf(title, sections)], "the same, for paper")
+        self.out.add("story.txt", [pages.text(title, sections)])
+        self.out.add("story.pdf", [pages.pdf(title, sections)])
         signer = settings.openpgp.fingerprint
-        common = {"format": FORMAT, "site": settings.site.code, "signer": signer, "made": made, "missing": self.missing}
-        span = {"events": {"first": first, "last": head.sequence, "sha256": head.sha256}}
-        self.out.seal({**common, **span, **told}, lambda manifest: self.store.sign_binary(manifest, signer))
+        common = {"format": FORMAT, "site": settings.site.code, "made": made, "missing": self.missing}
+        about = {"subject": told.subject, "period": told.period, "events": (first, head.sequence)}
+        self.out.seal({**common, **about}, lambda message: self.store.sign_binary(message, signer))
         return Made(str(file), first, head.sequence, confirmed, by, tuple(self.missing))
 
 

@@ -1,7 +1,7 @@
 """Everything of a period that the chain proves: its events, the rows that changed in it, partners' receipts, and a page.
 
-A row is in the export of the period in which it changed last, and exports of days that follow each other hold every row. Rows
-that changed after the period are named by their keys, so that none is left out unseen. Memory: some 200 bytes for each row.
+A row is in the export of the period in which it changed last, and exports of days that follow each other hold every row. The events
+name the rows that changed in the period, so that none is left out unseen. Memory: some 200 bytes for each row.
 
 Raises UsageWrong for days that are none or have not ended, NotFound where nothing happened, ChainBroken, NotPermitted, and what the ledger, the
 key store and the disk raise.
@@ -13,17 +13,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from gateway.administration.evidence import story
 from gateway.administration.evidence.container import container
-from gateway.administration.evidence.contents import Made, filling
+from gateway.administration.evidence.contents import Made, Told, filling
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.commitment import COMMITTED
-from gateway.ledger.queries.proof import ProvenRow, committed, confirmed, events_between, rows_at, settled
+from gateway.ledger.queries.proof import Place, ProvenRow, committed, confirmed, events_between, rows_at, settled
 from gateway.ledger.store import read_head
 from gateway.ledger.units import Receipt
 from gateway.settings.model import Settings
@@ -34,8 +33,8 @@ _RECEIPTS = "receipts"
 class _Ledgered:
     """What the events that were exported say last of the rows that changed in the period, by table and key."""
 
-    def __init__(self, last: int) -> None:
-        self._last = last
+    def __init__(self, start: str, end: str) -> None:
+        self._start, self._end = start, end
         self._digests: dict[str, dict[str, bytes | None]] = defaultdict(dict)
 
     def see(self, event: ChainEntry) -> None:
@@ -43,7 +42,7 @@ class _Ledgered:
             return
         for (table, key), digest in committed(event.detail):
             known = self._digests[table]
-            if event.sequence <= self._last or key in known:
+            if self._start <= event.at < self._end or key in known:
                 known[key] = None if digest is None else bytes.fromhex(digest)
 
     def places(self) -> Iterator[tuple[str, str]]:
@@ -63,10 +62,11 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
         raise UsageWrong("A period has to have ended: --to is yesterday (UTC), or a day before.")
     days = f"on {start}" if start == end else f"from {start} to {end}"
     with filling(settings, out) as (connection, fill), container(out) as target:
-        period = events_between(connection, f"{start}T", f"{end + timedelta(days=1)}T")
+        times = (f"{start}T", f"{end + timedelta(days=1)}T")
+        period = events_between(connection, *times)
         if period is None:
             raise NotFound(f"nothing was recorded {days}")
-        contents, ledgered = fill(target), _Ledgered(period[1])
+        contents, ledgered = fill(target), _Ledgered(*times)
         after = min(period[1] + 1, read_head(connection).sequence)  # an event from after the period shows its end
         anchor = confirmed(connection, after)
         last = anchor.seen.sequence if anchor is not None else contents.stated(after) or after
@@ -79,7 +79,7 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
                 ledgered.see(event)
 
         head = contents.add_events(first, last, watch)
-        later: dict[str, list[str]] = defaultdict(list)
+        later: set[Place] = set()
         counts: Counter[tuple[str, str, str]] = Counter()
         receipts: list[Receipt] = []
 
@@ -87,10 +87,10 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
             for number, row in enumerate(rows_at(connection, ledgered.places())):
                 if number % 1000 == 0:
                     tell("rows", number)
-                (table, key), values = row.place, row.values
+                (table, _), values = row.place, row.values
                 if not ledgered.holds(row):
                     settled(connection, [row], last + 1, last + 1)  # a change that the chain knows nothing of is none
-                    later[table].append(key)
+                    later.add(row.place)
                     continue
                 if table == "transfers":
                     counts[str(values["flow"]), str(values["direction"]), str(values["state"])] += 1
@@ -99,21 +99,17 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
                 yield row
 
         contents.add_rows(rows())
-        contents.tell_adopted({*ledgered.places()}.difference((table, key) for table in later for key in later[table]))
+        contents.tell_adopted({*ledgered.places()} - later)
         for number, receipt in enumerate(receipts):
             tell(_RECEIPTS, number)
             contents.add_receipt(receipt)
-        told: dict[str, Any] = {
-            "period": {"from": str(start), "to": str(end), "first": period[0], "last": period[1]},
-            "changed_later": later,
-        }
         by_partner = Counter(receipt.partner for receipt in receipts)
         return contents.conclude(
             (first, head),
             anchor,
             f"Export of {settings.site.code}, {days}",
             lambda proof: story.of_period(settings, days, counts, by_partner, proof),
-            told,
+            Told(period=(str(start), str(end))),
             now,
             out,
         )

@@ -186,7 +186,7 @@ def _end(settings: Settings, proof: Proof) -> list[Section]:
             (
                 f"Without any program of the gateway, with Python and gpg: python3 verify_evidence.py FILE {command}",
                 "Ask each of these sites by another way than this file whether that is, or was, its key.",
-                f"Made at {proof.made} by {site}. The file manifest.json lists all files with their digests, and is signed.",
+                f"Made at {proof.made} by {site}. The comment of this ZIP file is its signature over all of it.",
             ),
         ),
         Section("Words", (_WORDS,)),

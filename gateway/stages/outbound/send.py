@@ -41,6 +41,7 @@ from gateway.transport.contract import Transport
 LANES_AT_ONCE: Final = 32
 LARGE_AT_ONCE: Final = 16
 
+_KINDS: Final[tuple[type[units.Parcel], ...]] = (units.Receipt, units.Consignment)
 _SHARE: Final = 64
 """How many receipts and how many consignments a lane chooses from: more than it sends in one go."""
 
@@ -76,14 +77,16 @@ class Send:
         with self._context.ledger.read() as connection:
             lanes = all_lanes(connection)
             quiet = not done or not self._vault_waits(connection)
-            later = [next_deferred(connection, unit, State.SEALED, now) for unit in (units.Receipt, units.Consignment)]
+            # Each of these questions costs more than to learn that nothing of its kind waits at all.
+            kinds = [unit for unit in _KINDS if fair_share.lanes(connection, unit, Direction.OUT, State.SEALED)]
+            later = [next_deferred(connection, unit, State.SEALED, now) for unit in kinds]
             free = {
                 SizeLane(partner, large)
                 for partner in self._transports
                 if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
             } - self._busy.keys()
-            parcels, opening = self._parcels(connection, free, now)
+            parcels, opening = self._parcels(connection, free, now) if kinds else ({}, None)
         for lane in sorted(free):
             if lane in parcels or self._may_collect(lane, now):
                 self._start(lane, parcels.get(lane, []), now)

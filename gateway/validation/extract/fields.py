@@ -151,7 +151,7 @@ def field_pattern(field: Field, prefixes: FlowPrefixes) -> bytes:
     if field.kind is Kind.INTEGER:
         return rb"-?[0-9]{1,10}+"
     if field.kind is Kind.DECIMAL:
-        return rb"-?[0-9]{1,8}+(?:\.[0-9]{1,2}+)?+"
+        return rb"-?[0-9]{1,8}+(?:\.[0-9]{1,2}+)?"
     return _INK + TEXT + rb"*+"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from gateway.spool.watching import Hint, Watcher
 
@@ -69,7 +69,7 @@ def test_a_rename_within_the_tree_says_so_at_once(tmp_path: Path) -> None:
             (tmp_path / "a.part").rename(tmp_path / name)
             hints.come(tmp_path / name, Hint.MOVED)
             waits.append(time.monotonic() - renamed)
-    assert min(waits) < 0.4  # watchdog's own pairing of renames would hold each back for half a second
+    assert min(waits) < 0.4  # watchdog's observers would hold each back for half a second
 
 
 def test_a_directory_that_is_renamed_goes_on_being_watched(tmp_path: Path) -> None:
@@ -132,8 +132,57 @@ def test_the_kernels_limit_falls_back_and_says_why(tmp_path: Path, monkeypatch: 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(InotifyObserver, "schedule", refuse)
+    monkeypatch.setattr(InotifyFD, "add_callback", refuse)
     hints = Hints()
     with hints.watch(tmp_path) as watcher:
         assert not watcher.live
     assert hints.fallbacks == ["no file-system events: inotify watch limit reached"]
+
+
+def test_what_came_into_a_directory_before_it_was_watched_is_a_hint(tmp_path: Path) -> None:
+    hints = Hints()
+    made = tmp_path / "made"
+    with hints.watch(tmp_path):
+        hidden = tmp_path.with_name("elsewhere")
+        (hidden / "claim").mkdir(parents=True)
+        (hidden / "claim" / "a.xml").write_bytes(b"x")
+        hidden.rename(made)
+        hints.come(made / "claim" / "a.xml", Hint.CHANGED)
+
+
+def test_a_root_that_is_a_link_is_watched_and_a_link_below_it_is_not(tmp_path: Path) -> None:
+    hints = Hints()
+    for name in ("real", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "link").symlink_to(tmp_path / "elsewhere")
+    root = tmp_path / "outbound"
+    root.symlink_to(tmp_path / "real")
+    with hints.watch(root) as watcher:
+        assert watcher.live
+        (tmp_path / "elsewhere" / "a.xml").write_bytes(b"x")
+        (root / "b.xml").write_bytes(b"x")
+        hints.come(root / "b.xml", Hint.CHANGED)
+    assert {path.name for path, _ in hints.seen} == {"b.xml"}
+
+
+def test_after_events_that_the_kernel_dropped_new_directories_are_watched_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints = Hints()
+    read = InotifyFD.read_events
+    dropped = InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+    full = [True]
+
+    def overflowing(self: InotifyFD) -> list[InotifyEvent]:
+        events = read(self)
+        return [dropped] if events and full[0] else events
+
+    monkeypatch.setattr(InotifyFD, "read_events", overflowing)
+    with hints.watch(tmp_path):
+        (tmp_path / "claim").mkdir()
+        hints.come(tmp_path, Hint.CHANGED)
+        assert {path for path, _ in hints.seen} == {tmp_path}
+        full[0] = False
+        (tmp_path / "claim" / "E09000030").mkdir()
+        (tmp_path / "claim" / "E09000030" / "a.xml").write_bytes(b"x")
+        hints.come(tmp_path / "claim" / "E09000030" / "a.xml", Hint.CHANGED)

@@ -503,6 +503,18 @@ def test_fast_path_and_explanation_agree(value: str, kind: str, number: int, rul
         assert faults
 
 
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [(126, "AA000000"), (126, "XX99"), (11, "E"), (11, "SW1A 1A"), (8, "29/02/"), (8, "29/02/200"), (43, "-")],
+)
+def test_a_value_that_breaks_off_is_accepted_by_neither_path(number: int, value: str) -> None:
+    """In Debian 12's Python an optional group that does not give back takes such a value for a whole one."""
+    line = row("D", nino="AB123456C", **{f"_{number}": value}) + b"\n"
+    for rules in RULES:
+        assert rules.accept(line) is None
+        assert [fault.field for fault in rules.explain(line)[1]] == [number]
+
+
 @given(pieces=st.lists(st.sampled_from(['"', ",", "a", "1", '","', '""', " "]), max_size=12), quoting=st.booleans())
 @examples(500)
 def test_odd_quotation_is_read_alike_by_both_paths(pieces: list[str], quoting: bool) -> None:  # noqa: FBT001 - drawn

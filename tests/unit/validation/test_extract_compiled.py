@@ -268,7 +268,7 @@ def _runtime(compiler: str, name: str) -> Path:
     return Path(told.stdout.strip())
 
 
-@pytest.mark.parametrize("count", [800, pytest.param(20_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("count", [400, pytest.param(20_000, marks=pytest.mark.torture)])
 def test_sanitizers_find_nothing(tmp_path: Path, count: int) -> None:
     """Rows altered in all ways, each at the end of its memory, read by a library that reports what it may not touch."""
     compiler = shutil.which("cc")

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.administration.evidence import contents
+from tests.acceptance.evidence_forgery import SIGNATURE, Members, packed
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, PretendedPgp, two_ledgers
-
-TOOL = Path(__file__).parents[4] / "tools" / "verify_evidence.py"
+from tests.fakes.verifier import verifier
 
 Verify = Callable[[Path], list[str]]
 
 
+def lied(members: Members) -> bytes:
+    """The members in a file that DWP signed."""
+    return signed(packed([(name, content) for name, content in members if name != SIGNATURE]))
+
+
+def signed(unsigned: bytes) -> bytes:
+    """A ZIP without a comment, with DWP's signature in its place."""
+    message = f"evidence {hashlib.sha256(unsigned[:-2]).hexdigest()}".encode()
+    signature = PretendedStore("DWP").sign_binary(message, FINGERPRINTS["DWP"])
+    return unsigned[:-2] + len(signature).to_bytes(2, "little") + signature
+
+
 class PretendedStore:
-    """Certificates that are their fingerprints, and one signature for everything."""
+    """Certificates that are their fingerprints, and signatures that are digests."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -33,8 +44,8 @@ class PretendedStore:
     def export_partner(self, _partner: str, fingerprint: str) -> str:
         return fingerprint
 
-    def sign_binary(self, _text: bytes, fingerprint: str) -> bytes:
-        return fingerprint.encode()
+    def sign_binary(self, text: bytes, fingerprint: str) -> bytes:
+        return fingerprint.encode() + hashlib.sha256(text).digest()
 
 
 @pytest.fixture
@@ -49,21 +60,17 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch) -> Verify:
     """What the verifier says of a file; ValueError where it does not hold."""
-    spec = importlib.util.spec_from_file_location("verify_evidence", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    tool: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = verifier()
 
-    def signed_by(certificates: bytes, message: bytes, _signature: bytes | None = None) -> tuple[str, bytes, bytes]:
-        return certificates.decode(), b"SHA256", message
+    def signed_by(certificates: bytes, message: bytes, signature: bytes = b"") -> tuple[str, bytes]:
+        assert signature in (b"", certificates + hashlib.sha256(message).digest())
+        return certificates.decode(), message.split(b"\n")[3] if message.startswith(b"-----BEGIN") else message
 
     monkeypatch.setattr(tool, "signed_by", signed_by)
-    monkeypatch.setattr(tool, "check_form", lambda _signature, _fingerprint: None)
 
     def check(file: Path) -> list[str]:
         said: list[str] = []
-        tool.Evidence(io.BytesIO(file.read_bytes()), set(), said.append)
+        tool.Evidence(set(), said.append).check(io.BytesIO(file.read_bytes()))
         return said
 
     return check

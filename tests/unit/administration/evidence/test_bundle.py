@@ -21,9 +21,9 @@ from gateway.errors import ChainBroken, EnvelopeRefused, NotFound, NotPermitted,
 from gateway.ledger import migrate
 from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
-from tests.acceptance.evidence_forgery import packed, put_right
+from tests.acceptance.evidence_forgery import packed
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
-from tests.unit.administration.evidence.conftest import PretendedStore, Verify
+from tests.unit.administration.evidence.conftest import PretendedStore, Verify, lied, signed
 
 DAY = 86_400.0
 
@@ -218,18 +218,47 @@ def test_what_a_site_leaves_out_of_a_bundle_is_not_shown(pair: Pair, tmp_path: P
     word, start = "NOT SHOWN: E09000030's own word on it.", "NOT SHOWN: how it began."
     assert not any(each.startswith((word, start)) for each in verify(tmp_path / "a.zip"))
 
-    def lied(members: dict[str, bytes]) -> list[str]:
-        (tmp_path / "lie.zip").write_bytes(packed(put_right(list(members.items()))))
+    def told(members: dict[str, bytes]) -> list[str]:
+        (tmp_path / "lie.zip").write_bytes(lied(list(members.items())))
         return verify(tmp_path / "lie.zip")
 
-    said = lied({name: content for name, content in found.items() if not name.startswith("receipts/")})
+    said = told({name: content for name, content in found.items() if not name.startswith("receipts/")})
     assert any(each.startswith(word) for each in said)
-    assert any(each.startswith("NOT SHOWN: what 1 receipts say.") for each in said)
+    assert any(each.startswith("NOT SHOWN: what some receipts say.") for each in said)
     events = found["events/00001.jsonl"].splitlines(keepends=True)
     manifest = json.loads(found["manifest.json"])
-    manifest["events"]["first"] += 2
+    manifest["events"][0] += 2
     later = {"events/00001.jsonl": b"".join(events[2:]), "manifest.json": json.dumps(manifest).encode()}
-    assert any(each.startswith(start) for each in lied(found | later))
+    assert any(each.startswith(start) for each in told(found | later))
+
+
+def test_nothing_lies_before_between_or_behind_the_members_even_if_the_site_signed_it(
+    pair: Pair, tmp_path: Path, verify: Verify
+) -> None:
+    identity = pair.dwp.submit("a.xml", b"one")
+    _, found = make(pair.dwp, identity, tmp_path / "a.zip")
+    plain = packed(list(found.items()))
+
+    directory, end = plain.index(b"PK\x01\x02"), plain.rindex(b"PK\x05\x06")
+    moved = plain[: end + 16] + (directory + len(b"hidden")).to_bytes(4, "little") + plain[end + 20 :]
+    (tmp_path / "true.zip").write_bytes(signed(plain))
+    assert verify(tmp_path / "true.zip")
+    for name, forged in {
+        "before": b"hidden" + signed(plain),
+        "before, signed": signed(b"hidden" + plain),
+        "between": signed(moved[:directory] + b"hidden" + moved[directory:]),
+        "behind": signed(plain) + b"hidden",
+    }.items():
+        (tmp_path / "lie.zip").write_bytes(forged)
+        with pytest.raises(ValueError, match="something lies between"):
+            verify(tmp_path / "lie.zip")
+        assert zipfile.ZipFile(tmp_path / "lie.zip").read("story.txt") == found["story.txt"], name
+    with zipfile.ZipFile(tmp_path / "small.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, content in found.items():
+            archive.writestr(each, content)
+    (tmp_path / "lie.zip").write_bytes(signed((tmp_path / "small.zip").read_bytes()))
+    with pytest.raises(ValueError, match="something lies between"):
+        verify(tmp_path / "lie.zip")
 
 
 @pytest.mark.parametrize("error", [SignerUnknown, SignatureBad])

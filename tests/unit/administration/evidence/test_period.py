@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -14,9 +15,10 @@ import pytest
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
 from gateway.errors import ChainBroken, NotFound, UsageWrong
-from tests.acceptance.evidence_forgery import MANIFEST, Members, members_of, packed, put_right
+from tests.acceptance.evidence_forgery import MANIFEST, Members, members_of
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.administration.evidence.conftest import Verify
+from tests.unit.administration.evidence.conftest import lied as signed_again
 
 DAY = 86_400.0
 
@@ -49,11 +51,13 @@ def test_two_days_hold_every_row_once_and_the_first_names_what_changed_later(
     pair.work()
     second_day = day_of(pair.dwp)
     _, manifest, before = made(pair.dwp, first_day, first_day, tmp_path / "1.zip")
-    assert manifest["changed_later"] == {"transfers": ["2"], "lanes": ["E09000030"]}
+    assert manifest["period"] == [str(first_day)] * 2
     assert ("transfers", 1) in before
-    assert any(line.startswith("NOT IN HERE: 2 rows that changed after") for line in verify(tmp_path / "1.zip"))
-    _, manifest, after = made(pair.dwp, second_day, second_day, tmp_path / "2.zip")
-    assert manifest["changed_later"] == {}
+    assert not before & {("transfers", 2), ("lanes", "E09000030")}
+    said = verify(tmp_path / "1.zip")
+    told = [re.search(r"; (\d+) changed after the period|: what (\d+) rows of the period say", line) for line in said]
+    assert sum(int(found[1] or found[2]) for found in told if found) == 2
+    _, _, after = made(pair.dwp, second_day, second_day, tmp_path / "2.zip")
     verify(tmp_path / "2.zip")
     _, _, both = made(pair.dwp, first_day, second_day, tmp_path / "both.zip")
     assert both == before | after
@@ -72,8 +76,10 @@ def test_the_events_of_a_period_go_on_to_what_a_partner_confirms(pair: Pair, tmp
         pair.work()
     done, manifest, _ = made(pair.dwp, first_day, first_day, tmp_path / "1.zip")
     assert done.by == "E09000030"
-    assert manifest["period"]["last"] < done.confirmed == done.last_event
-    assert not any("NOT SHOWN: events" in line for line in verify(tmp_path / "1.zip"))
+    assert manifest["period"] == [str(first_day)] * 2
+    assert done.confirmed == done.last_event
+    said = verify(tmp_path / "1.zip")
+    assert not any("NOT SHOWN: events" in line or "is the last event of" in line for line in said)
 
 
 def test_a_row_that_changed_without_the_chain_is_no_row_that_changed_later(pair: Pair, tmp_path: Path) -> None:
@@ -115,10 +121,10 @@ def middle(pair: Pair, tmp_path: Path) -> Members:
 
 
 def lied(members: Members, changes: Mapping[str, bytes], **manifest: Any) -> Callable[[Path], Path]:
-    """The members with others in their place, and the manifest put right and changed, as a file."""
+    """The members with others in their place, and the manifest changed, as a file that the site signed."""
     told = json.loads(dict(members)[MANIFEST]) | manifest
     changed = {**changes, MANIFEST: json.dumps(told).encode()}
-    content = packed(put_right([(name, changed.get(name, held)) for name, held in members]))
+    content = signed_again([(name, changed.get(name, held)) for name, held in members])
 
     def written(directory: Path) -> Path:
         (directory / "lie.zip").write_bytes(content)
@@ -130,51 +136,44 @@ def lied(members: Members, changes: Mapping[str, bytes], **manifest: Any) -> Cal
 def test_a_true_period_is_told_with_its_days_and_ends_before_an_event_from_after_it(
     middle: Members, tmp_path: Path, verify: Verify
 ) -> None:
-    period = json.loads(dict(middle)[MANIFEST])["period"]
+    start, end = json.loads(dict(middle)[MANIFEST])["period"]
     said = verify(lied(middle, {})(tmp_path))
-    assert (
-        f"Events {period['first']} to {period['last']} are those of {period['from']} to {period['to']} (UTC)." in said
-    )
+    events = [json.loads(line) for line in dict(middle)["events/00001.jsonl"].splitlines()]
+    within = [event[0] for event in events if start <= event[1][:10] <= end]
+    assert f"Events {within[0]} to {within[-1]} are those of {start} to {end} (UTC)." in said
     assert not any("is the last event of" in each for each in said)
 
 
-def test_a_row_that_is_said_to_have_changed_later_is_not_shown_to(
+def test_a_row_that_is_left_out_is_not_shown_to_have_changed_later(
     middle: Members, tmp_path: Path, verify: Verify
 ) -> None:
     rows = dict(middle)["rows/00001.jsonl"].splitlines(keepends=True)
     (hidden,) = [row for row in rows if json.loads(row)["table"] == "transfers"]
     key = str(json.loads(hidden)["plain"][0][1])
-    later = json.loads(dict(middle)[MANIFEST])["changed_later"]
-    lie = lied(
-        middle,
-        {"rows/00001.jsonl": b"".join(row for row in rows if row != hidden)},
-        changed_later={**later, "transfers": [key]},
-    )
+    lie = lied(middle, {"rows/00001.jsonl": b"".join(row for row in rows if row != hidden)})
     said = verify(lie(tmp_path))
-    (told,) = [each for each in said if each.startswith("NOT SHOWN: that") and "changed after the period" in each]
+    (told,) = [each for each in said if each.startswith("NOT SHOWN: what") and "rows of the period say" in each]
     assert f"{key} of transfers" in told
 
 
 def test_events_and_days_are_those_of_the_period(middle: Members, tmp_path: Path, verify: Verify) -> None:
     events = dict(middle)["events/00001.jsonl"].splitlines(keepends=True)
     manifest = json.loads(dict(middle)[MANIFEST])
-    span, period = manifest["events"], manifest["period"]
-    start = date.fromisoformat(period["from"])
-    days = {
-        "from": period | {"from": str(start - timedelta(days=1))},
-        "to": period | {"to": str(start + timedelta(days=1))},
-    }
+    (first, last), (day, _) = manifest["events"], manifest["period"]
+    before, after = (str(date.fromisoformat(day) + timedelta(days=days)) for days in (-1, 1))
     without = {"events/00001.jsonl": b"".join(events[1:])}
     for lie in (
-        lied(middle, {}, period=days["from"]),
-        lied(middle, {}, period=days["to"]),
-        lied(middle, {}, period=period | {"first": period["first"] + 1}),
-        lied(middle, without, events=span | {"first": span["first"] + 1}),
+        lied(middle, {}, period=(before, day)),
+        lied(middle, {}, period=(before, before)),
+        lied(middle, without, events=(first + 1, last)),
     ):
         with pytest.raises(ValueError, match="the events are not those of"):
             verify(lie(tmp_path))
+    said = verify(lied(middle, {}, period=(day, after))(tmp_path))
+    assert any("NOT SHOWN: what" in each and "rows of the period say" in each for each in said)
+    assert any(f"is the last event of {day} to {after}" in each for each in said)
     with pytest.raises(ValueError, match="had ended, which no gateway does"):
-        verify(lied(middle, {}, made=f"{period['to']}T23:59:59.000Z")(tmp_path))
+        verify(lied(middle, {}, made=f"{day}T23:59:59.000Z")(tmp_path))
 
 
 def test_a_period_with_nothing_after_it_is_not_shown_to_be_whole(pair: Pair, tmp_path: Path, verify: Verify) -> None:
