@@ -53,7 +53,7 @@ def show_json(value: Any) -> None:
 def show_csv(kind: type[DataclassInstance], rows: Iterable[DataclassInstance]) -> None:
     """The same data as CSV on stdout (RFC 4180, UTF-8), a line for each row, under the names of the fields of `kind`.
 
-    An object within a row has a column for each of its fields, `outer.inner`. A list is in one cell, with spaces between. Times
+    An object within a row has a column for each of its fields, `outer.inner`. A list is in one cell, with `; ` between. Times
     and numbers are as in JSON. Text that a spreadsheet would run as a formula gets an apostrophe before it, and a control
     character, which RFC 4180 does not have, is escaped.
     """
@@ -101,7 +101,7 @@ def _cell(value: Any) -> str:
         case str():
             text = str(value)
         case list() | tuple() if all(isinstance(each, str) for each in value):
-            text = " ".join(value)
+            text = "; ".join(value)
         case _:
             text = orjson.dumps(value, default=str).decode()
     guarded = f"'{text}" if text.startswith(_FORMULA) else text

@@ -243,7 +243,7 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(capfd: pytest.CaptureFixt
     output.show_csv(Row, [Row(f"{start}1+cmd", -3, (f"{start}a", "b"))])
     (row,) = parsed(capfd.readouterr().out)
     shown = start if start.isprintable() else repr(start)[1:-1]
-    assert row == {"name": f"'{shown}1+cmd", "days": "-3", "more": f"'{shown}a b"}
+    assert row == {"name": f"'{shown}1+cmd", "days": "-3", "more": f"'{shown}a; b"}
 
 
 # -- transfers
