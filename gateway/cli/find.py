@@ -90,7 +90,7 @@ def _list(hits: Sequence[Hit], *, more: bool) -> None:
         output.say("Nothing is called so here, has such an id or reference, or a file with such a digest.")
         return
     tables.show(_COLUMNS, [_cells(each) for each in hits])
-    output.say(f"the newest {len(hits)}; --limit shows more" if more else output.counted(len(hits), "find"))
+    output.say(f"the newest {len(hits)}; --limit shows more" if more else f"{len(hits)} found")
     if len(hits) == 1:
         for said in hits[0].said:
             click.echo(tables.printable(said))

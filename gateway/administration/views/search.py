@@ -13,6 +13,7 @@ import orjson
 from gateway.administration.views.records import moment
 from gateway.administration.views.words import with_code, within
 from gateway.domain.identity import to_text
+from gateway.domain.redirect import FLOW
 from gateway.domain.states import Direction, State
 from gateway.ledger.queries import search
 from gateway.ledger.queries.identities import matching
@@ -89,7 +90,9 @@ def find(connection: Connection, text: str, most: int | None) -> Found:
     if _OF_A_DIGEST.fullmatch(word.lower()):
         hits += _by_digest(connection, word.lower(), wanted)
     hits += (_transfer(row, _named_by(row, word)) for row in search.named(connection, word, wanted))
-    hits += (_transfer(row, "reference") for row in search.telling_of(connection, word))
+    hits += (
+        _transfer(row, "original" if row.flow == FLOW else "reference") for row in search.telling_of(connection, word)
+    )
     unique = {(hit.kind, hit.id, hit.partner, hit.direction): hit for hit in reversed(hits)}
     found = sorted(unique.values(), key=lambda hit: hit.created or "")
     more = most is not None and len(found) > most

@@ -100,7 +100,7 @@ def test_find_says_what_it_lacks_and_keeps_to_its_limit(pair: Pair, run: Run, tm
         assert run(pair.dwp, "find", *arguments).status == 64
     assert [hit["name"] for hit in found(run, pair.dwp, "a", "--limit", "2")] == ["a1.xml", "a2.xml"]
     assert run(pair.dwp, "find", ".xml", "--limit", "2").err == "the newest 2; --limit shows more\n"
-    assert run(pair.dwp, "find", ".xml").err == "3 finds\n"
+    assert run(pair.dwp, "find", ".xml").err == "3 found\n"
 
 
 # -- tail
