@@ -196,7 +196,7 @@ def fork_roles() -> tuple[str, int] | None:
                     continue
                 role = order[1]
                 if order[0] == "signal":
-                    for pid in [pid for each, pid in running.values() if each is role]:
+                    for pid in [pid for each, pid in running.values() if each == role]:
                         os.kill(pid, int(order[2]))  # not reaped yet, so the number is still its own
                     continue
                 try:
