@@ -25,7 +25,7 @@ from gateway.settings.rights import differences
 from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
 from tests.fakes.anybodys_python import anybodys_python
 
-ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy"}
+ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup"}
 GROUPS = {
     "roles": "fax",
     "ledger": "voice",
@@ -39,6 +39,7 @@ MEMBERS = {
     "vault": ("roles", "ledger", "plain", "sealed"),
     "link": ("roles", "ledger", "sealed", "landing"),
     "sshd": ("roles", "landing"),
+    "metrics": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
 
