@@ -22,7 +22,7 @@ import pytest
 
 from gateway.settings.read import load
 from gateway.settings.rights import differences
-from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, free_port, introduce, make_site, wait_until
 from tests.fakes.anybodys_python import anybodys_python
 
 ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup"}
@@ -80,7 +80,9 @@ class SplitSite(Site):
     def begin_all(self) -> None:
         for role in ACCOUNTS:
             self.begin(role)
-        wait_until(lambda: len(self.events("role.started")) >= 4 or self._any_ended(), 90, "the start of four roles")
+        wait_until(
+            lambda: len(self.events("role.started")) >= len(ACCOUNTS) or self._any_ended(), 90, "the start of all roles"
+        )
 
     def _any_ended(self) -> bool:
         ended = {role: process.poll() for role, process in self.processes.items() if process.poll() is not None}
@@ -137,6 +139,7 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         split = SplitSite(dwp.home.root, dwp.code, dwp.port, python)
         split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
         split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
+        split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -283,6 +286,10 @@ WALLS = [
     ("sshd", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("sshd", "(home / 'state/ssh/x').write_bytes(b'x')", False),
     ("sshd", "(home / 'state/ssh/host_key').read_bytes()", True),
+    *(("metrics", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    ("metrics", "os.listdir(home / 'spool/inbound')", False),
+    ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),
     *((role, "(home / 'config/gateway.toml').write_bytes(b'x')", False) for role in ACCOUNTS),
     *((role, "(home / 'config/gateway.toml').read_bytes()", True) for role in ACCOUNTS),
 ]

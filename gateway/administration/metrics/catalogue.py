@@ -54,7 +54,7 @@ SAYS: Final = {
     Label.ROLE: "`inspect`, `vault`, `link` or `metrics`",
     Label.SITE: "this site's code",
     Label.STAGE: "a stage of architecture.md",
-    Label.STANDING: "a month's: `due`, `received`, `late`, `missing` and so on, as `gateway calendar` has it",
+    Label.STANDING: "a month's: `due`, `received`, `late` or `missing`",
     Label.STATE: "a state of states.md",
     Label.USE: "`openpgp`, or the `old_...` key of the configuration",
     Label.VERSION: "this program's version",
