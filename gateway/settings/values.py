@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,10 +42,10 @@ def check_listen(text: str) -> str:
     """Nothing, the absolute path of a socket, or an address of loopback with its port."""
     if not text or re.fullmatch(r"/[^\x00-\x1f\x7f]+", text):
         return text
-    host, _, port = text.rpartition(":")
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > _LAST_PORT:
-        raise ValueError("no port")
-    if not ip_address(host.removeprefix("[").removesuffix("]")).is_loopback or (":" in host) != host.startswith("["):
+    found = re.fullmatch(r"(?:\[(?P<six>[0-9a-f:]+)\]|(?P<four>[0-9.]+)):(?P<port>[1-9][0-9]{0,4})", text)
+    if found is None or int(found["port"]) > _LAST_PORT:
+        raise ValueError("no address with a port")
+    if not (IPv6Address(found["six"]) if found["six"] else IPv4Address(found["four"])).is_loopback:
         raise ValueError("an address that others can reach")
     return text
 

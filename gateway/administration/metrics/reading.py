@@ -51,12 +51,12 @@ class LedgerFigures:
         for kind, partner, number in figures.held_units(connection):
             yield Sample(catalogue.HELD, (kind, partner), number)
         locked_away = dict(figures.locked_away(connection))
-        overdue = dict(figures.overdue_receipts(connection, now))
+        overdue = figures.overdue_receipts(connection, now)
         lanes = all_lanes(connection)
         # Of each partner, so that an alert sees a figure go from 0 up and down again.
         for partner in sorted({*self._settings.codes, *locked_away, *overdue}):
             yield Sample(catalogue.QUARANTINED, (partner,), locked_away.get(partner, 0))
-            yield Sample(catalogue.RECEIPTS_OVERDUE, (partner,), overdue.get(partner, 0))
+            yield Sample(catalogue.RECEIPTS_OVERDUE, (partner,), overdue[partner])
         for partner in self._settings.codes:
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)

@@ -6,6 +6,7 @@ everything that is counted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -101,15 +102,18 @@ def locked_away(connection: Connection) -> list[tuple[str, int]]:
     return [(partner, count) for partner, count in connection.execute(query.group_by(QUARANTINE.c.partner))]
 
 
-def overdue_receipts(connection: Connection, now: float) -> list[tuple[str, int]]:
+def overdue_receipts(connection: Connection, now: float) -> Counter[str]:
     """How many consignments to each partner have waited for their receipt for longer than they should."""
-    late = or_(CONSIGNMENTS.c.resends > 0, and_(CONSIGNMENTS.c.state == str(State.SENT), CONSIGNMENTS.c.due <= now))
-    query = select(CONSIGNMENTS.c.partner, func.count()).where(
-        CONSIGNMENTS.c.state.in_([str(State.SEALED), str(State.SENT)]),
-        CONSIGNMENTS.c.direction == str(Direction.OUT),
-        late,
-    )
-    return [(partner, count) for partner, count in connection.execute(query.group_by(CONSIGNMENTS.c.partner))]
+    found: Counter[str] = Counter()
+    resent = CONSIGNMENTS.c.resends > 0
+    for state, late in ((State.SEALED, resent), (State.SENT, or_(resent, CONSIGNMENTS.c.due <= now))):
+        query = select(CONSIGNMENTS.c.partner, func.count()).where(
+            CONSIGNMENTS.c.state == str(state),  # one at a time, as above
+            CONSIGNMENTS.c.direction == str(Direction.OUT),
+            late,
+        )
+        found.update(dict(connection.execute(query.group_by(CONSIGNMENTS.c.partner)).tuples()))
+    return found
 
 
 def last_receipt(connection: Connection, partner: str) -> LastReceipt | None:
