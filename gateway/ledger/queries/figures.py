@@ -112,7 +112,8 @@ def overdue_receipts(connection: Connection, now: float) -> Counter[str]:
             CONSIGNMENTS.c.direction == str(Direction.OUT),
             late,
         )
-        found.update(dict(connection.execute(query.group_by(CONSIGNMENTS.c.partner)).tuples()))
+        for partner, count in connection.execute(query.group_by(CONSIGNMENTS.c.partner)):
+            found[partner] += count
     return found
 
 
