@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import socket
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -91,6 +93,22 @@ def test_figures_of_the_ledger_are_those_of_its_rows_and_are_kept_for_a_while(pa
     clock.now += 0.2
     assert values(text(exposition))[f'gateway_transfers{{{way},state="admitted"}}'] == 2
     assert waiting not in text(exposition)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="takes promtool (Debian: prometheus)")
+def test_promtool_finds_no_fault_with_the_exposition(pair: Pair) -> None:
+    exposition = Exposition(settings_of(pair.dwp), pair.dwp.ledger, Clock())
+    pair.dwp.submit(NAME, b"x")
+    pair.work()
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=text(exposition),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
