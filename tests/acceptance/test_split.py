@@ -14,7 +14,10 @@ import signal
 import stat
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,8 @@ class SplitSite(Site):
 
 _ATTEMPTS = """
 import json, os
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 home = Path({home!r})
 found = []
@@ -205,6 +210,18 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
         assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
         assert f"Uid:\t{pwd.getpwnam(ACCOUNTS[role]).pw_uid}\t" in status
+
+
+def test_metrics_role_sees_the_others_and_the_ledger_from_an_account_of_its_own(pair: tuple[SplitSite, Site]) -> None:
+    listen = tomllib.loads(pair[0].home.gateway_toml.read_text(encoding="utf-8"))["metrics"]["listen"]
+
+    def ready() -> bool:
+        with closing(HTTPConnection(listen, timeout=30)) as connection:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            return (answer.status, b"ledger: ok" in answer.read()) == (200, True)
+
+    wait_until(ready, 60, "readiness")
 
 
 def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Site]) -> None:

@@ -22,9 +22,9 @@ from typing import Final
 from gateway.administration.metrics.exposition import Check, Exposition
 from gateway.errors import AddressTaken
 
-_MOST: Final = 16
+MOST_REQUESTS: Final = 16
 """Requests that are answered side by side; the next ones are turned away."""
-_REQUEST_SECONDS: Final = 10.0
+REQUEST_SECONDS: Final = 10.0
 
 
 class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -41,7 +41,7 @@ class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         is_path = listen.startswith("/")
         host, _, port = listen.rpartition(":")
         self.address_family = socket.AF_UNIX if is_path else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-        self._slots = threading.BoundedSemaphore(_MOST)
+        self._slots = threading.BoundedSemaphore(MOST_REQUESTS)
         try:
             if is_path:
                 _remove_socket(Path(listen))
@@ -74,7 +74,7 @@ class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class _Request(BaseHTTPRequestHandler):
     """One request, answered once; the connection ends with it."""
 
-    timeout = _REQUEST_SECONDS
+    timeout = REQUEST_SECONDS
     server: MetricsServer
 
     def do_GET(self) -> None:
