@@ -64,7 +64,7 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
 def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
     home = settings.home
     with ExitStack() as stack:
-        stack.push(partial(_report, log))
+        stack.push(partial(report_defect, log))
         # A role whose supervisor was killed takes a moment to end, and its successor waits for it.
         wait_seconds = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
         stack.enter_context(held(home.run, role, wait_seconds))
@@ -124,7 +124,7 @@ def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
             secrets.insist([secrets.client_key, secrets.old_client_key])
 
 
-def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+def report_defect(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
     """Log a defect of ours as a line like all others, and end the process."""
     if isinstance(error, Exception) and not isinstance(error, GatewayError):
         log.error("role.died", reason="a defect of the gateway", exc_info=error)

@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 from gateway.administration.metrics.exposition import Exposition
 from gateway.administration.metrics.serving import MetricsServer
 from gateway.daemon.lock import held
 from gateway.daemon.pulse import Pulse
+from gateway.daemon.role_process import report_defect
 from gateway.daemon.roles import METRICS
 from gateway.daemon.signals import ended_after, noted
 from gateway.daemon.wake_ups import WakeUp
@@ -57,6 +59,7 @@ def run_metrics_role(settings: Settings, *, supervised_by: int | None = None) ->
 
 def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
+    stack.push(partial(report_defect, log))
     stack.enter_context(held(home.run, METRICS, settings.daemon.stop_seconds + 5.0 if supervised else 0.5))
     server = stack.enter_context(MetricsServer(settings.metrics.listen))
     log.info("role.confined", measures=list(confine(settings, METRICS)))

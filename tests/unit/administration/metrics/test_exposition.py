@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -263,6 +264,20 @@ def test_it_answers_three_paths_and_no_others(pair: Pair) -> None:
         assert ask("GET", "/../etc/passwd")[0] == 404
         assert ask("POST", "/metrics")[0] == 501
         assert server.failed is None
+
+
+def test_a_defect_in_an_answer_is_kept_for_the_role_to_end_with_and_a_client_that_went_away_is_none(pair: Pair) -> None:
+    with served(pair, f"127.0.0.1:{free_port()}") as server, pytest.MonkeyPatch.context() as patch:
+        port = server.server_address[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /met")
+        patch.setattr(Exposition, "alive", lambda _self: 1 / 0)
+        assert server.failed is None
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert client.recv(100) == b""
+        assert isinstance(server.failed, ZeroDivisionError)
 
 
 def test_clients_that_say_nothing_do_not_keep_others_out(pair: Pair) -> None:
