@@ -88,7 +88,7 @@ system:
 
 # A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
 # Debian starts a server as soon as it is installed: tests start ProFTPD themselves, and of Prometheus take promtool alone, so
-# their units are masked first.
+# their units are masked first. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -96,7 +96,7 @@ extras:
 	if [ -n "$$missing" ]; then \
 	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	        export DEBIAN_FRONTEND=noninteractive; \
+	        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
 	        for unit in proftpd prometheus; do \
 	            if command -v systemctl >/dev/null && ! command -v $$unit >/dev/null; then \
 	                systemctl --quiet mask $$unit.service </dev/null || true; \
