@@ -1,7 +1,8 @@
 """The supervisor: keeps the three roles and the managed SFTP server running, reloads, and stops them all within seconds.
 
 It touches no file that a partner or an operator wrote and holds no key. Its fork server starts the roles. It restarts a
-role that exits, with backoff, and ends one that makes no steps. A role that halts takes the whole gateway down with that status, since it must not go on.
+role that exits, with backoff, and ends one that makes no steps. A role that halts takes the whole gateway down with that
+status, since it must not go on.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class Exposition(Collector):
         self._figures = LedgerFigures(settings)
         self._following = Following()
         self._still = {str(role): StillPulse(settings.home.run, role) for role in Role}
+        self._info = Sample(catalogue.INFO, (settings.site.code, version("gateway")), 1)
         self._registry = CollectorRegistry(auto_describe=False)
         self._samples: list[Sample] = []
         self._checks: list[Check] = []
@@ -109,10 +110,7 @@ class Exposition(Collector):
         if self._read_at is not None and now - self._read_at < self._settings.metrics.keep_seconds:
             return
         self._look_at_roles()
-        samples = [
-            Sample(catalogue.INFO, (self._settings.site.code, version("gateway")), 1),
-            *machine_samples(self._settings),
-        ]
+        samples = [self._info, *machine_samples(self._settings)]
         why = None
         try:
             with self._ledger.read() as connection:  # one view for all of it
@@ -155,7 +153,7 @@ class Exposition(Collector):
     def _look_at_roles(self) -> None:
         now = self._monotonic()
         for still in self._still.values():
-            # Nobody asks for as long as a minute: what passed in between counts.
+            # The role looks every ten seconds: what passed in between counts.
             still.look(now, longest=60.0)
 
     def _stuck(self) -> Iterator[Check]:

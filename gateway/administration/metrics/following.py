@@ -26,12 +26,16 @@ class Following:
 
     def look(self, connection: Connection) -> None:
         """Count the events that came since the last look."""
-        until = figures.last_sequence(connection)
-        after, self._sequence = self._sequence, until
-        if after is None or after >= until:
+        after, until = self._sequence, figures.last_sequence(connection)
+        if after is None:
+            self._sequence = until
             return
-        self._events.update(dict(figures.event_counts(connection, after, until)))
-        for ended in figures.ended_transfers(connection, after, until):
+        # Both are read before either counts: where reading fails, the next look has all of it.
+        events = dict(figures.event_counts(connection, after, until))
+        arrived = list(figures.ended_transfers(connection, after, until))
+        self._sequence = until
+        self._events.update(events)
+        for ended in arrived:
             self._bytes[ended.direction, ended.partner, ended.flow] += ended.bytes
             about = (ended.direction, ended.flow)
             self._seconds.setdefault(about, Distribution(TRANSFER_BOUNDS)).observe(ended.seconds)
