@@ -3,6 +3,8 @@
 `configure` makes a logger and changes nothing global. A line that cannot be written is counted, never raised; the next one
 tells how many were lost. Keys that are not on the list are dropped. Every text is bounded, masked and free of control
 characters. A traceback has places only: no values, and no message unless the error is our own.
+
+Long because whoever judges that nothing personal gets out reads what may be said, how it is made safe and how it is written.
 """
 
 from __future__ import annotations
@@ -69,6 +71,11 @@ _SENSITIVE: Final = re.compile(
     rf"{_BETWEEN}{{1,3}}{_DIGITS}(?!\d))(?:{_SEPARATOR}[A-Da-d](?![A-Za-z]))?"
 )
 _DIGIT_PAIR: Final = re.compile(r"\d\d")
+
+
+def as_logged(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of these keys those that a line may have, their values as it would say them; without lists, as the ledger announces."""
+    return {key: _plain(value) for key, value in said.items() if key in KEYS and not isinstance(value, list | tuple)}
 
 
 class LogLineRefused(ValueError):

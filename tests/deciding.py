@@ -46,6 +46,8 @@ LOOKS: Final = {
         "config check",
         "validate",
         "transfers",
+        "find",
+        "tail",
         "show",
     ),
     *(
