@@ -20,8 +20,8 @@ PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' servers and clients of
 # other makes, to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl
-TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl
+TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
@@ -87,7 +87,8 @@ system:
 	fi
 
 # A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
-# Debian starts a server as soon as it is installed: tests start ProFTPD themselves, so its unit is masked first.
+# Debian starts a server as soon as it is installed: tests start ProFTPD themselves, and of Prometheus take promtool alone, so
+# their units are masked first. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -95,10 +96,12 @@ extras:
 	if [ -n "$$missing" ]; then \
 	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	        export DEBIAN_FRONTEND=noninteractive; \
-	        if command -v systemctl >/dev/null && ! command -v proftpd >/dev/null; then \
-	            systemctl --quiet mask proftpd.service </dev/null || true; \
-	        fi; \
+	        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	        for unit in proftpd prometheus; do \
+	            if command -v systemctl >/dev/null && ! command -v $$unit >/dev/null; then \
+	                systemctl --quiet mask $$unit.service </dev/null || true; \
+	            fi; \
+	        done; \
 	        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); } </dev/null \
 	            || echo "not installed: what needs it is left out" >&2; \
 	    else \

@@ -1,4 +1,4 @@
-"""Writes docs/errors.md, docs/events.md and docs/states.md out of the code, and what `make bench` measured into README.md and
+"""Writes docs/errors.md, docs/events.md, docs/metrics.md and docs/states.md out of the code, and what `make bench` measured into README.md and
 docs/performance.md; or with --check says whether they are stale.
 
 Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import gateway
+from gateway.administration.metrics.catalogue import METRICS, SAYS
 from gateway.bench.outcome import from_data
 from gateway.bench.report import summary, tables
 from gateway.domain.states import ITINERARIES, Direction, Itinerary, State
@@ -167,7 +168,8 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """The generated pages by name, as they should read."""
-    return {"errors.md": errors_page(), "events.md": events_page(), "states.md": states_page(), **measured_pages()}
+    written = {"errors.md": errors_page(), "events.md": events_page(), "metrics.md": metrics_page()}
+    return {**written, "states.md": states_page(), **measured_pages()}
 
 
 # -- what was measured
@@ -286,6 +288,34 @@ def events_page() -> str:
         f"| `{event}` | {event.level} | {_cell(event.sentence)} | {'' if event.state is None else f'`{event.state}`'} |"
         for event in Event
     ]
+    return "\n".join(lines) + "\n"
+
+
+# -- metrics
+
+
+def metrics_page() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        _MARK,
+        "",
+        (
+            "What the role `metrics` tells Prometheus where `[metrics] listen` asks for it; `gateway/administration/metrics/catalogue.py` holds the"
+            " table. How it is switched on, alerts and a dashboard: [operators/metrics.md](operators/metrics.md). No label ever holds an id, a"
+            " file's name or a person's words. Figures of states and ages are read from the ledger in one consistent view. What only"
+            " grows begins at 0 when its role starts."
+        ),
+        "",
+        "| metric | kind | labels | means |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {_cell(each.help)} |"
+        for each in METRICS
+    ]
+    lines += ["", "| label | its values |", "| --- | --- |"]
+    lines += [f"| `{label}` | {text} |" for label, text in SAYS.items()]
     return "\n".join(lines) + "\n"
 
 

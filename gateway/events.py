@@ -54,6 +54,7 @@ class Event(StrEnum):
     ROLE_STOPPED = "role.stopped", "info", "a role stopped, as it was told"
     ROLE_DIED = "role.died", "error", "a role ended by itself"
     ROLE_RESTARTED = "role.restarted", "info", "a role that had died runs again"
+    ROLE_STUCK = "role.stuck", "error", "a role is there and makes no steps: it is ended and restarted"
     ROLE_HALTED = "role.halted", "error", "this gateway must not go on: all of it stops"
 
     # -- the managed SFTP server

@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.roles import HALTED
+from gateway.daemon.roles import HALTED, METRICS
 from gateway.errors import Halt, UsageWrong
 from gateway.stages.itinerary import Role
 
 
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
-@click.option("--role", type=click.Choice([*map(str, Role), "sshd"]), help="Run this role alone, unsupervised.")
+@click.option(
+    "--role", type=click.Choice([*map(str, Role), "sshd", METRICS]), help="Run this role alone, unsupervised."
+)
 @click.option("--as-fork-server", is_flag=True, hidden=True)
 @click.option("--supervised-by", type=int, hidden=True)
 @click.pass_context
@@ -24,7 +26,8 @@ def run(
     It watches the spool and the landing, sends, receives and answers. Three processes do the work (inspect, vault and
     link), and with `[sftp_server] managed = true` a private OpenSSH server takes what partners bring. SIGHUP makes it
     take over a changed configuration, once that is found without fault. Where each role has an account of its own
-    ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too.
+    ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too. Where `[metrics] listen` names an
+    address, the role `metrics` answers Prometheus there.
 
     \b
     Example:
@@ -46,6 +49,11 @@ def run(
             from gateway.daemon.sshd_role import run_sshd_role  # noqa: PLC0415 - each process loads what it needs
 
             run_sshd_role(settings)
+            return
+        if role == METRICS:
+            from gateway.administration.metrics.role import run_metrics_role  # noqa: PLC0415 - as above
+
+            run_metrics_role(settings, supervised_by=supervised_by)
             return
         from gateway.daemon.role_process import work  # noqa: PLC0415 - each process loads what it needs
 

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.stages.itinerary import Role
-
 _PACKET: Final = 256
 _BLOCKED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that a terminal sends to the whole process group: the server ends with its supervisor, which ends the roles."""
@@ -56,8 +54,8 @@ class ForkServer:
         self._home = home
         self._server: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
-        self._ended: dict[Role, Ended] = {}
-        self._running: set[Role] = set()
+        self._ended: dict[str, Ended] = {}
+        self._running: set[str] = set()
         self._looked = 0.0
         self._silent: float | None = None
         self._quiet = 0.0
@@ -96,19 +94,19 @@ class ForkServer:
             self._silent, self._quiet = 0.0, 0.0
             self._order("answer")
 
-    def start(self, role: Role) -> None:
+    def start(self, role: str) -> None:
         """Have the role forked; `ended` reports a failure. OSError where no server can be started."""
         self.open()
         self._ended.pop(role, None)
         self._running.add(role)
         self._order(f"start {role}")
 
-    def signal(self, role: Role, number: int) -> None:
+    def signal(self, role: str, number: int) -> None:
         """Send a signal to the role, where it runs."""
         if role in self._running:
             self._order(f"signal {role} {number}")
 
-    def ended(self, role: Role, seconds: float = 0.0) -> Ended | None:
+    def ended(self, role: str, seconds: float = 0.0) -> Ended | None:
         """How the role ended, returned once; None where it still runs after so many seconds."""
         deadline = time.monotonic() + seconds
         while role in self._running and self._listen(max(0.0, deadline - time.monotonic())):
@@ -146,7 +144,7 @@ class ForkServer:
         if fields == ["here"]:
             self._silent = None
             return True
-        what, role, rest = fields[0], Role(fields[1]), fields[2]
+        what, role, rest = fields[0], fields[1], fields[2]
         self._running.discard(role)
         if what == "ended":
             self._ended[role] = Ended(f"{role} ended", int(rest))
@@ -170,7 +168,7 @@ class ForkServer:
         self._running.clear()
 
 
-def fork_roles() -> tuple[Role, int] | None:
+def fork_roles() -> tuple[str, int] | None:
     """Fork a role at each order that comes in over stdin, until the supervisor closes its end: then return None.
 
     Returns in each forked process too: the role that it is to be, and the server's process id.
@@ -180,7 +178,7 @@ def fork_roles() -> tuple[Role, int] | None:
     gc.collect()
     gc.freeze()  # keeps the memory of the imports shared: a collection would write to each object
     server, channel = os.getpid(), socket.socket(fileno=0)
-    running: dict[int, tuple[Role, int]] = {}
+    running: dict[int, tuple[str, int]] = {}
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     with suppress(BrokenPipeError, ConnectionResetError):
@@ -196,9 +194,9 @@ def fork_roles() -> tuple[Role, int] | None:
                 if order == ["answer"]:
                     channel.sendall(b"here")
                     continue
-                role = Role(order[1])
+                role = order[1]
                 if order[0] == "signal":
-                    for pid in [pid for each, pid in running.values() if each is role]:
+                    for pid in [pid for each, pid in running.values() if each == role]:
                         os.kill(pid, int(order[2]))  # not reaped yet, so the number is still its own
                     continue
                 try:
@@ -226,13 +224,13 @@ def _import_roles() -> None:
     import_engines()
 
 
-def _reap(descriptor: int, role: Role, pid: int) -> bytes:
+def _reap(descriptor: int, role: str, pid: int) -> bytes:
     os.close(descriptor)
     _, status = os.waitpid(pid, 0)
     return f"ended {role} {os.waitstatus_to_exitcode(status)}".encode()
 
 
-def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None:
+def _leave(channel: socket.socket, running: dict[int, tuple[str, int]]) -> None:
     """In a forked process: close everything that the server has open."""
     for descriptor in running:
         os.close(descriptor)
@@ -241,7 +239,7 @@ def _leave(channel: socket.socket, running: dict[int, tuple[Role, int]]) -> None
     os.close(nothing)
 
 
-def show_as(role: Role) -> None:
+def show_as(role: str) -> None:
     """Make /proc and `ps` show the role's command line, in the memory of the server's, which has room for it."""
     arguments = [str(role) if each == "--as-fork-server" else each for each in sys.orig_argv]
     arguments.insert(arguments.index(str(role)), "--role")

@@ -16,12 +16,14 @@ from typing import Final, TypeVar
 
 from gateway import assembly
 from gateway.daemon.lock import held
+from gateway.daemon.pulse import Pulse
 from gateway.daemon.recovery import tidy
 from gateway.daemon.signals import ended_after, noted
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, die_with, require_account
+from gateway.daemon.watchdog import own_watchdog
 from gateway.errors import DiskFailed, GatewayError, LedgerBusy, ReadersFailed
 from gateway.logs import Logger, configure, library_lines
 from gateway.settings.model import Settings
@@ -62,22 +64,28 @@ def work(settings: Settings, role: Role, *, supervised_by: int | None = None) ->
 def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
     home = settings.home
     with ExitStack() as stack:
-        stack.push(partial(_report, log))
+        stack.push(partial(report_defect, log))
         # A role whose supervisor was killed takes a moment to end, and its successor waits for it.
         wait_seconds = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
         stack.enter_context(held(home.run, role, wait_seconds))
         wake_up = stack.enter_context(WakeUp(home.run, role))
+        pulse = stack.enter_context(Pulse(home.run, role, own_watchdog()))
         stack.enter_context(library_lines(log))
         stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
-        patiently = partial(once_free, log=log, wait=wake_up.wait, stopping=lambda: bool(stopping))
-        context = patiently(lambda: assembly.stage_context(settings, role, log, lambda: bool(stopping)))
+
+        def is_stopping() -> bool:
+            pulse.beat()  # whoever asks goes on
+            return bool(stopping)
+
+        patiently = partial(once_free, log=log, wait=wake_up.wait, stopping=is_stopping)
+        context = patiently(lambda: assembly.stage_context(settings, role, log, is_stopping))
         stack.callback(context.ledger.close)
         if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
         stages = _stages(stack, context, role, wake_up, log)
-        loop = StageLoop(context, stages, wake_up)
+        loop = StageLoop(context, stages, wake_up, pulse=pulse)
         stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
         loop.run()
@@ -116,7 +124,7 @@ def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
             secrets.insist([secrets.client_key, secrets.old_client_key])
 
 
-def _report(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+def report_defect(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
     """Log a defect of ours as a line like all others, and end the process."""
     if isinstance(error, Exception) and not isinstance(error, GatewayError):
         log.error("role.died", reason="a defect of the gateway", exc_info=error)

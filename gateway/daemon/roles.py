@@ -1,4 +1,7 @@
-"""How a role's exit says that the gateway must not go on. The roles themselves are in `stages.itinerary`."""
+"""What roles have in common with their supervisor: how an exit says that the gateway must not go on, and which roles there are.
+
+Those that run stages are in `stages.itinerary`.
+"""
 
 from __future__ import annotations
 
@@ -6,3 +9,6 @@ from typing import Final
 
 HALTED: Final = 100
 """Added to a Halt's exit status by a supervised role, so that its supervisor can tell a Halt from a mere crash."""
+
+METRICS: Final = "metrics"
+"""The role that serves the site's metrics, where `[metrics] listen` asks for it; it runs no stage."""

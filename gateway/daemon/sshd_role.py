@@ -23,6 +23,7 @@ from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import require_going, say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
+from gateway.daemon.watchdog import own_watchdog
 from gateway.errors import GatewayError
 from gateway.logs import Logger, configure
 from gateway.preflight import load
@@ -68,7 +69,9 @@ def _serve_landing(settings: Settings, log: Logger, stack: ExitStack) -> None:
 
     stack.enter_context(Watcher([home.landing], lambda _path, _moved: wake_up.wake(), without_events))
     log.info("role.started", pid=os.getpid())
+    alive = own_watchdog()
     while True:
+        alive()
         if settings.accounts.split:
             for path in _closed(settings):
                 _open_to_link(path)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.daemon.pulse import Pulse
 from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.errors import Defer
 from gateway.stages.context import Stage, StageContext, Step
@@ -33,7 +34,7 @@ class _Scheduled:
 
 
 class StageLoop:
-    """The stages of one role. `monotonic` gives seconds that never go back."""
+    """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step."""
 
     def __init__(
         self,
@@ -41,11 +42,13 @@ class StageLoop:
         stages: Sequence[Stage],
         wake_up: WakeUp,
         monotonic: Callable[[], float] = time.monotonic,
+        pulse: Pulse | None = None,
     ) -> None:
         self._context = context
         self._scheduled = [_Scheduled(stage) for stage in stages]
         self._wake_up = wake_up
         self._monotonic = monotonic
+        self._pulse = pulse
 
     def run(self) -> None:
         """Run the stages until the context says stop."""
@@ -84,6 +87,7 @@ class StageLoop:
 
     def _step(self, scheduled: _Scheduled) -> Step:
         """Run one step of the stage. A fault of the machine makes it pause."""
+        started = self._monotonic() if self._pulse is not None else 0.0
         try:
             step = scheduled.stage.step()
         except Defer as error:
@@ -94,10 +98,14 @@ class StageLoop:
             if scheduled.failures:
                 scheduled.failures = 0
                 self._context.log("work.resumed", stage=scheduled.stage.name)
+            if self._pulse is not None:
+                self._pulse.made_step(scheduled.stage.name, step.done, self._monotonic() - started)
             return step
         return Step(due=self._context.clock() + scheduled.until - self._monotonic())
 
     def _pause(self, scheduled: _Scheduled, error: Defer, **keys: OSError) -> None:
         scheduled.failures += 1
+        if self._pulse is not None:
+            self._pulse.failed_step(scheduled.stage.name)
         scheduled.until = self._monotonic() + min(MOST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
         self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)

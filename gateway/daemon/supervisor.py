@@ -1,7 +1,8 @@
 """The supervisor: keeps the three roles and the managed SFTP server running, reloads, and stops them all within seconds.
 
 It touches no file that a partner or an operator wrote and holds no key. Its fork server starts the roles. It restarts a
-role that exits, with backoff. A role that halts takes the whole gateway down with that status, since it must not go on.
+role that exits, with backoff, and ends one that makes no steps. A role that halts takes the whole gateway down with that
+status, since it must not go on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Final
 
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
-from gateway.daemon.roles import HALTED
+from gateway.daemon.pulse import StillPulse
+from gateway.daemon.roles import HALTED, METRICS
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
 from gateway.daemon.wake_ups import WakeUp
+from gateway.daemon.watchdog import own_watchdog
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, GatewayError
 from gateway.ledger.head_file import HeadFile
@@ -52,7 +55,8 @@ _STEADY_SECONDS: Final = 60.0
 class _Child:
     """A role's process, and when it may be started again after it ended."""
 
-    role: Role
+    role: str
+    pulse: StillPulse
     running: bool = False
     started: float = 0.0
     deaths: int = 0
@@ -65,10 +69,11 @@ class Supervisor:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._children = {role: _Child(role) for role in Role}
+        self._children = _children(settings)
         self._log = _logger(settings)
         self._server = Server(settings, self._log)
         self._fork_server = ForkServer(settings.home.root)
+        self._alive = own_watchdog()
 
     def run(self, *, until_idle: bool = False) -> int:
         """Supervise until SIGTERM, a halt, or (where asked for) nothing is due any more; returns the exit status."""
@@ -97,6 +102,7 @@ class Supervisor:
         idle_looks = 0
         while True:
             wake_up.wait(_LOOK_EVERY)
+            self._alive()
             while signals:
                 number = signals.pop(0)
                 if number != signal.SIGHUP:
@@ -118,6 +124,7 @@ class Supervisor:
     def _start(self, child: _Child) -> bool:
         """Start the role's process; where the system cannot, that counts as one more death."""
         child.started = self._clock()
+        child.pulse.forget()
         try:
             self._fork_server.start(child.role)
         except OSError as error:
@@ -135,6 +142,7 @@ class Supervisor:
                 continue
             ended = self._fork_server.ended(child.role)
             if ended is None:
+                self._end_stuck(child)
                 continue
             if ended.status is None:
                 self._died(child, ended.reason)
@@ -145,6 +153,14 @@ class Supervisor:
             else:
                 self._died(child, ended.reason, exit_status=ended.status)
         return None
+
+    def _end_stuck(self, child: _Child) -> None:
+        """End a role that is there and makes no steps; it is restarted like any that died."""
+        seconds = child.pulse.look(self._clock())
+        if seconds > self._settings.daemon.still_seconds:
+            self._log.error("role.stuck", reason=f"{child.role} made no step for so long: it is ended", seconds=seconds)
+            child.pulse.forget()
+            self._fork_server.signal(child.role, signal.SIGKILL)
 
     def _died(self, child: _Child, reason: str, **keys: int) -> None:
         """Have the role restarted: at once the first time, then after growing pauses."""
@@ -173,6 +189,7 @@ class Supervisor:
         for code in sorted(before.stopped.keys() & settings.partners.keys()):
             self._log.info("partner.resumed", partner=code)
         self._stop_roles()
+        self._children = _children(settings)
         self._server.reload(settings)
         for child in self._children.values():
             self._start(child)
@@ -193,13 +210,19 @@ class Supervisor:
         if not all(self._has_ended(role, deadline) for role in left):
             self._fork_server.kill()
 
-    def _has_ended(self, role: Role, deadline: float) -> bool:
+    def _has_ended(self, role: str, deadline: float) -> bool:
         return self._fork_server.ended(role, max(0.0, deadline - self._clock())) is not None
 
     def _stop(self) -> None:
         self._stop_roles()
         self._fork_server.close()
         self._server.stop()
+
+
+def _children(settings: Settings) -> dict[str, _Child]:
+    """The roles that the settings ask for: metrics only where somebody wants them."""
+    names = [*map(str, Role), *([METRICS] if settings.metrics.listen else [])]
+    return {role: _Child(role, StillPulse(settings.home.run, role)) for role in names}
 
 
 def is_idle(settings: Settings) -> bool:

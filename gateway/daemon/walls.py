@@ -2,8 +2,9 @@
 
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
-the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect and
-vault also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address.
+the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
+vault and metrics also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address, and
+metrics answers at the one socket that it opened before, on loopback.
 
 Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
 number of processes, which the kernel counts by account and not by role (the systemd units limit it).
@@ -18,6 +19,7 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.daemon.roles import METRICS
 from gateway.errors import RoleUnconfined, WrongAccount
 from gateway.linux.process import (
     keep_capabilities,
@@ -33,7 +35,7 @@ from gateway.stages.itinerary import Role
 
 _LEASE: Final = 1 << 28
 
-_SILENT: Final = (Role.INSPECT, Role.VAULT)
+_SILENT: Final = (Role.INSPECT, Role.VAULT, METRICS)
 _FILES: Final = 8192
 _FILE_BYTES: Final = 64 * GIB
 """Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full."""
@@ -86,7 +88,7 @@ def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) 
     except OSError as error:
         raise RoleUnconfined(f"{role} cannot be confined: {error.strerror}") from error
     if closed:
-        network = "no network"
+        network = "no network" if role != METRICS else "no network but the socket that it listens at"
     elif may_talk(settings, role):
         network = "network open"
     else:

@@ -17,6 +17,13 @@ class PartnerUnreachable(Defer):
     remedy = "Nothing at once: it is retried. If it lasts, call the partner, and look at the network with `gateway partner test CODE`."
 
 
+class AddressTaken(Defer):
+    """The address for metrics cannot be listened at."""
+
+    code = "address-taken"
+    remedy = "Name another one in `[metrics] listen` of gateway.toml, or stop what has it (`ss -ltnp`), and `gateway reload`."
+
+
 class LinkTimeout(Defer):
     """The partner's server answered too slowly."""
 

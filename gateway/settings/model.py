@@ -43,6 +43,7 @@ from gateway.settings.values import (
     Table,
     TimeZone,
     Windows,
+    check_listen,
 )
 
 
@@ -94,8 +95,8 @@ class KeySettings(Table):
 class Accounts(Table):
     """`[accounts]`: with `split`, each role runs under an account of its own, and groups say who shares what.
 
-    `ledger` is of inspect, vault and link; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
-    sshd; `roles` of all four; `operators` of inspect and of the people and programs that work in the spool.
+    `ledger` is of inspect, vault, link and metrics; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
+    sshd; `roles` of all five; `operators` of inspect and of the people and programs that work in the spool.
     """
 
     split: Switch = False
@@ -103,6 +104,7 @@ class Accounts(Table):
     vault: Account = "gateway-vault"
     link: Account = "gateway-link"
     sshd: Account = "gateway-sshd"
+    metrics: Account = "gateway-metrics"
     roles: Account = "gateway-roles"
     ledger: Account = "gateway-ledger"
     plain: Account = "gateway-plain"
@@ -111,8 +113,9 @@ class Accounts(Table):
     operators: Account = "gateway"
 
     def of(self, role: str) -> str:
-        """The account of a role: inspect, vault, link or sshd."""
-        return {"inspect": self.inspect, "vault": self.vault, "link": self.link, "sshd": self.sshd}[role]
+        """The account of a role: inspect, vault, link, sshd or metrics."""
+        accounts = {"inspect": self.inspect, "vault": self.vault, "link": self.link}
+        return (accounts | {"sshd": self.sshd, "metrics": self.metrics})[role]
 
 
 class SftpServer(Table):
@@ -166,11 +169,38 @@ class LinkSettings(Table):
 
 
 class Daemon(Table):
-    """`[daemon]`: the rhythm of the processes."""
+    """`[daemon]`: the rhythm of the processes. A role that makes no step for `stuck_seconds`, beyond those that it rests, is
+    restarted.
+    """
 
     rescan_seconds: Seconds = 10.0
     workers: Annotated[int, Field(ge=1, le=64, description="a whole number from 1 to 64")] = 2
     stop_seconds: Seconds = 10.0
+    stuck_seconds: Seconds = 900.0
+
+    @property
+    def still_seconds(self) -> float:
+        """How long a role's pulse may stand still: a role with nothing to do rests for `rescan_seconds`."""
+        return self.stuck_seconds + self.rescan_seconds
+
+
+class MetricsSettings(Table):
+    """`[metrics]`: where the role `metrics` answers a Prometheus server and health checks; nowhere by default.
+
+    On this machine alone: at an address of loopback, or at a Unix socket. What was read from the ledger is good for
+    `keep_seconds`, however many ask.
+    """
+
+    listen: Annotated[
+        str,
+        AfterValidator(check_listen),
+        Field(
+            max_length=107,
+            description='an address of this machine alone, such as "127.0.0.1:9632" or "[::1]:9632", or the absolute path of a '
+            'socket, in quotes, or ""',
+        ),
+    ] = ""
+    keep_seconds: Seconds = 5.0
 
 
 class LogSettings(Table):
@@ -326,6 +356,7 @@ class GatewayFile(Table):
     antivirus: Antivirus = Antivirus()
     spool: Spool = Spool()
     audit: AuditSettings = AuditSettings()
+    metrics: MetricsSettings = MetricsSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -362,6 +393,7 @@ class Settings:
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -6,8 +6,9 @@ sentence "must be ..." in a fault.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,6 +36,18 @@ def _moment(moment: datetime) -> datetime:
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("a year that nobody means")
     return moment
+
+
+def check_listen(text: str) -> str:
+    """Nothing, the absolute path of a socket, or an address of loopback with its port."""
+    if not text or re.fullmatch(r"/[^\x00-\x1f\x7f]+", text):
+        return text
+    found = re.fullmatch(r"(?:\[(?P<six>[0-9a-f:]+)\]|(?P<four>[0-9.]+)):(?P<port>[1-9][0-9]{0,4})", text)
+    if found is None or int(found["port"]) > _LAST_PORT:
+        raise ValueError("no address with a port")
+    if not (IPv6Address(found["six"]) if found["six"] else IPv4Address(found["four"])).is_loopback:
+        raise ValueError("an address that others can reach")
+    return text
 
 
 def check_zone(name: str) -> str:
@@ -77,6 +90,7 @@ _TEXT_LINE: Final = r"^[^\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u20
 _SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
 _HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
 _LONGEST_LABEL: Final = 63
+_LAST_PORT: Final = 65535
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"

@@ -14,7 +14,10 @@ import signal
 import stat
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,10 @@ import pytest
 
 from gateway.settings.read import load
 from gateway.settings.rights import differences
-from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, free_port, introduce, make_site, wait_until
 from tests.fakes.anybodys_python import anybodys_python
 
-ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy"}
+ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup"}
 GROUPS = {
     "roles": "fax",
     "ledger": "voice",
@@ -39,6 +42,7 @@ MEMBERS = {
     "vault": ("roles", "ledger", "plain", "sealed"),
     "link": ("roles", "ledger", "sealed", "landing"),
     "sshd": ("roles", "landing"),
+    "metrics": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
 
@@ -79,7 +83,9 @@ class SplitSite(Site):
     def begin_all(self) -> None:
         for role in ACCOUNTS:
             self.begin(role)
-        wait_until(lambda: len(self.events("role.started")) >= 4 or self._any_ended(), 90, "the start of four roles")
+        wait_until(
+            lambda: len(self.events("role.started")) >= len(ACCOUNTS) or self._any_ended(), 90, "the start of all roles"
+        )
 
     def _any_ended(self) -> bool:
         ended = {role: process.poll() for role, process in self.processes.items() if process.poll() is not None}
@@ -108,6 +114,8 @@ class SplitSite(Site):
 
 _ATTEMPTS = """
 import json, os
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 home = Path({home!r})
 found = []
@@ -136,6 +144,7 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         split = SplitSite(dwp.home.root, dwp.code, dwp.port, python)
         split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
         split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
+        split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -201,6 +210,18 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
         assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
         assert f"Uid:\t{pwd.getpwnam(ACCOUNTS[role]).pw_uid}\t" in status
+
+
+def test_metrics_role_sees_the_others_and_the_ledger_from_an_account_of_its_own(pair: tuple[SplitSite, Site]) -> None:
+    listen = tomllib.loads(pair[0].home.gateway_toml.read_text(encoding="utf-8"))["metrics"]["listen"]
+
+    def ready() -> bool:
+        with closing(HTTPConnection(listen, timeout=30)) as connection:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            return (answer.status, b"ledger: ok" in answer.read()) == (200, True)
+
+    wait_until(ready, 60, "readiness")
 
 
 def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Site]) -> None:
@@ -282,6 +303,10 @@ WALLS = [
     ("sshd", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("sshd", "(home / 'state/ssh/x').write_bytes(b'x')", False),
     ("sshd", "(home / 'state/ssh/host_key').read_bytes()", True),
+    *(("metrics", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    ("metrics", "os.listdir(home / 'spool/inbound')", False),
+    ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),
     *((role, "(home / 'config/gateway.toml').write_bytes(b'x')", False) for role in ACCOUNTS),
     *((role, "(home / 'config/gateway.toml').read_bytes()", True) for role in ACCOUNTS),
 ]

@@ -19,7 +19,7 @@ from tests.acceptance.test_split import MEMBERS
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
 HOME: Final = Home(Path("/var/lib/gateway/site"))
-MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5}
+MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0}
 FORBIDDEN: Final = {
     "inspect": {
         HOME.keyrings,
@@ -36,6 +36,10 @@ FORBIDDEN: Final = {
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
         *(HOME.evidence, HOME.quarantine, HOME.run),
+    },
+    "metrics": {
+        *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.sshd, HOME.logins),
     },
 }
 

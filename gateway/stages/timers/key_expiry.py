@@ -3,7 +3,7 @@
 The certificate as it lies here counts, and this site's own clock. While our key is being changed, the date until which
 partners accept the old one is such an end too, as long as one of them has not shown that it knows the new one. The
 warnings are events of the chain about the key, and `gateway status` reads them there. A key that was extended after a
-warning gets an event too, as renewed.
+warning gets an event too, as renewed. Each look at all keys leaves a note of their ends for the site's metrics.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from gateway.ledger.queries.keys import (
 )
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext, Step
+from gateway.stages.key_ends import note_key_ends
 
 _DAY: Final = 86_400.0
 _EVERY: Final = 3600.0
@@ -62,6 +63,7 @@ class KeyExpiry:
         self._next = 0.0
         self._pending: list[str] = []
         self._soonest = 0.0
+        self._seen: dict[str, float | None] = {}
 
     def step(self) -> Step:
         now = self._context.clock()
@@ -70,12 +72,15 @@ class KeyExpiry:
                 return Step(due=self._next)
             self._pending = [OWN, *self._context.settings.partners]
             self._soonest = now + _EVERY
+            self._seen.clear()
         owners, self._pending = self._pending[:_AT_ONCE], self._pending[_AT_ONCE:]
         ends = [end for owner in owners for end in self._ends(owner)]
         done = self._tell(ends, now)
         moments = [end.at - days * _DAY for end in ends for days in (*WARNING_DAYS, 0)]
         self._soonest = min([self._soonest, *(moment for moment in moments if moment > now)])
         self._next = now if self._pending else self._soonest
+        if not self._pending:
+            note_key_ends(self._context.home.run, self._seen)
         return Step(done=done, due=self._next)
 
     def close(self) -> None:
@@ -84,13 +89,20 @@ class KeyExpiry:
     def _ends(self, owner: str) -> Iterator[End]:
         try:
             if owner == OWN:
-                yield from _end(OWN, self._engine.own_certificate(), "sealing stops then")
+                yield from self._end(OWN, self._engine.own_certificate(), "sealing stops then")
                 yield from self._overlap()
             else:
                 meaning = "nothing is sealed to it or accepted from it then"
-                yield from _end(owner, self._engine.partner_certificate(owner), meaning)
+                yield from self._end(owner, self._engine.partner_certificate(owner), meaning)
         except (OwnKeyUnusable, PartnerKeyUnusable, CryptoFailed):
             return  # a key that is not there has no end; the stage that needs it reports it
+
+    def _end(self, owner: str, certificate: Certificate, meaning: str) -> Iterator[End]:
+        if certificate.revoked:
+            return
+        self._seen[owner] = certificate.expires
+        if certificate.expires is not None:
+            yield End(owner, certificate.fingerprint, certificate.expires, meaning)
 
     def _overlap(self) -> Iterator[End]:
         settings = self._context.settings
@@ -114,11 +126,6 @@ class KeyExpiry:
                 for end, event, detail in fresh:
                     _record(transaction, end, event, detail)
         return len(fresh)
-
-
-def _end(owner: str, certificate: Certificate, meaning: str) -> Iterator[End]:
-    if certificate.expires is not None and not certificate.revoked:
-        yield End(owner, certificate.fingerprint, certificate.expires, meaning)
 
 
 def _news(end: End, now: float, told: tuple[str, Mapping[str, Any]] | None) -> tuple[str | None, Mapping[str, Any]]:

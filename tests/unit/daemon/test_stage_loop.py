@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.daemon.pulse import Pulse, read_pulse
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
@@ -45,7 +46,7 @@ class Rehearsal:
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def play(self, *players: Player, until: float) -> None:
-        with two_ledgers(self.path) as pair, WakeUp(self.path, "test") as wake_up:
+        with two_ledgers(self.path) as pair, WakeUp(self.path, "test") as wake_up, Pulse(self.path, "test") as pulse:
             context = replace(
                 pair.dwp.context,
                 clock=self._tick,
@@ -54,7 +55,9 @@ class Rehearsal:
             )
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(wake_up, "wait", self._wait)
-                StageLoop(context, players, wake_up, self._tick).run()
+                StageLoop(context, players, wake_up, self._tick, pulse).run()
+            pulse._last = 0.0
+            pulse.beat()
 
     def _tick(self) -> float:
         self.seconds += 0.1
@@ -66,6 +69,20 @@ class Rehearsal:
 
     def said(self, event: str) -> list[dict[str, Any]]:
         return [keys for name, keys in self.lines if name == event]
+
+
+def test_the_role_s_pulse_has_the_steps_that_moved_something_and_those_that_failed(tmp_path: Path) -> None:
+    def fail() -> int:
+        raise DiskFull
+
+    busy, idle, failing = Player("send", lambda: 1), Player("collect", lambda: 0), Player("admit", fail)
+    Rehearsal(tmp_path).play(busy, idle, failing, until=5.0)
+    said = read_pulse(tmp_path, "test")
+    assert said is not None
+    assert list(said.steps) == ["send"]
+    assert sum(said.steps["send"].counts) == busy.steps
+    assert said.steps["send"].total == pytest.approx(0.1 * busy.steps)
+    assert said.failures == {"admit": failing.steps}
 
 
 def test_a_full_disk_stops_the_stage_that_needs_room_and_not_the_one_that_makes_it(tmp_path: Path) -> None:

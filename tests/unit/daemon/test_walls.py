@@ -65,6 +65,18 @@ print(subprocess.run([sys.executable, "-c", "import socket; socket.socket()"], c
     assert said.splitlines() == ["no network", "[True, True, True, True]", "True False", "1"]
 
 
+def test_metrics_answers_at_the_socket_it_had_and_cannot_make_another() -> None:
+    said = tried("""
+with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+    print(confine(settings(), "metrics")[0])
+    client.connect(server.getsockname())
+    connection, _ = server.accept()
+    connection.sendall(b"figures")
+    print(client.recv(100).decode(), refused(socket.AF_INET), refused(socket.AF_INET6))
+""")
+    assert said.splitlines() == ["no network but the socket that it listens at", "figures True True"]
+
+
 def test_link_keeps_the_network() -> None:
     said = tried("print(confine(settings(), Role.LINK)[0], refused(socket.AF_INET))")
     assert said == "network open False"

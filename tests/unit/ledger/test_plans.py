@@ -17,6 +17,7 @@ from gateway.ledger.queries import (
     consignments,
     custody,
     events,
+    figures,
     identities,
     known_faults,
     overview,
@@ -195,3 +196,20 @@ def test_enquiries_and_the_board_are_found_without_reading_everything(pair: Pair
             known_faults.received_board(connection)
             known_faults.receipts(connection, "faults-00001.xml", bench.settings.codes)
         assert [found for found in listener.whole() if "lanes" not in found[0]] == []
+
+
+def test_metrics_count_by_the_index_on_lanes_and_find_the_rest_by_indexes(pair: Pair) -> None:
+    pair.dwp.submit("1.xml", b"claim")
+    pair.work()
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        figures.transfer_counts(connection)
+        figures.waiting_transfers(connection)
+        list(figures.held_units(connection))
+        figures.overdue_receipts(connection, pair.dwp.now)
+        figures.last_receipt(connection, pair.la.code)
+        figures.event_counts(connection, 3, figures.last_sequence(connection))
+        assert len(list(figures.ended_transfers(connection, 0, figures.last_sequence(connection)))) == 1
+    whole = {line for line, _ in listener.whole()}
+    # All transfers are counted: by the narrowest index that has what tells them apart, and by no row.
+    assert whole <= {"SCAN transfers USING COVERING INDEX transfers_by_lane"}

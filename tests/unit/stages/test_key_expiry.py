@@ -17,6 +17,7 @@ from gateway.ledger.queries import events
 from gateway.ledger.queries.keys import stage_of
 from gateway.settings.model import KeySettings
 from gateway.stages.context import StageContext
+from gateway.stages.key_ends import noted_key_ends
 from gateway.stages.signing import note_use
 from gateway.stages.timers.key_expiry import KeyExpiry
 from tests.fakes.two_ledgers import FINGERPRINTS, Pair, two_ledgers
@@ -125,6 +126,19 @@ def test_each_warning_is_told_once_at_its_moment(context: StageContext, clock: C
             stage.step()
         key_expiry(context, Ends(own=end, theirs=end + FAR)).step()  # and after a restart
         assert told(context)[before:] == [("key.expired" if days == 0 else "key.expiring", "own", days)]
+
+
+def test_ends_of_keys_are_noted_for_metrics_and_a_key_that_is_missing_is_not(
+    context: StageContext, clock: Clock
+) -> None:
+    run = context.home.run
+    assert noted_key_ends(run) is None
+    key_expiry(context, Ends(own=clock.now + FAR, theirs=clock.now - 1)).step()
+    assert noted_key_ends(run) == {"own": clock.now + FAR, LA: clock.now - 1}
+    key_expiry(context, Ends(own=clock.now + FAR, theirs=None)).step()
+    assert noted_key_ends(run) == {"own": clock.now + FAR}
+    (run / "key-ends").write_bytes(b"[]")
+    assert noted_key_ends(run) is None
 
 
 def test_gateway_that_was_stopped_tells_only_what_holds_now(context: StageContext, clock: Clock) -> None:
