@@ -75,6 +75,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             spool=gateway.spool,
             accounts=gateway.accounts,
             audit=gateway.audit,
+            retention=gateway.retention,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -23,6 +23,11 @@ from gateway.ledger.units import Consignment, Receipt, Transfer
 
 _GROUP: Final = 500
 _ACCEPTED: Final = "receipt.accepted"
+KEEPING: Final = (
+    *("transfer.erased", "consignment.erased", "receipt.erased", "transfer.disposed"),
+    *("legal-hold.placed", "legal-hold.released"),
+)
+"""Events that say how long something is kept, and nothing about what became of it."""
 
 Place = tuple[str, str]
 """A table, and the primary key of one of its rows as text."""
@@ -109,13 +114,17 @@ def rows_at(connection: Connection, places: Iterable[Place]) -> Iterator[ProvenR
 
 
 def events_about(connection: Connection, unit: Transfer | Consignment) -> list[int]:
-    """The numbers of the events about a transfer or consignment, and about what carries it, in order."""
+    """The numbers of the events about a transfer or consignment, and about what carries it, in order; without those that say how
+    long it is kept: the digest of a row is the same before it was erased, and the chain up to then proves it.
+    """
     kinds = {("transfer", unit.id)} if isinstance(unit, Transfer) else set()
     parcel = unit.id if isinstance(unit, Consignment) else unit.consignment
     if parcel is not None:
         kinds |= {("consignment", parcel), ("receipt", parcel)}
     query = select(EVENTS.c.sequence, EVENTS.c.kind, EVENTS.c.subject).where(
-        EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})), EVENTS.c.partner == unit.partner
+        EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})),
+        EVENTS.c.partner == unit.partner,
+        EVENTS.c.event.not_in(KEEPING),
     )
     found = [
         number for number, *about in connection.execute(query.order_by(EVENTS.c.sequence)) if tuple(about) in kinds
