@@ -119,9 +119,9 @@ class Event(StrEnum):
     REQUEST_ERASED = "request.erased", "info", "a person's request was erased: its time was over"
     REASON_ERASED = "reason.erased", "info", "why a person decided was erased: its time was over"
     SPOOL_DISPOSED = "spool.disposed", "info", "what lay in the spool beyond its time was removed"
-    LEGAL_HOLD_PLACED = "legal-hold.placed", "info", "a person had it kept beyond its time"
-    LEGAL_HOLD_RELEASED = "legal-hold.released", "info", "a person ended the hold: its time counts again"
-    LEGAL_HOLD_ERASED = "legal-hold.erased", "info", "why it was kept was erased: its time was over"
+    HOLD_PLACED = "hold.placed", "info", "a person had it kept beyond its time"
+    HOLD_RELEASED = "hold.released", "info", "a person ended the hold: its time counts again"
+    HOLD_ERASED = "hold.erased", "info", "why it was kept was erased: its time was over"
 
     # -- what is expected, and what people keep of it
 

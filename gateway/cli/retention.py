@@ -51,7 +51,7 @@ clock: Callable[[], float] = time.time
 def retention(
     ctx: click.Context, day: datetime | None, role: str | None, reason: str, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Remove files, and erase names, references and reasons, whose time is over by `[retention]` of gateway.toml.
+    """Remove files, and erase names, references and reasons, role time is over by `[retention]` of gateway.toml.
 
     Rows and the audit chain stay, and still verify. What a legal hold keeps is left alone. A signed certificate says what was done; it is
     kept in state/evidence/disposals. gateway-retention.timer does this every day. A run that was broken off is started again.
@@ -62,15 +62,13 @@ def retention(
       gateway --home /srv/gateway retention --json
     """
     from gateway.administration.retention import disposal, plan  # noqa: PLC0415  # slow to import
-    from gateway.stages.itinerary import Role  # noqa: PLC0415
 
     if day is not None and not dry_run:
         raise click.UsageError("--on is for --dry-run: what is done is done by today's clock.")
     settings = settings_of(ctx)
-    whose = None if role is None else Role(role)
     if dry_run:
         now = clock() if day is None else day.replace(tzinfo=UTC).timestamp()
-        found = plan.plan(settings, now, whose)
+        found = plan.plan(settings, now, role)
         if as_json:
             output.show_json(found)
             return
@@ -81,7 +79,7 @@ def retention(
         return
     decision = decision_of(ctx, settings, reason)
     with output.progress("erasing") as tell:
-        done = disposal.dispose(settings, log_of(settings), decision, clock, whose, tell)
+        done = disposal.dispose(settings, log_of(settings), decision, clock, role, tell)
     if as_json:
         output.show_json(done)
         return

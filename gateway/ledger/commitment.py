@@ -38,7 +38,7 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
         "quarantine": "id",
         "requests": "key",
         "reasons": "sequence",
-        "legal_holds": "key",
+        "holds": "key",
     }
 )
 """The proven tables, and the primary key of each."""
@@ -52,7 +52,7 @@ NOUN: Final[Mapping[str, str]] = MappingProxyType(
         "quarantine": "quarantine",
         "requests": "request",
         "reasons": "reason",
-        "legal_holds": "legal-hold",
+        "holds": "hold",
     }
 )
 """What an event calls a row of each: `KIND.erased`."""
@@ -114,7 +114,7 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "updated",
         ),
         "reasons": ("sequence",),
-        "legal_holds": ("key", "id", "kind", "unit", "partner", "released", "created", "updated"),
+        "holds": ("key", "id", "kind", "unit", "partner", "released", "created", "updated"),
     }
 )
 """The columns that enter a row's digest as they are, in this order."""
@@ -128,7 +128,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "quarantine": ("consignment", "reason"),
         "requests": ("subject", "actor", "reason", "refusal"),
         "reasons": ("text",),
-        "legal_holds": ("reason",),
+        "holds": ("reason",),
     }
 )
 """The columns that may name people, in the order of the personal digest."""
@@ -142,7 +142,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "quarantine": (),
         "requests": ("owner", "lease"),
         "reasons": (),
-        "legal_holds": (),
+        "holds": (),
     }
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""

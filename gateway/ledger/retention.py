@@ -88,7 +88,7 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
         Kind.INCIDENTS: _Query(
             "quarantine", "id, partner, NULL, consignment, received, discarded", "discarded <= :until"
         ),
-        Kind.HOLDS: _Query("legal_holds", "id, partner, NULL, unit, created, released", "released <= :until"),
+        Kind.HOLDS: _Query("holds", "id, partner, NULL, unit, created, released", "released <= :until"),
     }
 )
 ROWS: Final = tuple(_QUERIES)

@@ -232,8 +232,8 @@ REASONS: Final = Table(
 )
 """Why a person decided, in their words: by the number of the decision's event, which has the personal digest alone."""
 
-LEGAL_HOLDS: Final = Table(
-    "legal_holds",
+HOLDS: Final = Table(
+    "holds",
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("id", String, nullable=False),

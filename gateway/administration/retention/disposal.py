@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
@@ -78,7 +78,7 @@ def dispose(
     log: Logger,
     decision: Decision,
     clock: Callable[[], float],
-    role: Role | None = None,
+    role: str | None = None,
     watch: Watch = silent,
 ) -> Disposed:
     """Remove and erase everything that is over its time by `clock`, as far as the account of `role` may; None is everything."""
@@ -93,7 +93,7 @@ def dispose(
         run.remove_files()
         run.erase_rows()
         text, file = None, None
-        if role is not Role.INSPECT:
+        if role != Role.INSPECT:
             run.remove_receipts()
             certified = certify(run.context)
             write_missing(run.context)
@@ -215,7 +215,7 @@ class _Run:
         root = self.home.spool.joinpath(*spool_tree(self.home, kind))
         remove(root, flow, partner, [each.unit for each in files if isinstance(each.unit, OldFile)])
 
-    def _why(self, file: DueFile) -> dict[str, list[str]]:
+    def _why(self, file: DueFile) -> dict[str, Any]:
         """The rule that a file goes by, and the day since which it lay there."""
         return {"rule": [str(self.rules[file.kind])], "kind_of": [str(file.kind)], "made": [to_text(file.since)[:10]]}
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.administration.access import permitted, reading
 from gateway.administration.retention.files import due_files
-from gateway.administration.views.records import LegalHoldView, legal_hold
+from gateway.administration.views.legal_holds import LegalHoldView, legal_hold
 from gateway.domain.identity import to_text
 from gateway.domain.retention import Clock, Kind, Rule, rules
 from gateway.ledger.queries.legal_holds import active, held
@@ -86,16 +86,16 @@ class _Sum:
 
 def rules_of(settings: Settings, now: float) -> dict[Kind, Rule]:
     """The site's rules at a moment."""
-    lengths = {clock: getattr(settings.retention, clock) for clock in Clock}
+    lengths: dict[str, int] = {clock: getattr(settings.retention, clock) for clock in Clock}
     return {rule.kind: rule for rule in rules(lengths, now)}
 
 
-def kinds_of(role: Role | None) -> tuple[Kind, ...]:
+def kinds_of(role: str | None) -> tuple[Kind, ...]:
     """What a role's account disposes of; all of it where one account has everything."""
-    return tuple(kind for kind in Kind if role is None or ROLE_OF[kind] is role)
+    return tuple(kind for kind in Kind if role is None or ROLE_OF[kind] == role)
 
 
-def plan(settings: Settings, now: float, role: Role | None = None) -> Plan:
+def plan(settings: Settings, now: float, role: str | None = None) -> Plan:
     """What would go at `now`, which may lie in the future."""
     with reading(settings) as connection:
         lines = lines_of(settings, connection, now, kinds_of(role))

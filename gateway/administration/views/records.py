@@ -20,7 +20,7 @@ from gateway.ledger.queries.events import reasons_of
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.failing_lanes import alarm
 from gateway.ledger.store import Connection
-from gateway.ledger.units import Consignment, LegalHold, Quarantined, Receipt, Transfer, Unit
+from gateway.ledger.units import Consignment, Quarantined, Receipt, Transfer, Unit
 
 
 @dataclass(frozen=True)
@@ -144,23 +144,6 @@ class QuarantinedView:
     size: int
     sha256: str
     discarded: str | None
-
-
-@dataclass(frozen=True)
-class LegalHoldView:
-    """A legal hold: `kind` is transfer, consignment, quarantine, or partner for everything of one."""
-
-    id: str
-    kind: str
-    unit: str
-    partner: str
-    reason: str
-    placed: str
-
-
-def legal_hold(row: LegalHold) -> LegalHoldView:
-    """A legal hold as people are shown it."""
-    return LegalHoldView(row.id, row.kind, row.unit, row.partner, row.reason, to_text(row.created))
 
 
 def trouble(connection: Connection, partner: str, most: int) -> LaneAlarm | None:

@@ -8,15 +8,14 @@ from typing import Final
 
 import orjson
 
+from gateway.administration.views.legal_holds import LegalHoldView, legal_hold
 from gateway.administration.views.records import (
     ConsignmentView,
     EventView,
-    LegalHoldView,
     ReceiptView,
     TransferView,
     consignment,
     events,
-    legal_hold,
     receipt,
     remedy,
     transfer,

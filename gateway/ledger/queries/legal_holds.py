@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from gateway.ledger.tables import CONSIGNMENTS, LEGAL_HOLDS, QUARANTINE, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, HOLDS, QUARANTINE, TRANSFERS
 from gateway.ledger.units import LegalHold
 
 PARTNER = "partner"
@@ -29,7 +29,7 @@ class Held:
 
 def active(connection: Connection) -> list[LegalHold]:
     """The holds that nobody has ended, in the order in which they were placed."""
-    query = select(LEGAL_HOLDS).where(LEGAL_HOLDS.c.released.is_(None)).order_by(LEGAL_HOLDS.c.key)
+    query = select(HOLDS).where(HOLDS.c.released.is_(None)).order_by(HOLDS.c.key)
     return [LegalHold._make(row) for row in connection.execute(query)]
 
 

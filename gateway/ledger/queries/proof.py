@@ -16,7 +16,7 @@ from gateway.errors import ChainBroken
 from gateway.ledger.audit.chain import loaded
 from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
-from gateway.ledger.commitment import ADOPTED, COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.commitment import ADOPTED, COMMITTED, ERASED, KEY, PERSONAL, PLAIN, SALT, row_digest
 from gateway.ledger.engine import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
@@ -25,7 +25,7 @@ _GROUP: Final = 500
 _ACCEPTED: Final = "receipt.accepted"
 KEEPING: Final = (
     *("transfer.erased", "consignment.erased", "receipt.erased", "transfer.disposed"),
-    *("legal-hold.placed", "legal-hold.released"),
+    *("hold.placed", "hold.released"),
 )
 """Events that say how long something is kept, and nothing about what became of it."""
 
@@ -187,7 +187,9 @@ def committed(detail: str) -> Iterator[tuple[Place, str | None]]:
 
 
 def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
-    """The first receipt of any partner that has seen the chain as far as this event; None where none has come yet."""
+    """The first receipt of any partner that has seen the chain as far as this event; None where none has come yet, or is
+    kept no longer.
+    """
     query = select(EVENTS).where(EVENTS.c.sequence > sequence, EVENTS.c.event == _ACCEPTED)
     for event in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
         seen = orjson.loads(event.detail).get("seen")
@@ -201,7 +203,9 @@ def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
         )
         row = connection.execute(about).first()
         if row is not None:
-            return Confirmed(Receipt._make(row), Head(*seen))
+            found = Receipt._make(row)
+            # One whose time is over is not there to be shown, and later ones confirm years of other transfers' events.
+            return None if found.salt.startswith(ERASED) else Confirmed(found, Head(*seen))
     return None
 
 

@@ -23,7 +23,7 @@ SUBJECT: Final = "retention"
 DISPOSALS: Final = (
     *("transfer.disposed", "quarantine.disposed", "spool.disposed"),
     *("transfer.erased", "consignment.erased", "receipt.erased", "quarantine.erased"),
-    *("request.erased", "reason.erased", "legal-hold.erased"),
+    *("request.erased", "reason.erased", "hold.erased"),
 )
 """The events that say that something is gone."""
 
@@ -137,4 +137,4 @@ def said_since(connection: Connection, sequence: int) -> Iterator[Said]:
         EVENTS.c.sequence > sequence, EVENTS.c.event.in_([*DISPOSALS, BEGUN])
     )
     for row in connection.execution_options(yield_per=2000).execute(query.order_by(EVENTS.c.sequence)):
-        yield Said(*row[:5], detail=orjson.loads(row.detail))
+        yield Said(row.sequence, row.at, row.event, row.subject, row.partner, orjson.loads(row.detail))

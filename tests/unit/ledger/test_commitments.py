@@ -16,6 +16,7 @@ from sqlalchemy import Boolean, Connection, Float, Integer, text
 
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
+from gateway.ledger import legal_holds
 from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
@@ -61,6 +62,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pair.dwp.ledger.read() as connection:
             (locked,) = quarantine.quarantined(connection)
         decide(pair.dwp.context, Act.DISCARD, locked.id, WHY)
+        with pair.dwp.ledger.write() as transaction:
+            legal_holds.place(transaction, pair.dwp.context.new_id(), "quarantine", locked.id, locked.partner, WHY)
         pair.dwp.snapshot(directory / "ledger.sqlite3")
     return directory / "ledger.sqlite3"
 

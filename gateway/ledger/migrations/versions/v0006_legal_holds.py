@@ -1,4 +1,4 @@
-"""What people keep beyond its time: `legal_holds`."""
+"""What people keep beyond its time: `holds`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Create the table."""
     op.create_table(
-        "legal_holds",
+        "holds",
         sa.Column("key", sa.Integer(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
