@@ -11,7 +11,7 @@ Raises NotPermitted for what this account may not remove, and what the ledger, t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -130,8 +130,10 @@ class _Run:
         for kind, files in groupby(due, lambda each: each.kind):
             self.watch(str(kind), 0)
             if kind in (Kind.DELIVERED, Kind.UNANSWERED):
-                for each in files:
-                    self._remove_delivered(each)
+                waiting = list(files)
+                for start in range(0, len(waiting), BATCH):
+                    self._remove_delivered(waiting[start : start + BATCH])
+                    self.watch(str(kind), start)
             elif kind is Kind.QUARANTINED:
                 for each in files:
                     self._remove_quarantined(each)
@@ -143,24 +145,22 @@ class _Run:
         if Kind.QUARANTINED in self.kinds:
             self._remove_discarded()
 
-    def _remove_delivered(self, file: DueFile) -> None:
-        row = file.unit
-        assert isinstance(row, Transfer)  # noqa: S101 - what `due_delivered` gives
+    def _remove_delivered(self, files: Sequence[DueFile]) -> None:
+        gone: list[Transfer] = []
         with self.context.ledger.write() as transaction:
-            if held(transaction.connection).covers(row.partner, row.id, row.consignment):
-                return
-            if not has_event(transaction.connection, "transfer.disposed", row.id, row.partner):
-                transaction.record(
-                    "transfer.disposed",
-                    "transfer",
-                    row.id,
-                    row.partner,
-                    flow=row.flow,
-                    bytes=row.size,
-                    **self._why(file),
-                )
-        self._remove_list_beside(row)
-        remove_delivered(self.home.inbound, as_delivered(row), MARKER)
+            holds = held(transaction.connection)
+            for file in files:
+                row = file.unit
+                assert isinstance(row, Transfer)  # noqa: S101 - what `due_delivered` gives
+                if holds.covers(row.partner, row.id, row.consignment):
+                    continue
+                gone.append(row)
+                if not has_event(transaction.connection, "transfer.disposed", row.id, row.partner):
+                    why = {"flow": row.flow, "bytes": row.size, **self._why(file)}
+                    transaction.note("transfer.disposed", "transfer", row.id, row.partner, why)
+        for row in gone:
+            self._remove_list_beside(row)
+            remove_delivered(self.home.inbound, as_delivered(row), MARKER)
 
     def _remove_list_beside(self, row: Transfer) -> None:
         """The list of exceptions that lies beside a delivered file, where it is that."""

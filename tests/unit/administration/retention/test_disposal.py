@@ -208,6 +208,7 @@ def swept(site: Past, root: Path, sides: list[int]) -> int:
 
 def sides(site: Past, root: Path) -> int:
     """How many sides of operations a run has."""
+    site.copy(root / "first").dispose(time.time() + LATE)  # what it imports is compiled, and written, once
     copy = site.copy(root / "counted")
     read, write = os.pipe()
     child = os.fork()
@@ -224,10 +225,10 @@ def sides(site: Past, root: Path) -> int:
 
 def test_a_run_that_is_killed_is_finished_by_the_next_one(past: Past, tmp_path: Path, tally: Tally) -> None:
     number = sides(past, tmp_path)
-    drawn = random.Random(number).sample(range(number), 6)
+    drawn = random.Random(number).sample(range(0, number, 2), 6)
     killed = swept(past, tmp_path, drawn)
     tally("crash points, retention", tried=killed, lost=0)
-    assert killed >= len(drawn) - 1, "what comes last depends on what others do"
+    assert killed == len(drawn)
 
 
 @pytest.mark.torture
@@ -236,4 +237,4 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next_one(past: Past, t
     number = sides(past, tmp_path)
     killed = swept(past, tmp_path, list(range(number)))
     tally("crash points, retention", tried=killed, lost=0)
-    assert killed >= number - 2
+    assert killed > 0.9 * number, "but for the sides after operations that failed"
