@@ -58,7 +58,9 @@ def test_the_desk_aid_does_what_it_says(
         # Nothing is due today; in thirteen months only those that nobody has answered.
         day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 13 * MONTH))
         assert "Nothing would go." in run(*look)
-        assert {line["kind"] for line in json.loads(run(*[day if part == "2027-12-31" else part for part in ahead]))["due"]} == {"delivered files without an answer"}
+        assert {
+            line["kind"] for line in json.loads(run(*[day if part == "2027-12-31" else part for part in ahead]))["due"]
+        } == {"delivered files without an answer"}
         later = time.time() + 15 * MONTH
         monkeypatch.setattr("gateway.cli.retention.clock", lambda: later)
         run(*[kept if part == "019ab5f0" else part for part in hold])
