@@ -47,7 +47,8 @@ def held(connection: Connection) -> Held:
             select(TRANSFERS.c.id, TRANSFERS.c.consignment, TRANSFERS.c.flow, TRANSFERS.c.name).where(here, mine)
         ):
             units |= {(each.partner, found) for found in (row.id, row.consignment) if found is not None}
-            names.add((row.flow, each.partner, row.name))
+            if row.name:  # of one that was erased before, nothing in the spool is known
+                names.add((row.flow, each.partner, row.name))
     return Held(frozenset(each.unit for each in holds if each.kind == PARTNER), frozenset(units), frozenset(names))
 
 
