@@ -80,7 +80,7 @@ def test_the_desk_aid_does_what_it_says(
         card.write_text(json.loads(run("card"))["openpgp"])
         ring = tmp_path / "ring"
         ring.mkdir(mode=0o700)
-        for words in (["--import", card], ["--verify", certificate]):
+        for words in (("--import", str(card)), ("--verify", str(certificate))):
             subprocess.run(["gpg", "--homedir", ring, "--batch", *words], check=True, capture_output=True)
         told = certificate.read_text("ascii")
         assert not any(name in told for name in sent)

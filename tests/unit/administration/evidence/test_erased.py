@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from gateway.administration.evidence import bundle
+from gateway.administration.evidence.period import export
 from gateway.administration.retention import certificate
 from gateway.administration.retention.disposal import dispose
 from gateway.administration.views.story import story
@@ -66,3 +68,22 @@ def test_without_the_receipt_it_says_that_the_partners_word_is_not_shown(
     made = bundle.make(pair.dwp.settings, identity, tmp_path / "out.zip", pair.dwp.now)
     assert any("its time was over" in line for line in made.missing)
     assert any(line.startswith("NOT SHOWN: E09000030's own word") for line in verify(tmp_path / "out.zip"))
+
+
+def test_an_export_of_the_days_of_erasing_holds(
+    pair: Pair, tmp_path: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "open_pgp", lambda settings: PretendedPgp(settings.site.code))
+    pair.dwp.now = pair.la.now = time.time()
+    pair.dwp.submit(NAME, b"content")
+    pair.work()
+    erase(pair.dwp, 80)
+    export(
+        pair.dwp.settings, date(2020, 1, 1), date(2098, 12, 31), tmp_path / "out.zip", 4_110_000_000.0, lambda *_: None
+    )
+    content = (tmp_path / "out.zip").read_bytes()
+    assert NAME.encode() not in content
+    assert content.count(b"retention.certified") == 1
+    said = verify(tmp_path / "out.zip")
+    assert any("rows are, in every column, what the chain says of them last" in line for line in said)
+    assert any(line.startswith("NOT SHOWN: what some receipts say") for line in said)
