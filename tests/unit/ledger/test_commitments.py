@@ -302,13 +302,15 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
 
 def test_a_reason_can_be_erased_and_the_chain_holds(connection: Connection) -> None:
     """What the chain has of a person's words is a salted digest, in the decision's event too."""
-    (row,) = rows_of(connection, "reasons")
+    row, _ = rows_of(connection, "reasons")  # of the discarding, and of the legal hold
     details = connection.exec_driver_sql("SELECT detail FROM events").scalars().all()
     assert row["text"] == WHY.reason
     assert not any(WHY.reason in detail for detail in details)
     digest = hashlib.sha256(json.dumps([row[SALT], ["text", row["text"]]], separators=(",", ":")).encode()).hexdigest()
     assert sum(json.loads(detail).get("reason_sha256") == digest for detail in details) == 1
-    connection.exec_driver_sql("UPDATE reasons SET text = '', salt = ?", (ERASED + digest,))
+    connection.exec_driver_sql(
+        "UPDATE reasons SET text = '', salt = ? WHERE sequence = ?", (ERASED + digest, row["sequence"])
+    )
     assert [fault.message for fault in check_rows(connection)] == [
         "what may name people is erased in it, and no event says so"
     ]
@@ -322,7 +324,9 @@ def test_a_reason_that_the_chain_was_made_to_commit_to_is_not_that_of_its_event(
     copy.write_bytes(path.read_bytes())
     with closing(Ledger(copy, clock=lambda: 0.0, role="test")) as ledger:
         with ledger.write() as transaction:
-            transaction.connection.exec_driver_sql("UPDATE reasons SET text = 'because of another'")
+            transaction.connection.exec_driver_sql(
+                "UPDATE reasons SET text = 'because of another' WHERE sequence = (SELECT min(sequence) FROM reasons)"
+            )
         with ledger.read() as connection:
             assert [fault.message for fault in faults(connection)] == [
                 "the event of that number has another digest of it, or none"
