@@ -38,6 +38,7 @@ class Kind(StrEnum):
     RETURNED = "returned files"
     RECEIPT_FILES = "receipt files"
     QUARANTINED = "quarantined files"
+    INFECTED = "infected files"
     TRANSFERS = "transfers"
     CONSIGNMENTS = "consignments"
     RECEIPTS = "receipts"
@@ -55,6 +56,7 @@ CLOCK: Final[Mapping[Kind, Clock]] = MappingProxyType(
         Kind.RETURNED: Clock.SPOOL,
         Kind.RECEIPT_FILES: Clock.SPOOL,
         Kind.QUARANTINED: Clock.QUARANTINE,
+        Kind.INFECTED: Clock.QUARANTINE,
         Kind.TRANSFERS: Clock.TRANSFERS,
         Kind.CONSIGNMENTS: Clock.TRANSFERS,
         Kind.RECEIPTS: Clock.RECEIPTS,

@@ -11,7 +11,7 @@ Raises NotPermitted for what this account may not remove, and what the ledger, t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from typing import Any, Final
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.retention.certificate import certify, write_missing
-from gateway.administration.retention.files import DueFile, as_delivered, due_files, spool_tree
+from gateway.administration.retention.files import LOCKED, DueFile, as_delivered, due_files, spool_tree
 from gateway.administration.retention.plan import Line, kinds_of, lines_of, rules_of, waits
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
@@ -127,14 +127,14 @@ class _Run:
                 for said in said_since(connection, last_certified(connection))
                 if said.event == "spool.disposed"
             }
-        for kind, files in groupby(due, lambda each: each.kind):
+        for kind, files in groupby(sorted(due, key=lambda each: each.kind), lambda each: each.kind):
             self.watch(str(kind), 0)
             if kind in (Kind.DELIVERED, Kind.UNANSWERED):
                 waiting = list(files)
                 for start in range(0, len(waiting), BATCH):
                     self._remove_delivered(waiting[start : start + BATCH])
                     self.watch(str(kind), start)
-            elif kind is Kind.QUARANTINED:
+            elif kind in LOCKED:
                 for each in files:
                     self._remove_quarantined(each)
             else:
@@ -143,7 +143,9 @@ class _Run:
         if Kind.TRANSFERS in self.kinds:
             self._remove_lists()
         if Kind.QUARANTINED in self.kinds:
-            self._remove_discarded()
+            self._remove_discarded(self.home.quarantine.glob("*.sealed"))
+        if Kind.INFECTED in self.kinds:
+            self._remove_discarded(self.home.infected.glob("*"))
 
     def _remove_delivered(self, files: Sequence[DueFile]) -> None:
         gone: list[Transfer] = []
@@ -183,10 +185,10 @@ class _Run:
             transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
             transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
 
-    def _remove_discarded(self) -> None:
+    def _remove_discarded(self, found: Iterable[Path]) -> None:
         """What a crash left of files whose row says that they are gone."""
         with self.context.ledger.write() as transaction:
-            for path in (*self.home.quarantine.glob("*.sealed"), *self.home.infected.glob("*")):
+            for path in found:
                 if not is_kept(transaction.connection, path.name.removesuffix(".sealed")):
                     path.unlink(missing_ok=True)
 

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import PurePath
+from typing import Final
 
 from gateway.administration.access import permitted
 from gateway.domain.retention import Kind, Rule
 from gateway.ledger.queries.legal_holds import Held
 from gateway.ledger.queries.retention import delivered_as, locked_away
 from gateway.ledger.store import Connection
+from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.home import Home
 from gateway.spool.delivered import DeliveredFile, lies_there
 from gateway.spool.names import safe_name
 from gateway.spool.old_files import OldFile, listed
 
-SPOOL = (Kind.RETURNED, Kind.RECEIPT_FILES)
+SPOOL: Final = (Kind.RETURNED, Kind.RECEIPT_FILES)
+LOCKED: Final = (Kind.QUARANTINED, Kind.INFECTED)
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,10 @@ def due_in_spool(home: Home, rule: Rule, holds: Held) -> Iterator[DueFile]:
 
 
 def due_quarantined(connection: Connection, rule: Rule, holds: Held) -> Iterator[DueFile]:
-    """What has been locked away for too long."""
+    """What has been locked away for too long: sealed, or infected, which lies elsewhere and is another account's."""
     for row in [] if rule.until is None else locked_away(connection, rule.until):
+        if (row.kind == FILE) is not (rule.kind is Kind.INFECTED):
+            continue
         held = holds.covers(row.partner, row.id, row.consignment)
         yield DueFile(rule.kind, None, row.partner, row.size, row.received, held, row)
 
@@ -92,8 +97,9 @@ def due_files(
         for kind in SPOOL:
             if kind in kinds:
                 yield from due_in_spool(home, rules[kind], holds)
-        if Kind.QUARANTINED in kinds:
-            yield from due_quarantined(connection, rules[Kind.QUARANTINED], holds)
+        for kind in LOCKED:
+            if kind in kinds:
+                yield from due_quarantined(connection, rules[kind], holds)
 
 
 def _stems(holds: Held) -> dict[tuple[str, str], list[str]]:

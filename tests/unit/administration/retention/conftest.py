@@ -142,7 +142,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate, "open_pgp", lambda settings: PretendedPgp(settings.site.code))
 
 
-@pytest.fixture(params=range(3))
+@pytest.fixture(params=range(2))
 def pasts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Past, Past]]:
     with two_ledgers(tmp_path / "sites") as pair:
         yield live(pair, random.Random(f"retention {request.param}"))

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from gateway.administration.retention import holding
 from gateway.administration.retention.plan import plan
 from gateway.domain.decision import Decision
 from gateway.errors import NotFound, UsageWrong
+from gateway.ledger.store import Ledger
+from gateway.ledger.tables import FILE
+from gateway.ledger.units import Quarantined
 from tests.conftest import Tally
 from tests.crash.points import Points
 from tests.fakes.two_ledgers import two_ledgers
@@ -125,6 +129,23 @@ def test_a_quarantined_file_goes_and_its_record_later(past: Past) -> None:
     past.dispose(time.time() + 15 * 31 * DAY + 61 * 31 * DAY)
     assert past.sql("SELECT consignment, reason FROM quarantine") == [("", "")]
     assert past.faults() == ()
+
+
+def test_an_infected_file_is_inspects_and_goes_with_its_part(past: Past) -> None:
+    """It is plaintext, and lies where the vault's account may not even look."""
+    infected = past.home.infected / "019ab5f0-1c2d-7000-8000-000000000001"
+    infected.write_bytes(b"plaintext")
+    with closing(Ledger(past.home.ledger, clock=time.time, role="test")) as ledger, ledger.write() as transaction:
+        row = (infected.name, FILE, "unnamed", "DWP", "infected", "a virus", time.time(), 9, "0" * 64, None)
+        transaction.lock_away(Quarantined(*row))
+        transaction.record("transfer.isolated", "transfer", "unnamed", "DWP")
+    now = time.time() + 16 * 31 * DAY
+    past.dispose(now, "vault")
+    assert infected.exists()
+    past.dispose(now, "inspect")
+    assert not infected.exists()
+    past.dispose(now, "vault")
+    assert counts(past)["infected files"] == 1
 
 
 def test_what_the_back_office_put_in_a_delivered_files_place_stays(past: Past) -> None:
