@@ -106,6 +106,11 @@ class Event(StrEnum):
 
     RETENTION_BEGUN = "retention.begun", "info", "what is over its time is removed and erased"
     RETENTION_CERTIFIED = "retention.certified", "info", "a certificate says what was removed and erased"
+    LEDGER_COMPACTED = (
+        "ledger.compacted",
+        "info",
+        "the ledger's file was written anew: what was erased left no trace in it",
+    )
     TRANSFER_DISPOSED = "transfer.disposed", "info", "its delivered file was removed: its time was over"
     TRANSFER_ERASED = (
         "transfer.erased",

@@ -89,6 +89,10 @@ def retention(
         output.say(f"The certificate, signed: {done.file}")
     elif not any(line.count for line in done.due):
         output.say("Nothing is over its time.")
+    if done.compacted == "no room":
+        output.say(
+            "The disk has no room to write the ledger anew: free space of its file may hold traces of what was erased."
+        )
     if not done.emptied:
         output.say("The ledger's -wal is in use, and may still hold what was erased: run this again later.")
 

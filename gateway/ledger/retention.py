@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -164,3 +165,15 @@ def truncate_log(connection: Connection) -> bool:
     """Write everything into the ledger's file and empty its -wal, where older pages lie; False where somebody still reads them."""
     busy, *_ = driver_of(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
+
+
+def compact(connection: Connection, directory: Path) -> None:
+    """Write the ledger's file anew: pages that were split keep old bytes in their free space, `secure_delete` or not.
+
+    What SQLite writes down meanwhile lies in `directory`, not in the system's own for such files. Nobody else writes to the ledger
+    while it lasts.
+    """
+    driver = driver_of(connection)
+    place = str(directory).replace("'", "''")
+    driver.execute(f"PRAGMA temp_store_directory = '{place}'")
+    driver.execute("VACUUM")

@@ -218,7 +218,8 @@ class Calendar(Table):
 class RetentionSettings(Table):
     """`[retention]`: how long what a site keeps is kept; `domain.retention` says of each clock what it is for and where it starts.
 
-    Days of 0 mean that such files are never removed. docs/operators/retention.md has the source of each default.
+    Days of 0 mean that such files are never removed. A ledger of more than 64 MiB is written anew every `compact_days`, for traces in
+    its free space; with 0 never. docs/operators/retention.md has the source of each default.
     """
 
     delivered_days: Days = 90
@@ -229,6 +230,7 @@ class RetentionSettings(Table):
     decisions_months: Months = 18
     incidents_months: Months = 60
     receipts_months: Months = 72
+    compact_days: Days = 28
 
 
 class Spool(Table):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.administration.retention.compaction import Compacted
 from gateway.assembly import open_pgp
 from gateway.domain.disposal import file_name
 from gateway.domain.identity import to_text
@@ -29,6 +30,8 @@ from gateway.ledger.queries.retention import (
 from gateway.stages.context import StageContext
 from gateway.storage.durable import make_directory, write_file
 
+_NO_TRACES: Final = "The ledger's file was written anew after that."
+_TRACES: Final = "Free space of the ledger's file may hold traces of it, until it is written anew (ledger.compacted)."
 _ERASED: Final = {f"{noun}.erased" for noun in NOUN.values()}
 
 
@@ -69,7 +72,7 @@ class _Account:
         self.rows.setdefault((f"{kind}, {done}", _one(said.detail["rule"])), _Row()).add(said)
 
 
-def certify(context: StageContext) -> tuple[str, Path] | None:
+def certify(context: StageContext, compacted: Compacted) -> tuple[str, Path] | None:
     """Sign what the chain says is gone since the last certificate; the text and its file, None where nothing is.
 
     Another run that was quicker has certified it.
@@ -79,7 +82,7 @@ def certify(context: StageContext) -> tuple[str, Path] | None:
         account = _account(said_since(connection, last))
     if account.first is None or account.last is None:
         return None
-    text = _text(context, account, account.first, account.last)
+    text = _text(context, account, account.first, account.last, compacted)
     engine = open_pgp(context.settings)
     try:
         signed = engine.sign(text.encode("ascii", "replace"), context.settings.openpgp.fingerprint)
@@ -120,7 +123,7 @@ def _account(found: Iterable[Said]) -> _Account:
     return account
 
 
-def _text(context: StageContext, account: _Account, first: Said, last: Said) -> str:
+def _text(context: StageContext, account: _Account, first: Said, last: Said, compacted: Compacted) -> str:
     rows = [
         (what, rule, str(row.count), str(row.size) if row.size else "-", row.first, row.last)
         for (what, rule), row in sorted(account.rows.items())
@@ -144,6 +147,7 @@ def _text(context: StageContext, account: _Account, first: Said, last: Said) -> 
             "",
             "Removed: the files are gone. Erased: the rows stay, without names, references, facts, texts and reasons; the audit chain",
             "still proves them. From and to: the days on which the oldest and the newest of them were made.",
+            _TRACES if compacted in (Compacted.LATER, Compacted.NO_ROOM) else _NO_TRACES,
             "",
         ]
     )

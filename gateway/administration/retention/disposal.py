@@ -22,6 +22,7 @@ from typing import Any, Final
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.retention.certificate import certify, write_missing
+from gateway.administration.retention.compaction import Compacted, compact_ledger
 from gateway.administration.retention.files import LOCKED, DueFile, as_delivered, due_files, spool_tree
 from gateway.administration.retention.plan import Line, kinds_of, lines_of, rules_of, waits
 from gateway.domain.decision import Decision
@@ -64,13 +65,14 @@ BATCH: Final = 500
 class Disposed:
     """What was done: what was due at the start, and the certificate's text and its file; None where nothing was certified.
 
-    `emptied` says whether the ledger's -wal could be emptied; where not, somebody reads it, and the next run does it.
+    `compacted` says what was done about traces in the ledger's free space (`compaction.Compacted`). `emptied` says whether the ledger's -wal could be emptied; where not, somebody reads it, and the next run does it.
     """
 
     due: tuple[Line, ...]
     certificate: str | None
     file: str | None
     emptied: bool
+    compacted: str
 
 
 def dispose(
@@ -92,15 +94,17 @@ def dispose(
                 transaction.record(BEGUN, SUBJECT, SUBJECT, **decision.detail)
         run.remove_files()
         run.erase_rows()
-        text, file = None, None
+        text, file, compacted = None, None, Compacted.LATER
         if role != Role.INSPECT:
             run.remove_receipts()
-            certified = certify(run.context)
+            watch("compacting the ledger", 0)
+            compacted = compact_ledger(run.context)
+            certified = certify(run.context, compacted)
             write_missing(run.context)
             text, file = certified if certified is not None else (None, None)
         with run.context.ledger.read() as connection:
             emptied = truncate_log(connection)
-    return Disposed(lines, text, None if file is None else str(file), emptied)
+    return Disposed(lines, text, None if file is None else str(file), emptied, str(compacted))
 
 
 class _Run:

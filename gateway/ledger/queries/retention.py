@@ -18,8 +18,9 @@ from gateway.ledger.units import Quarantined, Receipt, Transfer
 
 CERTIFIED: Final = "retention.certified"
 BEGUN: Final = "retention.begun"
+COMPACTED: Final = "ledger.compacted"
 SUBJECT: Final = "retention"
-"""What both are about: the index of subjects finds them in a chain of any length."""
+"""What all three are about: the index of subjects finds them in a chain of any length."""
 DISPOSALS: Final = (
     *("transfer.disposed", "quarantine.disposed", "spool.disposed"),
     *("transfer.erased", "consignment.erased", "receipt.erased", "quarantine.erased"),
@@ -129,6 +130,20 @@ def certificates(connection: Connection) -> list[Certificate]:
 def last_certified(connection: Connection) -> int:
     """The last event that a certificate covers, 0 where there is none."""
     return max((each.until for each in certificates(connection)), default=0)
+
+
+def last_compacted(connection: Connection) -> tuple[int, str]:
+    """The event that says when the ledger was written anew last: its number, and when; (0, "") where it never was."""
+    query = select(EVENTS.c.sequence, EVENTS.c.at).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event == COMPACTED)
+    row = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
+    return (0, "") if row is None else (row.sequence, row.at)
+
+
+def has_erased(connection: Connection, sequence: int) -> bool:
+    """Whether anything was erased after an event."""
+    erased = [name for name in DISPOSALS if name.endswith(".erased")]
+    query = select(EVENTS.c.sequence).where(EVENTS.c.sequence > sequence, EVENTS.c.event.in_(erased))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def said_since(connection: Connection, sequence: int) -> Iterator[Said]:
