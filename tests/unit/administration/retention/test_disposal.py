@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.administration.retention import holding
+from gateway.administration.retention import compaction, holding
 from gateway.administration.retention.plan import plan
 from gateway.domain.decision import Decision
 from gateway.errors import NotFound, UsageWrong
@@ -198,6 +199,34 @@ def test_an_altered_certificate_is_found(past: Past) -> None:
     assert done.file is not None
     Path(done.file).write_text("nothing was erased")
     assert [fault.check for fault in past.faults()] == ["file"]
+
+
+def test_a_large_ledger_is_written_anew_only_now_and_then(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "SMALL", 0)
+    now = time.time() + 15 * 31 * DAY
+    assert past.dispose(now).compacted == "done"
+    assert past.dispose(now).compacted == "nothing to do"
+    assert past.dispose(now + 60 * 31 * DAY).compacted == "done"
+    ((at,),) = past.sql("SELECT max(at) FROM events WHERE event = 'ledger.compacted'")
+    assert isinstance(at, str)
+    text = past.home.gateway_toml.read_text()
+    past.home.gateway_toml.write_text(text.replace("# compact_days = 28", "compact_days = 3650"))
+    done = past.dispose(now + 100 * 31 * DAY)
+    assert done.compacted == "later"
+    assert done.certificate is not None
+    assert "may hold traces" in done.certificate
+    assert past.faults() == ()
+
+
+def test_without_room_the_ledger_stays_as_it_is_and_the_certificate_says_so(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(past.home.root)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=0))
+    done = past.dispose(time.time() + LATE)
+    assert done.compacted == "no room"
+    assert done.certificate is not None
+    assert "may hold traces" in done.certificate
 
 
 # -- killed
