@@ -103,6 +103,32 @@ class Event(StrEnum):
     RIGHTS_APPLIED = "rights.applied", "info", "a person had owners and modes of the site's files set"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
+    # -- what is kept no longer, and what is kept all the same
+
+    RETENTION_BEGUN = "retention.begun", "info", "what is over its time is removed and erased"
+    RETENTION_CERTIFIED = "retention.certified", "info", "a certificate says what was removed and erased"
+    LEDGER_COMPACTED = (
+        "ledger.compacted",
+        "info",
+        "the ledger's file was written anew: what was erased left no trace in it",
+    )
+    TRANSFER_DISPOSED = "transfer.disposed", "info", "its delivered file was removed: its time was over"
+    TRANSFER_ERASED = (
+        "transfer.erased",
+        "info",
+        "its name, references, facts and reasons were erased: their time was over",
+    )
+    CONSIGNMENT_ERASED = "consignment.erased", "info", "its reason was erased: its time was over"
+    RECEIPT_ERASED = "receipt.erased", "info", "its text was erased, and its file removed: their time was over"
+    QUARANTINE_DISPOSED = "quarantine.disposed", "info", "a quarantined file was removed: its time was over"
+    QUARANTINE_ERASED = "quarantine.erased", "info", "the record of a quarantined file was erased: its time was over"
+    REQUEST_ERASED = "request.erased", "info", "a person's request was erased: its time was over"
+    REASON_ERASED = "reason.erased", "info", "why a person decided was erased: its time was over"
+    SPOOL_DISPOSED = "spool.disposed", "info", "what lay in the spool beyond its time was removed"
+    HOLD_PLACED = "hold.placed", "info", "a person had it kept beyond its time"
+    HOLD_RELEASED = "hold.released", "info", "a person ended the hold: its time counts again"
+    HOLD_ERASED = "hold.erased", "info", "why it was kept was erased: its time was over"
+
     # -- what is expected, and what people keep of it
 
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"

@@ -23,6 +23,8 @@ SITE: Final = {
     "faults change": "fault.changed",
     "faults close": "fault.closed",
     "faults publish": "transfer.admitted",
+    "hold-retention": "hold.placed",
+    "release-retention": "hold.released",
     "reload": "configuration.reloaded",
     "rights": "rights.applied",
     "doctor": "ledger.migrated",
@@ -34,6 +36,7 @@ KEYS: Final = {
     "keys revoke": "key.revoked",
     "partner add": "partner.added",
     "evidence": "transfer.disclosed",
+    "retention": "retention.begun",
     "partner revoke": "key.revoked",
 }
 LOOKS: Final = {

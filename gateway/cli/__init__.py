@@ -92,6 +92,11 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.quarantine:quarantine", "Look at what was locked away, and discard it."
         ),
         "audit": CommandEntry("gateway.cli.audit:audit", "Verify the audit chain, and exchange heads with partners."),
+        "retention": CommandEntry("gateway.cli.retention:retention", "Remove and erase what is over its time."),
+        "hold-retention": CommandEntry(
+            "gateway.cli.retention:hold_retention", "Keep something beyond its time: a legal hold."
+        ),
+        "release-retention": CommandEntry("gateway.cli.retention:release_retention", "End a legal hold."),
         "reload": CommandEntry(
             "gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."
         ),

@@ -64,8 +64,13 @@ def _tell(story: TransferStory | ConsignmentStory, data: Mapping[str, Any]) -> N
     way = "to" if data["direction"] == Direction.OUT else "from"
     click.echo(f"{data['kind'].capitalize()} {way} {data['partner']}\n")
     for label in _TRANSFER if data["kind"] == "transfer" else _CONSIGNMENT:
-        if data[label] is not None:
+        if data[label] not in (None, ""):
             click.echo(f"  {label.replace('_', ' '):<14} {_shown(data[label])}")
+    if data["erased"]:
+        click.echo(f"  erased         {tables.brief(data['erased'])}: what may name people; its time was over")
+    for hold in story.legal_holds:
+        what = "" if hold.unit == data["id"] else f" on {hold.kind} {hold.unit}"
+        click.echo(f"  legal hold     since {tables.brief(hold.placed)}{what}: {safe_text(hold.reason)}")
     if odd := data.get("exceptions"):
         said = exceptions(odd.count, odd.records)
         click.echo(f"  with           {said}: `gateway extract exceptions {data['id']}`")

@@ -32,6 +32,9 @@ _COLUMNS: Final = (
     Column("CODE", wide=True),
 )
 
+_ERASED = "(erased)"
+"""In place of a name whose time is over."""
+
 
 @click.command()
 @click.option("--direction", type=click.Choice([way.value for way in Direction]), help="Only what went, or what came.")
@@ -114,7 +117,7 @@ def _cells(each: ListedTransfer) -> tuple[str, ...]:
         each.direction,
         each.flow,
         each.partner,
-        each.name,
+        each.name or _ERASED,
         tables.bytes_of(each.size),
         each.state,
         tables.brief(each.updated),

@@ -38,9 +38,24 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
         "quarantine": "id",
         "requests": "key",
         "reasons": "sequence",
+        "holds": "key",
     }
 )
 """The proven tables, and the primary key of each."""
+
+NOUN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "transfers": "transfer",
+        "consignments": "consignment",
+        "receipts": "receipt",
+        "lanes": "lane",
+        "quarantine": "quarantine",
+        "requests": "request",
+        "reasons": "reason",
+        "holds": "hold",
+    }
+)
+"""What an event calls a row of each: `KIND.erased`."""
 
 PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -99,6 +114,7 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "updated",
         ),
         "reasons": ("sequence",),
+        "holds": ("key", "id", "kind", "unit", "partner", "released", "created", "updated"),
     }
 )
 """The columns that enter a row's digest as they are, in this order."""
@@ -112,6 +128,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "quarantine": ("consignment", "reason"),
         "requests": ("subject", "actor", "reason", "refusal"),
         "reasons": ("text",),
+        "holds": ("reason",),
     }
 )
 """The columns that may name people, in the order of the personal digest."""
@@ -125,6 +142,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "quarantine": (),
         "requests": ("owner", "lease"),
         "reasons": (),
+        "holds": (),
     }
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""

@@ -36,6 +36,7 @@ def open_engine(path: Path) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what is overwritten or erased leaves no trace in the file's pages
             f"busy_timeout={BUSY_SECONDS * 1000}",
         ):
             cursor.execute(f"PRAGMA {pragma}")

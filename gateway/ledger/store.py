@@ -180,6 +180,10 @@ class Transaction:
         self.announcements.append((name, keys))
         return sequence
 
+    def note(self, name: str, kind: str, subject: str, partner: str | None, detail: Mapping[str, Any]) -> int:
+        """Append an event without a line in the log: one of many alike, whose run has a line of its own."""
+        return self._append(name, kind, subject, partner, detail)
+
     def _keep_reason(self, sequence: int, why: str) -> str:
         """Write the row of the event's reason; the digest that the event has of it."""
         row = {"sequence": sequence, "text": why, SALT: self._salt()}

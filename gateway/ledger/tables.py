@@ -236,5 +236,21 @@ REASONS: Final = Table(
 )
 """Why a person decided, in their words: by the number of the decision's event, which has the personal digest alone."""
 
+HOLDS: Final = Table(
+    "holds",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("released", Float),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+)
+
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

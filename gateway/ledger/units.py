@@ -240,6 +240,25 @@ class Request(NamedTuple):
     salt: str
 
 
+class LegalHold(NamedTuple):
+    """A person's word that something is kept beyond its time. It is no unit of work."""
+
+    key: int
+    id: str
+    kind: str
+    """What it is about: `transfer`, `consignment`, `quarantine`, or `partner`, for everything of one."""
+    unit: str
+    """Its whole id; of a partner, the code."""
+    partner: str
+    reason: str
+    """Why, in the person's words."""
+    released: float | None
+    """When a person ended it."""
+    created: float
+    updated: float
+    salt: str
+
+
 Parcel = Consignment | Receipt
 """What is sealed and travels."""
 Unit = Transfer | Consignment | Receipt

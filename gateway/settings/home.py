@@ -181,6 +181,11 @@ class Home:
         return self.evidence / "statements"
 
     @cached_property
+    def disposals(self) -> Path:
+        """Signed certificates of what was erased and removed because its time was over, `DAY.DIGEST.asc`."""
+        return self.evidence / "disposals"
+
+    @cached_property
     def exceptions(self) -> Path:
         """What was odd in files that travelled all the same, `DIRECTION/PARTNER/ID.csv`: rows, fields and codes, no value."""
         return self.state / "exceptions"

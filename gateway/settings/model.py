@@ -27,6 +27,7 @@ from gateway.settings.values import (
     Bytes,
     Code,
     Count,
+    Days,
     Fingerprint,
     Fingerprints,
     HostName,
@@ -35,6 +36,7 @@ from gateway.settings.values import (
     MaybeFingerprint,
     MaybeMoment,
     MaybeSshKey,
+    Months,
     Port,
     RemotePath,
     Seconds,
@@ -243,6 +245,24 @@ class Calendar(Table):
     deadline_days: Annotated[int, Field(ge=0, le=60, description="a whole number of days from 0 to 60")] = 7
 
 
+class RetentionSettings(Table):
+    """`[retention]`: how long what a site keeps is kept; `domain.retention` says of each clock what it is for and where it starts.
+
+    Days of 0 mean that such files are never removed. A ledger of more than 64 MiB is written anew every `compact_days`, for traces in
+    its free space; with 0 never. docs/operators/retention.md has the source of each default.
+    """
+
+    delivered_days: Days = 90
+    unanswered_days: Days = 365
+    spool_days: Days = 90
+    quarantine_months: Months = 14
+    transfers_months: Months = 14
+    decisions_months: Months = 18
+    incidents_months: Months = 60
+    receipts_months: Months = 72
+    compact_days: Days = 28
+
+
 class Spool(Table):
     """`[spool]`: `passed_over` are names of what other programs leave in outbound, outcomes and the landing, which is left
     alone there. What was taken is kept for `keep_taken_seconds` where the system cannot tell who has it open.
@@ -357,6 +377,7 @@ class GatewayFile(Table):
     spool: Spool = Spool()
     audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
+    retention: RetentionSettings = RetentionSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -394,6 +415,7 @@ class Settings:
     accounts: Accounts = field(default_factory=Accounts)
     audit: AuditSettings = field(default_factory=AuditSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

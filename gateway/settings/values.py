@@ -122,6 +122,8 @@ Seconds = Annotated[
 Hours = Annotated[
     float, Field(gt=0, allow_inf_nan=False, le=24 * 366, description="a number of hours above 0, at most a year")
 ]
+Days = Annotated[int, Field(ge=0, le=36_500, description="a whole number of days, at least 0")]
+Months = Annotated[int, Field(ge=1, le=1200, description="a whole number of months, at least 1")]
 Switch = Annotated[bool, Field(description="true or false, without quotes")]
 SshKey = Annotated[
     str,

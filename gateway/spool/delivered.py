@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import NotPermitted, OriginalOther
-from gateway.storage.digest import pieces
+from gateway.storage.digest import pieces, rest_digest
 from gateway.storage.directory_walk import DIRECTORY, FILE, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 
@@ -42,14 +42,20 @@ def read_delivered(inbound: Path, wanted: DeliveredFile) -> tuple[str, bytes] | 
 def remove_delivered(inbound: Path, wanted: DeliveredFile, marker: str, disk: Disk = DISK) -> bool:
     """Remove the file and the empty marker beside it, durably; False where it is not there any more."""
     with _translated("removing a delivered file"), _directory(inbound, wanted) as directory:
-        found = None if directory is None else _find(directory, wanted)
+        found = None if directory is None else _name_of(directory, wanted)
         if directory is None or found is None:
             return False
-        disk.unlink(found[0], dir_fd=directory)
-        if _is_empty(f"{found[0]}{marker}", directory):
-            disk.unlink(f"{found[0]}{marker}", dir_fd=directory)
+        disk.unlink(found, dir_fd=directory)
+        if _is_empty(f"{found}{marker}", directory):
+            disk.unlink(f"{found}{marker}", dir_fd=directory)
         disk.fsync(directory)
         return True
+
+
+def lies_there(inbound: Path, wanted: DeliveredFile) -> bool:
+    """Whether the file is there still, byte for byte."""
+    with _translated("looking for a delivered file"), _directory(inbound, wanted) as directory:
+        return directory is not None and _name_of(directory, wanted) is not None
 
 
 def read_given(path: Path, wanted: DeliveredFile) -> bytes:
@@ -88,22 +94,39 @@ def _find(directory: int, wanted: DeliveredFile) -> tuple[str, bytes] | None:
     return None
 
 
+def _name_of(directory: int, wanted: DeliveredFile) -> str | None:
+    """The name that the file has; it may be gigabytes long, and is read in pieces."""
+    for name in wanted.names:
+        with _of_its_size(name, directory, wanted) as descriptor:
+            if descriptor is not None and rest_digest(descriptor) == wanted.sha256:
+                return name
+    return None
+
+
 def _read(name: str | Path, directory: int | None, wanted: DeliveredFile) -> bytes | None:
     """The bytes of the file of that name, None where it is another file or none."""
+    with _of_its_size(name, directory, wanted) as descriptor:
+        if descriptor is None:
+            return None
+        content = b"".join(pieces(descriptor, wanted.size))
+    return content if hashlib.sha256(content).hexdigest() == wanted.sha256 else None
+
+
+@contextmanager
+def _of_its_size(name: str | Path, directory: int | None, wanted: DeliveredFile) -> Iterator[int | None]:
+    """The open file of that name; None where there is none, or what is no file of that size."""
     try:
         descriptor = os.open(name, FILE, dir_fd=directory)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
-            return None  # nothing, a link, or a socket
+            yield None  # nothing, a link, or a socket
+            return
         raise
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
-            return None
-        content = b"".join(pieces(descriptor, wanted.size))
+        yield descriptor if stat.S_ISREG(status.st_mode) and status.st_size == wanted.size else None
     finally:
         os.close(descriptor)
-    return content if hashlib.sha256(content).hexdigest() == wanted.sha256 else None
 
 
 def _is_empty(name: str, directory: int) -> bool:

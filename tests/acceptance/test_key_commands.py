@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,12 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
     claim = desk.dwp.root.parent / "claim.xml"
     claim.write_bytes(b"<claim/>")
     (submitted,) = json.loads(desk.call("--home", desk.dwp.root, "submit", "claim", LA, claim, "--json")[1])
+    letter = desk.dwp.returned / "claim" / LA / "claim.xml.why.txt"
+    letter.write_text("wrong")
+    later = time.time() + 100 * 86_400
+    monkeypatch.setattr("gateway.cli.retention.clock", lambda: later)
     given: dict[str, tuple[str | Path, ...]] = {
+        "retention": (),
         "keys rotate": (),
         "keys confirm": (LA,),
         "keys retire": ("--now",),

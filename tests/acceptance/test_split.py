@@ -255,6 +255,40 @@ def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> 
     assert returned.read_bytes() == broken
 
 
+_RETENTION = """
+import sys, time
+import gateway.cli.retention as retention
+from gateway.cli import main
+later = time.time() + 100 * 86400
+retention.clock = lambda: later
+sys.exit(main(["--home", {home!r}, "retention", "--role", {role!r}]))
+"""
+
+
+def test_each_roles_account_does_its_part_of_retention_and_the_vault_certifies_it(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    name, content = claim(2, seed=61)
+    dwp.drop("claim", la.code, f"old-{name}", content.replace(b"</", b"<", 1))
+    letter = dwp.home.returned / "claim" / la.code / f"old-{name}.why.txt"
+    wait_until(letter.exists, 120, "the file with its reason")
+    for role in ("inspect", "vault"):
+        script = _RETENTION.format(home=str(dwp.home.root), role=role)
+        done = subprocess.run(
+            [dwp.python, "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            **_as(role),
+        )
+        assert done.returncode == 0, (role, done.stdout + done.stderr)
+    assert not letter.exists()
+    (certificate,) = dwp.home.disposals.iterdir()
+    assert "returned files, removed" in certificate.read_text("ascii")
+    assert certificate.stat().st_uid == pwd.getpwnam(ACCOUNTS["vault"]).pw_uid
+
+
 def test_stranger_in_the_landing_is_quarantined_by_link_and_a_forgery_by_vault(pair: tuple[SplitSite, Site]) -> None:
     dwp, la = pair
     landing = dwp.home.landing_in(la.code)

@@ -118,7 +118,7 @@ def test_commands_in_the_documentation_exist() -> None:
 
 def test_the_readme_names_every_command_that_a_person_calls() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    named = set(re.findall(r"gateway ([a-z]+)", text)) | set(re.findall(r"\bgw ([a-z]+)", text))
+    named = set(re.findall(r"gateway ([a-z-]+)", text)) | set(re.findall(r"\bgw ([a-z-]+)", text))
     assert set(COMMANDS) - named == set()
 
 

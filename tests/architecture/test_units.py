@@ -143,8 +143,23 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
 
 
 @needs_systemd
-def test_the_nightly_audit_has_a_time_that_systemd_knows() -> None:
-    timer = (UNITS / "gateway-audit.timer").read_text(encoding="utf-8")
+def test_exposure_of_the_daily_retention_is_as_low_as_promised() -> None:
+    assert exposure(UNITS / "gateway-retention.service") <= MOST_EXPOSURE["link"]
+
+
+def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> None:
+    assert lines("retention", "ExecStart") == ["/usr/bin/gateway retention"]
+    assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
+    assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
+    assert set(lines("retention", "InaccessiblePaths")) == {
+        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.sshd, HOME.logins)
+    }
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", ["audit", "retention"])
+def test_each_timer_has_a_time_that_systemd_knows(name: str) -> None:
+    timer = (UNITS / f"gateway-{name}.timer").read_text(encoding="utf-8")
     (when,) = re.findall(r"(?m)^OnCalendar=(.*)$", timer)
     done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

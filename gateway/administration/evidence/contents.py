@@ -33,6 +33,7 @@ from gateway.errors import (
     SignerUnknown,
 )
 from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
+from gateway.ledger.commitment import ERASED
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
 from gateway.ledger.store import Connection, event_digest
@@ -127,7 +128,8 @@ class Contents:
         self._receipts.add(row.key)
         self.certificates.add(row.partner)
         if not kept.is_file():
-            self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more.")
+            over = ": its time was over" if row.salt.startswith(ERASED) else ""
+            self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more{over}.")
             return
         if file_digest(kept) != row.sealed_sha256:
             raise ChainBroken(f"the kept receipt {row.partner}/{name} is not the one that came")

@@ -28,6 +28,7 @@ _OUTCOMES: Final = {
     "ingested": "taken over by the back office",
     "refused": "delivered, and refused by the back office",
 }
+_ERASED: Final = "erased, since its time was over"
 _WORDS: Final = (
     "A digest (SHA-256) is a number of 64 digits that is computed from a file. Two different files with the same digest are not "
     "known to exist, so a digest names one content. A consignment is the sealed message that carries files; a receipt is the "
@@ -99,7 +100,7 @@ def _of_transfer(settings: Settings, found: TransferStory) -> tuple[str, ...]:
     transfer, carrier = found.transfer, found.carried_by
     told = [
         _way(settings, "file", transfer.direction, transfer.partner),
-        f"Name of the file: {transfer.name}",
+        f"Name of the file: {transfer.name or _ERASED}",
         f"Its size: {transfer.size} bytes. Its digest (SHA-256): {transfer.sha256}",
         f"Kind of file: {transfer.flow}. Number of the transfer: {transfer.id}",
         f"Where it stands: {_state(transfer.state)} (since {transfer.updated}).",
@@ -128,7 +129,7 @@ def _of_consignment(settings: Settings, found: ConsignmentStory) -> tuple[str, .
     if parcel.code is not None:
         told.append(f"Why: {with_code(parcel.reason, parcel.code)}")
     told += [
-        f"It carried transfer {each.id}: {each.name}, {each.size} bytes, SHA-256 {each.sha256}; {_state(each.state)}."
+        f"It carried transfer {each.id}: {each.name or _ERASED}, {each.size} bytes, SHA-256 {each.sha256}; {_state(each.state)}."
         for each in found.transfers
     ]
     return tuple(told)

@@ -40,7 +40,7 @@ LAST: Final = "last"
 
 _HEAD_FILE: Final = "state/ledger-head"
 _RECORD: Final = "state/audit.json"
-_ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS)
+_ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
@@ -52,6 +52,7 @@ _AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
     Area.INFECTED: lambda home: home.infected,
     Area.EVIDENCE: lambda home: home.evidence,
     Area.STATEMENTS: lambda home: home.statements,
+    Area.DISPOSALS: lambda home: home.disposals,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from gateway.administration.views.legal_holds import LegalHoldView, legal_hold
 from gateway.administration.views.records import (
     ConsignmentView,
     EventView,
@@ -21,10 +22,12 @@ from gateway.administration.views.records import (
 )
 from gateway.administration.views.waiting import Waiting
 from gateway.domain.redirect import FLOW
+from gateway.ledger.queries import legal_holds
 from gateway.ledger.queries.consignments import carried
 from gateway.ledger.queries.events import events_of
 from gateway.ledger.queries.identities import find, one
 from gateway.ledger.queries.receipts import receipts_about
+from gateway.ledger.queries.retention import erased_at
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.model import Settings
@@ -36,7 +39,7 @@ _ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "he
 class TransferStory:
     """A transfer, what happened to it and to the consignment that carries it, and what a person does next.
 
-    `original` is what a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last.
+    `erased` is when its name and all else that may name people was erased, `legal_holds` are what keeps it all the same. `original` is what a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last.
     """
 
     transfer: TransferView
@@ -46,6 +49,8 @@ class TransferStory:
     receipts: tuple[ReceiptView, ...]
     events: tuple[EventView, ...]
     waits: str | None
+    erased: str | None
+    legal_holds: tuple[LegalHoldView, ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class ConsignmentStory:
     transfers: tuple[TransferView, ...]
     receipts: tuple[ReceiptView, ...]
     events: tuple[EventView, ...]
+    erased: str | None
+    legal_holds: tuple[LegalHoldView, ...]
 
 
 def story(settings: Settings, connection: Connection, identity: str, now: float) -> TransferStory | ConsignmentStory:
@@ -81,6 +88,8 @@ def _transfer(connection: Connection, row: Transfer, waits: str | None) -> Trans
         receipts=tuple(_answer(each, row.id) for each in map(receipt, receipts)),
         events=_events(connection, row, subjects),
         waits=waits,
+        erased=erased_at(connection, row.kind, row.id, row.partner),
+        legal_holds=_holds(connection, row, row.consignment),
     )
 
 
@@ -98,7 +107,14 @@ def _consignment(connection: Connection, row: Consignment) -> ConsignmentStory:
         transfers=tuple(transfer(item) for item in items),
         receipts=tuple(receipt(each) for each in receipts),
         events=_events(connection, row, {("consignment", row.id), ("receipt", row.id)}),
+        erased=erased_at(connection, row.kind, row.id, row.partner),
+        legal_holds=_holds(connection, row, None),
     )
+
+
+def _holds(connection: Connection, row: Transfer | Consignment, carrier: str | None) -> tuple[LegalHoldView, ...]:
+    found = legal_holds.about(connection, row.partner, row.id, carrier)
+    return tuple(legal_hold(each) for each in found)
 
 
 def _answer(shown: ReceiptView, identity: str) -> ReceiptView:

@@ -8,16 +8,19 @@ between the listing and the reading of the rows: look again, and report what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import Connection, select
 
+from gateway.domain.disposal import file_name
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction, State
 from gateway.ledger.audit import statements
 from gateway.ledger.audit.chain import EVERY, Fault, to_the_end
+from gateway.ledger.commitment import ERASED
+from gateway.ledger.queries.retention import certificates
 from gateway.ledger.tables import CONSIGNMENTS, FILE, QUARANTINE, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer
 
@@ -32,6 +35,7 @@ class Area(StrEnum):
     INFECTED = "infected"
     EVIDENCE = "evidence"
     STATEMENTS = "evidence/statements"
+    DISPOSALS = "evidence/disposals"
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class _Expected:
 _TIDIED: Final = (Area.CUSTODY, Area.QUARANTINE, Area.INFECTED)
 """Areas of which a start removes what no row speaks of."""
 
-_PROOF: Final = (Area.EVIDENCE, Area.STATEMENTS)
+_PROOF: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
 """Areas in which nothing lies that the ledger does not speak of. In the queues it stays where it is, and means no harm."""
 
 _TEMPORARY: Final = ".gateway-"
@@ -83,6 +87,7 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
         _expected_consignments(connection),
         _expected_receipts(connection),
         _expected_statements(connection, listing.site),
+        _expected_certificates(connection),
     ):
         with to_the_end("file", unread):
             for expected in part:
@@ -98,8 +103,8 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
 
 def _tell_unknown(findings: Findings, listing: Listing, area: Area, known: set[str]) -> None:
     for name in sorted(listing.files.get(area, {}).keys() - known):
-        if area is Area.EVIDENCE and name.startswith("statements/"):
-            continue  # an area of its own
+        if area is Area.EVIDENCE and name.startswith(("statements/", "disposals/")):
+            continue  # areas of their own
         usual = area in _TIDIED or _left_by_a_crash(listing, area, name)
         fault = Fault("file", f"{area}/{name}", "no row of the ledger speaks of it")
         (findings.left_over if usual else findings.faults).append(fault)
@@ -186,12 +191,21 @@ def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
     for name, row in evidence.items():
         # A crash between the ledger's commit and the rename leaves it where it was read.
         there = f"{row.partner}/{row.consignment}.receipt.pgp"
-        yield _sealed(f"receipt {row.consignment}", {Area.EVIDENCE: name, Area.SEALED_IN: there}, row)
+        expected = _sealed(f"receipt {row.consignment}", {Area.EVIDENCE: name, Area.SEALED_IN: there}, row)
+        # Once its time is over, the row is erased and then the file is removed.
+        yield replace(expected, needed=not row.salt.startswith(ERASED))
 
 
 def _expected_statements(connection: Connection, site: str) -> Iterator[_Expected]:
     for subject, name, sha256, needed in statements.files(connection, site):
         yield _Expected(subject, {Area.STATEMENTS: name}, None, sha256, needed)
+
+
+def _expected_certificates(connection: Connection) -> Iterator[_Expected]:
+    """Certificates of disposal: their text is in the chain, and the next run writes a file that lacks."""
+    for each in certificates(connection):
+        name = file_name(each.day, each.sha256)
+        yield _Expected(f"certificate of {each.day}", {Area.DISPOSALS: name}, None, each.sha256, needed=False)
 
 
 def _sealed(subject: str, places: Mapping[Area, str], row: Parcel) -> _Expected:

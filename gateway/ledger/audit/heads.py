@@ -16,6 +16,7 @@ from gateway.domain.states import Direction
 from gateway.ledger.audit.chain import EVERY, Fault, loaded, told
 from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
+from gateway.ledger.commitment import ERASED
 from gateway.ledger.engine import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, required
@@ -78,13 +79,27 @@ def _sent_back(connection: Connection) -> Iterator[Claimed]:
 
 
 def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Receipt, dict[str, Any]]]:
-    """Receipts that have their text, and it."""
-    query = select(RECEIPTS).where(RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None))
+    """Receipts that have their text, and it; of those whose text was erased, the heads that the event of their coming has."""
+    query = select(RECEIPTS).where(
+        RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None) | RECEIPTS.c.salt.startswith(ERASED)
+    )
     rows = connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key))
     for row in map(Receipt._make, rows):
-        body = loaded(required(row.body))
+        body = loaded(row.body) if row.body is not None else _remembered(connection, row)
         if body:
             yield row, body
+
+
+def _remembered(connection: Connection, row: Receipt) -> dict[str, Any]:
+    query = "SELECT detail FROM events WHERE sequence = ? AND event = 'receipt.accepted'"
+    found = driver_of(connection).execute(query, (row.event,)).fetchone()
+    detail = loaded(None if found is None else found[0])
+    heads = {"audit_head": detail.get("head"), "seen_head": detail.get("seen")}
+    return {
+        name: dict(zip(("sequence", "sha256"), head, strict=False))
+        for name, head in heads.items()
+        if isinstance(head, list)
+    }
 
 
 def _head(body: dict[str, Any], name: str) -> Head | None:

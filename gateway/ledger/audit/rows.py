@@ -21,20 +21,11 @@ from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent, to_t
 from gateway.ledger.audit.last_commitments import LastCommitments, last_commitments
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.chain import EMPTY, Head
-from gateway.ledger.commitment import COLUMNS, ERASED, KEY, digest_of, personal_digest
+from gateway.ledger.commitment import COLUMNS, ERASED, KEY, NOUN, digest_of, personal_digest
 from gateway.ledger.engine import driver_of
 from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, REASONS, TRANSFERS
 
-_NOUN: Final[Mapping[str, str]] = {
-    "transfers": "transfer",
-    "consignments": "consignment",
-    "receipts": "receipt",
-    "lanes": "lane",
-    "quarantine": "quarantine",
-    "requests": "request",
-    "reasons": "reason",
-}
 _SUBJECT: Final[Mapping[str, int]] = {
     table: COLUMNS[table].index({"receipts": "consignment", "lanes": "partner", "reasons": "sequence"}.get(table, "id"))
     for table in KEY
@@ -86,7 +77,7 @@ def _changed_after(driver: sqlite3.Connection, table: str, since: Head) -> list[
 
 
 def _compare(driver: sqlite3.Connection, table: str, values: Sequence[Any], said: bytes | None) -> Iterator[Fault]:
-    subject = f"{_NOUN[table]} {values[_SUBJECT[table]]}"
+    subject = f"{NOUN[table]} {values[_SUBJECT[table]]}"
     if said is None:
         yield Fault("row", subject, "the chain does not know this row")
     elif said != _digest(table, values):
@@ -114,13 +105,13 @@ def _event_has(driver: sqlite3.Connection, values: Sequence[Any]) -> bool:
 
 def _was_erased(driver: sqlite3.Connection, table: str, values: Sequence[Any]) -> bool:
     query = "SELECT 1 FROM events WHERE subject = ? AND kind = ? AND event = ?"
-    noun = _NOUN[table]
+    noun = NOUN[table]
     return driver.execute(query, (values[_SUBJECT[table]], noun, f"{noun}.erased")).fetchone() is not None
 
 
 def _gone(table: str, known: LastCommitments) -> Iterator[Fault]:
     for key in known.keys(table):
-        yield Fault("row", f"{_NOUN[table]} of key {key}", "the chain committed to this row, and it is gone")
+        yield Fault("row", f"{NOUN[table]} of key {key}", "the chain committed to this row, and it is gone")
 
 
 def _check_events(connection: Connection, kind: str, since: Head, watch: Watch) -> Iterator[Fault]:

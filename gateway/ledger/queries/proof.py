@@ -16,13 +16,18 @@ from gateway.errors import ChainBroken
 from gateway.ledger.audit.chain import loaded
 from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
-from gateway.ledger.commitment import ADOPTED, COMMITTED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.commitment import ADOPTED, COMMITTED, ERASED, KEY, PERSONAL, PLAIN, SALT, row_digest
 from gateway.ledger.engine import driver_of
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
 
 _GROUP: Final = 500
 _ACCEPTED: Final = "receipt.accepted"
+KEEPING: Final = (
+    *("transfer.erased", "consignment.erased", "receipt.erased", "transfer.disposed"),
+    *("hold.placed", "hold.released"),
+)
+"""Events that say how long something is kept, and nothing about what became of it."""
 
 Place = tuple[str, str]
 """A table, and the primary key of one of its rows as text."""
@@ -109,13 +114,17 @@ def rows_at(connection: Connection, places: Iterable[Place]) -> Iterator[ProvenR
 
 
 def events_about(connection: Connection, unit: Transfer | Consignment) -> list[int]:
-    """The numbers of the events about a transfer or consignment, and about what carries it, in order."""
+    """The numbers of the events about a transfer or consignment, and about what carries it, in order; without those that say how
+    long it is kept: the digest of a row is the same before it was erased, and the chain up to then proves it.
+    """
     kinds = {("transfer", unit.id)} if isinstance(unit, Transfer) else set()
     parcel = unit.id if isinstance(unit, Consignment) else unit.consignment
     if parcel is not None:
         kinds |= {("consignment", parcel), ("receipt", parcel)}
     query = select(EVENTS.c.sequence, EVENTS.c.kind, EVENTS.c.subject).where(
-        EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})), EVENTS.c.partner == unit.partner
+        EVENTS.c.subject.in_(sorted({subject for _, subject in kinds})),
+        EVENTS.c.partner == unit.partner,
+        EVENTS.c.event.not_in(KEEPING),
     )
     found = [
         number for number, *about in connection.execute(query.order_by(EVENTS.c.sequence)) if tuple(about) in kinds
@@ -178,7 +187,9 @@ def committed(detail: str) -> Iterator[tuple[Place, str | None]]:
 
 
 def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
-    """The first receipt of any partner that has seen the chain as far as this event; None where none has come yet."""
+    """The first receipt of any partner that has seen the chain as far as this event; None where none has come yet, or is
+    kept no longer.
+    """
     query = select(EVENTS).where(EVENTS.c.sequence > sequence, EVENTS.c.event == _ACCEPTED)
     for event in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
         seen = orjson.loads(event.detail).get("seen")
@@ -192,7 +203,9 @@ def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
         )
         row = connection.execute(about).first()
         if row is not None:
-            return Confirmed(Receipt._make(row), Head(*seen))
+            found = Receipt._make(row)
+            # One whose time is over is not there to be shown, and later ones confirm years of other transfers' events.
+            return None if found.salt.startswith(ERASED) else Confirmed(found, Head(*seen))
     return None
 
 

@@ -169,6 +169,11 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             run(pair.dwp, "faults", *board)
             given = {"change": ("ETD-7", "--what", "Thrice.", "--no-publish"), "close": ("ETD-7", "--no-publish")}
             said = run(pair.dwp, *words, *given.get(words[1], ()), *WHY)
+        case "hold-retention":
+            said = run(pair.dwp, command, pair.dwp.submit("a.xml", b"claim a"), *WHY)
+        case "release-retention":
+            run(pair.dwp, "hold-retention", "--partner", LA, *WHY)
+            said = run(pair.dwp, command, "--partner", LA, *WHY)
         case "reload":
             monkeypatch.setattr("gateway.administration.site.reload.take_over", lambda _settings: None)
             said = run(pair.dwp, "reload", *WHY)
@@ -227,6 +232,8 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),
+    "hold-retention": (lambda _: ("0000", *WHY), "not-found", WHY[1]),
+    "release-retention": (lambda known: (known, *WHY), "usage", WHY[1]),
     "reload": (lambda _: WHY, "not-running", WHY[1]),
     "rights": (lambda _: ("--apply", *WHY), "usage", WHY[1]),
 }
@@ -246,7 +253,9 @@ def test_what_was_refused_is_an_event_and_show_tells_it(pair: Pair, run: Run) ->
         assert subject in {known, LA, RIGHT, "0000", "unnamed"}, command
     told = run(pair.dwp, "show", known).out
     assert "a person's decision was refused, or failed: hold, by nobody as root: because of the test [usage]" in told
-    assert set(SITE) | set(KEYS) == set(REFUSED) | {"doctor", "keys rotate"}, "these two are refused below"
+    assert set(SITE) | set(KEYS) == set(REFUSED) | {"doctor", "keys rotate", "retention"}, (
+        "these are refused below, or by the disk alone"
+    )
 
 
 def test_quarantine_show_tells_who_discarded_and_what_was_refused(pair: Pair, run: Run) -> None:

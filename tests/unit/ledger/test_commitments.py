@@ -16,6 +16,7 @@ from sqlalchemy import Boolean, Connection, Float, Integer, text
 
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
+from gateway.ledger import legal_holds
 from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
@@ -61,6 +62,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pair.dwp.ledger.read() as connection:
             (locked,) = quarantine.quarantined(connection)
         decide(pair.dwp.context, Act.DISCARD, locked.id, WHY)
+        with pair.dwp.ledger.write() as transaction:
+            legal_holds.place(transaction, pair.dwp.context.new_id(), "quarantine", locked.id, locked.partner, WHY)
         pair.dwp.snapshot(directory / "ledger.sqlite3")
     return directory / "ledger.sqlite3"
 
@@ -299,13 +302,15 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
 
 def test_a_reason_can_be_erased_and_the_chain_holds(connection: Connection) -> None:
     """What the chain has of a person's words is a salted digest, in the decision's event too."""
-    (row,) = rows_of(connection, "reasons")
+    row, _ = rows_of(connection, "reasons")  # of the discarding, and of the legal hold
     details = connection.exec_driver_sql("SELECT detail FROM events").scalars().all()
     assert row["text"] == WHY.reason
     assert not any(WHY.reason in detail for detail in details)
     digest = hashlib.sha256(json.dumps([row[SALT], ["text", row["text"]]], separators=(",", ":")).encode()).hexdigest()
     assert sum(json.loads(detail).get("reason_sha256") == digest for detail in details) == 1
-    connection.exec_driver_sql("UPDATE reasons SET text = '', salt = ?", (ERASED + digest,))
+    connection.exec_driver_sql(
+        "UPDATE reasons SET text = '', salt = ? WHERE sequence = ?", (ERASED + digest, row["sequence"])
+    )
     assert [fault.message for fault in check_rows(connection)] == [
         "what may name people is erased in it, and no event says so"
     ]
@@ -319,7 +324,9 @@ def test_a_reason_that_the_chain_was_made_to_commit_to_is_not_that_of_its_event(
     copy.write_bytes(path.read_bytes())
     with closing(Ledger(copy, clock=lambda: 0.0, role="test")) as ledger:
         with ledger.write() as transaction:
-            transaction.connection.exec_driver_sql("UPDATE reasons SET text = 'because of another'")
+            transaction.connection.exec_driver_sql(
+                "UPDATE reasons SET text = 'because of another' WHERE sequence = (SELECT min(sequence) FROM reasons)"
+            )
         with ledger.read() as connection:
             assert [fault.message for fault in faults(connection)] == [
                 "the event of that number has another digest of it, or none"
