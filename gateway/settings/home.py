@@ -161,6 +161,16 @@ class Home:
         return self.vault / "submitted"
 
     @cached_property
+    def backup(self) -> Path:
+        """Second names of files while a copy of the site is taken: plaintext, so in the vault. Gone afterwards."""
+        return self.vault / "backup"
+
+    @cached_property
+    def restored(self) -> Path:
+        """There while the site was put back from a copy, and nobody has said what happened since."""
+        return self.state / "restored.json"
+
+    @cached_property
     def sealed_out(self) -> Path:
         """Sealed consignments and receipts waiting to be sent, `PARTNER/ID.pgp`."""
         return self.state / "sealed" / "out"

@@ -207,6 +207,17 @@ class AuditSettings(Table):
     ] = ""
 
 
+class BackupSettings(Table):
+    """`[backup]`: `recovery_key` names the certificate to which the secret keys in copies of the site are encrypted; without one
+    they are left out.
+    """
+
+    recovery_key: Annotated[
+        str,
+        Field(pattern=r"^[^\x00-\x1f\x7f]{0,400}$", description='the path of a file, in quotes, or ""'),
+    ] = ""
+
+
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
@@ -326,6 +337,7 @@ class GatewayFile(Table):
     antivirus: Antivirus = Antivirus()
     spool: Spool = Spool()
     audit: AuditSettings = AuditSettings()
+    backup: BackupSettings = BackupSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -362,6 +374,7 @@ class Settings:
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import TRANSFERS
@@ -37,3 +37,12 @@ def to_purge(connection: Connection) -> list[Transfer]:
     """Redirected transfers whose delivered file may still lie in spool/inbound."""
     query = select(TRANSFERS).where(TRANSFERS.c.purge_name.is_not(None)).order_by(TRANSFERS.c.key)
     return [Transfer._make(row) for row in connection.execute(query)]
+
+
+def dropped_since(connection: Connection, moment: float) -> list[tuple[str, str, str, str]]:
+    """Flow, partner, name and SHA-256 of the files that were admitted since, or that may lie in spool/outbound yet."""
+    query = select(TRANSFERS.c.flow, TRANSFERS.c.partner, TRANSFERS.c.name, TRANSFERS.c.sha256).where(
+        TRANSFERS.c.direction == str(Direction.OUT),
+        or_(TRANSFERS.c.created >= moment, TRANSFERS.c.spool_file.is_not(None)),
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
