@@ -100,6 +100,11 @@ class Event(StrEnum):
     DECISION_REFUSED = "decision.refused", "warning", "a person's decision was refused, or failed"
     CONFIGURATION_RELOADED = "configuration.reloaded", "info", "a person let the gateway take its configuration over"
     RIGHTS_APPLIED = "rights.applied", "info", "a person had owners and modes of the site's files set"
+    LEDGER_RESTORED = (
+        "ledger.restored",
+        "warning",
+        "the site was put back from a copy of that moment, and a person let it go on",
+    )
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
     # -- what is expected, and what people keep of it

@@ -91,7 +91,9 @@ def read(copy: Path) -> Contents:
     try:
         contents = Contents.model_validate_json((copy / MANIFEST).read_bytes())
     except FileNotFoundError as error:
-        raise BackupUnusable(f"{copy.name} has no {MANIFEST}: it is no copy of a site, or one that broke off.") from error
+        raise BackupUnusable(
+            f"{copy.name} has no {MANIFEST}: it is no copy of a site, or one that broke off."
+        ) from error
     except OSError as error:
         raise disk_error(error, "The copy's manifest cannot be read") from error
     except ValidationError as error:

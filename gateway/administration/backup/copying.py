@@ -42,7 +42,9 @@ class CopyTree:
         left_out = {home.run, home.sshd, home.logins, home.keyrings / "own", home.ssh, home.opened, home.backup}
         for where, names, _ in os.walk(home.root):
             inside = [Path(where, name) for name in sorted(names)]
-            inside = [path for path in inside if not (path.name.startswith(".") or path in left_out or path.is_symlink())]
+            inside = [
+                path for path in inside if not (path.name.startswith(".") or path in left_out or path.is_symlink())
+            ]
             names[:] = [path.name for path in inside]
             for path in inside:
                 relative = path.relative_to(home.root)

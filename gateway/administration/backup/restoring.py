@@ -166,7 +166,9 @@ def _give(home: Home, kept: Contents) -> None:
         try:
             account = pwd.getpwnam(kept.account)
         except KeyError as error:
-            raise UsageWrong(f"There is no account {kept.account} here: make it, and `chown -R` {home.root}.") from error
+            raise UsageWrong(
+                f"There is no account {kept.account} here: make it, and `chown -R` {home.root}."
+            ) from error
         for where, names, files in os.walk(home.root):
             for path in (where, *(os.path.join(where, name) for name in (*names, *files))):  # noqa: PTH118 - as walk gives it
                 mode = os.lstat(path).st_mode

@@ -56,7 +56,12 @@ def _secrets(home: Home) -> Iterator[Path]:
         for where, _, names in os.walk(area):
             for name in sorted(names):
                 path = Path(where, name)
-                if path.is_file() and not path.is_symlink() and not name.startswith((".", "S.")) and ".lock" not in name:
+                if (
+                    path.is_file()
+                    and not path.is_symlink()
+                    and not name.startswith((".", "S."))
+                    and ".lock" not in name
+                ):
                     yield path
 
 

@@ -129,7 +129,9 @@ def _fill(
         beside.unlink()
     tree.made(there.ledger)
     tree.made(there.ledger_head)
-    made = tree.contents(settings.site.code, _account(home), taken, head, None if keys is None else sha256(keys).hexdigest())
+    made = tree.contents(
+        settings.site.code, _account(home), taken, head, None if keys is None else sha256(keys).hexdigest()
+    )
     _sync(working)
     made.write(working)
     if wrong := list(contents.faults(working, made, watch)):
@@ -242,4 +244,3 @@ def _disk() -> Iterator[None]:
         ) from error
     except OSError as error:
         raise disk_error(error, "the copy cannot be taken") from error
-

@@ -192,10 +192,9 @@ def heads(settings: Settings, partner: str) -> Sequence[HeadView]:
     if partner not in settings.codes:
         raise NotFound(f"There is no partner {partner[:40]!r}: `gateway partner list` shows those that there are.")
     with reading(settings) as connection:
-        known = {(head.sequence, head.sha256): source for _, head, source in heads_of(connection, partner)}
+        known = {(head.sequence, head.sha256, source) for _, head, source in heads_of(connection, partner)}
     return [
-        HeadView(partner, sequence, sha256, str(source), settings.site.code)
-        for (sequence, sha256), source in sorted(known.items())
+        HeadView(partner, sequence, sha256, source, settings.site.code) for sequence, sha256, source in sorted(known)
     ]
 
 

@@ -38,6 +38,11 @@ def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iter
     yield from told("head", *named, *others)
 
 
+def compare_heads(connection: Connection, claimed: Iterable[Claimed]) -> Iterator[Fault]:
+    """Those heads alone that somebody claims to have seen of our chain."""
+    yield from told("head", _compare_all(connection, claimed))
+
+
 def _compare_all(connection: Connection, heads: Iterable[Claimed]) -> Iterator[Fault]:
     for head in heads:
         yield from _compare(connection, head)
