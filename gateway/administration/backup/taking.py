@@ -69,7 +69,7 @@ def take(
     with _disk(), held(settings.home.run, _LOCK):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = clock()
-        name = f"{settings.site.code}-{re.sub('[-:]', '', to_text(now)[:19])}Z"
+        name = f"{settings.site.code}-{re.sub('[-:]', '', to_text(now))}"
         if os.path.lexists(directory / name):
             raise UsageWrong(f"{directory / name} is there already.")
         keys = sealed_keys(settings, now)

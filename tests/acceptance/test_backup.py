@@ -1,0 +1,192 @@
+"""A copy of a site at work, a lost disk, and a site that goes on from the copy: docs/operators/restoring.md, by its own commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.copies import copied_pair
+from tests.acceptance.promises import Book
+from tests.acceptance.reading import transfer_states
+from tests.acceptance.sites import Site, claim, created_pair, wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+SECONDS = 120.0
+WHY = ("--reason", "the disk was lost, case 4711")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    with copied_pair(created_pair(), tmp_path) as sites:
+        yield sites
+
+
+class Safe:
+    """The recovery key, which is never on a site's machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "safe"
+        self.home.mkdir(mode=0o700)
+        made = ("--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "Recovery <safe@example.org>")
+        self.gpg(*made, "future-default", "default", "never")
+
+    def gpg(self, *arguments: str | Path) -> bytes:
+        command = ["gpg", "--homedir", self.home, "--batch", "--quiet", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
+
+    def give_certificate(self, site: Site) -> None:
+        (site.home.config / "recovery.asc").write_bytes(self.gpg("--armor", "--export"))
+        site.edit_config("backup", recovery_key="recovery.asc")
+
+    def open_keys(self, copy: Path) -> Path:
+        keys = self.home / "keys.tar"
+        keys.write_bytes(self.gpg("--decrypt", copy / "keys.tar.pgp"))
+        return keys
+
+    def close(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "all"], check=False)
+
+
+@pytest.fixture
+def safe(tmp_path: Path) -> Iterator[Safe]:
+    made = Safe(tmp_path)
+    yield made
+    made.close()
+
+
+def lose(site: Site) -> None:
+    """The disk, and every process that worked on it."""
+    site.stop(9)
+    wait_until(lambda: not any(map(site.role, ("gateway", "inspect", "vault", "link"))), 30, "the end of all roles")
+    shutil.rmtree(site.home.root)
+
+
+def heads(site: Site, of: Site) -> Path:
+    """What a site knows of another's chain, as it sends it there."""
+    path = site.home.root.parent / f"{site.code}-knows-{of.code}.json"
+    path.write_text(site.gateway("audit", "heads", of.code, "--json").stdout)
+    return path
+
+
+def wait_for(site: Site, name: str, state: str) -> None:
+    try:
+        wait_until(lambda: transfer_states(site).get(name) == state, SECONDS, f"{name} {state}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the log of {site.code} ends\n{site.log_text()[-4000:]}") from None
+
+
+def test_site_goes_on_from_a_copy_that_was_taken_at_work_and_gives_out_no_file_twice(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path
+) -> None:
+    dwp, la = pair
+    book, copies = Book(pair), tmp_path / "copies"
+    safe.give_certificate(la)
+    la.start()
+    dwp.start()
+    names = []
+    for index in range(6):  # each copy meets files somewhere on their way
+        name, content = claim(index)
+        book.drop(dwp, "claim", la.code, name, content)
+        names.append(name)
+        if index % 3 == 2:
+            for site in pair:
+                taken = site.json("backup", copies, "--keep", "2")
+                assert taken["faults"] == []
+                assert taken["keys"] is (site is la)
+            wait_until(lambda: transfer_states(dwp).get(names[0]) == "receipted", SECONDS, "a second")
+    for name in names:
+        wait_for(dwp, name, "receipted")
+    copy = Path(la.json("backup", copies, "--keep", "2")["path"])
+    assert len(list(copies.glob(f"{la.code}-*"))) == 2
+    assert not la.home.backup.exists()
+    assert b"PRIVATE KEY" not in b"".join(path.read_bytes() for path in copy.rglob("*") if path.is_file())
+
+    lose(la)
+    had, new = claim(7), claim(8)
+    dwp.drop("claim", la.code, *had)
+    book.drop(dwp, "claim", la.code, *new)
+    wait_for(dwp, had[0], "sealed")
+    wait_for(dwp, new[0], "sealed")
+    refused = la.gateway("restore", copies, check=False)
+    assert (refused.returncode, la.home.root.exists()) == (64, False)
+    back = la.json("restore", copy, "--keys", safe.open_keys(copy))
+    assert (back["site"], back["faults"]) == (la.code, [])
+    assert len(back["put_aside"]) == len(names)
+    assert la.inbound("claim", "DWP") == {}
+
+    # It does nothing, and nobody can make it do anything.
+    for command in (("run",), ("run", "--role", "vault"), ("submit", "claim", "DWP", tmp_path / "safe" / "keys.tar")):
+        stopped = la.gateway(*command, check=False)
+        assert stopped.returncode == 70
+        assert "put back from a copy" in stopped.stderr
+    assert la.gateway("recover", *WHY, check=False).returncode == 64
+    done = la.json("recover", "--heads", heads(dwp, la), *WHY)
+    assert done["held"] == []
+    assert la.gateway("recover", "--heads", heads(dwp, la), *WHY, check=False).returncode == 64
+
+    # A person has fetched what the back office lacked; here, nobody had fetched anything.
+    for path in back["put_aside"]:
+        aside = la.home.root / path
+        shutil.move(aside, la.home.inbound / aside.relative_to(la.home.spool / "restored" / "inbound"))
+    la.start()
+    wait_until(lambda: len(la.transfers(state="held")) == 2, SECONDS, "the files that may have been delivered")
+    ids = {row["name"]: row["id"] for row in la.transfers(state="held")}
+    assert ids.keys() == {had[0], new[0]}
+    la.gateway("release", ids[had[0]], "--delivered", "--reason", "the back office has it, by its list")
+    la.gateway("release", ids[new[0]], "--reason", "the back office does not have it")
+    for name in (had[0], new[0]):
+        wait_for(dwp, name, "receipted")
+    assert had[0] not in la.inbound("claim", "DWP")
+    assert new[0] in la.inbound("claim", "DWP")
+    late = claim(9)
+    book.drop(dwp, "claim", la.code, *late)
+    wait_until(lambda: la.transfers(state="held"), SECONDS, "made within the leeway of clocks")
+    la.gateway("release", la.transfers(state="held")[0]["id"], "--reason", "made after the loss")
+    wait_for(dwp, late[0], "receipted")
+    book.note(dwp, "claim", la.code, *had)
+    with pytest.raises(AssertionError):
+        book.assert_promises()
+    book.dropped.pop()
+    story = json.loads(la.gateway("audit", "verify", "--deep", "--heads", heads(dwp, la), "--json").stdout)
+    assert story["faults"] == []
+    assert dwp.json("audit", "verify", "--deep")["faults"] == []
+
+
+def test_site_stays_stopped_where_a_partner_has_seen_more_than_the_copy_has(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path
+) -> None:
+    dwp, la = pair
+    safe.give_certificate(dwp)
+    la.start()
+    dwp.start()
+    first, second = claim(0), claim(1)
+    dwp.drop("claim", la.code, *first)
+    wait_for(dwp, first[0], "receipted")
+    copy = Path(dwp.json("backup", tmp_path / "copies")["path"])
+    dwp.drop("claim", la.code, *second)
+    wait_for(dwp, second[0], "receipted")
+    lose(dwp)
+    dwp.gateway("restore", copy, "--keys", safe.open_keys(copy))
+    refused = dwp.gateway("recover", "--heads", heads(la, dwp), *WHY, check=False)
+    assert refused.returncode == 70
+    assert "Partners know more than the copy has" in refused.stderr
+    assert dwp.gateway("run", check=False).returncode == 70
+
+
+def test_copy_that_was_changed_is_refused_and_no_site_is_made(pair: tuple[Site, Site], tmp_path: Path) -> None:
+    dwp, _ = pair
+    copy = Path(dwp.json("backup", tmp_path / "copies")["path"])
+    target = Site(tmp_path / "again", "DWP", dwp.port)
+    tampered = copy / "home" / "config" / "gateway.toml"
+    tampered.write_bytes(tampered.read_bytes() + b"# more\n")
+    refused = target.gateway("restore", copy, check=False)
+    assert refused.returncode == 70
+    assert "config/gateway.toml" in refused.stderr
+    assert not target.home.root.exists()
+    assert not list(tmp_path.glob(".init-*"))
