@@ -3,6 +3,8 @@
 `configure` makes a logger and changes nothing global. A line that cannot be written is counted, never raised; the next one
 tells how many were lost. Keys that are not on the list are dropped. Every text is bounded, masked and free of control
 characters. A traceback has places only: no values, and no message unless the error is our own.
+
+Long because whoever judges that nothing personal gets out reads what may be said, how it is made safe and how it is written.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ KEYS: Final = frozenset(
         *("exceptions", "faulty_records"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
-        *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures"),
+        *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),
         *("passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act"),
     }
 )

@@ -131,16 +131,19 @@ class Group:
             for file in files:
                 self._start_writeback(file)
         if len(files) < _THREADS:
-            for file in files:
-                self._disk.fsync(file)
+            self._fsync_all(files)
         else:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and rarely used
 
             with ThreadPoolExecutor(_THREADS) as threads:
-                for _ in threads.map(self._disk.fsync, files):
+                for _ in threads.map(self._fsync_all, [files[first::_THREADS] for first in range(_THREADS)]):
                     pass
         for directory in directories:
             sync_directory(directory, self._disk)
+
+    def _fsync_all(self, files: Iterable[int]) -> None:
+        for file in files:
+            self._disk.fsync(file)
 
     def _start_writeback(self, file: int) -> None:
         try:

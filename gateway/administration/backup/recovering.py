@@ -163,7 +163,7 @@ def _go_on(
         settings.site.code,
         head=[head.sequence, head.sha256],
         taken=mark,
-        lost=to_text(lost),
+        stopped=to_text(lost),
         partners=[code for code in settings.codes if code not in without],
         without=list(without),
         **decision.detail,

@@ -33,7 +33,7 @@ from gateway.domain.identity import to_text
 from gateway.errors import BackupUnusable, NotPermitted, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.queries.custody import dropped_since
+from gateway.ledger.queries.restorations import dropped_since
 from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home

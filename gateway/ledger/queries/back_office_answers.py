@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, select, type_coerce
+from sqlalchemy import Connection, Integer, Select, bindparam, select, type_coerce
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import TRANSFERS
@@ -52,7 +53,12 @@ def unanswered(connection: Connection, before: float) -> list[Transfer]:
 
 def to_notify(connection: Connection, limit: int) -> list[Transfer]:
     """Submitted transfers with an answer that their operators have not been told."""
+    return [Transfer._make(row) for row in connection.execute(_to_notify(), {"limit": limit})]
+
+
+@cache  # each step of *conclude* asks
+def _to_notify() -> Select[Any]:
     # The sum keeps SQLite from taking the index of what is in custody: nearly everything is not.
     settled = type_coerce(TRANSFERS.c.custody, Integer) + 0 == 0
     query = select(TRANSFERS).where(TRANSFERS.c.notify_pending.is_(True), settled)
-    return [Transfer._make(row) for row in connection.execute(query.order_by(TRANSFERS.c.key).limit(limit))]
+    return query.order_by(TRANSFERS.c.key).limit(bindparam("limit"))

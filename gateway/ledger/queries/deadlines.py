@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.units import TABLE_OF, Identified, Unit
@@ -17,27 +17,29 @@ def next_due(
 ) -> float | None:
     """When the first deferred unit in one of these states may be tried again; what belongs to the partners `but` waits."""
     table = TABLE_OF[unit]
-    query = _first_due(table)
+    query = _first_due(table, len(states))
     if codes := tuple(but):  # else the index alone has the answer
         query = query.where(table.c.partner.not_in(codes))
-    where = {"states": [str(state) for state in states], "direction": str(direction)}
-    return connection.execute(query, where).scalar()
+    where = {f"state_{number}": str(state) for number, state in enumerate(states)}
+    return connection.execute(query, where | {"direction": str(direction)}).scalar()
 
 
-@cache  # each step of each stage asks
-def _first_due(table: Table) -> Select[Any]:
-    return select(func.min(table.c.due)).where(
-        table.c.state.in_(bindparam("states", expanding=True)), table.c.direction == bindparam("direction")
-    )
+@cache  # each step of each stage asks; a list of states that SQLAlchemy writes out each time takes longer than the answer
+def _first_due(table: Table, count: int) -> Select[Any]:
+    states: list[BindParameter[str]] = [bindparam(f"state_{number}") for number in range(count)]
+    return select(func.min(table.c.due)).where(table.c.state.in_(states), table.c.direction == bindparam("direction"))
 
 
 def next_deferred(connection: Connection, unit: type[Unit], state: State, now: float) -> float | None:
     """When the first outbound unit that waits in a state for a later time is due."""
     table = TABLE_OF[unit]
-    query = select(func.min(table.c.due)).where(
-        table.c.state == str(state), table.c.direction == str(Direction.OUT), table.c.due > now
-    )
-    return connection.execute(query).scalar()
+    where = {"state_0": str(state), "direction": str(Direction.OUT), "now": now}
+    return connection.execute(_first_deferred(table), where).scalar()
+
+
+@cache
+def _first_deferred(table: Table) -> Select[Any]:
+    return _first_due(table, 1).where(table.c.due > bindparam("now"))
 
 
 def due_after(connection: Connection, unit: type[Unit], states: Sequence[State], moment: float) -> list[int]:

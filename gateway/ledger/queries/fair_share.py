@@ -7,13 +7,14 @@ is found by a seek from lane to lane in an index, so the cost grows with lanes a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     Table,
     bindparam,
@@ -35,33 +36,47 @@ _LANE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What makes a lane of a table; with `state` and `direction` before them, the index that finds its first row."""
 
+_KEPT: Final = 256
+"""Questions that are kept as they were put together: that takes twenty times as long as asking them."""
+
 Where = Callable[[FromClause], Sequence[ColumnElement[bool]]]
-"""Conditions on rows of a table, or of an alias of it."""
+"""Conditions on rows of a table, or of an alias of it. The same conditions are the same object: questions are kept by it."""
+
+
+def anything(_rows: FromClause) -> Sequence[ColumnElement[bool]]:
+    """No condition."""
+    return ()
 
 
 def but(partners: Iterable[str]) -> Where:
     """The condition that leaves out what belongs to these partners."""
-    codes = tuple(partners)
-    return lambda rows: (rows.c.partner.not_in(codes),) if codes else ()
+    return _one_of("partner", tuple(partners), among=False)
 
 
 def to(partners: Iterable[str]) -> Where:
     """The condition that leaves in what belongs to these partners alone."""
-    codes = tuple(partners)
-    return lambda rows: (rows.c.partner.in_(codes),)
+    return _one_of("partner", tuple(partners), among=True)
 
 
 def not_of(flows: Iterable[str]) -> Where:
     """The condition that leaves out what belongs to these flows."""
-    names = tuple(flows)
-    return lambda rows: (rows.c.flow.not_in(names),)
+    return _one_of("flow", tuple(flows), among=False)
 
 
+@lru_cache(_KEPT)
+def _one_of(column: str, values: tuple[str, ...], *, among: bool) -> Where:
+    if not values and not among:
+        return anything
+    return lambda rows: (rows.c[column].in_(values) if among else rows.c[column].not_in(values),)
+
+
+@lru_cache(_KEPT)
 def larger(column: str, size: int, *, large: bool | None) -> Where:
     """The condition that a column is above `size`, or (`large` is False) that it is not; None: either."""
     return lambda rows: () if large is None else ((rows.c[column] > size) == large,)
 
 
+@lru_cache(_KEPT)
 def both(*conditions: Where) -> Where:
     """All of these conditions."""
     return lambda rows: tuple(each for condition in conditions for each in condition(rows))
@@ -74,7 +89,7 @@ def due(
     state: State,
     now: float,
     limit: int,
-    where: Where = lambda _rows: (),
+    where: Where = anything,
 ) -> list[AnyUnit]:
     """At most `limit` of what waits in a state and may be worked on now, of each lane its share; `where` says what counts.
 
@@ -83,13 +98,14 @@ def due(
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return []
-    heads, free = _lanes(table, direction, state), _free(direction, state, now, where)
-    count = connection.execute(select(func.count(heads.c.key))).scalar_one()
+    query = _shares(table, direction, state, where)
+    count = connection.execute(_count(table, direction, state)).scalar_one()
     found: dict[int, AnyUnit] = {}
     share = max(limit // max(count, 1), 1)
     while count and len(found) < limit:
         before = len(found)
-        for row in map(unit._make, connection.execute(_of_each(table, heads, free, share).limit(limit))):
+        given = {"now": now, "share": share, "limit": limit}
+        for row in map(unit._make, connection.execute(query, given)):
             found.setdefault(row.key, row)
         if len(found) == before:
             break
@@ -104,7 +120,7 @@ def next_in_turn(
     state: State,
     now: float,
     after: str,
-    where: Where = lambda _rows: (),
+    where: Where = anything,
 ) -> AnyUnit | None:
     """The one unit to work on next: the oldest one of the partner that comes after `after`, round and round.
 
@@ -113,10 +129,8 @@ def next_in_turn(
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return None
-    fresh = table.c.claims == 0
-    for further in ((fresh, table.c.partner > after), (fresh,), ()):
-        query = select(table).where(*_free(direction, state, now, where)(table), *further)
-        found = connection.execute(query.order_by(table.c.partner, table.c.claims, table.c.key).limit(1)).first()
+    for query in _turns(table, direction, state, where):
+        found = connection.execute(query, {"now": now, "after": after}).first()
         if found is not None:
             return unit._make(found)
     return None
@@ -129,14 +143,14 @@ def of_each_lane(
     state: State,
     now: float,
     share: int,
-    where: Where = lambda _rows: (),
+    where: Where = anything,
 ) -> list[AnyUnit]:
     """The first `share` units of every lane: what broke off an earlier attempt last, then the oldest first."""
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return []
-    each = _of_each(table, _lanes(table, direction, state), _free(direction, state, now, where), share)
-    return [unit._make(row) for row in connection.execute(each.order_by(table.c.claims, table.c.key))]
+    query = _each_lane(table, direction, state, where)
+    return [unit._make(row) for row in connection.execute(query, {"now": now, "share": share})]
 
 
 def lanes(connection: Connection, unit: type[Unit], direction: Direction, state: State) -> list[tuple[str, ...]]:
@@ -144,9 +158,7 @@ def lanes(connection: Connection, unit: type[Unit], direction: Direction, state:
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return []
-    heads = _lanes(table, direction, state)
-    found = select(*(table.c[name] for name in _LANE[table.name])).join(heads, heads.c.key == table.c.key)
-    return [tuple(row) for row in connection.execute(found)]
+    return [tuple(row) for row in connection.execute(_names_of_lanes(table, direction, state))]
 
 
 def _is_any(connection: Connection, table: Table, direction: Direction, state: State) -> bool:
@@ -160,18 +172,50 @@ def _anything(table: Table) -> Select[Any]:
     return select(literal_column("1")).select_from(table).where(*here).limit(1)
 
 
-def _free(direction: Direction, state: State, now: float, more: Where = lambda _rows: ()) -> Where:
+def _free(direction: Direction, state: State, more: Where) -> Where:
     # The sum keeps SQLite from taking the index of what is due when, and sorting all of it for each lane.
-    return lambda rows: (*_here(rows, direction, state), rows.c.due + 0.0 <= now, *more(rows))
+    return lambda rows: (*_here(rows, direction, state), rows.c.due + 0.0 <= bindparam("now"), *more(rows))
 
 
-def _of_each(table: Table, heads: CTE, where: Where, share: int) -> Select[Any]:
+@lru_cache(_KEPT)
+def _turns(table: Table, direction: Direction, state: State, where: Where) -> tuple[Select[Any], ...]:
+    """The three questions whose turn it is: fresh ones of the partners after `after`, of any partner, what is left."""
+    fresh, later = table.c.claims == 0, table.c.partner > bindparam("after")
+    free = select(table).where(*_free(direction, state, where)(table))
+    free = free.order_by(table.c.partner, table.c.claims, table.c.key).limit(1)
+    return free.where(fresh, later), free.where(fresh), free
+
+
+@lru_cache(_KEPT)
+def _shares(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
+    return _of_each(table, direction, state, where).limit(bindparam("limit", type_=Integer))
+
+
+@lru_cache(_KEPT)
+def _each_lane(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
+    return _of_each(table, direction, state, where).order_by(table.c.claims, table.c.key)
+
+
+def _of_each(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
     """The first `share` rows of each lane that satisfy `where`."""
+    heads, free = _lanes(table, direction, state), _free(direction, state, where)
     head, waiting = table.alias("head"), table.alias("waiting")
     same = [waiting.c[name] == head.c[name] for name in _LANE[table.name]]
-    first = select(waiting.c.key).where(*same, *where(waiting)).order_by(waiting.c.claims, waiting.c.key).limit(share)
+    first = select(waiting.c.key).where(*same, *free(waiting)).order_by(waiting.c.claims, waiting.c.key)
     lane = heads.join(head, head.c.key == heads.c.key)
-    return select(table).select_from(lane.join(table, table.c.key.in_(first.correlate(head))))
+    chosen = first.limit(bindparam("share", type_=Integer)).correlate(head)
+    return select(table).select_from(lane.join(table, table.c.key.in_(chosen)))
+
+
+@cache
+def _count(table: Table, direction: Direction, state: State) -> Select[Any]:
+    return select(func.count(_lanes(table, direction, state).c.key))
+
+
+@cache
+def _names_of_lanes(table: Table, direction: Direction, state: State) -> Select[Any]:
+    heads = _lanes(table, direction, state)
+    return select(*(table.c[name] for name in _LANE[table.name])).join(heads, heads.c.key == table.c.key)
 
 
 def _here(rows: FromClause, direction: Direction, state: State) -> Sequence[ColumnElement[bool]]:

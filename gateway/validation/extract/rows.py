@@ -222,7 +222,7 @@ class RowRules:
             return TEXT + rb"*+"
         pattern = field_pattern(field, self._prefixes)
         # Not `(?:...)?+`: before 3.11.5 Python takes what a possessive group had matched when it failed for a match.
-        optional = pattern if kind in field.required_by else b"(?:%b)?" % pattern
+        optional = pattern if kind in field.required_by else b"(?>%b|)" % pattern
         name = _KEYS.get(field.number)
         if name is None and any(field.number in order for order in self._checks[kind].orders):
             name = b"field%d" % field.number

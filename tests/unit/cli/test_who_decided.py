@@ -183,6 +183,9 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             older(pair)
             run(pair.dwp, "doctor", "--migrate", *WHY)
             return pair.dwp, why
+        case "recover":
+            pair.dwp.home.restored.write_bytes(b"{}")
+            said = run(pair.dwp, "recover", "--without", LA, *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -229,6 +232,7 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),
     "reload": (lambda _: WHY, "not-running", WHY[1]),
     "rights": (lambda _: ("--apply", *WHY), "usage", WHY[1]),
+    "recover": (lambda _: WHY, "usage", WHY[1]),
 }
 
 
