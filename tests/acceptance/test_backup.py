@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.promises import Book
+from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import transfer_states
 from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.conftest import Tally
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -62,8 +65,7 @@ def safe(tmp_path: Path) -> Iterator[Safe]:
 
 def lose(site: Site) -> None:
     """The disk, and every process that worked on it."""
-    site.stop(9)
-    wait_until(lambda: not any(map(site.role, ("gateway", "inspect", "vault", "link"))), 30, "the end of all roles")
+    die(site)
     shutil.rmtree(site.home.root)
 
 
@@ -190,3 +192,67 @@ def test_copy_that_was_changed_is_refused_and_no_site_is_made(pair: tuple[Site, 
     assert "config/gateway.toml" in refused.stderr
     assert not target.home.root.exists()
     assert not list(tmp_path.glob(".init-*"))
+
+
+# -- the drill
+
+
+def test_machine_that_dies_under_traffic_is_restored_from_its_last_copy_and_every_file_is_delivered_once(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally
+) -> None:
+    drill(pair, safe, tmp_path, random.Random(1), tally)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(20))
+def test_drill_at_a_random_moment_loses_nothing(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally, seed: int
+) -> None:
+    drill(pair, safe, tmp_path, random.Random(f"drill {seed}"), tally)
+
+
+def drill(pair: tuple[Site, Site], safe: Safe, tmp_path: Path, rng: random.Random, tally: Tally) -> None:
+    """The receiving machine dies at a random moment. A copy is taken of what its disk has, the disk goes, and the site goes on from
+    the copy. The person who decides about what is held knows what the back office has.
+    """
+    dwp, la = pair
+    book = Book(pair)
+    safe.give_certificate(la)
+    dwp.edit_config("link", receipt_overdue_hours=0.0005)
+    la.start()
+    dwp.start()
+    files = [claim(index, seed=rng.randrange(10**6)) for index in range(12)]
+    dies = rng.randrange(len(files))
+    for number, (name, content) in enumerate(files):
+        book.drop(dwp, "claim", la.code, name, content)
+        time.sleep(rng.uniform(0, 0.4))
+        if number == dies:
+            die(la)
+    copy = Path(la.json("backup", tmp_path / "copies")["path"])
+    had = {sha256(content) for content in la.inbound("claim", "DWP").values()}
+    shutil.rmtree(la.home.root)
+    back = la.json("restore", copy, "--keys", safe.open_keys(copy))
+    assert len(back["put_aside"]) == len(had)
+    held = la.json("recover", "--heads", heads(dwp, la), *WHY)["held"]
+    for path in back["put_aside"]:  # nobody had fetched them
+        aside = la.home.root / path
+        shutil.move(aside, la.home.inbound / aside.relative_to(la.home.spool / "restored" / "inbound"))
+    assert held == [] or {each["transfer"] for each in held} == {row["id"] for row in la.transfers(state="held")}
+    la.start()
+    names = {name for name, _ in files}
+
+    def decided() -> bool:
+        for row in la.transfers(state="held"):
+            delivered = ("--delivered",) if row["sha256"] in had else ()
+            la.gateway("release", row["id"], *delivered, "--reason", "the back office's list")
+        states = transfer_states(dwp)
+        return all(states.get(name) == "receipted" for name in names)
+
+    wait_until(decided, SECONDS, "an end for each file")
+    tally("files of a lost machine", tried=len(files), lost=0)
+    book.assert_promises()
+
+
+def die(site: Site) -> None:
+    site.stop(9)
+    wait_until(lambda: not any(map(site.role, ("gateway", "inspect", "vault", "link"))), 30, "the end of all roles")

@@ -165,7 +165,7 @@ def _go_on(
         taken=mark,
         stopped=to_text(lost),
         partners=[code for code in settings.codes if code not in without],
-        without=list(without),
+        without=[*without],
         **decision.detail,
     )
     rows = about_to_be_delivered(transaction.connection)
