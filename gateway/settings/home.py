@@ -62,6 +62,11 @@ class Home:
         return self.spool / "inbound"
 
     @cached_property
+    def put_aside(self) -> Path:
+        """After a restoration: files that the back office may have fetched since the copy was taken."""
+        return self.spool / "restored"
+
+    @cached_property
     def outcomes(self) -> Path:
         return self.spool / "outcomes"
 

@@ -32,12 +32,10 @@ from gateway.errors import BackupUnusable, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
-from gateway.settings.model import Settings
 from gateway.settings.resources import resource
 from gateway.storage.durable import sync_directory, sync_file
 
 _TOLD: Final = 10
-_DOUBT: Final = Path("spool", "restored")
 _WITH_SPARE_ROOM: Final = 1.05
 
 
@@ -94,7 +92,7 @@ def restore(
             raise BackupUnusable(
                 f"The copy is whole, and an audit of it finds {len(faults)} faults: {told}. --with-faults puts it back as it is."
             )
-        aside = tuple(str(path.relative_to(made)) for path in _files_below(home.root / _DOUBT))
+        aside = tuple(str(path.relative_to(made)) for path in _files_below(home.put_aside))
         _mark(home, copy, kept)
     if not dry_run:
         _give(Home(target.absolute()), kept)
@@ -125,9 +123,10 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
     for number, each in enumerate(kept.files, 1):
         watch("files put back", number)
         path = Path(each.path)
-        target = home.root / (_DOUBT / path.relative_to(home.spool.name) if path.is_relative_to(inbound) else path)
+        below = path.relative_to("spool") if path.is_relative_to(inbound) else None
+        target = home.root / path if below is None else home.put_aside / below
         if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, mode=0o770 if path.is_relative_to(home.spool.name) else 0o700)
+            target.parent.mkdir(parents=True, mode=0o770 if path.is_relative_to("spool") else 0o700)
         shutil.copyfile(source / path, target, follow_symlinks=False)
         target.chmod(each.mode)
         sync_file(target)
@@ -138,17 +137,13 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
 
 def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
     """An audit of what was put back, and whether it is the ledger that the manifest speaks of."""
-    settings = _settings(home)
+    settings = load(home)
     if settings.site.code != kept.site:
         raise BackupUnusable(f"The manifest is of {kept.site}, and the configuration of {settings.site.code}.")
     report = audit.verify(settings, (), lambda: nullcontext(watch), deep=True)
     if (report.events, report.head) != (kept.head.sequence, kept.head.sha256):
         raise BackupUnusable("The ledger in the copy ends with another event than the manifest says.")
     return report.faults
-
-
-def _settings(home: Home) -> Settings:
-    return load(home)
 
 
 def _mark(home: Home, copy: Path, kept: Contents) -> None:
@@ -162,7 +157,7 @@ def _mark(home: Home, copy: Path, kept: Contents) -> None:
 
 def _give(home: Home, kept: Contents) -> None:
     """To the account whose the site was, where root puts it back, and it is here."""
-    if os.geteuid() == 0 and not _settings(home).accounts.split:
+    if os.geteuid() == 0 and not load(home).accounts.split:
         try:
             account = pwd.getpwnam(kept.account)
         except KeyError as error:
