@@ -17,10 +17,10 @@ from gateway.ledger.store import Transaction
 
 
 def doubtful(
-    transaction: Transaction, site: str, partner: str, manifest: Manifest, items: Iterable[Item]
+    transaction: Transaction, partner: str, manifest: Manifest, items: Iterable[Item]
 ) -> dict[str, dict[str, Any]]:
     """The columns of those new transfers of a consignment that are held, by their ids: all of `items`, or none."""
-    lost = last_loss(transaction.connection, site)
+    lost = last_loss(transaction.connection)
     if lost is None or from_text(manifest.created) > lost + CLOCK_LEEWAY:
         return {}
     return {item.transfer: hold(transaction, partner, item.transfer, item.flow) for item in items}

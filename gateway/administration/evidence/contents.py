@@ -33,6 +33,7 @@ from gateway.errors import (
     SignerUnknown,
 )
 from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
 from gateway.ledger.store import Connection, event_digest
@@ -160,6 +161,8 @@ class Contents:
             raise ChainBroken(f"{which} says something else than the ledger")
         if seen := said.seen_head:
             ours = event_digest(self.connection, seen.sequence) if seen.sequence else GENESIS
+            if ours is None and was_lost(self.connection, seen.sequence):
+                return
             if ours != seen.sha256:
                 raise ChainBroken(f"{which} names another event {seen.sequence} than the chain has")
             self._seen.append((seen.sequence, row.partner))

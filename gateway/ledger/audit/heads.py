@@ -17,6 +17,7 @@ from gateway.ledger.audit.chain import EVERY, Fault, loaded, told
 from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.engine import driver_of
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, required
 
@@ -56,6 +57,8 @@ def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
             driver_of(connection).execute("SELECT sha256 FROM events WHERE sequence = ?", (head.sequence,)).fetchone()
         )
         ours = None if found is None else found[0]
+    if ours is None and was_lost(connection, head.sequence):
+        return  # the chain tells of a restoration in which it was lost
     if ours is None:
         message = f"{head.said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
         yield Fault("head", head.source, message)

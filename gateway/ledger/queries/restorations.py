@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, or_, select
 
 from gateway.domain.identity import from_text
 from gateway.domain.states import Direction, State
-from gateway.ledger.queries.events import last_details
-from gateway.ledger.tables import TRANSFERS
+from gateway.ledger.chain import RESTORED
+from gateway.ledger.tables import EVENTS, TRANSFERS
 from gateway.ledger.units import Transfer
 
-RESTORED: Final = "ledger.restored"
+SUBJECT: Final = "restoration"
+"""What the event is about."""
 
 
-def last_loss(connection: Connection, site: str) -> float | None:
+class Restoration(NamedTuple):
+    """One restoration of this site, as its chain tells it: its event, the copy's last event and time, and when the site stopped."""
+
+    event: int
+    head: int
+    taken: str
+    stopped: str
+
+
+def restorations(connection: Connection) -> list[Restoration]:
+    """Every restoration, in order."""
+    query = select(EVENTS.c.sequence, EVENTS.c.detail).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event == RESTORED)
+    found = [(sequence, orjson.loads(detail)) for sequence, detail in connection.execute(query)]
+    return [
+        Restoration(sequence, int(said["head"][0]), str(said["taken"]), str(said["stopped"])) for sequence, said in found
+    ]
+
+
+def was_lost(connection: Connection, sequence: int) -> bool:
+    """Whether an event of that number was lost with a disk, by what the chain says of a restoration."""
+    return any(each.head < sequence < each.event for each in restorations(connection))
+
+
+def last_loss(connection: Connection) -> float | None:
     """When the site stopped working before it was restored last (seconds since 1970); None where it never was."""
-    found = last_details(connection, [RESTORED], [site]).get(site)
-    return None if found is None else from_text(str(found[1]["stopped"]))
+    found = restorations(connection)
+    return from_text(found[-1].stopped) if found else None
 
 
 def about_to_be_delivered(connection: Connection) -> list[Transfer]:

@@ -228,7 +228,7 @@ class Open:
         )
         ended = keep(self._context, transaction, row.partner, (item for _, item in fresh), attempt.statements)
         rest = [item for _, item in fresh if item.transfer not in ended]
-        ended |= doubtful(transaction, self._context.site, row.partner, manifest, rest)
+        ended |= doubtful(transaction, row.partner, manifest, rest)
         opened = {"state": str(State.OPENED), "event": event, "code": None, "reason": None}
         transaction.insert(
             TRANSFERS,
