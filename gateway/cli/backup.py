@@ -88,7 +88,13 @@ def restore(
     home = home_of(ctx)
     with output.progress("restoring") as watch:
         done = restoring.restore(
-            restoring.find(copy.absolute()), home.root, keys, watch, with_faults=with_faults, dry_run=dry_run
+            restoring.find(copy.absolute()),
+            home.root,
+            keys,
+            time.time(),
+            watch,
+            with_faults=with_faults,
+            dry_run=dry_run,
         )
     if as_json:
         output.show_json(done)

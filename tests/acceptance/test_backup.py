@@ -257,6 +257,75 @@ def drill(pair: tuple[Site, Site], safe: Safe, tmp_path: Path, rng: random.Rando
     book.assert_promises()
 
 
+@pytest.mark.parametrize("loses", ["DWP", "E09000030"])
+def test_site_goes_on_from_an_older_copy_and_every_file_is_accounted_for(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally, loses: str
+) -> None:
+    older_copy(pair, safe, tmp_path, random.Random(2), tally, loses)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(20))
+def test_drill_with_an_older_copy_loses_nothing_that_anybody_knows_of(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally, seed: int
+) -> None:
+    rng = random.Random(f"older {seed}")
+    older_copy(pair, safe, tmp_path, rng, tally, rng.choice(["DWP", "E09000030"]))
+
+
+def older_copy(
+    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, rng: random.Random, tally: Tally, loses: str
+) -> None:
+    """One of the two loses its disk under traffic, at a random moment after a copy. What the back office had by then it keeps; what
+    the sender's operators dropped, and nobody has a trace of, they drop again.
+    """
+    dwp, la = pair
+    lost, kept = (dwp, la) if loses == "DWP" else (la, dwp)
+    safe.give_certificate(lost)
+    dwp.edit_config("link", receipt_overdue_hours=0.0005)
+    la.start()
+    dwp.start()
+    files = dict(claim(index, seed=rng.randrange(10**6)) for index in range(14))
+    copied, dies = sorted(rng.sample(range(1, len(files)), 2))
+    copy, had = Path(), list[bytes]()
+    for number, (name, content) in enumerate(files.items()):
+        dwp.drop("claim", la.code, name, content)
+        time.sleep(rng.uniform(0, 0.5))
+        if number == copied:
+            copy = Path(lost.json("backup", tmp_path / "copies")["path"])
+        if number == dies:
+            die(lost)
+            had = list(la.inbound("claim", "DWP").values()) if lost is la else []
+            shutil.rmtree(lost.home.root)
+            if lost is dwp:
+                break  # nobody can drop anything there
+    lost.json("restore", copy, "--keys", safe.open_keys(copy))
+    answer = tmp_path / "answer"
+    since = ("--since", "1h", "--out", answer, *WHY)
+    wait_until(lambda: kept.gateway("partner", "answer", lost.code, *since, check=False).returncode == 0, SECONDS, "it")
+    done = lost.json("recover", "--from-partners", answer, *WHY)
+    lost.start()
+
+    def decided() -> bool:
+        for row in la.transfers(state="held"):
+            delivered = ("--delivered",) if row["sha256"] in {sha256(each) for each in had} else ()
+            la.gateway("release", row["id"], *delivered, "--reason", "the back office's list")
+        known = {row["name"]: row["state"] for row in dwp.transfers(direction="out")}
+        for name in files.keys() - known.keys():
+            if not (dwp.home.outbound / "claim" / la.code / name).exists():
+                dwp.drop("claim", la.code, name, files[name])
+        return known.keys() == files.keys() and set(known.values()) == {"receipted"}
+
+    wait_until(decided, SECONDS, "an end for each file")
+    tally("files of a lost disk and an older copy", tried=len(files), lost=0)
+    there = [*had, *la.inbound("claim", "DWP").values()]
+    assert sorted(map(sha256, there)) == sorted(map(sha256, files.values()))
+    for site, other in ((dwp, la), (la, dwp)):
+        assert site.json("audit", "verify", "--deep", "--heads", heads(other, site))["faults"] == []
+    told = lost.json("audit", "verify")
+    assert [each["event"] for each in told["restored"]] == [done["event"]]
+
+
 def die(site: Site) -> None:
     site.stop(9)
     wait_until(lambda: not any(map(site.role, ("gateway", "inspect", "vault", "link"))), 30, "the end of all roles")

@@ -7,9 +7,10 @@ an answer here, and what the engine, the disk and the ledger raise.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway import assembly
 from gateway.administration.evidence.container import refuse_taken
@@ -17,7 +18,7 @@ from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
-from gateway.domain.manifest import AuditHead, Item
+from gateway.domain.manifest import CLOCK_LEEWAY, AuditHead, Item
 from gateway.domain.receipt import Outcome
 from gateway.domain.recovery import AnsweredConsignment, AnsweredItem, PartnerAnswer
 from gateway.domain.states import Direction, State
@@ -26,19 +27,19 @@ from gateway.ledger.queries import answered, consignments
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import RECEIPTS
-from gateway.ledger.units import Consignment, Lane, Transfer, required
+from gateway.ledger.units import Consignment, Lane, Receipt, Transfer, required
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages.signing import Signing
 
-_OUTCOMES = {
+_OUTCOMES: Final[Mapping[State, Outcome]] = {
     State.DELIVERED: Outcome.DELIVERED,
     State.INGESTED: Outcome.DELIVERED,
     State.RECEIPTED: Outcome.DELIVERED,
     State.REJECTED: Outcome.REJECTED,
     State.QUARANTINED: Outcome.QUARANTINED,
 }
-_SHOWN = 5
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ def answer(settings: Settings, log: Logger, partner: str, since: float, out: Pat
                 if lane.seen_sequence is None
                 else AuditHead(sequence=lane.seen_sequence, sha256=required(lane.seen_sha256)),
                 sequence=answered.highest_sequence(connection, partner),
-                received=tuple(_told(connection, Direction.IN, partner, since)),
-                sent=tuple(_told(connection, Direction.OUT, partner, since)),
+                received=tuple(_told(connection, Direction.IN, partner, since - CLOCK_LEEWAY)),
+                sent=tuple(_told(connection, Direction.OUT, partner, since - CLOCK_LEEWAY)),
             )
-            receipts = list(answered.sent_receipts(connection, partner, since))
+            receipts = list(answered.sent_receipts(connection, partner, since - CLOCK_LEEWAY))
         engine = assembly.open_pgp(settings)
         try:
             engine.seal(io.BytesIO(document.to_bytes()), partner, out.absolute(), Signing(context).signer(partner))
@@ -97,7 +98,8 @@ def answer(settings: Settings, log: Logger, partner: str, since: float, out: Pat
     return Answered(str(out), partner, len(document.received), len(document.sent), len(receipts))
 
 
-def _send_again(transaction: Transaction, rows: list) -> None:  # type: ignore[type-arg]
+def _send_again(transaction: Transaction, rows: Sequence[Receipt]) -> None:
+    """As where the partner sends a consignment again: the same text is sealed once more."""
     changes = [
         {
             "key": row.key,
@@ -110,9 +112,7 @@ def _send_again(transaction: Transaction, rows: list) -> None:  # type: ignore[t
     transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
 
-def _told(
-    connection: Connection, direction: Direction, partner: str, since: float
-) -> Iterator[AnsweredConsignment]:
+def _told(connection: Connection, direction: Direction, partner: str, since: float) -> Iterator[AnsweredConsignment]:
     for row in answered.answered(connection, direction, partner, since):
         items = consignments.carried(connection, direction, partner, row.id)
         if items:

@@ -8,10 +8,10 @@ contradict each other, and what the ledger raises.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.domain.identity import from_text
 from gateway.domain.receipt import SENDERS_STATE, Outcome
@@ -25,8 +25,7 @@ from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.home import Home
 from gateway.storage.digest import file_digest
 
-_DELIVERED = frozenset({Outcome.DELIVERED, Outcome.DUPLICATE})
-_RECEIVERS_STATE = {
+_RECEIVERS_STATE: Final[Mapping[Outcome, State]] = {
     Outcome.DELIVERED: State.DELIVERED,
     Outcome.DUPLICATE: State.DELIVERED,
     Outcome.REJECTED: State.REJECTED,
@@ -97,7 +96,8 @@ class Rebuilder:
         )
         if row is None:
             self._transaction.insert(
-                TRANSFERS, [self._transfer(partner, told, Direction.OUT, item) | said | {"event": event, "state": str(state)}]
+                TRANSFERS,
+                [self._transfer(partner, told, Direction.OUT, item) | said | {"event": event, "state": str(state)}],
             )
             self.sent.append(item.transfer)
             self._take_away_dropped(partner, item.flow, item.name, item.sha256)
@@ -157,7 +157,10 @@ class Rebuilder:
             return
         if row.state == State.HELD:
             self._transaction.move(
-                TRANSFERS, Direction.IN, State.HELD, [{"key": row.key, "state": State.OPENED, "resume": None, "event": event}]
+                TRANSFERS,
+                Direction.IN,
+                State.HELD,
+                [{"key": row.key, "state": State.OPENED, "resume": None, "event": event}],
             )
         self._transaction.move(TRANSFERS, Direction.IN, State.OPENED, [{"key": row.key, "state": state, **said}])
 
@@ -198,7 +201,7 @@ class Rebuilder:
         }
 
 
-_WAY: dict[State, Sequence[tuple[State, State]]] = {
+_WAY: Final[Mapping[State, Sequence[tuple[State, State]]]] = {
     State.LANDED: ((State.LANDED, State.OPENED), (State.OPENED, State.DELIVERED)),
     State.HELD: ((State.HELD, State.LANDED), (State.LANDED, State.OPENED), (State.OPENED, State.DELIVERED)),
     State.OPENED: ((State.OPENED, State.DELIVERED),),

@@ -1,8 +1,9 @@
-"""Going on with a site that was put back from a copy, once its partners have said that they know of nothing newer.
+"""Going on with a site that was put back from a copy, once its partners have said what they know.
 
-Each partner exports the heads of this site's chain that it holds (`gateway audit heads`). Where one of them knows an event or a consignment
-that the copy lacks, the site must not go on: LedgerRolledBack, and nothing is changed. Where none does, nothing that left this site
-since is missing. What came is another matter: a file may have been delivered just before the loss, and its receipt not sent. So every
+Each partner writes a signed answer (`gateway partner answer`): what it has of this site, what this site has answered, and the newest event of
+its chain that the partner has seen. What the copy lacks of that comes back (`rebuilding`), and the chain goes on behind the events
+that partners have seen. A partner may also export the heads that it holds (`gateway audit heads`): they do where none names an event or a
+consignment that the copy lacks; else LedgerRolledBack, and nothing is changed. What came is another matter: a file may have been delivered just before the loss, and its receipt not sent. So every
 file that may be one of those is held, for a person to ask the back office: those of which the ledger says that they were about to be
 delivered, and those in consignments made before the loss that the ledger does not know (`stages.inbound.open`).
 
@@ -11,8 +12,9 @@ Raises UsageWrong where the site needs no recovery or a partner's word is missin
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -21,19 +23,25 @@ from typing import Final
 
 import orjson
 
+from gateway import assembly
 from gateway.administration.access import ROLE, permitted
+from gateway.administration.backup.rebuilding import Rebuilder
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.known_heads import KnownHead, read_known
+from gateway.crypto.contract import OpenPgp
 from gateway.daemon.lock import held
 from gateway.domain.decision import Decision
-from gateway.domain.identity import to_text
+from gateway.domain.identity import from_text, to_text
+from gateway.domain.manifest import CLOCK_LEEWAY
+from gateway.domain.recovery import MAX_BYTES, PartnerAnswer
 from gateway.domain.states import Direction, State
-from gateway.errors import DeliveryUnknown, LedgerRolledBack, UsageWrong
+from gateway.errors import DeliveryUnknown, EnvelopeRefused, LedgerRolledBack, PartnerKeyUnusable, UsageWrong
 from gateway.ledger.audit.heads import Claimed, compare_heads
+from gateway.ledger.chain import RESTORED
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries import identities
-from gateway.ledger.queries.restorations import RESTORED, about_to_be_delivered
-from gateway.ledger.store import Connection, Ledger, Transaction
+from gateway.ledger.queries.restorations import SUBJECT, about_to_be_delivered
+from gateway.ledger.store import Connection, Ledger, Transaction, read_head
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
 from gateway.logs import Logger, announcer_of_all
@@ -43,6 +51,8 @@ from gateway.stages.doubtful import hold
 from gateway.storage.durable import sync_directory
 
 _TOLD: Final = 10
+_MARGIN: Final = 1_000_000
+"""Numbers of events left out for a partner that was not asked: what it may have seen since is less."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,8 @@ class HeldFile:
 
 @dataclass(frozen=True)
 class Recovered:
-    """How the site goes on: the contract of `recover --json`. `event` is the number of the restoration in the chain, `held` are files
-    for a person to decide about, `without` the partners that were not asked.
+    """How the site goes on: the contract of `recover --json`. `event` is the number of the restoration in the chain, `sent` are transfers that partners have and the
+    copy knew nothing of, `delivered` such that came since and are not delivered again, `held` files for a person to decide about, `without` the partners that were not asked.
     """
 
     event: int
@@ -67,6 +77,8 @@ class Recovered:
     taken: str
     lost: str
     without: tuple[str, ...]
+    sent: tuple[str, ...]
+    delivered: tuple[str, ...]
     held: tuple[HeldFile, ...]
 
 
@@ -74,24 +86,29 @@ def recover(
     settings: Settings,
     log: Logger,
     exported: Sequence[Path],
+    answers: Sequence[Path],
     without: Collection[str],
     lost: float | None,
     decision: Decision,
 ) -> Recovered:
-    """Confirm the restored site. `exported` are files of heads, one for each partner but those in `without`; `lost` is when the site
+    """Confirm the restored site. `exported` are files of heads and `answers` partners' answers, one for each partner but those in
+    `without`; `lost` is when the site
     stopped working (seconds since 1970), now where nobody knows.
     """
     home = settings.home
     if not home.restored.exists():
         raise UsageWrong("This site was not put back from a copy, or goes on already: there is nothing to recover.")
-    known = _known(settings, exported, without)
+    told = _told(settings, answers)
+    _insist_on_all(settings.home, told.values(), lost)
+    known = _known(settings, exported, {*without, *told})
     with permitted(), held(home.run, "recover"), closing(_ledger(settings, log)) as ledger:
         with ledger.read() as connection:
-            wrong = [*_contradictions(connection, known)]
+            wrong = [*_contradictions(connection, known), *_forked(connection, told.values())]
         if wrong:
             raise LedgerRolledBack(f"Partners know more than the copy has: {'; '.join(wrong[:_TOLD])}.")
         with ledger.write() as transaction:
-            done = _go_on(settings, transaction, sorted(without), transaction.now if lost is None else lost, decision)
+            moment = transaction.now if lost is None else lost
+            done = _go_on(settings, transaction, sorted(without), list(told.values()), moment, decision)
         home.restored.unlink()
         sync_directory(home.state)
     return done
@@ -135,10 +152,67 @@ def _known(settings: Settings, exported: Sequence[Path], without: Collection[str
     missing = sorted({*settings.codes} - {*without} - {code for code, _ in known})
     if missing:
         raise UsageWrong(
-            f"What {', '.join(missing)} know of this site is missing: each runs `gateway audit heads {settings.site.code} --json`. "
+            f"What is missing is the word of {', '.join(missing)}: `gateway partner answer {settings.site.code} ...` there. "
             "--without CODE goes on without a partner's word, such as of one that has never had anything from this site."
         )
     return known
+
+
+def _told(settings: Settings, answers: Sequence[Path]) -> dict[str, PartnerAnswer]:
+    """Partners' answers, by their codes; UsageWrong for a file that no partner has signed for this site."""
+    found: dict[str, PartnerAnswer] = {}
+    engine = assembly.open_pgp(settings)
+    try:
+        with tempfile.TemporaryDirectory(dir=settings.home.vault) as directory:
+            for number, path in enumerate(answers):
+                plain = Path(directory, str(number))
+                partner = _signer(engine, path.absolute(), sorted(settings.partners), plain)
+                answer = PartnerAnswer.parse(plain.read_bytes())
+                if (answer.sender, answer.recipient) != (partner, settings.site.code):
+                    raise UsageWrong(f"{path} is an answer between other sites.")
+                found[partner] = answer
+    finally:
+        engine.close()
+    return found
+
+
+def _insist_on_all(home: Home, answers: Iterable[PartnerAnswer], lost: float | None) -> None:
+    """UsageWrong for an answer that does not tell of all the time between the copy and the loss."""
+    said = _said(home)
+    taken, ended = said["taken"], to_text(lost) if lost is not None else said["restored"]
+    for answer in answers:
+        if from_text(answer.since) > from_text(taken):
+            raise UsageWrong(
+                f"The answer of {answer.sender} begins after the copy was taken: ask for one with --since {taken}."
+            )
+        if from_text(answer.issued) + CLOCK_LEEWAY < from_text(ended):
+            raise UsageWrong(
+                f"The answer of {answer.sender} is from before {ended}: ask for a new one, or say with --lost when the site stopped."
+            )
+
+
+def _signer(engine: OpenPgp, path: Path, partners: Sequence[str], plain: Path) -> str:
+    refused = ""
+    for partner in partners:
+        try:
+            engine.open(path, partner, plain, MAX_BYTES)
+        except (EnvelopeRefused, PartnerKeyUnusable) as error:
+            refused = error.reason
+        else:
+            return partner
+    raise UsageWrong(f"{path} is not signed by a partner, and sealed for this site: {refused}")
+
+
+def _forked(connection: Connection, answers: Iterable[PartnerAnswer]) -> Iterator[str]:
+    """Partners that have seen another event than the copy has, at a number that the copy has."""
+    head = read_head(connection)
+    for answer in answers:
+        seen = answer.seen
+        if seen is not None and 0 < seen.sequence <= head.sequence:
+            for fault in compare_heads(
+                connection, [Claimed(seen.sequence, seen.sha256, answer.sender, f"{answer.sender} holds")]
+            ):
+                yield fault.message
 
 
 def _contradictions(connection: Connection, known: Sequence[tuple[str, KnownHead]]) -> list[str]:
@@ -154,13 +228,22 @@ def _contradictions(connection: Connection, known: Sequence[tuple[str, KnownHead
 
 
 def _go_on(
-    settings: Settings, transaction: Transaction, without: Sequence[str], lost: float, decision: Decision
+    settings: Settings,
+    transaction: Transaction,
+    without: Sequence[str],
+    answers: Sequence[PartnerAnswer],
+    lost: float,
+    decision: Decision,
 ) -> Recovered:
-    head, mark = transaction.head(), _mark(settings.home)
+    head, mark = transaction.head(), _said(settings.home)["taken"]
+    transaction.leave_out(
+        max((answer.seen.sequence for answer in answers if answer.seen is not None), default=0)
+        + (_MARGIN if without else 0)
+    )
     event = transaction.record(
         RESTORED,
         "site",
-        settings.site.code,
+        SUBJECT,
         head=[head.sequence, head.sha256],
         taken=mark,
         stopped=to_text(lost),
@@ -168,16 +251,21 @@ def _go_on(
         without=[*without],
         **decision.detail,
     )
+    rebuilder = Rebuilder(transaction, settings.home)
+    for answer in answers:
+        rebuilder.apply(answer)
     rows = about_to_be_delivered(transaction.connection)
     changes = [{"key": row.key} | hold(transaction, row.partner, row.id, row.flow) for row in rows]
     transaction.move(TRANSFERS, Direction.IN, State.OPENED, changes)
     held_files = tuple(HeldFile(row.id, row.partner, row.flow, row.name, row.size) for row in rows)
-    return Recovered(event, head.sequence, mark, to_text(lost), tuple(without), held_files)
+    back = (tuple(rebuilder.sent), tuple(rebuilder.delivered))
+    return Recovered(event, head.sequence, mark, to_text(lost), tuple(without), *back, held_files)
 
 
-def _mark(home: Home) -> str:
-    """When the copy was taken, as the restoration noted it."""
+def _said(home: Home) -> dict[str, str]:
+    """When the copy was taken, and when it was put back, as the restoration noted it."""
     try:
-        return str(orjson.loads(home.restored.read_bytes())["taken"])
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return ""  # the mark's being there is what counts
+        said = orjson.loads(home.restored.read_bytes())
+        return {name: to_text(from_text(said[name])) for name in ("taken", "restored")}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UsageWrong(f"{home.restored} is damaged: put the site back from its copy again.") from error

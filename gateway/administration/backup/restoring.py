@@ -28,6 +28,7 @@ from gateway.administration.backup.secret_keys import put_back
 from gateway.administration.site import audit
 from gateway.administration.site.creation import moved_into_place
 from gateway.administration.site.settings import load, share_out
+from gateway.domain.identity import to_text
 from gateway.errors import BackupUnusable, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.settings.directories import make, site_directories
@@ -67,7 +68,14 @@ def find(path: Path) -> Path:
 
 
 def restore(
-    copy: Path, target: Path, keys: Path | None, watch: Watch, *, with_faults: bool = False, dry_run: bool = False
+    copy: Path,
+    target: Path,
+    keys: Path | None,
+    now: float,
+    watch: Watch,
+    *,
+    with_faults: bool = False,
+    dry_run: bool = False,
 ) -> Restored:
     """Make the site at `target`, which must not exist or be empty, from a copy. `keys` is the tar of its keys, decrypted.
 
@@ -93,7 +101,7 @@ def restore(
                 f"The copy is whole, and an audit of it finds {len(faults)} faults: {told}. --with-faults puts it back as it is."
             )
         aside = tuple(str(path.relative_to(made)) for path in _files_below(home.put_aside))
-        _mark(home, copy, kept)
+        _mark(home, copy, kept, now)
     if not dry_run:
         _give(Home(target.absolute()), kept)
     return Restored(
@@ -146,9 +154,14 @@ def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
     return report.faults
 
 
-def _mark(home: Home, copy: Path, kept: Contents) -> None:
+def _mark(home: Home, copy: Path, kept: Contents, now: float) -> None:
     """From here on nothing is done on the ledger's word before a person has said what happened since."""
-    said = {"copy": copy.name, "taken": kept.taken, "head": [kept.head.sequence, kept.head.sha256]}
+    said = {
+        "copy": copy.name,
+        "taken": kept.taken,
+        "restored": to_text(now),
+        "head": [kept.head.sequence, kept.head.sha256],
+    }
     home.restored.write_bytes(orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE))
     home.restored.chmod(0o644)
     sync_file(home.restored)

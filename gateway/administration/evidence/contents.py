@@ -33,9 +33,9 @@ from gateway.errors import (
     SignerUnknown,
 )
 from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
-from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import Connection, event_digest
 from gateway.ledger.units import Receipt, required
 from gateway.settings.model import Settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import orjson
 from sqlalchemy import Connection, or_, select
@@ -17,7 +18,8 @@ SUBJECT: Final = "restoration"
 """What the event is about."""
 
 
-class Restoration(NamedTuple):
+@dataclass(frozen=True)
+class Restoration:
     """One restoration of this site, as its chain tells it: its event, the copy's last event and time, and when the site stopped."""
 
     event: int
@@ -31,7 +33,8 @@ def restorations(connection: Connection) -> list[Restoration]:
     query = select(EVENTS.c.sequence, EVENTS.c.detail).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event == RESTORED)
     found = [(sequence, orjson.loads(detail)) for sequence, detail in connection.execute(query)]
     return [
-        Restoration(sequence, int(said["head"][0]), str(said["taken"]), str(said["stopped"])) for sequence, said in found
+        Restoration(sequence, int(said["head"][0]), str(said["taken"]), str(said["stopped"]))
+        for sequence, said in found
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -184,7 +185,8 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             run(pair.dwp, "doctor", "--migrate", *WHY)
             return pair.dwp, why
         case "recover":
-            pair.dwp.home.restored.write_bytes(b"{}")
+            moment = "2026-11-21T10:00:00.000Z"
+            pair.dwp.home.restored.write_text(json.dumps({"taken": moment, "restored": moment}))
             said = run(pair.dwp, "recover", "--without", LA, *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
