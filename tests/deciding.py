@@ -34,6 +34,7 @@ KEYS: Final = {
     "keys retire": "key.retired",
     "keys revoke": "key.revoked",
     "partner add": "partner.added",
+    "partner answer": "partner.answered",
     "evidence": "transfer.disclosed",
     "partner revoke": "key.revoked",
 }

@@ -88,9 +88,7 @@ class Evidence:
         for content in statements:
             said = json.loads(self.signed_by(site, content)[1])
             require(site in ("", said["site"]), "a statement is another site's")
-            self.say(
-                f"Statement of {said['day']}: {said['site']} signed that the head of its chain was {said['head']}."
-            )
+            self.say(f"Statement of {said['day']}: {said['site']} signed that its chain's head was {said['head']}.")
             self.heads.append((said["head"]["sequence"], said["head"]["sha256"], source and source + said["day"]))
 
     def members(self, start: str, end: str = "") -> list[str]:
@@ -134,11 +132,11 @@ class Evidence:
         (first, last), (start, end), within = self.manifest["events"], self.period or ("", ""), list[int]()
         number, previous, inside, adopting, day = first - 1, "0" * 64 if first == 1 else None, False, 0, ""
         for row in self.lines("events/"):
-            jumps = len(row) == 10 and row[3] == "ledger.restored" and row[0] > number  # numbers that a lost disk had used
+            jumps = row[3:4] == ["ledger.restored"] and row[0] > number + 1  # over numbers that a lost disk had used
             follows = len(row) == 10 and (jumps or row[0] == number + 1) and previous in (None, row[8])
             require(follows, f"event {number + 1} is missing, or does not follow the one before")
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
-            self.lack(jumps and row[0] > number + 1, f"events {number + 1} to {row[0] - 1}, which were lost with a disk")
+            self.lack(jumps, f"events {number + 1} to {row[0] - 1}, which {self.site} lost with a disk")
             number, at, _, event, *_, detail, _, previous = row
             inside = start <= at[:10] <= end
             within[1:] = [number] * inside or within[1:]  # the first and the last of them

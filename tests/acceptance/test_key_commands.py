@@ -101,6 +101,7 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
         "keys retire": ("--now",),
         "keys revoke": (),
         "partner add": (desk.card(desk.la),),
+        "partner answer": (LA, "--since", "1h", "--out", claim.with_name("answer")),
         "evidence": (submitted["id"], "--with-payload", "--out", claim.with_name("evidence.zip")),
         "partner revoke": (LA,),
     }

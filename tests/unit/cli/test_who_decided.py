@@ -231,6 +231,7 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "keys revoke": (lambda _: ("--old", *WHY), "not-found", WHY[1]),
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
+    "partner answer": (lambda _: (RIGHT, "--since", "1h", "--out", "nowhere/0", *WHY), "not-found", WHY[1]),
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),
     "reload": (lambda _: WHY, "not-running", WHY[1]),
     "rights": (lambda _: ("--apply", *WHY), "usage", WHY[1]),
