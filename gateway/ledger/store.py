@@ -327,6 +327,13 @@ def event_digest(connection: Connection, sequence: int) -> str | None:
     return connection.execute(select(EVENTS.c.sha256).where(EVENTS.c.sequence == sequence)).scalar()
 
 
+def event_before(connection: Connection, sequence: int) -> Head:
+    """The event before the one of that number, EMPTY where there is none. Restorations leave numbers out."""
+    query = select(EVENTS.c.sequence, EVENTS.c.sha256).where(EVENTS.c.sequence < sequence)
+    row = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
+    return EMPTY if row is None else Head(row.sequence, row.sha256)
+
+
 def read_head(connection: Connection) -> Head:
     """The chain's last committed event."""
     row = connection.execute(

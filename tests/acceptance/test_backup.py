@@ -6,16 +6,17 @@ import json
 import random
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
-from tests.acceptance.reading import transfer_states
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.reading import rows, transfer_states
+from tests.acceptance.sites import ROOT, Site, claim, created_pair, wait_until
 from tests.conftest import Tally
 
 pytestmark = pytest.mark.timeout(600)
@@ -261,7 +262,35 @@ def drill(pair: tuple[Site, Site], safe: Safe, tmp_path: Path, rng: random.Rando
 def test_site_goes_on_from_an_older_copy_and_every_file_is_accounted_for(
     pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally, loses: str
 ) -> None:
-    older_copy(pair, safe, tmp_path, random.Random(2), tally, loses)
+    older_copy(pair, safe, tmp_path, random.Random(2), tally, loses, refused_answers)
+    dwp, la = pair
+    lost = dwp if loses == "DWP" else la
+    event = lost.json("audit", "verify")["restored"][0]["event"]
+    recovered = [row for row in lost.transfers() if row["created"] >= row_time(lost, event)]
+    assert recovered
+    for row in (recovered[0], lost.transfers()[-1]):  # across the restoration, and from before it
+        out = tmp_path / f"{row['id']}.zip"
+        lost.gateway("evidence", row["id"], "--out", out)
+        done = subprocess.run(
+            [sys.executable, ROOT / "tools" / "verify_evidence.py", out], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def row_time(site: Site, event: int) -> str:
+    """When an event was, as rows have it."""
+    return str(rows(site, f"SELECT at FROM events WHERE sequence = {event:d}")[0]["at"])  # noqa: S608 - a number
+
+
+def refused_answers(lost: Site, kept: Site, answer: Path) -> None:
+    """What is no whole answer of the partner's changes nothing, and the site stays where it is."""
+    late, changed, mine = (answer.with_name(name) for name in ("late", "changed", "mine"))
+    kept.gateway("partner", "answer", lost.code, "--since", "0s", "--out", late, *WHY)
+    changed.write_bytes(answer.read_bytes()[:-9] + bytes([answer.read_bytes()[-9] ^ 1]) + answer.read_bytes()[-8:])
+    mine.write_bytes(b"no answer")
+    for path in (late, changed, mine):
+        assert lost.gateway("recover", "--from-partners", path, *WHY, check=False).returncode == 64, path.name
+    assert lost.gateway("run", check=False).returncode == 70
 
 
 @pytest.mark.torture
@@ -274,7 +303,13 @@ def test_drill_with_an_older_copy_loses_nothing_that_anybody_knows_of(
 
 
 def older_copy(
-    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, rng: random.Random, tally: Tally, loses: str
+    pair: tuple[Site, Site],
+    safe: Safe,
+    tmp_path: Path,
+    rng: random.Random,
+    tally: Tally,
+    loses: str,
+    before: Callable[[Site, Site, Path], None] = lambda _lost, _kept, _answer: None,
 ) -> None:
     """One of the two loses its disk under traffic, at a random moment after a copy. What the back office had by then it keeps; what
     the sender's operators dropped, and nobody has a trace of, they drop again.
@@ -303,6 +338,7 @@ def older_copy(
     answer = tmp_path / "answer"
     since = ("--since", "1h", "--out", answer, *WHY)
     wait_until(lambda: kept.gateway("partner", "answer", lost.code, *since, check=False).returncode == 0, SECONDS, "it")
+    before(lost, kept, answer)
     done = lost.json("recover", "--from-partners", answer, *WHY)
     lost.start()
 

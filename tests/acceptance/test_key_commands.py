@@ -96,12 +96,12 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
     claim.write_bytes(b"<claim/>")
     (submitted,) = json.loads(desk.call("--home", desk.dwp.root, "submit", "claim", LA, claim, "--json")[1])
     given: dict[str, tuple[str | Path, ...]] = {
+        "partner answer": (LA, "--since", "1h", "--out", claim.with_name("answer")),
         "keys rotate": (),
         "keys confirm": (LA,),
         "keys retire": ("--now",),
         "keys revoke": (),
         "partner add": (desk.card(desk.la),),
-        "partner answer": (LA, "--since", "1h", "--out", claim.with_name("answer")),
         "evidence": (submitted["id"], "--with-payload", "--out", claim.with_name("evidence.zip")),
         "partner revoke": (LA,),
     }
