@@ -68,8 +68,11 @@ class HeldFile:
 
 @dataclass(frozen=True)
 class Recovered:
-    """How the site goes on: the contract of `recover --json`. `event` is the number of the restoration in the chain, `sent` are transfers that partners have and the
-    copy knew nothing of, `delivered` such that came since and are not delivered again, `held` files for a person to decide about, `without` the partners that were not asked.
+    """How the site goes on: the contract of `recover --json`.
+
+    `event` is the number of the restoration in the chain, `without` the partners that were not asked. `sent` are transfers that
+    partners have and the copy knew nothing of, `delivered` such that came since and are not delivered again, `held` files for a
+    person to decide about.
     """
 
     event: int
@@ -91,9 +94,8 @@ def recover(
     lost: float | None,
     decision: Decision,
 ) -> Recovered:
-    """Confirm the restored site. `exported` are files of heads and `answers` partners' answers, one for each partner but those in
-    `without`; `lost` is when the site
-    stopped working (seconds since 1970), now where nobody knows.
+    """Let the restored site go on. `answers` are partners' answers and `exported` files of heads, one of them for each partner but
+    those in `without`; `lost` is when the site stopped working (seconds since 1970), now where nobody knows.
     """
     home = settings.home
     if not home.restored.exists():
@@ -236,10 +238,8 @@ def _go_on(
     decision: Decision,
 ) -> Recovered:
     head, mark = transaction.head(), _said(settings.home)["taken"]
-    transaction.leave_out(
-        max((answer.seen.sequence for answer in answers if answer.seen is not None), default=0)
-        + (_MARGIN if without else 0)
-    )
+    seen = [head.sequence, *(answer.seen.sequence for answer in answers if answer.seen is not None)]
+    transaction.leave_out(max(seen) + (_MARGIN if without else 0))
     event = transaction.record(
         RESTORED,
         "site",

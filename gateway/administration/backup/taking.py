@@ -11,6 +11,7 @@ an error there is no new copy, and nothing of it is left.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
@@ -195,6 +196,10 @@ def _link_below(area: Path, target: Path) -> None:
             os.link(path, second, follow_symlinks=False)
         except FileNotFoundError:
             continue  # no row speaks of it any more: a role has just let go of it
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copyfile(path, second)  # another file system than the vault: slower, and nobody can commit meanwhile
 
 
 def _plain_files(area: Path) -> Iterator[tuple[str, str]]:
