@@ -73,6 +73,11 @@ _SENSITIVE: Final = re.compile(
 _DIGIT_PAIR: Final = re.compile(r"\d\d")
 
 
+def as_logged(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of these keys those that a line may have, their values as it would say them; without lists, as the ledger announces."""
+    return {key: _plain(value) for key, value in said.items() if key in KEYS and not isinstance(value, list | tuple)}
+
+
 class LogLineRefused(ValueError):
     """A line with an event or a key that is not on the lists (strict mode, as tests use it)."""
 

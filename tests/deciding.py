@@ -48,6 +48,8 @@ LOOKS: Final = {
         "config check",
         "validate",
         "transfers",
+        "find",
+        "tail",
         "show",
     ),
     *(

@@ -56,6 +56,10 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.validate:validate", "Would these files be accepted? What is wrong, and where."
         ),
         "transfers": CommandEntry("gateway.cli.transfers:transfers", "List what went and what came."),
+        "find": CommandEntry(
+            "gateway.cli.find:find", "What became of a file: by its name, an id, a reference, or its bytes."
+        ),
+        "tail": CommandEntry("gateway.cli.tail:tail", "Follow what happens at this site, in words."),
         "show": CommandEntry("gateway.cli.show:show", "Tell the whole story of one transfer or consignment."),
         "evidence": CommandEntry(
             "gateway.cli.evidence:evidence", "Write down, as one signed file, what can be shown of a transfer."

@@ -77,9 +77,10 @@ def verify(
 
 @audit.command()
 @click.argument("partner", metavar="PARTNER")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
+def heads(ctx: click.Context, partner: str, *, as_csv: bool, as_json: bool) -> None:
     """Print the heads of a PARTNER's audit chain that this site holds, for them to compare.
 
     A chain that was cut, or made anew, agrees with itself. It does not agree with what partners have seen of it:
@@ -92,6 +93,8 @@ def heads(ctx: click.Context, partner: str, *, as_json: bool) -> None:
     found = audits.heads(settings_of(ctx), partner)
     if as_json:
         output.show_json(found)
+    elif as_csv:
+        output.show_csv(audits.HeadView, found)
     elif found:
         tables.show(_HEADS, [(str(head.sequence), head.sha256, head.source) for head in found])
     else:

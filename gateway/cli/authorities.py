@@ -28,9 +28,10 @@ _COLUMNS = (
 
 @click.command()
 @click.argument("text", metavar="[TEXT]", default="")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def authorities(ctx: click.Context, text: str, *, as_json: bool) -> None:
+def authorities(ctx: click.Context, text: str, *, as_csv: bool, as_json: bool) -> None:
     """Look up local authorities by a part of the name, or by the beginning of a code; all of them without TEXT.
 
     Those that were merged are listed too, with the last day of their code and the authority that stands for it today. No
@@ -45,6 +46,8 @@ def authorities(ctx: click.Context, text: str, *, as_json: bool) -> None:
     found = search(known, text, day_of(time.time()))
     if as_json:
         output.show_json([_data(each) for each in found])
+    elif as_csv:
+        output.show_csv(AuthorityView, found)
     elif found:
         show(_COLUMNS, [_cells(each) for each in found])
     if not found:

@@ -33,9 +33,10 @@ _COLUMNS: Final = (
 @click.command()
 @click.option("--month", metavar="YYYY-MM", help=f"Only this month.  [default: the last {MONTHS}]")
 @click.option("--partner", metavar="CODE", help="Only this authority.")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def calendar(ctx: click.Context, month: str | None, partner: str | None, *, as_json: bool) -> None:
+def calendar(ctx: click.Context, month: str | None, partner: str | None, *, as_csv: bool, as_json: bool) -> None:
     """Show, for each authority and month, whether the extract is due, received, late or missing.
 
     An extract is about the second Thursday of its month, the reference date. Its month is the one in its file's name;
@@ -54,6 +55,9 @@ def calendar(ctx: click.Context, month: str | None, partner: str | None, *, as_j
         entries = calendar_of(settings, connection, time.time(), wanted, partner)
     if as_json:
         output.show_json(entries)
+        return
+    if as_csv:
+        output.show_csv(CalendarEntry, entries)
         return
     if entries:
         tables.show(_COLUMNS, [_cells(entry) for entry in entries])

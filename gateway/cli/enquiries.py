@@ -30,9 +30,10 @@ _COLUMNS: Final = (
 @click.command()
 @click.option("--outstanding", is_flag=True, help="Only those without a reply.")
 @click.option("--partner", metavar="CODE", help="Only those with this partner.")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def enquiries(ctx: click.Context, partner: str | None, *, outstanding: bool, as_json: bool) -> None:
+def enquiries(ctx: click.Context, partner: str | None, *, outstanding: bool, as_csv: bool, as_json: bool) -> None:
     """List the enquiries that were sent from here and those that came, and whether they have been answered.
 
     Those under way count as sent, and a reply under way as given, unless it comes back. What they say is in their
@@ -47,6 +48,9 @@ def enquiries(ctx: click.Context, partner: str | None, *, outstanding: bool, as_
         found = list_enquiries(settings, connection, time.time(), partner, outstanding=outstanding)
     if as_json:
         output.show_json(found.enquiries)
+        return
+    if as_csv:
+        output.show_csv(EnquiryView, found.enquiries)
         return
     if found.enquiries:
         tables.show(_COLUMNS, [_cells(each) for each in found.enquiries])

@@ -12,7 +12,7 @@ import click
 from gateway.administration.access import reading
 from gateway.administration.requests import fault_board
 from gateway.administration.requests.fault_board import Published
-from gateway.administration.views.known_faults import BoardView, board
+from gateway.administration.views.known_faults import BoardView, FaultView, board
 from gateway.cli import output, tables
 from gateway.cli.site import decision_of, log_of, reason_or, settings_of
 from gateway.cli.tables import Column
@@ -34,9 +34,10 @@ _why = reason_or("keeping the board")
 
 @click.group(invoke_without_command=True)
 @click.option("--all", "every", is_flag=True, help="Those that were mended in the last 30 days as well.")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
+def faults(ctx: click.Context, *, every: bool, as_csv: bool, as_json: bool) -> None:
     r"""Show the known faults: the newest board that came from DWP, or at DWP's site the one that is kept there.
 
     \b
@@ -45,8 +46,8 @@ def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
       gateway --home /srv/gateway faults add ETD-7 --what "Notices of 24 November came twice." --since 2026-11-24
     """
     if ctx.invoked_subcommand is not None:
-        if every or as_json:
-            raise UsageWrong("--all and --json belong to `gateway faults` alone, or behind the command's name.")
+        if every or as_csv or as_json:
+            raise UsageWrong("--all, --csv and --json belong to `gateway faults` alone, or behind the command's name.")
         return
     settings = settings_of(ctx)
     with reading(settings) as connection:
@@ -54,6 +55,8 @@ def faults(ctx: click.Context, *, every: bool, as_json: bool) -> None:
     if as_json:
         sent = {} if found.sent is None else {"sent": found.sent}
         output.show_json({"issue": found.issue, "issued": found.issued, "faults": found.faults, **sent})
+    elif as_csv:
+        output.show_csv(FaultView, found.faults)
     else:
         _show(found)
 

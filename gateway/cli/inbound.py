@@ -38,9 +38,10 @@ def inbound() -> None:
 @click.option(
     "--older-than", type=click.FloatRange(min=0), metavar="HOURS", default=0.0, help="Only what has waited for longer."
 )
+@output.as_csv
 @output.as_json
 @click.pass_context
-def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
+def pending(ctx: click.Context, older_than: float, *, as_csv: bool, as_json: bool) -> None:
     """List what was delivered and not answered: by flow and partner, what has waited longest first.
 
     The back office answers with NAME.accepted or NAME.rejected, or with the ID in the place of the name, in
@@ -54,6 +55,9 @@ def pending(ctx: click.Context, older_than: float, *, as_json: bool) -> None:
         found = list_pending(connection, time.time(), older_than * _HOUR)
     if as_json:
         output.show_json(found)
+        return
+    if as_csv:
+        output.show_csv(PendingTransfer, found)
         return
     if found:
         tables.show(_COLUMNS, [_cells(each) for each in found])

@@ -25,9 +25,10 @@ def keys() -> None:
 
 
 @keys.command("list")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def list_keys(ctx: click.Context, *, as_json: bool) -> None:
+def list_keys(ctx: click.Context, *, as_csv: bool, as_json: bool) -> None:
     """List every key of this site and of its partners: what for, how it stands, until when.
 
     While a key of this site is being changed, partners that have not shown that they know the new one are named too.
@@ -43,6 +44,11 @@ def list_keys(ctx: click.Context, *, as_json: bool) -> None:
     if as_json:
         first, *others = (asdict(row) for row in found.rows)
         output.show_json([{**first, "unconfirmed": found.unconfirmed or ()}, *others])
+        return
+    if as_csv:
+        from gateway.administration.site.key_table import KeyRow
+
+        output.show_csv(KeyRow, found.rows)
         return
     rows = [
         (row.owner, row.use, row.standing, (row.expires or "-")[:10], (row.until or "-")[:10], row.fingerprint)

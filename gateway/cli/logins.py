@@ -30,9 +30,10 @@ _COLUMNS: Final = (
 @click.option(
     "--since", default="7d", show_default=True, metavar="TIME", help="From the hour of that time on: 12h, 30d."
 )
+@output.as_csv
 @output.as_json
 @click.pass_context
-def logins(ctx: click.Context, partner: str | None, since: str, *, as_json: bool) -> None:
+def logins(ctx: click.Context, partner: str | None, since: str, *, as_csv: bool, as_json: bool) -> None:
     """List the log-ins at this site's SFTP server, successful and not, by hour, result and partner.
 
     They are events of the audit chain: the first of its kind in an hour at once, those that repeat it when the hour is
@@ -51,10 +52,13 @@ def logins(ctx: click.Context, partner: str | None, since: str, *, as_json: bool
     if as_json:
         output.show_json(found.logins)
         return
+    if as_csv:
+        output.show_csv(LoginView, found.logins)
+        return
     if found.logins:
         tables.show(_COLUMNS, [_cells(each) for each in found.logins[-_SHOWN:]])
     if len(found.logins) > _SHOWN:
-        output.say(f"the last {_SHOWN} of {len(found.logins)} lines; --json has all of them")
+        output.say(f"the last {_SHOWN} of {len(found.logins)} lines; --csv and --json have all of them")
     output.say(f"{found.accepted} accepted, {found.refused} refused")
     if not settings.sftp_server.managed:
         output.say("this site's SFTP server is not the gateway's: its log-ins are in that server's own log")

@@ -6,17 +6,36 @@ Raises OSError where stdout cannot be written; `gateway.cli.main` deals with a r
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
 import click
 import orjson
 
+from gateway.errors import UsageWrong
+
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from gateway.administration.evidence.contents import Made
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+def _one_form(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: FBT001  # click's signature
+    if value and any(ctx.params.get(form) for form in ("as_json", "as_csv") if form != param.name):
+        raise UsageWrong("Give --csv or --json, not both.")
+    return value
+
+
+as_json = click.option("--json", "as_json", is_flag=True, callback=_one_form, help="Print JSON instead of a table.")
+as_csv = click.option(
+    "--csv", "as_csv", is_flag=True, callback=_one_form, help="Print CSV, with a line of headings, instead of a table."
+)
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes a cell for a formula by."""
 
 
 def say(text: str) -> None:
@@ -29,6 +48,66 @@ def show_json(value: Any) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+def show_csv(kind: type[DataclassInstance], rows: Iterable[DataclassInstance]) -> None:
+    """The same data as CSV on stdout (RFC 4180, UTF-8), a line for each row, under the names of the fields of `kind`.
+
+    An object within a row has a column for each of its fields, `outer.inner`. A list is in one cell, with `; ` between. Times
+    and numbers are as in JSON. Text that a spreadsheet would run as a formula gets an apostrophe before it, and a control
+    character, which RFC 4180 does not have, is escaped.
+    """
+    import csv  # noqa: PLC0415  # few commands print it
+
+    names = list(_names(kind))
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    for row in rows:
+        cells = dict(_cells(row))
+        writer.writerow([_cell(cells.get(name)) for name in names])
+
+
+def _names(kind: type[DataclassInstance]) -> Iterator[str]:
+    """The columns of a kind of row, whatever its rows hold."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        inner = next((each for each in (hints[field.name], *_choices(hints[field.name])) if is_dataclass(each)), None)
+        if isinstance(inner, type):
+            yield from (f"{field.name}.{name}" for name in _names(inner))
+        else:
+            yield field.name
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """What a value may be by its hint: `X | None` is X."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+
+
+def _cells(row: DataclassInstance) -> Iterator[tuple[str, Any]]:
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from ((f"{field.name}.{name}", cell) for name, cell in _cells(value))
+        else:
+            yield field.name, value
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool() | int() | float():
+            return orjson.dumps(value).decode()
+        case str():
+            text = str(value)
+        case list() | tuple() if all(isinstance(each, str) for each in value):
+            text = "; ".join(value)
+        case _:
+            text = orjson.dumps(value, default=str).decode()
+    guarded = f"'{text}" if text.startswith(_FORMULA) else text
+    if guarded.isprintable():
+        return guarded
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in guarded)
 
 
 def counted(number: int, noun: str) -> str:

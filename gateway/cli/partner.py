@@ -57,9 +57,10 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
 
 
 @partner.command("list")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def list_partners(ctx: click.Context, *, as_json: bool) -> None:
+def list_partners(ctx: click.Context, *, as_csv: bool, as_json: bool) -> None:
     """List the partners: code, name, link, flows, fingerprint; and of those that are stopped, the faults.
 
     \b
@@ -69,6 +70,9 @@ def list_partners(ctx: click.Context, *, as_json: bool) -> None:
     found = list_all(settings_of(ctx))
     if as_json:
         output.show_json(found)
+        return
+    if as_csv:
+        output.show_csv(PartnerView, found)
         return
     if found:
         tables.show(_COLUMNS, [_cells(each) for each in found])

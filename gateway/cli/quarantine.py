@@ -37,9 +37,10 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--all", "everything", is_flag=True, help="What was discarded, too.")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def list_(ctx: click.Context, *, everything: bool, as_json: bool) -> None:
+def list_(ctx: click.Context, *, everything: bool, as_csv: bool, as_json: bool) -> None:
     """List what is locked away, the newest last.
 
     \b
@@ -50,6 +51,9 @@ def list_(ctx: click.Context, *, everything: bool, as_json: bool) -> None:
         found = views.quarantine(connection, discarded=everything)
     if as_json:
         output.show_json(found)
+        return
+    if as_csv:
+        output.show_csv(QuarantinedView, found)
         return
     if found:
         tables.show(_COLUMNS, [_cells(each) for each in found])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 import time
-from dataclasses import fields
 from typing import Final
 
 import click
@@ -22,7 +19,6 @@ from gateway.administration.views.referrals import referrals as list_referrals
 from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
-from gateway.errors import UsageWrong
 
 _SHOWN: Final = 200
 _GROUPS: Final = (
@@ -51,7 +47,7 @@ _LINES: Final = (
 @click.option("--partner", metavar="CODE", help="Only those that went to this authority.")
 @click.option("--rule", metavar="ID", help="Only those of this rule or scan: the whole id, or one side of its `/`.")
 @click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Only those of more than so many days.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV for each referral.")
+@output.as_csv
 @output.as_json
 @click.pass_context
 def referrals(
@@ -74,8 +70,6 @@ def referrals(
       gateway --home /srv/gateway referrals
       gateway --home /srv/gateway referrals --outstanding --older-than 42 --csv
     """
-    if as_csv and as_json:
-        raise UsageWrong("Give --csv or --json, not both.")
     settings = settings_of(ctx)
     require_referrals(settings)
     wanted = ReferralFilter(partner, rule, older_than, outstanding)
@@ -84,9 +78,7 @@ def referrals(
     if as_json:
         output.show_json(found)
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, [field.name for field in fields(ReferralView)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(vars, found.referrals))
+        output.show_csv(ReferralView, found.referrals)
     else:
         _show(found, each=outstanding)
 

@@ -46,6 +46,7 @@ _COLUMNS: Final = tuple(map(Column, ("FLOW", "DEFECT", "FOUND AS", "A FAULT OF T
 )
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("--list-defects", is_flag=True, help="List the defects that there are, of one flow or of all.")
+@output.as_csv
 @output.as_json
 @click.pass_context
 def sample(
@@ -63,6 +64,7 @@ def sample(
     *,
     force: bool,
     list_defects: bool,
+    as_csv: bool,
     as_json: bool,
 ) -> None:
     """Make N files of a FLOW with invented people in them, and print their paths.
@@ -83,8 +85,10 @@ def sample(
     """
     makers = orders.makers_of(flow, version)
     if list_defects:
-        _list(orders.defects(makers), as_json=as_json)
+        _list(orders.defects(makers), as_csv=as_csv, as_json=as_json)
         return
+    if as_csv:
+        raise UsageWrong("--csv belongs to --list-defects.")
     if flow is None or out is None:
         raise UsageWrong("Say which FLOW, and with --out where the files go.")
     wanted = orders.Order(
@@ -109,9 +113,11 @@ def sample(
             click.echo(str(path))
 
 
-def _list(found: Sequence[DefectView], *, as_json: bool) -> None:
+def _list(found: Sequence[DefectView], *, as_csv: bool, as_json: bool) -> None:
     if as_json:
         output.show_json(found)
+    elif as_csv:
+        output.show_csv(DefectView, found)
     else:
         tables.show(_COLUMNS, [(each.flow, each.defect, each.code, each.of) for each in found])
 

@@ -14,6 +14,7 @@ from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health, HeldUnit, LaneHealth
 from gateway.administration.views.waiting import phrase
 from gateway.cli import output, tables
+from gateway.cli import watch as watching
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.logs import safe_text
@@ -31,9 +32,10 @@ _HELD: Final = (Column("HELD"), Column("ID"), Column("PARTNER"), Column("CODE"))
 
 
 @click.command()
+@watching.option
 @output.as_json
 @click.pass_context
-def status(ctx: click.Context, *, as_json: bool) -> None:
+def status(ctx: click.Context, *, watch: float | None, as_json: bool) -> None:
     """Show this site's health in one screen: processes, lanes, what is under way, what waits for a person.
 
     Exit status 0 while all is well, 69 when something needs a person. Keys that end within 30 days are shown, as the
@@ -42,17 +44,24 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     \b
     Example:
       gateway --home /srv/gateway status
+      gateway --home /srv/gateway status --watch 10
     """
-    settings = settings_of(ctx)
-    now = time.time()
-    with reading(settings) as connection:
-        found = health(settings, connection, look(settings, now), now)
+    if watch is not None:
+        watching.repeat(lambda: _found(ctx), _tell, watch, as_data=as_json)
+        return
+    found = _found(ctx)
     if as_json:
         output.show_json(found)
     else:
         _tell(found)
     if not found.healthy:
         ctx.exit(_UNAVAILABLE)
+
+
+def _found(ctx: click.Context) -> Health:
+    settings, now = settings_of(ctx), time.time()
+    with reading(settings) as connection:
+        return health(settings, connection, look(settings, now), now)
 
 
 def _tell(health: Health) -> None:

@@ -14,7 +14,7 @@ import click
 from gateway.administration.views.words import bytes_of
 from gateway.logs import safe_text
 
-__all__ = ["Column", "brief", "bytes_of", "show"]
+__all__ = ["Column", "brief", "bytes_of", "printable", "show"]
 
 _ROOMY: Final = 140
 _LEAST: Final = 8
@@ -41,7 +41,7 @@ def show(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     room = _room()
     shown = [number for number, column in enumerate(columns) if room is None or room >= _ROOMY or not column.wide]
     chosen = [columns[number] for number in shown]
-    cells = [[_printable(row[number]) for number in shown] for row in rows]
+    cells = [[printable(row[number]) for number in shown] for row in rows]
     widths = [max(map(_width, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(chosen)]
     if room is not None:
         widths = _fitted(chosen, widths, room)
@@ -87,7 +87,8 @@ def _line(cells: Sequence[str]) -> str:
     return _BETWEEN.join(cells).rstrip()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text as it is, or masked and escaped where it has characters that cannot be seen as what they are."""
     return text if text.isprintable() else safe_text(text)
 
 

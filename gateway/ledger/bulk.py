@@ -29,7 +29,7 @@ _Statement = tuple[str, Callable[[Row], tuple[Any, ...]]]
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """New rows, all of them with the columns of the first one; the columns' defaults apply."""
-    text, values = _inserting(connection.dialect, table, tuple(rows[0]))
+    text, values = _inserting(connection.dialect, table, _columns(rows))
     defaults = _defaults(table)
     driver_of(connection).executemany(text, [values({**defaults, **row}) for row in rows])
 
@@ -46,7 +46,7 @@ def update_rows(
     """Write `rows[i]` over the columns of the row with `keys[i]`, all of them the same columns, where its state is `state`;
     how many there were.
     """
-    text, values = _updating(connection.dialect, table, tuple(rows[0]), of_state=state is not None)
+    text, values = _updating(connection.dialect, table, _columns(rows), of_state=state is not None)
     given = [values({**row, _KEY: key, _STATE: state}) for key, row in zip(keys, rows, strict=True)]
     return driver_of(connection).executemany(text, given).rowcount
 
@@ -55,6 +55,13 @@ def count_attempt(connection: Connection, table: Table, keys: Sequence[int]) -> 
     """One claim more for each row."""
     text, _ = _counting(connection.dialect, table)
     driver_of(connection).executemany(text, [(key,) for key in keys])
+
+
+def _columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The columns of all rows; ValueError where one has more than the first. One that lacks any is a KeyError, later."""
+    if any(len(row) > len(rows[0]) for row in rows):
+        raise ValueError("rows of one statement have different columns")
+    return tuple(rows[0])
 
 
 @cache

@@ -96,7 +96,11 @@ TRANSFERS: Final = Table(
     Index("transfers_by_content", "partner", "sha256"),
     Index("transfers_in_custody", "custody", "state"),
     Index("transfers_by_message", "partner", "flow", "message_id"),
+    # For people who look: `queries.search` and `queries.overview`.
+    Index("transfers_by_name", "name"),
+    Index("transfers_by_created", "created"),
     # The words of a condition decide whether an index of some rows is used: these are the queries' own.
+    Index("transfers_by_reference", "reference", sqlite_where=text("reference IS NOT NULL")),
     Index("transfers_by_delivered_name", "delivered_name", sqlite_where=text("delivered_name IS NOT NULL")),
     Index("transfers_to_notify", "key", sqlite_where=text("notify_pending IS 1")),
     Index("transfers_with_spool_file", "key", sqlite_where=text("spool_file IS NOT NULL")),

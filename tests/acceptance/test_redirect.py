@@ -97,5 +97,13 @@ def test_redirected_claim_reaches_the_right_authority_and_leaves_the_wrong_one(t
     assert three.right.json("show", done["redirect"])["original"] == {
         "flow": "claim", "transfer": came["id"], "sha256": came["sha256"], "held_by": WRONG
     }  # fmt: skip
+    # The bytes of the file itself are known wherever it was, and where it is now within another.
+    found = {site.code: site.json("find", "--file", opened["file"]) for site in (three.dwp, three.wrong, three.right)}
+    by = {code: [(hit["by"], hit["id"]) for hit in hits] for code, hits in found.items()}
+    passed_on = ("original", done["redirect"])
+    assert by["DWP"] == [("content", came["id"])]
+    assert by[WRONG] == [("content", came["id"]), passed_on]
+    assert by[RIGHT] == [passed_on]
+    assert f"passed on to another authority as transfer {done['redirect']}" in found[WRONG][0]["said"]
     for site in (three.dwp, three.wrong, three.right):
         site.gateway("audit", "verify")

@@ -13,13 +13,17 @@ from gateway.settings.model import Settings
 
 @dataclass(frozen=True)
 class TransferFilter:
-    """Which transfers are meant; None does not restrict. `since` is in seconds since 1970."""
+    """Which transfers are meant; None does not restrict.
+
+    `since` and `before` are about when they were submitted, or came: seconds since 1970.
+    """
 
     direction: str | None = None
     partner: str | None = None
     flow: str | None = None
     state: str | None = None
     since: float | None = None
+    before: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from gateway.domain.states import Direction
 from gateway.ledger.chain import ChainEntry
-from gateway.ledger.tables import EVENTS, REASONS
+from gateway.ledger.tables import EVENTS, REASONS, TRANSFERS
 
 _GROUP: Final = 500
 """Subjects in one query: SQLite bounds them."""
@@ -22,6 +23,50 @@ def chain(connection: Connection, after: int = 0, until: int | None = None) -> I
         query = query.where(EVENTS.c.sequence <= until)
     for row in connection.execution_options(yield_per=2000).execute(query):
         yield ChainEntry(*row)
+
+
+def some_after(connection: Connection, sequence: int, most: int) -> list[ChainEntry]:
+    """The first events after that number, at most so many, in order."""
+    query = select(EVENTS).where(EVENTS.c.sequence > sequence).order_by(EVENTS.c.sequence).limit(most)
+    return [ChainEntry(*row) for row in connection.execute(query)]
+
+
+def last_before(connection: Connection, at: str) -> int:
+    """The number of the last event from before a moment (RFC 3339); 0 where there is none.
+
+    Found by halving, since events come in the order of time. Where the clock was once put back, the moment may lie in the chain twice:
+    one of the two is found.
+    """
+    low, high = 0, connection.execute(select(func.max(EVENTS.c.sequence))).scalar() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        # An event may be missing where somebody edited the file: the next one stands for it.
+        query = select(EVENTS.c.at).where(EVENTS.c.sequence >= middle).order_by(EVENTS.c.sequence).limit(1)
+        low, high = (middle, high) if connection.execute(query).scalar_one() < at else (low, middle - 1)
+    return low
+
+
+def flows_of(connection: Connection, entries: Sequence[ChainEntry]) -> dict[tuple[str, str | None], set[str]]:
+    """The flows of the transfers that these events are about, alone or in a consignment, by subject and partner.
+
+    A consignment that was not opened yet has none.
+    """
+    columns = {"transfer": TRANSFERS.c.id, "consignment": TRANSFERS.c.consignment, "receipt": TRANSFERS.c.consignment}
+    about: dict[tuple[str | None, str], set[str]] = {}
+    for entry in entries:
+        if entry.kind in columns:
+            about.setdefault((entry.partner, entry.kind), set()).add(entry.subject)
+    found: dict[tuple[str, str | None], set[str]] = {}
+    for (partner, kind), subjects in about.items():
+        column = columns[kind]
+        # As an expression where the subject is no transfer: the index of partners would read all of one's transfers.
+        whose = TRANSFERS.c.partner if kind == "transfer" else TRANSFERS.c.partner.concat("")
+        query = select(column, TRANSFERS.c.flow).where(TRANSFERS.c.direction.in_(map(str, Direction)), whose == partner)
+        for start in range(0, len(subjects), _GROUP):
+            group = sorted(subjects)[start : start + _GROUP]
+            for subject, flow in connection.execute(query.where(column.in_(group)).distinct()):
+                found.setdefault((subject, partner), set()).add(flow)
+    return found
 
 
 def events_of(connection: Connection, subjects: Sequence[str]) -> list[ChainEntry]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, select
+from sqlalchemy.sql.expression import CTE
 
 from gateway.domain.states import Direction, State
 from gateway.errors import NotFound
@@ -14,6 +16,9 @@ from gateway.ledger.units import TABLE_OF, Consignment, Identified, Transfer, Un
 
 _LIST: Final = 500
 """Values in one list of a query: SQLite bounds them."""
+
+_LAST: Final = "\U0010ffff"
+"""What comes after every other character."""
 
 _Found = TypeVar("_Found")
 
@@ -29,11 +34,36 @@ def one(
     return None if found is None else unit._make(found)
 
 
-def matching(connection: Connection, unit: type[Identified], prefix: str) -> list[Identified]:
-    """Units whose id starts with `prefix`; at most a few, for telling whether it is unique."""
+def matching(connection: Connection, unit: type[Identified], prefix: str, most: int = 5) -> list[Identified]:
+    """Units whose id starts with `prefix`, which is not empty; at most a few, for telling whether it is unique."""
     table = TABLE_OF[unit]
-    query = select(table).where(table.c.id.startswith(prefix, autoescape=True)).limit(5)
-    return [unit._make(row) for row in connection.execute(query)]
+    found: list[Identified] = []
+    for direction in Direction:
+        # A seek for each partner: the index has the ids behind direction and partner.
+        query = select(table).where(
+            table.c.direction == str(direction),
+            table.c.partner.in_(select(partners(table, direction).c.partner)),
+            *begins(table.c.id, prefix.lower()),
+        )
+        found += map(unit._make, connection.execute(query.limit(most)))
+    return found[:most]
+
+
+def begins(column: Column[Any], prefix: str) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a text starts with `prefix`, so that an index on it is used."""
+    return column >= prefix, column < prefix + _LAST
+
+
+@cache
+def partners(table: Table, direction: Direction) -> CTE:
+    """The partners of a table's rows of one direction: a seek for each, from one to the next. The last row is NULL."""
+    here = table.c.direction == str(direction)
+    first = select(func.min(table.c.partner).label("partner")).where(here)
+    found = first.cte(f"{direction}_{table.name}_partners", recursive=True)
+    following = table.alias("following")
+    after = (following.c.direction == str(direction), following.c.partner > found.c.partner)
+    step = select(func.min(following.c.partner)).where(*after).correlate(found).scalar_subquery()
+    return found.union_all(select(step).where(found.c.partner.is_not(None)))
 
 
 def find(connection: Connection, prefix: str) -> Transfer | Consignment:

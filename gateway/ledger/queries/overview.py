@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from typing import Final, TypedDict, Unpack
+
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.store import TABLES
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import TABLE_OF, AnyUnit, Consignment, Receipt, Transfer, Unit
 
+_MOST: Final = (State.RECEIPTED, State.DELIVERED, State.INGESTED)
+"""The states that nearly all transfers there ever were are in."""
 
-def transfers(
-    connection: Connection,
-    *,
-    direction: str | None = None,
-    partner: str | None = None,
-    flow: str | None = None,
-    state: str | None = None,
-    since: float | None = None,
-    limit: int | None = None,
-) -> list[Transfer]:
-    """Transfers that match every given word, the newest first."""
-    query = select(TRANSFERS).order_by(TRANSFERS.c.key.desc())
-    for column, wanted in (("direction", direction), ("partner", partner), ("flow", flow), ("state", state)):
-        if wanted is not None:
-            query = query.where(TRANSFERS.c[column] == wanted)
-    if since is not None:
-        query = query.where(TRANSFERS.c.created >= since)
+
+class Meant(TypedDict, total=False):
+    """Which transfers are meant; None does not restrict. `since` and `before` are about `created`, in seconds since 1970."""
+
+    direction: str | None
+    partner: str | None
+    flow: str | None
+    state: str | None
+    since: float | None
+    before: float | None
+
+
+def transfers(connection: Connection, *, limit: int | None = None, **meant: Unpack[Meant]) -> list[Transfer]:
+    """The transfers that are meant, the newest first."""
+    query = select(TRANSFERS).where(*_where(meant))
+    if _walks(meant):
+        query = query.order_by(TRANSFERS.c.created.desc())
+    query = query.order_by(TRANSFERS.c.key.desc())
     return [Transfer._make(row) for row in connection.execute(query if limit is None else query.limit(limit))]
 
 
-def count_transfers(
-    connection: Connection,
-    *,
-    direction: str | None = None,
-    partner: str | None = None,
-    flow: str | None = None,
-    state: str | None = None,
-    since: float | None = None,
-) -> int:
-    """How many transfers match every given word; the words are those of `transfers`."""
-    query = select(func.count()).select_from(TRANSFERS)
-    for column, wanted in (("direction", direction), ("partner", partner), ("flow", flow), ("state", state)):
-        if wanted is not None:
-            query = query.where(TRANSFERS.c[column] == wanted)
-    if since is not None:
-        query = query.where(TRANSFERS.c.created >= since)
-    return connection.execute(query).scalar_one()
+def count_transfers(connection: Connection, **meant: Unpack[Meant]) -> int:
+    """How many transfers are meant."""
+    return connection.execute(select(func.count()).select_from(TRANSFERS).where(*_where(meant))).scalar_one()
+
+
+def _is_timed(meant: Meant) -> bool:
+    return meant.get("since") is not None or meant.get("before") is not None
+
+
+def _walks(meant: Meant) -> bool:
+    """Whether the index of age finds what is meant: every other one would lead to most of what there is."""
+    return _is_timed(meant) and meant.get("partner") is None and meant.get("state") in (None, *_MOST)
+
+
+def _where(meant: Meant) -> list[ColumnElement[bool]]:
+    """The conditions. One that would lead SQLite to an index that fits worse is hidden from it in an expression."""
+    by_partner, state = meant.get("partner") is not None, meant.get("state")
+    by_state = state is not None and not (_is_timed(meant) and state in _MOST)
+    seeks = {"partner": True, "state": by_state, "direction": by_state, "flow": by_state or by_partner}
+    wanted = {name: meant.get(name) for name in seeks}
+    found = [
+        (TRANSFERS.c[name] if seeks[name] else TRANSFERS.c[name].concat("")) == value
+        for name, value in wanted.items()
+        if value is not None
+    ]
+    created = TRANSFERS.c.created if _walks(meant) else TRANSFERS.c.created + 0.0
+    if (since := meant.get("since")) is not None:
+        found.append(created >= since)
+    if (before := meant.get("before")) is not None:
+        found.append(created < before)
+    return found
 
 
 def counts(connection: Connection) -> dict[tuple[str, str, str], int]:

@@ -61,6 +61,8 @@ def test_round_by_command_empties_what_is_outstanding(pair: Pair, run: Run, text
     (done,) = lines(run, pair.dwp)
     assert (done["state"], done["answered"] is not None) == ("answered", True)
     assert "1 enquiries: 0 outstanding" in run(pair.dwp, "enquiries").err
+    found = {(hit["flow"], hit["direction"]) for hit in run(pair.dwp, "find", "hbe-1", "--json").data}
+    assert found == {("enquiry", "out"), ("reply", "in")}
     assert "Quillfeather" not in run(pair.dwp, "enquiries").out
 
 

@@ -13,9 +13,19 @@ from sqlalchemy import event
 from gateway.domain.logins import Count, Login, Result, hour_of, render
 from gateway.domain.requests import Act
 from gateway.ledger import requests
-from gateway.ledger.queries import consignments, custody, known_faults, overview, waiting
+from gateway.ledger.queries import (
+    consignments,
+    custody,
+    events,
+    identities,
+    known_faults,
+    overview,
+    search,
+    waiting,
+)
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.logins import recorded
+from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.timers.login_records import LoginRecords
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
@@ -81,6 +91,39 @@ def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_we
     assert Requests(context, "requests", INSPECT_ACTS).step().done == 1
     assert Requests(context, "requests", INSPECT_ACTS).step().done == 0
     assert listener.whole() == []
+
+
+def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
+    """SQLite plans the same for three transfers as for a million: it has no statistics of a ledger."""
+    pair.dwp.submit("a.xml", b"claim a")
+    pair.work()
+    listener = Listener(pair.dwp)
+    ways: tuple[overview.Meant, ...] = ({"partner": "E09000030"}, {"state": "held"}, {"state": "receipted"}, {})
+    with pair.dwp.ledger.read() as connection:
+        for meant in ways[:-1]:
+            overview.transfers(connection, **meant, limit=50)
+            overview.count_transfers(connection, **meant)
+        for meant in ways:
+            timed: overview.Meant = {**meant, "since": 1.0, "before": 2e9}
+            overview.transfers(connection, **timed, limit=50)
+            overview.count_transfers(connection, **timed)
+        overview.oldest_waiting(connection)
+        identities.matching(connection, Transfer, "01a1")
+        identities.matching(connection, Consignment, "01a1")
+        search.with_digest(connection, "aa" * 32, 50)
+        search.telling_of(connection, "ENQ-DWP-20261128-KTRWB")
+        events.last_before(connection, "2026")
+        events.flows_of(connection, events.some_after(connection, 0, 100))
+    # The first partner of all is one seek, and so is the chain's last event.
+    assert [
+        (line, statement)
+        for line, statement in listener.whole()
+        if not ("RECURSIVE" in statement and line.endswith("(direction=?)")) and "max(events.sequence)" not in statement
+    ] == []
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        search.named(connection, "a.xml", 50)
+    assert {line for line, _ in listener.whole()} == {"SCAN transfers USING COVERING INDEX transfers_by_name"}
 
 
 def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:

@@ -1,0 +1,56 @@
+"""Rows that are written by the hundred: all columns or nothing, and a broken rule takes the whole transaction back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.errors import ImpossibleMove
+from gateway.ledger.bulk import insert_rows
+from gateway.ledger.migrate import migrate
+from gateway.ledger.store import Ledger
+from gateway.ledger.tables import CONSIGNMENTS
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    migrate(tmp_path / "ledger.sqlite3")
+    return Ledger(tmp_path / "ledger.sqlite3", clock=lambda: 1000.0, role="vault")
+
+
+def row(identity: str, **more: Any) -> dict[str, Any]:
+    given = {"id": identity, "direction": "in", "partner": "E09000030", "state": "landed"}
+    return {**given, "created": 1.0, "updated": 1.0, "salt": "", **more}
+
+
+def test_rows_get_the_defaults_of_their_columns(ledger: Ledger) -> None:
+    with ledger.write() as transaction:
+        insert_rows(transaction.connection, CONSIGNMENTS, [row("a"), row("b")])
+    with ledger.read() as connection:
+        found = connection.execute(select(CONSIGNMENTS).order_by(CONSIGNMENTS.c.key)).all()
+    assert [(each.id, each.items, each.claims, each.due) for each in found] == [("a", 0, 0, 0.0), ("b", 0, 0, 0.0)]
+    ledger.close()
+
+
+@pytest.mark.parametrize("odd", [{"items": 3}, {"nothing": 1}])
+def test_a_row_with_a_column_more_is_not_written_without_it(ledger: Ledger, odd: dict[str, Any]) -> None:
+    with ledger.write() as transaction, pytest.raises(ValueError, match="different columns"):
+        insert_rows(transaction.connection, CONSIGNMENTS, [row("a"), row("b", **odd)])
+    ledger.close()
+
+
+def test_a_broken_rule_in_the_last_row_leaves_nothing_of_the_transaction(ledger: Ledger) -> None:
+    def write() -> None:
+        with ledger.write() as transaction:
+            transaction.record("partner.added", "partner", "E09000030")
+            insert_rows(transaction.connection, CONSIGNMENTS, [row("a"), row("b"), row("a")])
+
+    with pytest.raises(ImpossibleMove):
+        write()
+    with ledger.write() as transaction:
+        assert transaction.head().sequence == 0
+        assert transaction.connection.execute(select(CONSIGNMENTS)).first() is None
+    ledger.close()
