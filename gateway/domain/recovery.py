@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.domain.manifest import AuditHead, Digest, Identity, Item, Moment, SiteCode
 from gateway.domain.receipt import Outcome
@@ -29,6 +29,14 @@ class AnsweredItem(BaseModel):
     outcome: Outcome
     code: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,60}$")] = None
     reason: Annotated[str | None, Field(max_length=4000)] = None
+
+    @field_validator("item")
+    @classmethod
+    def _is_no_path(cls, item: Item) -> Item:
+        """As a manifest's acceptance has it: whoever writes such a name means to write elsewhere."""
+        if item.name in {".", ".."} or any(mark in item.name for mark in "/\0"):
+            raise ValueError("a name that is a path")
+        return item
 
 
 class AnsweredConsignment(BaseModel):

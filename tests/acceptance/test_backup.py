@@ -198,15 +198,9 @@ def test_copy_that_was_changed_is_refused_and_no_site_is_made(pair: tuple[Site, 
 # -- the drill
 
 
-def test_machine_that_dies_under_traffic_is_restored_from_its_last_copy_and_every_file_is_delivered_once(
-    pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally
-) -> None:
-    drill(pair, safe, tmp_path, random.Random(1), tally)
-
-
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(20))
-def test_drill_at_a_random_moment_loses_nothing(
+def test_machine_that_dies_under_traffic_is_restored_from_its_last_copy_and_loses_nothing(
     pair: tuple[Site, Site], safe: Safe, tmp_path: Path, tally: Tally, seed: int
 ) -> None:
     drill(pair, safe, tmp_path, random.Random(f"drill {seed}"), tally)

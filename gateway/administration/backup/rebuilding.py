@@ -104,19 +104,14 @@ class Rebuilder:
         elif row.state in (State.ADMITTED, State.VALIDATED, State.PACKED, State.HELD):
             # Rejected, its bytes go back to the operator from custody; else nobody needs them.
             change = {"key": row.key, "resume": None, "custody": ended, "spool_file": None, "event": event} | said
-            if ended and row.state == State.PACKED:
-                self._transaction.move(TRANSFERS, Direction.OUT, State.PACKED, [{**change, "state": State.EXPIRED}])
+            self._transaction.move(TRANSFERS, Direction.OUT, row.state, [{**change, "state": State.EXPIRED}])
+            if ended:
                 self._transaction.move(TRANSFERS, Direction.OUT, State.EXPIRED, [change])
-            elif ended and following is State.QUARANTINED:
-                self._transaction.move(TRANSFERS, Direction.OUT, row.state, [{**change, "state": State.EXPIRED}])
-                self._transaction.move(TRANSFERS, Direction.OUT, State.EXPIRED, [change])
-            else:
-                self._transaction.move(TRANSFERS, Direction.OUT, row.state, [change])
 
     def _take_away_dropped(self, partner: str, flow: str, name: str, sha256: str) -> None:
         """A dropped file that is in the copy of the spool, and was taken and sent after that."""
         dropped = self._home.outbound / flow / partner / name
-        if dropped.is_file() and file_digest(dropped) == sha256:
+        if dropped.is_file() and not dropped.is_symlink() and file_digest(dropped) == sha256:
             self._transaction.afterwards.append(partial(_move_aside, dropped, self._home))
 
     # -- what came

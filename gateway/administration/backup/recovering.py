@@ -40,6 +40,7 @@ from gateway.ledger.audit.heads import Claimed, compare_heads
 from gateway.ledger.chain import RESTORED
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries import identities
+from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.queries.restorations import SUBJECT, about_to_be_delivered
 from gateway.ledger.store import Connection, Ledger, Transaction, read_head
 from gateway.ledger.tables import TRANSFERS
@@ -51,6 +52,8 @@ from gateway.stages.doubtful import hold
 from gateway.storage.durable import sync_directory
 
 _TOLD: Final = 10
+_MOST_SINCE: Final = 1_000_000_000
+"""Events or consignments since the copy: a partner must not use the numbers up."""
 _MARGIN: Final = 1_000_000
 """Numbers of events left out for a partner that was not asked: what it may have seen since is less."""
 
@@ -206,10 +209,13 @@ def _signer(engine: OpenPgp, path: Path, partners: Sequence[str], plain: Path) -
 
 
 def _forked(connection: Connection, answers: Iterable[PartnerAnswer]) -> Iterator[str]:
-    """Partners that have seen another event than the copy has, at a number that the copy has."""
-    head = read_head(connection)
+    """Partners that have seen another event than the copy has, at a number that the copy has; or what no site can have reached."""
+    head, lanes = read_head(connection), all_lanes(connection)
     for answer in answers:
-        seen = answer.seen
+        seen, partner = answer.seen, answer.sender
+        most = max(head.sequence, lanes[partner].sequence if partner in lanes else 0) + _MOST_SINCE
+        if answer.sequence > most or (seen is not None and seen.sequence > most):
+            yield f"{partner} names numbers that this site cannot have reached since"
         if seen is not None and 0 < seen.sequence <= head.sequence:
             for fault in compare_heads(
                 connection, [Claimed(seen.sequence, seen.sha256, answer.sender, f"{answer.sender} holds")]
