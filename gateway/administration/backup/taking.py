@@ -16,7 +16,6 @@ import os
 import pwd
 import re
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -114,7 +113,7 @@ def _fill(
         taken = to_text(now)
         for area, staged in moment.staged:
             tree.below(staged, as_if=area)
-        tree.files(moment.listed)
+        tree.files(map(Path, moment.listed))
     for fetched in (home.inbound, home.returned, home.receipts, home.put_aside):
         tree.below(fetched, may_go=True)
     for area in (home.config, home.keyrings / "partners"):
@@ -160,7 +159,7 @@ class _Moment:
         self._stage = stage
         self.staged: list[tuple[Path, Path]] = []
         """The areas of the site, and where their files have their second names."""
-        self.listed: list[Path] = []
+        self.listed: list[str] = []
 
     def note(self) -> None:
         """Sources before targets: what is moved outside a transaction meanwhile is met in one of its places."""
@@ -172,7 +171,7 @@ class _Moment:
             _link_below(area, target)
             self.staged.append((area, target))
         for area in (home.evidence, home.exceptions):
-            self.listed += [Path(path) for path, _ in _plain_files(area)]
+            self.listed += _plain_files(area)
 
 
 @contextmanager
@@ -189,27 +188,44 @@ def _second_names(home: Home) -> Iterator[_Moment]:
 
 def _link_below(area: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
-    for path, relative in _plain_files(area):
-        second = target / relative
-        second.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in _plain_files(area):
+        second = target / os.path.relpath(path, area)
         try:
-            os.link(path, second, follow_symlinks=False)
+            _second_name(path, second)
         except FileNotFoundError:
-            continue  # no row speaks of it any more: a role has just let go of it
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            shutil.copyfile(path, second)  # another file system than the vault: slower, and nobody can commit meanwhile
+            if not os.path.lexists(path):
+                continue  # no row speaks of it any more: a role has just let go of it
+            second.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _second_name(path, second)
 
 
-def _plain_files(area: Path) -> Iterator[tuple[str, str]]:
-    """The files below a directory of the gateway's own, and their paths below it; without those that are being written."""
-    for directory, names, files in os.walk(area):
-        names[:] = [name for name in names if not name.startswith(".")]
-        for name in files:
-            path = os.path.join(directory, name)  # noqa: PTH118 - a hundred thousand of them, while nobody can commit
-            if not name.startswith(".") and stat.S_ISREG(os.lstat(path).st_mode):
-                yield path, os.path.relpath(path, area)
+def _second_name(path: str, second: Path) -> None:
+    try:
+        os.link(path, second, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(path, second)  # another file system than the vault: slower, and nobody can commit meanwhile
+
+
+def _plain_files(area: str | Path) -> Iterator[str]:
+    """The files below a directory of the gateway's own, without those that are being written. Nothing is asked about each of
+    them that the directory does not say: a million are listed in a second, while nobody can commit.
+    """
+    inside = []
+    try:
+        with os.scandir(area) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield entry.path
+    except FileNotFoundError:
+        return
+    for directory in inside:
+        yield from _plain_files(directory)
 
 
 def _apart(home: Home, directory: Path) -> Path:
