@@ -106,6 +106,14 @@ def test_what_the_partner_has_is_not_sent_again(pair: Pair, state: str, outcome:
         assert transaction.lane(LA).sequence == 7
 
 
+def test_what_the_partner_has_is_held_where_an_operator_drops_it_again(pair: Pair) -> None:
+    dwp = pair.dwp
+    apply(dwp, answer(dwp, received=(told(dwp, "01a200dc-d8eb-7675-bda1-f1f1eee10e97", b"claim", Outcome.DELIVERED),)))
+    again = dwp.submit("b.xml", b"claim")
+    pair.work_alone(dwp)
+    assert (row(dwp, again).state, row(dwp, again).code) == (State.HELD, "suspected-duplicate")
+
+
 def test_what_came_before_the_loss_is_not_delivered_again(pair: Pair) -> None:
     dwp, transfer = pair.dwp, "01a200dc-d8eb-7675-bda1-f1f1eee10e97"
     rebuilder = apply(dwp, answer(dwp, sent=(told(dwp, transfer, b"outcome", Outcome.DELIVERED),)))
