@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ BAD = {"BADSIG", "ERRSIG", "REVKEYSIG", "EXPSIG", "NODATA", "UNEXPECTED", "FAILU
 def require(holds: object, why: str, kind: type[Exception] = ValueError) -> None:
     if not holds:
         raise kind(why)  # an OSError says nothing of the evidence
+
+
+def show(text: str) -> None:
+    """Print a line: what a file's maker wrote in it makes no line of its own, and moves nothing on the screen."""
+    print(ascii(text)[1:-1])
 
 
 def digest_of(*values: object) -> str:
@@ -64,10 +70,11 @@ def signed_by(certificates: bytes, message: bytes, signature: bytes = b"") -> tu
 class Evidence:
     """What is checked; `known` are fingerprints by site, `say` is told what was checked, `lacks` is what is not shown."""
 
-    def __init__(self, known: set[str], say: Any = print, certificate: bytes = b"") -> None:
+    def __init__(self, known: set[str], say: Any = show, certificate: bytes = b"") -> None:
         self.known, self.say, self.certificates = known, say, {"": certificate}
         self.lacks, self.rows, self.heads, self.signed = list[str](), dict[Any, Any](), list[Any](), set[Any]()
         self.committed, self.adopted, self.changed = dict[Any, Any](), dict[Any, str](), dict[Any, bool]()
+        self.accepted = Counter[Any]()
 
     def lack(self, when: object, what: str) -> None:
         if when and what not in self.lacks:
@@ -88,8 +95,12 @@ class Evidence:
         for content in statements:
             said = json.loads(self.signed_by(site, content)[1])
             require(site in ("", said["site"]), "a statement is another site's")
-            self.say(f"Statement of {said['day']}: {said['site']} signed that its chain's head was {said['head']}.")
-            self.heads.append((said["head"]["sequence"], said["head"]["sha256"], source and source + said["day"]))
+            number, digest = said["head"]["sequence"], said["head"]["sha256"]
+            same = all(each[1] == digest for each in self.heads if each[0] == number)
+            require(same, f"two that were signed name another event {number}")
+            head = f"the head of its chain was event {number}, {digest}"
+            self.say(f"Statement of {said['day']}: {said['site']} signed that {head}. Its partners have copies.")
+            self.heads.append((number, digest, source and source + said["day"]))
 
     def members(self, start: str, end: str = "") -> list[str]:
         return [name for name in self.archive.namelist() if name.startswith(start) and name.endswith(end)]
@@ -111,10 +122,13 @@ class Evidence:
         self.certificates |= {name[13:-4]: self.archive.read(name) for name in self.members("certificates/", ".asc")}
         self.manifest = json.loads(self.archive.read("manifest.json"))
         self.site, self.period = self.manifest["site"], self.manifest["period"]
+        days = [*(self.period or ()), self.manifest["made"][:10]]
+        require([dt.date.fromisoformat(day).isoformat() for day in days] == days, "a day in the manifest is none")
         self.signed_by(self.site, f"evidence {digest.hexdigest()}".encode(), signature)
         require(self.manifest["format"] == 1, "it has a format that is newer than this program", OSError)
         self.say(f"All {len(found)} files are those that {self.site} signed, made at {self.manifest['made']}.")
         self.say(" ".join([f"Not in here, as {self.site} says:", *self.manifest["missing"]]))
+        require(not (self.period and self.members("payload/")), "an export has no content")
         for check in (self.check_events, self.check_rows, self.check_others):
             check()
         if self.manifest["subject"]:
@@ -137,7 +151,9 @@ class Evidence:
             require(follows, f"event {number + 1} is missing, or does not follow the one before")
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
             self.lack(jumps, f"events {number + 1} to {row[0] - 1}, which {self.site} lost with a disk")
-            number, at, _, event, *_, detail, _, previous = row
+            number, at, _, event, _, subject, partner, detail, _, previous = row
+            if event == "receipt.accepted":
+                self.accepted[partner, subject] += 1
             inside = start <= at[:10] <= end
             within[1:] = [number] * inside or within[1:]  # the first and the last of them
             if event == "ledger.adopted":
@@ -158,23 +174,25 @@ class Evidence:
             self.lack(inside, f"that {last} is the last event of {days}: none from after it is in here")
 
     def check_rows(self) -> None:
-        told = set()
+        told = dict[Any, bool]()
         for row in self.lines("rows/"):
             place, (salt, _, erased) = (row["table"], str(row["plain"][0][1])), row["salt"].partition("erased:")
-            gone = erased and not any(value for _, value in row["personal"])
+            gone = bool(erased) and not any(value for _, value in row["personal"])
             digest = digest_of(place[0], erased if gone else digest_of(salt, *row["personal"]), *row["plain"])
             holds = self.committed.get(place) == digest and place not in told
             require(holds, f"row {place[1]} of {place[0]} is not what the chain says of it")
-            told.add(place)
-            says = dict(row["plain"] + row["personal"])
+            told[place] = gone
+            says = dict(row["personal"] + row["plain"])  # no name that is under no digest hides one that is
             name = (place[0], *map(says.get, ("direction", "partner")), says.get("id") or says.get("sealed_sha256"))
             self.rows[name] = {each: says.get(each) for each in ("state", "created", "sha256", "sealed_sha256", "body")}
-        left = sorted(place for place in self.changed.keys() - told if self.committed[place])
+        left = sorted(place for place in self.changed.keys() - told.keys() if self.committed[place])
         unseen = [f"{key} of {table}" for table, key in left if not self.changed[table, key]]
         later = f"{len(left) - len(unseen)} changed after the period, and are not in here"
         self.say(f"{len(told)} rows are, in every column, what the chain says of them last; {later}.")
         self.lack(unseen, f"what {len(unseen)} rows of the period say. No event after it changes {', '.join(unseen)}")
-        old = [self.adopted[place] for place in told & self.adopted.keys()]
+        faded = sum(told.values())
+        self.lack(faded, f"what {faded} rows said of people, in words and names. It was erased, as {self.site} says")
+        old = [self.adopted[place] for place in told.keys() & self.adopted.keys()]
         self.lack(old, f"what {len(old)} rows said before {''.join(old[:1])}. The chain adopted them as they were then")
 
     def check_others(self) -> None:
@@ -182,7 +200,8 @@ class Evidence:
         for name in self.members("receipts/", ".signed"):
             partner, sealed = name.split("/")[1], hashlib.sha256(self.archive.read(name[:-6] + "pgp")).hexdigest()
             body = json.loads(self.signed_by(partner, self.archive.read(name))[1])
-            require((body["sender"], body["recipient"]) == (partner, self.site), f"{name} is between other sites")
+            ends = partner and body["sender"] == partner != self.site == body["recipient"]
+            require(ends, f"{name} is between other sites")
             parcel = self.rows.get(("consignments", "out", partner, body["consignment"]), body)
             require(parcel["sealed_sha256"] == body["sealed_sha256"], f"{partner} signed for other bytes")
             noted = json.loads(self.rows.get(("receipts", "in", partner, sealed), {}).get("body") or "null") or body
@@ -194,13 +213,17 @@ class Evidence:
                 require(row["sha256"] == item["sha256"], f"{partner} signed for another file than was sent")
                 if row is not item and not self.period:
                     self.say(f"{partner} signed at {body['issued']}: {item['outcome']}, SHA-256 {item['sha256']}.")
+            self.accepted[partner, body["consignment"]] -= 1
             about = (body["consignment"], *(item["transfer"] for item in body["items"]))
             self.signed |= {sealed, *((partner, each) for each in about)}
             if head := body.get("seen_head"):
                 self.heads.append((head["sequence"], head["sha256"], f"a receipt that {partner} signed"))
         self.say("Every receipt bears one good signature of the partner that it names.")
-        accepted = {name[3] for name, row in self.rows.items() if name[0] == "receipts" and row["state"] == "accepted"}
-        self.lack(accepted - self.signed, "what some receipts say. They are not in here as their partners signed them")
+        own = {name[2:] for name in self.rows if name[:2] == ("consignments", "out")}
+        told = sum(count for name, count in self.accepted.items() if count > 0 and name in own)
+        rows = {name[3] for name, row in self.rows.items() if name[0] == "receipts" and row["state"] == "accepted"}
+        why = "Events or rows tell of them, and they are not in here as they were signed"
+        self.lack(told or rows - self.signed, f"what some receipts say. {why}")
         self.read_statements(self.site, map(self.archive.read, self.members("statements/", ".asc")))
         self.read_statements(self.site, self.given, "the copy that you have of the statement of ")
         named, (first, last) = {head[0] for head in self.heads}, self.manifest["events"]
@@ -227,21 +250,26 @@ def main() -> int:
         require(sys.version_info >= (3, 11), "it needs Python 3.11 or newer", OSError)
         formed = all("=" in each[:-40] and not each[-40:].strip("0123456789ABCDEF") for each in known)
         require(formed, "--known takes CODE=FINGERPRINT, with a fingerprint of 40 hexadecimal digits", OSError)
-        fits = starts[0] != (b"PK" if given.certificate else b"--") and b"PK" not in starts[1:]
+        subprocess.run(["gpg", "--version"], check=True, capture_output=True)
+        fits = (
+            given.files[0].seekable()
+            and starts[0] != (b"PK" if given.certificate else b"--")
+            and b"PK" not in starts[1:]
+        )
         require(fits, "give one FILE.zip and statements of its site, or statements alone with --certificate", OSError)
-        evidence = Evidence(known, print, given.certificate.read() if given.certificate else b"")
+        evidence = Evidence(known, show, given.certificate.read() if given.certificate else b"")
         if given.certificate:
             evidence.read_statements("", [file.read() for file in given.files])
         else:
             evidence.check(given.files[0], [file.read() for file in given.files[1:]])
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"CANNOT BE CHECKED HERE: {error}.")
+        show(f"CANNOT BE CHECKED HERE: {error}.")
         return 2
     except Exception as error:  # noqa: BLE001 - whatever it stumbles over, the file is not what it has to be
-        print(f"DOES NOT HOLD: {error} ({type(error).__name__}).")
+        show(f"DOES NOT HOLD: {error} ({type(error).__name__}).")
         return 1
     short = "; ".join(dict.fromkeys(each.partition(". ")[0] for each in evidence.lacks))
-    print(f"WHAT IS SHOWN HOLDS; NOT SHOWN: {short}." if short else "EVERYTHING HOLDS.")
+    show(f"WHAT IS SHOWN HOLDS; NOT SHOWN: {short}." if short else "EVERYTHING HOLDS.")
     return 0
 
 

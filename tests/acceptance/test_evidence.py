@@ -460,7 +460,7 @@ def test_a_statement_confirms_and_no_change_of_it_says_anything_else(
         shutil.rmtree(kept.parent.parent)
     done = verified(file)
     assert done.returncode == 0, done.stdout
-    assert "Statement of 2026-11-27: DWP signed that its chain's head was" in done.stdout
+    assert "Statement of 2026-11-27: DWP signed that the head of its chain was" in done.stdout
     assert "Confirmed by nobody else yet." in done.stdout  # it is the site's own word until a partner shows its copy
 
     own, certificate = tmp_path / "copy.asc", tmp_path / "DWP.asc"

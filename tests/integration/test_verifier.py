@@ -199,10 +199,11 @@ def test_what_is_wrong_with_the_reader_s_side_does_not_accuse_the_evidence(
     status, told = run(*alone, "--known", f"DPW={key}")
     assert (status, "NOT SHOWN: that this is DWP's key." in told) == (0, True)
     assert run(files / "no.zip")[0] == 1
-    (tmp_path / "gpg").write_text("#!/nowhere/at/all\n")
-    (tmp_path / "gpg").chmod(0o700)
-    status, told = run(*alone, path=str(tmp_path))
-    assert (status, told.startswith("CANNOT BE CHECKED HERE")) == (2, True)
+    for script in ("#!/nowhere/at/all\n", "#!/bin/sh\nexit 127\n"):
+        (tmp_path / "gpg").write_text(script)
+        (tmp_path / "gpg").chmod(0o700)
+        status, told = run(*alone, path=str(tmp_path))
+        assert (status, told.startswith("CANNOT BE CHECKED HERE")) == (2, True)
 
 
 def test_an_old_python_is_told_apart_from_a_forgery(files: Path) -> None:

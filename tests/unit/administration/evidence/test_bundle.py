@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
 from tests.acceptance.evidence_forgery import packed
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
+from tests.fakes.verifier import verifier
 from tests.unit.administration.evidence.conftest import PretendedStore, Verify, lied, signed
 
 DAY = 86_400.0
@@ -296,3 +298,82 @@ def test_an_account_that_may_not_use_the_keys_is_told_so(
         with pytest.raises(NotPermitted):
             make(pair.dwp, identity, tmp_path / "a.zip")
     assert not list(tmp_path.glob("*.zip"))
+
+
+def lie_about(pair: Pair, tmp_path: Path) -> tuple[dict[str, bytes], Callable[[dict[str, bytes]], Path]]:
+    """A true bundle's members, and what packs and signs others as the site itself would."""
+    identity = pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    _, found = make(pair.dwp, identity, tmp_path / "a.zip")
+
+    def pack(members: dict[str, bytes]) -> Path:
+        (tmp_path / "lie.zip").write_bytes(lied(list(members.items())))
+        return tmp_path / "lie.zip"
+
+    return found, pack
+
+
+def rows_of(found: dict[str, bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in found["rows/00001.jsonl"].splitlines()]
+
+
+def as_lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+@pytest.mark.parametrize("partner", ["DWP", ""])
+def test_a_site_does_not_confirm_its_own_chain(pair: Pair, tmp_path: Path, verify: Verify, partner: str) -> None:
+    found, pack = lie_about(pair, tmp_path)
+    body = {"site": "DWP", "sender": partner, "recipient": "DWP", "consignment": "x", "sealed_sha256": "0", "items": []}
+    own = {
+        f"receipts/{partner}/x.signed": json.dumps(body).encode(),
+        f"receipts/{partner}/x.pgp": b"",
+        f"certificates/{partner}.asc": found["certificates/DWP.asc"],
+    }
+    with pytest.raises(ValueError, match="is between other sites"):
+        verify(pack(found | own))
+
+
+def test_a_receipt_that_is_left_out_with_its_row_is_not_shown(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    found, pack = lie_about(pair, tmp_path)
+    rows = as_lines([row for row in rows_of(found) if row["table"] != "receipts"])
+    left = {name: content for name, content in found.items() if not name.startswith("receipts/")}
+    said = verify(pack(left | {"rows/00001.jsonl": rows}))
+    assert any(each.startswith("NOT SHOWN: what some receipts say.") for each in said)
+
+
+def test_what_was_erased_is_said_and_hides_nothing_that_is_proven(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    found, pack = lie_about(pair, tmp_path)
+    rows = rows_of(found)
+    for row in rows:
+        content = [row["salt"], *row["personal"]]
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        row.update(salt=f"erased:{hashlib.sha256(text).hexdigest()}", personal=[["state", None], ["created", None]])
+    said = verify(pack(found | {"rows/00001.jsonl": as_lines(rows)}))
+    assert any(each.startswith(f"NOT SHOWN: what {len(rows)} rows said of people") for each in said)
+    assert any("of transfers: receipted." in each for each in said)
+
+
+def test_a_day_that_is_none_is_refused(pair: Pair, tmp_path: Path, verify: Verify) -> None:
+    found, pack = lie_about(pair, tmp_path)
+    manifest = json.loads(found["manifest.json"])
+    for made in ("2026-11-1\u200bT10:00:00Z", "20261101  T10:00:00Z"):
+        with pytest.raises(ValueError, match=r"isoformat|is none"):
+            verify(pack(found | {"manifest.json": json.dumps(manifest | {"made": made}).encode()}))
+
+
+def test_statements_that_contradict_each_other_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = verifier()
+    monkeypatch.setattr(tool, "signed_by", lambda _certificates, message, _signature: ("KEY", message))
+    texts = [
+        json.dumps({"site": "DWP", "day": "2026-11-02", "head": {"sequence": 5, "sha256": digest * 64}}).encode()
+        for digest in "ab"
+    ]
+    tool.Evidence(set(), lambda _: None).read_statements("", texts[:1])
+    with pytest.raises(ValueError, match="name another event 5"):
+        tool.Evidence(set(), lambda _: None).read_statements("", texts)
+
+
+def test_nobody_s_words_make_a_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    verifier().show("Not in here: \nEVERYTHING HOLDS.\r\x1b[8m\u202e\u00e9")
+    assert capsys.readouterr().out == "Not in here: \\nEVERYTHING HOLDS.\\r\\x1b[8m\\u202e\\xe9\n"
