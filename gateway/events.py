@@ -72,6 +72,13 @@ class Event(StrEnum):
     TRANSFER_VALIDATED = "transfer.validated", "info", "checked: it may go", "validated", "out"
     TRANSFER_REJECTED = "transfer.rejected", "warning", "not accepted", "rejected", "out in"
     TRANSFER_RETURNED = "transfer.returned", "warning", "given back in spool/returned, with the reason"
+    TRANSFER_RECOVERED = (
+        "transfer.recovered",
+        "info",
+        "the partner has it, by its own word: its receipt comes once more",
+        "expired",
+        "out",
+    )
     TRANSFER_HELD = "transfer.held", "warning", "held, for a person to decide", "held", "out in"
     TRANSFER_WRITTEN_LATE = (
         "transfer.written-late",
@@ -101,6 +108,12 @@ class Event(StrEnum):
     DECISION_REFUSED = "decision.refused", "warning", "a person's decision was refused, or failed"
     CONFIGURATION_RELOADED = "configuration.reloaded", "info", "a person let the gateway take its configuration over"
     RIGHTS_APPLIED = "rights.applied", "info", "a person had owners and modes of the site's files set"
+    PARTNER_ANSWERED = "partner.answered", "warning", "a partner that lost its ledger was told what is known of it here"
+    LEDGER_RESTORED = (
+        "ledger.restored",
+        "warning",
+        "the site was put back from a copy of that moment, and a person let it go on",
+    )
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
     # -- what is kept no longer, and what is kept all the same
@@ -157,6 +170,13 @@ class Event(StrEnum):
     # -- consignments
 
     CONSIGNMENT_PACKED = "consignment.packed", "info", "packed into a consignment", "packed", "out"
+    CONSIGNMENT_RECOVERED = (
+        "consignment.recovered",
+        "info",
+        "the partner has it, by its own word, and the copy had not sent it",
+        "expired",
+        "out",
+    )
     CONSIGNMENT_SEALED = "consignment.sealed", "info", "consignment signed and encrypted", "sealed", "out"
     CONSIGNMENT_SENT = "consignment.sent", "info", "consignment sent", "sent", "out"
     CONSIGNMENT_LANDED = "consignment.landed", "info", "consignment arrived", "landed", "in"

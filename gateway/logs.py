@@ -45,7 +45,7 @@ KEYS: Final = frozenset(
         *("exceptions", "faulty_records"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
-        *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures"),
+        *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),
         *("passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act"),
     }
 )

@@ -28,6 +28,7 @@ SITE: Final = {
     "reload": "configuration.reloaded",
     "rights": "rights.applied",
     "doctor": "ledger.migrated",
+    "recover": "ledger.restored",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -35,6 +36,7 @@ KEYS: Final = {
     "keys retire": "key.retired",
     "keys revoke": "key.revoked",
     "partner add": "partner.added",
+    "partner answer": "partner.answered",
     "evidence": "transfer.disclosed",
     "retention": "retention.begun",
     "partner revoke": "key.revoked",
@@ -64,7 +66,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench"),
+    *("sample", "demo", "bench", "backup"),
 }
-RUNS: Final = {"init", "run"}
-"""They make a site, and run it: who may do that has the site anyway, and before `init` there is no chain."""
+RUNS: Final = {"init", "restore", "run"}
+"""They make a site, put it back from a copy, and run it: who may do that has the site anyway, and before `init` there is no chain."""

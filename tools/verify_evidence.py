@@ -146,9 +146,11 @@ class Evidence:
         (first, last), (start, end), within = self.manifest["events"], self.period or ("", ""), list[int]()
         number, previous, inside, adopting, day = first - 1, "0" * 64 if first == 1 else None, False, 0, ""
         for row in self.lines("events/"):
-            follows = len(row) == 10 and row[0] == number + 1 and previous in (None, row[8])
+            jumps = row[3:4] == ["ledger.restored"] and row[0] > number + 1  # over numbers that a lost disk had used
+            follows = len(row) == 10 and (jumps or row[0] == number + 1) and previous in (None, row[8])
             require(follows, f"event {number + 1} is missing, or does not follow the one before")
             require(digest_of(*row[:9]) == row[9], f"event {row[0]} was altered")
+            self.lack(jumps, f"events {number + 1} to {row[0] - 1}, which {self.site} lost with a disk")
             number, at, _, event, _, subject, partner, detail, _, previous = row
             if event == "receipt.accepted":
                 self.accepted[partner, subject] += 1

@@ -100,6 +100,13 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "reload": CommandEntry(
             "gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."
         ),
+        "backup": CommandEntry(
+            "gateway.cli.backup:backup", "Take a copy of the whole site while it works, and verify it."
+        ),
+        "restore": CommandEntry("gateway.cli.backup:restore", "Put a site back from a copy, into an empty HOME."),
+        "recover": CommandEntry(
+            "gateway.cli.recover:recover", "Go on after a restoration, once it is known what happened since the copy."
+        ),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

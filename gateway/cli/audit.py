@@ -112,6 +112,14 @@ def _tell(report: AuditReport) -> None:
     if report.left_over:
         files = output.counted(len(report.left_over), "file")
         output.say(f"{files} of no row left by a crash, which is no fault: --json lists them.")
+    for each in report.restored:
+        told = f"Event {each.event}: the site was put back from its copy of {each.taken}, which ended with event {each.head}."
+        gone = (
+            f" Events {each.head + 1} to {each.event - 1} are lost, by the site's own word."
+            if each.event > each.head + 1
+            else ""
+        )
+        output.say(told + gone)
     sys.stdout.flush()
     if report.faults:
         output.say(

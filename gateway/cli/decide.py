@@ -7,7 +7,7 @@ import click
 from gateway.administration.requests import actors, decisions
 from gateway.administration.requests.decisions import Request
 from gateway.cli import output
-from gateway.cli.site import log_of, reason_option, settings_of
+from gateway.cli.site import decision_of, log_of, reason_option, settings_of
 
 
 @click.command()
@@ -29,10 +29,15 @@ def hold(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> No
 
 @click.command()
 @click.argument("identity", metavar="ID|PARTNER")
+@click.option(
+    "--delivered",
+    is_flag=True,
+    help="The back office has the file already: it counts as delivered, and is not given out again. After a restoration.",
+)
 @reason_option
 @output.as_json
 @click.pass_context
-def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) -> None:
+def release(ctx: click.Context, identity: str, reason: str, *, delivered: bool, as_json: bool) -> None:
     """Let what is held go on where it stopped: a transfer, a consignment, or the whole lane towards a PARTNER.
 
     \b
@@ -40,7 +45,17 @@ def release(ctx: click.Context, identity: str, reason: str, *, as_json: bool) ->
       gateway --home /srv/gateway release 019ab5f0 --reason "sent twice on purpose"
       gateway --home /srv/gateway release E09000030 --reason "new host key confirmed by telephone with J. Smith"
     """
-    _decide(decisions.release, ctx, identity, reason, as_json=as_json)
+    if not delivered:
+        _decide(decisions.release, ctx, identity, reason, as_json=as_json)
+        return
+    from gateway.administration.backup.recovering import count_as_delivered  # noqa: PLC0415  # after a restoration only
+
+    settings = settings_of(ctx)
+    row = count_as_delivered(settings, log_of(settings), identity, decision_of(ctx, settings, reason, identity))
+    if as_json:
+        output.show_json({"kind": row.kind, "id": row.id, "partner": row.partner, "state": "opened"})
+    else:
+        output.say(f"The transfer {row.id} counts as delivered.")
 
 
 @click.command()

@@ -186,6 +186,13 @@ class KeyStore(Protocol):
         """
         ...
 
+    def encrypt_to(self, armoured: str, plaintext: bytes, now: float) -> bytes:
+        """Encrypt to the key of a certificate that is not kept here; nothing is signed. `now` is seconds since 1970.
+
+        CardRefused unless it is exactly one public certificate, with a key that may be encrypted to at that time.
+        """
+        ...
+
     def inspect(self, armoured: str) -> Certificate:
         """What a certificate says, without keeping it; CardRefused unless it is exactly one public certificate."""
         ...

@@ -156,6 +156,13 @@ class DiskFailed(Defer):
     remedy = "Look at the kernel log for the disk's errors, and at the owner and mode of the file named."
 
 
+class ReceiptAwaited(Defer):
+    """The partner has it: its receipt comes once more, after this site was put back from a copy."""
+
+    code = "receipt-awaited"
+    remedy = "Wait: the partner's gateway sends the receipt again. After a day, ask the partner for `gateway partner answer` once more."
+
+
 class KeyAgentAway(Defer):
     """The agent that holds the private keys does not answer."""
 

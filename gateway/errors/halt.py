@@ -83,6 +83,23 @@ class LedgerRolledBack(Halt):
     )
 
 
+class LedgerRestored(Halt):
+    """The site was put back from a copy, and nobody has said yet what happened since."""
+
+    code = "ledger-restored"
+    remedy = (
+        "Nothing is taken in, sent or delivered before that is known: `gateway recover --help`, and "
+        "docs/operators/restoring.md."
+    )
+
+
+class BackupUnusable(Halt):
+    """The copy of a site is not whole, or is none."""
+
+    code = "backup-unusable"
+    remedy = "Take another copy: the one before it, or a new one. Do not mend it by hand."
+
+
 class LedgerSchema(Halt):
     """The ledger is of another version than this program."""
 

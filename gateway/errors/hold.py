@@ -68,6 +68,16 @@ class ScanIncomplete(Hold):
     )
 
 
+class DeliveryUnknown(Hold):
+    """The file may have been delivered before this site was lost and put back from a copy."""
+
+    code = "delivery-unknown"
+    remedy = (
+        "Ask the back office. If it has the file: `gateway release ID --delivered --reason ...`, and it is not given out again; "
+        "if not: `gateway release ID --reason ...`."
+    )
+
+
 class HeldByPerson(Hold):
     """Somebody asked for it to wait."""
 

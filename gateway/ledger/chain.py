@@ -51,12 +51,20 @@ class Head(NamedTuple):
 
 EMPTY: Final = Head(0, GENESIS)
 
+RESTORED: Final = "ledger.restored"
+"""The one event that may leave numbers out: those of events which were lost with a disk, and which partners may have seen."""
+
+
+def in_order(sequence: int, event: str, after: int) -> bool:
+    """Whether an event of that number may follow the one of number `after`."""
+    return sequence == after + 1 or (event == RESTORED and sequence > after)
+
 
 def verify(entries: Iterable[ChainEntry], after: Head = EMPTY) -> Iterator[ChainEntry]:
     """Pass on each entry once it has proved to follow the one before; ChainBroken at the first that does not."""
     head = after
     for entry in entries:
-        if entry.sequence != head.sequence + 1:
+        if not in_order(entry.sequence, entry.event, head.sequence):
             raise ChainBroken(f"event {head.sequence + 1} is missing: event {entry.sequence} follows {head.sequence}")
         if entry.previous != head.sha256:
             raise ChainBroken(f"event {entry.sequence} does not follow the event before it")

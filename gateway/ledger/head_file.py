@@ -20,6 +20,9 @@ _CHECK: Final = 16
 """Characters of the digest that tells a whole record from a torn one."""
 
 
+RESTORED: Final = "restored.json"
+"""A file beside the record: the ledger is a copy, and was not confirmed yet (`Home.restored`)."""
+
 _READS: Final = 3
 """A record that somebody writes meanwhile may look torn once."""
 
@@ -50,6 +53,10 @@ class HeadFile:
         except OSError:
             return None
         return found if isinstance(found, Head) else None
+
+    def in_doubt(self) -> bool:
+        """Whether the site was put back from a copy, and nobody has said what happened since."""
+        return os.path.lexists(self._path.with_name(RESTORED))
 
     def found(self) -> Head | Damaged | None:
         """The same for an audit, which has to know what is the matter. PermissionError where this user may not look."""

@@ -1,7 +1,7 @@
 """Whether a file is this site's ledger, of this program's version, and what SQLite's errors mean.
 
 Plain SQLite: whoever only asks (the supervisor, before it starts three roles) does not wait for the library that writes.
-Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, and what `translate` gives.
+Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, LedgerRestored, and what `translate` gives.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerBusy,
     LedgerCorrupt,
+    LedgerRestored,
     LedgerRolledBack,
     LedgerSchema,
     LedgerUnavailable,
@@ -41,9 +42,11 @@ def require_file(path: Path) -> None:
 
 def check(path: Path, head_file: HeadFile | None = None) -> None:
     """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
-    LedgerRolledBack where the head file knows it for an old copy.
+    LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet.
     """
     require_file(path)
+    if head_file is not None and head_file.in_doubt():
+        raise LedgerRestored
     # Asked first: another process may commit, and remember that, before we look.
     remembered = None if head_file is None else head_file.remembered()
     with _opened(path) as connection:

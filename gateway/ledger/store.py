@@ -149,6 +149,11 @@ class Transaction:
             self._head = read_head(self.connection)
         return self._head
 
+    def leave_out(self, until: int) -> None:
+        """Let the next event's number be behind `until`: for RESTORED alone, which says why."""
+        sequence, sha256 = self.head()
+        self._head = Head(max(sequence, until), sha256)
+
     def record(
         self,
         name: str,
@@ -324,6 +329,13 @@ def _plain(value: Any) -> Any:
 def event_digest(connection: Connection, sequence: int) -> str | None:
     """The SHA-256 of one event of the chain, None where there is none."""
     return connection.execute(select(EVENTS.c.sha256).where(EVENTS.c.sequence == sequence)).scalar()
+
+
+def event_before(connection: Connection, sequence: int) -> Head:
+    """The event before the one of that number, EMPTY where there is none. Restorations leave numbers out."""
+    query = select(EVENTS.c.sequence, EVENTS.c.sha256).where(EVENTS.c.sequence < sequence)
+    row = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
+    return EMPTY if row is None else Head(row.sequence, row.sha256)
 
 
 def read_head(connection: Connection) -> Head:

@@ -62,6 +62,11 @@ class Home:
         return self.spool / "inbound"
 
     @cached_property
+    def put_aside(self) -> Path:
+        """After a restoration: files that the back office may have fetched since the copy was taken."""
+        return self.spool / "restored"
+
+    @cached_property
     def outcomes(self) -> Path:
         return self.spool / "outcomes"
 
@@ -159,6 +164,16 @@ class Home:
     def submitted(self) -> Path:
         """Files that a command hands over, until their transfers are recorded."""
         return self.vault / "submitted"
+
+    @cached_property
+    def backup(self) -> Path:
+        """Second names of files while a copy of the site is taken: plaintext, so in the vault. Gone afterwards."""
+        return self.vault / "backup"
+
+    @cached_property
+    def restored(self) -> Path:
+        """There while the site was put back from a copy, and nobody has said what happened since."""
+        return self.state / "restored.json"
 
     @cached_property
     def sealed_out(self) -> Path:

@@ -239,6 +239,17 @@ class AuditSettings(Table):
     ] = ""
 
 
+class BackupSettings(Table):
+    """`[backup]`: `recovery_key` names the certificate to which the secret keys in copies of the site are encrypted; without one
+    they are left out.
+    """
+
+    recovery_key: Annotated[
+        str,
+        Field(pattern=r"^[^\x00-\x1f\x7f]{0,400}$", description='the path of a file, in quotes, or ""'),
+    ] = ""
+
+
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
@@ -378,6 +389,7 @@ class GatewayFile(Table):
     audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
     retention: RetentionSettings = RetentionSettings()
+    backup: BackupSettings = BackupSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -416,6 +428,7 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

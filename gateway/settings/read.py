@@ -77,6 +77,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             audit=gateway.audit,
             metrics=gateway.metrics,
             retention=gateway.retention,
+            backup=gateway.backup,
             authorities=authorities,
             stopped=stopped,
         ),

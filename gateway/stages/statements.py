@@ -25,6 +25,7 @@ from gateway.domain.states import State
 from gateway.errors import ContentInvalid, EnvelopeRefused, KeyUnconfirmed, UsageWrong
 from gateway.ledger.queries import statements
 from gateway.ledger.queries.events import last_details
+from gateway.ledger.queries.restorations import last_loss
 from gateway.ledger.queries.statements import AGREED, DECLINED, KEPT, KIND, MADE, OWN, STAMPED, Noted, subject_of
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext
@@ -65,6 +66,9 @@ def make(context: StageContext, engine: OpenPgp, day: date) -> bool:
     with context.ledger.read() as connection:
         before = statements.last(connection)
         head = statements.head_before(connection, to_text(end))
+        lost = last_loss(connection)
+        if lost is not None and day < day_of(lost):
+            return False  # it may have been made, and sent, before the disk was lost
         if head.sequence == 0 or (before is not None and before.day >= day.isoformat()):
             return False
         counts: Counts = statements.counts(connection, 0 if before is None else before.head.sequence, head.sequence)

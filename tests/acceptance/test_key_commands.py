@@ -102,6 +102,7 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
     monkeypatch.setattr("gateway.cli.retention.clock", lambda: later)
     given: dict[str, tuple[str | Path, ...]] = {
         "retention": (),
+        "partner answer": (LA, "--since", "1h", "--out", claim.with_name("answer")),
         "keys rotate": (),
         "keys confirm": (LA,),
         "keys retire": ("--now",),

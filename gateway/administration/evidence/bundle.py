@@ -22,6 +22,7 @@ from gateway.errors import PayloadGone
 from gateway.ledger.queries.identities import find, find_transfer
 from gateway.ledger.queries.proof import confirmed, events_about, rows_about, settled
 from gateway.ledger.queries.receipts import receipts_about
+from gateway.ledger.store import event_before
 from gateway.ledger.units import Consignment, Transfer
 from gateway.logs import Logger
 from gateway.settings.model import Settings
@@ -43,7 +44,7 @@ def make(settings: Settings, identity: str, out: Path, now: float, payload: Path
                 last = settled(connection, rows, about[0], anchor.seen.sequence)
             else:
                 last = settled(connection, rows, about[0], contents.stated(last) or last)
-            first = max(about[0] - 1, 1)
+            first = event_before(connection, about[0]).sequence or 1
             head = contents.add_events(first, last, lambda _event: None)
             contents.add_rows(rows)
             contents.tell_adopted({row.place for row in rows})

@@ -32,11 +32,12 @@ from gateway.errors import (
     ReceiptVersion,
     SignerUnknown,
 )
-from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
+from gateway.ledger.chain import GENESIS, ChainEntry, Head, verify
 from gateway.ledger.commitment import ERASED
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
-from gateway.ledger.store import Connection, event_digest
+from gateway.ledger.queries.restorations import was_lost
+from gateway.ledger.store import Connection, event_before, event_digest
 from gateway.ledger.units import Receipt, required
 from gateway.settings.model import Settings
 from gateway.storage.digest import file_digest
@@ -88,7 +89,7 @@ class Contents:
 
     def add_events(self, first: int, last: int, watch: Callable[[ChainEntry], None]) -> Head:
         """The chain from one event to another, each verified, and then shown to `watch`. Its last."""
-        before = EMPTY if first == 1 else Head(first - 1, event_digest(self.connection, first - 1) or "")
+        before = event_before(self.connection, first)
         head = before
 
         def lines() -> Iterator[list[Any]]:
@@ -162,6 +163,8 @@ class Contents:
             raise ChainBroken(f"{which} says something else than the ledger")
         if seen := said.seen_head:
             ours = event_digest(self.connection, seen.sequence) if seen.sequence else GENESIS
+            if ours is None and was_lost(self.connection, seen.sequence):
+                return
             if ours != seen.sha256:
                 raise ChainBroken(f"{which} names another event {seen.sequence} than the chain has")
             self._seen.append((seen.sequence, row.partner))

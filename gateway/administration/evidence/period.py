@@ -22,8 +22,17 @@ from gateway.domain.states import Direction, State
 from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.commitment import COMMITTED
-from gateway.ledger.queries.proof import Place, ProvenRow, committed, confirmed, events_between, rows_at, settled
-from gateway.ledger.store import read_head
+from gateway.ledger.queries.proof import (
+    Place,
+    ProvenRow,
+    committed,
+    confirmed,
+    event_after,
+    events_between,
+    rows_at,
+    settled,
+)
+from gateway.ledger.store import event_before
 from gateway.ledger.units import Receipt
 from gateway.settings.model import Settings
 
@@ -67,10 +76,10 @@ def export(settings: Settings, start: date, end: date, out: Path, now: float, te
         if period is None:
             raise NotFound(f"nothing was recorded {days}")
         contents, ledgered = fill(target), _Ledgered(*times)
-        after = min(period[1] + 1, read_head(connection).sequence)  # an event from after the period shows its end
+        after = event_after(connection, period[1]) or period[1]  # an event from after the period shows its end
         anchor = confirmed(connection, after)
         last = anchor.seen.sequence if anchor is not None else contents.stated(after) or after
-        first = max(period[0] - 1, 1)
+        first = event_before(connection, period[0]).sequence or 1
 
         def watch(event: ChainEntry) -> None:
             if event.sequence % 1000 == 0:

@@ -29,6 +29,7 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.head_file import Damaged, HeadFile
+from gateway.ledger.queries.restorations import Restoration, restorations
 from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -67,6 +68,8 @@ class AuditReport:
     heads_given: int
     faults: tuple[Fault, ...]
     left_over: tuple[Fault, ...]
+    restored: tuple[Restoration, ...] = ()
+    """Restorations from copies that the chain tells of: the events between `head` and `event` are lost."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,10 @@ def verify(
     with opened(settings) as ledger, watch() as tell:
         with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
-            head, faults = EMPTY, list[Fault]()
+            head, faults, restored = EMPTY, list[Fault](), list[Restoration]()
             with to_the_end("chain", faults):
                 head = read_head(connection)
+                restored = restorations(connection)
             faults += _schema(connection, tell, whole=anchor == EMPTY)
             faults += told("chain", check_chain(connection, tell, anchor))
             faults += check_rows(connection, tell, anchor)
@@ -126,7 +130,13 @@ def verify(
         found = _check_disk(settings, ledger, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(
-        head.sequence, head.sha256, anchor.sequence, heads_given, (*faults, *found.faults), tuple(found.left_over)
+        head.sequence,
+        head.sha256,
+        anchor.sequence,
+        heads_given,
+        (*faults, *found.faults),
+        tuple(found.left_over),
+        tuple(restored),
     )
     if record:
         with permitted():
@@ -193,10 +203,9 @@ def heads(settings: Settings, partner: str) -> Sequence[HeadView]:
     if partner not in settings.codes:
         raise NotFound(f"There is no partner {partner[:40]!r}: `gateway partner list` shows those that there are.")
     with reading(settings) as connection:
-        known = {(head.sequence, head.sha256): source for _, head, source in heads_of(connection, partner)}
+        known = {(head.sequence, head.sha256, source) for _, head, source in heads_of(connection, partner)}
     return [
-        HeadView(partner, sequence, sha256, str(source), settings.site.code)
-        for (sequence, sha256), source in sorted(known.items())
+        HeadView(partner, sequence, sha256, source, settings.site.code) for sequence, sha256, source in sorted(known)
     ]
 
 

@@ -61,15 +61,27 @@ class CreatedSite:
 def create_site(target: Path, spec: SiteSpec) -> CreatedSite:
     """Make the site at `target`, which must not exist or be empty, and give it to the accounts of the roles."""
     target = target.absolute()
+    with moved_into_place(target) as made:
+        fingerprint = _build(Home(made), spec)
+    share_out(Home(target))
+    return CreatedSite(Home(target), fingerprint)
+
+
+@contextmanager
+def moved_into_place(target: Path, *, dry_run: bool = False) -> Iterator[Path]:
+    """A private directory to make a site in, which becomes `target` at the end of the block; `target` must not exist or be empty.
+
+    Nothing is left of it after an error, or of a dry run.
+    """
+    target = target.absolute()
     if unservable := _UNSERVABLE.search(str(target)):
         raise UsageWrong(f"HOME must be a path without {unservable[0]!r}: OpenSSH cannot serve one.")
     with _disk_errors(target):
         inside = _is_empty_directory(target)
         with _private_directory(target, inside=inside) as made:
-            fingerprint = _build(Home(made), spec)
-            _move_in(made, target, inside=inside)
-    share_out(Home(target))
-    return CreatedSite(Home(target), fingerprint)
+            yield made
+            if not dry_run:
+                _move_in(made, target, inside=inside)
 
 
 def free_port(host: str, first: int = FIRST_PORT) -> int:

@@ -31,9 +31,17 @@ class KnownHead(BaseModel):
     sha256: Digest
     partner: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
     held_by: Annotated[str | None, Field(pattern=f"^{SITE_CODE}$")] = None
+    source: Annotated[str | None, Field(max_length=200)] = None
+    """What it came with: `consignment ID`, a receipt or a statement."""
 
 
 def read_heads(path: Path, site: str) -> list[Claimed]:
+    """The heads that a partner exported, to be compared; UsageWrong as `read_known`."""
+    known = read_known(path, site)
+    return [Claimed(head.sequence, head.sha256, path.name, f"{head.held_by or 'a partner'} holds") for head in known]
+
+
+def read_known(path: Path, site: str) -> list[KnownHead]:
     """The heads that a partner exported; UsageWrong where the file is none, or is about another site's chain."""
     try:
         known = TypeAdapter(list[KnownHead]).validate_json(path.read_bytes())
@@ -44,7 +52,7 @@ def read_heads(path: Path, site: str) -> list[Claimed]:
     foreign = sorted({head.partner for head in known if head.partner not in (None, site)} - {None}, key=str)
     if foreign:
         raise UsageWrong(f"{path} holds heads of the chain of {foreign[0]}, not of {site}.")
-    return [Claimed(head.sequence, head.sha256, path.name, f"{head.held_by or 'a partner'} holds") for head in known]
+    return known
 
 
 def own_statements(settings: Settings) -> list[Claimed]:

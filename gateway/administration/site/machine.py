@@ -25,6 +25,7 @@ def look(settings: Settings, now: float) -> Machine:
         late_ending=WRITTEN_LATE,
         disk=Disk(shutil.disk_usage(home.state).free, settings.limits.min_free_bytes),
         audit=last_audit(home),
+        restored=home.restored.exists(),
     )
 
 

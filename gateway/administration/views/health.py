@@ -67,6 +67,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         faults=_faults(settings, connection, now),
         disk=machine.disk,
         audit=machine.audit,
+        restored=machine.restored,
     )
     needs = tuple(needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)

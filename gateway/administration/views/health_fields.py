@@ -36,6 +36,7 @@ class Machine:
     `noted_stopped` are the partners that the running gateway works without. `passed_over` counts files that the spool
     passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
+    `restored` says that the site was put back from a copy, and does nothing before a person lets it go on.
     """
 
     processes: Mapping[str, int | None]
@@ -45,6 +46,7 @@ class Machine:
     late_ending: str
     disk: Disk
     audit: LastAudit | None = None
+    restored: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,3 +152,4 @@ class Health:
     faults: BoardHealth
     disk: Disk
     audit: LastAudit | None
+    restored: bool = False

@@ -18,6 +18,8 @@ _SHOWN: Final = 10
 
 def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     """The sentences; `late_ending` is how letters of files that were written late end."""
+    if health.restored:
+        yield "the site was put back from a copy, and does nothing yet: `gateway recover --help`"
     for partner in health.stopped:
         for fault in partner.faults:
             yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"

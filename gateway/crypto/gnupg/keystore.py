@@ -161,6 +161,19 @@ class GnuPgKeyStore:
                 gpg.verify_data(str(kept), text)
             return is_signed_by(gpg.last, keys)
 
+    def encrypt_to(self, armoured: str, plaintext: bytes, now: float) -> bytes:
+        with imported(self._keyrings, armoured) as (keys, ring):
+            recipient = keys.encryption_key(now)
+            if recipient is None:
+                raise CardRefused("The certificate has no key that may be encrypted to now.")
+            gpg = GpgProcess(ring.parent)
+            gpg.keyring = [str(ring)]
+            with gpg.within(ProcessLimits()):
+                made = gpg.encrypt(plaintext, [f"{recipient.fingerprint}!"], armor=False)
+        if gpg.last.returncode != 0 or gpg.last.counts["END_ENCRYPTION"] != 1 or not made.data:
+            raise CryptoFailed("GnuPG did not encrypt.")
+        return bytes(made.data)
+
     def inspect(self, armoured: str) -> Certificate:
         with imported(self._keyrings, armoured) as (keys, _ring):
             return keys.certificate()

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import ChainBroken, DiskFull, ImpossibleMove, LedgerBusy
-from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.ledger.chain import EMPTY, ChainEntry, Head, in_order, verify
 from gateway.ledger.engine import driver_of
 from gateway.ledger.integrity import translate
 
@@ -101,7 +101,7 @@ def check_chain(
         if row[0] % EVERY == 0:
             watch("events", row[0])
         # What holds is told at once; `verify` knows why it does not.
-        if row[0] != head.sequence + 1 or row[-2] != head.sha256 or row[-1] != _digest(row[:-1]):
+        if not in_order(row[0], row[3], head.sequence) or row[-2] != head.sha256 or row[-1] != _digest(row[:-1]):
             yield Fault("chain", f"event {row[0]}", _break(ChainEntry(*row), head))
         head = Head(row[0], row[-1])
 

@@ -18,6 +18,7 @@ from gateway.ledger.audit.statements import check_kept, heads_kept, heads_made
 from gateway.ledger.chain import GENESIS, Head
 from gateway.ledger.commitment import ERASED
 from gateway.ledger.engine import driver_of
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, required
 
@@ -39,6 +40,11 @@ def check_heads(connection: Connection, claimed: Iterable[Claimed] = ()) -> Iter
     yield from told("head", *named, *others)
 
 
+def compare_heads(connection: Connection, claimed: Iterable[Claimed]) -> Iterator[Fault]:
+    """Those heads alone that somebody claims to have seen of our chain."""
+    yield from told("head", _compare_all(connection, claimed))
+
+
 def _compare_all(connection: Connection, heads: Iterable[Claimed]) -> Iterator[Fault]:
     for head in heads:
         yield from _compare(connection, head)
@@ -52,6 +58,8 @@ def _compare(connection: Connection, head: Claimed) -> Iterator[Fault]:
             driver_of(connection).execute("SELECT sha256 FROM events WHERE sequence = ?", (head.sequence,)).fetchone()
         )
         ours = None if found is None else found[0]
+    if ours is None and was_lost(connection, head.sequence):
+        return  # the chain tells of a restoration in which it was lost
     if ours is None:
         message = f"{head.said} event {head.sequence} of our chain, which it does not have: its tail was cut, or it is an old copy"
         yield Fault("head", head.source, message)

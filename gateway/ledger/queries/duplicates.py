@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from gateway.domain.states import Direction, State
+from gateway.errors import ReceiptAwaited
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
 
@@ -69,7 +70,9 @@ def messages(connection: Connection, rows: Sequence[Transfer], said: Mapping[int
 
 def _outbound_and_not_back() -> ColumnElement[bool]:
     came_back = [str(state) for state in (State.REJECTED, State.QUARANTINED, State.EXPIRED)]
-    return and_(TRANSFERS.c.direction == str(Direction.OUT), TRANSFERS.c.state.not_in(came_back))
+    # After a restoration, what the partner has is `expired` until its receipt has come once more.
+    there = or_(TRANSFERS.c.state.not_in(came_back), TRANSFERS.c.code == ReceiptAwaited.code)
+    return and_(TRANSFERS.c.direction == str(Direction.OUT), there)
 
 
 def _ids(connection: Connection, keys: Mapping[int, int]) -> dict[int, str]:

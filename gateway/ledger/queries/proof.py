@@ -18,6 +18,7 @@ from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
 from gateway.ledger.commitment import ADOPTED, COMMITTED, ERASED, KEY, PERSONAL, PLAIN, SALT, row_digest
 from gateway.ledger.engine import driver_of
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
 from gateway.ledger.units import Consignment, Receipt, Transfer
 
@@ -141,6 +142,11 @@ def events_between(connection: Connection, start: str, end: str) -> tuple[int, i
     return None if first is None else (first, last)
 
 
+def event_after(connection: Connection, sequence: int) -> int | None:
+    """The number of the event that follows, None where there is none. Restorations leave numbers out."""
+    return connection.execute(select(func.min(EVENTS.c.sequence)).where(EVENTS.c.sequence > sequence)).scalar()
+
+
 def settled(connection: Connection, rows: Sequence[ProvenRow], first: int, last: int) -> int:
     """The first event from `last` on at which the chain, read from `first` on, says of all these rows what they say."""
     open_rows = {row.place: row.digest for row in rows}
@@ -193,7 +199,7 @@ def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
     query = select(EVENTS).where(EVENTS.c.sequence > sequence, EVENTS.c.event == _ACCEPTED)
     for event in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
         seen = orjson.loads(event.detail).get("seen")
-        if seen is None or seen[0] < sequence:
+        if seen is None or seen[0] < sequence or was_lost(connection, seen[0]):
             continue
         about = select(RECEIPTS).where(
             RECEIPTS.c.consignment == event.subject,

@@ -3,6 +3,7 @@
 Plaintext is written below `state/vault/opened` only. The rows of its transfers are written after their bytes are
 durable. A consignment that breaks the rule after its manifest proved to be the partner's and meant for this site is
 answered with a receipt of outcome `quarantined`; any other gets no answer. Large consignments are opened in the background.
+Files that may have been delivered before the site was restored from a copy are held.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from gateway.ledger.units import Consignment
 from gateway.stages.attempts import claim, refuse
 from gateway.stages.background import LARGE_SEALED, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
+from gateway.stages.doubtful import doubtful
 from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.signing import note_use
 from gateway.stages.statements import Received, keep, note_accepts, received
@@ -224,7 +226,9 @@ class Open:
             transfers=[item.transfer for item in manifest.items],
             head=[head.sequence, head.sha256],
         )
-        rejected = keep(self._context, transaction, row.partner, (item for _, item in fresh), attempt.statements)
+        ended = keep(self._context, transaction, row.partner, (item for _, item in fresh), attempt.statements)
+        rest = [item for _, item in fresh if item.transfer not in ended]
+        ended |= doubtful(transaction, row.partner, manifest, rest)
         opened = {"state": str(State.OPENED), "event": event, "code": None, "reason": None}
         transaction.insert(
             TRANSFERS,
@@ -244,7 +248,7 @@ class Open:
                     "consignment": row.id,
                     "position": position,
                     "expires": from_text(manifest.expires),
-                    **rejected.get(item.transfer, opened),
+                    **ended.get(item.transfer, opened),
                 }
                 for position, item in fresh
             ],

@@ -25,6 +25,7 @@ from gateway.errors import (
 )
 from gateway.ledger import units
 from gateway.ledger.queries import consignments, deadlines, fair_share, identities
+from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer, required
@@ -231,6 +232,8 @@ class Accept:
         if seen is None or seen.sequence == 0:
             return
         ours = event_digest(transaction.connection, seen.sequence)
+        if ours is None and was_lost(transaction.connection, seen.sequence):
+            return  # the chain says itself that these events are gone
         if ours != seen.sha256:
             raise LedgerRolledBack(
                 f"{receipt.sender} holds event {seen.sequence} of our chain, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -188,6 +189,10 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             older(pair)
             run(pair.dwp, "doctor", "--migrate", *WHY)
             return pair.dwp, why
+        case "recover":
+            moment = "2026-11-21T10:00:00.000Z"
+            pair.dwp.home.restored.write_text(json.dumps({"taken": moment, "restored": moment}))
+            said = run(pair.dwp, "recover", "--without", LA, *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -231,11 +236,13 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "keys revoke": (lambda _: ("--old", *WHY), "not-found", WHY[1]),
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
+    "partner answer": (lambda _: (RIGHT, "--since", "1h", "--out", "nowhere/0", *WHY), "not-found", WHY[1]),
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),
     "hold-retention": (lambda _: ("0000", *WHY), "not-found", WHY[1]),
     "release-retention": (lambda known: (known, *WHY), "usage", WHY[1]),
     "reload": (lambda _: WHY, "not-running", WHY[1]),
     "rights": (lambda _: ("--apply", *WHY), "usage", WHY[1]),
+    "recover": (lambda _: WHY, "usage", WHY[1]),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ChainBroken
-from gateway.ledger.chain import EMPTY, GENESIS, ChainEntry, Head, verify
+from gateway.ledger.chain import EMPTY, GENESIS, RESTORED, ChainEntry, Head, verify
 
 texts = st.text(max_size=30).filter(lambda text: text.isprintable())
 details = st.dictionaries(texts, texts | st.integers(0, 2**50) | st.none(), max_size=3)
@@ -81,3 +81,22 @@ def test_break_is_told_by_its_number() -> None:
     entries = chain([("a", "s", None, {}), ("b", "s", None, {}), ("c", "s", None, {})])
     with pytest.raises(ChainBroken, match="event 2 is missing"):
         list(verify([entries[0], entries[2]]))
+
+
+@given(contents, st.data())
+def test_only_a_restoration_leaves_numbers_out(
+    drawn: list[tuple[str, str, str | None, dict[str, object]]], data: st.DataObject
+) -> None:
+    at, by = data.draw(st.integers(1, len(drawn) - 1)), data.draw(st.integers(1, 9))
+    for name, allowed in ((RESTORED, True), ("transfer.sent", False)):
+        renamed = [*drawn[:at], (name, *drawn[at][1:]), *drawn[at + 1 :]]
+        entries, previous = list[ChainEntry](), GENESIS
+        for number, entry in enumerate(chain(renamed)):
+            moved = entry._replace(sequence=entry.sequence + (by if number >= at else 0), previous=previous)
+            previous = moved.digest()
+            entries.append(moved._replace(sha256=previous))
+        if allowed:
+            assert list(verify(entries)) == entries
+        else:
+            with pytest.raises(ChainBroken):
+                list(verify(entries))

@@ -1,0 +1,148 @@
+"""A copy shows one moment, whatever goes on while it is written; and what a restored site knows of its own loss."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.administration.backup import contents, taking
+from gateway.administration.backup.contents import Contents
+from gateway.domain.manifest import AuditHead
+from gateway.errors import BackupUnusable, SiteBusy, UsageWrong
+from gateway.ledger.chain import RESTORED
+from gateway.ledger.queries.restorations import SUBJECT, was_lost
+from gateway.ledger.snapshot import copy_ledger
+from gateway.ledger.store import read_head
+from gateway.stages.statements import make
+from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path / "sites") as made:
+        for bench in (made.dwp, made.la):
+            bench.configure()
+        yield made
+
+
+def test_what_moves_on_while_the_copy_is_written_is_in_it_as_it_was(pair: Pair, tmp_path: Path) -> None:
+    dwp = pair.dwp
+    for number in range(4):
+        dwp.submit(f"{number}.xml", b"claim %d" % number)
+    waiting = sorted(path.name for path in dwp.home.custody.iterdir())
+    moved: list[str] = []
+
+    def watch(what: str, _count: int) -> None:
+        if what == "pages left" and not moved:
+            pair.work()
+            moved.extend(waiting)
+
+    taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, watch)
+    assert moved
+    assert not list(dwp.home.custody.iterdir()), "the site has gone on, and needs these bytes no more"
+    assert taken.faults == ()
+    there = contents.home_in(Path(taken.path))
+    assert sorted(path.name for path in there.custody.iterdir()) == waiting
+    with dwp.ledger.read() as connection:
+        assert taken.head < read_head(connection).sequence
+    assert not dwp.home.backup.exists()
+
+
+def test_nobody_commits_at_the_moment_that_a_copy_shows(pair: Pair, tmp_path: Path) -> None:
+    refused = []
+
+    def meanwhile() -> None:
+        with closing(sqlite3.connect(pair.dwp.home.ledger, timeout=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                refused.append(str(error))
+
+    copy_ledger(pair.dwp.home.ledger, tmp_path / "copy.sqlite3", meanwhile)
+    assert refused == ["database is locked"]
+    pair.dwp.submit("0.xml", b"claim")
+
+
+def test_second_copy_links_what_the_first_has(pair: Pair, tmp_path: Path) -> None:
+    dwp = pair.dwp
+    dwp.submit("0.xml", b"claim")
+    first = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
+    dwp.now += 60
+    second = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None, keep=1)
+    assert second.linked >= 1
+    assert second.removed == (Path(first.path).name,)
+    kept = contents.read(Path(second.path))
+    assert not list(contents.faults(Path(second.path), kept, lambda _what, _count: None))
+
+
+def test_copy_goes_nowhere_into_the_site_and_beside_no_other_copying(pair: Pair, tmp_path: Path) -> None:
+    dwp = pair.dwp
+    for inside in (dwp.home.root, dwp.home.state / "copies"):
+        with pytest.raises(UsageWrong):
+            taking.take(dwp.settings, inside, lambda: dwp.now, lambda _what, _count: None)
+
+    def watch(what: str, _count: int) -> None:
+        if what == "pages left":
+            taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now + 1, lambda _what, _count: None)
+
+    with pytest.raises(SiteBusy):
+        taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, watch)
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "a/./b", ""])
+def test_manifest_that_names_a_path_outside_is_refused(tmp_path: Path, path: str) -> None:
+    good = Contents(
+        site="DWP",
+        account="gateway",
+        taken="2026-11-28T01:30:00.000Z",
+        head=AuditHead(sequence=0, sha256="0" * 64),
+        directories=(),
+        files=(),
+    )
+    good.write(tmp_path)
+    assert contents.read(tmp_path) == good
+    written = (tmp_path / contents.MANIFEST).read_text()
+    spoilt = written.replace('"directories": []', f'"directories": [{{"path": "{path}", "mode": 448}}]')
+    (tmp_path / contents.MANIFEST).write_text(spoilt)
+    with pytest.raises(BackupUnusable):
+        contents.read(tmp_path)
+
+
+def restored(bench: Bench, lost: float, leave_out: int) -> None:
+    with bench.ledger.write() as transaction:
+        head = transaction.head()
+        transaction.leave_out(leave_out)
+        moment = datetime.fromtimestamp(lost, UTC).isoformat()
+        transaction.record(RESTORED, "site", SUBJECT, head=[head.sequence, head.sha256], taken=moment, stopped=moment)
+
+
+def test_lost_events_are_those_whose_numbers_the_restoration_left_out(pair: Pair) -> None:
+    dwp = pair.dwp
+    dwp.submit("0.xml", b"claim")
+    with dwp.ledger.read() as connection:
+        head = read_head(connection).sequence
+    restored(dwp, dwp.now, 90)
+    with dwp.ledger.read() as connection:
+        assert read_head(connection).sequence == 91
+        assert [number for number in range(200) if was_lost(connection, number)] == list(range(head + 1, 91))
+
+
+def test_day_from_before_the_loss_is_not_stated_again(pair: Pair) -> None:
+    dwp = pair.dwp
+    dwp.submit("0.xml", b"claim")
+    today = datetime.fromtimestamp(dwp.now, UTC).date()
+    engine = PretendedPgp("DWP")
+    dwp.now += 2 * 86400
+    restored(dwp, dwp.now, 50)
+    assert not make(dwp.context, engine, today)
+    assert not make(dwp.context, engine, today + timedelta(days=1))
+    dwp.now += 86400
+    assert make(dwp.context, engine, date.fromordinal(today.toordinal() + 2))
+    shutil.rmtree(dwp.home.statements)
