@@ -7,7 +7,7 @@ font by it too, if they are told to, and nothing bounds those: so it may stand i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -40,26 +40,26 @@ class Packing:
         self._max_pixels = max_pixels
         self._pictures: set[Reference] = set()
 
-    def judge(self, stream: pikepdf.Object) -> Iterator[Breach]:
+    def judge(self, stream: pikepdf.Object) -> Sequence[Breach]:
         """What is wrong with how a stream is packed. Raises TooHeavy."""
-        named = stream.stream_dict.get("/Filter")
+        dictionary = stream.stream_dict
+        named = dictionary.get("/Filter")
         if named is None:
-            return
+            return ()
         filters = _names(named)
         if not _KNOWN.issuperset(filters):
-            yield Breach("pdf-unreadable", Trouble.FILTER.value)
-            return
+            return (Breach("pdf-unreadable", Trouble.FILTER.value),)
         try:
             self._scales.add(stream.read_raw_bytes, filters)
         except Damaged:
-            yield Breach("pdf-unreadable", Trouble.DAMAGED.value)
+            return (Breach("pdf-unreadable", Trouble.DAMAGED.value),)
         if _PICTURES.isdisjoint(filters):
-            return
+            return ()
         self._pictures.add(Reference(*stream.objgen))
-        if stream.stream_dict.get("/Subtype") != pikepdf.Name.Image or not _PICTURES.isdisjoint(filters[:-1]):
-            yield NO_PICTURE
-        elif filters[-1] in _FAXES and _points_of_fax(stream.stream_dict) > self._max_pixels:
-            yield breach("pdf-image-too-large")
+        if dictionary.get("/Subtype") != pikepdf.Name.Image or not _PICTURES.isdisjoint(filters[:-1]):
+            return (NO_PICTURE,)
+        too_large = filters[-1] in _FAXES and _points_of_fax(dictionary) > self._max_pixels
+        return (breach("pdf-image-too-large"),) if too_large else ()
 
     def misused(
         self, texts: Callable[[], Iterable[bytes]], text_at: Callable[[Reference], bytes]

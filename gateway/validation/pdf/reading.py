@@ -264,13 +264,11 @@ def _compare(stream: pikepdf.Object, layout: Survey) -> Iterator[Finding]:
         yield unreadable(Trouble.TWICE, where)
 
 
-def _packed(stream: pikepdf.Object, packing: Packing) -> Iterator[Finding]:
-    where = "object {} {}".format(*stream.objgen)
+def _packed(stream: pikepdf.Object, packing: Packing) -> list[Finding]:
     try:
-        for broken in packing.judge(stream):
-            yield finding(broken, where)
+        return [finding(broken, "object {} {}".format(*stream.objgen)) for broken in packing.judge(stream)]
     except TooHeavy as fault:
-        raise _Refused("pdf-exhausting", where) from fault
+        raise _Refused("pdf-exhausting", "object {} {}".format(*stream.objgen)) from fault
 
 
 def _text_of(item: object) -> bytes:
