@@ -121,6 +121,18 @@ def _run_lengths(packed: bytes) -> Iterator[int]:
 
 
 def _lempel_ziv(packed: bytes) -> Iterator[int]:
+    """As the larger of the two ways to read it: which one /EarlyChange asks for is not looked up (table 8)."""
+    told = 0
+    for early in (1, 0):
+        size = 0
+        for length in _words(packed, early):
+            size += length
+            if size > told:
+                yield size - told
+                told = size
+
+
+def _words(packed: bytes, early: int) -> Iterator[int]:
     """The lengths of the words that the codes stand for; a code is 9 bits wide at first, and 12 in the end."""
     lengths = [1] * _FIRST
     width, bits, held, before = 9, 0, 0, 0
@@ -139,7 +151,7 @@ def _lempel_ziv(packed: bytes) -> Iterator[int]:
             lengths.append(before + 1)
         before = lengths[code] if code < len(lengths) else before + 1
         yield before
-        if len(lengths) + 1 >= 1 << width and width < _WIDEST:
+        if len(lengths) + early >= 1 << width and width < _WIDEST:
             width += 1
 
 
