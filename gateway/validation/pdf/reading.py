@@ -6,9 +6,10 @@ Raises DiskFailed where the file cannot be read at all; what the file holds come
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,13 @@ import pikepdf
 from gateway.errors import DiskFailed
 from gateway.validation.contract import Finding
 from gateway.validation.pdf.actions import may_lead, reached
+from gateway.validation.pdf.filters import NO_PICTURE, Packing
 from gateway.validation.pdf.pages import PageTreeFault, count_pages
 from gateway.validation.pdf.raw import Malformed, RawDictionary
 from gateway.validation.pdf.rules import Breach, Doubt, breach, judge, suspicious
 from gateway.validation.pdf.syntax import NULL, Name, Null, Reference, TooDeep, Value, parse
-from gateway.validation.pdf.weight import Scales, TooHeavy
-from gateway.validation.pdf.words import Trouble, trouble_of
+from gateway.validation.pdf.weight import TooHeavy
+from gateway.validation.pdf.words import Trouble, location_of, trouble_of
 from gateway.validation.pdf.xref_sections import Packed
 from gateway.validation.pdf.xref_tables import Survey
 
@@ -64,7 +66,6 @@ FAILURES: Final = (pikepdf.PikepdfError, RuntimeError, ValueError, TypeError, Lo
 """What pikepdf raises for what a file holds: its own errors, and C++ exceptions as pybind translates them."""
 _WIDEST: Final = 64
 """Columns of a table, and more than the number of any predictor."""
-_OBJECT_NAMED = re.compile(r"object (\d{1,10} \d{1,5})\b")
 
 
 def read(source: Path | io.BytesIO, limits: PdfLimits, links: frozenset[str], layout: Survey | None = None) -> Reading:
@@ -91,7 +92,7 @@ def read(source: Path | io.BytesIO, limits: PdfLimits, links: frozenset[str], la
     except OSError as error:
         raise DiskFailed("The file to validate cannot be read.") from error
     except FAILURES as error:
-        reading.troubles.append(unreadable(trouble_of(str(error)), _location_of(str(error))))
+        reading.troubles.append(unreadable(trouble_of(str(error)), location_of(str(error))))
     return reading
 
 
@@ -147,7 +148,7 @@ class _Document:
         objects = pdf.objects
         if len(objects) > limits.max_objects:
             raise _Refused("pdf-too-many-objects", "document")
-        scales = Scales(limits.max_content)
+        packing = Packing(limits.max_content, limits.max_pixels)
         for item in objects:
             text = _text_of(item)
             stream = text.endswith(b" R") and isinstance(item, pikepdf.Stream)
@@ -155,11 +156,13 @@ class _Document:
                 if self._layout is not None and item.objgen[0] not in self._layout.objects:
                     continue  # the copy's own table, whose dictionary is the trailer
                 text = item.stream_dict.unparse(resolved=True)
-                _weigh(item, scales)
+                yield from _packed(item, packing)
                 if self._layout is not None:
                     yield from _compare(item, self._layout)
             yield from self._examine(item, text, stream=stream)
         yield from self._resolve_doubts(objects)
+        for used in packing.misused(partial(_texts_of, objects), self._text_at):
+            yield finding(NO_PICTURE, "object {} {}".format(*used))
 
     def pages(self) -> int:
         """The number of pages. Raises PageTreeFault."""
@@ -195,10 +198,7 @@ class _Document:
                 yield finding(broken, "object {} {}".format(*reference))
 
     def _leading(self, objects: Iterable[pikepdf.Object]) -> Iterator[Value]:
-        for item in (self._pdf.trailer, *objects):
-            text = _text_of(item)
-            if text.endswith(b" R") and isinstance(item, pikepdf.Stream):
-                text = item.stream_dict.unparse(resolved=True)
+        for text in (_text_of(self._pdf.trailer), *_texts_of(objects)):
             if may_lead(text):
                 try:
                     yield parse(text, self._limits.max_depth)
@@ -211,13 +211,16 @@ class _Document:
         for _ in range(4):
             if not isinstance(value, Reference):
                 return value if not isinstance(value, Null) else start
-            value = parse(_text_of(self._pdf.get_object(value.number, value.generation)), self._limits.max_depth)
+            value = parse(self._text_at(value), self._limits.max_depth)
         return start
+
+    def _text_at(self, reference: Reference) -> bytes:
+        return _text_of(self._pdf.get_object(reference.number, reference.generation))
 
     def _node(self, value: Value) -> Value:
         """As `_resolve`, for a node of the page tree: of a dictionary without /Kids, which is a page, nothing is read."""
         if isinstance(value, Reference):
-            text = _text_of(self._pdf.get_object(value.number, value.generation))
+            text = self._text_at(value)
             if text.startswith(b"<<") and b"/Kids" not in text and not self._may_be_deep(text):
                 return {}
         return self._resolve(value)
@@ -261,14 +264,9 @@ def _compare(stream: pikepdf.Object, layout: Survey) -> Iterator[Finding]:
         yield unreadable(Trouble.TWICE, where)
 
 
-def _weigh(stream: pikepdf.Object, scales: Scales) -> None:
-    """Count what a stream unpacks to."""
-    named = stream.stream_dict.get("/Filter")
-    if named is None:
-        return
-    filters = [str(name) for name in named] if isinstance(named, pikepdf.Array) else [str(named)]
+def _packed(stream: pikepdf.Object, packing: Packing) -> list[Finding]:
     try:
-        scales.add(stream.read_raw_bytes, filters)
+        return [finding(broken, "object {} {}".format(*stream.objgen)) for broken in packing.judge(stream)]
     except TooHeavy as fault:
         raise _Refused("pdf-exhausting", "object {} {}".format(*stream.objgen)) from fault
 
@@ -277,7 +275,18 @@ def _text_of(item: object) -> bytes:
     """An object as qpdf writes it; pikepdf gives numbers, booleans and null as Python's own."""
     if isinstance(item, pikepdf.Object):
         return item.unparse(resolved=True)
+    if isinstance(item, Decimal):
+        return b"%f" % item
     return b"%d" % item if isinstance(item, int) else b"null"
+
+
+def _texts_of(objects: Iterable[pikepdf.Object]) -> Iterator[bytes]:
+    """Each object as qpdf writes it, and each stream's dictionary."""
+    for item in objects:
+        text = _text_of(item)
+        if text.endswith(b" R") and isinstance(item, pikepdf.Stream):
+            text = item.stream_dict.unparse(resolved=True)
+        yield text
 
 
 def _of_pages(code: str) -> Breach:
@@ -287,9 +296,4 @@ def _of_pages(code: str) -> Breach:
 def _warnings(pdf: pikepdf.Pdf) -> Iterator[Finding]:
     """Each place that qpdf warned about. Its messages may quote the file: only their kind and the object's number are taken."""
     said = [str(warning) for warning in pdf.get_warnings()]
-    return iter(dict.fromkeys(unreadable(trouble_of(words), _location_of(words)) for words in said))
-
-
-def _location_of(words: str) -> str:
-    named = _OBJECT_NAMED.search(words)
-    return f"object {named[1]}" if named else "document"
+    return iter(dict.fromkeys(unreadable(trouble_of(words), location_of(words)) for words in said))

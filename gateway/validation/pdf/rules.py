@@ -65,6 +65,7 @@ _KINDS: Final[Mapping[bytes, str]] = MappingProxyType(
 _KIND_KEYS: Final = (b"/S", b"/Subtype", b"/Subtype2", b"/Type")
 _OUTSIDE_STREAM_KEYS: Final = (b"/F", b"/FFilter", b"/Ref", b"/OPI")
 """In a stream's dictionary these say that its bytes, or what it stands for, lie in another file."""
+_DIGITS: Final = re.compile(rb"([+-]?)0*+([0-9]{1,18})")
 _TREES: Final = frozenset({b"/JavaScript", b"/EmbeddedFiles"})
 _NEVER_EMPTY: Final = frozenset({b"/Collection", b"/RichMediaContent", b"/RichMediaSettings"})
 """What says something by being there."""
@@ -255,6 +256,14 @@ def _judge_stream(item: dict[bytes, Value], resolve: Resolve, max_pixels: int) -
     if any(key in item for key in _OUTSIDE_STREAM_KEYS):
         yield "pdf-external"
     if resolve(item.get(b"/Subtype", NULL)) == Name(b"/Image"):
-        width, height = resolve(item.get(b"/Width", 0)), resolve(item.get(b"/Height", 0))
-        if isinstance(width, int) and isinstance(height, int) and width * height > max_pixels:
+        width, height = (_whole(resolve(item.get(key, NULL))) for key in (b"/Width", b"/Height"))
+        if width * height > max_pixels:
             yield "pdf-image-too-large"
+
+
+def _whole(number: Value) -> int:
+    """A number as most readers take it where it ought to have no fraction."""
+    if isinstance(number, int):
+        return number
+    found = _DIGITS.match(number.text) if isinstance(number, Opaque) else None
+    return int(found[1] + found[2]) if found else 0

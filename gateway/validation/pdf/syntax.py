@@ -44,7 +44,9 @@ class Null(NamedTuple):
 
 
 class Opaque(NamedTuple):
-    """A number with a fraction or a boolean: no rule asks what it says."""
+    """A number with a fraction, one of very many digits, or a boolean, as it is written."""
+
+    text: bytes = b""
 
 
 NULL: Final = Null()
@@ -113,4 +115,4 @@ def _atom(kind: str | None, token: bytes) -> Value:
         return Text(token)
     if kind == "null":
         return NULL
-    return int(token) if kind == "integer" else OPAQUE
+    return int(token) if kind == "integer" else Opaque(token)

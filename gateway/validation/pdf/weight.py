@@ -1,7 +1,8 @@
 """How much a stream of a PDF unpacks to: counted as it comes, and never held (ISO 32000-1 section 7.4).
 
-A file of kilobytes may become gigabytes for whoever opens it later. Raises TooHeavy alone: what is damaged counts as far as it
-can be read. Pictures' own compressions are not unpacked, since the number of their points is bounded elsewhere.
+A file of kilobytes may become gigabytes for whoever opens it later. Raises TooHeavy and Damaged alone: what is damaged further on
+counts for no less than can be read of it. Pictures' own compressions are not unpacked, since the number of their points is
+bounded elsewhere.
 
 No compression makes more of a byte than its bound says. Streams that could not be too heavy even so are not unpacked, which
 would take most of the time of a reading; the verdict on each file is the same.
@@ -21,11 +22,17 @@ _PIECE: Final = 1 << 16
 _SPACES: Final = b"\x00\t\n\f\r "
 _BASE85: Final = re.compile(rb"(?:z|[!-u]{5})*+[!-u]{0,4}")
 _HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f]*")
+_HEAD: Final = 2
+_DICTIONARY: Final = 1 << 5
 _CLEAR, _END, _FIRST, _WIDEST = 256, 257, 258, 12
 
 
 class TooHeavy(ValueError):
     """More than the limit, or packed more than once, for which no honest maker has a reason."""
+
+
+class Damaged(ValueError):
+    """Data whose first two bytes are no head of a zlib stream: some readers stop there, and others unpack what follows."""
 
 
 class Scales:
@@ -39,13 +46,15 @@ class Scales:
     def add(self, packed: Callable[[], bytes], filters: Sequence[str]) -> None:
         """One more stream, and how to read it; TooHeavy where it is the one with which it becomes too much."""
         self._waiting.append((packed, filters))
-        self._bound += bound(packed(), filters)
-        if self._bound <= self._most:
-            return
-        for read, names in self._waiting:
-            self._most -= unpacked_size(read(), names, self._most)
-        self._waiting.clear()
-        self._bound = 0
+        content = packed()
+        self._bound += bound(content, filters)
+        if self._bound > self._most:
+            for read, names in self._waiting:
+                self._most -= unpacked_size(read(), names, self._most)
+            self._waiting.clear()
+            self._bound = 0
+        if filters and _PACKERS.get(filters[0]) is _deflated and not _is_zlib(content):
+            raise Damaged
 
 
 def bound(packed: bytes, filters: Sequence[str]) -> int:
@@ -82,16 +91,25 @@ def unpacked_size(packed: bytes, filters: Sequence[str], most: int) -> int:
     return size
 
 
+def _is_zlib(packed: bytes) -> bool:
+    """Whether data begin as RFC 1950 section 2.2 asks, or are too short to be anything."""
+    head = int.from_bytes(packed[:2], "big")
+    return len(packed) < _HEAD or (head >> 8 & 0x8F == zlib.DEFLATED and head % 31 == 0 and not head & _DICTIONARY)
+
+
 def _deflated(packed: bytes) -> Iterator[int]:
-    unpacker = zlib.decompressobj()
+    """Without a look at the head, and at the sum at the end: there are readers that pass over both."""
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    rest = b""
     try:
-        for at in range(0, len(packed), _PIECE):
+        for at in range(_HEAD, len(packed), _PIECE):
             rest = packed[at : at + _PIECE]
             while rest and not unpacker.eof:
                 yield len(unpacker.decompress(rest, 16 * _PIECE))
                 rest = unpacker.unconsumed_tail
     except zlib.error:
-        return
+        # What was unpacked before the fault is not told. A reader shows it: as many bytes as it can be at most.
+        yield min(16 * _PIECE, _GROWTH[_deflated] * (len(rest) + 2))
 
 
 def _run_lengths(packed: bytes) -> Iterator[int]:
@@ -103,6 +121,18 @@ def _run_lengths(packed: bytes) -> Iterator[int]:
 
 
 def _lempel_ziv(packed: bytes) -> Iterator[int]:
+    """As the larger of the two ways to read it: which one /EarlyChange asks for is not looked up (table 8)."""
+    told = 0
+    for early in (1, 0):
+        size = 0
+        for length in _words(packed, early):
+            size += length
+            if size > told:
+                yield size - told
+                told = size
+
+
+def _words(packed: bytes, early: int) -> Iterator[int]:
     """The lengths of the words that the codes stand for; a code is 9 bits wide at first, and 12 in the end."""
     lengths = [1] * _FIRST
     width, bits, held, before = 9, 0, 0, 0
@@ -121,7 +151,7 @@ def _lempel_ziv(packed: bytes) -> Iterator[int]:
             lengths.append(before + 1)
         before = lengths[code] if code < len(lengths) else before + 1
         yield before
-        if len(lengths) + 1 >= 1 << width and width < _WIDEST:
+        if len(lengths) + early >= 1 << width and width < _WIDEST:
             width += 1
 
 
@@ -163,6 +193,8 @@ _PACKERS: Final[Mapping[str, Callable[[bytes], Iterator[int]]]] = MappingProxyTy
 _WRITTEN: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
     {"/ASCII85Decode": _base85, "/A85": _base85, "/ASCIIHexDecode": _hexadecimal, "/AHx": _hexadecimal}
 )
+COUNTED: Final = frozenset({*_PACKERS, *_WRITTEN})
+"""The filters whose streams are counted."""
 _GROWTH: Final[Mapping[Callable[[bytes], Iterator[int]], int]] = MappingProxyType(
     {_deflated: 1032, _lempel_ziv: 1 << _WIDEST, _run_lengths: 64}
 )

@@ -68,6 +68,9 @@ class Trouble(StrEnum):
     CUT = "The PDF ends in the middle of an object: it was cut short. Send it again, or print it to PDF again."
     OBJECT = "This object of the PDF is not written as the standard asks." + _AGAIN
     UNPACKING = "The structure of the PDF cannot be unpacked: it is damaged, or larger than the limit." + _AGAIN
+    FILTER = "This object of the PDF is packed in a way that the standard does not know." + _AGAIN
+    NO_PICTURE = "This object of the PDF is packed as pictures are, and is used as something else." + _AGAIN
+    DAMAGED = "The data of this object of the PDF do not begin as packed data do: they are damaged." + _AGAIN
     KIND = "This object of the PDF names its kind in a way that cannot be followed." + _AGAIN
     PAGES = "The PDF's tree of pages is not written as the standard asks." + _AGAIN
     UNKNOWN = MESSAGES["pdf-unreadable"]
@@ -88,9 +91,16 @@ _SIGNS: Final = (
     (r"expected n n obj|object with ID 0|expected \d+ \d+ obj", Trouble.LEADS_ELSEWHERE),
     (r"\(object \d", Trouble.OBJECT),
 )
+_OBJECT_NAMED: Final = re.compile(r"object (\d{1,10} \d{1,5})\b")
 _TROUBLES: Final = tuple((re.compile(sign), trouble) for sign, trouble in _SIGNS)
 
 
 def trouble_of(words: str) -> Trouble:
     """The kind of trouble that qpdf's words tell."""
     return next((trouble for sign, trouble in _TROUBLES if sign.search(words)), Trouble.UNKNOWN)
+
+
+def location_of(words: str) -> str:
+    """The place that qpdf's words name."""
+    named = _OBJECT_NAMED.search(words)
+    return f"object {named[1]}" if named else "document"

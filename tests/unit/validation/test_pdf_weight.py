@@ -23,8 +23,8 @@ CONTENTS = st.one_of(
 )
 
 
-def lempel_ziv(content: bytes) -> bytes:
-    """Section 7.4.4 with an early change, as every maker writes it."""
+def lempel_ziv(content: bytes, early: int = 1) -> bytes:
+    """Section 7.4.4, with an early change as nearly every maker writes it, or without."""
     table: dict[bytes, int] = {}
     bits, held, out, width, word = 0, 0, bytearray(), 9, b""
 
@@ -50,7 +50,7 @@ def lempel_ziv(content: bytes) -> bytes:
         put(code)
         table[longer] = 258 + len(table)
         word = longer[-1:]
-        if 258 + len(table) + 1 > 1 << width:
+        if 258 + len(table) + early > 1 << width:
             width += 1
         if 258 + len(table) == 4095:
             put(256)
@@ -59,7 +59,7 @@ def lempel_ziv(content: bytes) -> bytes:
         code = known(word)
         assert code is not None
         put(code)
-        if 258 + len(table) + 2 > 1 << width and width < 12:
+        if 258 + len(table) + 1 + early > 1 << width and width < 12:
             width += 1
     put(257)
     put(0)
@@ -87,6 +87,19 @@ def test_every_packing_weighs_what_was_packed(content: bytes) -> None:
     text = base64.a85encode(deflated, wrapcol=70) + b"~>"
     assert unpacked_size(text, ["/ASCII85Decode", "/FlateDecode"], MOST) == len(content)
     assert unpacked_size(deflated.hex(" ", 40).encode() + b">", ["/ASCIIHexDecode", "/Fl"], MOST) == len(content)
+
+
+@pytest.mark.parametrize("content", [bytes(300_000), bytes(range(256)) * 40])
+def test_words_whose_codes_widen_late_weigh_what_they_are(content: bytes) -> None:
+    late, early = lempel_ziv(content, 0), lempel_ziv(content)
+    parameters = pikepdf.Dictionary(EarlyChange=0)
+    pdf = pikepdf.new()
+    stream = pikepdf.Stream(pdf, late, Filter=pikepdf.Name.LZWDecode, DecodeParms=parameters)
+    assert stream.read_bytes() == content
+    assert late != early
+    assert unpacked_size(late, ["/LZWDecode"], MOST) == unpacked_size(early, ["/LZWDecode"], MOST) == len(content)
+    with pytest.raises(TooHeavy):
+        unpacked_size(late, ["/LZWDecode"], len(content) - 1)
 
 
 @examples(60)
