@@ -447,7 +447,8 @@ def say(message):
     body = json.dumps(message).encode()
     os.write(1, len(body).to_bytes(4, "big"))
     while body:
-        body = body[os.write(1, body):]
+        body = body[os.write(1, body[:32768]):]
+        time.sleep(0.01 if body else 0)
 
 def answer(number, schema="honest", findings=0):
     found = [["code", "w" * 900, "m"]] * findings
