@@ -263,7 +263,12 @@ def test_a_root_that_is_another_one_now_is_watched_and_told(tmp_path: Path, by: 
     (root / "claim").mkdir(parents=True)
     (tmp_path / "new" / "claim").mkdir(parents=True)
     hints = Hints()
-    with hints.watch(root):
+
+    def tell(why: str) -> None:
+        hints.fallbacks.append(why)
+        poll(root.is_dir)
+
+    with Watcher([root], hints.note, tell):
         shutil.rmtree(root) if by == "removal" else root.rename(tmp_path / "old")
         (tmp_path / "new").rename(root)
         hints.come(root, Hint.CHANGED)

@@ -252,7 +252,9 @@ def test_a_library_of_another_source_is_not_used(tmp_path: Path) -> None:
 def test_a_library_that_is_not_whole_ends_nobody(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "rows.so"
     content = compiled.LIBRARY.read_bytes()
-    path.write_bytes(content.replace(b"tables_are_sound", b"tables_are_sOUND") if damage == "other symbols" else content)
+    path.write_bytes(
+        content.replace(b"tables_are_sound", b"tables_are_sOUND") if damage == "other symbols" else content
+    )
     digest = with_digest(path)
     if damage == "cut":
         path.write_bytes(content[: len(content) // 2])
@@ -266,7 +268,9 @@ def test_a_library_that_is_not_whole_ends_nobody(tmp_path: Path, damage: str) ->
     elif damage == "odd digest":
         digest.write_bytes(b"\xff\0")
     script = "import sys, pathlib; from gateway.validation.extract.compiled import library; print(library(pathlib.Path(sys.argv[1])) is None)"
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert (done.returncode, done.stdout) == (0, f"{damage != 'none'}\n"), done.stderr
 
 
