@@ -221,6 +221,7 @@ class _Directory:
             self._on_directory(path)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        del wd
         self._on_gone()
 
     def on_queue_overflow(self) -> None:

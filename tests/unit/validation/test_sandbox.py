@@ -494,9 +494,14 @@ while True:
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sandbox]:
     def start(self: Reader) -> subprocess.Popen[bytes]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-I", "-S", "-c", PROGRAM]
-        return subprocess.Popen(command, bufsize=0, pass_fds=(self._page.descriptor,), **pipes)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=(self._page.descriptor,),
+        )
 
     monkeypatch.setattr(Reader, "_start", start)
     return lambda workers=1: Sandbox({"laid": pdf_plan()}, workers, WorkerLimits(wall_seconds=1))
