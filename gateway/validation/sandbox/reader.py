@@ -2,6 +2,8 @@
 
 OSError is raised where the process cannot be started. A worker that has read a file is not trusted: its messages are checked,
 and ValueError is raised for one that makes no sense.
+
+Long because what a worker is given, what it may say, and what it is blamed for are one state: apart, each would have to trust the other.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def test_a_path_that_is_too_long_costs_its_own_hints_alone(tmp_path: Path) -> No
         assert len(hints.fallbacks) == 1
         assert "too long" in hints.fallbacks[0]
         deepen(tmp_path / "root" / "later")
-        poll(lambda: len(hints.fallbacks) == 2)
+        poll(lambda: len(hints.fallbacks) >= 2)
         (tmp_path / "root" / "before" / "a.xml").write_bytes(b"x")
         hints.come(tmp_path / "root" / "before" / "a.xml", Hint.CHANGED)
 
