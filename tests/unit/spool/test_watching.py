@@ -233,11 +233,12 @@ def test_a_directory_that_cannot_be_read_is_told_and_watched_when_it_can_be(
         make()
     with hints.watch(tmp_path) as watcher:
         if when == "later":
-            make()
+            closed.mkdir(mode=0o000)
         poll(lambda: len(hints.fallbacks) >= 1)
         assert watcher.live
         assert "Permission denied" in hints.fallbacks[0]
         closed.chmod(0o700)
+        (closed / "below").mkdir(exist_ok=True)
         hints.come(closed / "below", Hint.CHANGED)
         (closed / "below" / "a.xml").write_bytes(b"x")
         hints.come(closed / "below" / "a.xml", Hint.CHANGED)
