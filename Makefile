@@ -131,7 +131,10 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	$(BIN)/gateway --version; \
 	touch $@
 
-# Without a C compiler this says so, fails nothing, and is tried again the next time.
+# Without a C compiler this says so, fails nothing, and is tried again the next time. A library that is not whole is made anew.
+ifneq ($(shell cat $(ROWS).sha256 2>/dev/null),$(shell sha256sum 2>/dev/null <$(ROWS) | cut -c1-64))
+.PHONY: $(ROWS)
+endif
 $(ROWS): $(ROWS:.so.1=.c) tools/compile_rows.py | $(STAMP)
 	$(BIN)/python tools/compile_rows.py
 

@@ -63,6 +63,7 @@ class WakeUp:
         if ready:
             with suppress(BlockingIOError):
                 os.read(self._descriptor, 65536)
-            # In this order: who comes before it is seen by whoever has waited and looks now, who comes after it rings again.
-            self._rung = False
+        # In this order: who comes before it is seen by whoever has waited and looks now, who comes after it rings again. After
+        # a wait for nothing too: the pipe is the group's, and somebody else may have read the byte.
+        self._rung = False
         return bool(ready)

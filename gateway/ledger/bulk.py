@@ -2,11 +2,13 @@
 
 Between the two, SQLAlchemy takes 4 to 8 µs for each row, as much as SQLite itself. A statement that breaks a rule of the
 table takes its whole transaction back (OR ROLLBACK), as whoever writes to the ledger does anyhow: else SQLite keeps a
-journal of each statement that sets off a trigger (`ledger.capture`), 3 µs a row. Errors are the driver's.
+journal of each statement that sets off a trigger (`ledger.capture`), 3 µs a row. Errors are the driver's. Behind such an error
+nothing more can be written over that connection: SQLite would commit each statement by itself.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
@@ -31,13 +33,13 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     """New rows, all of them with the columns of the first one; the columns' defaults apply."""
     text, values = _inserting(connection.dialect, table, _columns(rows))
     defaults = _defaults(table)
-    driver_of(connection).executemany(text, [values({**defaults, **row}) for row in rows])
+    _write(connection, text, [values({**defaults, **row}) for row in rows])
 
 
 def insert_entries(connection: Connection, entries: Sequence[ChainEntry]) -> None:
     """New events; an entry has the columns of their table, in its order."""
     text, _ = _inserting(connection.dialect, EVENTS, ChainEntry._fields)
-    driver_of(connection).executemany(text, entries)
+    _write(connection, text, entries)
 
 
 def update_rows(
@@ -48,13 +50,23 @@ def update_rows(
     """
     text, values = _updating(connection.dialect, table, _columns(rows), of_state=state is not None)
     given = [values({**row, _KEY: key, _STATE: state}) for key, row in zip(keys, rows, strict=True)]
-    return driver_of(connection).executemany(text, given).rowcount
+    return _write(connection, text, given)
 
 
 def count_attempt(connection: Connection, table: Table, keys: Sequence[int]) -> None:
     """One claim more for each row."""
     text, _ = _counting(connection.dialect, table)
-    driver_of(connection).executemany(text, [(key,) for key in keys])
+    _write(connection, text, [(key,) for key in keys])
+
+
+def _write(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> int:
+    driver = driver_of(connection)
+    try:
+        return driver.executemany(text, rows).rowcount
+    except sqlite3.Error as error:
+        if not driver.in_transaction:
+            connection.invalidate(error)
+        raise
 
 
 def _columns(rows: Sequence[Row]) -> tuple[str, ...]:

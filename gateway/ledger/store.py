@@ -53,6 +53,12 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
     return None
 
 
+def _require_open(connection: Connection) -> None:
+    """ImpossibleMove where SQLite has taken the transaction back, and somebody kept the error to himself."""
+    if not driver_of(connection).in_transaction:
+        raise ImpossibleMove("the ledger took the transaction back before its end")
+
+
 class Ledger:
     """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, `random_bytes` so many
     of them, and `head_file` keeps the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it,
@@ -103,10 +109,12 @@ class Ledger:
             with self._writer.begin() as connection:
                 transaction = Transaction(connection, self.clock(), self.role, self._random_bytes)
                 yield transaction
+                _require_open(connection)
                 transaction.commit_to_rows()
                 transaction.flush()
                 for action in transaction.beforehand.values():
                     action()
+                _require_open(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise translate(error) from error
         if self._head_file is not None and transaction.recorded:

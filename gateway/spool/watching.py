@@ -2,7 +2,9 @@
 
 Raises nothing once it is made. inotify loses events when its queue overflows, and cannot watch more directories than
 `fs.inotify.max_user_watches`: so whoever uses it looks for itself at regular intervals, and a hint only says "look now".
-Where no watch can be set up, `on_fallback` is told why, and the regular look is all there is.
+Where no watch can be set up, `on_fallback` is told why, and the regular look is all there is: for everything, or for the one
+directory that `on_fallback` names. One that cannot be read is watched as soon as its mode allows it, and a root that was removed
+is watched anew where another one is in its place.
 
 Of watchdog, the thread that reads the kernel's events is used, and its observers are not: they pass each event through three
 threads, which cost more than all else that is done with it, and hold a rename back for half a second to pair its two ends.
@@ -10,6 +12,7 @@ threads, which cost more than all else that is done with it, and hold a rename b
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +51,7 @@ _MASK: Final = Mask(
     | InotifyConstants.IN_CLOSE_WRITE
     | InotifyConstants.IN_ONLYDIR
 )
+_NONE: Final = WatchDescriptor(-1)
 _PAUSE: Final = 0.002
 """Seconds. Where hundreds of files come at once, each event by itself would cost a turn of the thread that does the work."""
 _ONE_EACH: Final = CallbackId(0)
@@ -107,17 +111,43 @@ class Watcher:
         for below in _directories(root):
             self._watch(below, events)
 
-    def _watch(self, directory: Path, events: InotifyFD) -> None:
-        """Watch one directory. A root may be a link; below it none is followed, and what is gone is nobody's loss."""
+    def _watch(self, directory: Path, events: InotifyFD, more: int = 0) -> None:
+        """Watch one directory, for the events of `more` as well. A root may be a link; below it none is followed, and what is
+        gone is nobody's loss. One that cannot be watched alone is told, and hinders no other.
+        """
         is_root = directory in self._roots
-        mask = self._mask if is_root else Mask(self._mask | InotifyConstants.IN_DONT_FOLLOW)
+        more |= InotifyConstants.IN_MOVE_SELF if is_root else InotifyConstants.IN_DONT_FOLLOW
         on_overflow = partial(self._watch_again, directory, events) if is_root else _do_nothing
-        watched = _Directory(directory, self._on_hint, partial(self._watch_new, events), on_overflow)
+        on_gone = partial(self._root_is_gone, directory, events) if is_root else _do_nothing
+        watched = _Directory(directory, self._on_hint, partial(self._watch_new, events), on_overflow, on_gone)
         try:
-            events.add_callback(os.fsencode(directory), mask, watched, _ONE_EACH)
+            descriptor = events.add_callback(os.fsencode(directory), Mask(self._mask | more), watched, _ONE_EACH)
         except (FileNotFoundError, NotADirectoryError):
             if is_root:
                 raise
+            return
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            self._on_fallback(f"no file-system events of a directory whose path is too long: {directory.name!r}")
+            return
+        if descriptor == _NONE:  # what watchdog makes of EACCES
+            events.remove_callbacks([(descriptor, _ONE_EACH)])
+            self._on_fallback(f"no file-system events of {directory.name!r}: {os.strerror(errno.EACCES)}")
+            if not is_root and not more & InotifyConstants.IN_ATTRIB:
+                # Its directory says when its mode changes, or that of the directory itself. Nobody else pays for such events.
+                self._watch(directory.parent, events, InotifyConstants.IN_ATTRIB)
+
+    def _root_is_gone(self, root: Path, events: InotifyFD) -> None:
+        """Watch the one that is in its place. Told in any case: who put it there may not have done it yet."""
+        if not events.should_keep_running():
+            return
+        self._on_fallback(f"no file-system events of {root.name!r}: it was removed, or is another one now")
+        try:
+            self._watch_tree(root, events)
+        except OSError as error:
+            self._on_fallback(_reason(error))
+        self._on_hint(root, Hint.CHANGED)
 
     def _watch_again(self, root: Path, events: InotifyFD) -> None:
         """The kernel dropped events: watch what may have come meanwhile, and have somebody look."""
@@ -134,9 +164,9 @@ class Watcher:
             while waiting:
                 directory = waiting.pop()
                 self._watch(directory, events)
-                for path in _entries(directory):
+                for path, is_directory in _entries(directory):
                     self._on_hint(path, Hint.CHANGED)
-                    if path.is_dir() and not path.is_symlink():
+                    if is_directory:
                         waiting.append(path)
         except OSError as error:
             if events.should_keep_running():
@@ -157,12 +187,18 @@ class _Directory:
     """What is done with the events of one directory."""
 
     def __init__(
-        self, path: Path, on_hint: OnHint, on_directory: Callable[[Path], None], on_overflow: Callable[[], None]
+        self,
+        path: Path,
+        on_hint: OnHint,
+        on_directory: Callable[[Path], None],
+        on_overflow: Callable[[], None],
+        on_gone: Callable[[], None],
     ) -> None:
         self._path = path
         self._on_hint = on_hint
         self._on_directory = on_directory
         self._on_overflow = on_overflow
+        self._on_gone = on_gone
 
     def on_event(self, event: InotifyEvent) -> None:
         mask = event.mask
@@ -172,15 +208,21 @@ class _Directory:
             hint = Hint.MOVED
         elif mask & _MASK:
             hint = Hint.CHANGED
+        elif mask & InotifyConstants.IN_ATTRIB and mask & InotifyConstants.IN_ISDIR:
+            self._on_directory(self._path / os.fsdecode(event.name))
+            return
         else:
-            return  # the file system was unmounted
+            if mask & InotifyConstants.IN_MOVE_SELF:
+                self._on_gone()
+            return
         path = self._path / os.fsdecode(event.name)
         self._on_hint(path, hint)
         if mask & InotifyConstants.IN_ISDIR:
             self._on_directory(path)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        pass
+        del wd
+        self._on_gone()
 
     def on_queue_overflow(self) -> None:
         self._on_overflow()
@@ -196,11 +238,15 @@ def _directories(root: Path) -> Iterator[Path]:
         yield from (Path(above, name) for name in names)
 
 
-def _entries(directory: Path) -> list[Path]:
+def _entries(directory: Path) -> list[tuple[Path, bool]]:
+    """What is in a directory, and whether it is a directory itself. Nothing where it cannot be read, which `_watch` has told."""
     try:
-        return list(directory.iterdir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+        with os.scandir(directory) as entries:
+            return [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in entries]
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP}:
+            return []
+        raise
 
 
 def _reason(error: OSError) -> str:

@@ -128,7 +128,9 @@ def _compiled_rows() -> Check:
     """Whether extracts are read by compiled code. It says nothing that Python would not: without it they take longer."""
     name = "compiled rows"
     if library() is None:
-        message = "not built: Python alone reads extracts, several times as slowly, with the same findings"
+        message = (
+            "not built, or not whole: Python alone reads extracts, several times as slowly, with the same findings"
+        )
         return Check(name, CheckOutcome.WARN, message, "`apt-get install gcc libc6-dev`, then `make setup`.")
     return Check(name, CheckOutcome.OK, "extracts are read by compiled code")
 

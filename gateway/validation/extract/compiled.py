@@ -1,6 +1,6 @@
 """Read runs of right rows by compiled code, `accept_rows.c`: many times as fast as by patterns, and never the last word.
 
-The library is optional. It stops in front of every row that it does not accept, and the rules in Python judge that one; where
+The library is optional, and used only where its bytes have the digest that lies beside it. It stops in front of every row that it does not accept, and the rules in Python judge that one; where
 it is missing, or was built from another state of its source, they judge all. It follows tables that are made here from the
 patterns of the fields, so it has no rules of its own. It is plain C without Python's interface: only buffers of ours and numbers
 cross. Raises ValueError where tables cannot be made of a layout, and nothing for what an extract holds.
@@ -112,14 +112,22 @@ class RowReader:
 
 @cache
 def library(path: Path = LIBRARY) -> ctypes.CDLL | None:
-    """The compiled code, where there is some that was built from the source beside it."""
+    """The compiled code, where it is whole, and was built from the source beside it. None for anything else."""
     try:
+        # Compared before it is mapped: the first touch of a page that is missing would end this process.
+        if path.with_name(f"{path.name}.sha256").read_bytes().strip() != _digest(path):
+            return None
         found = ctypes.CDLL(str(path))
         found.built_from.restype = ctypes.c_char_p
         found.accept_rows.restype = None
-        return found if found.built_from().decode() == sha256(SOURCE.read_bytes()).hexdigest() else None
+        found.tables_are_sound.restype = ctypes.c_int
+        return found if found.built_from() == _digest(SOURCE) else None
     except (OSError, AttributeError):
         return None
+
+
+def _digest(path: Path) -> bytes:
+    return sha256(path.read_bytes()).hexdigest().encode()
 
 
 def _tables(shapes: Sequence[Shape]) -> tuple[list[array[int]], _Tables]:

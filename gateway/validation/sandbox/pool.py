@@ -62,6 +62,8 @@ class Sandbox:
         self._selector = selectors.DefaultSelector()
         self._fruitless = 0
         self._number = 0
+        self._away = 0.0
+        """Seconds for which the caller had answers in its hands, and nobody listened to the readers."""
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +98,16 @@ class Sandbox:
         """
         for job in jobs:
             self._plans[job.flow]
+        self._away = 0.0
         waiting = deque(_located(job) for job in jobs)
         try:
             while waiting or any(reader.load for reader in self._readers):
                 self._staff()
                 self._hand_out(waiting)
-                yield from self._gather(waiting)
+                answers = self._gather(waiting)
+                left = time.monotonic()
+                yield from answers
+                self._away = time.monotonic() - left
         finally:
             for reader in [reader for reader in self._readers if reader.load]:
                 self._let_go(reader)
@@ -162,7 +168,19 @@ class Sandbox:
         """Wait until a worker answers or is too late, and take the answers."""
         deadlines = [deadline for reader in self._readers if (deadline := reader.deadline) is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        talking = {key.data for key, _ in self._selector.select(timeout)}
+        blocked = [reader for reader in self._readers if reader.blocked]
+        for reader in blocked:
+            self._selector.register(reader.inlet, selectors.EVENT_WRITE, reader)
+        events = self._selector.select(timeout)
+        for reader in blocked:
+            self._selector.unregister(reader.inlet)
+            reader.write()
+        talking = {key.data for key, mask in events if mask & selectors.EVENT_READ}
+        # The caller's time is not the reader's, where its pipe may have been full meanwhile. The seconds that it has while we
+        # listen stay as many, so one that talks for ever still ends.
+        for key, _ in events:
+            if key.fd == key.data.outlet:
+                key.data.excuse(self._away)
         answers: list[Answer] = []
         for reader in list(self._readers):
             if reader in talking:

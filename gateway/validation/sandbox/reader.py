@@ -2,6 +2,8 @@
 
 OSError is raised where the process cannot be started. A worker that has read a file is not trusted: its messages are checked,
 and ValueError is raised for one that makes no sense.
+
+Long because what a worker is given, what it may say, and what it is blamed for are one state: apart, each would have to trust the other.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from gateway.validation.sandbox.progress import ProgressPage
 
 _CHUNK: Final = 1 << 16
 _STDERR_KEPT: Final = 4096
+_STDERR_CHUNKS: Final = 16
+"""Read at one time: whoever writes there without end keeps nobody."""
 _GRACE: Final = 2.0
 _LAST_WORDS: Final = re.compile(rb"reader: ([A-Za-z]{1,60}) at ([A-Za-z0-9_.]{1,60}:[0-9]{1,7})\n")
 _PACKAGES: Final = Path(__file__).resolve().parents[3]
@@ -72,6 +76,10 @@ class Reader:
         self._errands: deque[_Errand] = deque()
         self._ends: deque[int] = deque()
         """The last number of each batch that is not answered whole."""
+        self._outgoing: deque[tuple[memoryview, int]] = deque()
+        """What the pipe had no room for, with the last number in each message."""
+        self._handed = 0
+        """The last number whose message is in the pipe: what lies beyond it can be neither in hand nor answered."""
         self._in_hand = 0
         self._begun = 0.0
         self._frames = Frames()
@@ -90,7 +98,7 @@ class Reader:
             raise
         self.pid = self._process.pid
         self.outlet, self.stderr_outlet = _descriptor(self._process.stdout), _descriptor(self._process.stderr)
-        self._inlet = _descriptor(self._process.stdin)
+        self.inlet = _descriptor(self._process.stdin)
         os.set_blocking(self.outlet, False)
         os.set_blocking(self.stderr_outlet, False)
         self._write(
@@ -99,8 +107,11 @@ class Reader:
                 "limits": asdict(limits),
                 "parent": os.getpid(),
                 "progress": self._page.descriptor,
-            }
+            },
+            0,
         )
+        # From now on it reads what others wrote, and may read no more messages.
+        os.set_blocking(self.inlet, False)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -149,26 +160,47 @@ class Reader:
             self._errands.append(_Errand(number, job, cpu, self._limits.wall_seconds + extra, size))
             files.append((number, job.flow, os.fspath(job.path), cpu))
         self._ends.append(first + len(jobs) - 1)
-        self._write({"read": files})
+        self._write({"read": files}, self._errands[-1].number)
 
     def is_overdue(self) -> bool:
         """Whether the file in its hands has taken too long; if not, `deadline` is when to ask again. To be asked then."""
         number, begun = self._page.look()
         now = time.monotonic()
-        if number > self._in_hand:
+        if self._in_hand < number <= self._handed:
             self._in_hand, self._begun = number, min(begun, now)
         errand = next((errand for errand in self._errands if errand.number == self._in_hand), None)
         if errand is not None:
             self._deadline = max(self._deadline, self._begun + errand.wall)
         return self._deadline <= now
 
-    def _write(self, message: Mapping[str, Any]) -> None:
+    def excuse(self, seconds: float) -> None:
+        """Nobody listened for so long, and it had something to say: its pipe may have been full."""
+        self._deadline += seconds
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a message is not in its pipe as a whole; `write` goes on with it."""
+        return bool(self._outgoing)
+
+    def _write(self, message: Mapping[str, Any], last: int) -> None:
+        self._outgoing.append((memoryview(encode(message)), last))
+        self.write()
+
+    def write(self) -> None:
+        """Write what there is room for."""
         try:
-            view = memoryview(encode(message))
-            while view:
-                view = view[os.write(self._inlet, view) :]
+            while self._outgoing:
+                view, last = self._outgoing[0]
+                view = view[os.write(self.inlet, view) :]
+                if view:
+                    self._outgoing[0] = view, last
+                else:
+                    self._outgoing.popleft()
+                    self._handed = last
+        except BlockingIOError:
+            pass
         except BrokenPipeError:
-            pass  # it died; `listen` finds out
+            self._outgoing.clear()  # it died; `listen` finds out
 
     def listen(self) -> Iterator[tuple[Job, Report | Crash]]:
         """The answers that have come; ValueError for talk that makes no sense, EOFError when it is dead."""
@@ -200,7 +232,7 @@ class Reader:
         self._deadline = time.monotonic() + self._limits.wall_seconds
 
     def _answer(self, plain: Any) -> Report | Crash:
-        errand = self._errands[0] if self._errands else None
+        errand = self._errands[0] if self._errands and self._errands[0].number <= self._handed else None
         match plain:
             case {"done": number} if errand is not None and number == errand.number:
                 return report_from_plain(plain)
@@ -216,7 +248,10 @@ class Reader:
         self._process.wait()
         self._drain_stderr()
         if not overdue:  # else it may have gone on to the next one since then
-            self._in_hand = self._page.look()[0]
+            number = self._page.look()[0]
+            # A number that it was not given is a lie as well: else no file would have ended it, and it would be read again for ever.
+            self._talks_nonsense |= number > self._handed
+            self._in_hand = min(number, self._handed)
         self._close_pipes()
 
     def dismiss(self) -> None:
@@ -267,8 +302,8 @@ class Reader:
 
     def _drain_stderr(self) -> None:
         try:
-            while chunk := os.read(self.stderr_outlet, _CHUNK):
-                self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
+            for _ in range(_STDERR_CHUNKS):
+                self._stderr = (self._stderr + os.read(self.stderr_outlet, _CHUNK))[-_STDERR_KEPT:]
         except BlockingIOError:
             pass
 

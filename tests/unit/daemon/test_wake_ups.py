@@ -56,3 +56,14 @@ def test_another_role_rings_as_well(tmp_path: Path) -> None:
         assert not wake_up.wait(0.0)
         wake(tmp_path, "inspect")
         assert wake_up.wait(0.0)
+
+
+def test_a_byte_that_somebody_else_read_does_not_make_the_role_deaf(tmp_path: Path) -> None:
+    with WakeUp(tmp_path, "inspect") as wake_up:
+        wake_up.wake()
+        stranger = os.open(tmp_path / "inspect.bell", os.O_RDONLY | os.O_NONBLOCK)
+        os.read(stranger, 10)
+        os.close(stranger)
+        assert not wake_up.wait(0.0)
+        wake_up.wake()
+        assert wake_up.wait(0.0)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from gateway.errors import ImpossibleMove
+from gateway.errors import ImpossibleMove, LedgerUnavailable
 from gateway.ledger.bulk import insert_rows
+from gateway.ledger.engine import driver_of
 from gateway.ledger.migrate import migrate
-from gateway.ledger.store import Ledger
+from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.tables import CONSIGNMENTS
 
 
@@ -53,4 +56,42 @@ def test_a_broken_rule_in_the_last_row_leaves_nothing_of_the_transaction(ledger:
     with ledger.write() as transaction:
         assert transaction.head().sequence == 0
         assert transaction.connection.execute(select(CONSIGNMENTS)).first() is None
+    ledger.close()
+
+
+@pytest.mark.parametrize("way", ["nothing", "bulk", "plain", "event"])
+def test_who_swallows_a_broken_rule_does_not_go_on_without_a_transaction(ledger: Ledger, way: str) -> None:
+    def write() -> None:
+        with ledger.write() as transaction:
+            transaction.record("partner.added", "partner", "E09000030")
+            with suppress(sqlite3.IntegrityError):
+                insert_rows(transaction.connection, CONSIGNMENTS, [row("a"), row("a")])
+            if way == "bulk":
+                insert_rows(transaction.connection, CONSIGNMENTS, [row("b")])
+            elif way == "plain":
+                transaction.connection.execute(insert(CONSIGNMENTS).values(row("b")))
+            elif way == "event":
+                transaction.record("partner.removed", "partner", "E09000030")
+
+    with pytest.raises(LedgerUnavailable):
+        write()
+    with ledger.write() as transaction:  # another connection, with its triggers
+        assert transaction.head().sequence == 0
+        insert_rows(transaction.connection, CONSIGNMENTS, [row("c")])
+    with ledger.read() as connection:
+        assert connection.execute(select(CONSIGNMENTS.c.id)).scalars().all() == ["c"]
+        assert read_head(connection).sequence == 1
+    ledger.close()
+
+
+def test_a_transaction_that_ended_early_is_not_taken_for_a_commit(ledger: Ledger) -> None:
+    def write() -> None:
+        with ledger.write() as transaction:
+            transaction.record("partner.added", "partner", "E09000030")
+            driver_of(transaction.connection).execute("ROLLBACK")
+
+    with pytest.raises(ImpossibleMove, match="before its end"):
+        write()
+    with ledger.read() as connection:
+        assert read_head(connection).sequence == 0
     ledger.close()

@@ -1,11 +1,15 @@
 """Hints from the file system."""
 
+import ctypes
+import errno
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from watchdog.observers import inotify_c
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from gateway.spool.watching import Hint, Watcher
@@ -186,3 +190,89 @@ def test_after_events_that_the_kernel_dropped_new_directories_are_watched_all_th
         (tmp_path / "claim" / "E09000030").mkdir()
         (tmp_path / "claim" / "E09000030" / "a.xml").write_bytes(b"x")
         hints.come(tmp_path / "claim" / "E09000030" / "a.xml", Hint.CHANGED)
+
+
+def test_a_path_that_is_too_long_costs_its_own_hints_alone(tmp_path: Path) -> None:
+    def deepen(top: Path) -> None:
+        descriptor = os.open(top, os.O_RDONLY)
+        for _ in range(20):
+            os.mkdir("d" * 250, dir_fd=descriptor)
+            below = os.open("d" * 250, os.O_RDONLY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = below
+        os.close(descriptor)
+
+    for name in ("before", "later"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    deepen(tmp_path / "root" / "before")
+    hints = Hints()
+    with hints.watch(tmp_path / "root") as watcher:
+        assert watcher.live
+        assert len(hints.fallbacks) == 1
+        assert "too long" in hints.fallbacks[0]
+        deepen(tmp_path / "root" / "later")
+        poll(lambda: len(hints.fallbacks) >= 2)
+        (tmp_path / "root" / "before" / "a.xml").write_bytes(b"x")
+        hints.come(tmp_path / "root" / "before" / "a.xml", Hint.CHANGED)
+
+
+@pytest.mark.parametrize("when", ["before", "later", "below"])
+def test_a_directory_that_cannot_be_read_is_told_and_watched_when_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    closed = tmp_path / "claim" / "closed"
+    closed.parent.mkdir()
+    hints = Hints()
+    refuse_closed(monkeypatch, closed / "below" if when == "below" else closed)
+
+    def make() -> None:
+        (closed / "below").mkdir(parents=True)
+        closed.chmod(0o000)
+
+    if when != "later":
+        make()
+    with hints.watch(tmp_path) as watcher:
+        if when == "later":
+            closed.mkdir(mode=0o000)
+        poll(lambda: len(hints.fallbacks) >= 1)
+        assert watcher.live
+        assert "Permission denied" in hints.fallbacks[0]
+        closed.chmod(0o700)
+        (closed / "below").mkdir(exist_ok=True)
+        hints.come(closed / "below", Hint.CHANGED)
+        (closed / "below" / "a.xml").write_bytes(b"x")
+        hints.come(closed / "below" / "a.xml", Hint.CHANGED)
+
+
+def refuse_closed(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
+    """As the kernel does for whoever is not root, while the mode of `closed` is 0."""
+    add = inotify_c.inotify_add_watch
+
+    def checked(descriptor: int, path: bytes, mask: int) -> int:
+        closed = next(each for each in (refused, *refused.parents) if each.name == "closed")
+        if path == os.fsencode(refused) and not closed.stat().st_mode & 0o700:
+            ctypes.set_errno(errno.EACCES)
+            return -1
+        return add(descriptor, path, mask)
+
+    monkeypatch.setattr(inotify_c, "inotify_add_watch", checked)
+
+
+@pytest.mark.parametrize("by", ["removal", "rename"])
+def test_a_root_that_is_another_one_now_is_watched_and_told(tmp_path: Path, by: str) -> None:
+    root = tmp_path / "outbound"
+    (root / "claim").mkdir(parents=True)
+    (tmp_path / "new" / "claim").mkdir(parents=True)
+    hints = Hints()
+
+    def tell(why: str) -> None:
+        hints.fallbacks.append(why)
+        poll(root.is_dir)
+
+    with Watcher([root], hints.note, tell):
+        shutil.rmtree(root) if by == "removal" else root.rename(tmp_path / "old")
+        (tmp_path / "new").rename(root)
+        hints.come(root, Hint.CHANGED)
+        (root / "claim" / "a.xml").write_bytes(b"x")
+        poll(lambda: hints.fallbacks != [] and (root / "claim" / "a.xml", Hint.CHANGED) in hints.seen)
+    assert all("removed" in why or "No such file" in why for why in hints.fallbacks)

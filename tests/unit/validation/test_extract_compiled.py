@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -237,11 +238,47 @@ def test_tables_that_lead_out_of_themselves_are_refused(monkeypatch: pytest.Monk
 def test_a_library_of_another_source_is_not_used(tmp_path: Path) -> None:
     assert library(tmp_path / "absent.so") is None
     (tmp_path / "wrong.so").write_bytes(b"no library")
+    with_digest(tmp_path / "wrong.so")
     assert library(tmp_path / "wrong.so") is None
     if LIBRARY is not None and (compiler := shutil.which("cc")) is not None:
         other = tmp_path / "other.so"
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", str(other), str(SOURCE)], check=True)
+        subprocess.run([compiler, "-shared", "-fPIC", '-DSOURCE="\\xff"', "-o", str(other), str(SOURCE)], check=True)
+        with_digest(other)
         assert library(other) is None
+
+
+@needs_library
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "empty", "no digest", "odd digest", "other symbols", "none"])
+def test_a_library_that_is_not_whole_ends_nobody(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "rows.so"
+    content = compiled.LIBRARY.read_bytes()
+    path.write_bytes(
+        content.replace(b"tables_are_sound", b"tables_are_sOUND") if damage == "other symbols" else content
+    )
+    digest = with_digest(path)
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "zeroed":
+        path.write_bytes(content[:4096].ljust(len(content), b"\0"))
+    elif damage == "empty":
+        path.write_bytes(b"")
+        digest.write_bytes(b"")
+    elif damage == "no digest":
+        digest.unlink()
+    elif damage == "odd digest":
+        digest.write_bytes(b"\xff\0")
+    script = "import sys, pathlib; from gateway.validation.extract.compiled import library; print(library(pathlib.Path(sys.argv[1])) is None)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (0, f"{damage != 'none'}\n"), done.stderr
+
+
+def with_digest(path: Path) -> Path:
+    """Put the digest of a library beside it."""
+    digest = path.with_name(f"{path.name}.sha256")
+    digest.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    return digest
 
 
 def test_without_a_compiler_nothing_fails(tmp_path: Path) -> None:

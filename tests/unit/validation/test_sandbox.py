@@ -422,3 +422,142 @@ def test_report_of_another_form_is_a_value_error(lie: dict[str, object]) -> None
     assert report_from_plain(honest) == Report("claim/1.0", facts={"records": "1"})
     with pytest.raises(ValueError, match=r"^a (report|finding) "):
         report_from_plain({**honest, **lie} if lie else {})
+
+
+# -- readers that a file took over; what they do is played by a program that has nothing else to do
+
+PROGRAM = '''
+import fcntl, json, mmap, os, struct, sys, time
+
+held = b""
+
+def take():
+    """The next message; everything that is in the pipe is taken out of it."""
+    global held
+    while len(held) < 4 or len(held) < 4 + int.from_bytes(held[:4], "big"):
+        chunk = os.read(0, 65536)
+        if not chunk:
+            sys.exit()
+        held += chunk
+    end = 4 + int.from_bytes(held[:4], "big")
+    message, held = json.loads(held[4:end]), held[end:]
+    return message
+
+def say(message):
+    body = json.dumps(message).encode()
+    os.write(1, len(body).to_bytes(4, "big"))
+    while body:
+        body = body[os.write(1, body[:32768]):]
+        time.sleep(0.01 if body else 0)
+
+def answer(number, schema="honest", findings=0):
+    found = [["code", "w" * 900, "m"]] * findings
+    report = {"schema": schema, "findings": found, "total": findings, "facts": {}, "exceptions": []}
+    say({"answers": [{"done": number, **report}]})
+
+page = mmap.mmap(take()["progress"], 16)
+say({"ready": True})
+while True:
+    batch = take()["read"]
+    for number, _, path, _ in batch:
+        page[:16] = struct.pack("=QQ", number, time.monotonic_ns())
+        name = os.path.basename(path)
+        if name.startswith("far"):
+            page[:8] = struct.pack("=Q", 1 << 40)
+            sys.exit(1)
+        if name.startswith("drip"):
+            os.write(1, (1 << 20).to_bytes(4, "big"))
+            while True:
+                os.write(1, b"x")
+                time.sleep(0.005)
+        if name.startswith("loud"):
+            for _ in range(3):
+                if os.fork() == 0:
+                    end = time.monotonic() + 20
+                    while time.monotonic() < end:
+                        os.write(2, b"x" * 65536)
+                    os._exit(0)
+            time.sleep(0.1)
+            os._exit(1)
+        answer(number, findings=300 if name.startswith("long") else 0)
+    if any(os.path.basename(path).startswith("deaf") for _, _, path, _ in batch):
+        time.sleep(0.1)
+        os.read(0, 65536)  # the batch ahead
+        fcntl.fcntl(0, 1031, 4096)  # F_SETPIPE_SZ
+        while True:
+            number += 1
+            time.sleep(0.01)
+            answer(number, "never read")
+'''
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sandbox]:
+    def start(self: Reader) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=(self._page.descriptor,),
+        )
+
+    monkeypatch.setattr(Reader, "_start", start)
+    return lambda workers=1: Sandbox({"laid": pdf_plan()}, workers, WorkerLimits(wall_seconds=1))
+
+
+def named(*names: str) -> list[Job]:
+    return [Job(name, "laid", Path("/absent", name)) for name in names]
+
+
+def told(answers: Iterator[tuple[Job, Report | Crash]], away: float = 0.0) -> dict[str, str | None]:
+    """By key: what was said of the file. The caller is away for so many seconds after each answer."""
+    found = {}
+    for job, answer in answers:
+        assert job.key not in found
+        found[job.key] = answer.reason if isinstance(answer, Crash) else answer.schema
+        time.sleep(away)
+    return found
+
+
+def test_reader_is_not_blamed_for_the_time_of_a_caller_who_did_not_listen(play: Callable[..., Sandbox]) -> None:
+    with play() as sandbox:
+        assert told(sandbox.validate(named("long1", "long2")), 1.3) == {"long1": "honest", "long2": "honest"}
+
+
+def test_reader_that_talks_without_end_ends_though_nobody_listens_at_times(play: Callable[..., Sandbox]) -> None:
+    with play(2) as sandbox:
+        found = told(sandbox.validate(named("drip", *(f"{number}" for number in range(5)))), 0.2)
+    assert found.pop("drip") == "reading it took longer than 1 s"
+    assert set(found.values()) == {"honest"}
+    assert len(found) == 5
+
+
+@pytest.mark.timeout(60)
+def test_reader_that_takes_no_message_stalls_nobody_and_answers_only_what_it_was_given(
+    play: Callable[..., Sandbox],
+) -> None:
+    names = ["deaf", *(f"{number}".ljust(240, "n") for number in range(80))]
+    with play() as sandbox:
+        found = told(sandbox.validate(named(*names)))
+    assert list(found) == names
+    lies = [name for name, said in found.items() if said == "never read"]
+    assert 0 < len(lies) < 40  # what was taken out of the pipe is the reader's to answer
+    assert set(found.values()) == {"never read", "honest"}
+
+
+def test_reader_that_says_it_has_a_file_it_was_not_given_answers_for_the_one_whose_turn_it_was(
+    play: Callable[..., Sandbox],
+) -> None:
+    with play() as sandbox:
+        found = told(sandbox.validate(named("1", "far", "2")))
+    assert found == {"1": "honest", "far": "its reader gave an answer that makes no sense", "2": "honest"}
+
+
+def test_what_is_written_to_stderr_without_end_keeps_nobody(play: Callable[..., Sandbox]) -> None:
+    began = time.monotonic()
+    with play() as sandbox:
+        found = told(sandbox.validate(named("1", "loud", "2")))
+    assert found == {"1": "honest", "loud": "reading it took longer than 1 s", "2": "honest"}
+    assert time.monotonic() - began < 15
