@@ -61,8 +61,8 @@ def commitments(connection: sqlite3.Connection) -> Commitments:
         return {}
     found = {
         table: {
-            str(key): None if values[0] is None else digest_of(table, values)
-            for key, *values in connection.execute(_QUERIES[table])
+            str(row[0]): None if row[1] is None else digest_of(table, row[1:])
+            for row in connection.execute(_QUERIES[table])
         }
         for table in tables
     }
