@@ -152,8 +152,6 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """What `digest_of` takes the values of."""
 
-_SHAPE: Final = {table: (PERSONAL[table], PLAIN[table], len(PERSONAL[table]) + 1) for table in KEY}
-
 
 def row_digest(table: str, row: Mapping[str, Any]) -> str:
     """SHA-256 of a row, as lower-case hex; `row` has at least COLUMNS, as the database or a unit of `ledger.units` has them."""
@@ -167,20 +165,16 @@ def personal_digest(table: str, row: Mapping[str, Any]) -> str:
 
 def digest_of(table: str, values: Sequence[Any]) -> str:
     """`row_digest` of values in the order of COLUMNS, as SQLite stores them. TypeError where one is no number and no text."""
-    personal, plain, end = _SHAPE[table]
-    content = [table, _digest_of_personal(personal, values[:end]), *zip(plain, values[end:], strict=True)]
+    end = len(PERSONAL[table]) + 1
+    content = [table, _personal(table, values[:end]), *zip(PLAIN[table], values[end:], strict=True)]
     return sha256(dumps(content)).hexdigest()
 
 
 def _personal(table: str, values: Sequence[Any]) -> str:
-    return _digest_of_personal(PERSONAL[table], values)
-
-
-def _digest_of_personal(names: tuple[str, ...], values: Sequence[Any]) -> str:
     salt = values[0]
-    if isinstance(salt, str) and salt[:7] == ERASED and not any(values[1:]):
-        return salt[7:]
-    return sha256(dumps([salt, *zip(names, values[1:], strict=True)])).hexdigest()
+    if isinstance(salt, str) and salt.startswith(ERASED) and not any(values[1:]):
+        return salt[len(ERASED) :]
+    return sha256(dumps([salt, *zip(PERSONAL[table], values[1:], strict=True)])).hexdigest()
 
 
 def _stored(value: Any) -> Any:

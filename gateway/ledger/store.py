@@ -29,7 +29,7 @@ from gateway.errors import DiskFailed, ImpossibleMove
 from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
-from gateway.ledger.commitment import COMMITTED, KIND, SALT, SALT_BYTES, SUBJECT, personal_digest
+from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, SUBJECT, personal_digest
 from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages, require_file, translate
@@ -40,8 +40,6 @@ Announcements = Sequence[tuple[str, Mapping[str, Any]]]
 """Committed events: the name and the log keys of each."""
 Announce = Callable[[Announcements], None]
 """Called once for each transaction that recorded an event."""
-
-_KIND: Final[Mapping[str, str]] = {"transfers": "transfer", "consignments": "consignment", "receipts": "receipt"}
 
 
 def _failure_of(action: Callable[[], None]) -> OSError | None:
@@ -236,7 +234,7 @@ class Transaction:
         """
         if not changes:
             return
-        itinerary = ITINERARIES[_KIND[table.name], direction]
+        itinerary = ITINERARIES[NOUN[table.name], direction]
         for following in {change["state"] for change in changes}:
             if following != state:
                 require(itinerary, state, State(following))
