@@ -98,7 +98,9 @@ def add(
         f"Files to it: {', '.join(done.flows_out) or 'none'}. Files from it: {', '.join(done.flows_in) or 'none'}."
     )
     output.say("A gateway that runs takes it over at `gateway reload`.")
-    if new.code in done.stopped:
+    if new.suspended is not None:
+        output.say(f"It stays suspended: {new.suspended}")
+    elif new.code in done.stopped:
         raise stopped_fault(done.stopped[new.code])
     for code, stopped in done.stopped.items():
         for fault in stopped.faults:

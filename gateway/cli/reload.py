@@ -30,7 +30,8 @@ def reload(ctx: click.Context, reason: str) -> None:
     output.say(f"The gateway has reloaded; its partners: {', '.join(done.partners) or 'none'}.")
     if done.stopped:
         output.say(f"Stopped, and left as they are: {', '.join(done.stopped)}.")
-        for fault in done.faults:
-            output.say(fault)
+    for fault in done.faults:
+        output.say(fault)
+    if done.faults:
         output.say(f"what to do: {done.remedy}")
         ctx.exit(ConfigurationInvalid.exit_status)

@@ -33,6 +33,8 @@ Link = Literal["push", "collect", "none"]
 _SPACING: Final = re.compile(r"[\s:]")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
+_OURS: Final = ("max_bytes_per_second", "windows", "suspended", "landing_bytes", "landing_files", "day_bytes")
+"""What of a partner's settings is our own decision, and no card changes."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,8 @@ def introduce(card: Card, settings: Settings, options: PartnerOptions, overlaps:
         os_account=options.os_account or (before.os_account if before else None),
         flows_out=flows_out,
         flows_in=flows_in,
-        max_bytes_per_second=before.max_bytes_per_second if before else None,
-        windows=before.windows if before else (),
         endpoint=endpoint,
+        **{name: getattr(before, name) for name in _OURS if before},
     )
     if link == "push" and endpoint is None:
         return _without_endpoint(card, partner, settings)
