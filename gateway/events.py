@@ -255,7 +255,11 @@ class Event(StrEnum):
     )
     PARTNER_LEFT_OUT = "partner.left-out", "warning", "the gateway works without a partner that is suspended"
     PARTNER_CHANGED = "partner.changed", "info", "a person changed what was decided here about a partner"
-    PARTNER_SHUT_OUT = "partner.shut-out", "error", "too much lies in a partner's landing: the server does not let it in"
+    PARTNER_SHUT_OUT = (
+        "partner.shut-out",
+        "error",
+        "too much lies in a partner's landing: the server does not let it in",
+    )
     PARTNER_LET_IN = "partner.let-in", "info", "there is room in a partner's landing again: the server lets it in"
     PARTNER_LIMITED = (
         "partner.limited",

@@ -29,6 +29,9 @@ SITE: Final = {
     "rights": "rights.applied",
     "doctor": "ledger.migrated",
     "recover": "ledger.restored",
+    "partner suspend": "partner.suspended",
+    "partner resume": "partner.resumed",
+    "partner import": "partner.changed",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",

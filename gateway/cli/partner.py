@@ -11,6 +11,7 @@ from gateway.administration.views.partners import partners as list_all
 from gateway.cli import output, tables
 from gateway.cli.partner_add import add
 from gateway.cli.partner_answer import answer
+from gateway.cli.partner_import import import_partners
 from gateway.cli.partner_suspend import resume, suspend
 from gateway.cli.partner_test import test
 from gateway.cli.site import decision_of, log_of, reason_option, say_change, say_taken_over, settings_of
@@ -100,6 +101,7 @@ def _cells(each: PartnerView) -> tuple[str, ...]:
 
 partner.add_command(add)
 partner.add_command(answer)
+partner.add_command(import_partners)
 partner.add_command(resume)
 partner.add_command(suspend)
 partner.add_command(test)

@@ -92,4 +92,3 @@ def _takes_trust_away(before: Settings, after: Settings) -> bool:
         for code, partner in after.partners.items()
         if code in before.partners
     )
-

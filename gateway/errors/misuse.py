@@ -49,7 +49,9 @@ class PartnerSuspended(Misuse):
 
     code = "partner-suspended"
     exit_status = 69
-    remedy = "`gateway partner list` says why. `gateway partner resume CODE --reason TEXT` ends it; what waits goes on then."
+    remedy = (
+        "`gateway partner list` says why. `gateway partner resume CODE --reason TEXT` ends it; what waits goes on then."
+    )
 
 
 class CardForged(CardRefused):

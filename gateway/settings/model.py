@@ -38,6 +38,7 @@ from gateway.settings.values import (
     MaybeSshKey,
     Months,
     Port,
+    Reason,
     RemotePath,
     Seconds,
     SshKey,
@@ -371,7 +372,9 @@ class Partner(Table):
         Field(description="a whole number of bytes, at least 1024"),
     ] = None
     windows: Windows = ()
-    suspended: Annotated[Line | None, Field(description="why nothing is exchanged with the partner, in quotes")] = None
+    suspended: Annotated[Reason | None, Field(description="why nothing is exchanged with the partner, in quotes")] = (
+        None
+    )
     landing_bytes: Annotated[Bytes | None, Field(description="a whole number of bytes, at least 1")] = None
     landing_files: Annotated[Count | None, Field(description="a whole number, at least 1")] = None
     day_bytes: Annotated[Bytes | None, Field(description="a whole number of bytes, at least 1")] = None

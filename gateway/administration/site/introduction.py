@@ -146,6 +146,14 @@ def introduce(card: Card, settings: Settings, options: PartnerOptions, overlaps:
     return Chosen(partner, _why(partner, before, options))
 
 
+def decided(settings: Settings, partner: Partner, options: PartnerOptions) -> dict[str, object]:
+    """What somebody decides about a partner that is known, without a card: its link and its flows, as settings of its file."""
+    changes: dict[str, object] = {} if options.link is None else {"link": options.link}
+    if options.flows is not None:
+        changes["flows_out"], changes["flows_in"] = _divided(options.flows, settings, partner.code)
+    return changes
+
+
 def _without_endpoint(card: Card, partner: Partner, settings: Settings) -> Chosen:
     """The link that works here with a partner that cannot be connected to: it fetches from us, or a person carries."""
     collects = partner.model_copy(update={"link": "collect"})

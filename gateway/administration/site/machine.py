@@ -28,7 +28,9 @@ def look(settings: Settings, now: float) -> Machine:
         audit=last_audit(home),
         restored=home.restored.exists(),
         shut_out=noted_shut_out(home),
-        landings={code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files},
+        landings={
+            code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files
+        },
     )
 
 
