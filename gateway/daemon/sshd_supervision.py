@@ -133,12 +133,6 @@ class Server:
         self._landings_at = time.monotonic() + _LANDINGS_SECONDS
         spec = server_spec(self._settings)
         before, full = self._shut_out, self._full_landings(spec)
-        for code in sorted(full - before):
-            lies = landing_usage(self._settings.home.landing_in(code))
-            said = {} if lies is None else {"bytes": lies.bytes, "count": lies.files}
-            self._log.error("partner.shut-out", partner=code, **said)
-        for code in sorted(before - full):
-            self._log.info("partner.let-in", partner=code)
         if full - before:
             self._start_anew()
         elif full != before:
@@ -148,6 +142,12 @@ class Server:
                 self._server.reload(self._without_shut_out(spec))
             except Defer as error:
                 self._log.warning("work.deferred", code=error.code, reason=error.reason)
+        for code in sorted(full - before):
+            lies = landing_usage(self._settings.home.landing_in(code))
+            said = {} if lies is None else {"bytes": lies.bytes, "count": lies.files}
+            self._log.error("partner.shut-out", partner=code, **said)
+        for code in sorted((before - full) & {account.partner for account in spec.accounts}):
+            self._log.info("partner.let-in", partner=code)
 
     def _full_landings(self, spec: ServerSpec) -> frozenset[str]:
         """Partners that could log in, and in whose landing lies too much."""
