@@ -115,7 +115,7 @@ def test_cards_and_decisions_come_in_by_the_hundred_and_a_bad_one_keeps_no_other
     assert json.loads(dwp.gateway(*trial, "--json").stdout)["answers"][0]["outcome"] == "changed"
     dwp.gateway(*real)
     file = _file(dwp, NEW[0])
-    for line in ('windows = ["20:00-06:00"]', "day_bytes = 1073741824", 'flows_out = ["claim", "laid"]'):
+    for line in ('windows = ["20:00-06:00"]', "day_bytes = 1073741824", 'flows_out = ["laid", "claim"]'):
         assert line in file
     assert json.loads(dwp.gateway(*trial, "--json").stdout)["answers"][0]["outcome"] == "unchanged"
     assert dwp.gateway("config", "check").returncode == 0
