@@ -24,7 +24,7 @@ from gateway.administration.requests.actors import stage_context
 from gateway.administration.site import introduction, key_events
 from gateway.administration.site.introduction import PartnerOptions
 from gateway.administration.site.partners import Proposal, difference, open_card, propose
-from gateway.administration.site.settings import partner_of, share_out
+from gateway.administration.site.settings import readable_partner, share_out
 from gateway.assembly import key_store
 from gateway.domain.card import MAX_BYTES
 from gateway.domain.decision import Decision
@@ -146,7 +146,7 @@ def _planned(
     if order.fault is not None:
         raise UsageWrong(order.fault)
     if order.card is None:
-        before = partner_of(settings, order.code or "")
+        before = readable_partner(settings, order.code or "")
         if order.fingerprint is not None:
             raise UsageWrong("fingerprint: goes with a card; keys come from cards alone.")
         return _changed(settings, order, before, before, None)

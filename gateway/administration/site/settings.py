@@ -38,6 +38,16 @@ def partner_of(settings: Settings, code: str) -> Partner:
     return settings.partners[code]
 
 
+def readable_partner(settings: Settings, code: str) -> Partner:
+    """The partner as its file has it, whether it is stopped or not; ConfigurationInvalid where the file cannot be read."""
+    stopped = settings.stopped.get(code)
+    if stopped is None:
+        return partner_of(settings, code)
+    if stopped.partner is None or stopped.partner.code != code:
+        raise stopped_fault(stopped)
+    return stopped.partner
+
+
 def stopped_fault(stopped: Stopped) -> ConfigurationInvalid | PartnerSuspended:
     """The error for whoever wants something of a partner that is stopped: its faults, or that it is suspended."""
     if stopped.suspended is not None and not stopped.faults:

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.reload import TakeOver, take_over_where_running
-from gateway.administration.site.settings import partner_of, share_out, stopped_fault
+from gateway.administration.site.settings import readable_partner, share_out
 from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
 from gateway.errors import UsageWrong
@@ -43,7 +43,7 @@ class Suspension:
 
 def suspend(settings: Settings, log: Logger, code: str, decision: Decision, *, dry_run: bool = False) -> Suspension:
     """Exchange nothing with the partner from now on. What is being sent at this moment is broken off, and waits."""
-    partner = _readable(settings, code)
+    partner = readable_partner(settings, code)
     if partner.suspended is not None:
         raise UsageWrong(f"Partner {code} is suspended already: {partner.suspended}")
     changed = partner.model_copy(update={"suspended": decision.reason})
@@ -52,7 +52,7 @@ def suspend(settings: Settings, log: Logger, code: str, decision: Decision, *, d
 
 def resume(settings: Settings, log: Logger, code: str, decision: Decision, *, dry_run: bool = False) -> Suspension:
     """Exchange with the partner again; what waited goes on."""
-    partner = _readable(settings, code)
+    partner = readable_partner(settings, code)
     if partner.suspended is None:
         raise UsageWrong(f"Partner {code} is not suspended.")
     changed = partner.model_copy(update={"suspended": None})
@@ -77,13 +77,3 @@ def _change(
         share_out(settings.home)
         taken = take_over_where_running(settings.home, regardless=partner.suspended is not None)
     return Suspension(code, partner.suspended is not None, waiting[Direction.OUT], waiting[Direction.IN], taken)
-
-
-def _readable(settings: Settings, code: str) -> Partner:
-    """The partner as its file has it, whether it is stopped or not."""
-    stopped = settings.stopped.get(code)
-    if stopped is None:
-        return partner_of(settings, code)
-    if stopped.partner is None or stopped.partner.code != code:
-        raise stopped_fault(stopped)
-    return stopped.partner

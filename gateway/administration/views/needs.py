@@ -27,7 +27,7 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         if partner.suspended is not None:
             yield f"partner {partner.partner} is suspended: {partner.suspended}; `gateway partner resume {partner.partner}`"
     for code in health.not_reloaded:
-        yield f"partner {code} is left out by the gateway that runs, and its file is right by now: `gateway reload`"
+        yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
     yield from _missing_roles(health)
     for lane in health.lanes:
         if lane.state == "held":
