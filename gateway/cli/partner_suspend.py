@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.administration.site.settings import require_all_rights
 from gateway.cli import output
 from gateway.cli.site import decision_of, log_of, reason_option, say_taken_over, settings_of
 
@@ -57,6 +58,8 @@ def _decide(ctx: click.Context, code: str, reason: str, *, suspends: bool, dry_r
     from gateway.administration.site import suspension  # noqa: PLC0415  # slow to import
 
     decision = decision_of(ctx, settings, reason, code, dry_run=dry_run)
+    if not dry_run:
+        require_all_rights(settings)
     act = suspension.suspend if suspends else suspension.resume
     done = act(settings, log_of(settings), code, decision, dry_run=dry_run)
     if as_json:

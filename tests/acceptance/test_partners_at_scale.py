@@ -175,8 +175,10 @@ def test_a_partner_whose_landing_is_full_is_shut_out_until_there_is_room(pair: t
     la.gateway("partner", "test", "DWP")
     # As a client leaves it whose upload never ends: our own would have stopped.
     part = dwp.home.landing_in(LA) / "upload.part"
+    servers = len(dwp.events("server.started"))
     part.write_bytes(b"x" * 100_001)
     wait_until(lambda: dwp.events("partner.shut-out"), 30, "the partner is shut out")
+    assert len(dwp.events("server.started")) == servers + 1, "sessions that were open have ended"
     assert REFUSED in la.gateway("partner", "test", "DWP", check=False).stderr
     said = dwp.gateway("status", check=False)
     assert said.returncode == 69

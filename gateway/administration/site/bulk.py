@@ -206,6 +206,8 @@ def _faults(error: ValidationError) -> Iterator[str]:
 
 
 def _read(card: Path) -> bytes:
+    if card.exists() and not card.is_file():  # to open a pipe would wait for whoever writes into it
+        raise UsageWrong(f"{card.name} is no file.")
     try:
         with card.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
