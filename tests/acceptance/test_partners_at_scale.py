@@ -120,6 +120,11 @@ def test_cards_and_decisions_come_in_by_the_hundred_and_a_bad_one_keeps_no_other
     assert json.loads(dwp.gateway(*trial, "--json").stdout)["answers"][0]["outcome"] == "unchanged"
     assert dwp.gateway("config", "check").returncode == 0
 
+    by_card = "".join(f"{code},cards/{code}.json,{heard[0]}\n" for code in NEW)
+    rows.write_text(f"code,card,fingerprint\n{by_card}")
+    found = json.loads(dwp.gateway(*trial, "--json", check=False).stdout)["answers"]
+    assert [each["outcome"] for each in found] == ["unchanged", "refused"], "the second was confirmed with another's"
+
     (tested,) = commands("All links")
     (works,) = json.loads(dwp.gateway(*tested, "--json").stdout)
     assert (works["partner"], works["usable"]) == (LA, True)

@@ -120,7 +120,10 @@ def plan(
 
 
 def carry_out(settings: Settings, log: Logger, planned: Sequence[Planned], decision: Decision) -> None:
-    """Do what was planned, partner by partner, each complete before the next; what was refused is left out."""
+    """Do what was planned, partner by partner, each complete before the next; what was refused is left out.
+
+    The chain is told first: what is broken off and run again is told twice, and nothing is done that nobody was told of.
+    """
     keys = key_store(settings.home.keyrings)
     with stage_context(settings, log) as context:
         for each in planned:
@@ -128,9 +131,9 @@ def carry_out(settings: Settings, log: Logger, planned: Sequence[Planned], decis
                 continue
             if each.proposal is not None:
                 proposal = each.proposal
-                introduction.keep(proposal.offered.card, each.partner, settings, keys, proposal.overlaps)
                 with context.ledger.write() as transaction:
                     key_events.record_introduced(transaction, each.before, each.partner, decision)
+                introduction.keep(proposal.offered.card, each.partner, settings, keys, proposal.overlaps)
             else:
                 with context.ledger.write() as transaction:
                     transaction.record(
