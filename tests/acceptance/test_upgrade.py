@@ -7,7 +7,6 @@ their first traffic; nothing of this program has touched them until the upgrade.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -177,4 +176,4 @@ def test_site_of_the_previous_release_is_upgraded_with_files_underway_before_its
 def test_the_previous_release_is_a_program_of_its_own(previous: Previous) -> None:
     where = [sys.executable, "-P", "-c", "import gateway; print(gateway.__file__)"]
     said = subprocess.run(where, env=previous.environment, capture_output=True, text=True, check=True).stdout
-    assert said.strip() == os.path.join(previous.environment["PYTHONPATH"], "gateway", "__init__.py")
+    assert said.strip() == f"{previous.environment['PYTHONPATH']}/gateway/__init__.py"
