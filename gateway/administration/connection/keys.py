@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.administration.connection.finding import Finding, Standing
+from gateway.administration.site.engine_checks import holds_keys
 from gateway.administration.site.link_check import try_link
 from gateway.assembly import open_pgp, server_spec
 from gateway.crypto.contract import Certificate, OpenPgp
@@ -35,7 +36,11 @@ _DAY: Final = 86_400
 
 
 def examine_keys(settings: Settings, now: float) -> Iterator[Finding]:
-    """The site's own keys, then each partner's."""
+    """The site's own keys, then each partner's; where each role has an account, by the one that works with keys."""
+    if not holds_keys(settings):
+        says = f"only {settings.accounts.vault} works with them: make a statement as that account too"
+        yield Finding("OpenPGP and SSH keys", Standing.UNMEASURED, says)
+        return
     engine = open_pgp(settings)
     try:
         yield from _own(settings, engine, now)

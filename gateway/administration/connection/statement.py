@@ -12,7 +12,7 @@ from gateway.administration.connection.finding import Chapter, ConnectionStateme
 from gateway.administration.evidence import pages
 from gateway.administration.evidence.pages import Section
 from gateway.administration.site.doctor import examine_site
-from gateway.administration.views.records import moment
+from gateway.domain.identity import to_text
 from gateway.errors import GatewayError, UsageWrong
 from gateway.ledger.store import read_head
 from gateway.settings.model import Settings
@@ -41,7 +41,7 @@ def measure(settings: Settings, now: float, *, links: bool = False) -> Connectio
     event, head = _chain(settings)
     return ConnectionStatement(
         site=settings.site.code,
-        measured=moment(now),
+        measured=to_text(now),
         version=versions.program_version(),
         sbom_sha256=versions.sbom_digest(),
         event=event,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sqlite3
 import ssl
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ from typing import Final
 
 import gateway
 from gateway.administration.connection.finding import Finding, Standing
+from gateway.ledger.engine import SQLITE_VERSION
 from gateway.storage.digest import file_digest
 
 SBOM: Final = Path(gateway.__file__).with_name("sbom.cdx.json")
@@ -37,7 +37,7 @@ def examine_versions(sbom: Path = SBOM) -> Iterator[Finding]:
     yield from _libraries(sbom)
     yield Finding("Python", Standing.STATED, platform.python_version())
     yield Finding("OpenSSL, of Python", Standing.STATED, ssl.OPENSSL_VERSION)
-    yield Finding("SQLite", Standing.STATED, sqlite3.sqlite_version)
+    yield Finding("SQLite", Standing.STATED, SQLITE_VERSION)
     yield Finding("Linux", Standing.STATED, platform.release())
     try:
         yield Finding("system", Standing.STATED, platform.freedesktop_os_release()["PRETTY_NAME"])
