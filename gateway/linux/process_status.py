@@ -19,7 +19,8 @@ _CORE: Final = re.compile(r"^Max core file size +(\S+) ", re.MULTILINE)
 @dataclass(frozen=True)
 class ProcessStatus:
     """One process. `capabilities` are those in effect, one bit each; `core_limit` is bytes, None for no limit;
-    `own_network` is whether its network is another than ours, None where that may not be asked.
+    `own_network` is whether its network is another than ours, None where that may not be asked. `own_users` is whether it is in a user
+    namespace of its own: its capabilities count in there alone (user_namespaces(7)).
     """
 
     uid: int
@@ -29,6 +30,7 @@ class ProcessStatus:
     capabilities: int
     core_limit: int | None
     own_network: bool | None
+    own_users: bool
 
 
 def status_of(pid: int) -> ProcessStatus | None:
@@ -37,6 +39,7 @@ def status_of(pid: int) -> ProcessStatus | None:
     try:
         lines = (there / "status").read_text("ascii", errors="replace").splitlines()
         core = _CORE.search((there / "limits").read_text("ascii", errors="replace"))
+        users = (there / "uid_map").read_text("ascii")
     except OSError:
         return None
     told = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -50,6 +53,7 @@ def status_of(pid: int) -> ProcessStatus | None:
         capabilities=int(told["CapEff"], 16),
         core_limit=int(core[1]) if core[1].isdigit() else None,
         own_network=_own_network(there),
+        own_users=users != (_PROC / "self" / "uid_map").read_text("ascii"),
     )
 
 

@@ -65,7 +65,7 @@ def _words(status: ProcessStatus) -> str:
         f"user id {status.uid}",
         f"no new privileges: {_yes(status.no_new_privileges)}",
         f"seccomp filter: {_yes(status.seccomp_filter)}",
-        f"capabilities: {_capabilities(status.capabilities)}",
+        f"capabilities: {_capabilities(status)}",
         f"umask {status.umask:04o}",
         f"core dumps: {'none' if status.core_limit == 0 else limit}",
     ]
@@ -104,10 +104,11 @@ def _server(settings: Settings) -> Finding:
     return Finding(name, Standing.STATED, _words(status))
 
 
-def _capabilities(held: int) -> str:
+def _capabilities(status: ProcessStatus) -> str:
+    held = status.capabilities
     if held in {0, _LEASE}:
         return "none" if held == 0 else "CAP_LEASE"
-    return f"{held.bit_count()} of them"
+    return f"{held.bit_count()}" + (", in a user namespace of its own alone" if status.own_users else "")
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - a word for a value

@@ -32,6 +32,7 @@ def test_status_is_what_a_process_has_given_up() -> None:
     assert found is not None
     assert (found.uid, found.umask, found.core_limit) == (os.geteuid(), 0o027, 0)
     assert (found.no_new_privileges, found.seccomp_filter, found.own_network) == (True, closed, False)
+    assert not found.own_users
     assert status_of(child.pid) is None
 
 

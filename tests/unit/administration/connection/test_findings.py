@@ -27,6 +27,7 @@ RIGHT = ProcessStatus(
     capabilities=0,
     core_limit=0,
     own_network=None,
+    own_users=False,
 )
 NOW = from_text("2026-12-01T10:00:00Z")
 
