@@ -33,6 +33,7 @@ SBOM: Final = ROOT / "gateway" / "sbom.cdx.json"
 
 DEBIAN: Final = {
     "gnupg": ("GPL-3.0-or-later", "2.2.40"),
+    "gpg-agent": ("GPL-3.0-or-later", "2.2.40"),
     "openssh-server": ("SSH-OpenSSH", "9.2p1"),
     "python3": ("PSF-2.0", "3.11.2"),
 }

@@ -84,7 +84,7 @@ def _readers(inspect: int | None) -> Finding:
         return Finding(
             name, Standing.UNMEASURED, "none was running: they start with the first file, or the kernel does not tell"
         )
-    if any(not each.no_new_privileges or each.core_limit != 0 for each in found):
+    if any(not each.no_new_privileges or each.core_limit != 0 or (each.uid and each.capabilities) for each in found):
         says = "; ".join(sorted({_words(each) for each in found}))
         return Finding(name, Standing.SHORT, f"not confined ({says})", _RESTART)
     return Finding(name, Standing.MET, f"{len(found)}: {'; '.join(sorted({_words(each) for each in found}))}")
