@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,12 @@ LOG = "# Changes\n\n## {heading}\n\n- All of it.\n\n### Upgrading\n\nNothing is 
 
 def test_version_and_change_log_agree_and_a_tag_on_this_commit_says_the_same() -> None:
     assert list(release.disagreements(ROOT)) == []
-    if shutil.which("git") and (ROOT / ".git").exists():
+    if shutil.which("git") is None:
+        return
+    tags: list[str] = []
+    with suppress(subprocess.CalledProcessError):  # a tarball, or a clone that is another account's
         tags = release.git(ROOT, "tag", "--points-at", "HEAD", "--list", "v[0-9]*").split()
-        assert set(tags) <= {f"v{release.version_of(ROOT)}"}
+    assert set(tags) <= {f"v{release.version_of(ROOT)}"}
 
 
 def test_program_says_the_version_of_its_source() -> None:
@@ -82,7 +86,12 @@ def project(tmp_path: Path) -> Callable[[str, str], Path]:
         (tmp_path / "tools").mkdir(exist_ok=True)
         (tmp_path / "tools" / "sbom.py").write_text("", "utf-8")
         release.git(tmp_path, "init", "--quiet")
-        for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
+        for key, value in (
+            ("user.name", "test"),
+            ("user.email", "test@example.org"),
+            ("commit.gpgsign", "false"),
+            ("tag.gpgsign", "false"),
+        ):
             release.git(tmp_path, "config", key, value)
         release.git(tmp_path, "add", "--all")
         release.git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "all of it")
