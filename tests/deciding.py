@@ -54,6 +54,7 @@ LOOKS: Final = {
         "find",
         "tail",
         "show",
+        "statement",
     ),
     *(
         "referrals",

@@ -97,6 +97,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.retention:hold_retention", "Keep something beyond its time: a legal hold."
         ),
         "release-retention": CommandEntry("gateway.cli.retention:release_retention", "End a legal hold."),
+        "statement": CommandEntry(
+            "gateway.cli.statement:statement", "Measure this site for a code of connection: what falls short first."
+        ),
         "reload": CommandEntry(
             "gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."
         ),

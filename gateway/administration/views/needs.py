@@ -47,12 +47,13 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
     if health.audit is not None:
-        yield from _audit(health.audit, now)
+        yield from audit_needs(health.audit, now)
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
 
 
-def _audit(last: LastAudit, now: float) -> Iterator[str]:
+def audit_needs(last: LastAudit, now: float) -> Iterator[str]:
+    """What the last audit that was to be kept asks for."""
     if last.verified is None:
         yield "the record of the last audit, state/audit.json, is damaged: `gateway audit verify --record`"
         return
