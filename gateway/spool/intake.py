@@ -8,7 +8,8 @@ The spool is hostile ground (see `tree`): everything is judged again on the open
 the kernel can tell (`writers`). The bytes are *copied*, never moved: whoever opens the dropped file later could write
 to it after we had measured it. The digest is that of the bytes that were written to custody. Where the kernel cannot
 tell, a file that is admitted only because nothing happened to it for long is read once more. What was taken is set
-aside, and removed once it is certain that nobody wrote on (`set_aside`).
+aside, and removed once it is certain that nobody wrote on (`set_aside`). Long because finding, judging and taking look at
+one open directory.
 """
 
 from __future__ import annotations
