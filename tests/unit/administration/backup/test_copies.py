@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from gateway.administration.backup import contents, taking
 from gateway.administration.backup.contents import Contents
 from gateway.domain.manifest import AuditHead
-from gateway.errors import BackupUnusable, SiteBusy, UsageWrong
+from gateway.errors import BackupUnusable, CopyFull, SiteBusy, UsageWrong
 from gateway.ledger.chain import RESTORED
 from gateway.ledger.queries.restorations import SUBJECT, was_lost
 from gateway.ledger.snapshot import copy_ledger
