@@ -97,6 +97,17 @@ def test_copy_goes_nowhere_into_the_site_and_beside_no_other_copying(pair: Pair,
     assert list((tmp_path / "copies").iterdir()) == []
 
 
+def test_full_disk_of_the_copies_is_told_as_theirs_and_keeps_nothing(pair: Pair, tmp_path: Path) -> None:
+    def watch(what: str, _count: int) -> None:
+        if what == "pages left":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(CopyFull, match="No space left"):
+        taking.take(pair.dwp.settings, tmp_path / "copies", lambda: pair.dwp.now, watch)
+    assert list((tmp_path / "copies").iterdir()) == []
+    assert not pair.dwp.home.backup.exists()
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "a/./b", ""])
 def test_manifest_that_names_a_path_outside_is_refused(tmp_path: Path, path: str) -> None:
     good = Contents(
