@@ -39,6 +39,8 @@ KEYS: Final = {
     "partner answer": "partner.answered",
     "evidence": "transfer.disclosed",
     "retention": "retention.begun",
+    "export": "waybill.exported",
+    "import": "waybill.imported",
     "partner revoke": "key.revoked",
 }
 LOOKS: Final = {
