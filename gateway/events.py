@@ -121,6 +121,8 @@ class Event(StrEnum):
     CONTINUITY_UPDATED = "continuity.updated", "info", "a person said how it stands with business continuity"
     CONTINUITY_TOLD = "continuity.told", "info", "somebody on the list of whom to tell was told"
     CONTINUITY_ENDED = "continuity.ended", "info", "business continuity has ended"
+    CONTINUITY_NOTED = "continuity.noted", "warning", "a partner has invoked business continuity, by what it signs"
+    CONTINUITY_LIFTED = "continuity.lifted", "info", "a partner has ended business continuity, by what it signs"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
     # -- what is kept no longer, and what is kept all the same

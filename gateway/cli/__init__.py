@@ -111,6 +111,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.carriage:export", "Write what waits for a partner to a medium, for carriage by hand."
         ),
         "import": CommandEntry("gateway.cli.carriage:bring", "Take what a partner's medium brings."),
+        "continuity": CommandEntry(
+            "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
+        ),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

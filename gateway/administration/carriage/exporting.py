@@ -112,33 +112,29 @@ def again(settings: Settings, log: Logger, partner: str, number: str, decision: 
     """
     partner_of(settings, partner)
     with stage_context(settings, log) as context, context.ledger.write() as transaction:
-        consignments = _with(carried.carried(transaction.connection, Consignment, partner), number)
-        receipts = _with(carried.carried(transaction.connection, Receipt, partner), number)
-        numbers = {waybill for _, waybill in (*consignments, *receipts)}
-        if len(numbers) != 1:
-            many = "more than one waybill" if numbers else "nothing without an answer"
+        found = carried.waybills(transaction.connection, partner, number) if number else []
+        if len(found) != 1:
+            many = "more than one waybill" if found else "no waybill"
             raise NotFound(f"{many} to {partner} has a number that starts with {number[:40]!r}")
-        (waybill,) = numbers
+        ((waybill, *events),) = found
+        consignments = carried.still_carried(transaction.connection, Consignment, partner, *events)
+        receipts = carried.still_carried(transaction.connection, Receipt, partner, *events)
+        if not consignments and not receipts:
+            raise UsageWrong(f"All of waybill {waybill} is answered, or goes once more already.")
         transaction.record("waybill.repeated", _KIND, waybill, partner, **decision.detail)
-        for row, _ in consignments:
+        for row in consignments:
             event = transaction.record(
                 "consignment.retried", "consignment", row.id, partner, state=str(State.SEALED), waybill=[waybill]
             )
             change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
             transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
             transaction.move_with(row, State.SENT, State.SEALED, event)
-        for receipt, _ in receipts:
+        for receipt in receipts:
             # Its text is sealed once more: of what was sealed nothing is kept.
             event = transaction.record("receipt.issued", "receipt", receipt.consignment, partner, waybill=[waybill])
             change = {"key": receipt.key, "state": State.ISSUED, "due": 0.0, "event": event}
             transaction.move(RECEIPTS, Direction.OUT, State.SENT, [change])
-    return Again(
-        waybill, partner, tuple(row.id for row, _ in consignments), tuple(row.consignment for row, _ in receipts)
-    )
-
-
-def _with(found: Sequence[tuple[units.AnyParcel, str]], number: str) -> list[tuple[units.AnyParcel, str]]:
-    return [each for each in found if number and each[1].startswith(number)]
+    return Again(waybill, partner, tuple(row.id for row in consignments), tuple(row.consignment for row in receipts))
 
 
 def _require_link(settings: Settings, code: str) -> None:

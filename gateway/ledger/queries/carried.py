@@ -13,8 +13,9 @@ import orjson
 from sqlalchemy import Connection, func, select
 
 from gateway.domain.states import Direction, State
+from gateway.ledger.queries.identities import begins
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, RECEIPTS, TRANSFERS
-from gateway.ledger.units import TABLE_OF, AnyParcel
+from gateway.ledger.units import TABLE_OF, AnyParcel, Consignment
 
 EXPORTED: Final = ("consignment.exported", "receipt.exported")
 
@@ -48,23 +49,49 @@ def behind(connection: Connection, partner: str) -> Behind:
     return Behind(connection.execute(files).scalar_one(), connection.execute(receipts).scalar_one())
 
 
-def carried(connection: Connection, unit: type[AnyParcel], partner: str) -> list[tuple[AnyParcel, str]]:
-    """What left for a partner on a medium and is `sent` by that, with the numbers of the waybills.
-
-    A consignment is no more among them once it is answered or went by the link; a receipt stays for good.
-    """
-    table = TABLE_OF[unit]
-    query = select(*table.c, EVENTS.c.detail.label("said")).join(EVENTS, EVENTS.c.sequence == table.c.event)
+def carried(connection: Connection, partner: str) -> list[tuple[Consignment, str]]:
+    """Consignments that left for a partner on a medium, are `sent` by that and not answered, with the numbers of their waybills."""
+    query = select(*CONSIGNMENTS.c, EVENTS.c.detail.label("said")).join(
+        EVENTS, EVENTS.c.sequence == CONSIGNMENTS.c.event
+    )
     query = query.where(
-        table.c.state == str(State.SENT),
-        table.c.direction == str(Direction.OUT),
-        table.c.partner == partner,
+        CONSIGNMENTS.c.state == str(State.SENT),
+        CONSIGNMENTS.c.direction == str(Direction.OUT),
+        CONSIGNMENTS.c.partner == partner,
         EVENTS.c.event.in_(EXPORTED),
     )
     return [
-        (unit._make(row[:-1]), str(orjson.loads(row[-1])["waybill"][0]))
-        for row in connection.execute(query.order_by(table.c.key))
+        (Consignment._make(row[:-1]), str(orjson.loads(row[-1])["waybill"][0]))
+        for row in connection.execute(query.order_by(CONSIGNMENTS.c.key))
     ]
+
+
+def waybills(connection: Connection, partner: str, number: str) -> list[tuple[str, int, int]]:
+    """Waybills to a partner whose number starts so: their numbers, and the first and last event of what left with each."""
+    query = select(EVENTS.c.subject, EVENTS.c.sequence, EVENTS.c.detail).where(
+        *begins(EVENTS.c.subject, number), EVENTS.c.event == "waybill.exported", EVENTS.c.partner == partner
+    )
+    # One transaction wrote all of it: the waybill's event, and then one for each parcel.
+    return [
+        (row.subject, row.sequence + 1, row.sequence + orjson.loads(row.detail)["count"])
+        for row in connection.execute(query)
+    ]
+
+
+def still_carried(
+    connection: Connection, unit: type[AnyParcel], partner: str, first: int, last: int
+) -> list[AnyParcel]:
+    """Of what left with one waybill, by its first and last event, all that is `sent` by that still."""
+    table = TABLE_OF[unit]
+    subject = RECEIPTS.c.consignment if table is RECEIPTS else CONSIGNMENTS.c.id
+    query = select(table).join(EVENTS, (EVENTS.c.subject == subject) & (EVENTS.c.sequence == table.c.event))
+    query = query.where(
+        EVENTS.c.sequence.between(first, last),
+        table.c.partner == partner,
+        table.c.direction == str(Direction.OUT),
+        table.c.state == str(State.SENT),
+    )
+    return [unit._make(row) for row in connection.execute(query.order_by(table.c.key))]
 
 
 def not_carried(connection: Connection, keys: Iterable[int]) -> list[int]:

@@ -161,7 +161,7 @@ def test_a_lost_medium_goes_by_the_link_and_is_a_duplicate_where_it_is_found_aga
     pair.work()
     assert len(said(pair.la, "consignment.repeated")) == 2
     assert delivered(pair) == ["0.xml", "1.xml"]
-    with pytest.raises(NotFound):
+    with pytest.raises(UsageWrong, match="is answered"):
         exporting.again(linked(pair.dwp), LOG, pair.dwp.other, done.waybill, WHO)
     whole(pair)
 
@@ -247,12 +247,25 @@ def number_of(medium: Medium) -> bytes:
     return medium.signed.split(b"Number:       ")[1][:36]
 
 
+def linked_elsewhere(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 REFUSED: dict[str, Callable[[Medium], object]] = {
     "no waybill": lambda medium: (medium.path / FILE).unlink(),
-    "a waybill behind a link": lambda medium: (
-        (medium.path / FILE).rename(medium.path / "x") and (medium.path / FILE).symlink_to("x")
-    ),
-    "a pipe for a waybill": lambda medium: (medium.path / FILE).unlink() or os.mkfifo(medium.path / FILE),
+    "a waybill behind a link": lambda medium: linked_elsewhere(medium.path / FILE),
+    "a pipe for a waybill": lambda medium: a_pipe(medium.path / FILE),
     "text before it": lambda medium: (medium.path / FILE).write_bytes(b"Hello\n" + medium.signed),
     "text after it": lambda medium: (medium.path / FILE).write_bytes(medium.signed + b"\n"),
     "another signer": lambda medium: medium.edit(b"QUFB", b"QkJC"),
@@ -283,19 +296,14 @@ def test_a_waybill_that_does_not_hold_is_refused_whole(pair: Pair, tmp_path: Pat
         assert list(pair.la.home.landing_in("DWP").iterdir()) == [], how
 
 
-def linked_elsewhere(path: Path) -> None:
-    path.rename(path.with_name("elsewhere"))
-    path.symlink_to("elsewhere")
-
-
 HURT: dict[str, tuple[Callable[[Path], object], Fate]] = {
     "missing": (Path.unlink, Fate.MISSING),
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), Fate.DAMAGED),
     "shorter": (lambda path: path.write_bytes(path.read_bytes()[:-1]), Fate.DAMAGED),
     "another byte": (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), Fate.DAMAGED),
     "a link": (linked_elsewhere, Fate.MISSING),
-    "a pipe": (lambda path: path.unlink() or os.mkfifo(path), Fate.MISSING),
-    "a directory": (lambda path: path.unlink() or path.mkdir(), Fate.MISSING),
+    "a pipe": (a_pipe, Fate.MISSING),
+    "a directory": (a_directory, Fate.MISSING),
 }
 
 
