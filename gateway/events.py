@@ -114,9 +114,9 @@ class Event(StrEnum):
         "warning",
         "the site was put back from a copy of that moment, and a person let it go on",
     )
-    WAYBILL_EXPORTED = "waybill.exported", "info", "a person had sealed files written to a medium, for carriage by hand"
-    WAYBILL_REPEATED = "waybill.repeated", "warning", "a person lets go again what was carried and has not arrived"
-    WAYBILL_IMPORTED = "waybill.imported", "info", "a person brought sealed files from a partner's medium"
+    MEDIUM_EXPORTED = "medium.exported", "info", "a person had sealed files written to a medium, for carriage by hand"
+    MEDIUM_REPEATED = "medium.repeated", "warning", "a person lets go again what was carried and has not arrived"
+    MEDIUM_IMPORTED = "medium.imported", "info", "a person brought sealed files from a partner's medium"
     CONTINUITY_INVOKED = "continuity.invoked", "warning", "business continuity was invoked"
     CONTINUITY_UPDATED = "continuity.updated", "info", "a person said how it stands with business continuity"
     CONTINUITY_TOLD = "continuity.told", "info", "somebody on the list of whom to tell was told"

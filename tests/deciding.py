@@ -45,7 +45,7 @@ KEYS: Final = {
     "retention": "retention.begun",
     "partner revoke": "key.revoked",
 }
-MEDIA: Final = {"export": "waybill.exported", "import": "waybill.imported"}
+MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(
         "card",

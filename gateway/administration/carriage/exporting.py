@@ -121,7 +121,7 @@ def again(settings: Settings, log: Logger, partner: str, number: str, decision: 
         receipts = carried.still_carried(transaction.connection, Receipt, partner, *events)
         if not consignments and not receipts:
             raise UsageWrong(f"All of waybill {waybill} is answered, or goes once more already.")
-        transaction.record("waybill.repeated", _KIND, waybill, partner, **decision.detail)
+        transaction.record("medium.repeated", _KIND, waybill, partner, **decision.detail)
         for row in consignments:
             event = transaction.record(
                 "consignment.retried", "consignment", row.id, partner, state=str(State.SEALED), waybill=[waybill]
@@ -177,7 +177,7 @@ def _attempt(
             if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
                 return None
         transaction.record(
-            "waybill.exported",
+            "medium.exported",
             _KIND,
             waybill.number,
             partner,

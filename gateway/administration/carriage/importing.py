@@ -103,7 +103,7 @@ def bring(settings: Settings, log: Logger, directory: Path, decision: Decision, 
         taken = [each for each in files if each.fate == Fate.TAKEN]
         with stage_context(settings, log) as context, context.ledger.write() as transaction:
             transaction.record(
-                "waybill.imported",
+                "medium.imported",
                 "waybill",
                 waybill.number,
                 waybill.sender,

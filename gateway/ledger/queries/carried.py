@@ -69,7 +69,7 @@ def carried(connection: Connection, partner: str) -> list[tuple[Consignment, str
 def waybills(connection: Connection, partner: str, number: str) -> list[tuple[str, int, int]]:
     """Waybills to a partner whose number starts so: their numbers, and the first and last event of what left with each."""
     query = select(EVENTS.c.subject, EVENTS.c.sequence, EVENTS.c.detail).where(
-        *begins(EVENTS.c.subject, number), EVENTS.c.event == "waybill.exported", EVENTS.c.partner == partner
+        *begins(EVENTS.c.subject, number), EVENTS.c.event == "medium.exported", EVENTS.c.partner == partner
     )
     # One transaction wrote all of it: the waybill's event, and then one for each parcel.
     return [
