@@ -99,8 +99,9 @@ def _tell_continuity(health: Health) -> None:
         told = f", {here.told} of {here.to_tell} told" if here.to_tell else ""
         words = f"continuity is invoked since {tables.brief(here.since)}{told}"
         click.echo(click.style(f"{words}: {safe_text(here.reason or '(erased)')}", fg="yellow"))
-    for code, since in ({} if here is None else here.partners).items():
-        click.echo(f"{code} has invoked continuity since {tables.brief(since)}")
+    for partner in () if here is None else here.partners:
+        said = f", last said {tables.brief(partner.updated)}" if partner.updated != partner.since else ""
+        click.echo(f"{partner.partner} has invoked continuity since {tables.brief(partner.since)}{said}")
     for each in health.carried:
         what = output.counted(each.consignments, "consignment")
         numbers = ", ".join(each.waybills)

@@ -69,10 +69,14 @@ class AuditHead(BaseModel):
 
 
 class ContinuityNotice(BaseModel):
-    """There while business continuity is invoked at the site that signs: since when. Nothing that a person wrote is in it."""
+    """There while business continuity is invoked at the site that signs: since when, and when somebody said last how it stands.
+
+    Nothing that a person wrote is in it.
+    """
 
     model_config = _RECORD
     since: Moment
+    updated: Moment
 
 
 class Item(BaseModel):

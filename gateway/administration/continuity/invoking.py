@@ -82,7 +82,7 @@ def _said(settings: Settings, log: Logger, event: str, decision: Decision, count
 
 
 def _require_invoked(transaction: Transaction) -> None:
-    if continuity.invoked_since(transaction.connection) is None:
+    if continuity.invoked(transaction.connection) is None:
         raise UsageWrong("Continuity is not invoked: `gateway continuity invoke --reason TEXT` invokes it.")
 
 

@@ -57,9 +57,9 @@ class LedgerFigures:
         for partner in sorted({*self._settings.codes, *locked_away, *overdue}):
             yield Sample(catalogue.QUARANTINED, (partner,), locked_away.get(partner, 0))
             yield Sample(catalogue.RECEIPTS_OVERDUE, (partner,), overdue[partner])
-        yield Sample(catalogue.CONTINUITY, (OWN,), int(continuity.invoked_since(connection) is not None))
+        yield Sample(catalogue.CONTINUITY, (OWN,), int(continuity.invoked(connection) is not None))
         for partner in self._settings.codes:
-            yield Sample(catalogue.CONTINUITY, (partner,), int(continuity.noted_since(connection, partner) is not None))
+            yield Sample(catalogue.CONTINUITY, (partner,), int(continuity.noted(connection, partner) is not None))
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)
             yield Sample(catalogue.LANE_HELD, (partner,), int(lane is not None and lane.held))

@@ -20,6 +20,7 @@ from gateway.administration.views.health_fields import (
     Machine,
     OpenFault,
     OverdueEnquiry,
+    PartnerContinuity,
     StoppedPartner,
 )
 from gateway.administration.views.needs import needs_of
@@ -155,14 +156,14 @@ def _faults(settings: Settings, connection: Connection, now: float) -> BoardHeal
 
 def _continuity(settings: Settings, connection: Connection) -> ContinuityHealth:
     here = continuity.standing(connection)
-    noted = {code: continuity.noted_since(connection, code) for code in settings.codes}
+    noted = {code: continuity.noted(connection, code) for code in settings.codes}
     return ContinuityHealth(
         None if here is None else here.since,
         None if here is None else here.updated,
         None if here is None else here.reason,
         0 if here is None else len(here.told),
         len(settings.continuity.tell),
-        {code: since for code, since in noted.items() if since is not None},
+        tuple(PartnerContinuity(code, *said) for code, said in noted.items() if said is not None),
     )
 
 

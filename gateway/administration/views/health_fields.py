@@ -140,9 +140,18 @@ class CarriedHealth:
 
 
 @dataclass(frozen=True)
+class PartnerContinuity:
+    """A partner whose gateway says that continuity is invoked there: since when, and when somebody there said last how it stands."""
+
+    partner: str
+    since: str
+    updated: str
+
+
+@dataclass(frozen=True)
 class ContinuityHealth:
     """Business continuity. `since`, `updated` and `reason` are of this site, None where it is not invoked; `told` of `to_tell` people
-    on the list were told. `partners` are those whose gateways say that it is invoked there, and since when.
+    on the list were told. `partners` are those at which it is invoked.
     """
 
     since: str | None
@@ -150,7 +159,7 @@ class ContinuityHealth:
     reason: str | None
     told: int
     to_tell: int
-    partners: Mapping[str, str]
+    partners: tuple[PartnerContinuity, ...]
 
 
 @dataclass(frozen=True)

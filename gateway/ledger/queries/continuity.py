@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
@@ -25,6 +25,13 @@ LIFTED: Final = "continuity.lifted"
 _GROUP: Final = 400
 
 
+class Moments(NamedTuple):
+    """Since when continuity is invoked, and when somebody said last how it stands: RFC 3339."""
+
+    since: str
+    updated: str
+
+
 @dataclass(frozen=True)
 class Standing:
     """Continuity that is invoked here: `since` and `updated` are RFC 3339, `reason` is what a person said last (None once it is
@@ -43,24 +50,33 @@ def subject_of(partner: str) -> str:
     return f"{partner}/{SUBJECT}"
 
 
-def invoked_since(connection: Connection) -> str | None:
-    """Since when continuity is invoked here, RFC 3339; None where it is not."""
-    return _last(connection, SUBJECT, INVOKED, ENDED)
+def invoked(connection: Connection) -> Moments | None:
+    """Since when continuity is invoked here, and when somebody said last how it stands; None where it is not invoked."""
+    last = _last(connection, INVOKED, UPDATED, ENDED)
+    if last is None or last.event == ENDED:
+        return None
+    first = last if last.event == INVOKED else _last(connection, INVOKED)
+    return None if first is None else Moments(first.at, last.at)
 
 
-def noted_since(connection: Connection, partner: str) -> str | None:
-    """Since when continuity is invoked at a partner, by what its gateway signed last; None where it is not."""
+def noted(connection: Connection, partner: str) -> Moments | None:
+    """The same of a partner, by what its gateway signed last."""
     query = select(EVENTS.c.event, EVENTS.c.detail).where(
         EVENTS.c.subject == subject_of(partner), EVENTS.c.event.in_((NOTED, LIFTED))
     )
     found = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
-    return None if found is None or found.event == LIFTED else str(orjson.loads(found.detail)["since"][0])
+    return None if found is None or found.event == LIFTED else Moments(*orjson.loads(found.detail)["notice"])
 
 
-def _last(connection: Connection, subject: str, begin: str, end: str) -> str | None:
-    query = select(EVENTS.c.event, EVENTS.c.at).where(EVENTS.c.subject == subject, EVENTS.c.event.in_((begin, end)))
+class _Said(NamedTuple):
+    event: str
+    at: str
+
+
+def _last(connection: Connection, *names: str) -> _Said | None:
+    query = select(EVENTS.c.event, EVENTS.c.at).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event.in_(names))
     found = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
-    return None if found is None or found.event == end else str(found.at)
+    return None if found is None else _Said(*found)
 
 
 def standing(connection: Connection) -> Standing | None:
@@ -82,8 +98,8 @@ def standing(connection: Connection) -> Standing | None:
 
 def last_invoked(connection: Connection) -> str | None:
     """When continuity was invoked here last, whether it has ended or not; None where it never was."""
-    query = select(EVENTS.c.at).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event == INVOKED)
-    return connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).scalar()
+    last = _last(connection, INVOKED)
+    return None if last is None else last.at
 
 
 def about(connection: Connection, words: Sequence[str], since: float) -> Iterator[Transfer]:

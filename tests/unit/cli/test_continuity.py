@@ -11,7 +11,8 @@ import pytest
 from gateway.administration.metrics import catalogue
 from gateway.administration.metrics.reading import LedgerFigures
 from gateway.domain.manifest import Manifest
-from gateway.ledger.queries.continuity import noted_since
+from gateway.ledger.queries import continuity
+from gateway.ledger.queries.continuity import Moments
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.cli.conftest import Run
 
@@ -24,9 +25,9 @@ def invoked(bench: Bench) -> dict[str, float]:
         return {s.labels[0]: float(s.value) for s in samples if s.metric is catalogue.CONTINUITY}  # type: ignore[arg-type]
 
 
-def noted(bench: Bench) -> str | None:
+def noted(bench: Bench) -> Moments | None:
     with bench.ledger.read() as connection:
-        return noted_since(connection, bench.other)
+        return continuity.noted(connection, bench.other)
 
 
 @pytest.fixture
@@ -67,9 +68,17 @@ def test_partners_learn_of_it_by_manifest_and_by_receipt_and_that_it_has_ended(n
     assert noted(now.la) is None
     now.dwp.submit("a.xml", b"claim a")
     now.work()
-    since = noted(now.la)
-    assert since is not None
-    assert f"DWP has invoked continuity since {since[:10]}" in run(now.la, "status").out
+    first = noted(now.la)
+    assert first is not None
+    assert first.since == first.updated
+    assert f"DWP has invoked continuity since {first.since[:10]}" in run(now.la, "status").out
+    run(now.dwp, "continuity", "update", *WHY)
+    now.dwp.submit("more.xml", b"claim more")
+    now.work()
+    second = noted(now.la)
+    assert second is not None
+    assert first.since == second.since < second.updated
+    assert ", last said" in run(now.la, "status").out
     assert invoked(now.la) == {"own": 0.0, "DWP": 1.0}
     run(now.la, "continuity", "invoke", *WHY)
     now.dwp.submit("b.xml", b"claim b")
@@ -97,7 +106,7 @@ def test_nothing_a_person_wrote_is_in_it_and_without_it_the_bytes_are_as_before(
     now.work()
     before, after = map(orjson.loads, seen)
     assert "continuity" not in before
-    assert [*after["continuity"]] == ["since"]
+    assert [*after["continuity"]] == ["since", "updated"]
     assert b"4711" not in seen[1]
 
 
