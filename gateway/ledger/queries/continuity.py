@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from gateway.ledger.queries.events import events_of, reasons_of
 from gateway.ledger.tables import EVENTS, TRANSFERS
@@ -61,22 +62,26 @@ def invoked(connection: Connection) -> Moments | None:
 
 def noted(connection: Connection, partner: str) -> Moments | None:
     """The same of a partner, by what its gateway signed last."""
-    query = select(EVENTS.c.event, EVENTS.c.detail).where(
-        EVENTS.c.subject == subject_of(partner), EVENTS.c.event.in_((NOTED, LIFTED))
-    )
-    found = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
-    return None if found is None or found.event == LIFTED else Moments(*orjson.loads(found.detail)["notice"])
+    last = _last(connection, NOTED, LIFTED, subject=subject_of(partner))
+    return None if last is None or last.event == LIFTED else Moments(*orjson.loads(last.detail)["notice"])
 
 
 class _Said(NamedTuple):
     event: str
     at: str
+    detail: str
 
 
-def _last(connection: Connection, *names: str) -> _Said | None:
-    query = select(EVENTS.c.event, EVENTS.c.at).where(EVENTS.c.subject == SUBJECT, EVENTS.c.event.in_(names))
-    found = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(1)).first()
+def _last(connection: Connection, *names: str, subject: str = SUBJECT) -> _Said | None:
+    found = connection.execute(_last_of(names), {"subject": subject}).first()
     return None if found is None else _Said(*found)
+
+
+@cache  # each consignment and each receipt asks; putting the question together takes longer than the answer
+def _last_of(names: tuple[str, ...]) -> Select[Any]:
+    query = select(EVENTS.c.event, EVENTS.c.at, EVENTS.c.detail)
+    query = query.where(EVENTS.c.subject == bindparam("subject"), EVENTS.c.event.in_(names))
+    return query.order_by(EVENTS.c.sequence.desc()).limit(1)
 
 
 def standing(connection: Connection) -> Standing | None:
