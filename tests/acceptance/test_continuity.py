@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from gateway.administration.access import reading
@@ -11,6 +13,7 @@ from gateway.administration.site.settings import load
 from gateway.ledger.queries import events
 from tests.acceptance.sites import ROOT, Site, claim, two_sites, wait_until
 from tests.deciding import MEDIA
+from tests.fakes.verifier import TOOL
 
 PAGES = ROOT / "docs" / "operators"
 
@@ -92,6 +95,16 @@ def test_the_desk_aids_do_what_they_say(tmp_path: Path) -> None:
         run(dwp, take_back)
         for name, _ in first:
             dwp.wait_for(name, "receipted")
+
+        # What is told and proved of a carried file is what is of any other.
+        (carried,) = {row["id"] for row in dwp.transfers(name=first[0][0])}
+        assert "consignment written to a medium, for carriage by hand" in dwp.gateway("show", carried).stdout
+        dwp.gateway("evidence", carried, "--out", tmp_path / "evidence.zip")
+        checked = subprocess.run(
+            [sys.executable, TOOL, tmp_path / "evidence.zip"], capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout
+        assert "of transfers: receipted." in checked.stdout
 
         # Another medium is lost; more files wait; then the link is back.
         second = [claim(number) for number in range(2, 5)]

@@ -325,6 +325,17 @@ def test_a_file_that_is_not_whole_is_told_and_the_others_are_taken(how: str, pai
     assert len(delivered(pair)) == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_what_root_brings_belongs_to_whom_the_landing_belongs(pair: Pair, tmp_path: Path) -> None:
+    sealed(pair, 1)
+    export(pair.dwp, tmp_path / "out")
+    landing = pair.la.home.landing_in("DWP")
+    os.chown(landing, 65534, 65534)
+    bring(pair.la, tmp_path / "out")
+    (landed,) = landing.iterdir()
+    assert (landed.stat().st_uid, landed.stat().st_gid) == (65534, 65534)
+
+
 # -- kill -9
 
 
