@@ -110,6 +110,13 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "recover": CommandEntry(
             "gateway.cli.recover:recover", "Go on after a restoration, once it is known what happened since the copy."
         ),
+        "export": CommandEntry(
+            "gateway.cli.carriage:export", "Write what waits for a partner to a medium, for carriage by hand."
+        ),
+        "import": CommandEntry("gateway.cli.carriage:bring", "Take what a partner's medium brings."),
+        "continuity": CommandEntry(
+            "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
+        ),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

@@ -20,6 +20,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     """The sentences; `late_ending` is how letters of files that were written late end."""
     if health.restored:
         yield "the site was put back from a copy, and does nothing yet: `gateway recover --help`"
+    if (here := health.continuity) is not None and here.since is not None:
+        yield f"business continuity is invoked since {here.since[:16].replace('T', ' ')}: `gateway continuity end` once it is over"
     for partner in health.stopped:
         for fault in partner.faults:
             yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"
