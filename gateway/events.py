@@ -3,6 +3,7 @@
 The chain and the log lines say the same events. Who looks up one of them looks here: `logs` for names and levels,
 `gateway show` for sentences, the audit for states and moves, and `docs/events.md` is written from this table. Whom a result
 wakes depends on the stage that had it and not on the event: `stages/itinerary.py` has that. Raises nothing.
+Long because it is one table.
 """
 
 from __future__ import annotations
