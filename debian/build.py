@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from click.shell_completion import BashComplete, ZshComplete
+from manual import pages
+
+from gateway.cli import COMPLETE, gateway
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PYTHON: Final = "/usr/bin/python3"
@@ -68,7 +71,18 @@ def _environment(tree: Path, scratch: Path) -> str:
     home = tree / LIBRARY
     packages = home / "lib" / python / "site-packages"
     # Copies: a cache's files with other names would get the package's modes.
-    install = ("uv", "pip", "install", "--quiet", "--python", PYTHON, "--target", packages, "--link-mode=copy", "--no-build")
+    install = (
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        PYTHON,
+        "--target",
+        packages,
+        "--link-mode=copy",
+        "--no-build",
+    )
     _run(*install, "--require-hashes", "-r", ROOT / "requirements" / "timestamps.txt")
     _run(*install, "--no-deps", wheel)
     shutil.rmtree(packages / "bin", ignore_errors=True)
@@ -91,10 +105,6 @@ def _environment(tree: Path, scratch: Path) -> str:
 
 
 def _manual(share: Path, version: str, day: str) -> None:
-    from manual import pages
-
-    from gateway.cli import gateway
-
     directory = share / "man/man1"
     directory.mkdir(parents=True)
     for name, text in pages(gateway, version, day).items():
@@ -103,9 +113,10 @@ def _manual(share: Path, version: str, day: str) -> None:
 
 def _completion(share: Path) -> None:
     """What asks the program itself at each press of the key, so it knows what the program knows."""
-    from gateway.cli import COMPLETE, gateway
-
-    for kind, path in ((BashComplete, "bash-completion/completions/gateway"), (ZshComplete, "zsh/vendor-completions/_gateway")):
+    for kind, path in (
+        (BashComplete, "bash-completion/completions/gateway"),
+        (ZshComplete, "zsh/vendor-completions/_gateway"),
+    ):
         target = share / path
         target.parent.mkdir(parents=True)
         target.write_text(kind(gateway, {}, "gateway", COMPLETE).source(), "utf-8")
@@ -113,14 +124,17 @@ def _completion(share: Path) -> None:
 
 def _documentation(directory: Path) -> None:
     """README and docs/, beside one another as their links have it, and what they name."""
-    for name in _output("git", "ls-files", "README.md", "SECURITY.md", "docs", "config", "spool/README.md", "tools/verify_evidence.py").split("\n"):
+    for name in _output(
+        "git", "ls-files", "README.md", "SECURITY.md", "docs", "config", "spool/README.md", "tools/verify_evidence.py"
+    ).split("\n"):
         if not name.endswith(".py") or name.startswith("tools/"):
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target)
     _gzip(directory / "changelog.gz", (ROOT / "CHANGELOG.md").read_bytes())
     (directory / "copyright").write_text(
-        "The gateway, and libraries of others below /usr/lib/gateway: each one's licence lies in its directory *.dist-info.\n", "ascii"
+        "The gateway, and libraries of others below /usr/lib/gateway: each one's licence lies in its directory *.dist-info.\n",
+        "ascii",
     )
 
 
@@ -142,11 +156,14 @@ def _control(tree: Path, version: str) -> None:
     values = {
         "VERSION": version,
         "ARCHITECTURE": _output("dpkg", "--print-architecture"),
-        "PYTHON": Path(os.readlink(tree / LIBRARY / "bin/python")).name,
+        "PYTHON": (tree / LIBRARY / "bin/python").readlink().name,
         "SIZE": str(sum(-(-path.stat().st_size // 1024) for path in files)),
         "UNITS": " ".join(path.name for path in _units()),
     }
-    digests = [f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(tree)}\n" for path in files]
+    digests = [
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(tree)}\n"
+        for path in files
+    ]
     control = tree / "DEBIAN"
     control.mkdir()
     (control / "md5sums").write_text("".join(digests), "utf-8")
@@ -169,7 +186,9 @@ def _run(*command: str | Path) -> None:
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(
+        command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def _described(command: click.Command, ctx: click.Context, heading: str) -> Iter
     for text in paragraphs:
         if not text.startswith("\b"):
             yield from (".PP", _text(" ".join(text.split())))
-    records = [found for found in (param.get_help_record(ctx) for param in command.get_params(ctx)) if found and found[1]]
+    records = [
+        found for found in (param.get_help_record(ctx) for param in command.get_params(ctx)) if found and found[1]
+    ]
     if heading == ".SH":
         yield ".SH OPTIONS"
     for declared, told in records:

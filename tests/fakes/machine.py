@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Final
 
 _SCRIPT: Final = Path(__file__).with_name("machine.sh")
-_ENVIRONMENT: Final = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
+_ENVIRONMENT: Final = (
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LC_ALL=C.UTF-8",
+    "DEBIAN_FRONTEND=noninteractive",
+)
 
 
 class NoMachine(Exception):
@@ -27,7 +32,17 @@ class Machine:
 
     def run(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run lines of a shell as root; what they say on stderr comes with what they say on stdout."""
-        enter = ("nsenter", f"--target={self.first}", "--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--root")
+        enter = (
+            "nsenter",
+            f"--target={self.first}",
+            "--mount",
+            "--pid",
+            "--ipc",
+            "--uts",
+            "--net",
+            "--cgroup",
+            "--root",
+        )
         done = subprocess.run(
             [*enter, "env", "--chdir=/", "-i", *_ENVIRONMENT, "bash", "-euc", script],
             stdin=subprocess.DEVNULL,
@@ -49,14 +64,20 @@ class Machine:
 def machine(directory: Path, shared: Path) -> Iterator[Machine]:
     """The machine, which sees `shared` as /mnt, until the end of the block. NoMachine where the kernel or systemd does not let us."""
     command = ["unshare", "--mount", "sh", str(_SCRIPT), str(directory), str(shared)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stdin and child.stdout and child.stderr
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
         try:
             first = child.stdout.readline().strip()
             made = Machine(int(first)) if first else None
             if made is None or not _booted(made):
                 child.stdin.close()
-                raise NoMachine(f"no machine with a systemd of its own can be made here: {child.stderr.read().strip()[-300:]}")
+                raise NoMachine(
+                    f"no machine with a systemd of its own can be made here: {child.stderr.read().strip()[-300:]}"
+                )
             yield made
         finally:
             child.stdin.close()
