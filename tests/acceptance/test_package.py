@@ -216,7 +216,6 @@ def test_a_split_site_is_upgraded_while_it_runs_and_goes_on_after_a_removal(pack
         debian.run(step)
         assert "All is well." in debian.run(WELL.format("gateway status")).stdout
         assert roles <= units(debian, "list-units --state=active"), step
-        debian.run("gateway rights")
 
 
 def units(debian: Machine, question: str) -> set[str]:
