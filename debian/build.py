@@ -40,7 +40,9 @@ sys.exit(main())
 
 def build(out: Path, compression: str, version: str | None) -> Path:
     """The package's file. CalledProcessError where a step fails; its own words are on stderr."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct")
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _output(
+        "git", "-c", f"safe.directory={ROOT}", "log", "-1", "--format=%ct"
+    )
     os.environ["SOURCE_DATE_EPOCH"] = epoch
     os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="gateway-deb-") as scratch:
@@ -124,13 +126,12 @@ def _completion(share: Path) -> None:
 
 def _documentation(directory: Path) -> None:
     """README and docs/, beside one another as their links have it, and what they name."""
-    for name in _output(
-        "git", "ls-files", "README.md", "SECURITY.md", "docs", "config", "spool/README.md", "tools/verify_evidence.py"
-    ).split("\n"):
-        if not name.endswith(".py") or name.startswith("tools/"):
-            target = directory / name
+    named = ("README.md", "SECURITY.md", "docs/**/*", "config/**/*", "spool/*.md", "tools/verify_evidence.py")
+    for path in sorted({path for pattern in named for path in ROOT.glob(pattern)}):
+        if path.suffix in {".md", ".svg", ".json", ".toml", ".yml"} or path.parent.name == "tools":
+            target = directory / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target)
+            shutil.copyfile(path, target)
     _gzip(directory / "changelog.gz", (ROOT / "CHANGELOG.md").read_bytes())
     (directory / "copyright").write_text(
         "The gateway, and libraries of others below /usr/lib/gateway: each one's licence lies in its directory *.dist-info.\n",
@@ -194,7 +195,7 @@ def _output(*command: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("--compression", default="xz", help="of the package's data, as dpkg-deb names it")
+    parser.add_argument("--compression", default="zstd", help="of the package's data, as dpkg-deb names it")
     parser.add_argument("--version", help="another than the program's own")
     chosen = parser.parse_args()
     try:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "UV_OFFLINE": "1", "PATH": f"{ROOT}/.venv-tools/bin:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "UV_OFFLINE": "1",
+            "SOURCE_DATE_EPOCH": "1700000000",
+            "PATH": f"{ROOT}/.venv-tools/bin:{os.environ['PATH']}",
+        },
     )
     if "network was disabled" in built.stderr:
         pytest.skip("the libraries are not in uv's cache: `make deb` fetches them")
@@ -149,9 +155,24 @@ def test_the_package_brings_units_pages_completion_and_no_trace_of_where_it_was_
     )
 
 
-def _version(package: Path) -> list[str]:
+def test_a_version_before_a_release_is_older_than_it_for_debian() -> None:
+    script = "import sys; sys.path.insert(0, 'debian'); from build import debian_version; print(*map(debian_version, sys.argv[1:]))"
+    versions = ["0.2.0.dev3+g0ff1ce", "0.2.0a1", "0.2.0rc1", "0.2.0", "0.2.0.post1", "0.10.0"]
+    told = subprocess.run(
+        [sys.executable, "-c", script, *versions], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    in_debian = told.stdout.split()
+    # Of a release, its development versions are compared by name only: a1 and rc1 come before dev.
+    for older, newer in pairwise(in_debian[1:]):
+        subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=True)
+    subprocess.run(["dpkg", "--compare-versions", in_debian[0], "lt", in_debian[3]], check=True)
+
+
+def _version(package: Path) -> tuple[str, str]:
     depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"python(\d+)\.(\d+)", depends)[0]
+    found = re.search(r"python(\d+)\.(\d+)", depends)
+    assert found is not None
+    return found[1], found[2]
 
 
 def test_the_desk_aid_installs_upgrades_removes_and_purges(package: Path, debian: Machine) -> None:
