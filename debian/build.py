@@ -38,7 +38,7 @@ sys.exit(main())
 """
 
 
-def build(out: Path, compression: str, version: str | None) -> Path:
+def build(out: Path) -> Path:
     """The package's file. CalledProcessError where a step fails; its own words are on stderr."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or _output(
         "git", "-c", f"safe.directory={ROOT}", "log", "-1", "--format=%ct"
@@ -48,7 +48,7 @@ def build(out: Path, compression: str, version: str | None) -> Path:
     with tempfile.TemporaryDirectory(prefix="gateway-deb-") as scratch:
         tree = Path(scratch, "tree")
         built = _environment(tree, Path(scratch))
-        version = version or debian_version(built)
+        version = debian_version(built)
         _manual(tree / "usr/share", built, time.strftime("%Y-%m-%d", time.gmtime(int(epoch))))
         _completion(tree / "usr/share")
         _documentation(tree / "usr/share/doc/gateway")
@@ -56,7 +56,7 @@ def build(out: Path, compression: str, version: str | None) -> Path:
         package = out / f"gateway_{version}_{_output('dpkg', '--print-architecture')}.deb"
         _control(tree, version)
         out.mkdir(parents=True, exist_ok=True)
-        _run("dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", tree, package)
+        _run("dpkg-deb", "--root-owner-group", "-Zzstd", "--build", tree, package)
         return package
 
 
@@ -195,10 +195,8 @@ def _output(*command: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("--compression", default="zstd", help="of the package's data, as dpkg-deb names it")
-    parser.add_argument("--version", help="another than the program's own")
     chosen = parser.parse_args()
     try:
-        print(build(chosen.out.absolute(), chosen.compression, chosen.version))
+        print(build(chosen.out.absolute()))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

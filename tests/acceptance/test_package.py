@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tests.acceptance.sites import ROOT
 from tests.fakes.machine import Machine, NoMachine, machine
@@ -42,7 +43,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from what `make setup` has brought to this machine already: no network is asked."""
     out = tmp_path_factory.mktemp("deb")
     built = subprocess.run(
-        [sys.executable, ROOT / "debian" / "build.py", "--compression", "none", "--out", out],
+        [sys.executable, ROOT / "debian" / "build.py", "--out", out],
         capture_output=True,
         text=True,
         check=False,
@@ -95,7 +96,7 @@ def under_another_version(package: Path, version: str) -> Path:
         size = int(content[start + 48 : start + 58])
         members.append((content[start : start + 48], content[start + 60 : start + 60 + size]))
         start += 60 + size + size % 2
-    (_, control) = members[1]
+    control = zstandard.ZstdDecompressor().decompressobj().decompress(members[1][1])
     changed = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(control)) as old, tarfile.open(fileobj=changed, mode="w") as new:
         for member in old:
@@ -105,7 +106,7 @@ def under_another_version(package: Path, version: str) -> Path:
                 body = re.sub(rb"(?m)^Version: .*$", b"Version: " + version.encode(), body)
                 member.size = len(body)
             new.addfile(member, io.BytesIO(body) if member.isreg() else None)
-    members[1] = (members[1][0], changed.getvalue())
+    members[1] = (members[1][0], zstandard.compress(changed.getvalue()))
     made = package.with_name(f"gateway_{version}.deb")
     with made.open("wb") as out:
         out.write(content[:8])
