@@ -25,7 +25,7 @@ from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
-    from gateway.archive.packing import ArchiveWriter
+    from gateway.archive.packing import PieceReader
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.ledger.units import Transfer
@@ -325,10 +325,14 @@ class _InCustody:
         self.sha256: str = row.sha256
 
 
-def _archive(context: StageContext, manifest: bytes, rows: Sequence[Transfer]) -> ArchiveWriter:
-    from gateway.archive.packing import ArchiveWriter
+def _archive(context: StageContext, manifest: bytes | None, rows: Sequence[Transfer]) -> PieceReader:
+    from gateway.archive.packing import archive_of, content_of
 
-    return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))
+    files = [_InCustody(context, row) for row in rows]
+    if manifest is None:
+        (file,) = files
+        return content_of(file)
+    return archive_of(manifest, files, int(context.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:

@@ -95,6 +95,14 @@ class Event(StrEnum):
         "out in",
     )
     TRANSFER_ISOLATED = "transfer.isolated", "error", "infected: locked away at this site"
+    TRANSFER_SENT = (
+        "transfer.sent",
+        "info",
+        "sent, and no receipt will come: nobody confirms that it arrived",
+        "sent",
+        "out",
+    )
+    """Of a partner without a gateway alone: there the trip ends. Of all others the consignment's event says it."""
     TRANSFER_RECEIPTED = "transfer.receipted", "info", "receipt verified: the partner has it", "receipted", "out"
     TRANSFER_INGESTED = "transfer.ingested", "info", "taken over by the back office", "ingested", "out in"
     TRANSFER_REFUSED = "transfer.refused", "warning", "the back office could not take it", None, "out in"

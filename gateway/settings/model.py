@@ -329,7 +329,8 @@ class Partner(Table):
     An `old_...` is the partner's key before, accepted until its date beside the current one. `revoked` are fingerprints
     of its OpenPGP keys, and those of its SSH keys (`SHA256:...`), that are trusted no more, whatever else says so.
     `card_issued` is the date of the newest card that was taken: an older one is not. `max_bytes_per_second` bounds what
-    we send to it and fetch from it, `windows` are when we send it files.
+    we send to it and fetch from it, `windows` are when we send it files. With `envelope` "plain" it has no gateway, and gets one
+    OpenPGP message a file.
     """
 
     code: Code
@@ -345,9 +346,7 @@ class Partner(Table):
     link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
         "push"
     )
-    envelope: Annotated[
-        Literal["gateway", "plain"], Field(description='"gateway" ("plain" is not available in this version)')
-    ] = "gateway"
+    envelope: Annotated[Literal["gateway", "plain"], Field(description='one of "gateway" and "plain"')] = "gateway"
     ssh_key: MaybeSshKey = None
     old_ssh_key: MaybeSshKey = None
     old_ssh_key_until: MaybeMoment = None

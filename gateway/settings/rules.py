@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.settings.faults import nearest, shown
-from gateway.settings.flow_settings import DEFAULT_FLOWS
+from gateway.settings.flow_settings import ANSWERED, DEFAULT_FLOWS
 from gateway.settings.locate import Path
 from gateway.settings.model import Partner
 
@@ -35,12 +35,22 @@ def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
     if partner.link == "push" and partner.endpoint is None:
         yield Broken(("link",), NEEDS_ENDPOINT)
     if partner.envelope == "plain":
-        yield Broken(("envelope",), '"plain" is not available in this version: use "gateway"')
+        yield from _plain(partner)
     yield from _rotation(partner)
     for key, flows in (("flows_out", partner.flows_out), ("flows_in", partner.flows_in)):
         for flow in flows or ():
             if flow not in DEFAULT_FLOWS:
                 yield Broken((key,), f"{shown(flow)} is not a flow{nearest(flow, DEFAULT_FLOWS)}")
+
+
+def _plain(partner: Partner) -> Iterator[Broken]:
+    """Nothing comes from a partner without a gateway, and nothing that needs an answer goes there."""
+    if partner.link == "collect":
+        yield Broken(("link",), '"collect" is of partners with a gateway: use "push" or "none" with envelope = "plain"')
+    if partner.flows_in:
+        yield Broken(("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []')
+    if answered := sorted(ANSWERED.intersection(partner.flows_out or ())):
+        yield Broken(("flows_out",), f'{", ".join(answered)}: a partner with envelope = "plain" cannot answer that')
 
 
 def _rotation(partner: Partner) -> Iterator[Broken]:

@@ -94,7 +94,9 @@ def oldest_waiting(connection: Connection) -> Transfer | None:
     """The submitted transfer that has waited longest for its receipt."""
     waiting = [State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT, State.HELD]
     query = select(TRANSFERS).where(
-        TRANSFERS.c.state.in_(map(str, waiting)), TRANSFERS.c.direction == str(Direction.OUT)
+        TRANSFERS.c.state.in_(map(str, waiting)),
+        TRANSFERS.c.direction == str(Direction.OUT),
+        TRANSFERS.c.expires.is_not(None),  # else none will come
     )
     found = connection.execute(query.order_by(TRANSFERS.c.created).limit(1)).first()
     return None if found is None else Transfer._make(found)
