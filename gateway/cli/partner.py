@@ -1,4 +1,4 @@
-"""`gateway partner add`, `revoke`, `list` and `test`."""
+"""`gateway partner add`, `add-plain`, `revoke`, `list` and `test`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.administration.views.partners import PartnerView
 from gateway.administration.views.partners import partners as list_all
 from gateway.cli import output, tables
 from gateway.cli.partner_add import add
+from gateway.cli.partner_add_plain import add_plain
 from gateway.cli.partner_answer import answer
 from gateway.cli.partner_test import test
 from gateway.cli.site import decision_of, log_of, reason_option, say_change, say_taken_over, settings_of
@@ -87,7 +88,7 @@ def _cells(each: PartnerView) -> tuple[str, ...]:
     return (
         each.code,
         each.name or "",
-        "stopped" if each.faults else str(each.link),
+        "stopped" if each.faults else f"{each.link}, plain" if each.envelope == "plain" else str(each.link),
         ",".join(each.flows_out) or "-",
         ",".join(each.flows_in) or "-",
         output.in_fours(each.fingerprint or ""),
@@ -95,5 +96,6 @@ def _cells(each: PartnerView) -> tuple[str, ...]:
 
 
 partner.add_command(add)
+partner.add_command(add_plain)
 partner.add_command(answer)
 partner.add_command(test)

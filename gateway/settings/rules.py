@@ -48,7 +48,9 @@ def _plain(partner: Partner) -> Iterator[Broken]:
     if partner.link == "collect":
         yield Broken(("link",), '"collect" is of partners with a gateway: use "push" or "none" with envelope = "plain"')
     if partner.flows_in:
-        yield Broken(("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []')
+        yield Broken(
+            ("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []'
+        )
     if answered := sorted(ANSWERED.intersection(partner.flows_out or ())):
         yield Broken(("flows_out",), f'{", ".join(answered)}: a partner with envelope = "plain" cannot answer that')
 

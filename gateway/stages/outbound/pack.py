@@ -21,10 +21,9 @@ from gateway.ledger.queries import consignments, fair_share
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.ledger.units import Transfer
+from gateway.ledger.units import Transfer, required
 from gateway.spool.names import second_name, with_ending
 from gateway.stages.context import StageContext, Step
-
 
 PLAIN_ENDING: Final = ".pgp"
 """Of a file's name at a partner without a gateway (design of the wire, plain profile)."""
@@ -113,7 +112,7 @@ class Pack:
                         "flow": chosen[0].flow,
                         "items": len(chosen),
                         "bytes": total,
-                        "expires": min(row.expires for row in chosen),
+                        "expires": min(required(row.expires) for row in chosen),
                         "event": event,
                     }
                 ],
@@ -143,9 +142,7 @@ class Pack:
         chosen: list[Transfer] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
-            waiting = consignments.packable(
-                transaction.connection, partner, flow, transaction.now, most - len(chosen)
-            )
+            waiting = consignments.packable(transaction.connection, partner, flow, transaction.now, most - len(chosen))
             for row in waiting:
                 if chosen and total + row.size > limits.consignment_bytes:
                     return chosen
