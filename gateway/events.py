@@ -231,6 +231,11 @@ class Event(StrEnum):
     LANE_RECOVERED = "lane.recovered", "info", "the partner's server takes it again"
     LANE_STUCK = "lane.stuck", "error", "the partner's lane has failed the same way again and again"
     LANE_ADAPTED = "lane.adapted", "info", "the partner's server does something otherwise, and is met halfway"
+    MAIL_PASSED_OVER = (
+        "mail.passed-over",
+        "warning",
+        "a mail of the partner's address carries no sealed file: it is flagged, and stays in the mailbox",
+    )
     SEQUENCE_GAP_FOUND = "sequence.gap-found", "warning", "a consignment of the partner has been missing for an hour"
 
     # -- the machine

@@ -19,6 +19,7 @@ from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
+from gateway.settings.mail import MailAddress, MailSettings
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
@@ -343,9 +344,11 @@ class Partner(Table):
         Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, or SHA256:..., in quotes"),
     ] = ()
     card_issued: MaybeMoment = None
-    link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
-        "push"
-    )
+    link: Annotated[
+        Literal["push", "collect", "mail", "none"],
+        Field(description='one of "push", "collect", "mail" and "none"'),
+    ] = "push"
+    mail_address: Annotated[MailAddress | None, Field(description="an e-mail address, in quotes")] = None
     envelope: Annotated[Literal["gateway", "plain"], Field(description='one of "gateway" and "plain"')] = "gateway"
     ssh_key: MaybeSshKey = None
     old_ssh_key: MaybeSshKey = None
@@ -379,6 +382,7 @@ class GatewayFile(Table):
     sftp_server: SftpServer = SftpServer()
     limits: Limits = Limits()
     link: LinkSettings = LinkSettings()
+    mail: MailSettings = MailSettings()
     daemon: Daemon = Daemon()
     logs: LogSettings = LogSettings()
     validation: Validation = Validation()
@@ -421,6 +425,7 @@ class Settings:
     antivirus: Antivirus
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
+    mail: MailSettings = field(default_factory=MailSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)

@@ -34,6 +34,8 @@ def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
         yield Broken(("code",), f"is {shown(partner.code)}, but the file is {stem}.toml: they must be the same")
     if partner.link == "push" and partner.endpoint is None:
         yield Broken(("link",), NEEDS_ENDPOINT)
+    if partner.link == "mail" and partner.mail_address is None:
+        yield Broken(("link",), '"mail" needs mail_address, the address of the partner\'s gateway')
     if partner.envelope == "plain":
         yield from _plain(partner)
     yield from _rotation(partner)
@@ -45,8 +47,8 @@ def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
 
 def _plain(partner: Partner) -> Iterator[Broken]:
     """Nothing comes from a partner without a gateway, and nothing that needs an answer goes there."""
-    if partner.link == "collect":
-        yield Broken(("link",), '"collect" is of partners with a gateway: use "push" or "none" with envelope = "plain"')
+    if partner.link in {"collect", "mail"}:
+        yield Broken(("link",), f'"{partner.link}" is of partners with a gateway: use "push" or "none" with envelope = "plain"')
     if partner.flows_in:
         yield Broken(
             ("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []'
@@ -103,6 +105,8 @@ def _identities(partner: Partner) -> Iterator[tuple[str, str]]:
         yield "old_ssh_key", _bare(partner.old_ssh_key)
     if partner.os_account is not None:
         yield "os_account", partner.os_account
+    if partner.mail_address is not None:
+        yield "mail_address", partner.mail_address.casefold()
 
 
 def _bare(ssh_key: str) -> str:

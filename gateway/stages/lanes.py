@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gateway.domain.receipt import queue_name
-from gateway.errors import Disposition, GatewayError, NameTaken
+from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadable, NameTaken
 from gateway.ledger import units
 from gateway.ledger.units import required
 from gateway.settings.home import Home
@@ -132,7 +132,7 @@ class LaneWork:
         try:
             for _ in session.send([parcel]):
                 pass
-        except NameTaken as error:
+        except (NameTaken, MailTooLarge) as error:
             return Deferred(row, error)
         return Sent(row)
 
@@ -143,7 +143,13 @@ class LaneWork:
         mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
         for remote in mine:
             target = landing / remote.name
-            if not target.exists():
-                session.fetch(remote, target)
+            there = target.exists()
+            if there and not session.authenticates:
+                continue  # it may be somebody else's: once the one that landed was taken, both are judged
+            try:
+                if not there:
+                    session.fetch(remote, target)
+            except MailUnreadable:
+                continue
             session.remove(remote)
         return len(mine), not lane.large and len(mine) < len(waiting)

@@ -138,13 +138,17 @@ class Pack:
     def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Transfer]:
         """The most urgent that fit; a file larger than a consignment may be travels alone."""
         limits, settings = self._context.settings.limits, self._context.settings.flows
+        by_mail = self._context.settings.partners[partner].link == "mail"
+        most_bytes = limits.consignment_bytes
+        if by_mail:
+            most_bytes = min(most_bytes, self._context.settings.mail.carries)
         most = 1 if self._context.settings.partners[partner].envelope == "plain" else limits.consignment_files
         chosen: list[Transfer] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
             waiting = consignments.packable(transaction.connection, partner, flow, transaction.now, most - len(chosen))
             for row in waiting:
-                if chosen and total + row.size > limits.consignment_bytes:
+                if chosen and total + row.size > most_bytes:
                     return chosen
                 chosen.append(row)
                 total += row.size

@@ -70,7 +70,7 @@ class Send:
         self._collect_due = {
             SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
-            if partner.link == "collect" and partner.endpoint is not None
+            if partner.link == "mail" or (partner.link == "collect" and partner.endpoint is not None)
         }
 
     def step(self) -> Step:
