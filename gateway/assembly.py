@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ServerFailed
+from gateway.errors import ConfigurationInvalid, ServerFailed
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -268,8 +268,8 @@ def transport(
     """
     from gateway.transport.contract import Endpoint, Pace
 
-    if partner.link == "mail" and partner.mail_address is not None:
-        return _mail(settings, partner.mail_address, passed_over)
+    if partner.link == "mail":
+        return mail_transport(settings, partner, passed_over)
     if partner.endpoint is None or partner.link == "none":
         from gateway.transport.folder import FolderTransport
 
@@ -295,16 +295,21 @@ def transport(
     return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old, note=note)
 
 
-def _mail(settings: Settings, address: str, passed_over: Callable[[str], None]) -> MailTransport:
+def mail_transport(
+    settings: Settings, partner: Partner, passed_over: Callable[[str], None] = lambda _why: None
+) -> MailTransport:
+    """How sealed files get to a partner by e-mail. ConfigurationInvalid for one without an address."""
     from gateway.transport.mail.client import MailRoute, MailServer, MailTransport
 
+    if partner.mail_address is None:
+        raise ConfigurationInvalid(f"partner {partner.code}: mail_address is missing")
     ours, secrets = settings.mail, secrets_of(settings.home, os.environ)
     submission = MailServer(
         *(ours.submission_host, ours.submission_port, ours.submission_tls, ours.submission_user, secrets.submission)
     )
     imap = MailServer(ours.imap_host, ours.imap_port, ours.imap_tls, ours.imap_user, secrets.imap)
     route = MailRoute(
-        submission, imap, ours.imap_folder, ours.address, address, ours.max_message_bytes, ours.ca_file
+        submission, imap, ours.imap_folder, ours.address, partner.mail_address, ours.max_message_bytes, ours.ca_file
     )
     return MailTransport(route, settings.link.answer_timeout, time.time, lambda: os.urandom(16).hex(), passed_over)
 

@@ -176,7 +176,9 @@ def _mailbox(settings: Settings) -> Iterator[tuple[str, Broken]]:
     """Partners that are reached by e-mail, where this site has no mailbox."""
     if missing := settings.mail.missing:
         message = f'"mail" needs {", ".join(missing)} in [mail] of config/gateway.toml'
-        yield from ((code, Broken(("link",), message)) for code, each in settings.partners.items() if each.link == "mail")
+        yield from (
+            (code, Broken(("link",), message)) for code, each in settings.partners.items() if each.link == "mail"
+        )
 
 
 def _server(settings: Settings) -> Iterator[tuple[str, Broken]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.administration.site.settings import partner_of
-from gateway.administration.views.words import within
+from gateway.administration.views.words import bytes_of, within
 from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from gateway.administration.views.records import LaneAlarm
     from gateway.settings.model import Settings
+    from gateway.transport.mail.client import MailTrial
 
 _COLUMNS: Final = (Column("WHAT"), Column("FOUND"))
 
@@ -28,7 +29,7 @@ _COLUMNS: Final = (Column("WHAT"), Column("FOUND"))
 def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     """Test the link to the partner CODE: log in, look at the directory, try the whole round of an upload.
 
-    That round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
+    By mail: log in at both servers, and look whether mail of the partner's waits; nothing is sent. By SFTP that round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
     anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
     the table says so. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
     uploads have failed again and again.
@@ -39,8 +40,11 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     known = partner_of(settings, code)
-    from gateway.administration.site.link_check import try_link  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.link_check import try_link, try_mail  # noqa: PLC0415  # slow to import
 
+    if known.link == "mail":
+        _tell_mail(ctx, code, try_mail(settings, known), _alarm(settings, code), as_json=as_json)
+        return
     report, alarm = try_link(settings, known), _alarm(settings, code)
     if as_json:
         output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
@@ -68,6 +72,22 @@ def test(ctx: click.Context, code: str, *, as_json: bool) -> None:
         known_already = failed is not None and failed.code == alarm.code
         output.say(f"{alarm.words}." + ("" if known_already else f" {alarm.remedy}"))
     if not report.usable or alarm is not None:
+        ctx.exit(69)
+
+
+def _tell_mail(ctx: click.Context, code: str, found: MailTrial, alarm: LaneAlarm | None, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json({"partner": code, **asdict(found), "usable": True, "alarm": alarm})
+    else:
+        rows = [
+            ("submission", f"logged in, {found.submission_seconds:.2f} s"),
+            ("imap", f"logged in, {found.imap_seconds:.2f} s"),
+            ("largest message", "not said" if found.server_max_bytes is None else bytes_of(found.server_max_bytes)),
+            ("waiting", f"{found.waiting} mails of the partner's"),
+        ]
+        tables.show(_COLUMNS, rows)
+    if alarm is not None:
+        output.say(f"{alarm.words}. {alarm.remedy}")
         ctx.exit(69)
 
 

@@ -48,7 +48,9 @@ def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
 def _plain(partner: Partner) -> Iterator[Broken]:
     """Nothing comes from a partner without a gateway, and nothing that needs an answer goes there."""
     if partner.link in {"collect", "mail"}:
-        yield Broken(("link",), f'"{partner.link}" is of partners with a gateway: use "push" or "none" with envelope = "plain"')
+        yield Broken(
+            ("link",), f'"{partner.link}" is of partners with a gateway: use "push" or "none" with envelope = "plain"'
+        )
     if partner.flows_in:
         yield Broken(
             ("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []'

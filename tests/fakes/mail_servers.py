@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 import itertools
 import os
@@ -59,7 +59,11 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
+auth_failure_delay = 0
 passdb {{
   driver = passwd-file
   args = {root}/users
@@ -123,7 +127,11 @@ class MailServers:
         said: dict[str, Any] = {
             "submission": MailServer("127.0.0.1", self.smtp_port, "starttls", address, secret),
             "imap": MailServer("127.0.0.1", self.imap_port, "implicit", address, secret),
-            **dict(folder="INBOX", address=address, partner=partner, max_bytes=max_bytes, ca_file=str(self.ca_file)),
+            "folder": "INBOX",
+            "address": address,
+            "partner": partner,
+            "max_bytes": max_bytes,
+            "ca_file": str(self.ca_file),
         }
         unique = (f"unique-{number}" for number in self._numbers)
         return MailTransport(MailRoute(**said | changes), 10.0, lambda: 1_795_000_000.0, lambda: next(unique), note)
@@ -240,15 +248,15 @@ def _make_certificate(root: Path) -> None:
     """A certificate for 127.0.0.1 that is its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())

@@ -12,6 +12,7 @@ from gateway.errors import UsageWrong
 from gateway.settings.model import Partner, Settings
 
 if TYPE_CHECKING:
+    from gateway.transport.mail.client import MailTrial
     from gateway.transport.sftp.check import LinkReport
 
 
@@ -28,6 +29,13 @@ def try_link(settings: Settings, partner: Partner) -> LinkReport:
     if not isinstance(there, SftpTransport):
         raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
     return check_link(there, secrets.token_hex(8), collects=partner.link == "collect")
+
+
+def try_mail(settings: Settings, partner: Partner) -> MailTrial:
+    """What a trial of both mail servers shows, with the partner's mail in the mailbox; nothing is sent, and nothing changes."""
+    from gateway.assembly import mail_transport
+
+    return mail_transport(settings, partner).trial()
 
 
 def lane_alarm(settings: Settings, code: str) -> LaneAlarm | None:

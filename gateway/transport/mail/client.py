@@ -323,7 +323,7 @@ class MailSession:
 
 @contextlib.contextmanager
 def _log_in() -> Iterator[None]:
-    """imaplib tells a refused log-in by the class that it has for every refusal."""
+    """Imaplib tells a refused log-in by the class that it has for every refusal."""
     try:
         yield
     except imaplib.IMAP4.abort:

@@ -59,7 +59,9 @@ def translate(error: BaseException, *, connecting: bool = False) -> GatewayError
         return RemoteRefused("the mail server does not take mail to the partner's address")
     meaning = next(_MEANING[cls] for cls in type(error).__mro__ if cls in _MEANING)
     if isinstance(error, UnicodeError) and not connecting:
-        return MailLoginRefused("the name or the password has characters that the mail server's protocol does not carry")
+        return MailLoginRefused(
+            "the name or the password has characters that the mail server's protocol does not carry"
+        )
     if connecting and meaning is LinkBroken:
         return PartnerUnreachable("the mail server cannot be reached, or does not speak TLS there")
     if meaning is RemoteRefused:

@@ -235,6 +235,11 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "keys retire": (lambda _: WHY, "crypto-own-key", WHY[1]),
     "keys revoke": (lambda _: ("--old", *WHY), "not-found", WHY[1]),
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
+    "partner add-plain": (
+        lambda _: (LA, "/dev/null", "--name", "Tower Hamlets", "--fingerprint", "0" * 40),
+        "usage",
+        "a partner that has no gateway",
+    ),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
     "partner answer": (lambda _: (RIGHT, "--since", "1h", "--out", "nowhere/0", *WHY), "not-found", WHY[1]),
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
