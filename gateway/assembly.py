@@ -299,7 +299,8 @@ def mail_transport(
     settings: Settings, partner: Partner, passed_over: Callable[[str], None] = lambda _why: None
 ) -> MailTransport:
     """How sealed files get to a partner by e-mail. ConfigurationInvalid for one without an address."""
-    from gateway.transport.mail.client import MailRoute, MailServer, MailTransport
+    from gateway.transport.mail.client import MailTransport
+    from gateway.transport.mail.servers import MailRoute, MailServer
 
     if partner.mail_address is None:
         raise ConfigurationInvalid(f"partner {partner.code}: mail_address is missing")

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport.mail.client import MailRoute, MailServer, MailTransport
+from gateway.transport.mail.client import MailTransport
+from gateway.transport.mail.servers import MailRoute, MailServer
 from tests.fakes.sshd_site import free_port
 
 _PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

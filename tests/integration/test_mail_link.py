@@ -18,7 +18,8 @@ from gateway.errors import (
     RemoteRefused,
 )
 from gateway.transport.contract import Remote
-from gateway.transport.mail.client import MailServer, MailSession, MailTransport
+from gateway.transport.mail.client import MailSession, MailTransport
+from gateway.transport.mail.servers import MailServer
 from tests.fakes.mail_servers import MailServers, mail_servers, needs_dovecot
 from tests.fakes.sshd_site import free_port, parcel
 
