@@ -15,9 +15,9 @@ from gateway.cli.tables import Column
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
+    from gateway.administration.site.link_check import MailTrial
     from gateway.administration.views.records import LaneAlarm
     from gateway.settings.model import Settings
-    from gateway.transport.mail.client import MailTrial
 
 _COLUMNS: Final = (Column("WHAT"), Column("FOUND"))
 

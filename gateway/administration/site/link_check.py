@@ -12,7 +12,7 @@ from gateway.errors import UsageWrong
 from gateway.settings.model import Partner, Settings
 
 if TYPE_CHECKING:
-    from gateway.transport.mail.client import MailTrial
+    from gateway.transport.mail.client import MailTrial as MailTrial  # noqa: PLC0414 - for the command, which asks nobody else
     from gateway.transport.sftp.check import LinkReport
 
 

@@ -9,9 +9,11 @@ import os
 import smtplib
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -66,8 +68,7 @@ def test_the_mail_is_one_that_mail_programs_read() -> None:
     assert (read["From"], read["To"]) == ("gateway@dwp.example", "gateway@la.example")
     assert read["Subject"] == f"Gateway {NAME}"
     assert read["Auto-Submitted"] == "auto-generated", "nobody's absence notice answers it"
-    (_, attached) = read.get_payload()
-    assert attached.get_payload(decode=True) == b"sealed"
+    assert [part.get_payload(decode=True) for part in read.walk()][2] == b"sealed"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,12 @@ def every_class(module: object, base: type[BaseException]) -> list[type[BaseExce
     return [each for _, each in inspect.getmembers(module, inspect.isclass) if issubclass(each, base)]
 
 
+def _from_words(kind: Any) -> BaseException:
+    error = kind("secret words")
+    assert isinstance(error, BaseException)
+    return error
+
+
 def test_every_error_of_smtplib_and_imaplib_has_a_meaning() -> None:
     found = [
         *every_class(smtplib, smtplib.SMTPException),
@@ -159,13 +166,13 @@ def test_every_error_of_smtplib_and_imaplib_has_a_meaning() -> None:
         imaplib.IMAP4.readonly,
     ]
     assert len(found) > 10
-    made = {
+    made: dict[type[BaseException], Callable[[Any], BaseException]] = {
         smtplib.SMTPResponseException: lambda kind: kind(554, b"secret words"),
         smtplib.SMTPSenderRefused: lambda kind: kind(554, b"secret words", "a@b"),
         smtplib.SMTPRecipientsRefused: lambda kind: kind({"a@b": (550, b"secret words")}),
     }
     for kind in found:
-        maker = next((made[base] for base in kind.__mro__[:2] if base in made), lambda each: each("secret words"))
+        maker = next((made[base] for base in kind.__mro__[:2] if base in made), _from_words)
         error = translate(maker(kind))
         assert isinstance(error, Defer), kind
         assert "secret" not in str(error), "what a server says is not repeated"
