@@ -118,6 +118,8 @@ def test_the_desk_aid_on_a_partner_without_a_gateway_does_what_it_says(tmp_path:
             told = json.loads(dwp.gateway("show", identity, "--json").stdout)
             assert (told["state"], told["unconfirmed"], told["in_custody"]) == ("sent", True, False)
             assert told["delivered_as"] == "claims.xml.pgp"
+            assert "sent to a partner without a gateway" in dwp.gateway("find", identity).stdout
+            assert dwp.gateway("retry", identity, "--reason", "once more", check=False).returncode == 64
             dwp.stop()
             dwp.gateway("audit", "verify")
         finally:
