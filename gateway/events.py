@@ -95,8 +95,8 @@ class Event(StrEnum):
         "out in",
     )
     TRANSFER_ISOLATED = "transfer.isolated", "error", "infected: locked away at this site"
-    TRANSFER_SENT = (
-        "transfer.sent",
+    TRANSFER_UNCONFIRMED = (
+        "transfer.unconfirmed",
         "info",
         "sent, and no receipt will come: nobody confirms that it arrived",
         "sent",

@@ -240,7 +240,7 @@ class Send:
         for item in carried(transaction.connection, Direction.OUT, row.partner, row.id):
             if item.state != State.SEALED:
                 continue
-            told = transaction.record("transfer.sent", "transfer", item.id, item.partner, flow=item.flow)
+            told = transaction.record("transfer.unconfirmed", "transfer", item.id, item.partner, flow=item.flow)
             transaction.move(TRANSFERS, Direction.OUT, State.SEALED, [{"key": item.key, **ended, "event": told}])
         sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
         transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))

@@ -91,7 +91,7 @@ def test_the_operator_the_views_and_the_figures_say_that_nobody_confirmed_it(pai
     assert isinstance(told, TransferStory)
     assert told.transfer.unconfirmed
     assert told.transfer.expires is None
-    assert "transfer.sent" in {event.event for event in told.events}
+    assert "transfer.unconfirmed" in {event.event for event in told.events}
     assert "nobody confirms that it arrived" in hit.said[0]
 
 
