@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sqlalchemy import select
+
 from gateway.errors import MailTooLarge, MailUnreadable
+from gateway.ledger.tables import CONSIGNMENTS
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
+from gateway.settings.mail import MailSettings
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane
+from gateway.stages.outbound.pack import Pack
 from gateway.stages.sessions import Sessions
 from gateway.transport.contract import Parcel, Remote
+from tests.fakes.two_ledgers import two_ledgers
 
 LA = "E09000030"
 FIRST, SECOND = (f"019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4{digit}.pgp" for digit in "ef")
@@ -67,6 +73,22 @@ def run(tmp_path: Path, box: Mailbox, parcels: Iterable[Consignment] = ()) -> li
 def consignment(number: int, size: int) -> Consignment:
     row = dict.fromkeys(Consignment._fields) | {"key": number, "id": f"c-{number}", "partner": LA, "sealed_size": size}
     return Consignment(**row)  # type: ignore[arg-type]  # the columns that a lane looks at
+
+
+def test_files_are_packed_so_that_a_consignment_fits_into_one_mail(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path) as pair:
+        dwp = pair.dwp
+        by_mail = dwp.settings.partners[LA].model_copy(update={"link": "mail", "mail_address": "gateway@la.example"})
+        mail = MailSettings(max_message_bytes=64 * 1024)
+        settings = replace(dwp.settings, partners={LA: by_mail}, mail=mail)
+        for number in range(9):
+            dwp.submit(f"{number}.xml", b"%d" % number * (mail.carries // 4))
+        dwp.submit("large.xml", b"x" * mail.carries * 2)
+        pair.stages_of(dwp)[0].step()
+        assert Pack(replace(dwp.context, settings=settings)).step().done == 4
+        with dwp.ledger.read() as connection:
+            (packed,) = connection.execute(select(CONSIGNMENTS.c["items"], CONSIGNMENTS.c.bytes))
+        assert packed == (4, mail.carries // 4 * 4)
 
 
 def test_a_mail_under_a_name_that_has_landed_waits_and_is_not_removed_unread(tmp_path: Path) -> None:

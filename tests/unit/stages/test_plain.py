@@ -143,6 +143,20 @@ def test_a_name_without_room_for_the_endings_is_shortened(pair: Pair, there: Pat
     assert path.name.endswith(".xml.pgp")
 
 
+def test_a_crash_between_the_upload_and_the_commit_sends_nothing_twice(pair: Pair, there: Path) -> None:
+    dwp = pair.dwp
+    identity = dwp.submit("a.xml", b"a claim")
+    for stage in pair.stages_of(dwp)[:3]:
+        stage.step()
+    (sealed,) = (dwp.home.sealed_out / LA).iterdir()
+    (there / "a.xml.pgp").write_bytes(sealed.read_bytes())
+    before = (there / "a.xml.pgp").stat()
+    pair.work_alone(dwp)
+    assert rows(dwp)[identity].is_unconfirmed
+    assert [path.name for path in there.iterdir()] == ["a.xml.pgp"]
+    assert (there / "a.xml.pgp").stat().st_mtime_ns == before.st_mtime_ns
+
+
 def test_a_crash_after_the_commit_leaves_a_sealed_file_that_the_next_start_removes(pair: Pair) -> None:
     dwp = pair.dwp
     dwp.submit("a.xml", b"a claim")
