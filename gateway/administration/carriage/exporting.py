@@ -141,7 +141,7 @@ def _require_link(settings: Settings, code: str) -> None:
     partner = partner_of(settings, code)
     if partner.envelope == "plain":
         raise UsageWrong(
-            f"{code} has no gateway, and could not read a waybill: with link = \"none\" its files lie in landing/{code}/out."
+            f'{code} has no gateway, and could not read a waybill: with link = "none" its files lie in landing/{code}/out.'
         )
     if partner.link == "none" or (partner.endpoint is None and partner.link != "mail"):
         raise UsageWrong(
