@@ -63,7 +63,7 @@ class MailTransport:
             with session.submission() as smtp:
                 said = smtp.esmtp_features.get("size", "")
             submitted = clock()
-            waiting = len(session.waiting())
+            waiting = len(session.mailbox.waiting(only_look=True))
             return MailTrial(submitted - begun, clock() - submitted, int(said) if said.isdigit() else None, waiting)
         finally:
             session.close()
@@ -81,7 +81,7 @@ class MailSession:
         note: Callable[[str], None],
     ) -> None:
         self._route, self._timeout, self._wall, self._unique = route, timeout, wall, unique
-        self._mailbox = Mailbox(route, timeout, note)
+        self.mailbox = Mailbox(route, timeout, note)
 
     @property
     def authenticates(self) -> bool:
@@ -93,7 +93,7 @@ class MailSession:
         return True
 
     def close(self) -> None:
-        self._mailbox.close()
+        self.mailbox.close()
 
     # -- to the partner
 
@@ -159,12 +159,12 @@ class MailSession:
 
     def waiting(self) -> list[Remote]:
         """Mails from the partner's address that name a sealed file, the oldest first."""
-        return self._mailbox.waiting()
+        return self.mailbox.waiting()
 
     def fetch(self, remote: Remote, target: Path) -> None:
         """Write the attachment to `target`, which must not exist. MailUnreadable where there is none: the mail is set aside then."""
-        self._mailbox.fetch(remote, target)
+        self.mailbox.fetch(remote, target)
 
     def remove(self, remote: Remote) -> None:
         """Remove the mail whose file was fetched."""
-        self._mailbox.remove(remote)
+        self.mailbox.remove(remote)

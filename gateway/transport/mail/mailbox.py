@@ -42,8 +42,11 @@ class Mailbox:
         self._imap: imaplib.IMAP4 | None = None
         self._uids: defaultdict[Remote, list[int]] = defaultdict(list)
 
-    def waiting(self) -> list[Remote]:
-        """Mails from the partner's address that name a sealed file, the oldest first, at most MOST_AT_ONCE of them."""
+    def waiting(self, *, only_look: bool = False) -> list[Remote]:
+        """Mails from the partner's address that name a sealed file, the oldest first, at most MOST_AT_ONCE of them.
+
+        `only_look` sets nothing aside.
+        """
         self.close()
         found: list[Remote] = []
         with self._connected() as imap:
@@ -54,7 +57,8 @@ class Mailbox:
                 name = name_of(headers)
                 if name is None or size > self._route.max_bytes:
                     why = "its subject names no sealed file" if name is None else f"it has {size} bytes"
-                    self._set_aside(imap, uid, why)
+                    if not only_look:
+                        self._set_aside(imap, uid, why)
                     continue
                 remote = Remote(name, size)
                 self._uids[remote].append(uid)
