@@ -110,7 +110,7 @@ class MailServers:
     def put(self, address: str, mail: bytes) -> None:
         """Deliver a mail, whoever it is from."""
         box = self.maildir(address)
-        name = f"{int(time.time())}.{os.getpid()}_{next(self._numbers)}.test"
+        name = f"{int(time.time())}.{os.getpid()}_{next(self._numbers):06d}.test"  # Dovecot numbers mails in this order
         (box / "tmp" / name).write_bytes(mail)
         os.chown(box / "tmp" / name, *self.owner)
         (box / "tmp" / name).rename(box / "new" / name)
