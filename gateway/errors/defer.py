@@ -1,4 +1,7 @@
-"""Errors after which the work is tried again: with full-jitter backoff, until the flow's expiry."""
+"""Errors after which the work is tried again: with full-jitter backoff, until the flow's expiry.
+
+Long because a disposition is one file.
+"""
 
 from __future__ import annotations
 

@@ -202,7 +202,12 @@ def _submission(made: MailServers, size_limit: int) -> Iterator[None]:
         assert isinstance(said, LoginPassword)
         return AuthResult(success=said.password == PASSWORD.encode(), handled=False)
 
-    same: dict[str, Any] = {"hostname": "127.0.0.1", "data_size_limit": size_limit, "authenticator": log_in}
+    same: dict[str, Any] = {
+        "hostname": "127.0.0.1",
+        "server_hostname": "mail.example",
+        "data_size_limit": size_limit,
+        "authenticator": log_in,
+    }
     controllers = (
         Controller(made, port=made.smtp_port, tls_context=context, require_starttls=True, auth_required=True, **same),
         # aiosmtpd does not know that a connection is TLS from its first byte: `handle_DATA` looks for the log-in.

@@ -136,12 +136,13 @@ class MailSession:
         """The submission server, logged in."""
         there = self._route.submission
         said = password(there.secret)
+        ours = self._route.address.partition("@")[2]  # else smtplib asks the resolver, and may wait for it
         try:
             tls = trust(self._route)
             if there.tls == "implicit":
-                smtp: smtplib.SMTP = smtplib.SMTP_SSL(there.host, there.port, timeout=self._timeout, context=tls)
+                smtp: smtplib.SMTP = smtplib.SMTP_SSL(there.host, there.port, ours, timeout=self._timeout, context=tls)
             else:
-                smtp = smtplib.SMTP(there.host, there.port, timeout=self._timeout)
+                smtp = smtplib.SMTP(there.host, there.port, ours, timeout=self._timeout)
         except FAULTS as error:
             raise translate(error, connecting=True) from error
         with contextlib.closing(smtp):
