@@ -47,7 +47,10 @@ class AuthenticationRefused(Defer):
     """The partner's server does not accept our SSH key."""
 
     code = "link-authentication"
-    remedy = "Send the partner your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+    remedy = (
+        "Call the partner: it may have suspended the exchange with you, or too much of yours may lie in its landing. If not, send it "
+        "your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+    )
 
 
 class MailLoginRefused(AuthenticationRefused):
@@ -55,7 +58,7 @@ class MailLoginRefused(AuthenticationRefused):
 
     code = "mail-login"
     remedy = (
-        "Compare `user` in `[mail.submission]` and `[mail.imap]` with what the mail server's people say, and put the password into "
+        "Compare `submission_user` and `imap_user` in `[mail]` with what the mail server's people say, and put the password into "
         "state/mail/submission.secret or imap.secret again."
     )
 
@@ -64,7 +67,7 @@ class CertificateRefused(Defer):
     """The mail server's certificate does not lead to one that is trusted here, or is another host's."""
 
     code = "mail-certificate"
-    remedy = "Nothing was said to it. Compare `host` and `ca_file` in `[mail]` with what the mail server's people say."
+    remedy = "Nothing was said to it. Compare `submission_host`, `imap_host` and `ca_file` in `[mail]` with what the mail server's people say."
 
 
 class MailTooLarge(Defer):

@@ -7,11 +7,12 @@ import shutil
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
-from gateway.daemon.stopped_partners import noted_stopped
+from gateway.daemon.stopped_partners import noted_shut_out, noted_stopped
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returns import WRITTEN_LATE, letters
 from gateway.stages.itinerary import Role
+from gateway.stages.landing_quota import landing_usage
 
 
 def look(settings: Settings, now: float) -> Machine:
@@ -26,6 +27,10 @@ def look(settings: Settings, now: float) -> Machine:
         disk=Disk(shutil.disk_usage(home.state).free, settings.limits.min_free_bytes),
         audit=last_audit(home),
         restored=home.restored.exists(),
+        shut_out=noted_shut_out(home),
+        landings={
+            code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files
+        },
     )
 
 
