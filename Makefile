@@ -20,8 +20,8 @@ PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' servers and clients of
 # other makes, to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool
-TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus
+TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool dovecot
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus dovecot-imapd
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
@@ -91,8 +91,8 @@ system:
 	fi
 
 # A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
-# Debian starts a server as soon as it is installed: tests start ProFTPD themselves, and of Prometheus take promtool alone, so
-# their units are masked first. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
+# Debian starts a server as soon as it is installed: tests start ProFTPD and Dovecot themselves, and of Prometheus take promtool alone,
+# so their units are masked first. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -101,7 +101,7 @@ extras:
 	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-	        for unit in proftpd prometheus; do \
+	        for unit in proftpd prometheus dovecot; do \
 	            if command -v systemctl >/dev/null && ! command -v $$unit >/dev/null; then \
 	                systemctl --quiet mask $$unit.service </dev/null || true; \
 	            fi; \

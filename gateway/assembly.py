@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ServerFailed
+from gateway.errors import ConfigurationInvalid, ServerFailed
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -25,7 +25,7 @@ from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
-    from gateway.archive.packing import ArchiveWriter
+    from gateway.archive.packing import PieceReader
     from gateway.crypto.contract import KeyStore, OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.ledger.units import Transfer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
     from gateway.transport.contract import Transport
+    from gateway.transport.mail.client import MailTransport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox.pool import Sandbox
@@ -199,8 +200,12 @@ def link_stages(
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
 
+    def passed_over(code: str) -> Callable[[str], None]:
+        return lambda why: context.log("mail.passed-over", partner=code, reason=why)
+
     transports = {
-        code: transport(context.settings, partner, noting(code)) for code, partner in context.settings.partners.items()
+        code: transport(context.settings, partner, noting(code), passed_over(code))
+        for code, partner in context.settings.partners.items()
     }
     return [
         *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
@@ -250,13 +255,21 @@ def create_ledger(home: Home) -> None:
     migrate(home.ledger)
 
 
-def transport(settings: Settings, partner: Partner, note: Callable[[str], None] = lambda _habit: None) -> Transport:
-    """How sealed files get to a partner: to its server, or into the directory that it collects from.
+def transport(
+    settings: Settings,
+    partner: Partner,
+    note: Callable[[str], None] = lambda _habit: None,
+    passed_over: Callable[[str], None] = lambda _why: None,
+) -> Transport:
+    """How sealed files get to a partner: to its server, by e-mail, or into the directory that it collects from.
 
-    `note` is told what its server does otherwise than the protocol has it, and what is done instead.
+    `note` is told what its server does otherwise than the protocol has it, and what is done instead; `passed_over` why a mail from its
+    address was left in the mailbox.
     """
     from gateway.transport.contract import Endpoint, Pace
 
+    if partner.link == "mail":
+        return mail_transport(settings, partner, passed_over)
     if partner.endpoint is None or partner.link == "none":
         from gateway.transport.folder import FolderTransport
 
@@ -282,6 +295,26 @@ def transport(settings: Settings, partner: Partner, note: Callable[[str], None] 
     return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old, note=note)
 
 
+def mail_transport(
+    settings: Settings, partner: Partner, passed_over: Callable[[str], None] = lambda _why: None
+) -> MailTransport:
+    """How sealed files get to a partner by e-mail. ConfigurationInvalid for one without an address."""
+    from gateway.transport.mail.client import MailTransport
+    from gateway.transport.mail.servers import MailRoute, MailServer
+
+    if partner.mail_address is None:
+        raise ConfigurationInvalid(f"partner {partner.code}: mail_address is missing")
+    ours, secrets = settings.mail, secrets_of(settings.home, os.environ)
+    submission = MailServer(
+        *(ours.submission_host, ours.submission_port, ours.submission_tls, ours.submission_user, secrets.submission)
+    )
+    imap = MailServer(ours.imap_host, ours.imap_port, ours.imap_tls, ours.imap_user, secrets.imap)
+    route = MailRoute(
+        submission, imap, ours.imap_folder, ours.address, partner.mail_address, ours.max_message_bytes, ours.ca_file
+    )
+    return MailTransport(route, settings.link.answer_timeout, time.time, lambda: os.urandom(16).hex(), passed_over)
+
+
 def server_spec(settings: Settings) -> ServerSpec:
     """What the managed SFTP server is to serve, to whom, under the account of this process; ServerFailed without one."""
     from gateway.transport.sshd.spec import Account, Chroot, ServerSpec
@@ -297,7 +330,7 @@ def server_spec(settings: Settings) -> ServerSpec:
             0.0 if partner.old_ssh_key_until is None else partner.old_ssh_key_until.timestamp(),
         )
         for partner in settings.partners.values()
-        if partner.ssh_key is not None and partner.link != "none"
+        if partner.ssh_key is not None and partner.link not in {"none", "mail"}
     )
     try:
         account = pwd.getpwuid(os.getuid()).pw_name
@@ -325,10 +358,14 @@ class _InCustody:
         self.sha256: str = row.sha256
 
 
-def _archive(context: StageContext, manifest: bytes, rows: Sequence[Transfer]) -> ArchiveWriter:
-    from gateway.archive.packing import ArchiveWriter
+def _archive(context: StageContext, manifest: bytes | None, rows: Sequence[Transfer]) -> PieceReader:
+    from gateway.archive.packing import archive_of, content_of
 
-    return ArchiveWriter(manifest, [_InCustody(context, row) for row in rows], int(context.clock()))
+    files = [_InCustody(context, row) for row in rows]
+    if manifest is None:
+        (file,) = files
+        return content_of(file)
+    return archive_of(manifest, files, int(context.clock()))
 
 
 def _unpack(receive_bytes: int, source: Path, target: Path, on_manifest: Callable[[bytes], Manifest]) -> None:

@@ -96,6 +96,14 @@ class Event(StrEnum):
         "out in",
     )
     TRANSFER_ISOLATED = "transfer.isolated", "error", "infected: locked away at this site"
+    TRANSFER_UNCONFIRMED = (
+        "transfer.unconfirmed",
+        "info",
+        "sent, and no receipt will come: nobody confirms that it arrived",
+        "sent",
+        "out",
+    )
+    """Of a partner without a gateway alone: there the trip ends. Of all others the consignment's event says it."""
     TRANSFER_RECEIPTED = "transfer.receipted", "info", "receipt verified: the partner has it", "receipted", "out"
     TRANSFER_INGESTED = "transfer.ingested", "info", "taken over by the back office", "ingested", "out in"
     TRANSFER_REFUSED = "transfer.refused", "warning", "the back office could not take it", None, "out in"
@@ -243,6 +251,11 @@ class Event(StrEnum):
     LANE_RECOVERED = "lane.recovered", "info", "the partner's server takes it again"
     LANE_STUCK = "lane.stuck", "error", "the partner's lane has failed the same way again and again"
     LANE_ADAPTED = "lane.adapted", "info", "the partner's server does something otherwise, and is met halfway"
+    MAIL_PASSED_OVER = (
+        "mail.passed-over",
+        "warning",
+        "a mail of the partner's address carries no sealed file: it is flagged, and stays in the mailbox",
+    )
     SEQUENCE_GAP_FOUND = "sequence.gap-found", "warning", "a consignment of the partner has been missing for an hour"
 
     # -- the machine

@@ -101,7 +101,7 @@ def broken_rules(settings: Settings, now: float) -> Mapping[str, list[Broken]]:
     for code, rule in between(rest.values(), partial(_changed, settings.home)):
         found[code].append(rule)
     rest = {code: each for code, each in rest.items() if code not in found}
-    for code, rule in _server(replace(settings, partners=rest)):
+    for code, rule in (*_server(replace(settings, partners=rest)), *_mailbox(replace(settings, partners=rest))):
         found[code].append(rule)
     return {code: list(dict.fromkeys(rules)) for code, rules in found.items()}
 
@@ -117,7 +117,7 @@ def would_break(settings: Settings, partner: Partner) -> list[str]:
         for code, rule in between(together.partners.values(), lambda code: new.get(code, 0.0))
         if code == partner.code
     ]
-    rules += [rule for code, rule in _server(together) if code == partner.code]
+    rules += [rule for code, rule in (*_server(together), *_mailbox(together)) if code == partner.code]
     return [f"{rule.path[-1]}: {rule.message}" for rule in dict.fromkeys(rules)]
 
 
@@ -175,6 +175,15 @@ def _certificates(rings: Keyrings, partner: Partner, now: float) -> Iterator[Bro
             yield Broken(() if key == "fingerprint" else (key,), NO_CERTIFICATE)
         elif (fingerprint,) not in found:
             yield Broken((key,), OTHER_CERTIFICATE)
+
+
+def _mailbox(settings: Settings) -> Iterator[tuple[str, Broken]]:
+    """Partners that are reached by e-mail, where this site has no mailbox."""
+    if missing := settings.mail.missing:
+        message = f'"mail" needs {", ".join(missing)} in [mail] of config/gateway.toml'
+        yield from (
+            (code, Broken(("link",), message)) for code, each in settings.partners.items() if each.link == "mail"
+        )
 
 
 def _server(settings: Settings) -> Iterator[tuple[str, Broken]]:

@@ -43,6 +43,7 @@ KEYS: Final = {
     "keys retire": "key.retired",
     "keys revoke": "key.revoked",
     "partner add": "partner.added",
+    "partner add-plain": "partner.added",
     "partner answer": "partner.answered",
     "evidence": "transfer.disclosed",
     "retention": "retention.begun",

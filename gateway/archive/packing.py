@@ -1,6 +1,6 @@
 """Packing a consignment's literal data: a Zstandard-compressed tar of `manifest.json`, `payload/0001`, `payload/0002`, ...
 
-`ArchiveWriter.read` raises CustodyLost where a file is not what was taken into custody, DiskFailed where it cannot be read.
+`PieceReader.read` raises CustodyLost where a file is not what was taken into custody, DiskFailed where it cannot be read.
 """
 
 from __future__ import annotations
@@ -44,15 +44,11 @@ class Packable(Protocol):
     def sha256(self) -> str: ...
 
 
-class ArchiveWriter:
-    """The archive as a stream to read from, made as it is read, in bounded memory.
+class PieceReader:
+    """Pieces as a stream to read from, made as they are read, in bounded memory."""
 
-    `mtime` (whole seconds since 1970) is given to every member, so that the same call gives the same bytes.
-    """
-
-    def __init__(self, manifest: bytes, files: Sequence[Packable], mtime: int, level: int = LEVEL) -> None:
-        threads = 1 if sum(file.size for file in files) >= _LARGE else 0
-        self._stream = _compressed(_tar_pieces(manifest, files, mtime), level, threads)
+    def __init__(self, stream: Generator[bytes, None, None]) -> None:
+        self._stream = stream
         self._ready = b""
 
     def read(self, size: int = -1, /) -> bytes:
@@ -70,6 +66,17 @@ class ArchiveWriter:
         self._stream.close()
 
 
+def archive_of(manifest: bytes, files: Sequence[Packable], mtime: int, level: int = LEVEL) -> PieceReader:
+    """The archive. `mtime` (whole seconds since 1970) is given to every member, so that the same call gives the same bytes."""
+    threads = 1 if sum(file.size for file in files) >= _LARGE else 0
+    return PieceReader(_compressed(_tar_pieces(manifest, files, mtime), level, threads))
+
+
+def content_of(file: Packable) -> PieceReader:
+    """One file as it is, compared with what was taken into custody at its end."""
+    return PieceReader(_verified(file))
+
+
 def _tar_pieces(manifest: bytes, files: Sequence[Packable], mtime: int) -> Iterator[bytes]:
     yield tar.header(MANIFEST, len(manifest), mtime) + manifest + tar.padding(len(manifest))
     for number, file in enumerate(files, 1):
@@ -79,7 +86,7 @@ def _tar_pieces(manifest: bytes, files: Sequence[Packable], mtime: int) -> Itera
     yield tar.END
 
 
-def _verified(file: Packable) -> Iterator[bytes]:
+def _verified(file: Packable) -> Generator[bytes, None, None]:
     """A file's content, compared with what was taken into custody once all of it is read."""
     digest = hashlib.sha256()
     left = file.size

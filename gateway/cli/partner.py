@@ -10,6 +10,7 @@ from gateway.administration.views.partners import PartnerView
 from gateway.administration.views.partners import partners as list_all
 from gateway.cli import output, tables
 from gateway.cli.partner_add import add
+from gateway.cli.partner_add_plain import add_plain
 from gateway.cli.partner_answer import answer
 from gateway.cli.partner_import import import_partners
 from gateway.cli.partner_suspend import resume, suspend
@@ -92,14 +93,21 @@ def _cells(each: PartnerView) -> tuple[str, ...]:
     return (
         each.code,
         each.name or "",
-        "stopped" if each.faults else "suspended" if each.suspended is not None else str(each.link),
+        _standing(each),
         ",".join(each.flows_out) or "-",
         ",".join(each.flows_in) or "-",
         output.in_fours(each.fingerprint or ""),
     )
 
 
+def _standing(each: PartnerView) -> str:
+    if each.faults or each.suspended is not None:
+        return "stopped" if each.faults else "suspended"
+    return f"{each.link}, plain" if each.envelope == "plain" else str(each.link)
+
+
 partner.add_command(add)
+partner.add_command(add_plain)
 partner.add_command(answer)
 partner.add_command(import_partners)
 partner.add_command(resume)

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @click.option("--fingerprint", metavar="FPR", help="The fingerprint as the partner confirmed it by another channel.")
 @click.option(
     "--link",
-    type=click.Choice(["push", "collect", "none"]),
+    type=click.Choice(["push", "collect", "mail", "none"]),
     help="How files travel.  [default: push where the card has an endpoint, else what works here]",
 )
+@click.option("--mail-address", metavar="ADDRESS", help="For --link mail: the address of the partner's gateway.")
 @click.option(
     "--flows", metavar="FLOW,...", help="The only flows to exchange.  [default: all that the catalog permits]"
 )
@@ -52,6 +53,7 @@ def add(
     card: str,
     fingerprint: str | None,
     link: str | None,
+    mail_address: str | None,
     flows: str | None,
     overlap: int | None,
     os_account: str | None,
@@ -92,6 +94,7 @@ def add(
     now = time.time()
     options = PartnerOptions(
         link=cast("Link | None", link),
+        mail_address=mail_address,
         flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
         os_account=os_account,
     )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.administration.site.settings import partner_of
-from gateway.administration.views.words import within
+from gateway.administration.views.words import bytes_of, within
 from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
 from gateway.errors import GatewayError, UsageWrong
 
 if TYPE_CHECKING:
-    from gateway.administration.site.link_check import Trial
+    from gateway.administration.site.link_check import MailTrial, Trial
     from gateway.administration.views.records import LaneAlarm
     from gateway.settings.model import Settings
 
@@ -40,8 +40,8 @@ _ALL: Final = (Column("PARTNER"), Column("SECONDS", right=True), Column("FOUND")
 def test(ctx: click.Context, code: str, *, at_once: int, every: bool, as_json: bool) -> None:
     """Test the link to the partner CODE, or to --all: log in, look at the directory, try the whole round of an upload.
 
-    That round is to write, fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for
-    anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
+    By mail: log in at both servers, and count the partner's mails that wait; nothing is sent. By SFTP that round is to write,
+    fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
     the table says so. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
     uploads have failed again and again.
 
@@ -57,8 +57,11 @@ def test(ctx: click.Context, code: str, *, at_once: int, every: bool, as_json: b
         _test_all(ctx, settings, at_once, as_json=as_json)
         return
     known = partner_of(settings, code)
-    from gateway.administration.site.link_check import try_link  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.link_check import try_link, try_mail  # noqa: PLC0415  # slow to import
 
+    if known.link == "mail":
+        _tell_mail(ctx, code, try_mail(settings, known), _alarm(settings, code), as_json=as_json)
+        return
     report, alarm = try_link(settings, known), _alarm(settings, code)
     if as_json:
         output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
@@ -89,11 +92,27 @@ def test(ctx: click.Context, code: str, *, at_once: int, every: bool, as_json: b
         ctx.exit(69)
 
 
+def _tell_mail(ctx: click.Context, code: str, found: MailTrial, alarm: LaneAlarm | None, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json({"partner": code, **asdict(found), "usable": True, "alarm": alarm})
+    else:
+        rows = [
+            ("submission", f"logged in, {found.submission_seconds:.2f} s"),
+            ("imap", f"logged in, {found.imap_seconds:.2f} s"),
+            ("largest message", "not said" if found.server_max_bytes is None else bytes_of(found.server_max_bytes)),
+            ("waiting", f"{found.waiting} mails of the partner's"),
+        ]
+        tables.show(_COLUMNS, rows)
+    if alarm is not None:
+        output.say(f"{alarm.words}. {alarm.remedy}")
+        ctx.exit(69)
+
+
 def _test_all(ctx: click.Context, settings: Settings, at_once: int, *, as_json: bool) -> None:
     """Every link with a server; who has none, or is stopped, is counted at the end."""
     from gateway.administration.site.link_check import try_links  # noqa: PLC0415  # slow to import
 
-    partners = [partner for partner in settings.partners.values() if partner.endpoint is not None]
+    partners = [each for each in settings.partners.values() if each.endpoint is not None or each.link == "mail"]
     trials = try_links(settings, partners, at_once)
     with click.progressbar(trials, len(partners), "testing", file=sys.stderr) as shown:
         found = sorted(shown, key=lambda trial: (trial.usable, trial.partner))

@@ -71,6 +71,8 @@ def _tell(story: TransferStory | ConsignmentStory, data: Mapping[str, Any]) -> N
     for hold in story.legal_holds:
         what = "" if hold.unit == data["id"] else f" on {hold.kind} {hold.unit}"
         click.echo(f"  legal hold     since {tables.brief(hold.placed)}{what}: {safe_text(hold.reason)}")
+    if data.get("unconfirmed"):
+        click.echo("  unconfirmed    the partner has no gateway: nobody confirms that it arrived")
     if odd := data.get("exceptions"):
         said = exceptions(odd.count, odd.records)
         click.echo(f"  with           {said}: `gateway extract exceptions {data['id']}`")

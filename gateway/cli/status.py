@@ -21,6 +21,7 @@ from gateway.logs import safe_text
 
 _UNAVAILABLE: Final = 69
 _SHOWN: Final = 10
+_NO_RECEIPTS: Final = "no gateway there: nobody confirms what arrives"
 _LANE: Final = (
     Column("LANE"),
     Column("STATE"),
@@ -68,7 +69,7 @@ def _tell(health: Health) -> None:
     running = {name: process for name, process in health.processes.items() if process is not None}
     processes = ", ".join(f"{name} {process}" for name, process in running.items())
     click.echo(f"{health.site} {f'runs: {processes}' if running else 'does not run'}")
-    _tell_counts(health.counts["transfer"])
+    _tell_counts(health.counts["transfer"], health.unconfirmed)
     if oldest := health.oldest_waiting:
         when = tables.brief(oldest.created)
         click.echo(f"longest without a receipt: {oldest.id} to {oldest.partner}, {oldest.state}, since {when}")
@@ -110,10 +111,14 @@ def _tell_continuity(health: Health) -> None:
         )
 
 
-def _tell_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+def _tell_counts(counts: Mapping[str, Mapping[str, int]], unconfirmed: int) -> None:
     for direction, label in (("out", "sent by us"), ("in", "sent to us")):
         states = ", ".join(f"{number} {state}" for state, number in counts[direction].items())
         click.echo(f"{label}: {states or 'nothing yet'}")
+    if unconfirmed:
+        click.echo(
+            f"of what is sent, {unconfirmed} went to partners without a gateway: nobody confirms that it arrived"
+        )
 
 
 def _tell_lanes(lanes: Sequence[LaneHealth]) -> None:
@@ -125,7 +130,7 @@ def _tell_lanes(lanes: Sequence[LaneHealth]) -> None:
             lane.state,
             str(lane.failures or ""),
             tables.brief(lane.next_try),
-            phrase([lane.reason, *lane.waits, lane.limit]),
+            phrase([lane.reason, *lane.waits, lane.limit, _NO_RECEIPTS if lane.envelope == "plain" else None]),
         )
         for lane in lanes
     ]

@@ -52,8 +52,8 @@ def submit(
     The files stay where they are; the gateway has copies of its own once this command has ended. If any of them cannot
     be submitted, all their faults are told, none is taken, and the exit status is 65.
 
-    With --wait the exit status is 0 only if the partner has receipted all of them: 65 where one was not accepted, 69
-    where one is held for a person, 75 where the time is over.
+    With --wait the exit status is 0 only if the partner has receipted all of them (one without a gateway sends no receipt: then
+    if they were sent): 65 where one was not accepted, 69 where one is held for a person, 75 where the time is over.
 
     \b
     Example:
@@ -126,6 +126,10 @@ def _judge(found: Sequence[TransferView], unfinished: int) -> int:
         if each.state in BAD or each.state == State.HELD:
             output.say(f"{safe_text(each.name)} is {each.state}: {with_code(safe_text(each.reason or ''), each.code)}")
             output.say(f"  what to do: {remedy(each.code, each.state, each.direction, each.id)}")
+        if each.unconfirmed:
+            output.say(
+                f"{safe_text(each.name)} was sent to a partner without a gateway: nobody confirms that it arrived"
+            )
     if states & BAD:
         return _DATA
     if State.HELD in states:

@@ -121,7 +121,7 @@ def _cells(each: ListedTransfer) -> tuple[str, ...]:
         tables.bytes_of(each.size),
         each.state,
         tables.brief(each.updated),
-        each.code or each.waits or "",
+        each.code or each.waits or ("unconfirmed" if each.unconfirmed else ""),
     )
 
 

@@ -103,11 +103,15 @@ def _read_receipts(home: Home, connection: Connection) -> None:
 
 
 def _answered_consignments(home: Home, connection: Connection) -> None:
-    """Remove our consignments that a receipt has answered, or that have expired."""
+    """Remove our consignments that a receipt has answered, that have expired, or that no receipt will answer."""
     for partner, identity, path in _sealed(home.sealed_out, _CONSIGNMENT):
         row = identities.one(connection, Consignment, Direction.OUT, partner, identity)
-        if row is not None and row.state in (State.RECEIPTED, State.EXPIRED):
+        if row is not None and (row.state in (State.RECEIPTED, State.EXPIRED) or _is_unanswered(row)):
             path.unlink(missing_ok=True)
+
+
+def _is_unanswered(row: Consignment) -> bool:
+    return row.is_plain and row.state == State.SENT
 
 
 def _sent_receipts(home: Home, connection: Connection) -> None:

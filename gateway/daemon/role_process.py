@@ -114,14 +114,14 @@ def once_free(
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
-    """Raise SecretExposed where other accounts can read the keys that the role uses."""
+    """Raise SecretExposed where other accounts can read the keys and passwords that the role uses."""
     match role:
         case Role.INSPECT:
             return
         case Role.VAULT:
             secrets.insist(secrets.openpgp)
         case Role.LINK:
-            secrets.insist([secrets.client_key, secrets.old_client_key])
+            secrets.insist([secrets.client_key, secrets.old_client_key, secrets.submission, secrets.imap])
 
 
 def report_defect(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:

@@ -1,4 +1,7 @@
-"""Errors after which the work is tried again: with full-jitter backoff, until the flow's expiry."""
+"""Errors after which the work is tried again: with full-jitter backoff, until the flow's expiry.
+
+Long because a disposition is one file.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,40 @@ class AuthenticationRefused(Defer):
         "Call the partner: it may have suspended the exchange with you, or too much of yours may lie in its landing. If not, send it "
         "your card again (`gateway card`), and ask them to run `gateway partner add` with it."
     )
+
+
+class MailLoginRefused(AuthenticationRefused):
+    """The mail server does not accept our name and password."""
+
+    code = "mail-login"
+    remedy = (
+        "Compare `submission_user` and `imap_user` in `[mail]` with what the mail server's people say, and put the password into "
+        "state/mail/submission.secret or imap.secret again."
+    )
+
+
+class CertificateRefused(Defer):
+    """The mail server's certificate does not lead to one that is trusted here, or is another host's."""
+
+    code = "mail-certificate"
+    remedy = "Nothing was said to it. Compare `submission_host`, `imap_host` and `ca_file` in `[mail]` with what the mail server's people say."
+
+
+class MailTooLarge(Defer):
+    """The sealed file does not fit into one e-mail."""
+
+    code = "mail-too-large"
+    remedy = (
+        "Carry it by another way (docs/operators/other-links.md); or raise `[mail] max_message_bytes`, where the mail servers of both sites "
+        "take larger messages. Else it comes back when its time is over."
+    )
+
+
+class MailUnreadable(Defer):
+    """A mail that says it carries a sealed file does not."""
+
+    code = "mail-unreadable"
+    remedy = "It is flagged, and stays in the mailbox: look at it with a mail program, and delete it there."
 
 
 class NoCommonAlgorithm(Defer):

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.domain.routes import Routes
 from gateway.domain.statement import FLOW as STATEMENT
+from gateway.settings.flow_settings import ANSWERED
 from gateway.settings.model import Partner, Settings, SiteKind
 
 Way = tuple[SiteKind, SiteKind]
@@ -51,14 +52,17 @@ def permitted(site: SiteKind, partner: SiteKind) -> tuple[tuple[str, ...], tuple
 def flows_of(settings: Settings, partner: Partner) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flows to and from one partner: its file's own lists where it has them, else the catalog's.
 
-    Statements go neither way where the site exchanges none (`[audit] statements`).
+    Statements go neither way where the site exchanges none (`[audit] statements`). From a partner without a gateway nothing comes,
+    and nothing that has to be answered goes there.
     """
     outgoing, incoming = permitted(settings.site.kind, partner.kind)
     if partner.flows_out is not None:
         outgoing = partner.flows_out
     if partner.flows_in is not None:
         incoming = partner.flows_in
-    left_out = () if settings.audit.statements else (STATEMENT,)
+    left_out = frozenset() if settings.audit.statements else frozenset({STATEMENT})
+    if partner.envelope == "plain":
+        incoming, left_out = (), left_out | ANSWERED
     return (
         tuple(flow for flow in outgoing if flow not in left_out),
         tuple(flow for flow in incoming if flow not in left_out),

@@ -52,6 +52,8 @@ class _Query(NamedTuple):
 
 
 _OVER: Final = "updated <= :until"
+_UNCONFIRMED: Final = "state = 'sent' AND expires IS NULL"
+"""What was sent to a partner without a gateway: no receipt will come."""
 _BOARD: Final = "'faults', 'statement'"
 """Flows of documents that sites write for each other: no person is in them, and the newest one counts, however old it is."""
 _SAID_AT: Final = "(SELECT {} FROM events WHERE events.sequence = reasons.sequence)"
@@ -67,14 +69,14 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
         Kind.TRANSFERS: _Query(
             "transfers",
             "id, partner, flow, consignment, created, updated, direction, delivered_name, size, sha256",
-            f"{_OVER} AND state IN ('receipted', 'ingested', 'rejected', 'quarantined', 'expired', 'delivered')"
+            f"{_OVER} AND (state IN ('receipted', 'ingested', 'rejected', 'quarantined', 'expired', 'delivered') OR {_UNCONFIRMED})"
             " AND (custody IS 0 OR direction = 'in') AND notify_pending IS 0 AND spool_file IS NULL AND purge_name IS NULL"
             f" AND flow NOT IN ({_BOARD})",
         ),
         Kind.CONSIGNMENTS: _Query(
             "consignments",
             "id, partner, flow, id, created, updated",
-            f"{_OVER} AND state IN ('receipted', 'expired', 'delivered', 'quarantined')",
+            f"{_OVER} AND (state IN ('receipted', 'expired', 'delivered', 'quarantined') OR {_UNCONFIRMED})",
         ),
         Kind.RECEIPTS: _Query(
             "receipts",

@@ -55,7 +55,8 @@ class Transfer(NamedTuple):
     """The consignment that carries it, None before it is packed."""
     position: int | None
     """Its place in the consignment's manifest, from 1."""
-    expires: float
+    expires: float | None
+    """When it is given up; None where nothing more is waited for (`is_unconfirmed`)."""
     custody: bool
     """Outbound: whether its bytes lie in the vault. Inbound: False."""
     spool_file: str | None
@@ -63,7 +64,7 @@ class Transfer(NamedTuple):
     purge_name: str | None
     """Inbound: name of the delivered file in spool/inbound that has still to be removed, since it was redirected."""
     delivered_name: str | None
-    """Inbound: the name in spool/inbound that it was, or is about to be, delivered under."""
+    """The name that it was, or is about to be, delivered under: in spool/inbound, or outbound at a partner without a gateway."""
     answer_file: str | None
     """Inbound: fingerprint of the file in spool/outcomes that the back office answered it with."""
     redirected_to: str | None
@@ -87,6 +88,11 @@ class Transfer(NamedTuple):
         return "transfer"
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Whether it has ended at `sent`: the partner has no gateway, and nobody confirms that it arrived."""
+        return self.state == State.SENT and self.expires is None
+
+    @property
     def is_answered(self) -> bool:
         """Whether the back office, or a redirect in its place, has answered an inbound transfer."""
         return self.answer_file is not None or self.redirected_to is not None
@@ -100,7 +106,9 @@ class Consignment(NamedTuple):
     direction: Direction
     partner: str
     sequence: int | None
-    """Its number in the sender's row of consignments to the recipient; inbound, None before it is opened."""
+    """Its number in the sender's row of consignments to the recipient. Inbound, None before it is opened; outbound, None of a
+    message without a manifest (`is_plain`).
+    """
     flow: str | None
     """Outbound: the flow of its most urgent file. It decides what it travels with and when, and its turn."""
     items: int
@@ -117,7 +125,7 @@ class Consignment(NamedTuple):
     resends: int
     """How often the same bytes were sent again."""
     expires: float | None
-    """Inbound, None before it is opened."""
+    """Inbound, None before it is opened; outbound, None once a message without a manifest was sent: no receipt is waited for."""
     state: State
     resume: State | None
     code: str | None
@@ -133,6 +141,11 @@ class Consignment(NamedTuple):
     @property
     def kind(self) -> str:
         return "consignment"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one file as one OpenPGP message, for a partner without a gateway: no manifest, and so no number."""
+        return self.direction == Direction.OUT and self.sequence is None
 
 
 class Receipt(NamedTuple):

@@ -27,12 +27,14 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
 
 
 def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
-    """The SSH keys that have to be there, those that are being replaced among them."""
+    """The SSH keys that have to be there, those that are being replaced among them, and the passwords of a mailbox that is used."""
     yield secrets.client_key
     if settings is None:
         return
     if settings.keys.old_client_key_until is not None:
         yield secrets.old_client_key
+    if any(partner.link == "mail" for partner in settings.partners.values()):
+        yield from (secrets.submission, secrets.imap)
     if settings.sftp_server.managed:
         yield secrets.host_key
         if settings.keys.old_host_key_until is not None:

@@ -31,6 +31,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.ledger.parent,
         home.keyrings,
         home.ssh,
+        home.mail,
         home.sshd,
         home.logins,
         home.vault,

@@ -88,6 +88,9 @@ class LaidSettings(FlowSettings):
     ] = ("https", "mailto")
 
 
+ANSWERED: Final = frozenset({"redirect", "enquiry", "reply", "faults", "statement"})
+"""Flows that only another gateway can answer, or reads: they do not go to a partner without one."""
+
 DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
     {
         "claim": RecordsSettings(priority=10),

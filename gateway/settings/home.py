@@ -135,6 +135,11 @@ class Home:
         return self.ssh / "host_key.old"
 
     @cached_property
+    def mail(self) -> Path:
+        """The passwords of the mailbox of `[mail]`: `submission.secret` and `imap.secret`."""
+        return self.state / "mail"
+
+    @cached_property
     def sshd(self) -> Path:
         """What the managed SFTP server reads, written at every start, and its process id."""
         return self.state / "sshd"

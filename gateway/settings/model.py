@@ -20,6 +20,7 @@ from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
+from gateway.settings.mail import MailAddress, MailSettings
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
@@ -340,6 +341,7 @@ class Partner(Table):
     `card_issued` is the date of the newest card that was taken: an older one is not. `max_bytes_per_second` bounds what
     we send to it and fetch from it, `windows` are when we send it files. `suspended` is why nothing is exchanged with it at present.
     `landing_bytes`, `landing_files` and `day_bytes` take the place of those of `[limits]`.
+    With `envelope` "plain" it has no gateway, and gets one OpenPGP message a file.
     """
 
     code: Code
@@ -352,12 +354,12 @@ class Partner(Table):
         Field(strict=False, description="a list of fingerprints: 40 hexadecimal digits, or SHA256:..., in quotes"),
     ] = ()
     card_issued: MaybeMoment = None
-    link: Annotated[Literal["push", "collect", "none"], Field(description='one of "push", "collect" and "none"')] = (
-        "push"
-    )
-    envelope: Annotated[
-        Literal["gateway", "plain"], Field(description='"gateway" ("plain" is not available in this version)')
-    ] = "gateway"
+    link: Annotated[
+        Literal["push", "collect", "mail", "none"],
+        Field(description='one of "push", "collect", "mail" and "none"'),
+    ] = "push"
+    mail_address: Annotated[MailAddress | None, Field(description="an e-mail address, in quotes")] = None
+    envelope: Annotated[Literal["gateway", "plain"], Field(description='one of "gateway" and "plain"')] = "gateway"
     ssh_key: MaybeSshKey = None
     old_ssh_key: MaybeSshKey = None
     old_ssh_key_until: MaybeMoment = None
@@ -396,6 +398,7 @@ class GatewayFile(Table):
     sftp_server: SftpServer = SftpServer()
     limits: Limits = Limits()
     link: LinkSettings = LinkSettings()
+    mail: MailSettings = MailSettings()
     daemon: Daemon = Daemon()
     logs: LogSettings = LogSettings()
     validation: Validation = Validation()
@@ -452,6 +455,7 @@ class Settings:
     antivirus: Antivirus
     flows: Mapping[str, FlowSettings]
     partners: Mapping[str, Partner]
+    mail: MailSettings = field(default_factory=MailSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     spool: Spool = field(default_factory=Spool)
     accounts: Accounts = field(default_factory=Accounts)

@@ -64,6 +64,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             sftp_server=gateway.sftp_server,
             limits=gateway.limits,
             link=gateway.link,
+            mail=gateway.mail,
             daemon=gateway.daemon,
             logs=gateway.logs,
             validation=gateway.validation,

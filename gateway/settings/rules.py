@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.settings.faults import nearest, shown
-from gateway.settings.flow_settings import DEFAULT_FLOWS
+from gateway.settings.flow_settings import ANSWERED, DEFAULT_FLOWS
 from gateway.settings.locate import Path
 from gateway.settings.model import Partner
 
@@ -34,13 +34,29 @@ def within(partner: Partner, stem: str, own_code: object) -> Iterator[Broken]:
         yield Broken(("code",), f"is {shown(partner.code)}, but the file is {stem}.toml: they must be the same")
     if partner.link == "push" and partner.endpoint is None:
         yield Broken(("link",), NEEDS_ENDPOINT)
+    if partner.link == "mail" and partner.mail_address is None:
+        yield Broken(("link",), '"mail" needs mail_address, the address of the partner\'s gateway')
     if partner.envelope == "plain":
-        yield Broken(("envelope",), '"plain" is not available in this version: use "gateway"')
+        yield from _plain(partner)
     yield from _rotation(partner)
     for key, flows in (("flows_out", partner.flows_out), ("flows_in", partner.flows_in)):
         for flow in flows or ():
             if flow not in DEFAULT_FLOWS:
                 yield Broken((key,), f"{shown(flow)} is not a flow{nearest(flow, DEFAULT_FLOWS)}")
+
+
+def _plain(partner: Partner) -> Iterator[Broken]:
+    """Nothing comes from a partner without a gateway, and nothing that needs an answer goes there."""
+    if partner.link in {"collect", "mail"}:
+        yield Broken(
+            ("link",), f'"{partner.link}" is of partners with a gateway: use "push" or "none" with envelope = "plain"'
+        )
+    if partner.flows_in:
+        yield Broken(
+            ("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []'
+        )
+    if answered := sorted(ANSWERED.intersection(partner.flows_out or ())):
+        yield Broken(("flows_out",), f'{", ".join(answered)}: a partner with envelope = "plain" cannot answer that')
 
 
 def _rotation(partner: Partner) -> Iterator[Broken]:
@@ -91,6 +107,8 @@ def _identities(partner: Partner) -> Iterator[tuple[str, str]]:
         yield "old_ssh_key", _bare(partner.old_ssh_key)
     if partner.os_account is not None:
         yield "os_account", partner.os_account
+    if partner.mail_address is not None:
+        yield "mail_address", partner.mail_address.casefold()
 
 
 def _bare(ssh_key: str) -> str:

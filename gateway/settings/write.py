@@ -96,6 +96,7 @@ def render_partner(partner: Partner) -> str:
         ("revoked",): partner.revoked or None,
         ("card_issued",): partner.card_issued,
         ("link",): partner.link,
+        ("mail_address",): partner.mail_address,
         ("envelope",): partner.envelope,
         ("ssh_key",): partner.ssh_key,
         ("old_ssh_key",): partner.old_ssh_key,

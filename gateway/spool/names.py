@@ -73,9 +73,12 @@ def second_name(name: str, tag: str) -> str:
     return _joined(name, f"~{tag}", MAX_BYTES - _LONGEST_ENDING)
 
 
-def with_ending(name: str, ending: str, tag: str) -> str:
-    """What is named after a file: NAME and the ending, or where that is too long the second name and the ending."""
-    return (name if has_room(name, len(ending)) else second_name(name, tag)) + ending
+def with_ending(name: str, ending: str, tag: str, room: int = 0) -> str:
+    """What is named after a file: NAME and the ending, or where that is too long the second name and the ending.
+
+    `room` is how many bytes more have to fit behind it.
+    """
+    return (name if has_room(name, len(ending) + room) else second_name(name, tag)) + ending
 
 
 def has_room(name: str, ending: int = _LONGEST_ENDING) -> bool:

@@ -20,6 +20,8 @@ from gateway.storage.durable import DISK, Disk, make_directory, write_file, writ
 WHY: Final = ".why.txt"
 UNDELIVERED: Final = ".undelivered.txt"
 WRITTEN_LATE: Final = ".late.txt"
+SENT: Final = ".sent.txt"
+"""In spool/receipts, in place of a receipt: see `stages.outbound.conclude`."""
 LETTERS: Final = (WHY, UNDELIVERED, WRITTEN_LATE)
 _MODE: Final = 0o640
 _DIRECTORY_MODE: Final = 0o770  # the set-group-ID bit comes from the directory above
@@ -83,13 +85,13 @@ def _says(letter: Path, text: bytes) -> bool:
         return False
 
 
-def tell(directory: Path, name: str, why: str, *, tag: str, disk: Disk = DISK) -> Path:
-    """Leave only the reason, for a file that does not come back, and give its path. A second call leaves no second reason."""
+def tell(directory: Path, name: str, why: str, *, tag: str, letter: str = WHY, disk: Disk = DISK) -> Path:
+    """Leave only the letter, for a file that does not come back, and give its path. A second call leaves no second one."""
     make_directory(directory, _DIRECTORY_MODE, disk)
     wanted = safe_name(name)
-    reason, text = directory / with_ending(wanted, WHY, tag), why.encode()
+    reason, text = directory / with_ending(wanted, letter, tag), why.encode()
     if not write_new_file(reason, text, mode=_MODE, disk=disk) and reason.read_bytes() != text:
-        reason = directory / (second_name(wanted, tag) + WHY)
+        reason = directory / (second_name(wanted, tag) + letter)
         write_file(reason, text, mode=_MODE, disk=disk)
     return reason
 

@@ -98,7 +98,7 @@ def retry(context: StageContext, transaction: Transaction, identity: str, decisi
     row = find(transaction.connection, identity)
     if isinstance(row, Transfer):
         row = _carrier(transaction, row) or row
-    if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT:
+    if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT and not row.is_plain:
         return _send_again(transaction, row, decision)
     if row.state not in _WAITING:
         raise UsageWrong(f"{row.kind} {row.id} is {row.state}: there is nothing to try again")

@@ -6,12 +6,13 @@ error ends the lane's work and becomes its result; only a defect comes out of `L
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gateway.domain.receipt import queue_name
-from gateway.errors import Disposition, GatewayError, NameTaken
+from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadable, NameTaken
 from gateway.ledger import units
 from gateway.ledger.units import required
 from gateway.settings.home import Home
@@ -22,6 +23,9 @@ LARGE: Final = 4 * 1024 * 1024
 """Bytes from which on a sealed file is large. The lane of the small ones sends at most so much in one go, so that what
 becomes urgent meanwhile does not wait.
 """
+
+
+_NO_NAMES: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class SizeLane(NamedTuple):
@@ -85,8 +89,13 @@ class LaneWork:
         self._sessions = sessions
         self._put = put
 
-    def run(self, lane: SizeLane, parcels: Sequence[units.Parcel], *, collect: bool) -> None:
-        """Send the parcels, then fetch what waits at the partner where `collect` says so. The last result is Ended."""
+    def run(
+        self, lane: SizeLane, parcels: Sequence[units.Parcel], *, collect: bool, names: Mapping[int, str] = _NO_NAMES
+    ) -> None:
+        """Send the parcels, then fetch what waits at the partner where `collect` says so. The last result is Ended.
+
+        `names` are those that consignments get at the partner, by their keys, where they get others than a gateway expects.
+        """
         ended = Ended(lane, well=False)
         session: Session | None = None
         under_way: units.Parcel | None = None
@@ -94,7 +103,7 @@ class LaneWork:
         try:
             session = self._sessions.take(lane.partner)
             for number, under_way in enumerate(parcels, 1):
-                sent = self._send(session, under_way)
+                sent = self._send(session, under_way, names)
                 if number == len(parcels) and not collect:
                     last.append(sent)
                 else:
@@ -113,16 +122,17 @@ class LaneWork:
         finally:
             self._put([*last, ended])
 
-    def _send(self, session: Session, row: units.Parcel) -> Sent | Deferred:
+    def _send(self, session: Session, row: units.Parcel, names: Mapping[int, str]) -> Sent | Deferred:
         if isinstance(row, units.Consignment):
-            here = name = f"{row.id}.pgp"
+            here = f"{row.id}.pgp"
+            name = names.get(row.key, here)
         else:
             here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
         parcel = Parcel(self._home.sealed_out / row.partner / here, name, required(row.sealed_size))
         try:
             for _ in session.send([parcel]):
                 pass
-        except NameTaken as error:
+        except (NameTaken, MailTooLarge) as error:
             return Deferred(row, error)
         return Sent(row)
 
@@ -133,7 +143,13 @@ class LaneWork:
         mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
         for remote in mine:
             target = landing / remote.name
-            if not target.exists():
-                session.fetch(remote, target)
+            there = target.exists()
+            if there and not session.authenticates:
+                continue  # it may be somebody else's: once the one that landed was taken, both are judged
+            try:
+                if not there:
+                    session.fetch(remote, target)
+            except MailUnreadable:
+                continue
             session.remove(remote)
         return len(mine), not lane.large and len(mine) < len(waiting)

@@ -1,7 +1,7 @@
 """What the gateway asks of a transport: sealed files to a partner, sealed files from a partner.
 
-Implementations: `sftp` (a partner's SFTP server), `folder` (our own `landing/PARTNER/out`, which the partner collects or
-somebody carries by hand). Every error is a Defer or a Hold of `gateway.errors`; after an error nothing is left at the
+Implementations: `sftp` (a partner's SFTP server), `mail` (SMTP submission, and IMAP of our own mailbox), `folder` (our own
+`landing/PARTNER/out`, which the partner collects or somebody carries by hand). Every error is a Defer or a Hold of `gateway.errors`; after an error nothing is left at the
 partner under a final name, and the same call may be made again.
 """
 
@@ -62,8 +62,15 @@ class Remote:
 
 class Session(Protocol):
     """A kept connection to one partner. Not safe for two threads at once. After an error it is closed: make a new one;
-    but for NameTaken, after which it goes on.
+    but for NameTaken, MailTooLarge and MailUnreadable, after which it goes on.
     """
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether nobody but the partner can have left what `waiting` lists. Into a mailbox everybody may write: what is there under
+        a name that has landed already may be another's, and is not removed unread.
+        """
+        ...
 
     @property
     def alive(self) -> bool:
@@ -75,7 +82,8 @@ class Session(Protocol):
 
         A parcel whose final name is there already with the right size counts as sent (an earlier attempt that broke
         after the rename, or a retry before the receipt). With another size it is NameTaken, never overwritten: the
-        partner's gateway takes the file there away and judges it, and then a retry finds the name free.
+        partner's gateway takes the file there away and judges it, and then a retry finds the name free. By mail a parcel is sent
+        each time, and the partner's gateway knows it again; one that no mail can carry is MailTooLarge.
         """
         ...
 
@@ -84,7 +92,9 @@ class Session(Protocol):
         ...
 
     def fetch(self, remote: Remote, target: Path) -> None:
-        """Download to `target` (which must not exist; complete, durable or absent). The remote file stays."""
+        """Download to `target` (which must not exist; complete, durable or absent). The remote file stays. MailUnreadable for
+        one that is no sealed file: it has been set aside, and is not listed again.
+        """
         ...
 
     def remove(self, remote: Remote) -> None:

@@ -47,6 +47,10 @@ class FolderSession:
         self._owner = owner
 
     @property
+    def authenticates(self) -> bool:
+        return True
+
+    @property
     def alive(self) -> bool:
         return True
 

@@ -24,6 +24,7 @@ FORBIDDEN: Final = {
     "inspect": {
         HOME.keyrings,
         HOME.ssh,
+        HOME.mail,
         HOME.sshd,
         HOME.logins,
         HOME.sealed_out.parent,
@@ -31,15 +32,15 @@ FORBIDDEN: Final = {
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.sshd, HOME.logins},
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins},
     "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd},
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.sshd, HOME.logins),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins),
     },
 }
 
@@ -138,7 +139,7 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.sshd, HOME.logins}
+    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins}
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -152,7 +153,7 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
-        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.sshd, HOME.logins)
+        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins)
     }
 
 

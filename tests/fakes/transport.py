@@ -54,6 +54,10 @@ class CountingSession:
         self._closed = threading.Event()
 
     @property
+    def authenticates(self) -> bool:
+        return True
+
+    @property
     def alive(self) -> bool:
         return not self._closed.is_set()
 

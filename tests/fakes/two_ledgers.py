@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from gateway import assembly
 from gateway.crypto.contract import Certificate, Opened, Sealed
@@ -75,6 +75,7 @@ from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 
 _LIMITS = Limits()
+Envelope = Literal["gateway", "plain"]
 
 FINGERPRINTS = {"DWP": "A" * 40, "E09000030": "B" * 40}
 
@@ -220,6 +221,7 @@ class Bench:
         stack: ExitStack,
         flows_set: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
         limits: Limits = _LIMITS,
+        envelope: Envelope = "gateway",
     ) -> None:
         self.code, self.other = code, other
         self.now = 1_795_000_000.0
@@ -228,7 +230,7 @@ class Bench:
         make(site_directories(self.home))
         write_text(self.home.ledger, "", mode=0o600)
         self.home.ledger.write_bytes(_empty_ledger())
-        self.settings = _settings(self.home, code, other, flows_set, limits)
+        self.settings = _settings(self.home, code, other, flows_set, limits, envelope)
         flows = routes(self.settings)
         out = [flow for flow, partners in flows.outgoing.items() if partners]
         into = [flow for flow, partners in flows.incoming.items() if partners]
@@ -374,12 +376,14 @@ def two_ledgers(
     line: Transport | None = None,
     limits: Limits = _LIMITS,
     readers: Sandbox = PRETENDED,
+    envelope: Envelope = "gateway",
 ) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
-    is DWP's way to the authority, where it is not straight into its landing; `readers` read the files at both.
+    is DWP's way to the authority, where it is not straight into its landing; `readers` read the files at both. `envelope` is what
+    DWP has in the authority's file.
     """
     with ExitStack() as stack:
-        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits)
+        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits, envelope)
         la = Bench(root, "E09000030", "DWP", stack, flows, limits)
         la.now += 0.5
         there = line or FolderTransport(la.home.landing_in(dwp.code))
@@ -389,8 +393,10 @@ def two_ledgers(
         yield Pair(dwp, la, stages)
 
 
-def _settings(home: Home, code: str, other: str, flows: Mapping[str, FlowSettings], limits: Limits) -> Settings:
-    partner = Partner(code=other, name=other, fingerprint=FINGERPRINTS[other], link="none", envelope="gateway")
+def _settings(
+    home: Home, code: str, other: str, flows: Mapping[str, FlowSettings], limits: Limits, envelope: Envelope
+) -> Settings:
+    partner = Partner(code=other, name=other, fingerprint=FINGERPRINTS[other], link="none", envelope=envelope)
     return Settings(
         home=home,
         site=Site(code=code, name=code),

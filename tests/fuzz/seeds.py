@@ -22,6 +22,7 @@ from gateway.domain.xml_lines import Office
 from gateway.sample.catalog import samplers
 from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
+from gateway.transport.mail.message import compose
 from tests.fuzz.targets import ID, OURS, TODAY
 
 HERE: Final = Path(__file__).parent
@@ -30,6 +31,7 @@ FOUND: Final = HERE / "found"
 VECTORS: Final = HERE.parent / "vectors"
 
 _OTHER: Final = "019ab5f0-1c2d-7abc-8def-0123456789ac"
+_SEALED: Final = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
 _PAYLOAD: Final = b"<claim>1</claim>"
 _KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9IsG3CW+wK1L9oAq77MqOfikOezj2XeB2osiHEoghX"
 
@@ -43,6 +45,13 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     for name, document in (("right", _statement()), ("first", _statement(previous=None, counts={}))):
         armour = b"\n-----BEGIN PGP SIGNATURE-----\n\niHUEARYIAB0WIQ==\n=abcd\n-----END PGP SIGNATURE-----\n"
         yield "statement", name, b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + document + armour
+    at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    mail = compose(f"{_SEALED}.pgp", b"sealed", "gateway@dwp.example", "gateway@la.example", at, "unique")
+    boundary = mail.partition(b'boundary="')[2].partition(b'"')[0]
+    mail = mail.replace(boundary, b"b")  # else it is another one each time
+    yield "mail", "right", mail
+    yield "mail", "damaged", mail.replace(b"c2VhbGVk", b"c2VhbG!k")
+    yield "mail", "alone", b"Subject: hello\r\n\r\nno parts"
     yield "answer", "plain", b"Reference 12/345 is not ours."
     yield "answer", "number", "Für QQ 12 34 56 A\r\n\x07zurück".encode()
     yield "answer", "utf16", "Not ours: QQ123456A".encode("utf-16")

@@ -35,6 +35,7 @@ from gateway.errors import (
     ContentInvalid,
     EnvelopeRefused,
     GatewayError,
+    MailUnreadable,
     ManifestRefused,
     ReceiptRefused,
 )
@@ -47,6 +48,8 @@ from gateway.settings.read import examine, load
 from gateway.settings.resources import resource
 from gateway.settings.write import render_partner
 from gateway.storage.file_group import Group
+from gateway.transport.mail.message import attachment, name_of, sender_of
+from gateway.transport.names import is_sealed_name
 from gateway.validation.contract import Report, Validator
 from gateway.validation.enquiry import EnquiryValidator, read_letter
 from gateway.validation.extract.compiled import library
@@ -340,7 +343,30 @@ def _answer(_scratch: Path) -> Check:
     return check
 
 
+def _mail(_scratch: Path) -> Check:
+    def check(data: bytes) -> Sequence[str]:
+        name = name_of(data)
+        assert name is None or is_sealed_name(name)
+        sender_of(data)
+        content = attachment(data, name or f"{_SEALED}.pgp")
+        assert len(content) <= len(data)
+        return []
+
+    return check
+
+
 # -- all of them
+
+_SEALED: Final = "019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4e"
+_MAIL: Final = (
+    b"\r\n\r\n",
+    b"--",
+    b'boundary="b"',
+    b"Content-Type: multipart/mixed",
+    b"base64",
+    b"filename*0*=",
+    b"=?utf-8?q?",
+)
 
 _JSON: Final = (b"version", b"\\u0000", b"\\ud800", b"1e400", b"NaN", b"null", b"true", b"9223372036854775808")
 _TIMES: Final = (b"0001-01-01T00:00:00+23:59", b"9999-12-31T23:59:60Z", b"2026-W01-1T00Z", b"2026-11-21T10:00:00Z")
@@ -389,6 +415,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         Target("archive", _archive, (ArchiveRefused, ManifestRefused), words=(b"ustar\x0000", b"\x28\xb5\x2f\xfd", b"mtime=")),
         Target("envelope", _envelope, (EnvelopeRefused,), words=(b"\xc1", b"\xd2", b"\xe9", b"\xff\x00\x00\x02\x00")),
         Target("statement", _statement, (ContentInvalid,), words=(*_JSON, *_TIMES, b"-----BEGIN PGP SIGNATURE-----", b"Hash: SHA1")),
+        Target("mail", _mail, (MailUnreadable,), words=_MAIL),
         Target("answer", _answer, words=(b"\xff\xfe", b"\xfe\xff", b"QQ123456A", b"\xe2\x80\xae", b"QQ 12 34 56 A")),
     )
 }  # fmt: skip

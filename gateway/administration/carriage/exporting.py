@@ -139,7 +139,11 @@ def again(settings: Settings, log: Logger, partner: str, number: str, decision: 
 
 def _require_link(settings: Settings, code: str) -> None:
     partner = partner_of(settings, code)
-    if partner.endpoint is None or partner.link == "none":
+    if partner.envelope == "plain":
+        raise UsageWrong(
+            f'{code} has no gateway, and could not read a waybill: with link = "none" its files lie in landing/{code}/out.'
+        )
+    if partner.link == "none" or (partner.endpoint is None and partner.link != "mail"):
         raise UsageWrong(
             f"What goes to {code} is never uploaded: it lies in landing/{code}/out. Carry it from there into landing/OUR-CODE/in."
         )

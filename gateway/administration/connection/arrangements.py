@@ -36,7 +36,8 @@ def examine_accounts(settings: Settings) -> Iterator[Finding]:
         account = "an account of its own" if partner.os_account else "the shared account, bound to its directory"
         server = f"by SFTP, with {account}, it may {rights}" if partner.ssh_key else "it has no log-in here"
         flows = f"sends {_listed(view.flows_in)}; is sent {_listed(view.flows_out)}"
-        yield Finding(f"partner {view.code}", Standing.STATED, f"{flows}; link {partner.link}; {server}")
+        plain = ", one message a file without a receipt" if partner.envelope == "plain" else ""
+        yield Finding(f"partner {view.code}", Standing.STATED, f"{flows}; link {partner.link}{plain}; {server}")
 
 
 def examine_files(settings: Settings) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ def examine_algorithms(settings: Settings, *, links: bool) -> Iterator[Finding]:
     if settings.sftp_server.managed:
         yield from _server(settings)
     for partner in settings.partners.values():
-        if partner.endpoint is not None and partner.link != "none":
+        if partner.endpoint is not None and partner.link not in {"none", "mail"}:
             yield _agreed(settings, partner) if links else _unasked(partner)
 
 

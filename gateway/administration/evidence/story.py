@@ -105,6 +105,8 @@ def _of_transfer(settings: Settings, found: TransferStory) -> tuple[str, ...]:
         f"Kind of file: {transfer.flow}. Number of the transfer: {transfer.id}",
         f"Where it stands: {_state(transfer.state)} (since {transfer.updated}).",
     ]
+    if transfer.unconfirmed:
+        told.append("The partner has no gateway: no receipt comes, and nobody confirms that it arrived.")
     if transfer.reference is not None:
         told.append(f"The sender's own reference: {transfer.reference}")
     if transfer.code is not None:

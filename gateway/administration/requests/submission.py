@@ -132,9 +132,7 @@ class Submitting:
         """Whether a transfer moves no more without a person."""
         if each.state in GOOD or each.state in BAD or each.state == State.HELD:
             return True
-        # A partner without a gateway sends no receipt: there the trip ends when the file is sent.
-        partner = self._context.settings.partners.get(each.partner)
-        return each.state == State.SENT and partner is not None and partner.envelope == "plain"
+        return each.unconfirmed
 
 
 @contextmanager

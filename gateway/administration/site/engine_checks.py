@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gateway
-from gateway.administration.site.link_check import lane_alarm, try_link
+from gateway.administration.site.link_check import lane_alarm, try_link, try_mail
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly import open_pgp, plans, scanner
 from gateway.crypto.contract import Certificate, OpenPgp
@@ -28,7 +28,7 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.keys import stage_of
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
-from gateway.settings.model import Settings
+from gateway.settings.model import Partner, Settings
 from gateway.stages.itinerary import Role
 from gateway.transport.sshd.machine import chroot_fault
 
@@ -62,6 +62,10 @@ def examine_links(settings: Settings) -> Iterator[Check]:
     """One trial of the link to each partner that has a server."""
     for partner in settings.partners.values():
         name = f"link to {partner.code}"
+        if partner.link == "mail":
+            yield _mail(settings, partner, name)
+            yield from _lane(settings, partner.code)
+            continue
         if partner.link == "none" or partner.endpoint is None:
             yield Check(name, CheckOutcome.OK, f"nothing to connect to (link is {partner.link})")
             continue
@@ -72,6 +76,18 @@ def examine_links(settings: Settings) -> Iterator[Check]:
             continue
         yield _link(name, report)
         yield from _lane(settings, partner.code)
+
+
+def _mail(settings: Settings, partner: Partner, name: str) -> Check:
+    """What the trial of both mail servers found, in a line."""
+    try:
+        found = try_mail(settings, partner)
+    except GatewayError as error:
+        return Check.failed(name, error)
+    seconds = found.submission_seconds + found.imap_seconds
+    return Check(
+        name, CheckOutcome.OK, f"mail: logged in at both servers within {seconds:.2f} s; {found.waiting} mails wait"
+    )
 
 
 def _link(name: str, report: LinkReport) -> Check:

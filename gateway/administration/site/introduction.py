@@ -24,11 +24,12 @@ from gateway.flows.routes import flows_of, permitted
 from gateway.preflight import would_break
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
+from gateway.settings.mail import ADDRESS
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
 from gateway.settings.write import write_partner
 from gateway.transport.keys import parse_public_key
 
-Link = Literal["push", "collect", "none"]
+Link = Literal["push", "collect", "mail", "none"]
 
 _SPACING: Final = re.compile(r"[\s:]")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
@@ -42,6 +43,7 @@ class PartnerOptions:
     """What whoever adds the partner decides; None leaves it to the card, or to what was decided before."""
 
     link: Link | None = None
+    mail_address: str | None = None
     flows: tuple[str, ...] | None = None
     os_account: str | None = None
 
@@ -129,6 +131,7 @@ def introduce(card: Card, settings: Settings, options: PartnerOptions, overlaps:
         revoked=overlaps.revoked,
         card_issued=overlaps.issued,
         link=link,
+        mail_address=_address(options.mail_address) or (before.mail_address if before else None),
         envelope=before.envelope if before else "gateway",
         ssh_key=parse_public_key(card.ssh_key).line,
         old_ssh_key=overlaps.ssh_key.key if overlaps.ssh_key else None,
@@ -247,6 +250,13 @@ def _endpoint(card: Card, overlaps: Overlaps) -> EndpointSettings | None:
     except ValidationError as error:
         keys = ", ".join(str(detail["loc"][0]) for detail in error.errors(include_url=False, include_context=False))
         raise CardRefused(f"The card's endpoint cannot be used: {keys}.") from error
+
+
+def _address(text: str | None) -> str | None:
+    """An e-mail address; UsageWrong for what is none, or for one that the protocol cannot carry."""
+    if text is not None and not re.fullmatch(ADDRESS, text):
+        raise UsageWrong("--mail-address is no e-mail address of ASCII characters.")
+    return text
 
 
 def _divided(flows: Iterable[str], settings: Settings, code: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -60,6 +60,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         needs=(),
         processes=machine.processes,
         counts=_counts(connection),
+        unconfirmed=overview.count_unconfirmed(connection),
         due=due_now(connection, now, Timetable.of(settings).closed, settings.stopped),
         lanes=tuple(_lanes(settings, connection, now)),
         held=tuple(_held(connection)),
@@ -111,12 +112,14 @@ def _counts(connection: Connection) -> Mapping[str, Mapping[str, Mapping[str, in
 
 def _lanes(settings: Settings, connection: Connection, now: float) -> Iterator[LaneHealth]:
     lanes, waiting = all_lanes(connection), Waiting(settings, now)
-    for code in settings.partners:
+    for code, partner in settings.partners.items():
         yield replace(
             _lane(code, lanes.get(code, Lane(code)), now),
             waits=tuple(waiting.of_lane(connection, code)),
             limit=waiting.limit(code),
             alarm=trouble(connection, code, settings.link.alarm_failures),
+            link=partner.link,
+            envelope=partner.envelope,
         )
     for code, stopped in settings.stopped.items():
         state = "suspended" if _code_of(stopped) == PartnerSuspended.code else "stopped"

@@ -71,7 +71,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class LaneHealth:
-    """The lane to one partner: open, deferred, held, or stopped or suspended with the partner."""
+    """The lane to one partner: open, deferred, held, or stopped or suspended with the partner; how files travel, None of one that is
+    stopped.
+    """
 
     partner: str
     state: str
@@ -82,6 +84,8 @@ class LaneHealth:
     waits: tuple[str, ...] = ()
     limit: str | None = None
     alarm: LaneAlarm | None = None
+    link: str | None = None
+    envelope: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,13 +189,16 @@ class ContinuityHealth:
 
 @dataclass(frozen=True)
 class Health:
-    """A site's health: the contract of `status --json`. `needs` is what does not go on without a person."""
+    """A site's health: the contract of `status --json`. `needs` is what does not go on without a person, `unconfirmed` counts the
+    transfers that ended at `sent`, since their partner has no gateway.
+    """
 
     site: str
     healthy: bool
     needs: tuple[str, ...]
     processes: Mapping[str, int | None]
     counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    unconfirmed: int
     due: int
     lanes: tuple[LaneHealth, ...]
     held: tuple[HeldUnit, ...]

@@ -70,6 +70,7 @@ class TransferView:
     updated: str
     expires: str | None
     in_custody: bool
+    unconfirmed: bool
     exceptions: ExceptionCount | None
 
 
@@ -187,6 +188,7 @@ def transfer(row: Transfer) -> TransferView:
         **_work(row),
         expires=moment(row.expires),
         in_custody=row.custody,
+        unconfirmed=row.is_unconfirmed,
         exceptions=exceptions(exceptions_in(row.facts)),
     )
 

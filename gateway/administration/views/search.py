@@ -46,6 +46,9 @@ _SAID: Final[Mapping[tuple[Direction, State], str]] = {
 }
 
 
+_UNCONFIRMED: Final = "sent to a partner without a gateway: nobody confirms that it arrived"
+
+
 @dataclass(frozen=True)
 class Hit:
     """One thing that was found. `by` is what matched: id, name, reference, content (its bytes), original (the bytes that it
@@ -147,7 +150,7 @@ def _transfer(row: Transfer, by: str, receipts: Iterable[str] = ()) -> Hit:
 
 def _became(row: Transfer) -> Iterator[str]:
     """What became of a transfer, each sentence without a full stop."""
-    said = _SAID.get((row.direction, row.state), str(row.state))
+    said = _UNCONFIRMED if row.is_unconfirmed else _SAID.get((row.direction, row.state), str(row.state))
     why = with_code(within(row.reason or ""), row.code)
     yield f"{said}, since {to_text(row.updated)}{f': {why}' if why else ''}"
     if row.delivered_name is not None and row.delivered_name != row.name:

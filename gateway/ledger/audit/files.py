@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from gateway.domain.disposal import file_name
 from gateway.domain.receipt import evidence_name, queue_name
@@ -168,7 +168,10 @@ def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
     }
     for direction, (area, states) in under_way.items():
         query = select(CONSIGNMENTS).where(
-            CONSIGNMENTS.c.direction == str(direction), CONSIGNMENTS.c.state.in_(map(str, states))
+            CONSIGNMENTS.c.direction == str(direction),
+            CONSIGNMENTS.c.state.in_(map(str, states)),
+            # What ended without a receipt is not sent again, and was removed.
+            or_(CONSIGNMENTS.c.state != str(State.SENT), CONSIGNMENTS.c.expires.is_not(None)),
         )
         for row in map(Consignment._make, connection.execution_options(yield_per=EVERY).execute(query)):
             yield _sealed(f"consignment {row.id}", {area: f"{row.partner}/{row.id}.pgp"}, row)

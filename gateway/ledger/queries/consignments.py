@@ -49,6 +49,17 @@ def packable(connection: Connection, partner: str, flow: str, now: float, limit:
     return [Transfer._make(row) for row in connection.execute(query)]
 
 
+def has_gone_as(connection: Connection, partner: str, name: str) -> bool:
+    """Whether a file was packed for a partner without a gateway under that name."""
+    query = select(TRANSFERS.c.key).where(
+        TRANSFERS.c.delivered_name.is_not(None),  # the index has these alone
+        TRANSFERS.c.delivered_name == name,
+        TRANSFERS.c.partner == partner,
+        TRANSFERS.c.direction == str(Direction.OUT),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def unsent(connection: Connection) -> Counter[tuple[str, str | None]]:
     """How many consignments are packed or sealed, and not sent: by partner, and the flow of their most urgent file."""
     # They are few, and counted here: SQLite would group them by reading all consignments there ever were in that order.

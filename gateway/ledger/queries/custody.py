@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, literal, select
+from sqlalchemy import Connection, Select, and_, bindparam, literal, or_, select
 
 from gateway.domain.states import Direction, State
 from gateway.ledger.tables import TRANSFERS
@@ -22,7 +22,10 @@ def _finished_but_kept() -> Select[Any]:
     ends = [State.RECEIPTED, State.INGESTED, State.REJECTED, State.QUARANTINED, State.EXPIRED]
     query = select(TRANSFERS).where(
         TRANSFERS.c.custody.is_(True),
-        TRANSFERS.c.state.in_([literal(str(state)) for state in ends]),
+        or_(
+            TRANSFERS.c.state.in_([literal(str(state)) for state in ends]),
+            and_(TRANSFERS.c.state == literal(str(State.SENT)), TRANSFERS.c.expires.is_(None)),  # `is_unconfirmed`
+        ),
         TRANSFERS.c.direction == str(Direction.OUT),
         TRANSFERS.c.spool_file.is_(None),
     )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, select
 
 from gateway.domain.states import Direction, State
-from gateway.ledger.units import TABLE_OF, Identified, Unit
+from gateway.ledger.tables import CONSIGNMENTS
+from gateway.ledger.units import TABLE_OF, Consignment, Identified, Unit
 
 
 def next_due(
@@ -51,6 +52,17 @@ def due_after(connection: Connection, unit: type[Unit], states: Sequence[State],
         table.c.due > moment,
     )
     return list(connection.execute(query).scalars())
+
+
+def overdue(connection: Connection, now: float, limit: int) -> list[Consignment]:
+    """Consignments whose receipt should have come, before they expire. One that is sent without a receipt to come has no expiry."""
+    query = select(CONSIGNMENTS).where(
+        CONSIGNMENTS.c.state == str(State.SENT),
+        CONSIGNMENTS.c.direction == str(Direction.OUT),
+        CONSIGNMENTS.c.due <= now,
+        CONSIGNMENTS.c.expires > now,
+    )
+    return [Consignment._make(row) for row in connection.execute(query.order_by(CONSIGNMENTS.c.key).limit(limit))]
 
 
 def expired(

@@ -21,6 +21,8 @@ _WAITING: Final = {
     Direction.OUT: (State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT, State.HELD),
     Direction.IN: (State.OPENED, State.HELD),
 }
+_AWAITED: Final = CONSIGNMENTS.c.expires.is_not(None)
+"""Of what was sent: a receipt is waited for."""
 _ENDED: Final = ("transfer.receipted", "transfer.delivered")
 
 
@@ -73,13 +75,16 @@ def transfer_counts(connection: Connection) -> list[TransferCount]:
 
 
 def waiting_transfers(connection: Connection) -> list[WaitingTransfers]:
-    """What was taken into custody and has no receipt, and what was opened and is not delivered; what is held is in it."""
+    """What was taken into custody and has no receipt, and what was opened and is not delivered; what is held is in it, and
+    what ended without a receipt (`is_unconfirmed`) is not.
+    """
     found: dict[tuple[str, str, str], WaitingTransfers] = {}
     for direction, states in _WAITING.items():
         for state in states:  # one at a time: then the index on lanes has the rows in the order of the groups
             query = (
                 select(TRANSFERS.c.partner, TRANSFERS.c.flow, func.min(TRANSFERS.c.created), func.sum(TRANSFERS.c.size))
                 .where(TRANSFERS.c.state == str(state), TRANSFERS.c.direction == str(direction))
+                .where(*([TRANSFERS.c.expires.is_not(None)] if state is State.SENT else []))
                 .group_by(TRANSFERS.c.partner, TRANSFERS.c.flow)
             )
             for partner, flow, oldest, size in connection.execute(query):
@@ -106,7 +111,7 @@ def overdue_receipts(connection: Connection, now: float) -> Counter[str]:
     """How many consignments to each partner have waited for their receipt for longer than they should."""
     found: Counter[str] = Counter()
     resent = CONSIGNMENTS.c.resends > 0
-    for state, late in ((State.SEALED, resent), (State.SENT, or_(resent, CONSIGNMENTS.c.due <= now))):
+    for state, late in ((State.SEALED, resent), (State.SENT, and_(_AWAITED, or_(resent, CONSIGNMENTS.c.due <= now)))):
         query = select(CONSIGNMENTS.c.partner, func.count()).where(
             CONSIGNMENTS.c.state == str(state),  # one at a time, as above
             CONSIGNMENTS.c.direction == str(Direction.OUT),

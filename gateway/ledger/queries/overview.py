@@ -78,6 +78,16 @@ def counts(connection: Connection) -> dict[tuple[str, str, str], int]:
     return found
 
 
+def count_unconfirmed(connection: Connection) -> int:
+    """How many transfers have ended at `sent`, since their partner has no gateway (`Transfer.is_unconfirmed`)."""
+    query = select(func.count()).where(
+        TRANSFERS.c.state == str(State.SENT),
+        TRANSFERS.c.direction == str(Direction.OUT),
+        TRANSFERS.c.expires.is_(None),
+    )
+    return connection.execute(query).scalar_one()
+
+
 def held(connection: Connection, unit: type[AnyUnit]) -> list[AnyUnit]:
     """What of a kind waits for a person's decision, the oldest first."""
     table = TABLE_OF[unit]
@@ -94,7 +104,9 @@ def oldest_waiting(connection: Connection) -> Transfer | None:
     """The submitted transfer that has waited longest for its receipt."""
     waiting = [State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT, State.HELD]
     query = select(TRANSFERS).where(
-        TRANSFERS.c.state.in_(map(str, waiting)), TRANSFERS.c.direction == str(Direction.OUT)
+        TRANSFERS.c.state.in_(map(str, waiting)),
+        TRANSFERS.c.direction == str(Direction.OUT),
+        TRANSFERS.c.expires.is_not(None),  # else none will come
     )
     found = connection.execute(query.order_by(TRANSFERS.c.created).limit(1)).first()
     return None if found is None else Transfer._make(found)

@@ -3,7 +3,8 @@
 Receipted: `NAME.receipt.json` in spool/receipts, the part of the partner's receipt that is about this file, and beside it
 `NAME.exceptions.csv` where the file went with exceptions. Rejected or quarantined by the partner: the file comes back in
 spool/returned, with `NAME.why.txt`. Expired: it comes back with `NAME.undelivered.txt`. A file that a virus scanner, ours or
-the partner's, objects to does not come back: it is locked away here, and its operator gets the reason. Each step may be
+the partner's, objects to does not come back: it is locked away here, and its operator gets the reason. Sent to a partner
+without a gateway: `NAME.sent.txt` in spool/receipts says that nobody confirms its arrival. Each step may be
 done twice without harm, so the next run repairs what a crash cut short.
 
 What comes later, when the bytes have left custody, is written too: a receipt after the expiry, as before it; and the answer
@@ -30,7 +31,7 @@ from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import custody_file, remove
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import second_name, with_ending
-from gateway.spool.returns import UNDELIVERED, WHY, return_file, tell
+from gateway.spool.returns import SENT, UNDELIVERED, WHY, return_file, tell
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.receipt_files import write_receipt_files
 from gateway.stages.scanning import isolate
@@ -87,7 +88,9 @@ class Conclude:
         for row in rows:
             if row.state in _ENDED_WELL:
                 continue
-            if _infected(row):
+            if row.is_unconfirmed:
+                self._tell_unconfirmed(row)
+            elif _infected(row):
                 self._warn(row)
             else:
                 self._give_back(row)
@@ -95,7 +98,7 @@ class Conclude:
             for row in rows:
                 if _infected(row):
                     isolate(context, transaction, row, custody_file(context.home.custody, row.id), row.reason or "")
-                elif row.state not in _ENDED_WELL:
+                elif row.state not in _ENDED_WELL and not row.is_unconfirmed:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
@@ -148,6 +151,24 @@ class Conclude:
                 "",
             ]
         )
+
+    def _tell_unconfirmed(self, row: Transfer) -> None:
+        """Where other files have their receipt: that there will be none, so that nobody takes the silence for one."""
+        text = "\n".join(
+            [
+                f"{row.name} was sent. Nobody confirms that it arrived.",
+                "",
+                f"To:       {row.partner}, as {row.flow}, under the name {row.delivered_name}",
+                f"Sent:     {to_text(row.updated)}",
+                f"Transfer: {row.id}",
+                f"SHA-256:  {row.sha256}",
+                "",
+                'The partner has no gateway (envelope = "plain"), so no signed receipt will come. Its server has taken the whole',
+                "sealed file. Whether somebody there could decrypt it, and has it, only the partner can tell: ask by another channel.",
+                "",
+            ]
+        )
+        tell(self._context.home.receipts / row.flow / row.partner, row.name, text, tag=row.id, letter=SENT)
 
     def _warn(self, row: Transfer) -> None:
         end = "is infected, and was locked away" if row.consignment is None else _ENDS[State.QUARANTINED]

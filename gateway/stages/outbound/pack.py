@@ -4,13 +4,16 @@ Batches form by themselves: an idle lane takes a single file at once, and a busy
 to the limits on files and bytes, the most urgent flow first. Bulk flows never share a consignment with others, and have
 room of their own in the lane, so that a claim neither waits for an extract nor travels with it. The same holds for flows
 with windows of their own, which wait here until theirs open. Only the ledger changes; `seal` reads the bytes.
+
+To a partner without a gateway (`envelope = "plain"`) each file goes by itself, without a manifest and so without a number.
+Here it gets the name that it will have there: `NAME.pgp`, or where another file went under that one `STEM~TRANSFERID.EXT.pgp`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
@@ -18,8 +21,14 @@ from gateway.ledger.queries import consignments, fair_share
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.ledger.units import Transfer
+from gateway.ledger.units import Transfer, required
+from gateway.spool.names import second_name, with_ending
 from gateway.stages.context import StageContext, Step
+
+PLAIN_ENDING: Final = ".pgp"
+"""Of a file's name at a partner without a gateway (design of the wire, plain profile)."""
+_PART: Final = ".part"
+"""What the link puts behind a name while it uploads: there has to be room for it."""
 
 
 class _PackingGroup(NamedTuple):
@@ -76,7 +85,8 @@ class Pack:
             if not chosen:
                 return 0
             consignment = context.new_id()
-            sequence = transaction.lane(partner).sequence + 1
+            plain = context.settings.partners[partner].envelope == "plain"
+            sequence = None if plain else transaction.lane(partner).sequence + 1
             total = sum(row.size for row in chosen)
             event = transaction.record(
                 "consignment.packed",
@@ -88,7 +98,8 @@ class Pack:
                 bytes=total,
                 transfers=[row.id for row in chosen],
             )
-            transaction.set_lane(partner, sequence=sequence)
+            if sequence is not None:
+                transaction.set_lane(partner, sequence=sequence)
             transaction.insert(
                 CONSIGNMENTS,
                 [
@@ -101,7 +112,7 @@ class Pack:
                         "flow": chosen[0].flow,
                         "items": len(chosen),
                         "bytes": total,
-                        "expires": min(row.expires for row in chosen),
+                        "expires": min(required(row.expires) for row in chosen),
                         "event": event,
                     }
                 ],
@@ -118,6 +129,7 @@ class Pack:
                         "position": number,
                         "event": event,
                     }
+                    | ({"delivered_name": _name_there(transaction, row)} if plain else {})
                     for number, row in enumerate(chosen, 1)
                 ],
             )
@@ -126,17 +138,28 @@ class Pack:
     def _choose(self, transaction: Transaction, partner: str, flows: Sequence[str]) -> list[Transfer]:
         """The most urgent that fit; a file larger than a consignment may be travels alone."""
         limits, settings = self._context.settings.limits, self._context.settings.flows
+        by_mail = self._context.settings.partners[partner].link == "mail"
+        most_bytes = limits.consignment_bytes
+        if by_mail:
+            most_bytes = min(most_bytes, self._context.settings.mail.carries)
+        most = 1 if self._context.settings.partners[partner].envelope == "plain" else limits.consignment_files
         chosen: list[Transfer] = []
         total = 0
         for flow in sorted(flows, key=lambda flow: (settings[flow].priority, flow)):
-            waiting = consignments.packable(
-                transaction.connection, partner, flow, transaction.now, limits.consignment_files - len(chosen)
-            )
+            waiting = consignments.packable(transaction.connection, partner, flow, transaction.now, most - len(chosen))
             for row in waiting:
-                if chosen and total + row.size > limits.consignment_bytes:
+                if chosen and total + row.size > most_bytes:
                     return chosen
                 chosen.append(row)
                 total += row.size
-            if len(chosen) == limits.consignment_files:
+            if len(chosen) == most:
                 break
         return chosen
+
+
+def _name_there(transaction: Transaction, row: Transfer) -> str:
+    """The name of the sealed file at a partner without a gateway: one that none before had, whatever became of that."""
+    name = with_ending(row.name, PLAIN_ENDING, row.id, room=len(_PART))
+    if consignments.has_gone_as(transaction.connection, row.partner, name):
+        return f"{second_name(row.name, row.id)}{PLAIN_ENDING}"
+    return name

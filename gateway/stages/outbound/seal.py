@@ -1,7 +1,8 @@
 """Seal: a packed consignment becomes one signed and encrypted file, once; a retry sends the same bytes.
 
 The manifest names the audit chain's head as of now. A crash before the ledger has the digest leaves a file that was
-never sent: it is sealed anew, under the same id. A large consignment is sealed in the background.
+never sent: it is sealed anew, under the same id. A large consignment is sealed in the background. For a partner without a
+gateway the one file is sealed as it is.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from gateway.stages.continuity import own_notice
 from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
 
-Archive = Callable[[bytes, Sequence[Transfer]], ByteReader]
-"""Makes a consignment's archive, as a stream, from its manifest and its transfers' rows."""
+Archive = Callable[[bytes | None, Sequence[Transfer]], ByteReader]
+"""Makes a consignment's archive, as a stream, from its manifest and its transfers' rows; without a manifest, the one file."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Job:
     row: Consignment
     items: Sequence[Transfer]
     head: Head
-    manifest: bytes
+    manifest: bytes | None
     signer: str
     output: Path
 
@@ -100,7 +101,7 @@ class Seal:
             head, notice = read_head(connection), own_notice(connection)
         try:
             signer = self._signing.signer(row.partner, row.expires)
-            manifest = self._manifest(row, items, head, signer, notice).to_bytes()
+            manifest = None if row.is_plain else self._manifest(row, items, head, signer, notice).to_bytes()
         except GatewayError as error:
             self._failed(row, error)
             return None

@@ -26,9 +26,11 @@ from gateway.domain.windows import Timetable
 from gateway.errors import Disposition
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
+from gateway.ledger.queries.consignments import carried
 from gateway.ledger.queries.deadlines import next_deferred
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import TABLE_OF
 from gateway.stages import stuck_lanes
 from gateway.stages.attempts import consignment_of
@@ -68,7 +70,7 @@ class Send:
         self._collect_due = {
             SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
-            if partner.link == "collect" and partner.endpoint is not None
+            if partner.link == "mail" or (partner.link == "collect" and partner.endpoint is not None)
         }
 
     def step(self) -> Step:
@@ -147,7 +149,17 @@ class Send:
             del self._collect_due[lane]
         elif collect:
             self._collect_due[lane] = now + self._context.settings.link.collect_seconds
-        self._busy[lane] = self._pools[lane.large].submit(partial(self._lane_work.run, lane, parcels, collect=collect))
+        work = partial(self._lane_work.run, lane, parcels, collect=collect, names=self._names_there(parcels))
+        self._busy[lane] = self._pools[lane.large].submit(work)
+
+    def _names_there(self, parcels: Sequence[units.Parcel]) -> Mapping[int, str]:
+        """The names that messages without a manifest get at their partners, by their keys."""
+        plain = [row for row in parcels if isinstance(row, units.Consignment) and row.is_plain]
+        if not plain:
+            return {}
+        with self._context.ledger.read() as connection:
+            files = [(row.key, carried(connection, Direction.OUT, row.partner, row.id)) for row in plain]
+        return {key: units.required(file.delivered_name) for key, (file,) in files}
 
     def _put(self, results: Sequence[Result]) -> None:
         """Called from the lanes' threads."""
@@ -206,6 +218,9 @@ class Send:
         event = transaction.record(
             f"{row.kind}.sent", row.kind, consignment_of(row), row.partner, bytes=row.sealed_size
         )
+        if isinstance(row, units.Consignment) and row.is_plain:
+            self._note_unconfirmed(transaction, row, event)
+            return
         due = 0.0
         if isinstance(row, units.Consignment):
             due = transaction.now + receipt_wait(self._context.settings.link, row.resends)
@@ -216,6 +231,19 @@ class Send:
         else:
             sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+
+    def _note_unconfirmed(self, transaction: Transaction, row: units.Consignment, event: int) -> None:
+        """Note that the one file of a message to a partner without a gateway has come to its end: no receipt will come."""
+        ended = {"state": State.SENT, "expires": None, "code": None, "reason": None}
+        done = {"key": row.key, **ended, "due": 0.0, "event": event}
+        transaction.move(CONSIGNMENTS, Direction.OUT, State.SEALED, [done])
+        for item in carried(transaction.connection, Direction.OUT, row.partner, row.id):
+            if item.state != State.SEALED:
+                continue
+            told = transaction.record("transfer.unconfirmed", "transfer", item.id, item.partner, flow=item.flow)
+            transaction.move(TRANSFERS, Direction.OUT, State.SEALED, [{"key": item.key, **ended, "event": told}])
+        sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
+        transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
     def _note_deferred(self, transaction: Transaction, wait: Deferred) -> None:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]

@@ -12,10 +12,10 @@ from typing import Final
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import TransferExpired
-from gateway.ledger.queries import consignments, deadlines, fair_share
+from gateway.ledger.queries import consignments, deadlines
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.ledger.units import Consignment, Transfer, required
+from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.clock_guard import bring_forward
 from gateway.stages.context import BATCH, StageContext, Step
 
@@ -48,8 +48,7 @@ class OverdueReceipts:
     def _resend(self, now: float) -> int:
         context = self._context
         with context.ledger.read() as connection:
-            rows = fair_share.due(connection, Consignment, Direction.OUT, State.SENT, now, BATCH)
-        rows = [row for row in rows if required(row.expires) > now]
+            rows = deadlines.overdue(connection, now, BATCH)
         if rows:
             with context.ledger.write() as transaction:
                 for row in rows:

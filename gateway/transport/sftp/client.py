@@ -130,6 +130,10 @@ class SftpSession:
         self.uploads = Uploads(channel, watch, proof, habits, self._quota, self._drop)
 
     @property
+    def authenticates(self) -> bool:
+        return True
+
+    @property
     def alive(self) -> bool:
         """Whether the connection still stands, as far as this end can tell without asking."""
         return self.connection.is_active() and self.channel.alive

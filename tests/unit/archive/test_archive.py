@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.archive import tar
-from gateway.archive.packing import ArchiveWriter
+from gateway.archive.packing import archive_of
 from gateway.archive.unpacking import Expected, Unpacked, UnpackLimits, unpack
 from gateway.errors import (
     ArchiveDamaged,
@@ -106,7 +106,7 @@ def test_what_is_packed_is_what_is_unpacked(contents: list[bytes], step: int) ->
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         wanted = items(root, contents)
-        writer = ArchiveWriter(MANIFEST, wanted, 1_800_000_000)
+        writer = archive_of(MANIFEST, wanted, 1_800_000_000)
         archive = b"".join(iter(lambda: writer.read(step), b""))
         unpacked = open_archive(archive, root, wanted, replace(LIMITS, payload_bytes=1 << 30))
         assert [item.path.read_bytes() for item in unpacked] == contents
@@ -116,15 +116,15 @@ def test_what_is_packed_is_what_is_unpacked(contents: list[bytes], step: int) ->
 
 def test_reads_are_never_longer_than_asked_and_minus_one_reads_all(tmp_path: Path) -> None:
     wanted = items(tmp_path, [bytes(range(256)) * 2000])
-    writer = ArchiveWriter(MANIFEST, wanted, 0)
+    writer = archive_of(MANIFEST, wanted, 0)
     assert all(len(piece) <= 7 for piece in iter(lambda: writer.read(7), b""))
     assert writer.read(7) == b""
-    assert zstandard.ZstdDecompressor().decompressobj().decompress(ArchiveWriter(MANIFEST, wanted, 0).read())
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(archive_of(MANIFEST, wanted, 0).read())
 
 
 def test_stock_tools_open_it(tmp_path: Path) -> None:
     wanted = items(tmp_path, [ONE, b"", TWO * 1000])
-    (tmp_path / "archive.zst").write_bytes(ArchiveWriter(MANIFEST, wanted, 1_700_000_000).read())
+    (tmp_path / "archive.zst").write_bytes(archive_of(MANIFEST, wanted, 1_700_000_000).read())
     subprocess.run(["zstd", "-q", "-d", "archive.zst", "-o", "archive.tar"], cwd=tmp_path, check=True)
     listed = subprocess.run(["tar", "tf", "archive.tar"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert listed.stdout.split() == ["manifest.json", "payload/0001", "payload/0002", "payload/0003"]
@@ -135,7 +135,7 @@ def test_stock_tools_open_it(tmp_path: Path) -> None:
 
 def test_the_same_call_gives_the_same_bytes(tmp_path: Path) -> None:
     wanted = items(tmp_path, [ONE])
-    assert ArchiveWriter(MANIFEST, wanted, 7).read() == ArchiveWriter(MANIFEST, wanted, 7).read()
+    assert archive_of(MANIFEST, wanted, 7).read() == archive_of(MANIFEST, wanted, 7).read()
 
 
 @pytest.mark.parametrize("content", [b"<claim>9</claim>", b"<claim>1</claim>+", b"<claim>", None])
@@ -146,12 +146,12 @@ def test_a_file_that_is_not_what_was_taken_in_is_not_packed(content: bytes | Non
     else:
         wanted[0].path.write_bytes(content)
     with pytest.raises(CustodyLost):
-        ArchiveWriter(MANIFEST, wanted, 0).read()
+        archive_of(MANIFEST, wanted, 0).read()
 
 
 def test_a_writer_that_is_given_up_closes_its_file(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    writer = ArchiveWriter(MANIFEST, items(tmp_path, [hashlib.sha512(ONE).digest() * 10_000]), 0)
+    writer = archive_of(MANIFEST, items(tmp_path, [hashlib.sha512(ONE).digest() * 10_000]), 0)
     assert writer.read(10)
     writer.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
@@ -290,7 +290,7 @@ def test_any_altered_byte_is_refused_and_leaves_no_file(data: st.DataObject) -> 
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         wanted = items(root, [ONE, TWO])
-        plain = bytearray(zstandard.decompress(ArchiveWriter(MANIFEST, wanted, 7).read(), max_output_size=1 << 20))
+        plain = bytearray(zstandard.decompress(archive_of(MANIFEST, wanted, 7).read(), max_output_size=1 << 20))
         position = data.draw(st.integers(0, len(plain) - 1))
         plain[position] ^= data.draw(st.integers(1, 255))
         with pytest.raises((ArchiveRefused, ManifestMalformed)):
@@ -304,7 +304,7 @@ def test_any_altered_compressed_byte_never_changes_what_is_unpacked(data: st.Dat
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         wanted = items(root, [ONE, TWO * 50])
-        archive = bytearray(ArchiveWriter(MANIFEST, wanted, 7).read())
+        archive = bytearray(archive_of(MANIFEST, wanted, 7).read())
         position = data.draw(st.integers(0, len(archive) - 1))
         archive[position] ^= data.draw(st.integers(1, 255))
         left = []

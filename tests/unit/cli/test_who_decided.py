@@ -250,6 +250,11 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "keys retire": (lambda _: WHY, "crypto-own-key", WHY[1]),
     "keys revoke": (lambda _: ("--old", *WHY), "not-found", WHY[1]),
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
+    "partner add-plain": (
+        lambda _: (LA, "/dev/null", "--name", "Tower Hamlets", "--fingerprint", "0" * 40),
+        "usage",
+        "a partner that has no gateway",
+    ),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
     "partner suspend": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
     "partner resume": (lambda _: (LA, *WHY), "usage", WHY[1]),

@@ -147,7 +147,11 @@ def test_flow_settings_override_single_keys(home: Home) -> None:
     [
         (PARTNER.replace("E09000030", "AB"), 'code: is text "AB", but the file is E09000030.toml'),
         (PARTNER.replace("E09000030", "DWP"), "code: is this site's own code"),
-        (PARTNER + 'envelope = "plain"\n', 'envelope: "plain" is not available in this version'),
+        (PARTNER.replace('"none"', '"collect"\nenvelope = "plain"'), 'link: "collect" is of partners with a gateway'),
+        (PARTNER + 'envelope = "plain"\nflows_in = ["extract"]\n', "flows_in: nothing is taken from a partner with"),
+        (PARTNER + 'envelope = "plain"\nflows_out = ["enquiry", "claim"]\n', "flows_out: enquiry: a partner with"),
+        (PARTNER.replace('"none"', '"mail"'), 'link: "mail" needs mail_address'),
+        (PARTNER + 'mail_address = "nobody"\n', "mail_address: must be an e-mail address, in quotes"),
         (PARTNER + 'envelope = "zip"\n', '(got text "zip")'),
         (PARTNER + 'flows_out = ["clam"]\n', 'flows_out: text "clam" is not a flow; did you mean `claim`?'),
         (PARTNER + 'flows_in = "extract"\n', "flows_in: must be a list of flows"),

@@ -54,6 +54,10 @@ class _Noting:
     sent: list[str]
 
     @property
+    def authenticates(self) -> bool:
+        return self.session.authenticates
+
+    @property
     def alive(self) -> bool:
         return self.session.alive
 
@@ -171,6 +175,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
             "state": "sealed",
             "flow": "claim",
             "sealed_size": 10,
+            "sequence": 1,
             "created": now,
             "updated": now,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
 MANY = [f"P{number:03d}" for number in range(380)]
+_NUMBERS = itertools.count(1)
 STALLED, BACKLOGGED = MANY[7], MANY[200]
 
 
@@ -36,7 +38,7 @@ def _seal(bench: Bench, *partners: str, count: int = 1, flow: str = "claim", siz
     """Rows of sealed consignments; the counting transport asks for no bytes."""
     rows = [
         {"id": f"{flow}-{first + number}", "direction": "out", "partner": partner, "state": "sealed", "flow": flow}
-        | {"sealed_size": size, "created": 0.0, "updated": 0.0, "expires": bench.now + 1e6}
+        | {"sequence": next(_NUMBERS), "sealed_size": size, "created": 0.0, "updated": 0.0, "expires": bench.now + 1e6}
         for partner in partners
         for number in range(count)
     ]

@@ -43,7 +43,7 @@ class _Lane:
     """DWP's lane to the authority, with one consignment; what its sending ends in is said try by try."""
 
     def __init__(self, bench: Bench, post: Post) -> None:
-        self._bench, self._post = bench, post
+        self._bench, self._post, self._numbers = bench, post, count(1)
         self._start()
 
     def _start(self) -> None:
@@ -59,6 +59,7 @@ class _Lane:
 
     def seal(self, identity: str, size: int = 10) -> None:
         row: dict[str, object] = {"id": identity, "direction": "out", "partner": LA, "state": "sealed", "flow": "claim"}
+        row["sequence"] = next(self._numbers)
         row |= {"sealed_size": size, "created": self._bench.now, "updated": 0.0, "expires": self._bench.now + 90 * DAY}
         with self._bench.ledger.write() as transaction:
             transaction.connection.execute(insert(CONSIGNMENTS), [row])
