@@ -54,6 +54,8 @@ LOOKS: Final = {
         "find",
         "tail",
         "show",
+        "notify list",
+        "notify test",
     ),
     *(
         "referrals",

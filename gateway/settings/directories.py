@@ -32,6 +32,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.keyrings,
         home.ssh,
         home.sshd,
+        home.notify,
         home.logins,
         home.vault,
         home.custody,

@@ -75,10 +75,19 @@ def _table(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return None
 
 
+def _is_named(model: type[BaseModel], name: str) -> bool:
+    """Whether the tables in `name` have names of their own: `[notify.mail.NAME]`."""
+    field = model.model_fields.get(name)
+    return field is not None and typing.get_origin(field.annotation) is dict
+
+
 def _holder(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """The model of the table that holds the last name of the path."""
     holder: type[BaseModel] | None = model
-    for name in path[:-1]:
+    names = iter(path[:-1])
+    for name in names:
+        if holder is not None and _is_named(holder, name) and next(names, None) is None:
+            return None
         holder = _table(holder, name) if holder else None
     return holder
 

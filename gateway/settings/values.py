@@ -21,7 +21,7 @@ def _window(text: str) -> str:
     return text
 
 
-def _host(name: str) -> str:
+def check_host(name: str) -> str:
     """A name for which the system's resolver has no other error than "no such host" (RFC 1035, section 2.3.4)."""
     try:
         ip_address(name)
@@ -109,7 +109,7 @@ Fingerprint = Annotated[
     str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
 ]
 HostName = Annotated[
-    str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(_host)
+    str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(check_host)
 ]
 Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
