@@ -31,6 +31,7 @@ class Kind(StrEnum):
 class Label(StrEnum):
     """Everything that may be a label; each has few values, and they are the site's own words."""
 
+    CHANNEL = "channel"
     DIRECTION = "direction"
     EVENT = "event"
     FLOW = "flow"
@@ -46,12 +47,13 @@ class Label(StrEnum):
 
 
 SAYS: Final = {
+    Label.CHANNEL: "a channel of `[notify]`: `mail-NAME` or `webhook-NAME`",
     Label.DIRECTION: "`out` or `in`",
     Label.EVENT: "an event of events.md",
     Label.FLOW: "a flow",
     Label.KIND: "`transfer`, `consignment` or `receipt`",
     Label.PARTNER: f"a partner's code; `{OWN}` for this site itself",
-    Label.ROLE: "`inspect`, `vault`, `link` or `metrics`",
+    Label.ROLE: "`inspect`, `vault`, `link`, `metrics` or `notify`",
     Label.SITE: "this site's code",
     Label.STAGE: "a stage of architecture.md",
     Label.STANDING: "a month's: `due`, `received`, `late` or `missing`",
@@ -112,6 +114,14 @@ TRANSFER_SECONDS: Final = Metric(
 )
 EVENTS: Final = Metric(
     "gateway_events_total", Kind.COUNTER, "Events of the audit chain, since the metrics role started", (Label.EVENT,)
+)
+
+NOTICES: Final = Metric("gateway_notices_total", Kind.COUNTER, "Notices that went through a channel", (Label.CHANNEL,))
+NOTICE_FAILURES: Final = Metric(
+    "gateway_notice_failures",
+    Kind.GAUGE,
+    "Failures in a row of a channel that people are told through",
+    (Label.CHANNEL,),
 )
 
 HELD: Final = Metric("gateway_held", Kind.GAUGE, "What waits for a person's decision", (Label.KIND, Label.PARTNER))
@@ -183,6 +193,7 @@ METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
     *(HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, CLOCK_SKEW, EXTRACTS),
+    *(NOTICES, NOTICE_FAILURES),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),
 )

@@ -34,6 +34,7 @@ from gateway.settings.secrets import Secrets
 
 ANSWER_SECONDS: Final = 20.0
 """How long a server may take to connect, and for each answer."""
+_LATE: Final = "no answer in time"
 _PREFIX: Final = "whsec_"
 _LEAST_SECRET: Final = 24
 """Bytes of a signing secret at least (Standard Webhooks, "Signature scheme")."""
@@ -170,6 +171,8 @@ def _translated() -> Iterator[None]:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, TimeoutError):
+        return _LATE  # smtplib has one error for both
     match error:
         case ssl.SSLCertVerificationError():
             return f"the server's certificate is refused: {error.verify_message}"
@@ -186,7 +189,7 @@ def _why(error: Exception) -> str:
         case smtplib.SMTPException() | HTTPException():
             return "the server broke off, or answers in another protocol"
         case TimeoutError():
-            return f"no answer within {ANSWER_SECONDS:.0f} s"
+            return _LATE
         case socket.gaierror():
             return "the server's name cannot be resolved"
         case _:

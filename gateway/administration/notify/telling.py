@@ -1,8 +1,7 @@
 """Decides when which channel is told what, and sends it: errors at once, everything else collected, through quiet hours none of that.
 
 The ledger's chain is the queue. What a notice is about is written down before it is first sent, so whatever ends this process, the same
-notice goes again and no event is left out or told in two. A channel that fails is tried again with growing pauses, up to a quarter of an
-hour, for ever; meanwhile events gather, and its next notice has them all, by kinds. Raises what the ledger raises, DiskFull, DiskFailed.
+notice goes again and no event is left out or told in two. A channel that fails is tried again with the pauses of `[link]`, for ever; meanwhile events gather, and its next notice has them all, by kinds. Raises what the ledger raises, DiskFull, DiskFailed.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.notify import Channel
 
-RETRY_BASE: Final = 30.0
-RETRY_CAP: Final = 900.0
 _SAVE_EVERY: Final = 60.0
 """Seconds after which it is written down that there was nothing to tell: a restart reads those events again."""
 
@@ -138,7 +135,7 @@ class Teller:
         stream = memory.urgent if urgent else memory.digest
         return (
             stream.until is not None
-            and is_due(stream.due, now, RETRY_CAP)
+            and is_due(stream.due, now, self._settings.link.retry_cap_seconds)
             and is_due(memory.last + self._least, now, self._least)
             and (urgent or not self._is_quiet(now))
         )
@@ -161,7 +158,13 @@ class Teller:
         memory = self.memory[each.name]
         stream = memory.urgent if urgent else memory.digest
         attempt = stream.attempts + 1
-        pause = delay(attempt, base=RETRY_BASE, cap=RETRY_CAP, random_float=self._means.random_float())
+        retry = self._settings.link
+        pause = delay(
+            attempt,
+            base=retry.retry_base_seconds,
+            cap=retry.retry_cap_seconds,
+            random_float=self._means.random_float(),
+        )
         # Counted before it is tried, so that a notice that ends this process does not end it again and again at once.
         stream = stream.model_copy(update={"attempts": attempt, "due": now + pause, "code": None})
         self._note(each.name, memory, stream, urgent=urgent)
