@@ -22,36 +22,36 @@ Kind = Literal["urgent", "digest", "test"]
 """`urgent` has errors alone, `digest` everything below, `test` nothing."""
 
 _LEVELS: Final = ("error", "warning", "info")
-_FALLBACK: Final = "logs.md"
+_FALLBACK: Final = "logs"
 _PAGES: Final = {
-    "late-writes.md": (Event.TRANSFER_WRITTEN_LATE, Event.SPOOL_HELD_OPEN),
-    "returned-files.md": (
+    "late-writes": (Event.TRANSFER_WRITTEN_LATE, Event.SPOOL_HELD_OPEN),
+    "returned-files": (
         Event.TRANSFER_REJECTED,
         Event.TRANSFER_RETURNED,
         Event.SPOOL_REFUSED,
         Event.TRANSFER_EXPIRED,
     ),
-    "holding.md": (Event.TRANSFER_HELD, Event.CONSIGNMENT_HELD, Event.RECEIPT_HELD),
-    "back-office.md": (Event.TRANSFER_REFUSED,),
-    "quarantine.md": (
+    "holding": (Event.TRANSFER_HELD, Event.CONSIGNMENT_HELD, Event.RECEIPT_HELD),
+    "back-office": (Event.TRANSFER_REFUSED,),
+    "quarantine": (
         *(Event.TRANSFER_QUARANTINED, Event.TRANSFER_ISOLATED, Event.CONSIGNMENT_QUARANTINED, Event.RECEIPT_REFUSED),
     ),
-    "partner-down.md": (
+    "partner-down": (
         *(Event.LANE_DEFERRED, Event.LANE_STUCK, Event.LANE_RECOVERED, Event.CONSIGNMENT_OVERDUE),
         *(Event.CONSIGNMENT_EXPIRED, Event.CONSIGNMENT_REPEATED, Event.SEQUENCE_GAP_FOUND),
     ),
-    "host-key.md": (Event.LANE_HELD,),
-    "key-expiry.md": (Event.KEY_EXPIRING, Event.KEY_EXPIRED, Event.KEY_RENEWED),
-    "key-rotation.md": (Event.KEY_REVOKED, Event.KEY_ROTATED, Event.KEY_CONFIRMED, Event.KEY_RETIRED),
-    "log-ins.md": (Event.LOGON_REFUSED, Event.LOGON_LOST),
-    "enquiries.md": (Event.ENQUIRY_OVERDUE,),
-    "restoring.md": (Event.CHAIN_BROKEN, Event.LEDGER_RESTORED, Event.PARTNER_ANSWERED),
-    "partner-file.md": (Event.PARTNER_STOPPED,),
+    "host-key": (Event.LANE_HELD,),
+    "key-expiry": (Event.KEY_EXPIRING, Event.KEY_EXPIRED, Event.KEY_RENEWED),
+    "key-rotation": (Event.KEY_REVOKED, Event.KEY_ROTATED, Event.KEY_CONFIRMED, Event.KEY_RETIRED),
+    "log-ins": (Event.LOGON_REFUSED, Event.LOGON_LOST),
+    "enquiries": (Event.ENQUIRY_OVERDUE,),
+    "restoring": (Event.CHAIN_BROKEN, Event.LEDGER_RESTORED, Event.PARTNER_ANSWERED),
+    "partner-file": (Event.PARTNER_STOPPED,),
 }
 DESK_AIDS: Final[Mapping[str, str]] = MappingProxyType(
     {event.value: page for page, events in _PAGES.items() for event in events}
 )
-"""By event, the page in docs/operators that says what to do; any other event stands in logs.md."""
+"""By event, the page in docs/operators that says what to do; any other event stands in `logs`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Line:
 
     @property
     def desk_aid(self) -> str:
-        return f"docs/operators/{DESK_AIDS.get(self.event, _FALLBACK)}"
+        return f"docs/operators/{DESK_AIDS.get(self.event, _FALLBACK)}.md"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -68,9 +69,9 @@ class Site:
         )
         return Teller(self.settings, self.bench.ledger, means, configure("DWP", "notify", stream=self.log, strict=True))
 
-    def happens(self, event: str, subject: str = "x", partner: str | None = LA, **detail: object) -> None:
+    def happens(self, event: str, subject: str = "x", partner: str | None = LA, code: str | None = None) -> None:
         with self.bench.ledger.write() as transaction:
-            transaction.record(event, "lane", subject, partner, **detail)
+            transaction.record(event, "lane", subject, partner, code=code)
 
     def passes(self, minutes: float) -> None:
         self.bench.now += minutes * MINUTE
@@ -227,7 +228,7 @@ def test_no_name_no_id_no_reason_and_no_code_or_partner_of_a_strangers_choice_is
     site.asks({"level": "info"}, digest_minutes=0.0, least_minutes=0.0)
     teller = site.teller()
     identity = site.bench.submit("Claim QQ 12 34 56 C.xml", b"x")
-    said = {
+    said: dict[str, Any] = {
         "passed_to": "Claim QQ 12 34 56 C.xml",
         "reason": "about QQ 12 34 56 C",
         "actor": "somebody",
@@ -347,7 +348,7 @@ def test_a_clock_that_was_put_back_a_week_silences_nobody(site: Site) -> None:
 def test_each_event_has_a_desk_aid_that_exists_and_the_night_s_page_has_the_other_alarms() -> None:
     pages = Path(__file__).resolve().parents[4] / "docs" / "operators"
     for event in Event:
-        page = (pages / DESK_AIDS.get(event.value, "logs.md")).read_text("utf-8")
+        page = (pages / f"{DESK_AIDS.get(event.value, 'logs')}.md").read_text("utf-8")
         if event.level == "error" and event.value not in DESK_AIDS:
             assert f"`{event.value}`" in page, event
     assert DESK_AIDS.keys() <= {event.value for event in Event}
