@@ -166,7 +166,7 @@ def _context(channel: Channel, home: Home) -> ssl.SSLContext:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OSError, HTTPException) as error:  # an error of smtplib or ssl is an OSError
+    except (OSError, HTTPException, UnicodeError) as error:  # an error of smtplib or ssl is an OSError
         raise NoticeFailed(_why(error)) from error
 
 
@@ -188,6 +188,8 @@ def _why(error: Exception) -> str:
             return f"the server answered {error.smtp_code}"
         case smtplib.SMTPException() | HTTPException():
             return "the server broke off, or answers in another protocol"
+        case UnicodeError():
+            return "the log-in's name or password has letters that are not ASCII"
         case TimeoutError():
             return _LATE
         case socket.gaierror():

@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -19,6 +20,7 @@ from typing import Final
 from gateway.administration.notify.channels import send
 from gateway.administration.notify.matters import Matters
 from gateway.administration.notify.noted import note
+from gateway.administration.notify.sending import Sender
 from gateway.administration.notify.telling import Means, Teller
 from gateway.daemon.lock import held
 from gateway.daemon.pulse import Pulse
@@ -74,12 +76,16 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
     make_directory(home.notify)
     confine_writes([home.run, home.ledger.parent, home.notify])
     log.info("role.confined", measures=[*measures, *_connections(settings)])
-    teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ)), log)
+
+    def is_stopping() -> bool:
+        pulse.beat()  # whoever asks goes on
+        return bool(stopping)
+
+    teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ), is_stopping), log)
     stack.callback(teller.close)
     log.info("role.started", pid=os.getpid())
     failed = ""
-    while not stopping:
-        pulse.beat()
+    while not is_stopping():
         started = time.monotonic()
         try:
             teller.look()
@@ -105,9 +111,9 @@ def _connections(settings: Settings) -> list[str]:
     return [f"connects to port {', '.join(map(str, ports))} alone"]
 
 
-def _means(settings: Settings, secrets: Secrets) -> Means:
+def _means(settings: Settings, secrets: Secrets, stopping: Callable[[], bool]) -> Means:
     return Means(
-        deliver=lambda channel, name, notice, now: send(channel, name, notice, secrets, now),
+        deliver=Sender(lambda channel, name, notice, now: send(channel, name, notice, secrets, now), stopping),
         matters=Matters(settings).look,
         random_bytes=os.urandom,
         random_float=random.SystemRandom().random,

@@ -108,6 +108,7 @@ def test_a_wrong_password_a_strange_certificate_and_no_server_are_told_apart(
     with mail_server(certificate) as server:
         for channel, said in (
             (mail(certificate, server.port, user="somebody"), "log-in was refused: 535"),
+            (mail(certificate, server.port, tls="implicit"), "TLS failed"),
             (mail(other, server.port), "certificate is refused"),
             (mail(certificate, server.port, ca_file=str(tmp_path / "none.pem")), "`ca_file` cannot be read"),
         ):
@@ -169,6 +170,13 @@ def test_a_server_that_says_nothing_is_given_up(
         ):
             with pytest.raises(NoticeFailed, match="no answer"):
                 send(channel, name, NOTICE, secrets, NOW)
+
+
+def test_a_password_that_is_not_ascii_is_told_and_not_shown(certificate: Certificate, secrets: Secrets) -> None:
+    secrets.of_channel("mail").write_text("£5 correct horse", "utf-8")
+    with mail_server(certificate) as server, pytest.raises(NoticeFailed, match="not ASCII") as failed:
+        send(mail(certificate, server.port), "mail", NOTICE, secrets, NOW)
+    assert "horse" not in str(failed.value)
 
 
 def test_a_secret_that_is_missing_open_or_none_is_refused_before_anybody_is_called(
