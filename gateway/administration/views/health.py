@@ -68,6 +68,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         disk=machine.disk,
         audit=machine.audit,
         restored=machine.restored,
+        untold=machine.untold,
     )
     needs = tuple(needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)

@@ -36,7 +36,8 @@ class Machine:
     `noted_stopped` are the partners that the running gateway works without. `passed_over` counts files that the spool
     passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
-    `restored` says that the site was put back from a copy, and does nothing before a person lets it go on.
+    `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `untold` are channels of
+    `[notify]` that have failed again and again.
     """
 
     processes: Mapping[str, int | None]
@@ -47,6 +48,7 @@ class Machine:
     disk: Disk
     audit: LastAudit | None = None
     restored: bool = False
+    untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,3 +155,4 @@ class Health:
     disk: Disk
     audit: LastAudit | None
     restored: bool = False
+    untold: tuple[str, ...] = ()
