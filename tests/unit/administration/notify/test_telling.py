@@ -189,15 +189,31 @@ def test_in_quiet_hours_errors_alone_are_told_and_the_rest_when_they_end(site: S
     site.asks(quiet_hours=["11:00-13:00"])
     teller = site.teller()
     site.happens("lane.deferred")
-    for _ in range(5):
+    for _ in range(4):
         teller.look()
         site.passes(14)
     site.happens("lane.held")
     teller.look()
+    site.happens("lane.deferred")
     assert site.told() == [("urgent", [("lane.held", 1)])]
     site.passes(8)
     teller.look()
-    assert site.told()[1:] == [("digest", [("lane.deferred", 1)])]
+    assert site.told()[1:] == [("digest", [("lane.deferred", 2)])]
+
+
+def test_what_could_not_be_told_before_quiet_hours_is_not_told_in_them(site: Site) -> None:
+    site.asks(quiet_hours=["12:30-13:00"], digest_minutes=0.0)
+    teller = site.teller()
+    site.down = True
+    site.happens("lane.deferred")
+    teller.look()
+    site.down = False
+    site.passes(35)
+    teller.look()
+    assert (site.tried, site.sent) == (1, [])
+    site.passes(26)
+    teller.look()
+    assert site.told() == [("digest", [("lane.deferred", 1)])]
 
 
 def test_notices_of_one_channel_keep_their_distance_and_miss_nothing(site: Site) -> None:
