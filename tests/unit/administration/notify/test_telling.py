@@ -186,7 +186,7 @@ def test_a_channel_that_is_down_keeps_no_other_from_being_told(site: Site) -> No
 
 
 def test_in_quiet_hours_errors_alone_are_told_and_the_rest_when_they_end(site: Site) -> None:
-    site.asks(quiet_hours=["11:00-13:00"])
+    site.asks(quiet_hours=["11:00-13:00"], digest_minutes=10.0)
     teller = site.teller()
     site.happens("lane.deferred")
     for _ in range(4):
