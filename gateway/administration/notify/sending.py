@@ -32,6 +32,13 @@ class _Attempt:
     refused: int = 0
     error: BaseException | None = None
 
+    def __enter__(self) -> None:
+        """The thread begins."""
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        self.error = error
+        return True  # whoever waits raises it
+
 
 @dataclass
 class Sender:
@@ -50,10 +57,8 @@ class Sender:
         attempt = self._last[name] = _Attempt()
 
         def run() -> None:
-            try:
+            with attempt:
                 attempt.refused = self.deliver(channel, name, notice, now)
-            except BaseException as error:  # noqa: BLE001  # raised by whoever waits
-                attempt.error = error
 
         attempt.thread = threading.Thread(target=run, daemon=True)
         attempt.thread.start()
