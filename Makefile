@@ -32,7 +32,7 @@ export UV_NO_PROGRESS := 1
 # Images of containers often set it. Every start of a command would then compile all modules again: half a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup system extras demo test check unit unit-fast torture fuzz lock clean
+.PHONY: help setup system extras demo test check unit unit-fast torture fuzz lock sbom release clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,6 +147,12 @@ lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks f
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \
 	    | $(COMPILE) - -o requirements/fuzz.txt
+
+sbom: $(STAMP) ## Write gateway/sbom.cdx.json anew: what is installed with the program, by the lock.
+	$(BIN)/python tools/sbom.py
+
+release: $(STAMP) ## Tag this commit as the version of pyproject.toml, if everything agrees; RELEASE_ARGS=--check only looks.
+	$(BIN)/python tools/release.py $(RELEASE_ARGS)
 
 clean: ## Remove what was installed and built here.
 	rm -rf $(ROWS) .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz dist demo

@@ -114,6 +114,15 @@ class Event(StrEnum):
         "warning",
         "the site was put back from a copy of that moment, and a person let it go on",
     )
+    MEDIUM_EXPORTED = "medium.exported", "info", "a person had sealed files written to a medium, for carriage by hand"
+    MEDIUM_REPEATED = "medium.repeated", "warning", "a person lets go again what was carried and has not arrived"
+    MEDIUM_IMPORTED = "medium.imported", "info", "a person brought sealed files from a partner's medium"
+    CONTINUITY_INVOKED = "continuity.invoked", "warning", "business continuity was invoked"
+    CONTINUITY_UPDATED = "continuity.updated", "info", "a person said how it stands with business continuity"
+    CONTINUITY_TOLD = "continuity.told", "info", "somebody on the list of whom to tell was told"
+    CONTINUITY_ENDED = "continuity.ended", "info", "business continuity has ended"
+    CONTINUITY_NOTED = "continuity.noted", "warning", "a partner has invoked business continuity, by what it signs"
+    CONTINUITY_LIFTED = "continuity.lifted", "info", "a partner has ended business continuity, by what it signs"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
     # -- what is kept no longer, and what is kept all the same
@@ -203,6 +212,14 @@ class Event(StrEnum):
     CONSIGNMENT_OVERDUE = "consignment.overdue", "warning", "no receipt yet: the same bytes go again", "sealed", "out"
     CONSIGNMENT_EXPIRED = "consignment.expired", "warning", "consignment given up", "expired", "out"
 
+    CONSIGNMENT_EXPORTED = (
+        "consignment.exported",
+        "info",
+        "consignment written to a medium, for carriage by hand",
+        "sent",
+        "out",
+    )
+
     # -- receipts
 
     RECEIPT_ISSUED = "receipt.issued", "info", "receipt due", "issued", "out"
@@ -213,6 +230,8 @@ class Event(StrEnum):
     RECEIPT_REFUSED = "receipt.refused", "error", "receipt locked away", "quarantined", "in"
     RECEIPT_HELD = "receipt.held", "warning", "receipt held, for a person to decide", "held", "in"
     RECEIPT_RELEASED = "receipt.released", "info", "receipt let go on", None, "in"
+
+    RECEIPT_EXPORTED = "receipt.exported", "info", "receipt written to a medium, for carriage by hand", "sent", "out"
 
     # -- lanes: everything that goes to one partner
 

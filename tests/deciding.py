@@ -1,7 +1,7 @@
 """Every command, by what it is: one that decides something, with the event that says so, or one that only looks or makes files.
 
 `tests/unit/cli/test_who_decided.py` tries those of SITE, and `tests/acceptance/test_key_commands.py` those of KEYS, which
-take real keys. A command that stands nowhere fails the first.
+take real keys; `tests/acceptance/test_continuity.py` those of MEDIA. A command that stands nowhere fails the first.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ SITE: Final = {
     "rights": "rights.applied",
     "doctor": "ledger.migrated",
     "recover": "ledger.restored",
+    "continuity invoke": "continuity.invoked",
+    "continuity update": "continuity.updated",
+    "continuity told": "continuity.told",
+    "continuity end": "continuity.ended",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -41,6 +45,7 @@ KEYS: Final = {
     "retention": "retention.begun",
     "partner revoke": "key.revoked",
 }
+MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(
         "card",
@@ -56,6 +61,7 @@ LOOKS: Final = {
         "show",
         "notify list",
         "notify test",
+        "statement",
     ),
     *(
         "referrals",
@@ -68,7 +74,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup"),
+    *("sample", "demo", "bench", "backup", "continuity reconcile"),
 }
 RUNS: Final = {"init", "restore", "run"}
 """They make a site, put it back from a copy, and run it: who may do that has the site anyway, and before `init` there is no chain."""

@@ -98,6 +98,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.retention:hold_retention", "Keep something beyond its time: a legal hold."
         ),
         "release-retention": CommandEntry("gateway.cli.retention:release_retention", "End a legal hold."),
+        "statement": CommandEntry(
+            "gateway.cli.statement:statement", "Measure this site for a code of connection: what falls short first."
+        ),
         "reload": CommandEntry(
             "gateway.cli.reload:reload", "Make a running gateway take over its changed configuration."
         ),
@@ -107,6 +110,13 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "restore": CommandEntry("gateway.cli.backup:restore", "Put a site back from a copy, into an empty HOME."),
         "recover": CommandEntry(
             "gateway.cli.recover:recover", "Go on after a restoration, once it is known what happened since the copy."
+        ),
+        "export": CommandEntry(
+            "gateway.cli.carriage:export", "Write what waits for a partner to a medium, for carriage by hand."
+        ),
+        "import": CommandEntry("gateway.cli.carriage:bring", "Take what a partner's medium brings."),
+        "continuity": CommandEntry(
+            "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
         ),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."

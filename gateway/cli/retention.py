@@ -51,7 +51,7 @@ clock: Callable[[], float] = time.time
 def retention(
     ctx: click.Context, day: datetime | None, role: str | None, reason: str, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Remove files, and erase names, references and reasons, role time is over by `[retention]` of gateway.toml.
+    """Remove files, and erase names, references and reasons, whose time is over by `[retention]` of gateway.toml.
 
     Rows and the audit chain stay, and still verify. What a legal hold keeps is left alone. A signed certificate says what was done; it is
     kept in state/evidence/disposals. gateway-retention.timer does this every day. A run that was broken off is started again.

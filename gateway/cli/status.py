@@ -83,6 +83,7 @@ def _tell(health: Health) -> None:
         click.echo(f"enquiries without a reply: {number} (`gateway enquiries --outstanding`)")
     for fault in health.faults.open:
         click.echo(f"known fault {fault.id}: {safe_text(fault.what)}")
+    _tell_continuity(health)
     _tell_lanes(health.lanes)
     _tell_held(health.held)
     click.echo()
@@ -90,6 +91,23 @@ def _tell(health: Health) -> None:
         click.echo(f"{click.style('needs a person', fg='yellow')}: {need}")
     if health.healthy:
         click.echo(click.style("All is well.", fg="green"))
+
+
+def _tell_continuity(health: Health) -> None:
+    here = health.continuity
+    if here is not None and here.since is not None:
+        told = f", {here.told} of {here.to_tell} told" if here.to_tell else ""
+        words = f"continuity is invoked since {tables.brief(here.since)}{told}"
+        click.echo(click.style(f"{words}: {safe_text(here.reason or '(erased)')}", fg="yellow"))
+    for partner in () if here is None else here.partners:
+        said = f", last said {tables.brief(partner.updated)}" if partner.updated != partner.since else ""
+        click.echo(f"{partner.partner} has invoked continuity since {tables.brief(partner.since)}{said}")
+    for each in health.carried:
+        what = output.counted(each.consignments, "consignment")
+        numbers = ", ".join(each.waybills)
+        click.echo(
+            f"carried by hand to {each.partner} since {tables.brief(each.since)}, no receipt yet: {what}, waybill {numbers}"
+        )
 
 
 def _tell_counts(counts: Mapping[str, Mapping[str, int]]) -> None:

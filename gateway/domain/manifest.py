@@ -68,6 +68,17 @@ class AuditHead(BaseModel):
     sha256: Digest
 
 
+class ContinuityNotice(BaseModel):
+    """There while business continuity is invoked at the site that signs: since when, and when somebody said last how it stands.
+
+    Nothing that a person wrote is in it.
+    """
+
+    model_config = _RECORD
+    since: Moment
+    updated: Moment
+
+
 class Item(BaseModel):
     """One transfer: `size` in bytes and `sha256` of the file as submitted."""
 
@@ -98,6 +109,7 @@ class Manifest(BaseModel):
     audit_head: AuditHead
     accepts: Annotated[tuple[FlowName, ...] | None, Field(max_length=100, strict=False)] = None
     """The flows that the sender takes from the recipient; None where an older gateway does not say."""
+    continuity: Annotated[ContinuityNotice | None, Field(exclude_if=lambda value: value is None)] = None
     items: Annotated[tuple[Item, ...], Field(min_length=1, max_length=MOST_ITEMS, strict=False)]
 
     def to_bytes(self) -> bytes:

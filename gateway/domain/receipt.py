@@ -17,6 +17,7 @@ from gateway.domain.manifest import (
     MOST_ITEMS,
     VERSION,
     AuditHead,
+    ContinuityNotice,
     Digest,
     Identity,
     Moment,
@@ -109,6 +110,7 @@ class Receipt(BaseModel):
     issued: Moment
     audit_head: AuditHead
     seen_head: AuditHead | None = None
+    continuity: Annotated[ContinuityNotice | None, Field(exclude_if=lambda value: value is None)] = None
     items: Annotated[tuple[ReceiptItem, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
     def to_bytes(self) -> bytes:

@@ -156,6 +156,13 @@ class DiskFull(Defer):
     remedy = "Free space on the file system of HOME; work resumes by itself. `gateway doctor` says how much is needed."
 
 
+class CopyFull(DiskFull):
+    """The file system that a copy of the site goes to is full."""
+
+    code = "copy-full"
+    remedy = "Free space there, or name another directory, and take the copy again: nothing of it was kept."
+
+
 class DiskFailed(Defer):
     """The operating system could not read or write a file of ours."""
 

@@ -54,6 +54,25 @@ class CardForged(CardRefused):
     )
 
 
+class WaybillRefused(Misuse):
+    """A directory with carried files has no waybill of a partner for this site, or one that does not hold."""
+
+    code = "waybill"
+    exit_status = 65
+    remedy = (
+        "Name the directory that `gateway export` made, whole. Nothing was taken from it. If it is whole, ask the partner on a number "
+        "that you know whether that waybill is theirs."
+    )
+
+
+class CarriedDamaged(Misuse):
+    """Some of the carried files are missing, or are not what the waybill says; the others were taken."""
+
+    code = "carried-damaged"
+    exit_status = 65
+    remedy = "Tell the partner the waybill's number: `gateway export OUR-CODE --again NUMBER` there sends all of it once more."
+
+
 class KeyStillNeeded(Misuse):
     """The old key is still needed: what is sealed to it may come, or a partner knows no other."""
 

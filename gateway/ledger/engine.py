@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 
 from gateway.ledger.capture import arm
 from gateway.ledger.integrity import BUSY_SECONDS
+
+SQLITE_VERSION: Final = sqlite3.sqlite_version
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:

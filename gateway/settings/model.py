@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.authorities import Authorities, listed
+from gateway.settings.continuity import ContinuitySettings
 from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
@@ -393,6 +394,7 @@ class GatewayFile(Table):
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
+    continuity: ContinuitySettings = ContinuitySettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -433,6 +435,7 @@ class Settings:
     notify: NotifySettings = field(default_factory=NotifySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -79,6 +79,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             notify=gateway.notify,
             retention=gateway.retention,
             backup=gateway.backup,
+            continuity=gateway.continuity,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -8,7 +8,8 @@ The spool is hostile ground (see `tree`): everything is judged again on the open
 the kernel can tell (`writers`). The bytes are *copied*, never moved: whoever opens the dropped file later could write
 to it after we had measured it. The digest is that of the bytes that were written to custody. Where the kernel cannot
 tell, a file that is admitted only because nothing happened to it for long is read once more. What was taken is set
-aside, and removed once it is certain that nobody wrote on (`set_aside`).
+aside, and removed once it is certain that nobody wrote on (`set_aside`). Long because finding, judging and taking look at
+one open directory.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class Intake:
         """How many files the last scan passed over because they are not finished yet."""
         self.held_open: dict[Key, float] = {}
         """Those of them that would be taken but that somebody has open for writing, and the seconds since that was seen."""
+        self._rest: dict[tuple[str, str], Iterator[str]] = {}
+        """By flow and partner, the names that scans have listed and not come to."""
         self._entered: tuple[str, str] | None = None
         self._below = -1
 
@@ -101,15 +104,37 @@ class Intake:
         self._stability.prune()
 
     def _look_through(self, directory: int, flow: str, partner: str) -> Iterator[Drop | Refusal]:
-        found_names = names(directory)
-        marked = {name.removesuffix(READY) for name in found_names if name.endswith(READY)}
+        looked_at = set()
         denial = self._denial(flow, partner)
-        for name in found_names:
-            if self._passed_over(name):
+        for name, marked in self._names(directory, (flow, partner)):
+            if name in looked_at or self._passed_over(name):
                 continue
-            found = self._judge(directory, (flow, partner, name), denial, marked=name in marked)
+            looked_at.add(name)
+            found = self._judge(directory, (flow, partner, name), denial, marked=marked)
             if found is not None:
                 yield found
+
+    def _names(self, directory: int, place: tuple[str, str]) -> Iterator[tuple[str, bool]]:
+        """What a scan that ended with a full batch had not come to, and then what lies in the directory; and whether it has
+        a marker.
+
+        A directory of 50,000 files is listed a few times, and not for every batch.
+        """
+        rest = self._rest.pop(place, None)
+        if rest is not None:
+            yield from self._in_turn(place, rest, lambda name: _exists(directory, name + READY))
+        listed = names(directory)
+        marked = {name.removesuffix(READY) for name in listed if name.endswith(READY)}
+        yield from self._in_turn(place, iter(listed), marked.__contains__)
+
+    def _in_turn(
+        self, place: tuple[str, str], rest: Iterator[str], has_marker: Callable[[str], bool]
+    ) -> Iterator[tuple[str, bool]]:
+        """The names of `rest`; where the reader stops, what is left is kept for the next scan."""
+        self._rest[place] = rest
+        for name in rest:
+            yield name, has_marker(name)
+        del self._rest[place]
 
     def _denial(self, flow: str, partner: str) -> GatewayError | None:
         rule = self._rules.get(flow)
@@ -264,6 +289,14 @@ class Intake:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _exists(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _is_same(status: os.stat_result, drop: Drop) -> bool:

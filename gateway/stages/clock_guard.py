@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.domain.states import State
 from gateway.ledger.queries import deadlines
+from gateway.ledger.queries.carried import not_carried
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.units import TABLE_OF, Consignment, Receipt, Transfer, Unit
 from gateway.settings.model import LinkSettings
@@ -35,11 +36,13 @@ def bring_forward(context: StageContext, now: float) -> int:
     """Make due what waits for a moment that only a wrong clock can have set; how many units and lanes that were."""
     link = context.settings.link
     bounds = [(unit, states, link.retry_cap_seconds) for unit, states in _RETRIED]
-    bounds.append((Consignment, (State.SENT,), _longest_receipt_wait(link)))
     with context.ledger.read() as connection:
-        found = [
+        found: list[tuple[type[Unit], list[int]]] = [
             (unit, deadlines.due_after(connection, unit, states, now + longest)) for unit, states, longest in bounds
         ]
+        # What was carried by hand is not sent again by itself: it waits until it expires.
+        late = deadlines.due_after(connection, Consignment, [State.SENT], now + _longest_receipt_wait(link))
+        found.append((Consignment, not_carried(connection, late)))
         lanes = [partner for partner, lane in all_lanes(connection).items() if lane.due > now + link.retry_cap_seconds]
     count = len(lanes) + sum(len(keys) for _, keys in found)
     if count:

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.storage.durable import DISK, Disk, write_all
+from gateway.storage.durable import DISK, Disk, start_writeback, write_all
 
 _PIECE: Final = 1 << 20
+_HEAD_START: Final = 16 << 20
+"""So many bytes lie unwritten before the disk is told to begin. Measured on ext4, 512 MiB: copy and fsync 0.6 s, and 0.9 s
+where the disk begins at the fsync."""
 
 
 def file_digest(path: Path) -> str:
@@ -36,9 +39,14 @@ def pieces(descriptor: int, size: int = sys.maxsize) -> Iterator[bytes]:
 def write_pieces(pieces: Iterable[bytes], target: int, disk: Disk = DISK) -> str:
     """Write the pieces to an open file, and give the digest of all of them."""
     digest = hashlib.sha256()
+    unwritten = 0
     for piece in pieces:
         digest.update(piece)
         write_all(target, piece, disk)
+        unwritten += len(piece)
+        if unwritten >= _HEAD_START:
+            start_writeback(target, disk)
+            unwritten = 0
     return digest.hexdigest()
 
 

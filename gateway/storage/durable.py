@@ -53,6 +53,19 @@ def write_all(descriptor: int, data: bytes, disk: Disk = DISK) -> None:
         written += disk.write(descriptor, memoryview(data)[written:])
 
 
+def start_writeback(descriptor: int, disk: Disk = DISK) -> None:
+    """Let the disk begin with a file's pages. Only a head start for the fsync that follows; OSError as write(2)."""
+    try:
+        disk.start_writeback(descriptor)
+    except OSError as error:
+        if error.errno not in (
+            errno.ENOSYS,
+            errno.EINVAL,
+            errno.EOPNOTSUPP,
+        ):  # a file system without the call: FUSE, NFS
+            raise
+
+
 def sync_directory(directory: Path, disk: Disk = DISK) -> None:
     """As `fsync_directory`, for callers that translate OSError themselves."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

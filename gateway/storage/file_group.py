@@ -13,14 +13,22 @@ files while little is unwritten.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage.durable import DISK, Disk, discard, disk_error, open_temporary, sync_directory, temporary_beside
+from gateway.storage.durable import (
+    DISK,
+    Disk,
+    discard,
+    disk_error,
+    open_temporary,
+    start_writeback,
+    sync_directory,
+    temporary_beside,
+)
 
 _MANY: Final = 32
 _UNWRITTEN_LIMIT: Final = 32 << 20
@@ -129,7 +137,7 @@ class Group:
     def _sync_each(self, files: list[int], directories: list[Path]) -> None:
         if len(files) > 1:
             for file in files:
-                self._start_writeback(file)
+                start_writeback(file, self._disk)
         if len(files) < _THREADS:
             self._fsync_all(files)
         else:
@@ -144,14 +152,6 @@ class Group:
     def _fsync_all(self, files: Iterable[int]) -> None:
         for file in files:
             self._disk.fsync(file)
-
-    def _start_writeback(self, file: int) -> None:
-        try:
-            self._disk.start_writeback(file)
-        except OSError as error:
-            # Only a head start for the fsync that follows: a file system without the call (FUSE, NFS) does without.
-            if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-                raise
 
 
 def _close_all(files: list[int]) -> None:

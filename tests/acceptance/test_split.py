@@ -418,3 +418,16 @@ def test_doctor_asks_the_vaults_account_about_keys_and_finds_changed_rights(pair
     found = {check["name"]: check for check in json.loads(done.stdout)}
     assert "state/evidence" in found["permissions"]["message"]
     dwp.gateway("rights", "--apply")
+
+
+def test_connection_statement_finds_every_wall_of_every_role(pair: tuple[SplitSite, Site]) -> None:
+    told = pair[0].json("statement")
+    (walls,) = [each["findings"] for each in told["chapters"] if each["title"].startswith("Walls")]
+    found = {each["subject"]: each for each in walls}
+    for role in ("inspect", "vault", "link", "metrics", "readers"):
+        assert found[role]["standing"] == "met", found[role]
+    for role in ("inspect", "vault", "link", "metrics"):
+        assert f"user id {pwd.getpwnam(ACCOUNTS[role]).pw_uid};" in found[role]["says"]
+    assert found["sshd"]["standing"] == "stated"
+    assert f"user id {pwd.getpwnam(ACCOUNTS['sshd']).pw_uid};" in found["sshd"]["says"]
+    assert {each["subject"] for each in told["unmeasured"]} >= {"OpenPGP and SSH keys", "Landlock of sshd"}

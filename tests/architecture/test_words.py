@@ -30,6 +30,7 @@ FORMED: Final[Mapping[str, frozenset[str]]] = {
         for state in {State.VALIDATED, State.DELIVERED, State.REJECTED, State.HELD, *SENDERS_STATE.values()}
     ),
     "{}.sent": frozenset({"consignment.sent", "receipt.sent"}),
+    "{}.exported": frozenset({"consignment.exported", "receipt.exported"}),
     "{}.quarantined": frozenset({"consignment.quarantined"}),
     # After an error a receipt is held or waits; a refused one is locked away by another event.
     "{}.{}": frozenset({"consignment.held", "consignment.expired", "receipt.held"})

@@ -30,7 +30,7 @@ from gateway.administration.backup.secret_keys import sealed_keys
 from gateway.administration.site import audit
 from gateway.daemon.lock import held
 from gateway.domain.identity import to_text
-from gateway.errors import BackupUnusable, NotPermitted, UsageWrong
+from gateway.errors import BackupUnusable, CopyFull, DiskFull, NotPermitted, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.restorations import dropped_since
@@ -263,5 +263,8 @@ def _disk() -> Iterator[None]:
         raise NotPermitted(
             f"You may not read or write {error.filename or 'a file'}: a copy takes who may read all of the site."
         ) from error
-    except OSError as error:
-        raise disk_error(error, "the copy cannot be taken") from error
+    except (OSError, DiskFull) as error:
+        failed = disk_error(error, "the copy cannot be taken") if isinstance(error, OSError) else error
+        if isinstance(failed, DiskFull):
+            raise CopyFull(failed.reason) from error
+        raise failed from error

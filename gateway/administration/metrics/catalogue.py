@@ -123,7 +123,12 @@ NOTICE_FAILURES: Final = Metric(
     "Failures in a row of a channel that people are told through",
     (Label.CHANNEL,),
 )
-
+CONTINUITY: Final = Metric(
+    "gateway_continuity_invoked",
+    Kind.GAUGE,
+    "1 while business continuity is invoked, here or by what a partner signs, else 0",
+    (Label.PARTNER,),
+)
 HELD: Final = Metric("gateway_held", Kind.GAUGE, "What waits for a person's decision", (Label.KIND, Label.PARTNER))
 QUARANTINED: Final = Metric("gateway_quarantined", Kind.GAUGE, "What lies in quarantine", (Label.PARTNER,))
 RECEIPTS_OVERDUE: Final = Metric(
@@ -192,7 +197,7 @@ STAGE_FAILURES: Final = Metric(
 METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
-    *(HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, CLOCK_SKEW, EXTRACTS),
+    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),

@@ -22,7 +22,7 @@ from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
 from gateway.daemon.roles import METRICS, NOTIFY
 from gateway.domain.identity import from_text
-from gateway.ledger.queries import figures
+from gateway.ledger.queries import continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection
@@ -57,7 +57,9 @@ class LedgerFigures:
         for partner in sorted({*self._settings.codes, *locked_away, *overdue}):
             yield Sample(catalogue.QUARANTINED, (partner,), locked_away.get(partner, 0))
             yield Sample(catalogue.RECEIPTS_OVERDUE, (partner,), overdue[partner])
+        yield Sample(catalogue.CONTINUITY, (OWN,), int(continuity.invoked(connection) is not None))
         for partner in self._settings.codes:
+            yield Sample(catalogue.CONTINUITY, (partner,), int(continuity.noted(connection, partner) is not None))
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)
             yield Sample(catalogue.LANE_HELD, (partner,), int(lane is not None and lane.held))

@@ -41,7 +41,7 @@ _FAILS_FROM: Final = 7
 
 def examine_engines(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
     """Every engine of the site, without the network."""
-    if _holds_keys(settings):
+    if holds_keys(settings):
         engine = open_pgp(settings)
         try:
             yield from _keys(settings, engine, now)
@@ -222,7 +222,7 @@ def _check_ledger(home: Home) -> None:
         ledger.close()
 
 
-def _holds_keys(settings: Settings) -> bool:
+def holds_keys(settings: Settings) -> bool:
     """Whether this account is the one that works with the OpenPGP keys; root's gpg would leave files that are root's."""
     if not settings.accounts.split:
         return True

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from gateway.administration.views.health_fields import (
     BoardHealth,
+    CarriedHealth,
+    ContinuityHealth,
     EndingKey,
     EnquiriesHealth,
     Health,
@@ -18,6 +20,7 @@ from gateway.administration.views.health_fields import (
     Machine,
     OpenFault,
     OverdueEnquiry,
+    PartnerContinuity,
     StoppedPartner,
 )
 from gateway.administration.views.needs import needs_of
@@ -25,11 +28,11 @@ from gateway.administration.views.records import moment, transfer, trouble
 from gateway.administration.views.waiting import Waiting
 from gateway.domain.calendar import day_of
 from gateway.domain.enquiries import sentence
-from gateway.domain.identity import from_text
+from gateway.domain.identity import from_text, to_text
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid
-from gateway.ledger.queries import events, known_faults, overview
+from gateway.ledger.queries import carried, continuity, events, known_faults, overview
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, unconfirmed
 from gateway.ledger.queries.lanes import all_lanes
@@ -69,6 +72,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         audit=machine.audit,
         restored=machine.restored,
         untold=machine.untold,
+        continuity=_continuity(settings, connection),
+        carried=tuple(_carried(settings, connection)),
     )
     needs = tuple(needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
@@ -148,3 +153,23 @@ def _enquiries(settings: Settings, connection: Connection, now: float) -> Enquir
 def _faults(settings: Settings, connection: Connection, now: float) -> BoardHealth:
     board = known_faults.shown_board(connection, own=settings.site.kind is SiteKind.DWP, now=now)
     return BoardHealth(board.issue, tuple(OpenFault(fault.id, fault.what) for fault in board.open))
+
+
+def _continuity(settings: Settings, connection: Connection) -> ContinuityHealth:
+    here = continuity.standing(connection)
+    noted = {code: continuity.noted(connection, code) for code in settings.codes}
+    return ContinuityHealth(
+        None if here is None else here.since,
+        None if here is None else here.updated,
+        None if here is None else here.reason,
+        0 if here is None else len(here.told),
+        len(settings.continuity.tell),
+        tuple(PartnerContinuity(code, *said) for code, said in noted.items() if said is not None),
+    )
+
+
+def _carried(settings: Settings, connection: Connection) -> Iterator[CarriedHealth]:
+    for code in settings.codes:
+        if found := carried.carried(connection, code):
+            first = min(row.updated for row, _ in found)
+            yield CarriedHealth(code, len(found), to_text(first), tuple(dict.fromkeys(number for _, number in found)))

@@ -132,6 +132,39 @@ class BoardHealth:
 
 
 @dataclass(frozen=True)
+class CarriedHealth:
+    """What left for a partner on a medium and is not answered: how many consignments, since when, and their waybills' numbers."""
+
+    partner: str
+    consignments: int
+    since: str
+    waybills: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PartnerContinuity:
+    """A partner whose gateway says that continuity is invoked there: since when, and when somebody there said last how it stands."""
+
+    partner: str
+    since: str
+    updated: str
+
+
+@dataclass(frozen=True)
+class ContinuityHealth:
+    """Business continuity. `since`, `updated` and `reason` are of this site, None where it is not invoked; `told` of `to_tell` people
+    on the list were told. `partners` are those at which it is invoked.
+    """
+
+    since: str | None
+    updated: str | None
+    reason: str | None
+    told: int
+    to_tell: int
+    partners: tuple[PartnerContinuity, ...]
+
+
+@dataclass(frozen=True)
 class Health:
     """A site's health: the contract of `status --json`. `needs` is what does not go on without a person."""
 
@@ -156,3 +189,5 @@ class Health:
     audit: LastAudit | None
     restored: bool = False
     untold: tuple[str, ...] = ()
+    continuity: ContinuityHealth | None = None
+    carried: tuple[CarriedHealth, ...] = ()

@@ -20,6 +20,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     """The sentences; `late_ending` is how letters of files that were written late end."""
     if health.restored:
         yield "the site was put back from a copy, and does nothing yet: `gateway recover --help`"
+    if (here := health.continuity) is not None and here.since is not None:
+        yield f"business continuity is invoked since {here.since[:16].replace('T', ' ')}: `gateway continuity end` once it is over"
     for partner in health.stopped:
         for fault in partner.faults:
             yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"
@@ -47,14 +49,15 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
     if health.audit is not None:
-        yield from _audit(health.audit, now)
+        yield from audit_needs(health.audit, now)
     for channel in health.untold:
         yield f"nobody is told through {channel}, whose server takes no notices: `gateway notify test {channel}`"
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
 
 
-def _audit(last: LastAudit, now: float) -> Iterator[str]:
+def audit_needs(last: LastAudit, now: float) -> Iterator[str]:
+    """What the last audit that was to be kept asks for."""
     if last.verified is None:
         yield "the record of the last audit, state/audit.json, is damaged: `gateway audit verify --record`"
         return

@@ -39,15 +39,19 @@ from gateway.storage.atomic_file import AtomicFile
 from gateway.storage.byte_reader import ByteReader
 from gateway.storage.durable import disk_error
 
+HASH: Final = "SHA256"
+CIPHER: Final = "AES256"
+"""What is signed and sealed with; what is accepted says `signature`."""
+
 _SEAL_OPTIONS: Final = (
     "-z",
     "0",
     "--compress-algo",
     "none",
     "--digest-algo",
-    "SHA256",
+    HASH,
     "--cipher-algo",
-    "AES256",
+    CIPHER,
     "--set-filename",
     "",
     "--no-encrypt-to",

@@ -31,6 +31,7 @@ from gateway.ledger.tables import RECEIPTS
 from gateway.ledger.units import Lane, Transfer, required
 from gateway.stages.attempts import claim, failed
 from gateway.stages.context import StageContext, Step
+from gateway.stages.continuity import own_notice
 from gateway.stages.signing import Signing
 
 _OUTCOMES: Final = {
@@ -141,7 +142,7 @@ class Acknowledge:
             if consignment is None:
                 raise ImpossibleMove("a receipt without its consignment")
             items = consignments.carried(connection, Direction.IN, row.partner, row.consignment)
-            head = read_head(connection)
+            head, notice = read_head(connection), own_notice(connection)
             lane = all_lanes(connection).get(row.partner, Lane(row.partner))
         answers = [ReceiptItem.model_validate(answer) for answer in given] or [
             ReceiptItem(
@@ -171,6 +172,7 @@ class Acknowledge:
             seen_head=None
             if lane.seen_sequence is None
             else AuditHead(sequence=lane.seen_sequence, sha256=required(lane.seen_sha256)),
+            continuity=notice,
             items=tuple(answers),
         ).to_bytes()
 

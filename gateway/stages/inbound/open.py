@@ -43,6 +43,7 @@ from gateway.ledger.units import Consignment
 from gateway.stages.attempts import claim, refuse
 from gateway.stages.background import LARGE_SEALED, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
+from gateway.stages.continuity import note_continuity
 from gateway.stages.doubtful import doubtful
 from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.signing import note_use
@@ -281,6 +282,7 @@ class Open:
             note_use(transaction, self._context.settings, row.partner, attempt.opened.encrypted_to)
         seen = transaction.lane(row.partner).seen_sequence
         if seen is None or head.sequence > seen:
+            note_continuity(transaction, row.partner, manifest.continuity)
             transaction.set_lane(row.partner, seen_sequence=head.sequence, seen_sha256=head.sha256)
 
     def _refuse(self, row: Consignment, attempt: _Attempt, error: GatewayError) -> None:

@@ -31,6 +31,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
+from gateway.stages.continuity import note_continuity
 from gateway.stages.signing import note_use
 from gateway.storage.durable import move_over
 
@@ -141,6 +142,7 @@ class Accept:
             self._take_gateway_answers(transaction, receipt, sent, items)
         lane = transaction.lane(row.partner)
         if lane.seen_sequence is None or receipt.audit_head.sequence > lane.seen_sequence:
+            note_continuity(transaction, row.partner, receipt.continuity)
             transaction.set_lane(
                 row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.domain.identity import to_text
-from gateway.domain.manifest import AuditHead, Item, Manifest
+from gateway.domain.manifest import AuditHead, ContinuityNotice, Item, Manifest
 from gateway.domain.states import Direction, State
 from gateway.errors import GatewayError, PartnerKeyUnusable
 from gateway.ledger.chain import Head
@@ -24,6 +24,7 @@ from gateway.ledger.units import Consignment, Transfer, required
 from gateway.stages.attempts import claim, failed
 from gateway.stages.background import LARGE_PLAIN, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
+from gateway.stages.continuity import own_notice
 from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
 
@@ -96,10 +97,10 @@ class Seal:
         output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
         with context.ledger.read() as connection:
             items = consignments.carried(connection, Direction.OUT, row.partner, row.id)
-            head = read_head(connection)
+            head, notice = read_head(connection), own_notice(connection)
         try:
             signer = self._signing.signer(row.partner, row.expires)
-            manifest = self._manifest(row, items, head, signer).to_bytes()
+            manifest = self._manifest(row, items, head, signer, notice).to_bytes()
         except GatewayError as error:
             self._failed(row, error)
             return None
@@ -168,7 +169,14 @@ class Seal:
         )
         transaction.move_with(row, State.PACKED, State.SEALED, event)
 
-    def _manifest(self, row: Consignment, items: Sequence[Transfer], head: Head, signer: str) -> Manifest:
+    def _manifest(
+        self,
+        row: Consignment,
+        items: Sequence[Transfer],
+        head: Head,
+        signer: str,
+        notice: ContinuityNotice | None,
+    ) -> Manifest:
         context = self._context
         partner = context.settings.partners.get(row.partner)
         if partner is None:
@@ -184,6 +192,7 @@ class Seal:
             expires=to_text(required(row.expires)),
             audit_head=AuditHead(sequence=head.sequence, sha256=head.sha256),
             accepts=tuple(flow for flow, partners in context.routes.incoming.items() if row.partner in partners),
+            continuity=notice,
             items=tuple(
                 Item(
                     transfer=item.id,

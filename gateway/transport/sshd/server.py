@@ -240,6 +240,11 @@ def _replace(path: Path, text: str) -> bool:
     return True
 
 
+def sshd_program() -> str:
+    """Where sshd lies."""
+    return _program("sshd")
+
+
 def _program(name: str) -> str:
     """Where a program lies; sshd must be started by its full path, and /usr/sbin is not on everybody's PATH."""
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/bin"]))

@@ -21,6 +21,7 @@ from typing import Final
 from gateway.linux.libc import call
 from gateway.linux.process import (
     at_most,
+    keep_capabilities,
     limit_resource,
     refuse_inspection,
     refuse_new_privileges,
@@ -86,7 +87,8 @@ class CpuAllowance:
 def _isolate_network() -> None:
     """An empty network namespace: at once where we are privileged, else inside a user namespace, else not at all.
 
-    A privileged process never enters a user namespace: it would lose the right to read other people's files.
+    A privileged process never enters a user namespace: it would lose the right to read other people's files. Who enters one gets all
+    capabilities in there, and with them ways into the kernel that a reader has no use for: they are given up at once.
     """
     try:
         call("unshare", _CLONE_NEWNET)
@@ -94,3 +96,4 @@ def _isolate_network() -> None:
         if os.geteuid() != 0:
             with suppress(OSError):
                 call("unshare", _CLONE_NEWUSER | _CLONE_NEWNET)
+                keep_capabilities(0)

@@ -25,7 +25,7 @@ from gateway.settings.model import Partner
 from gateway.settings.rights import Difference
 from gateway.settings.write import write_partner
 from gateway.validation.sandbox.pool import Sandbox
-from tests.deciding import KEYS, LOOKS, RUNS, SITE
+from tests.deciding import KEYS, LOOKS, MEDIA, RUNS, SITE
 from tests.fakes.keybox import write_keybox
 from tests.fakes.older_ledger import at_version
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, two_ledgers
@@ -83,7 +83,7 @@ def leaves(command: click.Command, words: tuple[str, ...], ctx: click.Context) -
 
 def test_every_command_is_known_to_decide_or_to_look() -> None:
     found = set(leaves(gateway, (), click.Context(gateway)))
-    sorts = [set(SITE), set(KEYS), LOOKS, RUNS]
+    sorts = [set(SITE), set(KEYS), set(MEDIA), LOOKS, RUNS]
     assert found == set().union(*sorts)
     assert sum(map(len, sorts)) == len(found)
 
@@ -193,6 +193,13 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             moment = "2026-11-21T10:00:00.000Z"
             pair.dwp.home.restored.write_text(json.dumps({"taken": moment, "restored": moment}))
             said = run(pair.dwp, "recover", "--without", LA, *WHY)
+        case "continuity invoke":
+            said = run(pair.dwp, *words, *WHY)
+        case "continuity update" | "continuity told" | "continuity end":
+            toml = pair.dwp.home.gateway_toml
+            toml.write_text(toml.read_text().replace("# tell = []", 'tell = ["Duty manager, 020 7946 0001"]'))
+            run(pair.dwp, "continuity", "invoke", "--reason", "first")
+            said = run(pair.dwp, *words, *(("1",) if words[1] == "told" else ()), *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -243,6 +250,11 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "reload": (lambda _: WHY, "not-running", WHY[1]),
     "rights": (lambda _: ("--apply", *WHY), "usage", WHY[1]),
     "recover": (lambda _: WHY, "usage", WHY[1]),
+    "export": (lambda _: (RIGHT, "--to", "nowhere/0", *WHY), "not-found", WHY[1]),
+    "import": (lambda _: ("nowhere/0", *WHY), "waybill", WHY[1]),
+    "continuity update": (lambda _: WHY, "usage", WHY[1]),
+    "continuity told": (lambda _: ("1", *WHY), "usage", WHY[1]),
+    "continuity end": (lambda _: WHY, "usage", WHY[1]),
 }
 
 
@@ -260,9 +272,12 @@ def test_what_was_refused_is_an_event_and_show_tells_it(pair: Pair, run: Run) ->
         assert subject in {known, LA, RIGHT, "0000", "unnamed"}, command
     told = run(pair.dwp, "show", known).out
     assert "a person's decision was refused, or failed: hold, by nobody as root: because of the test [usage]" in told
-    assert set(SITE) | set(KEYS) == set(REFUSED) | {"doctor", "keys rotate", "retention"}, (
-        "these are refused below, or by the disk alone"
-    )
+    assert set(SITE) | set(KEYS) | set(MEDIA) == set(REFUSED) | {
+        "doctor",
+        "keys rotate",
+        "retention",
+        "continuity invoke",
+    }, "these are refused below, or by the disk alone"
 
 
 def test_quarantine_show_tells_who_discarded_and_what_was_refused(pair: Pair, run: Run) -> None:

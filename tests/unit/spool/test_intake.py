@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,7 @@ from gateway.spool.drops import Drop, Refusal, Rule, Taken
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Readiness, Stability
+from gateway.storage.directory_walk import names
 from gateway.storage.durable import DISK, Disk
 from gateway.storage.file_group import Group
 from gateway.storage.writers import Writers, writers_of
@@ -439,3 +441,41 @@ def test_a_thousand_files_are_all_found(site: Site) -> None:
     for number in range(1000):
         site.drop(f"{number}.xml")
     assert len(list(site.intake.scan())) == 1000
+
+
+def test_a_scan_goes_on_where_the_last_one_had_enough_and_then_looks_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings: list[int] = []
+
+    def counted(directory: int) -> list[str]:
+        found = names(directory)
+        listings.append(len(found))
+        return found
+
+    monkeypatch.setattr("gateway.spool.intake.names", counted)
+    for number in range(9):
+        site.drop(f"{number}.xml")
+    first = [found.name for found in islice(site.intake.scan(), 3)]
+    site.drop("00.xml")  # sorts before what is left
+    (site.directory / "4.xml").unlink()
+    second = [found.name for found in islice(site.intake.scan(), 3)]
+    assert (first, second, listings) == (["0.xml", "1.xml", "2.xml"], ["3.xml", "5.xml", "6.xml"], [9])
+    # Nothing was taken so far: the third scan comes to the end of that listing, and finds by another what came since.
+    assert [found.name for found in site.intake.scan()] == [
+        *("7.xml", "8.xml"),
+        *("0.xml", "00.xml", "1.xml", "2.xml", "3.xml", "5.xml", "6.xml"),
+    ]
+    assert listings == [9, 9]
+
+
+def test_a_marker_that_is_taken_back_while_others_are_taken_counts_no_more(site: Site) -> None:
+    directory = site.outbound / "laid" / "E09000030"
+    directory.mkdir(parents=True)
+    for name in ("a.pdf", "b.pdf", "c.pdf"):
+        (directory / name).write_bytes(b"%PDF-")
+        (directory / f"{name}.ready").touch()
+    assert [found.name for found in islice(site.intake.scan(), 1)] == ["a.pdf"]
+    (directory / "b.pdf.ready").unlink()
+    assert [found.name for found in site.intake.scan()] == ["c.pdf", "a.pdf"]
+    assert site.intake.unsettled == 1

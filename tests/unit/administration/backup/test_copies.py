@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from gateway.administration.backup import contents, taking
 from gateway.administration.backup.contents import Contents
 from gateway.domain.manifest import AuditHead
-from gateway.errors import BackupUnusable, SiteBusy, UsageWrong
+from gateway.errors import BackupUnusable, CopyFull, SiteBusy, UsageWrong
 from gateway.ledger.chain import RESTORED
 from gateway.ledger.queries.restorations import SUBJECT, was_lost
 from gateway.ledger.snapshot import copy_ledger
@@ -94,6 +95,17 @@ def test_copy_goes_nowhere_into_the_site_and_beside_no_other_copying(pair: Pair,
     with pytest.raises(SiteBusy):
         taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, watch)
     assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_full_disk_of_the_copies_is_told_as_theirs_and_keeps_nothing(pair: Pair, tmp_path: Path) -> None:
+    def watch(what: str, _count: int) -> None:
+        if what == "pages left":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(CopyFull, match="No space left"):
+        taking.take(pair.dwp.settings, tmp_path / "copies", lambda: pair.dwp.now, watch)
+    assert list((tmp_path / "copies").iterdir()) == []
+    assert not pair.dwp.home.backup.exists()
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "a/./b", ""])

@@ -1,0 +1,283 @@
+"""Writing what waits for a partner to a medium: sealed consignments and receipts with their waybill, and nothing else.
+
+The files are copied and the waybill is signed before the ledger knows; then one transaction gives the directory its name and moves
+what is in it to `sent`. A crash before its commit leaves everything to the link, and a directory that may be whole: whatever
+comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
+receipt until it expires, or until `again` lets it go.
+
+Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there, NotPermitted, DiskFull,
+DiskFailed, and what the engine and the ledger raise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway import assembly
+from gateway.administration.access import reading
+from gateway.administration.requests.actors import stage_context
+from gateway.administration.site.settings import partner_of
+from gateway.domain import waybill as form
+from gateway.domain.decision import Decision
+from gateway.domain.identity import to_text
+from gateway.domain.receipt import queue_name
+from gateway.domain.states import Direction, State
+from gateway.domain.waybill import Waybill, WaybillFile
+from gateway.errors import DiskFailed, LedgerBusy, NotFound, NotPermitted, UsageWrong
+from gateway.ledger import units
+from gateway.ledger.queries import carried, identities
+from gateway.ledger.store import Connection, Transaction
+from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.ledger.units import TABLE_OF, Consignment, Receipt, required
+from gateway.logs import Logger
+from gateway.settings.home import Home
+from gateway.settings.model import Settings
+from gateway.stages.context import StageContext
+from gateway.stages.signing import Signing
+from gateway.storage.digest import copy
+from gateway.storage.directory_walk import FILE
+from gateway.storage.durable import disk_error, sync_directory, write_file
+
+_TRIES: Final = 5
+_KIND: Final = "waybill"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A directory that was written, or would be: the contract of `export --json`.
+
+    `waybill` is its number, None for a dry run and where nothing waits. `files` count those inside the consignments. `behind` and
+    `receipts_behind` are not sealed yet, and go with the next one.
+    """
+
+    waybill: str | None
+    partner: str
+    directory: str | None
+    arrive_by: str | None
+    consignments: int
+    files: int
+    receipts: int
+    bytes: int
+    behind: int
+    receipts_behind: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """What of a waybill goes once more: the contract of `export --again --json`."""
+
+    waybill: str
+    partner: str
+    consignments: tuple[str, ...]
+    receipts: tuple[str, ...]
+
+
+def plan(settings: Settings, partner: str) -> Exported:
+    """What an export would write now; nothing is changed."""
+    _require_link(settings, partner)
+    with reading(settings) as connection:
+        return _exported(connection, partner, _waiting(connection, partner), None, None)
+
+
+def export(settings: Settings, log: Logger, partner: str, directory: Path, decision: Decision) -> Exported:
+    """Write what waits for a partner into the new directory; nothing where nothing waits."""
+    _require_link(settings, partner)
+    directory = directory.absolute()
+    with _disk(), stage_context(settings, log) as context:
+        if os.path.lexists(directory):
+            raise UsageWrong(f"{directory} is there already: name a new directory on the medium.")
+        working = directory.with_name(f".{directory.name}.part")
+        try:
+            for _ in range(_TRIES):
+                shutil.rmtree(working, ignore_errors=True)
+                done = _attempt(context, partner, working, directory, decision)
+                if done is not None:
+                    return done
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    raise LedgerBusy("What waits went by the link while it was being copied: look whether the link is up again.")
+
+
+def again(settings: Settings, log: Logger, partner: str, number: str, decision: Decision) -> Again:
+    """Let what was carried with the waybill whose number starts so go once more, by the link or with the next export.
+
+    What is answered stays as it is. The partner delivers what it has already no second time, and answers again.
+    """
+    partner_of(settings, partner)
+    with stage_context(settings, log) as context, context.ledger.write() as transaction:
+        found = carried.waybills(transaction.connection, partner, number) if number else []
+        if len(found) != 1:
+            many = "more than one waybill" if found else "no waybill"
+            raise NotFound(f"{many} to {partner} has a number that starts with {number[:40]!r}")
+        ((waybill, *events),) = found
+        consignments = carried.still_carried(transaction.connection, Consignment, partner, *events)
+        receipts = carried.still_carried(transaction.connection, Receipt, partner, *events)
+        if not consignments and not receipts:
+            raise UsageWrong(f"All of waybill {waybill} is answered, or goes once more already.")
+        transaction.record("medium.repeated", _KIND, waybill, partner, **decision.detail)
+        for row in consignments:
+            event = transaction.record(
+                "consignment.retried", "consignment", row.id, partner, state=str(State.SEALED), waybill=[waybill]
+            )
+            change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
+            transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
+            transaction.move_with(row, State.SENT, State.SEALED, event)
+        for receipt in receipts:
+            # Its text is sealed once more: of what was sealed nothing is kept.
+            event = transaction.record("receipt.issued", "receipt", receipt.consignment, partner, waybill=[waybill])
+            change = {"key": receipt.key, "state": State.ISSUED, "due": 0.0, "event": event}
+            transaction.move(RECEIPTS, Direction.OUT, State.SENT, [change])
+    return Again(waybill, partner, tuple(row.id for row in consignments), tuple(row.consignment for row in receipts))
+
+
+def _require_link(settings: Settings, code: str) -> None:
+    partner = partner_of(settings, code)
+    if partner.endpoint is None or partner.link == "none":
+        raise UsageWrong(
+            f"What goes to {code} is never uploaded: it lies in landing/{code}/out. Carry it from there into landing/OUR-CODE/in."
+        )
+
+
+def _waiting(connection: Connection, partner: str) -> list[units.Parcel]:
+    receipts = carried.sealed(connection, Receipt, partner, form.MOST)
+    return [*receipts, *carried.sealed(connection, Consignment, partner, form.MOST - len(receipts))]
+
+
+def _attempt(
+    context: StageContext, partner: str, working: Path, directory: Path, decision: Decision
+) -> Exported | None:
+    """Copy, sign, and commit; None where something of it went by the link meanwhile."""
+    with context.ledger.read() as connection:
+        rows = _waiting(connection, partner)
+        if not rows:
+            return _exported(connection, partner, rows, None, None)
+    working.mkdir(mode=0o700)
+    for row in rows:
+        if not _copied(context.home, row, working / _name(row)):
+            return None
+    waybill = form.make(
+        context.new_id(),
+        context.site,
+        partner,
+        to_text(context.clock()),
+        [to_text(required(row.expires)) for row in rows if isinstance(row, Consignment)],
+        [WaybillFile(_name(row), required(row.sealed_size), required(row.sealed_sha256), _inside(row)) for row in rows],
+    )
+    write_file(working / form.FILE, _signed(context, waybill), mode=0o644)
+    sync_directory(working)
+    with context.ledger.write() as transaction:
+        for row in rows:
+            if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
+                return None
+        transaction.record(
+            "medium.exported",
+            _KIND,
+            waybill.number,
+            partner,
+            count=len(rows),
+            bytes=sum(each.size for each in waybill.files),
+            **decision.detail,
+        )
+        for row in rows:
+            _move(context.home, transaction, row, waybill.number)
+        transaction.beforehand["the medium"] = partial(_publish, working, directory)
+        return _exported(transaction.connection, partner, rows, waybill, directory)
+
+
+def _signed(context: StageContext, waybill: Waybill) -> bytes:
+    engine = assembly.open_pgp(context.settings)
+    try:
+        return engine.sign(waybill.to_text().encode("ascii"), Signing(context).signer(waybill.recipient))
+    finally:
+        engine.close()
+
+
+def _name(row: units.Parcel) -> str:
+    """Its name as it would be uploaded."""
+    return f"{row.id}.pgp" if isinstance(row, Consignment) else f"{row.consignment}.receipt.pgp"
+
+
+def _inside(row: units.Parcel) -> int:
+    return row.items if isinstance(row, Consignment) else 0
+
+
+def _queued(home: Home, row: units.Parcel) -> Path:
+    here = _name(row) if isinstance(row, Consignment) else queue_name(row.consignment, row.level, row.key)
+    return home.sealed_out / row.partner / here
+
+
+def _copied(home: Home, row: units.Parcel, target: Path) -> bool:
+    """Copy a sealed file durably; False where it went by the link a moment ago."""
+    try:
+        source = os.open(_queued(home, row), FILE)
+    except FileNotFoundError:
+        return False
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            if copy(source, descriptor, required(row.sealed_size)) != row.sealed_sha256:
+                raise DiskFailed("a sealed file of ours is not what it was when it was sealed")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    finally:
+        os.close(source)
+    return True
+
+
+def _move(home: Home, transaction: Transaction, row: units.Parcel, number: str) -> None:
+    """Sealed to sent, as *send* does it; the wait for the receipt ends with the consignment."""
+    subject = row.id if isinstance(row, Consignment) else row.consignment
+    event = transaction.record(f"{row.kind}.exported", row.kind, subject, row.partner, waybill=[number])
+    due = required(row.expires) if isinstance(row, Consignment) else 0.0
+    change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
+    transaction.move(TABLE_OF[type(row)], Direction.OUT, State.SEALED, [change])
+    if isinstance(row, Consignment):
+        transaction.move_with(row, State.SEALED, State.SENT, event)
+    else:
+        transaction.afterwards.append(partial(_queued(home, row).unlink, missing_ok=True))
+
+
+def _publish(working: Path, directory: Path) -> None:
+    working.rename(directory)
+    sync_directory(directory.parent)
+
+
+def _exported(
+    connection: Connection,
+    partner: str,
+    rows: Sequence[units.Parcel],
+    waybill: Waybill | None,
+    directory: Path | None,
+) -> Exported:
+    behind = carried.behind(connection, partner)
+    expires = [to_text(required(row.expires)) for row in rows if isinstance(row, Consignment)]
+    return Exported(
+        None if waybill is None else waybill.number,
+        partner,
+        None if directory is None else str(directory),
+        min(expires, default=None),
+        sum(isinstance(row, Consignment) for row in rows),
+        sum(map(_inside, rows)),
+        sum(isinstance(row, Receipt) for row in rows),
+        sum(required(row.sealed_size) for row in rows),
+        behind.files,
+        behind.receipts,
+    )
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise NotPermitted(f"You may not read or write {error.filename or 'a file'}.") from error
+    except OSError as error:
+        raise disk_error(error, "the medium cannot be written") from error

@@ -1,0 +1,42 @@
+"""The configuration of the managed SFTP server as sshd itself understands it: `sshd -T`, with every default filled in.
+
+Raises ServerFailed where there is no configuration yet, where this account may not read it or the host keys, or where sshd refuses it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ServerFailed
+from gateway.transport.sshd.server import sshd_program
+
+_SECONDS: Final = 10.0
+
+
+def effective_configuration(config_file: Path) -> Mapping[str, str]:
+    """Each setting by its name in small letters; the last value of one that may be given several times."""
+    command = [sshd_program(), "-T", "-f", str(config_file)]
+    try:
+        with config_file.open("rb"):
+            pass
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SECONDS,
+        )
+    except FileNotFoundError as error:
+        raise ServerFailed("the SFTP server has not run yet") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ServerFailed(
+            "this account may not read the SFTP server's configuration, or sshd does not answer"
+        ) from error
+    if done.returncode != 0:
+        raise ServerFailed(f"sshd does not tell its configuration: {' '.join(done.stderr.split())[:200]}")
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
