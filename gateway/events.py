@@ -3,6 +3,7 @@
 The chain and the log lines say the same events. Who looks up one of them looks here: `logs` for names and levels,
 `gateway show` for sentences, the audit for states and moves, and `docs/events.md` is written from this table. Whom a result
 wakes depends on the stage that had it and not on the event: `stages/itinerary.py` has that. Raises nothing.
+Long because it is one table.
 """
 
 from __future__ import annotations
@@ -266,7 +267,25 @@ class Event(StrEnum):
         "error",
         "a partner's file or keys have a fault: nothing goes to it or comes from it",
     )
-    PARTNER_RESUMED = "partner.resumed", "info", "a partner's file and keys are right again"
+    PARTNER_RESUMED = "partner.resumed", "info", "a partner's file and keys are right again, or it is suspended no more"
+    PARTNER_SUSPENDED = (
+        "partner.suspended",
+        "warning",
+        "a person suspended a partner: nothing goes to it or comes from it, and what waits stays",
+    )
+    PARTNER_LEFT_OUT = "partner.left-out", "warning", "the gateway works without a partner that is suspended"
+    PARTNER_CHANGED = "partner.changed", "info", "a person changed what was decided here about a partner"
+    PARTNER_SHUT_OUT = (
+        "partner.shut-out",
+        "error",
+        "too much lies in a partner's landing: the server does not let it in",
+    )
+    PARTNER_LET_IN = "partner.let-in", "info", "there is room in a partner's landing again: the server lets it in"
+    PARTNER_LIMITED = (
+        "partner.limited",
+        "warning",
+        "so much came from a partner within a day that no more is taken for now; it waits in the landing",
+    )
     KEY_ROTATED = "key.rotated", "info", "a person changed a key"
     KEY_CONFIRMED = "key.confirmed", "info", "a partner has shown that it knows our new key"
     KEY_RETIRED = "key.retired", "info", "an old key is gone"

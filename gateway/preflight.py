@@ -2,7 +2,8 @@
 
 `gateway run` and its roles, `config check`, `doctor`, `partner add` and `reload` ask the same functions here, so that none
 of them lets pass what another would fail on. What is wrong with one partner (its file, its keys, its account) stops that
-partner alone: it is left out of `Settings.partners`, and stands in `Settings.stopped` with its faults.
+partner alone: it is left out of `Settings.partners`, and stands in `Settings.stopped` with its faults. One that a person
+suspended stands there too, without any.
 
 `load` raises SiteMissing, and ConfigurationInvalid for faults of gateway.toml. Nothing is changed, and nothing is tried
 over the network.
@@ -47,11 +48,15 @@ def load(home: Home) -> Settings:
 
 
 def fit(settings: Settings, now: float | None = None) -> Settings:
-    """The settings with every partner stopped whose keys or account cannot be used; `now` is in seconds since 1970."""
+    """The settings with every partner stopped whose keys or account cannot be used, or that is suspended.
+
+    `now` is in seconds since 1970.
+    """
     broken = broken_rules(settings, time.time() if now is None else now)
     stopped = {
-        code: Stopped(tuple(_fault(settings.home, code, rule) for rule in rules), settings.partners[code])
-        for code, rules in broken.items()
+        code: Stopped(tuple(_fault(settings.home, code, rule) for rule in broken.get(code, ())), partner)
+        for code, partner in settings.partners.items()
+        if code in broken or partner.suspended is not None
     }
     live = {code: partner for code, partner in settings.partners.items() if code not in stopped}
     return replace(settings, partners=live, stopped={**settings.stopped, **stopped})

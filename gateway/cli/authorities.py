@@ -27,11 +27,11 @@ _COLUMNS = (
 
 
 @click.command()
-@click.argument("text", metavar="[TEXT]", default="")
+@click.argument("words", metavar="[find] [TEXT]", nargs=-1)
 @output.as_csv
 @output.as_json
 @click.pass_context
-def authorities(ctx: click.Context, text: str, *, as_csv: bool, as_json: bool) -> None:
+def authorities(ctx: click.Context, words: tuple[str, ...], *, as_csv: bool, as_json: bool) -> None:
     """Look up local authorities by a part of the name, or by the beginning of a code; all of them without TEXT.
 
     Those that were merged are listed too, with the last day of their code and the authority that stands for it today. No
@@ -39,9 +39,10 @@ def authorities(ctx: click.Context, text: str, *, as_csv: bool, as_json: bool) -
 
     \b
     Example:
-      gateway authorities "tower hamlets"
+      gateway authorities find tower hamlets
       gateway authorities 4220 --json
     """
+    text = " ".join(words[1:] if words[:1] == ("find",) else words)
     known = authorities_of(ctx)
     found = search(known, text, day_of(time.time()))
     if as_json:

@@ -1,4 +1,4 @@
-"""`gateway partner add`, `revoke`, `list` and `test`."""
+"""`gateway partner`: its commands, and `revoke` and `list` themselves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from gateway.administration.views.partners import partners as list_all
 from gateway.cli import output, tables
 from gateway.cli.partner_add import add
 from gateway.cli.partner_answer import answer
+from gateway.cli.partner_import import import_partners
+from gateway.cli.partner_suspend import resume, suspend
 from gateway.cli.partner_test import test
 from gateway.cli.site import decision_of, log_of, reason_option, say_change, say_taken_over, settings_of
 from gateway.cli.tables import Column
+from gateway.logs import safe_text
 
 _COLUMNS: Final = tuple(map(Column, ("CODE", "NAME", "LINK", "TO IT", "FROM IT", "FINGERPRINT")))
 
@@ -61,7 +64,7 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
 @output.as_json
 @click.pass_context
 def list_partners(ctx: click.Context, *, as_csv: bool, as_json: bool) -> None:
-    """List the partners: code, name, link, flows, fingerprint; and of those that are stopped, the faults.
+    """List the partners: code, name, link, flows, fingerprint; and of those that are stopped, why.
 
     \b
     Example:
@@ -81,13 +84,15 @@ def list_partners(ctx: click.Context, *, as_csv: bool, as_json: bool) -> None:
     for each in found:
         for fault in each.faults:
             output.say(f"{each.code} is stopped: {fault}")
+        if each.suspended is not None:
+            output.say(f"{each.code} is suspended: {safe_text(each.suspended)}")
 
 
 def _cells(each: PartnerView) -> tuple[str, ...]:
     return (
         each.code,
         each.name or "",
-        "stopped" if each.faults else str(each.link),
+        "stopped" if each.faults else "suspended" if each.suspended is not None else str(each.link),
         ",".join(each.flows_out) or "-",
         ",".join(each.flows_in) or "-",
         output.in_fours(each.fingerprint or ""),
@@ -96,4 +101,7 @@ def _cells(each: PartnerView) -> tuple[str, ...]:
 
 partner.add_command(add)
 partner.add_command(answer)
+partner.add_command(import_partners)
+partner.add_command(resume)
+partner.add_command(suspend)
 partner.add_command(test)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("card", metavar="CARD")
+@click.argument("card", metavar="CARD|DIR")
 @click.option("--fingerprint", metavar="FPR", help="The fingerprint as the partner confirmed it by another channel.")
 @click.option(
     "--link",
@@ -37,8 +37,15 @@ if TYPE_CHECKING:
     help="Accept the keys that the card replaces for so long.  [default: as long as the card asks, if it is signed]",
 )
 @click.option("--os-account", metavar="NAME", help="An account of the partner's own on this machine (as root only).")
+@click.option(
+    "--fingerprints",
+    metavar="FILE",
+    help="With DIR: confirmed fingerprints, lines such as `E09000030 3A5F 09C1 ... 77E0`.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.option("--unlisted", is_flag=True, help="Take a card whose code is not in the table of authorities.")
 @reason_or("the card that the partner sent")
+@output.as_json
 @click.pass_context
 def add(
     ctx: click.Context,
@@ -48,8 +55,11 @@ def add(
     flows: str | None,
     overlap: int | None,
     os_account: str | None,
+    fingerprints: str | None,
     reason: str,
     *,
+    as_json: bool,
+    dry_run: bool,
     unlisted: bool,
 ) -> None:
     """Introduce a partner by its CARD, a file that its `gateway card` printed (`-` for standard input).
@@ -63,33 +73,60 @@ def add(
     managed server, or a server of the site's own), and else files are carried by hand; which it is, is said. Settings with
     which the gateway could not work are refused with exit status 78, and nothing is changed.
 
+    With a directory of cards every one is judged as if it came alone. Cards that are signed by a pinned key, or whose
+    fingerprint stands in --fingerprints, are taken; a bad one keeps no other out. A table says what became of each, and the
+    exit status is 65 where one was refused or waits for somebody to confirm it.
+
     \b
     Example:
       gateway --home /srv/gateway partner add dwp.card.json --fingerprint "3A5F 09C1 ... 77E0"
+      gateway --home /srv/gateway partner add cards/ --fingerprints confirmed.txt --dry-run
     """
     settings = settings_of(ctx)
-    decision = decision_of(ctx, settings, reason)
-    require_all_rights(settings)
-    data, now = _read(card), time.time()
+    decision = decision_of(ctx, settings, reason, dry_run=dry_run)
+    if not dry_run:
+        require_all_rights(settings)
     from gateway.administration.site import partners  # noqa: PLC0415  # slow to import
     from gateway.administration.site.introduction import PartnerOptions  # noqa: PLC0415  # slow to import
 
-    offered = partners.open_card(settings, data, now, unlisted=unlisted)
-    if offered.warning is not None:
-        output.say(f"warning: {offered.warning}")
+    now = time.time()
     options = PartnerOptions(
         link=cast("Link | None", link),
         flows=None if flows is None else tuple(flow.strip() for flow in flows.split(",") if flow.strip()),
         os_account=os_account,
     )
+    if card != "-" and Path(card).is_dir():
+        from gateway.administration.site import partner_orders  # noqa: PLC0415  # slow to import
+        from gateway.cli import partner_bulk  # noqa: PLC0415  # slow to import
+
+        if (fingerprint, overlap, os_account) != (None, None, None):
+            raise UsageWrong(
+                "--fingerprint, --overlap and --os-account are about one card: use --fingerprints for a directory."
+            )
+        orders = list(partner_orders.cards_in(Path(card), options))
+        confirmed = {} if fingerprints is None else partner_orders.fingerprints_of(Path(fingerprints))
+        found = partner_bulk.planned(settings, orders, now, fingerprints=confirmed, unlisted=unlisted)
+        partner_bulk.finish(ctx, settings, found, decision, dry_run=dry_run, as_json=as_json)
+        return
+    if fingerprints is not None or as_json:
+        raise UsageWrong("--fingerprints and --json go with a directory of cards.")
+    data = _read(card)
+    offered = partners.open_card(settings, data, now, unlisted=unlisted)
+    if offered.warning is not None:
+        output.say(f"warning: {offered.warning}")
     proposal = partners.propose(settings, offered, options, now, fingerprint=fingerprint, overlap=overlap)
     say_change(proposal.change, offered.card.site)
     if proposal.is_signed_by_partner:
         output.say(
             f"The card is signed by the key of {offered.card.site} that is pinned here; nobody needs to confirm it."
         )
-    elif not proposal.confirmed:
+    elif not proposal.confirmed and not dry_run:
         _confirm(offered.card, from_stdin=card == "-")
+    if dry_run:
+        output.say(
+            f"Partner {offered.card.site} would be {'updated' if offered.before else 'added'}; nothing was changed."
+        )
+        return
     done = partners.introduce(settings, log_of(settings), proposal, decision)
     new = done.partner
     output.say(f"Partner {new.code} ({new.name}) is {'updated' if offered.before else 'added'}, link {new.link}.")
@@ -98,7 +135,9 @@ def add(
         f"Files to it: {', '.join(done.flows_out) or 'none'}. Files from it: {', '.join(done.flows_in) or 'none'}."
     )
     output.say("A gateway that runs takes it over at `gateway reload`.")
-    if new.code in done.stopped:
+    if new.suspended is not None:
+        output.say(f"It stays suspended: {new.suspended}")
+    elif new.code in done.stopped:
         raise stopped_fault(done.stopped[new.code])
     for code, stopped in done.stopped.items():
         for fault in stopped.faults:

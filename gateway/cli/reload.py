@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from gateway.administration.site.reload import reload as take_over
 from gateway.cli import output
 from gateway.cli.site import decision_of, log_of, reason_or, settings_of
 from gateway.errors import ConfigurationInvalid
+
+_NAMED: Final = 20
+"""So many partners are named; of more it is said how many there are."""
 
 
 @click.command()
@@ -27,10 +32,12 @@ def reload(ctx: click.Context, reason: str) -> None:
     """
     settings = settings_of(ctx)
     done = take_over(settings, log_of(settings), decision_of(ctx, settings, reason))
-    output.say(f"The gateway has reloaded; its partners: {', '.join(done.partners) or 'none'}.")
+    named = ", ".join(done.partners) if len(done.partners) <= _NAMED else str(len(done.partners))
+    output.say(f"The gateway has reloaded; its partners: {named or 'none'}.")
     if done.stopped:
         output.say(f"Stopped, and left as they are: {', '.join(done.stopped)}.")
-        for fault in done.faults:
-            output.say(fault)
+    for fault in done.faults:
+        output.say(fault)
+    if done.faults:
         output.say(f"what to do: {done.remedy}")
         ctx.exit(ConfigurationInvalid.exit_status)

@@ -1,4 +1,5 @@
-"""Supervision of one site's managed SFTP server: starts it, restarts it, reloads it, and counts its log-ins.
+"""Supervision of one site's managed SFTP server: starts it, restarts it, reloads it, counts its log-ins, and shuts partners
+out whose landing is full.
 
 Raises ServerFailed where sshd does not start, SecretExposed for a host key that others can read.
 """
@@ -9,15 +10,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.assembly import server_spec
+from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result
 from gateway.errors import Defer
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
 from gateway.spool.logins import LoginCounts
+from gateway.stages.landing_quota import landing_usage
 from gateway.transport.sshd.config import logins
 from gateway.transport.sshd.logins import Attempt, Connections
 from gateway.transport.sshd.machine import check_server
@@ -26,6 +30,9 @@ from gateway.transport.sshd.spec import ServerSpec
 
 _WRITE_AGAIN_SECONDS: Final = 30.0
 """How long until counts that could not be written are written again."""
+_START_AGAIN_SECONDS: Final = 5.0
+_LANDINGS_SECONDS: Final = 2.0
+"""How often the landings are measured. Between two looks a partner writes what its line carries."""
 
 
 class Server:
@@ -38,7 +45,8 @@ class Server:
         self._connections = Connections({})
         self._lock = threading.Lock()  # a thread of its own reads what sshd logs
         self._counts: LoginCounts | None = None
-        self._write_at = 0.0
+        self._write_at = self._start_at = self._landings_at = 0.0
+        self._shut_out: frozenset[str] = frozenset()
 
     def start(self) -> None:
         if not self._settings.sftp_server.managed:
@@ -47,25 +55,35 @@ class Server:
         secrets.insist([secrets.host_key, secrets.old_host_key])
         spec = server_spec(self._settings)
         self._begin_counting(spec)
-        server = ManagedServer(spec, self._read_line)
+        self._shut_out = self._full_landings(spec)
+        note_shut_out(self._settings.home, self._shut_out)
+        server = ManagedServer(self._without_shut_out(spec), self._read_line)
         server.start()
         self._server = server
         self._log.info("server.started", host=spec.host, port=spec.port, pid=server.pid)
 
     def look_after(self) -> None:
-        """Restart sshd where it has ended by itself, and write the counts of log-ins."""
+        """Restart sshd where it has ended by itself, write the counts of log-ins, and look at the landings."""
         with self._lock:
             overdue = list(self._connections.overdue(time.monotonic()))
         self._count(overdue)
         if self._counts is not None and time.monotonic() >= self._write_at:
             self._write(self._counts.step)
-        if self._server is None or self._server.is_alive():
+        if not self._settings.sftp_server.managed or time.monotonic() < self._start_at:
+            return
+        if self._server is not None and self._server.is_alive():
+            self._look_at_landings()
             return
         self._log.error("server.stopped", reason="it ended by itself; it is started again")
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """End sshd with every session, and start it; where that fails it is tried again a little later."""
         self.stop()
         try:
             self.start()
         except Defer as error:
+            self._start_at = time.monotonic() + _START_AGAIN_SECONDS
             self._log.warning("work.deferred", code=error.code, reason=error.reason)
 
     def check(self, settings: Settings) -> None:
@@ -84,7 +102,7 @@ class Server:
             spec = server_spec(settings)
             with self._lock:
                 self._connections.know(_owners(spec))
-            self._server.reload(spec)
+            self._server.reload(self._without_shut_out(spec))
 
     def _shuts_out(self, settings: Settings) -> bool:
         """Whether a key is no longer accepted: sshd checks keys at log-in only, so a session with that key may be open."""
@@ -102,6 +120,46 @@ class Server:
         self._count(left)
         if self._counts is not None:
             self._write(self._counts.finish)
+
+    # -- landings
+
+    def _look_at_landings(self) -> None:
+        """Shut out whose landing is too full, and let in whose is not any more.
+
+        sshd checks keys at log-in only. So to shut somebody out ends every session: the others connect again within seconds.
+        """
+        if self._server is None or time.monotonic() < self._landings_at:
+            return
+        self._landings_at = time.monotonic() + _LANDINGS_SECONDS
+        spec = server_spec(self._settings)
+        before, full = self._shut_out, self._full_landings(spec)
+        if full - before:
+            self._start_anew()
+        elif full != before:
+            self._shut_out = full
+            try:
+                note_shut_out(self._settings.home, full)
+                self._server.reload(self._without_shut_out(spec))
+            except Defer as error:
+                self._log.warning("work.deferred", code=error.code, reason=error.reason)
+        for code in sorted(full - before):
+            lies = landing_usage(self._settings.home.landing_in(code))
+            said = {} if lies is None else {"bytes": lies.bytes, "count": lies.files}
+            self._log.error("partner.shut-out", partner=code, **said)
+        for code in sorted((before - full) & {account.partner for account in spec.accounts}):
+            self._log.info("partner.let-in", partner=code)
+
+    def _full_landings(self, spec: ServerSpec) -> frozenset[str]:
+        """Partners that could log in, and in whose landing lies too much."""
+        settings, full = self._settings, set()
+        for account in spec.accounts:
+            lies, code = landing_usage(settings.home.landing_in(account.partner)), account.partner
+            if lies and lies.shuts_out(settings.landing_quota(code), is_shut_out=code in self._shut_out):
+                full.add(code)
+        return frozenset(full)
+
+    def _without_shut_out(self, spec: ServerSpec) -> ServerSpec:
+        return replace(spec, accounts=tuple(each for each in spec.accounts if each.partner not in self._shut_out))
 
     # -- log-ins
 

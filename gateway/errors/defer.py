@@ -51,7 +51,10 @@ class AuthenticationRefused(Defer):
     """The partner's server does not accept our SSH key."""
 
     code = "link-authentication"
-    remedy = "Send the partner your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+    remedy = (
+        "Call the partner: it may have suspended the exchange with you, or too much of yours may lie in its landing. If not, send it "
+        "your card again (`gateway card`), and ask them to run `gateway partner add` with it."
+    )
 
 
 class NoCommonAlgorithm(Defer):

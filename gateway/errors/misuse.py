@@ -44,6 +44,16 @@ class AuthorityUnlisted(Misuse):
     )
 
 
+class PartnerSuspended(Misuse):
+    """A person suspended the partner: nothing is exchanged with it."""
+
+    code = "partner-suspended"
+    exit_status = 69
+    remedy = (
+        "`gateway partner list` says why. `gateway partner resume CODE --reason TEXT` ends it; what waits goes on then."
+    )
+
+
 class CardForged(CardRefused):
     """The card is signed, but not by the key that is pinned for that partner."""
 

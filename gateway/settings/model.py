@@ -40,6 +40,7 @@ from gateway.settings.values import (
     MaybeSshKey,
     Months,
     Port,
+    Reason,
     RemotePath,
     Seconds,
     SshKey,
@@ -147,6 +148,10 @@ class Limits(Table):
     `consignment_bytes` counts files before compression, and a single larger file travels alone; `lane_consignments`
     is how many may be under way to one partner without a receipt; `receive_bytes` is the most that one consignment
     may unpack to; below `min_free_bytes` of free disk nothing is taken in.
+
+    `landing_bytes` and `landing_files` are the most that may lie in the landing of one partner; with more, the managed server
+    shuts it out until half of that is gone. `day_bytes` is the most that is taken from one partner within 24 hours; the rest waits
+    in the landing. A partner's file may say other numbers.
     """
 
     consignment_files: Count = 500
@@ -154,6 +159,9 @@ class Limits(Table):
     lane_consignments: Count = 4
     receive_bytes: Bytes = 4 * GIB
     min_free_bytes: Annotated[int, Field(ge=0, description="a whole number of bytes, at least 0")] = 64 * MIB
+    landing_bytes: Bytes = 8 * GIB
+    landing_files: Count = 10_000
+    day_bytes: Bytes = 32 * GIB
 
 
 class LinkSettings(Table):
@@ -332,7 +340,8 @@ class Partner(Table):
     An `old_...` is the partner's key before, accepted until its date beside the current one. `revoked` are fingerprints
     of its OpenPGP keys, and those of its SSH keys (`SHA256:...`), that are trusted no more, whatever else says so.
     `card_issued` is the date of the newest card that was taken: an older one is not. `max_bytes_per_second` bounds what
-    we send to it and fetch from it, `windows` are when we send it files.
+    we send to it and fetch from it, `windows` are when we send it files. `suspended` is why nothing is exchanged with it at present.
+    `landing_bytes`, `landing_files` and `day_bytes` take the place of those of `[limits]`.
     """
 
     code: Code
@@ -366,6 +375,12 @@ class Partner(Table):
         Field(description="a whole number of bytes, at least 1024"),
     ] = None
     windows: Windows = ()
+    suspended: Annotated[Reason | None, Field(description="why nothing is exchanged with the partner, in quotes")] = (
+        None
+    )
+    landing_bytes: Annotated[Bytes | None, Field(description="a whole number of bytes, at least 1")] = None
+    landing_files: Annotated[Count | None, Field(description="a whole number, at least 1")] = None
+    day_bytes: Annotated[Bytes | None, Field(description="a whole number of bytes, at least 1")] = None
     endpoint: EndpointSettings | None = None
 
     @property
@@ -399,19 +414,32 @@ class GatewayFile(Table):
 
 
 @dataclass(frozen=True)
+class LandingQuota:
+    """The most bytes and files that may lie in a partner's landing."""
+
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True)
 class Stopped:
-    """A partner whose lane is stopped, for the faults of its file or of its keys. `partner` is what the file says, None
-    where it cannot be read.
+    """A partner that is not worked with: for the faults of its file or of its keys, or because a person suspended it. `partner`
+    is what the file says, None where it cannot be read.
     """
 
     faults: tuple[Fault, ...]
     partner: Partner | None = None
 
+    @property
+    def suspended(self) -> str | None:
+        """Why a person suspended the partner; None where nobody did."""
+        return None if self.partner is None else self.partner.suspended
+
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a site's configuration. `partners` are free of faults; those in `stopped`, by their codes, have some, and what
-    belongs to them waits.
+    """All of a site's configuration. `partners` are free of faults; those in `stopped`, by their codes, have some or are
+    suspended, and what belongs to them waits.
     """
 
     home: Home
@@ -443,6 +471,22 @@ class Settings:
     def codes(self) -> tuple[str, ...]:
         """Every partner that there is a file of, with faults or without."""
         return tuple(sorted({*self.partners, *self.stopped}))
+
+    def landing_quota(self, code: str) -> LandingQuota:
+        """The most that may lie in the landing of a partner, whether it is stopped or not."""
+        own, limits = self._file_of(code), self.limits
+        return LandingQuota(
+            (own and own.landing_bytes) or limits.landing_bytes, (own and own.landing_files) or limits.landing_files
+        )
+
+    def day_bytes(self, code: str) -> int:
+        """The most that is taken from a partner within 24 hours."""
+        own = self._file_of(code)
+        return (own and own.day_bytes) or self.limits.day_bytes
+
+    def _file_of(self, code: str) -> Partner | None:
+        stopped = self.stopped.get(code)
+        return self.partners.get(code) if stopped is None else stopped.partner
 
     @property
     def links(self) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ SITE_CODE: Final = r"[A-Z0-9][A-Z0-9-]{1,15}"
 FINGERPRINT: Final = r"[0-9A-F]{40}"
 """The fingerprint of an OpenPGP version 4 primary key, as the gateway writes it everywhere."""
 
-_TEXT_LINE: Final = r"^[^\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,120}$"
+_TEXT: Final = r"[^\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_TEXT_LINE: Final = f"^{_TEXT}{{1,120}}$"
 _SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
 _HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
 _LONGEST_LABEL: Final = 63
@@ -105,6 +106,7 @@ Code = Annotated[
 Line = Annotated[
     str, Field(pattern=_TEXT_LINE, description="text on one line in its own direction, 1 to 120 characters, in quotes")
 ]
+Reason = Annotated[str, Field(pattern=f"^{_TEXT}{{1,2000}}$", description="why, on one line, in quotes")]
 Fingerprint = Annotated[
     str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
 ]

@@ -20,6 +20,8 @@ from gateway.administration.site.machine_checks import CheckOutcome, examine_mac
 from gateway.cli import main
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
+from gateway.daemon.stopped_partners import require_going
+from gateway.errors import ConfigurationInvalid
 from gateway.settings.directories import make, partner_directories, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import EndpointSettings, Partner
@@ -66,6 +68,10 @@ FAULTS: dict[Path_, str | None] = {
     ("flows_in",): '["extract", ""]',
     ("max_bytes_per_second",): str(10**400),
     ("windows",): '["20:00-20:00"]',
+    ("suspended",): '""',
+    ("landing_bytes",): "0",
+    ("landing_files",): "-1",
+    ("day_bytes",): "1.5",
     ("endpoint",): "3",
     ("endpoint", "host"): '"gateway..example"',
     ("endpoint", "port"): "0",
@@ -128,6 +134,9 @@ def home(tmp_path: Path, ssh_lines: list[str]) -> Home:
             flows_in=("extract",),
             max_bytes_per_second=2_000_000,
             windows=("00:00-24:00",),
+            landing_bytes=1 << 30,
+            landing_files=100,
+            day_bytes=1 << 32,
             endpoint=EndpointSettings(
                 host="bad.example",
                 user="gateway",
@@ -422,3 +431,26 @@ def test_json_of_partner_list_names_the_faults(home: Home, capfd: pytest.Capture
     assert main(["--home", str(home.root), "partner", "list", "--json"]) == 0
     rows: list[dict[str, Any]] = json.loads(capfd.readouterr().out)
     assert [(row["code"], bool(row["faults"])) for row in rows] == [(GOOD, False), (BAD, True)]
+
+
+def test_suspended_partner_is_left_out_without_a_fault_and_nobody_takes_its_keys_meanwhile(home: Home) -> None:
+    partner = preflight.load(home).partners[BAD]
+    write_partner(home, partner.model_copy(update={"suspended": "their incident 12"}))
+    settings = preflight.load(home)
+    assert set(settings.partners) == {GOOD}
+    assert (settings.stopped[BAD].suspended, settings.stopped[BAD].faults) == ("their incident 12", ())
+    assert settings.codes == (GOOD, BAD)
+    assert preflight.faults_of_partners(settings) == ()
+    thief = settings.partners[GOOD].model_copy(update={"ssh_key": partner.ssh_key})
+    write_partner(home, thief)
+    assert GOOD in preflight.load(home).stopped, "its file was changed last"
+
+
+def test_suspension_is_taken_over_whatever_other_fault_there_is(home: Home) -> None:
+    before = preflight.load(home)
+    text = (home.partners_d / f"{GOOD}.toml").read_text("utf-8")
+    write_text(home.partners_d / f"{GOOD}.toml", text + "[[")
+    with pytest.raises(ConfigurationInvalid):
+        require_going(before, preflight.load(home))
+    write_partner(home, before.partners[BAD].model_copy(update={"suspended": "their incident 12"}))
+    require_going(before, preflight.load(home))

@@ -146,6 +146,18 @@ PARTNER_STOPPED: Final = Metric(
     "1 where the gateway works without the partner, for faults of its file",
     (Label.PARTNER,),
 )
+PARTNER_SUSPENDED: Final = Metric(
+    "gateway_partner_suspended", Kind.GAUGE, "1 where a person suspended the partner", (Label.PARTNER,)
+)
+LANDING_BYTES: Final = Metric(
+    "gateway_landing_bytes", Kind.GAUGE, "What lies in a partner's landing and was not taken yet", (Label.PARTNER,)
+)
+LANDING_FILLED: Final = Metric(
+    "gateway_landing_filled_ratio",
+    Kind.GAUGE,
+    "How much of what may lie in a partner's landing lies there, by bytes or by files, whichever is more; shut out above 1",
+    (Label.PARTNER,),
+)
 CLOCK_SKEW: Final = Metric(
     "gateway_partner_clock_skew_seconds",
     Kind.GAUGE,
@@ -197,7 +209,8 @@ STAGE_FAILURES: Final = Metric(
 METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
-    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, CLOCK_SKEW, EXTRACTS),
+    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, PARTNER_SUSPENDED),
+    *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),

@@ -29,6 +29,7 @@ from gateway.ledger.store import Connection
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages.itinerary import Role
 from gateway.stages.key_ends import noted_key_ends
+from gateway.stages.landing_quota import landing_usage
 
 _CALENDAR_SECONDS: Final = 600.0
 
@@ -92,7 +93,12 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
     """What is not in the ledger: roles, keys, disk, the last audit."""
     home = settings.home
     for partner in settings.codes:
-        yield Sample(catalogue.PARTNER_STOPPED, (partner,), int(partner in settings.stopped))
+        stopped = settings.stopped.get(partner)
+        yield Sample(catalogue.PARTNER_STOPPED, (partner,), int(stopped is not None and bool(stopped.faults)))
+        yield Sample(
+            catalogue.PARTNER_SUSPENDED, (partner,), int(stopped is not None and stopped.suspended is not None)
+        )
+        yield from _landing(settings, partner)
     for role in (*map(str, Role), METRICS, *([NOTIFY] if settings.notify.channels else [])):
         yield Sample(catalogue.ROLE_RUNNING, (role,), int(holder(home.run, role) is not None))
         beat = last_beat(home.run, role)
@@ -121,6 +127,14 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
         yield Sample(catalogue.AUDIT_FAULTS, (), audit.faults if audit.verified is not None else 1)
         if audit.verified is not None:
             yield Sample(catalogue.AUDIT_VERIFIED, (), from_text(audit.verified))
+
+
+def _landing(settings: Settings, partner: str) -> Iterator[Sample]:
+    """What lies in a partner's landing; nothing where this account may not look."""
+    lies = landing_usage(settings.home.landing_in(partner))
+    if lies is not None:
+        yield Sample(catalogue.LANDING_BYTES, (partner,), lies.bytes)
+        yield Sample(catalogue.LANDING_FILLED, (partner,), lies.filled(settings.landing_quota(partner)))
 
 
 def key_ends(settings: Settings) -> Iterator[tuple[tuple[str, str], float]]:

@@ -44,7 +44,9 @@ class Matters:
         for role, still in self._still.items():
             if still.look(now, longest=60.0) > settings.daemon.still_seconds and role not in missing:
                 yield Event.ROLE_STUCK, role
-        yield from ((Event.PARTNER_STOPPED, code) for code in {*noted_stopped(home), *settings.stopped})
+        faulty = {code for code, each in settings.stopped.items() if each.faults}
+        # Whoever is suspended is so by a person's decision, which is an event.
+        yield from ((Event.PARTNER_STOPPED, code) for code in faulty | (noted_stopped(home) - settings.stopped.keys()))
         if shutil.disk_usage(home.state).free < settings.limits.min_free_bytes:
             yield Event.INTAKE_STOPPED, ""
         audit = last_audit(home)

@@ -33,6 +33,8 @@ Link = Literal["push", "collect", "none"]
 _SPACING: Final = re.compile(r"[\s:]")
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}")
+_OURS: Final = ("max_bytes_per_second", "windows", "suspended", "landing_bytes", "landing_files", "day_bytes")
+"""What of a partner's settings is our own decision, and no card changes."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +136,22 @@ def introduce(card: Card, settings: Settings, options: PartnerOptions, overlaps:
         os_account=options.os_account or (before.os_account if before else None),
         flows_out=flows_out,
         flows_in=flows_in,
-        max_bytes_per_second=before.max_bytes_per_second if before else None,
-        windows=before.windows if before else (),
         endpoint=endpoint,
+        **{name: getattr(before, name) for name in _OURS if before},
     )
     if link == "push" and endpoint is None:
         return _without_endpoint(card, partner, settings)
     if faults := would_break(settings, partner):
         raise ConfigurationInvalid("\n".join(f"partner {partner.code}: {fault}" for fault in faults))
     return Chosen(partner, _why(partner, before, options))
+
+
+def decided(settings: Settings, partner: Partner, options: PartnerOptions) -> dict[str, object]:
+    """What somebody decides about a partner that is known, without a card: its link and its flows, as settings of its file."""
+    changes: dict[str, object] = {} if options.link is None else {"link": options.link}
+    if options.flows is not None:
+        changes["flows_out"], changes["flows_in"] = _divided(options.flows, settings, partner.code)
+    return changes
 
 
 def _without_endpoint(card: Card, partner: Partner, settings: Settings) -> Chosen:

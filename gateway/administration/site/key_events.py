@@ -10,6 +10,7 @@ from gateway.administration.site.key_rotation import Changed
 from gateway.domain.decision import Decision
 from gateway.errors import HostKeyChanged, KeyUnconfirmed, PartnerKeyRevoked
 from gateway.ledger.queries.keys import CONFIRMED, OWN, subject
+from gateway.ledger.store import Transaction
 from gateway.logs import Logger
 from gateway.settings.model import Partner, Settings
 from gateway.stages.context import StageContext
@@ -79,17 +80,22 @@ def lost(context: StageContext, partner: Partner, fingerprint: str, decision: De
 
 def introduced(settings: Settings, log: Logger, before: Partner | None, new: Partner, decision: Decision) -> None:
     """Record that a partner's card was taken; `key.rotated` where it has changed the keys of one that was known."""
-    rotated = before is not None and _pins(before) != _pins(new)
     with stage_context(settings, log) as context, context.ledger.write() as transaction:
-        transaction.record(
-            "key.rotated" if rotated else "partner.added",
-            "key",
-            subject(new.code, new.fingerprint),
-            new.code,
-            fingerprint=new.fingerprint,
-            until=None if new.old_fingerprint_until is None else new.old_fingerprint_until.isoformat(),
-            **decision.detail,
-        )
+        record_introduced(transaction, before, new, decision)
+
+
+def record_introduced(transaction: Transaction, before: Partner | None, new: Partner, decision: Decision) -> None:
+    """The same in the caller's transaction."""
+    rotated = before is not None and _pins(before) != _pins(new)
+    transaction.record(
+        "key.rotated" if rotated else "partner.added",
+        "key",
+        subject(new.code, new.fingerprint),
+        new.code,
+        fingerprint=new.fingerprint,
+        until=None if new.old_fingerprint_until is None else new.old_fingerprint_until.isoformat(),
+        **decision.detail,
+    )
 
 
 def _pins(partner: Partner) -> tuple[str | None, ...]:

@@ -8,11 +8,12 @@ from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
-from gateway.daemon.stopped_partners import noted_stopped
+from gateway.daemon.stopped_partners import noted_shut_out, noted_stopped
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returns import WRITTEN_LATE, letters
 from gateway.stages.itinerary import Role
+from gateway.stages.landing_quota import landing_usage
 
 
 def look(settings: Settings, now: float) -> Machine:
@@ -28,6 +29,10 @@ def look(settings: Settings, now: float) -> Machine:
         audit=last_audit(home),
         restored=home.restored.exists(),
         untold=_untold(settings),
+        shut_out=noted_shut_out(home),
+        landings={
+            code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files
+        },
     )
 
 

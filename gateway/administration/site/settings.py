@@ -1,7 +1,7 @@
 """The settings of a site for whoever works on it.
 
 Raises SiteMissing where none is there, ConfigurationInvalid where its configuration has faults, NotFound for a partner that
-there is not, NotPermitted for what takes root.
+there is not, PartnerSuspended for one that is suspended, NotPermitted for what takes root.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway import preflight
 from gateway.daemon.lock import holder
-from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted
+from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted, PartnerSuspended
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings, Stopped
 from gateway.stages.itinerary import Role
@@ -30,7 +30,7 @@ def load(home: Home) -> Settings:
 
 
 def partner_of(settings: Settings, code: str) -> Partner:
-    """The partner of that code, NotFound without one; ConfigurationInvalid, with its faults, for one that is stopped."""
+    """The partner of that code, NotFound without one; for one that is stopped, what `stopped_fault` says."""
     if code in settings.stopped:
         raise stopped_fault(settings.stopped[code])
     if code not in settings.partners:
@@ -38,8 +38,20 @@ def partner_of(settings: Settings, code: str) -> Partner:
     return settings.partners[code]
 
 
-def stopped_fault(stopped: Stopped) -> ConfigurationInvalid:
-    """The error for whoever wants something of a partner that is stopped."""
+def readable_partner(settings: Settings, code: str) -> Partner:
+    """The partner as its file has it, whether it is stopped or not; ConfigurationInvalid where the file cannot be read."""
+    stopped = settings.stopped.get(code)
+    if stopped is None:
+        return partner_of(settings, code)
+    if stopped.partner is None or stopped.partner.code != code:
+        raise stopped_fault(stopped)
+    return stopped.partner
+
+
+def stopped_fault(stopped: Stopped) -> ConfigurationInvalid | PartnerSuspended:
+    """The error for whoever wants something of a partner that is stopped: its faults, or that it is suspended."""
+    if stopped.suspended is not None and not stopped.faults:
+        return PartnerSuspended(f"The partner is suspended: {stopped.suspended}")
     return ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
 
 

@@ -5,8 +5,10 @@ Keys that end soon are those that the running gateway has told of in the chain. 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from gateway.administration.views.health_fields import (
     BoardHealth,
@@ -16,6 +18,7 @@ from gateway.administration.views.health_fields import (
     EnquiriesHealth,
     Health,
     HeldUnit,
+    LandingHealth,
     LaneHealth,
     Machine,
     OpenFault,
@@ -29,18 +32,22 @@ from gateway.administration.views.waiting import Waiting
 from gateway.domain.calendar import day_of
 from gateway.domain.enquiries import sentence
 from gateway.domain.identity import from_text, to_text
+from gateway.domain.landing_quota import NEARLY_FULL
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
-from gateway.errors import ConfigurationInvalid
+from gateway.errors import ConfigurationInvalid, PartnerSuspended
 from gateway.ledger.queries import carried, continuity, events, known_faults, overview
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, unconfirmed
+from gateway.ledger.queries.landed import taken_since
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.queries.quarantine import quarantined
 from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Lane, Receipt
 from gateway.settings.model import Settings, SiteKind, Stopped
+
+_DAY: Final = 86_400.0
 
 
 def health(settings: Settings, connection: Connection, machine: Machine, now: float) -> Health:
@@ -57,7 +64,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         lanes=tuple(_lanes(settings, connection, now)),
         held=tuple(_held(connection)),
         stopped=tuple(
-            StoppedPartner(code, ConfigurationInvalid.code, _faults_of(stopped))
+            StoppedPartner(code, _code_of(stopped), _faults_of(stopped), stopped.suspended)
             for code, stopped in settings.stopped.items()
         ),
         not_reloaded=tuple(sorted(machine.noted_stopped & settings.partners.keys())) if running else (),
@@ -72,11 +79,25 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         audit=machine.audit,
         restored=machine.restored,
         untold=machine.untold,
+        landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
     )
     needs = tuple(needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
+
+
+def _landings(settings: Settings, connection: Connection, machine: Machine, now: float) -> Iterator[LandingHealth]:
+    """The landings that are nearly full, and those from which no more is taken now."""
+    taken: Counter[str] = Counter()
+    if machine.landings:  # else nobody waits for a day to end
+        for code, _, size in taken_since(connection, now - _DAY):
+            taken[code] += size
+    for code, lies in machine.landings.items():
+        shut_out = code in machine.shut_out and any(machine.processes.values())
+        filled, limited = lies.filled(settings.landing_quota(code)), taken[code] >= settings.day_bytes(code)
+        if filled >= NEARLY_FULL or shut_out or limited:
+            yield LandingHealth(code, lies.bytes, lies.files, round(filled, 3), shut_out, limited)
 
 
 def _counts(connection: Connection) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
@@ -99,7 +120,9 @@ def _lanes(settings: Settings, connection: Connection, now: float) -> Iterator[L
             alarm=trouble(connection, code, settings.link.alarm_failures),
         )
     for code, stopped in settings.stopped.items():
-        yield LaneHealth(code, "stopped", 0, None, ConfigurationInvalid.code, "; ".join(_faults_of(stopped)))
+        state = "suspended" if _code_of(stopped) == PartnerSuspended.code else "stopped"
+        why = "; ".join(_faults_of(stopped)) or stopped.suspended
+        yield LaneHealth(code, state, 0, None, _code_of(stopped), why)
 
 
 def _lane(partner: str, lane: Lane, now: float) -> LaneHealth:
@@ -117,6 +140,11 @@ def _held(connection: Connection) -> Iterator[HeldUnit]:
     for row in overview.all_held(connection):
         identity = row.consignment if isinstance(row, Receipt) else row.id
         yield HeldUnit(row.kind, identity, row.partner, row.code, row.reason, moment(row.updated))
+
+
+def _code_of(stopped: Stopped) -> str:
+    """What stops the partner: a fault goes before a suspension, since to resume would not mend it."""
+    return PartnerSuspended.code if stopped.suspended is not None and not stopped.faults else ConfigurationInvalid.code
 
 
 def _faults_of(stopped: Stopped) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.administration.views.records import LaneAlarm, TransferView
+from gateway.domain.landing_quota import LandingUsage
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,22 @@ class LastAudit:
 
 
 @dataclass(frozen=True)
+class LandingHealth:
+    """A landing that is nearly full, or from which no more is taken today.
+
+    `filled` is how much of the quota is taken, `shut_out` whether the managed server lets the partner in no more. `limited` says
+    that within 24 hours as much was taken from the partner as may be.
+    """
+
+    partner: str
+    bytes: int
+    files: int
+    filled: float
+    shut_out: bool
+    limited: bool
+
+
+@dataclass(frozen=True)
 class Machine:
     """What of a site's health is not in its ledger.
 
@@ -36,8 +53,9 @@ class Machine:
     `noted_stopped` are the partners that the running gateway works without. `passed_over` counts files that the spool
     passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
-    `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `untold` are channels of
-    `[notify]` that have failed again and again.
+    `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `landings` has what
+    lies in those that are not empty, `shut_out` the partners that the managed server does not let in for that. `untold` are
+    channels of `[notify]` that have failed again and again.
     """
 
     processes: Mapping[str, int | None]
@@ -48,12 +66,14 @@ class Machine:
     disk: Disk
     audit: LastAudit | None = None
     restored: bool = False
+    shut_out: frozenset[str] = frozenset()
+    landings: Mapping[str, LandingUsage] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LaneHealth:
-    """The lane to one partner: open, deferred, held, or stopped with the partner."""
+    """The lane to one partner: open, deferred, held, or stopped or suspended with the partner."""
 
     partner: str
     state: str
@@ -80,11 +100,12 @@ class HeldUnit:
 
 @dataclass(frozen=True)
 class StoppedPartner:
-    """A partner that the gateway does not work with, and the faults of its file, keys or account."""
+    """A partner that the gateway does not work with: the faults of its file, keys or account, or why it is suspended."""
 
     partner: str
     code: str
     faults: tuple[str, ...]
+    suspended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -189,5 +210,6 @@ class Health:
     audit: LastAudit | None
     restored: bool = False
     untold: tuple[str, ...] = ()
+    landings: tuple[LandingHealth, ...] = ()
     continuity: ContinuityHealth | None = None
     carried: tuple[CarriedHealth, ...] = ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.administration.views.health_fields import Health, LastAudit
+from gateway.administration.views.health_fields import Health, LandingHealth, LastAudit
+from gateway.administration.views.words import bytes_of
 from gateway.domain.identity import from_text
 from gateway.ledger.queries.keys import OWN
 
@@ -25,6 +26,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     for partner in health.stopped:
         for fault in partner.faults:
             yield f"partner {partner.partner} is stopped: {fault}; correct it, then `gateway reload`"
+        if partner.suspended is not None:
+            yield f"partner {partner.partner} is suspended: {partner.suspended}; `gateway partner resume {partner.partner}`"
     for code in health.not_reloaded:
         yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
     yield from _missing_roles(health)
@@ -33,6 +36,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
             yield f"the lane to {lane.partner} is held: {lane.reason}; `gateway release {lane.partner}`"
         elif lane.alarm is not None:
             yield f"{lane.alarm.words}; `gateway partner test {lane.partner}`"
+    for landing in health.landings:
+        yield _landing(landing)
     if number := len(health.held):
         yield f"{number} held for a decision: `gateway release ID`, or `gateway return ID`"
     if number := health.written_late or 0:
@@ -54,6 +59,18 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"nobody is told through {channel}, whose server takes no notices: `gateway notify test {channel}`"
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
+
+
+def _landing(landing: LandingHealth) -> str:
+    lies = f"{bytes_of(landing.bytes)} in {landing.files} files, {landing.filled:.0%} of what may lie there"
+    code = landing.partner
+    if landing.shut_out:
+        why = f"it is full, and the server does not let {code} in ({lies})"
+    elif landing.limited:
+        why = f"within 24 hours so much came from {code} that no more is taken until tomorrow ({lies})"
+    else:
+        why = f"it fills ({lies})"
+    return f"the landing of {code}: {why}; docs/operators/limits-and-windows.md"
 
 
 def audit_needs(last: LastAudit, now: float) -> Iterator[str]:

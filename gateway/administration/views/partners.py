@@ -1,4 +1,4 @@
-"""The partners of a site: names, links, flows, fingerprints; and of those that are stopped, the faults."""
+"""The partners of a site: names, links, flows, fingerprints; of those that are stopped the faults, or why they are suspended."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class PartnerView:
     flows_in: tuple[str, ...]
     endpoint: dict[str, Any] | None
     faults: tuple[str, ...]
+    suspended: str | None = None
 
 
 def partners(settings: Settings) -> Sequence[PartnerView]:
@@ -45,6 +46,7 @@ def partners(settings: Settings) -> Sequence[PartnerView]:
                 flows_in=tuple(incoming),
                 endpoint=each.endpoint.model_dump(exclude={"host_key"}) if each.endpoint else None,
                 faults=faults.get(code, ()),
+                suspended=each.suspended,
             )
         )
     return found + [

@@ -33,6 +33,8 @@ class Waiting:
         if row.direction != Direction.OUT:
             return None
         if row.partner in self._settings.stopped and row.state in (State.ADMITTED, *_READY):
+            if self._settings.stopped[row.partner].suspended is not None:
+                return "the partner is suspended: `gateway partner list` says why"
             return "the partner is stopped: `gateway config check` says why"
         if row.state not in _READY:
             return None

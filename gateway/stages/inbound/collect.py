@@ -4,7 +4,8 @@ A file is first copied out of the partner's reach (into `sealed/in/PARTNER/arriv
 a program that has the landed file open could write to it after a rename. Then it is recorded. It gets its second name, in
 `sealed/in/PARTNER`, before its row, and loses the first one after the commit; a crash in between, or a failing ledger, leaves
 an arrival that the next step takes again. Only `ID.pgp` and `ID.receipt.pgp` are accepted; other names are quarantined.
-Unfinished files, and debris of other programs (`[spool] passed_over`), are left to their writers for a day.
+Unfinished files, and debris of other programs (`[spool] passed_over`), are left to their writers for a day. From a partner that
+sent more than `day_bytes` within a day nothing is taken until that is a day ago.
 
 A file that was renamed from NAME.part is taken at once. Most clients do not do that: they write under the last name, and
 look at the file once more when they have written it. Such a file is taken when nobody has it open for writing and it has
@@ -31,6 +32,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
 from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.day_take import DayTake
 from gateway.stages.landing import COPYING, UNFINISHED, LandingUploads
 from gateway.stages.quarantine import Measured, measure, quarantine_file
 from gateway.storage.durable import disk_error, fsync_directory
@@ -52,6 +54,7 @@ class Collect:
         self._context = context
         self._passed_over = PassedOver(context.settings.spool.passed_over)
         self._uploads = uploads or LandingUploads()
+        self._day = DayTake(context)
         self._due: float | None = None
 
     def step(self) -> Step:
@@ -77,10 +80,14 @@ class Collect:
             return 0
         taken = 0  # without what is still being written
         for path in self._complete(landing, arrivals):
+            if (again := self._day.full_until(partner)) is not None:
+                self._due = again if self._due is None else min(self._due, again)
+                break
             arrivals.mkdir(mode=0o770, parents=True, exist_ok=True)
             finished = self._uploads.is_finished(path)
             if _take(path, arrivals / path.name, arrivals.with_name(COPYING), finished=finished):
                 self._uploads.forget(path)
+                self._day.add(partner, (arrivals / path.name).lstat().st_size)
                 taken += 1
             if taken == BATCH:
                 break

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from gateway.linux.seccomp import ignore_attributes
 
 _LOOK_EVERY_MS: Final = 500
 _GRACE_SECONDS: Final = 2.0
+OPEN_FILES: Final = 1024
+"""The most files that sshd, and each session of a partner, may have open."""
 UNCONFINED: Final = "gateway: this kernel has no Landlock, so the SFTP server's writes are not confined to the landing"
 UNFILTERED: Final = (
     "gateway: this kernel has no seccomp, so the SFTP server is not started: partners could change modes"
@@ -123,8 +126,11 @@ def _reap(sshd: subprocess.Popen[bytes]) -> None:
 
 
 def _prepare(confine_to: Sequence[Path], guard: int, *, ignore: bool) -> None:
-    """In the child: die with the guard, write below the landing alone, change no file's mode, owner or times."""
+    """In the child: die with the guard, open few files, write below the landing alone, change no file's mode, owner or times."""
     signal_at_parents_end(signal.SIGTERM)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     if os.getppid() != guard:
         os._exit(1)
     if confine_to and not confine_writes(confine_to, [Path(os.devnull)]):

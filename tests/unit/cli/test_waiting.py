@@ -66,3 +66,34 @@ def test_timetable_is_the_configurations(pair: Pair) -> None:
     table = Timetable.of(pair.dwp.settings)
     assert table.opening(LA, "claim", pair.dwp.now) == pair.dwp.now
     assert not table.closed(LA, None, pair.dwp.now)
+
+
+def test_status_says_who_is_suspended_and_what_waits_for_it(pair: Pair, run: Run) -> None:
+    identity = pair.dwp.submit("a", b"claim")
+    dry = run(pair.dwp, "partner", "suspend", LA, "--reason", "their incident 12", "--dry-run", "--json").data
+    assert (dry["suspended"], dry["waiting_out"], dry["taken_over"]) == (True, 1, None)
+    assert run(pair.dwp, "status", "--json").data["stopped"] == []
+    assert run(pair.dwp, "partner", "suspend", LA, "--reason", "their incident 12").status == 0
+    health = run(pair.dwp, "status", "--json").data
+    (stopped,), (lane,) = health["stopped"], health["lanes"]
+    assert (stopped["code"], stopped["faults"], stopped["suspended"]) == ("partner-suspended", [], "their incident 12")
+    assert (lane["state"], lane["reason"]) == ("suspended", "their incident 12")
+    assert health["due"] == 0, "what waits for a suspended partner is nobody's work now"
+    assert "the partner is suspended" in run(pair.dwp, "show", identity).out
+    assert "suspended" in run(pair.dwp, "partner", "list").out
+    assert run(pair.dwp, "config", "check").err.count("suspended") == 0
+
+
+def test_status_says_from_whom_no_more_is_taken_today_and_whose_landing_fills(pair: Pair, run: Run) -> None:
+    pair.la.now = time.time()
+    partner = pair.la.settings.partners["DWP"]
+    pair.dwp.submit("a", b"claim")
+    pair.work()
+    assert run(pair.la, "status", "--json").data["landings"] == []
+    write_partner(pair.la.home, partner.model_copy(update={"day_bytes": 1, "landing_bytes": 1000}))
+    (pair.la.home.landing_in("DWP") / "next.part").write_bytes(b"x" * 100)
+    (landing,) = run(pair.la, "status", "--json").data["landings"]
+    assert (landing["limited"], landing["shut_out"], landing["files"]) == (True, False, 1)
+    assert "no more is taken until" in run(pair.la, "status").out
+    write_partner(pair.la.home, partner.model_copy(update={"landing_bytes": 4500}))
+    assert "the landing of DWP: it fills" in run(pair.la, "status").out

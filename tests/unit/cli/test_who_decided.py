@@ -193,6 +193,14 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             moment = "2026-11-21T10:00:00.000Z"
             pair.dwp.home.restored.write_text(json.dumps({"taken": moment, "restored": moment}))
             said = run(pair.dwp, "recover", "--without", LA, *WHY)
+        case "partner suspend":
+            said = run(pair.dwp, *words, LA, *WHY)
+        case "partner resume":
+            run(pair.dwp, "partner", "suspend", LA, *WHY)
+            said = run(pair.dwp, *words, LA, *WHY)
+        case "partner import":
+            (tmp_path / "table.csv").write_text(f"code,day_bytes\n{LA},4096\n")
+            said = run(pair.dwp, *words, tmp_path / "table.csv", *WHY)
         case "continuity invoke":
             said = run(pair.dwp, *words, *WHY)
         case "continuity update" | "continuity told" | "continuity end":
@@ -243,6 +251,9 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "keys revoke": (lambda _: ("--old", *WHY), "not-found", WHY[1]),
     "partner add": (lambda _: ("/dev/null",), "card", "the card that the partner sent"),
     "partner revoke": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
+    "partner suspend": (lambda _: (RIGHT, *WHY), "not-found", WHY[1]),
+    "partner resume": (lambda _: (LA, *WHY), "usage", WHY[1]),
+    "partner import": (lambda _: ("/dev/null", *WHY), "usage", WHY[1]),
     "partner answer": (lambda _: (RIGHT, "--since", "1h", "--out", "nowhere/0", *WHY), "not-found", WHY[1]),
     "evidence": (lambda _: ("0000", "--with-payload", "--out", "nowhere/0.zip", *WHY), "not-found", WHY[1]),
     "hold-retention": (lambda _: ("0000", *WHY), "not-found", WHY[1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -43,6 +44,30 @@ def test_every_ons_code_stands_once() -> None:
 def test_there_are_as_many_authorities_on_a_day_as_were_published(day: date, count: int) -> None:
     """408 before the reorganisation of 2009 and 380 after it are the numbers of authorities that paid Housing Benefit."""
     assert sum(row.in_force(day) for row in TABLE.rows) == count
+
+
+@pytest.mark.parametrize(
+    ("day", "english"),
+    [
+        (FIRST, 354),
+        (date(2009, 4, 1), 326),
+        (date(2019, 3, 31), 326),
+        (date(2019, 4, 1), 317),
+        (date(2020, 4, 1), 314),
+        (date(2021, 4, 1), 309),
+        (date(2023, 4, 1), 296),
+    ],
+)
+def test_every_billing_authority_is_there_nation_by_nation_and_every_old_code_leads_to_one(
+    day: date, english: int
+) -> None:
+    """The English numbers are those of the billing authorities after each year's structural changes orders."""
+    there = [row for row in TABLE.rows if row.in_force(day)]
+    assert Counter(row.ons[0] for row in there) == {"E": english, "W": 22, "S": 32}
+    codes = {row.ons for row in there}
+    old = [row for row in TABLE.rows if row.until is not None and row.until < day]
+    assert {after.ons for row in old if (after := TABLE.successor(row.ons, day))} <= codes
+    assert all(TABLE.successor(row.ons, day) for row in old)
 
 
 def test_successors_are_listed_and_begin_on_the_day_after() -> None:

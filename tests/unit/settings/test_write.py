@@ -96,6 +96,10 @@ def test_a_written_partner_reads_back_the_same(
             "flows_in": flows,
             "max_bytes_per_second": 2048 if flows else None,
             "windows": ("20:00-06:00", "12:30-13:30") if flows else (),
+            "suspended": name if flows else None,
+            "landing_bytes": 4096 if flows else None,
+            "landing_files": 7 if flows else None,
+            "day_bytes": 8192 if flows else None,
             "endpoint": endpoint,
         }
     )

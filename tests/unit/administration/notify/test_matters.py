@@ -15,9 +15,11 @@ from gateway.administration.notify.matters import Matters
 from gateway.administration.site.audit_record import AuditRecord, keep
 from gateway.daemon.pulse import Pulse
 from gateway.daemon.stopped_partners import note_stopped
+from gateway.settings.faults import Fault
 from gateway.settings.model import Daemon, Limits, Stopped
 from tests.fakes.two_ledgers import Bench, two_ledgers
 
+FAULT = Fault("config/partners.d/E09000030.toml", 1, "link", "is not known")
 ROLES = ("inspect", "vault", "link")
 _HOLD = """
 import sys
@@ -80,7 +82,11 @@ def test_a_role_whose_pulse_stands_still_is_stuck(bench: Bench) -> None:
 def test_stopped_partners_a_disk_without_room_and_faults_of_the_audit_are_matters(bench: Bench) -> None:
     assert Matters(bench.settings).look() == set()
     note_stopped(bench.home, {"4220": Stopped(())})
-    full = replace(bench.settings, stopped={"E09000030": Stopped(())}, limits=Limits(min_free_bytes=2**60))
+    full = replace(
+        bench.settings,
+        stopped={"E09000030": Stopped((FAULT,)), "4221": Stopped(())},
+        limits=Limits(min_free_bytes=2**60),
+    )
     expected = {("partner.stopped", "4220"), ("partner.stopped", "E09000030"), ("intake.stopped", "")}
     assert Matters(full).look() == expected
     record = AuditRecord(verified="2026-11-21T10:00:00.000Z", since=0, events=0, head="0" * 64, faults=0)
