@@ -26,13 +26,14 @@ TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
 BENCH_ARGS ?=
+DEB_ARGS ?=
 PYTHON ?= $(shell requirements/find_python.sh)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Images of containers often set it. Every start of a command would then compile all modules again: half a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup system extras demo test check unit unit-fast torture fuzz lock sbom release clean
+.PHONY: help setup system extras demo test check unit unit-fast torture fuzz deb lock sbom release clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ bench: setup ## The whole job beside scripts and rclone, with tables and plots. 
 	@$(MAKE) --no-print-directory extras TEST_PROGRAMS='$(BENCH_PROGRAMS)' TEST_PACKAGES='$(BENCH_PACKAGES)'
 	$(BIN)/gateway bench --out docs/measured $(BENCH_ARGS)
 	$(BIN)/python docs/generate.py
+
+deb: $(STAMP) $(ROWS) ## A Debian package of this commit, in dist: for the Debian that it is built on.
+	@PATH="$$PWD/.venv-tools/bin:$$PATH" $(BIN)/python debian/build.py $(DEB_ARGS)
 
 system:
 	@missing=; for program in $(PROGRAMS); do \

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from gateway.errors import GatewayError, NotPermitted
 
@@ -26,6 +27,9 @@ INTERNAL: Final = 70
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 """As a shell reports a program that SIGPIPE ended."""
+
+COMPLETE: Final = "_GATEWAY_COMPLETE"
+"""In it a shell says which completion it asks for; the Debian package brings what asks."""
 
 
 class CommandEntry(NamedTuple):
@@ -149,6 +153,10 @@ class _Commands(click.Group):
             raise TypeError(f"{entry.target} is not a command")
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=of.summary) for name, of in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
@@ -181,6 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         gc.disable()
     try:
+        if arguments is None and (asked := os.environ.get(COMPLETE)) is not None:
+            return shell_complete(gateway, {}, "gateway", COMPLETE, asked)
         # Not click's own main(), which ends a program whose reader has gone with 1, as if it had failed.
         with gateway.make_context("gateway", list(sys.argv[1:] if arguments is None else arguments)) as context:
             gateway.invoke(context)

@@ -20,7 +20,7 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
 
 
 @click.command()
-@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False), required=False)
 @click.option("--site", "code", required=True, metavar="CODE", help="DWP, or the authority's code.")
 @click.option("--name", metavar="TEXT", help="The organisation's name, as partners see it.  [default: as listed]")
 @click.option(
@@ -39,11 +39,11 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
 @click.option("--split", is_flag=True, help="An account for each role (as root; the accounts must be there).")
 @click.option("--unlisted", is_flag=True, help="Take a code that is not in the table of authorities.")
 def init(
-    home: Path, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool, unlisted: bool
+    home: Path | None, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool, unlisted: bool
 ) -> None:
     """Make a complete site in the directory HOME: configuration, spool, keys and ledger.
 
-    HOME must be new or empty. If anything fails, nothing is left of it. The code is that of an authority in the table
+    HOME is that of this machine, /var/lib/gateway/site, if none is named; it must be new or empty. If anything fails, nothing is left of it. The code is that of an authority in the table
     (`gateway authorities`), either its ONS code or its four digits.
 
     \b
@@ -58,6 +58,7 @@ def init(
         raise UsageWrong("A site's name is 1 to 120 characters on one line.")
     from gateway.administration.site import authorities, creation  # noqa: PLC0415  # slow to import
     from gateway.settings.authorities import listed  # noqa: PLC0415  # slow to import
+    from gateway.settings.home import MACHINES_OWN  # noqa: PLC0415  # slow to import
 
     known = listed()
     authorities.require_listed(known, code, unlisted=unlisted)
@@ -73,7 +74,7 @@ def init(
         key_days=key_days,
         split=split,
     )
-    made = creation.create_site(home, spec)
+    made = creation.create_site(home or MACHINES_OWN, spec)
     say(f"The site {code} is in {made.home.root}.")
     say(f"Its OpenPGP key: {in_fours(made.fingerprint)}, valid for {key_days} days.")
     say(f"Its SFTP server will listen on {host} port {spec.port} (config/gateway.toml, [sftp_server]).")

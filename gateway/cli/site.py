@@ -1,4 +1,4 @@
-"""The site that a command works on, as named by --home or GATEWAY_HOME, and what commands need that act on it.
+"""The site that a command works on, as named by --home or GATEWAY_HOME, else the machine's own, and what commands need that act on it.
 
 Raises SiteMissing where none is named or none is there, ConfigurationInvalid where its configuration has faults.
 """
@@ -19,7 +19,7 @@ from gateway.domain.decision import Decision
 from gateway.errors import SiteMissing
 from gateway.logs import Logger, configure
 from gateway.settings.authorities import Authorities, listed
-from gateway.settings.home import Home
+from gateway.settings.home import MACHINES_OWN, Home
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ def reason_or(default: str) -> Callable[[Any], Any]:
 
 
 def home_of(ctx: click.Context) -> Home:
-    """The home that was named, its path absolute; whether there is a site in it is not looked at."""
+    """The home that was named, its path absolute, else the machine's; whether there is a site in it is not looked at."""
     named = ctx.find_root().obj
-    if not isinstance(named, Path):
+    if isinstance(named, Path):
+        return Home(named.absolute())
+    if not MACHINES_OWN.is_dir():
         raise SiteMissing("No site is named.")
-    return Home(named.absolute())
+    return Home(MACHINES_OWN)
 
 
 def settings_of(ctx: click.Context) -> Settings:
@@ -52,8 +54,10 @@ def settings_of(ctx: click.Context) -> Settings:
 
 
 def settings_if_named(ctx: click.Context) -> Settings | None:
-    """The settings of the site that was named, None where none was."""
-    return None if ctx.find_root().obj is None else settings_of(ctx)
+    """The settings of the site that was named, else of the machine's if whoever asks may read them, else None."""
+    if ctx.find_root().obj is None and not os.access(Home(MACHINES_OWN).gateway_toml, os.R_OK):
+        return None
+    return settings_of(ctx)
 
 
 def settings_if_any(ctx: click.Context) -> Settings | None:

@@ -59,10 +59,16 @@ class HeadFile:
         return os.path.lexists(self._path.with_name(RESTORED))
 
     def found(self) -> Head | Damaged | None:
-        """The same for an audit, which has to know what is the matter. PermissionError where this user may not look."""
+        """The same for an audit, which has to know what is the matter. PermissionError where this user may not look.
+
+        An empty file is no record: `gateway rights` makes it for all roles before the first event.
+        """
         for _ in range(_READS):
+            empty = False
             try:
-                words = self._path.read_text(encoding="ascii").split()
+                text = self._path.read_text(encoding="ascii")
+                empty = text == ""
+                words = text.split()
                 head = Head(int(words[0]), words[1])
                 if _record(head).decode().split() == words:
                     return head
@@ -72,7 +78,7 @@ class HeadFile:
                 raise
             except (OSError, ValueError, IndexError):
                 continue
-        return Damaged()
+        return None if empty else Damaged()
 
 
 def _record(head: Head) -> bytes:

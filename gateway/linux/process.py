@@ -43,13 +43,19 @@ def refuse_inspection() -> None:
 
 
 def keep_capabilities(keep: int) -> None:
-    """Keep of this process's capabilities those in the bit set `keep`; programs that it starts get none."""
+    """Keep of this process's capabilities those in the bit set `keep`; programs that it starts get none.
+
+    Whoever holds no others does not ask: the systemd units of the roles leave them none, and refuse the call.
+    """
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = ctypes.c_char_p(struct.pack("=Ii", _CAPABILITY_VERSION, 0))
-    held = ctypes.create_string_buffer(_CAPABILITY_BYTES)
-    call("capget", header, held)
-    words = struct.unpack("=6I", held.raw)
-    permitted = (words[1] | words[4] << 32) & keep
+    answer = ctypes.create_string_buffer(_CAPABILITY_BYTES)
+    call("capget", header, answer)
+    words = struct.unpack("=6I", answer.raw)
+    held = words[1] | words[4] << 32
+    permitted = held & keep
+    if permitted == held:
+        return  # without ambient ones, and with none on files, what can be inherited gives a program nothing
     low, high = permitted & 0xFFFF_FFFF, permitted >> 32
     call("capset", header, ctypes.c_char_p(struct.pack("=6I", low, low, 0, high, high, 0)))
 

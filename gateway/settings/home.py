@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
+
+MACHINES_OWN: Final = Path("/var/lib/gateway/site")
+"""Where the Debian package and the units of systemd have the one site of a machine."""
 
 
 @dataclass(frozen=True)

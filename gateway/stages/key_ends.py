@@ -20,7 +20,7 @@ def note_key_ends(run: Path, ends: Mapping[str, float | None]) -> None:
     fresh = run / f".{_FILE}"
     with suppress(OSError):
         fresh.write_bytes(orjson.dumps(dict(ends)))
-        fresh.chmod(0o640)
+        fresh.chmod(0o660)  # as `gateway rights` has all of state/run
         fresh.replace(run / _FILE)
 
 

@@ -61,6 +61,7 @@ class CreatedSite:
 def create_site(target: Path, spec: SiteSpec) -> CreatedSite:
     """Make the site at `target`, which must not exist or be empty, and give it to the accounts of the roles."""
     target = target.absolute()
+    _require_own(target, spec)
     with moved_into_place(target) as made:
         fingerprint = _build(Home(made), spec)
     share_out(Home(target))
@@ -101,6 +102,16 @@ def free_port(host: str, first: int = FIRST_PORT) -> int:
                 continue
             return port
     raise UsageWrong(f"No port from {first} on is free: name one with --sftp.")
+
+
+def _require_own(target: Path, spec: SiteSpec) -> None:
+    """Root would leave a site that the account which waits for one cannot use: the Debian package gives HOME to `gateway`."""
+    owner = target.stat().st_uid if target.is_dir() else os.geteuid()
+    if os.geteuid() == 0 and owner != 0 and not spec.split:
+        raise UsageWrong(
+            f"{target} belongs to another account: `runuser -u $(stat -c %U {target}) -- gateway init ...` makes its site, and --split"
+            " one with an account for each role."
+        )
 
 
 def _build(home: Home, spec: SiteSpec) -> str:

@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         stdin=subprocess.DEVNULL,
         preexec_fn=partial(_prepare, options.confine_to, os.getpid(), ignore=options.ignore_attributes),  # noqa: PLW1509 -- see above
     )
+    options.pid_file.touch(mode=0o600)  # as `gateway rights` has it
     options.pid_file.write_text(f"{sshd.pid}\n", encoding="ascii")
     try:
         _watch(sshd, options.parent, wakeup)

@@ -111,10 +111,17 @@ def test_a_head_file_that_was_removed_or_damaged_is_told(pair: Pair, run: Run) -
     site = pair.dwp
     assert not site.home.ledger_head.exists()
     assert run(site, "audit", "verify").status == 0, "nothing has happened yet"
+    site.home.ledger_head.touch()  # as `gateway rights` does
+    assert run(site, "audit", "verify").status == 0
     site.submit("a.xml", b"claim a")
     assert run(site, "audit", "verify").status == 0
     whole = site.home.ledger_head.read_text()
-    for spoilt, said in ((None, "is not there"), ("garbage\n", "damaged"), (whole[:-2] + "g\n", "damaged")):
+    for spoilt, said in (
+        (None, "is not there"),
+        ("", "is not there"),
+        ("garbage\n", "damaged"),
+        (whole[:-2] + "g\n", "damaged"),
+    ):
         site.home.ledger_head.unlink(missing_ok=True)
         if spoilt is not None:
             site.home.ledger_head.write_text(spoilt)
