@@ -307,6 +307,17 @@ class Event(StrEnum):
     KEY_EXPIRED = "key.expired", "error", "a key has ended"
     KEY_RENEWED = "key.renewed", "info", "the end of a key was put off"
 
+    # -- people who are told
+
+    NOTICE_SENT = "notice.sent", "info", "people were told what happened"
+    NOTICE_DEFERRED = "notice.deferred", "warning", "people could not be told what happened: it is tried again"
+    NOTICE_REFUSED = "notice.refused", "warning", "the mail server took a notice, but not for all of its recipients"
+    NOTICE_FORGOTTEN = (
+        "notice.forgotten",
+        "warning",
+        "the note of what people were told cannot be used: they are told what happens from now on",
+    )
+
     # -- the log itself
 
     LOG_LINE_FOREIGN = "log.line-foreign", "warning", "a library said something; at error where the library does so"

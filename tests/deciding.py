@@ -63,6 +63,8 @@ LOOKS: Final = {
         "find",
         "tail",
         "show",
+        "notify list",
+        "notify test",
         "statement",
     ),
     *(

@@ -84,6 +84,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
         ),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
+        "notify": CommandEntry("gateway.cli.notify:notify", "Whom this site tells what happens: list, test."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),
         "hold": CommandEntry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),
         "release": CommandEntry("gateway.cli.decide:release", "Let what is held go on."),

@@ -12,3 +12,6 @@ HALTED: Final = 100
 
 METRICS: Final = "metrics"
 """The role that serves the site's metrics, where `[metrics] listen` asks for it; it runs no stage."""
+
+NOTIFY: Final = "notify"
+"""The role that tells people what happens, where `[notify]` has a channel; it runs no stage."""

@@ -4,7 +4,8 @@ Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privilege
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
 the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
 vault and metrics also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address, and
-metrics answers at the one socket that it opened before, on loopback.
+metrics answers at the one socket that it opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
+(`administration.notify.role`).
 
 Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
 number of processes, which the kernel counts by account and not by role (the systemd units limit it).
@@ -67,7 +68,7 @@ def require_account(settings: Settings, role: str) -> None:
 
 
 def may_talk(settings: Settings, role: str) -> bool:
-    """Whether the role may use the network: link and sshd always, inspect for a virus scanner at an address."""
+    """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address."""
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 

@@ -27,6 +27,13 @@ class AddressTaken(Defer):
     remedy = "Name another one in `[metrics] listen` of gateway.toml, or stop what has it (`ss -ltnp`), and `gateway reload`."
 
 
+class NoticeFailed(Defer):
+    """A channel of `[notify]` did not take a notice."""
+
+    code = "notice-failed"
+    remedy = "Nothing at once: it is tried again. If it lasts, `gateway notify test` says what the server answers."
+
+
 class LinkTimeout(Defer):
     """The partner's server answered too slowly."""
 

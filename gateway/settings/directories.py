@@ -33,6 +33,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.ssh,
         home.mail,
         home.sshd,
+        home.notify,
         home.logins,
         home.vault,
         home.custody,

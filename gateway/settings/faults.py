@@ -17,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.settings.locate import Path, Places
 
+_KEY: Final = "[key]"
+"""What pydantic puts behind a key that it does not accept."""
 _SHOWN_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,24}")
 
 
@@ -75,10 +77,19 @@ def _table(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return None
 
 
+def _is_named(model: type[BaseModel], name: str) -> bool:
+    """Whether the tables in `name` have names of their own: `[notify.mail.NAME]`."""
+    field = model.model_fields.get(name)
+    return field is not None and typing.get_origin(field.annotation) is dict
+
+
 def _holder(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """The model of the table that holds the last name of the path."""
     holder: type[BaseModel] | None = model
-    for name in path[:-1]:
+    names = iter(path[:-1])
+    for name in names:
+        if holder is not None and _is_named(holder, name) and next(names, None) is None:
+            return None
         holder = _table(holder, name) if holder else None
     return holder
 
@@ -98,9 +109,13 @@ def translate(
     faults: list[Fault] = []
     for detail in error.errors(include_url=False, include_context=False):
         inner = tuple(str(part) for part in detail["loc"] if isinstance(part, str))
+        named = inner[-1:] == (_KEY,)  # the name of a table that has one of its own
+        inner = inner[:-1] if named else inner
         path = prefix + inner
         holder = _holder(model, inner)
         match detail["type"]:
+            case _ if named:
+                message = "must have a name of small letters, digits and `-` that begins with a letter, at most 32 long"
             case "extra_forbidden":
                 known = holder.model_fields if holder else ()
                 message = f"is not known here{nearest(path[-1], known)}"

@@ -140,6 +140,11 @@ class Home:
         return self.state / "mail"
 
     @cached_property
+    def notify(self) -> Path:
+        """The secrets of the channels of `[notify]`, `CHANNEL.secret`, and what was told through each."""
+        return self.state / "notify"
+
+    @cached_property
     def sshd(self) -> Path:
         """What the managed SFTP server reads, written at every start, and its process id."""
         return self.state / "sshd"

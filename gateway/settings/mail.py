@@ -5,15 +5,12 @@ The passwords are in no setting: they are files of their own (`settings.secrets`
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.settings.values import KIB, MIB, Port, Table
+from gateway.settings.values import KIB, MAIL_ADDRESS, MIB, Port, Table
 
-ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
-
-MailAddress = Annotated[str, Field(pattern=f"^{ADDRESS}$", description="an e-mail address, in quotes")]
 _Tls = Annotated[Literal["implicit", "starttls"], Field(description='"implicit" or "starttls"')]
 _Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9:._-]{0,253}$", description='a host name, in quotes, or ""')]
 _LogIn = Annotated[str, Field(pattern=r"^[\x21-\x7e]{0,200}$", description='the name of a log-in, in quotes, or ""')]
@@ -28,7 +25,9 @@ class MailSettings(Table):
     one, the system's count.
     """
 
-    address: Annotated[str, Field(pattern=f"^({ADDRESS})?$", description='an e-mail address, in quotes, or ""')] = ""
+    address: Annotated[
+        str, Field(pattern=f"^({MAIL_ADDRESS})?$", description='an e-mail address, in quotes, or ""')
+    ] = ""
     submission_host: _Host = ""
     submission_port: Port = 465
     submission_tls: _Tls = "implicit"

@@ -20,7 +20,8 @@ from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
-from gateway.settings.mail import MailAddress, MailSettings
+from gateway.settings.mail import MailSettings
+from gateway.settings.notify import NotifySettings
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
@@ -35,6 +36,7 @@ from gateway.settings.values import (
     HostName,
     Hours,
     Line,
+    MailAddress,
     MaybeFingerprint,
     MaybeMoment,
     MaybeSshKey,
@@ -100,8 +102,8 @@ class KeySettings(Table):
 class Accounts(Table):
     """`[accounts]`: with `split`, each role runs under an account of its own, and groups say who shares what.
 
-    `ledger` is of inspect, vault, link and metrics; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
-    sshd; `roles` of all five; `operators` of inspect and of the people and programs that work in the spool.
+    `ledger` is of inspect, vault, link, metrics and notify; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
+    sshd; `roles` of all six; `operators` of inspect and of the people and programs that work in the spool.
     """
 
     split: Switch = False
@@ -110,6 +112,7 @@ class Accounts(Table):
     link: Account = "gateway-link"
     sshd: Account = "gateway-sshd"
     metrics: Account = "gateway-metrics"
+    notify: Account = "gateway-notify"
     roles: Account = "gateway-roles"
     ledger: Account = "gateway-ledger"
     plain: Account = "gateway-plain"
@@ -118,9 +121,9 @@ class Accounts(Table):
     operators: Account = "gateway"
 
     def of(self, role: str) -> str:
-        """The account of a role: inspect, vault, link, sshd or metrics."""
+        """The account of a role: inspect, vault, link, sshd, metrics or notify."""
         accounts = {"inspect": self.inspect, "vault": self.vault, "link": self.link}
-        return (accounts | {"sshd": self.sshd, "metrics": self.metrics})[role]
+        return (accounts | {"sshd": self.sshd, "metrics": self.metrics, "notify": self.notify})[role]
 
 
 class SftpServer(Table):
@@ -407,6 +410,7 @@ class GatewayFile(Table):
     spool: Spool = Spool()
     audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
+    notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
@@ -461,6 +465,7 @@ class Settings:
     accounts: Accounts = field(default_factory=Accounts)
     audit: AuditSettings = field(default_factory=AuditSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)

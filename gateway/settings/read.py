@@ -77,6 +77,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             accounts=gateway.accounts,
             audit=gateway.audit,
             metrics=gateway.metrics,
+            notify=gateway.notify,
             retention=gateway.retention,
             backup=gateway.backup,
             continuity=gateway.continuity,

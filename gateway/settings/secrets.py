@@ -2,7 +2,8 @@
 
 systemd hands a service copies of secrets in a directory that it names in CREDENTIALS_DIRECTORY (LoadCredential= in the
 unit): memory, readable by that service alone. A credential named `client_key` or `host_key` takes the place of the file
-of that name in state/ssh, one named `submission.secret` or `imap.secret` of that in state/mail. The OpenPGP keys stay in state/keyrings: gpg-agent wants a directory that it may write in.
+of that name in state/ssh, one named `submission.secret` or `imap.secret` of that in
+state/mail, and one named `CHANNEL.secret` of that in state/notify. The OpenPGP keys stay in state/keyrings: gpg-agent wants a directory that it may write in.
 
 `insist` raises SecretExposed; the rest raises nothing, and touches no secret's content.
 """
@@ -44,6 +45,10 @@ class Secrets:
     @property
     def old_host_key(self) -> Path:
         return self._given(self.home.old_host_key)
+
+    def of_channel(self, channel: str) -> Path:
+        """The password or signing secret of a channel of `[notify]`, on one line."""
+        return self._given(self.home.notify / f"{channel}.secret")
 
     @property
     def submission(self) -> Path:

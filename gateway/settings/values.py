@@ -21,7 +21,7 @@ def _window(text: str) -> str:
     return text
 
 
-def _host(name: str) -> str:
+def check_host(name: str) -> str:
     """A name for which the system's resolver has no other error than "no such host" (RFC 1035, section 2.3.4)."""
     try:
         ip_address(name)
@@ -94,6 +94,7 @@ _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65535
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+MAIL_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
 _ACCOUNT: Final = r"^[a-z_][a-z0-9_.-]{0,31}$"
 
 Code = Annotated[
@@ -110,8 +111,9 @@ Reason = Annotated[str, Field(pattern=f"^{_TEXT}{{1,2000}}$", description="why, 
 Fingerprint = Annotated[
     str, Field(pattern=f"^{FINGERPRINT}$", description="40 hexadecimal digits in capitals without spaces, in quotes")
 ]
+MailAddress = Annotated[str, Field(pattern=f"^{MAIL_ADDRESS}$", description="an e-mail address, in quotes")]
 HostName = Annotated[
-    str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(_host)
+    str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(check_host)
 ]
 Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]

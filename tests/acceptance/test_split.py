@@ -28,7 +28,7 @@ from gateway.settings.rights import differences
 from tests.acceptance.sites import Site, claim, free_port, introduce, make_site, wait_until
 from tests.fakes.anybodys_python import anybodys_python
 
-ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup"}
+ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup", "notify": "list"}
 GROUPS = {
     "roles": "fax",
     "ledger": "voice",
@@ -43,6 +43,7 @@ MEMBERS = {
     "link": ("roles", "ledger", "sealed", "landing"),
     "sshd": ("roles", "landing"),
     "metrics": ("roles", "ledger"),
+    "notify": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
 
@@ -145,6 +146,8 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
         split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
         split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
+        mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
+        split.edit_config("notify.mail.operations", **mail)
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -338,6 +341,11 @@ WALLS = [
     ("sshd", "(home / 'state/ssh/x').write_bytes(b'x')", False),
     ("sshd", "(home / 'state/ssh/host_key').read_bytes()", True),
     *(("metrics", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    *(("notify", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    ("notify", "os.listdir(home / 'spool/inbound')", False),
+    ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
+    *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),

@@ -19,7 +19,7 @@ from tests.acceptance.test_split import MEMBERS
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
 HOME: Final = Home(Path("/var/lib/gateway/site"))
-MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0}
+MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0, "notify": 1.2}
 FORBIDDEN: Final = {
     "inspect": {
         HOME.keyrings,
@@ -28,17 +28,22 @@ FORBIDDEN: Final = {
         HOME.sshd,
         HOME.logins,
         HOME.sealed_out.parent,
+        HOME.notify,
         HOME.evidence,
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins},
-    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd},
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify},
+    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify},
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify),
     },
     "metrics": {
+        *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
+    },
+    "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins),
     },
@@ -139,7 +144,7 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins}
+    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify}
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -153,7 +158,7 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
-        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins)
+        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify)
     }
 
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
 class Label(StrEnum):
     """Everything that may be a label; each has few values, and they are the site's own words."""
 
+    CHANNEL = "channel"
     DIRECTION = "direction"
     EVENT = "event"
     FLOW = "flow"
@@ -46,12 +47,13 @@ class Label(StrEnum):
 
 
 SAYS: Final = {
+    Label.CHANNEL: "a channel of `[notify]`: `mail-NAME` or `webhook-NAME`",
     Label.DIRECTION: "`out` or `in`",
     Label.EVENT: "an event of events.md",
     Label.FLOW: "a flow",
     Label.KIND: "`transfer`, `consignment` or `receipt`",
     Label.PARTNER: f"a partner's code; `{OWN}` for this site itself",
-    Label.ROLE: "`inspect`, `vault`, `link` or `metrics`",
+    Label.ROLE: "`inspect`, `vault`, `link`, `metrics` or `notify`",
     Label.SITE: "this site's code",
     Label.STAGE: "a stage of architecture.md",
     Label.STANDING: "a month's: `due`, `received`, `late` or `missing`",
@@ -114,6 +116,13 @@ EVENTS: Final = Metric(
     "gateway_events_total", Kind.COUNTER, "Events of the audit chain, since the metrics role started", (Label.EVENT,)
 )
 
+NOTICES: Final = Metric("gateway_notices_total", Kind.COUNTER, "Notices that went through a channel", (Label.CHANNEL,))
+NOTICE_FAILURES: Final = Metric(
+    "gateway_notice_failures",
+    Kind.GAUGE,
+    "Failures in a row of a channel that people are told through",
+    (Label.CHANNEL,),
+)
 CONTINUITY: Final = Metric(
     "gateway_continuity_invoked",
     Kind.GAUGE,
@@ -202,6 +211,7 @@ METRICS: Final = (
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
     *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, PARTNER_SUSPENDED),
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
+    *(NOTICES, NOTICE_FAILURES),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),
 )

@@ -15,11 +15,12 @@ from typing import Final
 
 from gateway.administration.metrics import catalogue
 from gateway.administration.metrics.catalogue import OWN, Sample
+from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.calendar import calendar
 from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
-from gateway.daemon.roles import METRICS
+from gateway.daemon.roles import METRICS, NOTIFY
 from gateway.domain.identity import from_text
 from gateway.ledger.queries import continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
@@ -30,7 +31,6 @@ from gateway.stages.itinerary import Role
 from gateway.stages.key_ends import noted_key_ends
 from gateway.stages.landing_quota import landing_usage
 
-ROLES: Final = (*map(str, Role), METRICS)
 _CALENDAR_SECONDS: Final = 600.0
 
 
@@ -99,7 +99,7 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
             catalogue.PARTNER_SUSPENDED, (partner,), int(stopped is not None and stopped.suspended is not None)
         )
         yield from _landing(settings, partner)
-    for role in ROLES:
+    for role in (*map(str, Role), METRICS, *([NOTIFY] if settings.notify.channels else [])):
         yield Sample(catalogue.ROLE_RUNNING, (role,), int(holder(home.run, role) is not None))
         beat = last_beat(home.run, role)
         if beat is not None:
@@ -111,6 +111,11 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
                 yield Sample(catalogue.STAGE_SECONDS, (role, stage), steps)
             for stage, failures in pulse.failures.items():
                 yield Sample(catalogue.STAGE_FAILURES, (role, stage), failures)
+    notices = noted(home.run)
+    for channel in settings.notify.channels:
+        if channel in notices:
+            yield Sample(catalogue.NOTICES, (channel,), notices[channel].sent)
+            yield Sample(catalogue.NOTICE_FAILURES, (channel,), notices[channel].failures)
     for (owner, use), end in key_ends(settings):
         yield Sample(catalogue.KEY_END, (owner, use), end)
     yield Sample(catalogue.DISK_FREE, (), shutil.disk_usage(home.state).free)

@@ -24,8 +24,8 @@ from gateway.flows.routes import flows_of, permitted
 from gateway.preflight import would_break
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
-from gateway.settings.mail import ADDRESS
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
+from gateway.settings.values import MAIL_ADDRESS
 from gateway.settings.write import write_partner
 from gateway.transport.keys import parse_public_key
 
@@ -254,7 +254,7 @@ def _endpoint(card: Card, overlaps: Overlaps) -> EndpointSettings | None:
 
 def _address(text: str | None) -> str | None:
     """An e-mail address; UsageWrong for what is none, or for one that the protocol cannot carry."""
-    if text is not None and not re.fullmatch(ADDRESS, text):
+    if text is not None and not re.fullmatch(MAIL_ADDRESS, text):
         raise UsageWrong("--mail-address is no e-mail address of ASCII characters.")
     return text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
@@ -27,6 +28,7 @@ def look(settings: Settings, now: float) -> Machine:
         disk=Disk(shutil.disk_usage(home.state).free, settings.limits.min_free_bytes),
         audit=last_audit(home),
         restored=home.restored.exists(),
+        untold=_untold(settings),
         shut_out=noted_shut_out(home),
         landings={
             code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files
@@ -37,6 +39,13 @@ def look(settings: Settings, now: float) -> Machine:
 def roles_that_do_not_run(settings: Settings) -> list[str]:
     """The names of the roles that nobody runs now."""
     return [role.value for role in Role if holder(settings.home.run, role) is None]
+
+
+def _untold(settings: Settings) -> tuple[str, ...]:
+    """Channels that have failed as often in a row as is an alarm."""
+    channels = noted(settings.home.run)
+    most = settings.link.alarm_failures
+    return tuple(name for name in settings.notify.channels if name in channels and channels[name].failures >= most)
 
 
 def _forgotten(settings: Settings, now: float) -> int | None:

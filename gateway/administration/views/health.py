@@ -79,6 +79,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         disk=machine.disk,
         audit=machine.audit,
         restored=machine.restored,
+        untold=machine.untold,
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),

@@ -54,7 +54,8 @@ class Machine:
     passed over for more than a day, `written_late` those in spool/returned that were written to after they were taken and
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
     `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `landings` has what
-    lies in those that are not empty, `shut_out` the partners that the managed server does not let in for that.
+    lies in those that are not empty, `shut_out` the partners that the managed server does not let in for that. `untold` are
+    channels of `[notify]` that have failed again and again.
     """
 
     processes: Mapping[str, int | None]
@@ -67,6 +68,7 @@ class Machine:
     restored: bool = False
     shut_out: frozenset[str] = frozenset()
     landings: Mapping[str, LandingUsage] = field(default_factory=dict)
+    untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ class Health:
     disk: Disk
     audit: LastAudit | None
     restored: bool = False
+    untold: tuple[str, ...] = ()
     landings: tuple[LandingHealth, ...] = ()
     continuity: ContinuityHealth | None = None
     carried: tuple[CarriedHealth, ...] = ()

@@ -55,6 +55,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
     if health.audit is not None:
         yield from audit_needs(health.audit, now)
+    for channel in health.untold:
+        yield f"nobody is told through {channel}, whose server takes no notices: `gateway notify test {channel}`"
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield "the disk is nearly full: nothing is taken in"
 

@@ -31,6 +31,24 @@ def some_after(connection: Connection, sequence: int, most: int) -> list[ChainEn
     return [ChainEntry(*row) for row in connection.execute(query)]
 
 
+def some_named(connection: Connection, names: Sequence[str], after: int, until: int, most: int) -> list[ChainEntry]:
+    """The first events of these names between two numbers, the second included; at most so many, in order."""
+    query = (
+        select(EVENTS)
+        .where(EVENTS.c.sequence > after, EVENTS.c.sequence <= until, EVENTS.c.event.in_(names))
+        .order_by(EVENTS.c.sequence)
+        .limit(most)
+    )
+    return [ChainEntry(*row) for row in connection.execute(query)]
+
+
+def first_named(connection: Connection, names: Sequence[str], after: int) -> ChainEntry | None:
+    """The first event of these names after that number."""
+    query = select(EVENTS).where(EVENTS.c.sequence > after, EVENTS.c.event.in_(names))
+    row = connection.execute(query.order_by(EVENTS.c.sequence).limit(1)).first()
+    return None if row is None else ChainEntry(*row)
+
+
 def last_before(connection: Connection, at: str) -> int:
     """The number of the last event from before a moment (RFC 3339); 0 where there is none.
 

@@ -25,6 +25,7 @@ from gateway.ledger.queries import (
     waiting,
 )
 from gateway.ledger.queries.enquiries import everything
+from gateway.ledger.queries.events import first_named, some_named
 from gateway.ledger.queries.logins import recorded
 from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.outbound.conclude import Conclude
@@ -196,6 +197,18 @@ def test_enquiries_and_the_board_are_found_without_reading_everything(pair: Pair
             known_faults.received_board(connection)
             known_faults.receipts(connection, "faults-00001.xml", bench.settings.codes)
         assert [found for found in listener.whole() if "lanes" not in found[0]] == []
+
+
+def test_notices_read_the_events_that_came_and_no_others(pair: Pair) -> None:
+    pair.dwp.submit("1.xml", b"claim")
+    pair.work()
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        assert first_named(connection, ["transfer.admitted"], 0) is not None
+        assert first_named(connection, ["transfer.admitted"], 3) is None
+        assert some_named(connection, ["transfer.admitted", "lane.held"], 0, 10, 10)
+        assert some_named(connection, ["transfer.admitted"], 3, 10, 10) == []
+    assert listener.whole() == []
 
 
 def test_metrics_count_by_the_index_on_lanes_and_find_the_rest_by_indexes(pair: Pair) -> None:

@@ -13,6 +13,7 @@ from gateway.administration.metrics.catalogue import METRICS, SAYS, Kind, Label,
 
 ROOT: Final = Path(__file__).resolve().parents[4]
 FEW: Final = {
+    "channel",
     "direction",
     "event",
     "flow",

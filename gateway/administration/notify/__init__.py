@@ -1,0 +1,1 @@
+"""Tell people what happens: notices by e-mail and by webhook."""

@@ -1,0 +1,120 @@
+"""The notify role (`gateway run --role notify`): follows the chain, and tells people by e-mail and webhooks what happens.
+
+It opens no key and no payload. Where the kernel has Landlock it writes beside the ledger, whose index in shared memory every reader writes
+to, in state/run and in state/notify alone, and connects to the ports of its channels alone. Raises UsageWrong without a channel, SiteBusy
+where the role runs already, and what opening the ledger raises: its supervisor starts it again, and the gateway goes on without it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+from gateway.administration.notify.channels import send
+from gateway.administration.notify.matters import Matters
+from gateway.administration.notify.noted import note
+from gateway.administration.notify.sending import Sender
+from gateway.administration.notify.telling import Means, Teller
+from gateway.daemon.lock import held
+from gateway.daemon.pulse import Pulse
+from gateway.daemon.role_process import report_defect
+from gateway.daemon.roles import NOTIFY
+from gateway.daemon.signals import noted
+from gateway.daemon.wake_ups import WakeUp
+from gateway.daemon.walls import confine, die_with, require_account
+from gateway.daemon.watchdog import own_watchdog
+from gateway.errors import GatewayError, UsageWrong
+from gateway.errors.defer import Defer
+from gateway.ledger.store import Ledger
+from gateway.linux.landlock import confine_connections, confine_writes
+from gateway.logs import Logger, configure
+from gateway.settings.model import Settings
+from gateway.settings.secrets import Secrets, secrets_of
+from gateway.storage.durable import make_directory
+
+_LOOK_EVERY: Final = 10.0
+_DNS_PORT: Final = 53
+"""Long answers of a name server come over TCP."""
+
+
+def run_notify_role(settings: Settings, *, supervised_by: int | None = None) -> None:
+    """Run the notify role until SIGTERM."""
+    if not settings.notify.channels:
+        raise UsageWrong("[notify] of gateway.toml says whom this role is to tell, and has no channel.")
+    if supervised_by is not None:
+        die_with(supervised_by)
+    log = configure(
+        settings.site.code, NOTIFY, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+    )
+    try:
+        require_account(settings, NOTIFY)
+        with ExitStack() as stack:
+            _follow(settings, log, stack, supervised=supervised_by is not None)
+    except GatewayError as error:
+        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+        raise
+    log.info("role.stopped", pid=os.getpid())
+
+
+def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
+    home = settings.home
+    stack.push(partial(report_defect, log))
+    stack.enter_context(held(home.run, NOTIFY, settings.daemon.stop_seconds + 5.0 if supervised else 0.5))
+    measures = confine(settings, NOTIFY)
+    wake_up = stack.enter_context(WakeUp(home.run, NOTIFY))
+    pulse = stack.enter_context(Pulse(home.run, NOTIFY, own_watchdog()))
+    stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
+    ledger = Ledger(home.ledger, clock=time.time, role=NOTIFY)
+    stack.callback(ledger.close)
+    make_directory(home.notify)
+    confine_writes([home.run, home.ledger.parent, home.notify])
+    log.info("role.confined", measures=[*measures, *_connections(settings)])
+
+    def is_stopping() -> bool:
+        pulse.beat()  # whoever asks goes on
+        return bool(stopping)
+
+    teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ), is_stopping), log)
+    stack.callback(teller.close)
+    log.info("role.started", pid=os.getpid())
+    failed = ""
+    while not is_stopping():
+        started = time.monotonic()
+        try:
+            teller.look()
+        except Defer as error:  # a full disk, a busy ledger: the next look does what this one could not
+            pulse.failed_step(NOTIFY)
+            if error.code != failed:
+                log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+            failed = error.code
+        else:
+            pulse.made_step(NOTIFY, 1, time.monotonic() - started)
+            if failed:
+                log.info("work.resumed")
+            failed = ""
+        note(home.run, teller.memory)
+        wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
+
+
+def _connections(settings: Settings) -> list[str]:
+    """Keep this process to the ports of its channels; what is in force, as text for the log."""
+    ports = sorted({channel.server[1] for channel in settings.notify.channels.values()})
+    if not confine_connections([*ports, _DNS_PORT]):
+        return ["connects anywhere: no Landlock for ports here"]
+    return [f"connects to port {', '.join(map(str, ports))} alone"]
+
+
+def _means(settings: Settings, secrets: Secrets, stopping: Callable[[], bool]) -> Means:
+    return Means(
+        deliver=Sender(lambda channel, name, notice, now: send(channel, name, notice, secrets, now), stopping),
+        matters=Matters(settings).look,
+        random_bytes=os.urandom,
+        random_float=random.SystemRandom().random,
+    )
