@@ -131,6 +131,7 @@ CONSIGNMENTS: Final = Table(
     UniqueConstraint("direction", "partner", "sequence"),
     Index("consignments_by_state", "state", "direction", "due"),
     Index("consignments_by_lane", "state", "direction", "partner", "claims"),
+    Index("consignments_by_created", "direction", "created"),
 )
 
 RECEIPTS: Final = Table(
