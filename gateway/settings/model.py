@@ -22,6 +22,7 @@ from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSett
 from gateway.settings.home import Home
 from gateway.settings.mail import MailSettings
 from gateway.settings.notify import NotifySettings
+from gateway.settings.upkeep import AuditSettings, BackupSettings, MetricsSettings, RetentionSettings
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
@@ -30,7 +31,6 @@ from gateway.settings.values import (
     Bytes,
     Code,
     Count,
-    Days,
     Fingerprint,
     Fingerprints,
     HostName,
@@ -40,7 +40,6 @@ from gateway.settings.values import (
     MaybeFingerprint,
     MaybeMoment,
     MaybeSshKey,
-    Months,
     Port,
     Reason,
     RemotePath,
@@ -50,7 +49,6 @@ from gateway.settings.values import (
     Table,
     TimeZone,
     Windows,
-    check_listen,
 )
 
 
@@ -199,25 +197,6 @@ class Daemon(Table):
         return self.stuck_seconds + self.rescan_seconds
 
 
-class MetricsSettings(Table):
-    """`[metrics]`: where the role `metrics` answers a Prometheus server and health checks; nowhere by default.
-
-    On this machine alone: at an address of loopback, or at a Unix socket. What was read from the ledger is good for
-    `keep_seconds`, however many ask.
-    """
-
-    listen: Annotated[
-        str,
-        AfterValidator(check_listen),
-        Field(
-            max_length=107,
-            description='an address of this machine alone, such as "127.0.0.1:9632" or "[::1]:9632", or the absolute path of a '
-            'socket, in quotes, or ""',
-        ),
-    ] = ""
-    keep_seconds: Seconds = 5.0
-
-
 class LogSettings(Table):
     """`[logs]`: how much is said, and in which form."""
 
@@ -237,54 +216,10 @@ class Validation(Table):
     test_numbers: Switch = True
 
 
-class AuditSettings(Table):
-    """`[audit]`: with `statements`, the site makes a signed statement of its audit chain each day, sends it to each partner that
-    takes such, and takes theirs. At `timestamp_url` an authority stamps the time of ours (RFC 3161); without one, nobody does.
-    """
-
-    statements: Switch = True
-    timestamp_url: Annotated[
-        str,
-        Field(
-            pattern=r"^(https?://[\x21-\x7e]{1,500})?$",
-            description='an address that begins with http:// or https://, in quotes, or ""',
-        ),
-    ] = ""
-
-
-class BackupSettings(Table):
-    """`[backup]`: `recovery_key` names the certificate to which the secret keys in copies of the site are encrypted; without one
-    they are left out.
-    """
-
-    recovery_key: Annotated[
-        str,
-        Field(pattern=r"^[^\x00-\x1f\x7f]{0,400}$", description='the path of a file, in quotes, or ""'),
-    ] = ""
-
-
 class Calendar(Table):
     """`[calendar]`: the last day for a month's extract is so many days after the reference date, its second Thursday."""
 
     deadline_days: Annotated[int, Field(ge=0, le=60, description="a whole number of days from 0 to 60")] = 7
-
-
-class RetentionSettings(Table):
-    """`[retention]`: how long what a site keeps is kept; `domain.retention` says of each clock what it is for and where it starts.
-
-    Days of 0 mean that such files are never removed. A ledger of more than 64 MiB is written anew every `compact_days`, for traces in
-    its free space; with 0 never. docs/operators/retention.md has the source of each default.
-    """
-
-    delivered_days: Days = 90
-    unanswered_days: Days = 365
-    spool_days: Days = 90
-    quarantine_months: Months = 14
-    transfers_months: Months = 14
-    decisions_months: Months = 18
-    incidents_months: Months = 60
-    receipts_months: Months = 72
-    compact_days: Days = 28
 
 
 class Spool(Table):

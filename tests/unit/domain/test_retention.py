@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.retention import CLOCK, Clock, Kind, months_before, rules
-from gateway.settings.model import RetentionSettings
+from gateway.settings.upkeep import RetentionSettings
 
 
 def at(text: str) -> float:

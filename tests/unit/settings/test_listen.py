@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings.model import MetricsSettings
+from gateway.settings.upkeep import MetricsSettings
 
 
 @pytest.mark.parametrize("listen", ["", "127.0.0.1:9632", "127.9.9.9:1", "[::1]:65535", "/run/gateway/metrics.sock"])

@@ -23,7 +23,8 @@ from gateway.ledger.audit.heads import check_heads, heads_of
 from gateway.ledger.queries import statements
 from gateway.ledger.queries.keys import subject
 from gateway.ledger.tables import EVENTS, TRANSFERS
-from gateway.settings.model import AuditSettings, KeySettings
+from gateway.settings.model import KeySettings
+from gateway.settings.upkeep import AuditSettings
 from gateway.stages.context import Stage, Step
 from gateway.stages.statements import keep_stamp, make, yesterday
 from gateway.stages.timers.daily_statement import DailyStatement

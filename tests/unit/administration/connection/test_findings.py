@@ -16,7 +16,8 @@ from gateway.administration.site.audit_record import AuditRecord, keep
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.domain.identity import from_text
 from gateway.linux.process_status import ProcessStatus
-from gateway.settings.model import BackupSettings, Settings
+from gateway.settings.model import Settings
+from gateway.settings.upkeep import BackupSettings
 from tests.fakes.two_ledgers import two_ledgers
 
 RIGHT = ProcessStatus(

@@ -26,7 +26,8 @@ from gateway.daemon.lock import held
 from gateway.daemon.pulse import Pulse
 from gateway.errors import AddressTaken
 from gateway.ledger.queries.figures import LastReceipt
-from gateway.settings.model import Daemon, MetricsSettings, Settings
+from gateway.settings.model import Daemon, Settings
+from gateway.settings.upkeep import MetricsSettings
 from gateway.stages.itinerary import Role
 from gateway.stages.key_ends import note_key_ends
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
