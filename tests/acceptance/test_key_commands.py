@@ -100,6 +100,9 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
     letter.write_text("wrong")
     later = time.time() + 100 * 86_400
     monkeypatch.setattr("gateway.cli.retention.clock", lambda: later)
+    certificate = claim.with_name("stranger.asc")
+    certificate.write_text(key_store(desk.stranger.keyrings).export_own(), "ascii")
+    fingerprint = load(desk.stranger).openpgp.fingerprint
     given: dict[str, tuple[str | Path, ...]] = {
         "retention": (),
         "partner answer": (LA, "--since", "1h", "--out", claim.with_name("answer")),
@@ -109,6 +112,7 @@ def test_whoever_changes_a_key_or_a_partner_is_named_with_the_reason(
         "keys revoke": (),
         "partner add": (desk.card(desk.la),),
         "evidence": (submitted["id"], "--with-payload", "--out", claim.with_name("evidence.zip")),
+        "partner add-plain": ("E08000004", certificate, "--name", "Oldham", "--fingerprint", fingerprint),
         "partner revoke": (LA,),
     }
     assert set(given) == set(KEYS)
