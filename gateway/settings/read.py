@@ -202,6 +202,11 @@ def _partner(home: Home, path: Path, own_code: object) -> _PartnerRead:
     return each
 
 
+def partner_file(home: Home, code: str) -> Partner | None:
+    """A partner as its file has it now; None where there is none, or where it cannot be read."""
+    return _partner(home, home.partners_d / f"{code}.toml", None).partner
+
+
 def line_of(home: Home, code: str, path: KeyPath) -> int:
     """The line of a key in a partner's file, for what is found wrong with it later than here; 0 where there is none."""
     try:

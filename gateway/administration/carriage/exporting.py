@@ -5,12 +5,13 @@ what is in it to `sent`. A crash before its commit leaves everything to the link
 comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
 receipt until it expires, or until `again` lets it go.
 
-Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there, NotPermitted, DiskFull,
+Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there or cannot be written, NotPermitted,
 DiskFailed, and what the engine and the ledger raise.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,16 @@ from gateway.storage.durable import disk_error, sync_directory, write_file
 
 _TRIES: Final = 5
 _KIND: Final = "waybill"
+_OF_THE_MEDIUM: Final = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+)
+"""What is wrong with the place that was named, and not with a disk of ours."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +173,10 @@ def _attempt(
         rows = _waiting(connection, partner)
         if not rows:
             return _exported(connection, partner, rows, None, None)
-    working.mkdir(mode=0o700)
+    working.mkdir()
+    working.chmod(
+        0o755
+    )  # whoever carries it reads the waybill, and another site's account imports it: all else is sealed
     for row in rows:
         if not _copied(context.home, row, working / _name(row)):
             return None
@@ -226,6 +240,7 @@ def _copied(home: Home, row: units.Parcel, target: Path) -> bool:
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
+            os.fchmod(descriptor, 0o644)
             if copy(source, descriptor, required(row.sealed_size)) != row.sealed_sha256:
                 raise DiskFailed("a sealed file of ours is not what it was when it was sealed")
             os.fsync(descriptor)
@@ -284,4 +299,8 @@ def _disk() -> Iterator[None]:
     except PermissionError as error:
         raise NotPermitted(f"You may not read or write {error.filename or 'a file'}.") from error
     except OSError as error:
+        if error.errno in _OF_THE_MEDIUM:
+            raise UsageWrong(
+                f"The medium cannot take it: {error.strerror}. Name a new directory on another."
+            ) from error
         raise disk_error(error, "the medium cannot be written") from error
