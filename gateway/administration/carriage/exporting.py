@@ -12,6 +12,7 @@ DiskFailed, and what the engine and the ledger raise.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -105,14 +106,15 @@ def export(settings: Settings, log: Logger, partner: str, directory: Path, decis
         if os.path.lexists(directory):
             raise UsageWrong(f"{directory} is there already: name a new directory on the medium.")
         working = directory.with_name(f".{directory.name}.part")
-        try:
-            for _ in range(_TRIES):
+        with _alone(directory.parent):
+            try:
+                for _ in range(_TRIES):
+                    shutil.rmtree(working, ignore_errors=True)
+                    done = _attempt(context, partner, working, directory, decision)
+                    if done is not None:
+                        return done
+            finally:
                 shutil.rmtree(working, ignore_errors=True)
-                done = _attempt(context, partner, working, directory, decision)
-                if done is not None:
-                    return done
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
     raise LedgerBusy("What waits went by the link while it was being copied: look whether the link is up again.")
 
 
@@ -290,6 +292,20 @@ def _exported(
         behind.files,
         behind.receipts,
     )
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """One export at a time into a directory: two of one name would remove each other's files."""
+    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageWrong(f"Another export writes into {parent} now: wait for its end.") from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

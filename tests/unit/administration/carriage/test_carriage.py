@@ -240,6 +240,24 @@ def test_what_went_by_the_link_while_it_was_copied_is_not_exported(
     assert not list(tmp_path.glob(".out*"))
 
 
+def test_two_exports_into_one_directory_do_not_meet(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(pair)
+    sign, refused = exporting._signed, []
+
+    def meanwhile(*arguments: Any) -> bytes:
+        with pytest.raises(UsageWrong, match="Another export") as second:
+            export(pair.dwp, tmp_path / "out")
+        refused.append(second.value)
+        return sign(*arguments)
+
+    monkeypatch.setattr(exporting, "_signed", meanwhile)
+    assert export(pair.dwp, tmp_path / "out").consignments == 2
+    assert len(refused) == 1
+    assert len(list((tmp_path / "out").glob("*.pgp"))) == 2
+
+
 # -- hostile and damaged media
 
 
