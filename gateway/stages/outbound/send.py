@@ -23,7 +23,7 @@ from gateway.domain.receipt import queue_name
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.errors import Disposition
+from gateway.errors import Disposition, NameTaken
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.queries.consignments import carried
@@ -32,6 +32,7 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import TABLE_OF
+from gateway.spool.names import PLAIN_ENDING, second_name
 from gateway.stages import stuck_lanes
 from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
@@ -249,6 +250,8 @@ class Send:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return
+        if type(error) is NameTaken and self._renamed_there(transaction, row):
+            return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)
         transaction.set(table, [row.key], attempts=attempts, due=due, code=error.code, reason=error.reason)
@@ -257,6 +260,21 @@ class Send:
         log = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(log)
         stuck_lanes.alarm_if_stuck(self._context, transaction, row.partner)
+
+    @staticmethod
+    def _renamed_there(transaction: Transaction, row: units.Parcel) -> bool:
+        """Give a message without a manifest its second name, where something of others has its first one: nobody there takes that away.
+
+        False for all other parcels, and where it has its second name already.
+        """
+        if not isinstance(row, units.Consignment) or not row.is_plain:
+            return False
+        (item,) = carried(transaction.connection, Direction.OUT, row.partner, row.id)
+        name = f"{second_name(item.name, item.id)}{PLAIN_ENDING}"
+        if item.delivered_name == name:
+            return False
+        transaction.note_delivered_names({item.key: name})
+        return True
 
     def _note_ended(self, transaction: Transaction, end: Ended) -> None:
         partner, error = end.lane.partner, end.error
