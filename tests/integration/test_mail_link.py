@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
 import itertools
 import os
@@ -258,3 +259,27 @@ def test_a_server_that_gives_more_than_it_was_asked_for_is_not_read(
     with pytest.raises(LinkBroken):
         la.fetch(remote, tmp_path / "got.pgp")
     assert not (tmp_path / "got.pgp").exists()
+
+
+@pytest.mark.parametrize("answer", [b"* SEARCH {3}\r\n1 2", b"* 1 FETCH (BODY[] {" + b"9" * 5000 + b"}"])
+def test_nonsense_of_a_server_is_no_defect_of_ours(
+    servers: MailServers, la: MailSession, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    assert la.waiting() == []
+    really, lines = imaplib.IMAP4.readline, iter(answer.split(b"\r\n"))
+    asked: list[object] = []
+
+    def uid(self: imaplib.IMAP4, *arguments: str) -> Any:
+        asked.append(arguments)
+        return real_uid(self, *arguments)
+
+    def readline(self: imaplib.IMAP4) -> bytes:
+        line = next(lines, None) if asked else None
+        return really(self) if line is None else line + b"\r\n"
+
+    real_uid = imaplib.IMAP4.uid
+    monkeypatch.setattr(imaplib.IMAP4, "uid", uid)
+    monkeypatch.setattr(imaplib.IMAP4, "readline", readline)
+    with contextlib.suppress(LinkBroken):
+        assert la.waiting() == []
+    assert asked

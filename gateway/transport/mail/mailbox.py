@@ -124,7 +124,8 @@ class Mailbox:
     def _candidates(self, imap: imaplib.IMAP4) -> Iterator[tuple[int, int]]:
         """Ids and sizes of mails that may be from the partner and that nobody set aside."""
         found = _answer(imap.uid("SEARCH", "UNDELETED", "UNFLAGGED", "FROM", f'"{self._route.partner}"'))
-        for uid in sorted(int(uid) for line in found for uid in _NUMBER.findall(line or b"")):
+        listed = b" ".join(line for line in found if isinstance(line, bytes))
+        for uid in sorted(map(int, _NUMBER.findall(listed))):
             # Beside the answer may stand what another program has just done to the flags of any mail (RFC 3501, section 7.4.2).
             about = [each for each in _answer(imap.uid("FETCH", str(uid), "(RFC822.SIZE)")) if isinstance(each, bytes)]
             sizes = [size for each in about if _is_of(each, uid) and (size := _SIZE.search(each))]
