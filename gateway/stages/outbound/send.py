@@ -32,13 +32,13 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import TABLE_OF
-from gateway.spool.names import PLAIN_ENDING, second_name
 from gateway.stages import stuck_lanes
 from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
 from gateway.stages.sessions import Sessions
+from gateway.stages.taken_names import take_second_name
 from gateway.transport.contract import Transport
 
 LANES_AT_ONCE: Final = 32
@@ -250,7 +250,7 @@ class Send:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return
-        if type(error) is NameTaken and self._renamed_there(transaction, row):
+        if type(error) is NameTaken and take_second_name(transaction, row):
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)
@@ -260,21 +260,6 @@ class Send:
         log = partial(self._context.log, "work.deferred", **keys, code=error.code, attempt=attempts, due=to_text(due))
         transaction.afterwards.append(log)
         stuck_lanes.alarm_if_stuck(self._context, transaction, row.partner)
-
-    @staticmethod
-    def _renamed_there(transaction: Transaction, row: units.Parcel) -> bool:
-        """Give a message without a manifest its second name, where something of others has its first one: nobody there takes that away.
-
-        False for all other parcels, and where it has its second name already.
-        """
-        if not isinstance(row, units.Consignment) or not row.is_plain:
-            return False
-        (item,) = carried(transaction.connection, Direction.OUT, row.partner, row.id)
-        name = f"{second_name(item.name, item.id)}{PLAIN_ENDING}"
-        if item.delivered_name == name:
-            return False
-        transaction.note_delivered_names({item.key: name})
-        return True
 
     def _note_ended(self, transaction: Transaction, end: Ended) -> None:
         partner, error = end.lane.partner, end.error
