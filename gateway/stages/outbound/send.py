@@ -23,7 +23,7 @@ from gateway.domain.receipt import queue_name
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.errors import Disposition
+from gateway.errors import Disposition, NameTaken
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.queries.consignments import carried
@@ -38,6 +38,7 @@ from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
 from gateway.stages.sessions import Sessions
+from gateway.stages.taken_names import take_second_name
 from gateway.transport.contract import Transport
 
 LANES_AT_ONCE: Final = 32
@@ -63,7 +64,7 @@ class Send:
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
-        self._lane_work = LaneWork(context.home, self._sessions, self._put)
+        self._lane_work = LaneWork(context.home, self._sessions, self._put, context.settings.landing_quota)
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
@@ -248,6 +249,8 @@ class Send:
     def _note_deferred(self, transaction: Transaction, wait: Deferred) -> None:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
+            return
+        if type(error) is NameTaken and take_second_name(transaction, row):
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)

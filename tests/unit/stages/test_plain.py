@@ -134,6 +134,25 @@ def test_a_second_file_of_a_name_goes_under_another_though_both_are_sealed_to_th
     }
 
 
+def test_a_name_that_something_of_others_has_there_is_left_to_it(pair: Pair, there: Path) -> None:
+    """No gateway would ever take that away, so waiting for it would be waiting for the expiry."""
+    dwp = pair.dwp
+    (there / "a.xml.pgp").write_bytes(b"something of others")
+    first = dwp.submit("a.xml", b"claim one")
+    pair.work_alone(dwp)
+    second = dwp.submit("a.xml", b"claim two, longer")
+    pair.work_alone(dwp)
+    assert (there / "a.xml.pgp").read_bytes() == b"something of others"
+    found = rows(dwp)
+    for identity, sent in ((first, b"claim one"), (second, b"claim two, longer")):
+        assert found[identity].delivered_name == f"a~{identity}.xml.pgp"
+        assert content(there / f"a~{identity}.xml.pgp") == sent
+    letters = [path.read_text() for path in (dwp.home.receipts / "claim" / LA).iterdir()]
+    assert all(any(f"under the name a~{identity}.xml.pgp" in letter for letter in letters) for identity in found)
+    with dwp.ledger.read() as connection:
+        assert list(check_rows(connection)) == []
+
+
 def test_a_name_without_room_for_the_endings_is_shortened(pair: Pair, there: Path) -> None:
     dwp = pair.dwp
     dwp.submit("x" * 248 + ".xml", b"a claim")
