@@ -143,6 +143,16 @@ class NameTaken(UploadIncomplete):
     remedy = "Nothing at once: it goes when the partner's gateway has taken the other one away. If it lasts, call the partner."
 
 
+class EnvelopeChanged(Defer):
+    """It was made for the envelope that the partner had before, and the partner could not read it."""
+
+    code = "envelope-changed"
+    remedy = (
+        "Set `envelope` in the partner's file back, `gateway reload`, and change it once nothing is underway. Otherwise its files "
+        "come back to their operators when they expire."
+    )
+
+
 class SizeUntold(NameTaken):
     """A file of that name lies at the partner already, and its server does not say how long it is."""
 

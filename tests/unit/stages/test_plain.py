@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.units import Transfer
 from gateway.stages.decisions import retry
 from gateway.stages.itinerary import Role
+from gateway.stages.outbound.send import Send
 from gateway.transport.folder import FolderTransport
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
@@ -212,3 +214,27 @@ def test_nothing_comes_from_it_and_nothing_that_has_to_be_answered_goes_there(pa
     outgoing, incoming = flows_of(pair.dwp.settings, pair.dwp.settings.partners[LA])
     assert incoming == ()
     assert set(outgoing) == {"laid", "claim", "referral", "scan", "etd"}
+
+
+def test_what_was_sealed_for_the_envelope_before_waits_and_says_so(pair: Pair, there: Path) -> None:
+    dwp = pair.dwp
+    identity = dwp.submit("a.xml", b"a claim")
+    pair.seal_alone(dwp)
+    partner = dwp.settings.partners[LA].model_copy(update={"envelope": "gateway"})
+    changed = replace(dwp.settings, partners={**dwp.settings.partners, LA: partner})
+    send = Send(replace(dwp.context, settings=changed), {LA: FolderTransport(there)}, lambda: None)
+    try:
+        assert send.step().done == 1
+        assert send.step().done == 0
+    finally:
+        send.close()
+    assert list(there.iterdir()) == []
+    with dwp.ledger.read() as connection:
+        told = story(dwp.settings, connection, identity, dwp.now)
+    assert isinstance(told, TransferStory)
+    assert told.transfer.state == "sealed"
+    assert told.carried_by is not None
+    assert told.carried_by.code == "envelope-changed"
+    dwp.now += DAY
+    pair.work_alone(dwp)  # the settings are as they were
+    assert [path.name for path in there.iterdir()] == ["a.xml.pgp"]
