@@ -11,12 +11,9 @@ DiskFailed, and what the engine and the ledger raise.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import Final
 
 from gateway import assembly
 from gateway.administration.access import reading
+from gateway.administration.carriage.medium import alone_in, reached
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
 from gateway.domain import waybill as form
@@ -32,7 +30,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.receipt import queue_name
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
-from gateway.errors import DiskFailed, LedgerBusy, NotFound, NotPermitted, UsageWrong
+from gateway.errors import DiskFailed, LedgerBusy, NotFound, UsageWrong
 from gateway.ledger import units
 from gateway.ledger.queries import carried, identities
 from gateway.ledger.store import Connection, Transaction
@@ -45,20 +43,10 @@ from gateway.stages.context import StageContext
 from gateway.stages.signing import Signing
 from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
-from gateway.storage.durable import disk_error, sync_directory, write_file
+from gateway.storage.durable import sync_directory, write_file
 
 _TRIES: Final = 5
 _KIND: Final = "waybill"
-_OF_THE_MEDIUM: Final = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
-)
-"""What is wrong with the place that was named, and not with a disk of ours."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +90,11 @@ def export(settings: Settings, log: Logger, partner: str, directory: Path, decis
     """Write what waits for a partner into the new directory; nothing where nothing waits."""
     _require_link(settings, partner)
     directory = directory.absolute()
-    with _disk(), stage_context(settings, log) as context:
+    with reached(), stage_context(settings, log) as context:
         if os.path.lexists(directory):
             raise UsageWrong(f"{directory} is there already: name a new directory on the medium.")
         working = directory.with_name(f".{directory.name}.part")
-        with _alone(directory.parent):
+        with alone_in(directory.parent):
             try:
                 for _ in range(_TRIES):
                     shutil.rmtree(working, ignore_errors=True)
@@ -292,31 +280,3 @@ def _exported(
         behind.files,
         behind.receipts,
     )
-
-
-@contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """One export at a time into a directory: two of one name would remove each other's files."""
-    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageWrong(f"Another export writes into {parent} now: wait for its end.") from error
-    else:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise NotPermitted(f"You may not read or write {error.filename or 'a file'}.") from error
-    except OSError as error:
-        if error.errno in _OF_THE_MEDIUM:
-            raise UsageWrong(
-                f"The medium cannot take it: {error.strerror}. Name a new directory on another."
-            ) from error
-        raise disk_error(error, "the medium cannot be written") from error
