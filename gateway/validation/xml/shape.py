@@ -42,7 +42,10 @@ class ValueKind(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnShape:
-    """One column. `digits` and `fraction` are of a DECIMAL, `values` are all that the schema lets it have, where it names them."""
+    """One column. `digits` and `fraction` are of a DECIMAL, `values` are all that the schema lets it have, where it names them.
+
+    `collapsed` says that white space in a TEXT means one blank.
+    """
 
     name: str
     kind: ValueKind
@@ -51,6 +54,7 @@ class ColumnShape:
     digits: int | None = None
     fraction: int | None = None
     values: tuple[str, ...] = ()
+    collapsed: bool = False
 
 
 @dataclass
@@ -71,7 +75,7 @@ Place = int | dict[str, "Place"] | TableShape
 
 @dataclass(frozen=True)
 class DocumentShape:
-    """The tables of one version of a flow's schema, those above first. `record` is the path of the elements that are records."""
+    """The tables of one version of a flow's schema, those above first."""
 
     schema: str
     namespace: str
@@ -163,6 +167,7 @@ class _Deriving:
                 digits=_facet(simple, "totalDigits") if decimal else None,
                 fraction=_facet(simple, "fractionDigits") if decimal else None,
                 values=tuple(map(str, simple.enumeration or ())),
+                collapsed=simple.white_space == "collapse",
             )
         )
         return len(table.columns) - 1
