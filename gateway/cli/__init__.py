@@ -79,6 +79,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "inbound": CommandEntry(
             "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
         ),
+        "load": CommandEntry("gateway.cli.load:load", "Load delivered documents into a database, and answer for them."),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),
         "hold": CommandEntry("gateway.cli.decide:hold", "Keep a transfer that has not been packed yet."),

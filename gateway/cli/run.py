@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.roles import HALTED, METRICS
+from gateway.daemon.roles import HALTED, LOAD, METRICS
 from gateway.errors import Halt, UsageWrong
 from gateway.stages.itinerary import Role
 
@@ -13,7 +13,7 @@ from gateway.stages.itinerary import Role
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
 @click.option(
-    "--role", type=click.Choice([*map(str, Role), "sshd", METRICS]), help="Run this role alone, unsupervised."
+    "--role", type=click.Choice([*map(str, Role), "sshd", METRICS, LOAD]), help="Run this role alone, unsupervised."
 )
 @click.option("--as-fork-server", is_flag=True, hidden=True)
 @click.option("--supervised-by", type=int, hidden=True)
@@ -27,7 +27,7 @@ def run(
     link), and with `[sftp_server] managed = true` a private OpenSSH server takes what partners bring. SIGHUP makes it
     take over a changed configuration, once that is found without fault. Where each role has an account of its own
     ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too. Where `[metrics] listen` names an
-    address, the role `metrics` answers Prometheus there.
+    address, the role `metrics` answers Prometheus there; with `[load] enabled = true` the role `load` is the back office.
 
     \b
     Example:
@@ -54,6 +54,11 @@ def run(
             from gateway.administration.metrics.role import run_metrics_role  # noqa: PLC0415 - as above
 
             run_metrics_role(settings, supervised_by=supervised_by)
+            return
+        if role == LOAD:
+            from gateway.loading.role import run_load_role  # noqa: PLC0415 - as above
+
+            run_load_role(settings, supervised_by=supervised_by)
             return
         from gateway.daemon.role_process import work  # noqa: PLC0415 - each process loads what it needs
 

@@ -41,8 +41,6 @@ _PRAGMAS: Final = (
     "wal_autocheckpoint=4000",
     f"busy_timeout={_BUSY_SECONDS * 1000}",
 )
-_ROW: Final = (exc.IntegrityError, exc.DataError)
-"""What the database says of values; everything else is its own state."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class Database:
         self._engine = _engine(settings, root)
         self._postgresql = self._engine.dialect.name == "postgresql"
         self._mark = "%s" if self._postgresql else "?"
+        self._errors: Any = self._engine.dialect.dbapi
         metadata = all_tables(shapes)
         with self._translated(), self._engine.begin() as connection:
             _make_tables(connection, metadata, shapes)
@@ -98,8 +97,9 @@ class Database:
         with self._translated():
             try:
                 return self._load(document, rows, schema, reason)
-            except _ROW as error:
-                said = f"The database does not take a row of it ({type(error.orig).__name__})."
+            except (self._errors.IntegrityError, self._errors.DataError) as error:
+                # This is said of values; everything else is the database's own state.
+                said = f"The database does not take a row of it ({type(error).__name__})."
                 return self._load(document, None, schema, said)
 
     def make_durable(self) -> None:
@@ -128,15 +128,22 @@ class Database:
             *(schema, verdict, reason, records, set_aside, self._now()),
         )
         with self._engine.begin() as connection:
-            number = connection.exec_driver_sql(self._claim, values).scalar()
-            if number is None:
+            # By the driver's own cursor: a claim is rows of a dozen tables, and SQLAlchemy would take as long as the database.
+            cursor = connection.connection.cursor()
+            cursor.execute(self._claim, values)
+            claimed = cursor.fetchone()
+            if claimed is None:
+                cursor.close()
                 return self._found(connection, document)
             for table, found in ({} if rows is None else rows.rows).items():
                 for row in found:
-                    row[0] = number
-                parameters = [tuple(row) for row in found]
-                connection.exec_driver_sql(self._inserts[table], parameters if len(found) > 1 else parameters[0])
-        return Loaded(number, verdict, reason, records, set_aside)
+                    row[0] = claimed[0]
+                if len(found) == 1:
+                    cursor.execute(self._inserts[table], found[0])
+                else:
+                    cursor.executemany(self._inserts[table], found)
+            cursor.close()
+        return Loaded(claimed[0], verdict, reason, records, set_aside)
 
     @cached_property
     def _claim(self) -> str:
@@ -174,7 +181,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except exc.DBAPIError as error:
+        except (exc.DBAPIError, self._errors.Error) as error:
             raise LoadDatabaseUnavailable(f"{_words(error)}.") from None
         except exc.SQLAlchemyError as error:
             raise LoadDatabaseUnavailable(f"{type(error).__name__}.") from None
@@ -229,8 +236,8 @@ def _make_tables(connection: Connection, metadata: MetaData, shapes: Sequence[Do
         connection.execute(text(f"INSERT INTO {MARK} (mark, batches) VALUES (1, 0)"))  # noqa: S608  # a name of ours
 
 
-def _words(error: exc.DBAPIError) -> str:
+def _words(error: Exception) -> str:
     """What the database calls it: never its own words, which quote values."""
-    original = error.orig
+    original = error.orig if isinstance(error, exc.DBAPIError) else error
     code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
     return f"the database says {type(original).__name__}{f' {code}' if code else ''}"

@@ -22,7 +22,7 @@ from gateway.settings.flow_settings import FlowSettings
 from gateway.settings.naming import MARKER
 from gateway.spool.exception_lists import ENDING, from_csv
 from gateway.spool.names import is_temporary
-from gateway.storage.directory_walk import DIRECTORY, FILE, is_plain, opened
+from gateway.storage.directory_walk import DIRECTORY, FILE, is_plain, names, opened
 from gateway.storage.durable import DISK, Disk, disk_error, make_directory
 from gateway.storage.file_group import write_files
 
@@ -74,9 +74,7 @@ class Answer:
 class Inbox:
     """The directories of one site: `inbound` and `outcomes`. `flows` are those that are loaded, with their settings."""
 
-    def __init__(
-        self, inbound: Path, outcomes: Path, flows: Mapping[str, FlowSettings], disk: Disk = DISK
-    ) -> None:
+    def __init__(self, inbound: Path, outcomes: Path, flows: Mapping[str, FlowSettings], disk: Disk = DISK) -> None:
         self._inbound = inbound
         self._outcomes = outcomes
         self._names = {flow: _pattern(settings.inbound_name) for flow, settings in flows.items()}
@@ -95,7 +93,7 @@ class Inbox:
             try:
                 for flow, passed_over in self._passed_over.items():
                     with opened(root, flow) as directory:
-                        for partner in () if directory is None else os.listdir(directory):
+                        for partner in () if directory is None else names(directory):
                             with opened(directory or root, partner) as below:
                                 found += () if below is None else _files(below, flow, partner, passed_over)
             finally:
@@ -114,7 +112,7 @@ class Inbox:
         named = self._names[found.flow].fullmatch(found.name)
         identity = named["transfer"] if named is not None and "transfer" in named.groupdict() else None
         if identity is None or not is_id(identity):
-            whole = "\0".join((found.flow, found.partner, found.name, sha256))
+            whole = f"{found.flow}\0{found.partner}\0{found.name}\0{sha256}"
             transfer, subject = f"sha256:{hashlib.sha256(os.fsencode(whole)).hexdigest()}", found.name
         else:
             transfer = subject = identity
@@ -137,15 +135,18 @@ class Inbox:
 
     def remove(self, taken: Iterable[Found]) -> None:
         """Remove files that are loaded and answered, and what lies beside them; what a crash leaves is removed the next time."""
+        lying: dict[Path, set[str]] = {}
         for found in taken:
             directory = self._inbound / found.flow / found.partner
             try:
+                if directory not in lying:
+                    lying[directory] = {path.name for path in directory.iterdir()}
                 with suppress(FileNotFoundError):
-                    if os.stat(directory / found.name, follow_symlinks=False).st_ino != found.inode:
+                    if (directory / found.name).lstat().st_ino != found.inode:
                         continue  # somebody took the file, and another has its name
-                    for ending in BESIDE:
-                        with suppress(FileNotFoundError):
-                            self._disk.unlink(directory / f"{found.name}{ending}")
+                    for name in (f"{found.name}{ending}" for ending in BESIDE):
+                        if name in lying[directory]:
+                            self._disk.unlink(directory / name)
                     self._disk.unlink(directory / found.name)
             except OSError as error:
                 raise disk_error(error, "removing a file from spool/inbound") from error
@@ -166,7 +167,7 @@ class Inbox:
 
 
 def _files(directory: int, flow: str, partner: str, passed_over: tuple[str, ...]) -> Iterator[Found]:
-    for name in os.listdir(directory):
+    for name in names(directory):
         if is_temporary(name) or name.lower().endswith(passed_over):
             continue
         with suppress(FileNotFoundError):

@@ -81,7 +81,9 @@ class Loader:
         """How many files there are that nothing was done about yet."""
         return len(self._due())
 
-    def load(self, stopping: Callable[[], bool] = lambda: False, tell: Tell = lambda _what, _count: None) -> Iterator[Line]:
+    def load(
+        self, stopping: Callable[[], bool] = lambda: False, tell: Tell = lambda _what, _count: None
+    ) -> Iterator[Line]:
         """Load everything that lies there, and say what became of each file; lines of a group come once it is answered."""
         done = 0
         due = iter(self._due())
@@ -186,5 +188,3 @@ def counted(lines: Sequence[Line]) -> dict[str, int]:
     return {name: sum(line.verdict == name for line in lines) for name in names} | {
         "earlier": sum(line.earlier for line in lines)
     }
-
-

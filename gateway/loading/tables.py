@@ -72,7 +72,9 @@ def own_tables(metadata: MetaData) -> None:
         Column("verdict", Text, nullable=False, comment="accepted, or rejected: then no other table has a row of it."),
         Column("reason", Text, comment="Why it was rejected: what the sender is told."),
         Column("records", BigInteger, nullable=False, comment="How many of its records were loaded."),
-        Column("set_aside", BigInteger, nullable=False, comment="How many were not, for the exceptions listed with it."),
+        Column(
+            "set_aside", BigInteger, nullable=False, comment="How many were not, for the exceptions listed with it."
+        ),
         Column("loaded", _MOMENT, nullable=False, comment="When (UTC)."),
         Column("answered", _MOMENT, comment="When the answer lay in spool/outcomes (UTC); empty until then."),
         CheckConstraint("verdict IN ('accepted', 'rejected')", name="load_documents_verdict"),

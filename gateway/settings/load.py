@@ -1,6 +1,6 @@
 """`[load]`: where `gateway load`, the reference back office, puts delivered documents.
 
-Raises ValueError alone, which pydantic takes for a fault of the value.
+Raises ValueError, which pydantic takes for a fault of the value, and UsageWrong.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
+from gateway.errors import UsageWrong
 from gateway.settings.values import Switch, Table
 
 LOADABLE: Final = ("claim", "etd", "referral", "scan")
 """The flows whose documents become rows: XML from the Department to an authority."""
 SQLITE: Final = "sqlite:///"
 _POSTGRESQL: Final = "postgresql://"
+DATABASE: Final = '"sqlite:///" and the path of a file, or "postgresql://HOST/DATABASE" without a password, which belongs into libpq\'s password file'
 _URL: Final = re.compile(rf"(?:{SQLITE}[^\x00-\x1f\x7f?#]+|{_POSTGRESQL}[^\x00-\x20\x7f]*)")
 
 
@@ -48,8 +50,7 @@ class LoadSettings(Table):
         AfterValidator(_check_url),
         Field(
             max_length=500,
-            description='"sqlite:///" and the path of a file, or "postgresql://HOST/DATABASE" without a password (it belongs '
-            "into libpq's password file), in quotes",
+            description=f"{DATABASE}, in quotes",
         ),
     ] = f"{SQLITE}loaded/documents.sqlite3"
     flows: Annotated[
@@ -57,6 +58,13 @@ class LoadSettings(Table):
         AfterValidator(_check_flows),
         Field(strict=False, min_length=1, description='a list of some of "claim", "etd", "referral" and "scan"'),
     ] = LOADABLE
+
+    def with_database(self, url: str) -> LoadSettings:
+        """The same with another database. UsageWrong for what `[load] database` would not take."""
+        try:
+            return LoadSettings(enabled=self.enabled, database=url, flows=self.flows)
+        except ValidationError as error:
+            raise UsageWrong(f"--database takes {DATABASE}.") from error
 
     def file(self, root: Path) -> Path | None:
         """The file of a SQLite database, below the site's `root` or elsewhere; None for any other database."""
