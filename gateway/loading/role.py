@@ -101,8 +101,8 @@ def _step(loader: Loader, log: Logger, stopping: Callable[[], bool]) -> bool:
 
 def _tell(line: Line, log: Logger) -> bool:
     """Log what was not loaded; whether it was."""
-    if line.verdict == ACCEPTED:
-        return not line.earlier
+    if line.verdict == ACCEPTED or line.earlier:
+        return not line.earlier  # it was told when it was loaded
     code = "load-rejected" if line.verdict == REJECTED else f"load-{line.verdict}"
     log.warning(
         "document.refused", code=code, flow=line.flow, partner=line.partner, transfer=line.transfer, name=line.name
