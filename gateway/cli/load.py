@@ -45,7 +45,7 @@ def load(ctx: click.Context, database: str | None, *, once: bool, dry_run: bool,
       gateway --home /srv/gateway load --once
       gateway --home /srv/gateway load --once --json --database postgresql://db.example.org/benefits
     """
-    from gateway.loading.loader import Loader, counted  # noqa: PLC0415  # slow to import
+    from gateway.loading.loader import Loader, counted, readers_of  # noqa: PLC0415  # slow to import
     from gateway.settings.resources import resource  # noqa: PLC0415  # as above
 
     settings = settings_of(ctx)
@@ -58,7 +58,8 @@ def load(ctx: click.Context, database: str | None, *, once: bool, dry_run: bool,
 
         run_load_role(settings)
         return
-    with closing(Loader(settings, resource("schemas"), time.time)) as loader, output.progress("loading") as tell:
+    readers = readers_of(settings, resource("schemas"))
+    with closing(Loader(settings, readers, time.time)) as loader, output.progress("loading") as tell:
         lines = list(loader.look() if dry_run else loader.load(tell=tell))
     totals = counted(lines)
     if as_json:

@@ -223,7 +223,8 @@ def _engine(settings: LoadSettings, root: Path) -> Engine:
 def _make_tables(connection: Connection, metadata: MetaData, shapes: Sequence[DocumentShape]) -> None:
     """Make what is missing. ConfigurationInvalid where a schema has changed under the name of a version that is there."""
     metadata.create_all(connection)
-    known: dict[str, str] = dict(connection.execute(text(f"SELECT schema, shape FROM {SCHEMAS}")).tuples().all())  # noqa: S608  # a name of ours
+    made = connection.execute(text(f"SELECT schema, shape FROM {SCHEMAS}"))  # noqa: S608  # a name of ours
+    known: dict[str, str] = {row[0]: row[1] for row in made}
     for shape in shapes:
         digest = digest_of(shape)
         if known.get(shape.schema, digest) != digest:

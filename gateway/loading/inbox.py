@@ -7,6 +7,7 @@ no link is followed, only plain files are read, a name is never taken for a path
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import os
 import re
@@ -160,9 +161,9 @@ class Inbox:
                 if not is_plain(status) or (name == found.name and status.st_ino != found.inode):
                     return None
                 return file.read(most + 1)
-        except FileNotFoundError:
-            return None
         except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG):
+                return None  # gone, a link, or a name that leaves no room for what would lie beside it
             raise disk_error(error, "reading a file of spool/inbound") from error
 
 

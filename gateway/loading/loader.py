@@ -47,6 +47,12 @@ class Line:
     earlier: bool = False
 
 
+def readers_of(settings: Settings, schema_root: Path) -> Mapping[str, DocumentReader]:
+    """The readers of the flows that `[load]` names."""
+    allowed = settings.validation.test_numbers
+    return {flow: DocumentReader(schema_root, flow, allow_test_numbers=allowed) for flow in settings.load.flows}
+
+
 Tell = Callable[[str, int], None]
 """Told of progress: what, and how many so far."""
 
@@ -54,14 +60,16 @@ Tell = Callable[[str, int], None]
 class Loader:
     """The loader of one site. Not for two threads at once; two processes may load the same files, and each is loaded once."""
 
-    def __init__(self, settings: Settings, schema_root: Path, clock: Callable[[], float], disk: Disk = DISK) -> None:
-        flows = settings.load.flows
-        allowed = settings.validation.test_numbers
-        self._readers: Mapping[str, DocumentReader] = {
-            flow: DocumentReader(schema_root, flow, allow_test_numbers=allowed) for flow in flows
-        }
+    def __init__(
+        self,
+        settings: Settings,
+        readers: Mapping[str, DocumentReader],
+        clock: Callable[[], float],
+        disk: Disk = DISK,
+    ) -> None:
+        self._readers = readers
         home = settings.home
-        self._inbox = Inbox(home.inbound, home.outcomes, {flow: settings.flows[flow] for flow in flows}, disk)
+        self._inbox = Inbox(home.inbound, home.outcomes, {flow: settings.flows[flow] for flow in readers}, disk)
         self._settings = settings
         self._clock = clock
         self._database: Database | None = None

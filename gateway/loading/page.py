@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.dialects import postgresql
 
 from gateway.loading.tables import document_tables, own_tables
-from gateway.validation.xml.shape import KEYS, DocumentShape
+from gateway.validation.xml.shape import KEYS, ColumnShape, DocumentShape
 
 
 def tables_page(shapes: Iterable[DocumentShape]) -> Iterator[str]:
@@ -18,36 +18,29 @@ def tables_page(shapes: Iterable[DocumentShape]) -> Iterator[str]:
     own_tables(own)
     yield from ("## What became of each document", "")
     for table in own.tables.values():
-        yield from _table(table, lambda column: column.comment or "", [])
+        yield from _table(table, {}, [])
     for shape in shapes:
-        values = {
-            (table.name, column.name): f" One of {', '.join(f'`{value}`' for value in column.values)}."
-            for table in shape.tables
-            for column in table.columns
-            if column.values
-        }
+        yield from (f"## {shape.schema}", "", shape.documentation, "")
         metadata = MetaData()
         own_tables(metadata)
         document_tables(metadata, shape)
-        yield from (f"## {shape.schema}", "", shape.documentation, "")
-        for table in (metadata.tables[each.name] for each in shape.tables):
-            above = next(each.parent for each in shape.tables if each.name == table.name)
-            note = [] if above is None else [f"`parent_no` is the `row_no` of `{above.name}`.", ""]
-            yield from _table(
-                table,
-                lambda column: f"{column.comment or ''}{values.get((column.table.name, column.name), '')}".strip(),
-                note,
-            )
+        for each in shape.tables:
+            above = [] if each.parent is None else [f"`parent_no` is the `row_no` of `{each.parent.name}`.", ""]
+            yield from _table(metadata.tables[each.name], {one.name: _values(one) for one in each.columns}, above)
 
 
-def _table(table: Table, says: Any, note: list[str]) -> Iterator[str]:
+def _values(column: ColumnShape) -> str:
+    return f" One of {', '.join(f'`{value}`' for value in column.values)}." if column.values else ""
+
+
+def _table(table: Table, values: Mapping[str, str], note: list[str]) -> Iterator[str]:
     yield from (f"### {table.name}", "", table.comment or "", "", *note)
     columns = [column for column in table.columns if column.name not in KEYS or table.name.startswith("load_")]
     if columns:
         yield from ("| column | type | says |", "| --- | --- | --- |")
-        yield from (
-            f"| `{column.name}` | {_type(column)} | {says(column).replace('|', chr(92) + '|')} |" for column in columns
-        )
+        for column in columns:
+            says = f"{column.comment or ''}{values.get(column.name, '')}".strip().replace("|", "\\|")
+            yield f"| `{column.name}` | {_type(column)} | {says} |"
         yield ""
 
 

@@ -28,7 +28,7 @@ from gateway.daemon.watchdog import own_watchdog
 from gateway.errors import ConfigurationInvalid, Defer, GatewayError
 from gateway.linux.landlock import confine_writes
 from gateway.loading.database import ACCEPTED, REJECTED
-from gateway.loading.loader import Line, Loader
+from gateway.loading.loader import Line, Loader, readers_of
 from gateway.logs import Logger, configure
 from gateway.settings.model import Settings
 from gateway.settings.resources import resource
@@ -69,7 +69,7 @@ def _load(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool
     wake_up = stack.enter_context(WakeUp(home.run, LOAD))
     pulse = stack.enter_context(Pulse(home.run, LOAD, own_watchdog()))
     stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
-    loader = Loader(settings, resource("schemas"), time.time)
+    loader = Loader(settings, readers_of(settings, resource("schemas")), time.time)
     stack.callback(loader.close)
     written = [home.run, home.inbound, home.outcomes]
     if (file := settings.load.file(home.root)) is not None:

@@ -37,9 +37,21 @@ def server() -> Iterator[str]:
             os.chown(root, pwd.getpwnam(user).pw_uid, -1)
         data = root / "data"
         role = user or pwd.getpwuid(os.getuid()).pw_name
-        run = [str(programs["initdb"]), "-D", str(data), "-A", "trust", "-U", role, "-E", "UTF8", "--no-sync", "--locale=C"]
+        run = [
+            str(programs["initdb"]),
+            "-D",
+            str(data),
+            "-A",
+            "trust",
+            "-U",
+            role,
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C",
+        ]
         _run(run, root, user)
-        options = f"-c listen_addresses= -c unix_socket_directories={root} -c shared_buffers=16MB"
+        options = f"-c listen_addresses= -c unix_socket_directories={root} -c shared_buffers=16MB -c fsync=off"
         control = [str(programs["pg_ctl"]), "-D", str(data), "-w", "-t", str(_SECONDS)]
         _run([*control, "-l", str(root / "log"), "-o", options, "start"], root, user)
         try:
@@ -60,5 +72,7 @@ def _user() -> str | None:
 
 def _run(command: list[str], where: Path, user: str | None) -> None:
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    done = subprocess.run(command, cwd=where, user=user, check=False, timeout=2 * _SECONDS, stderr=subprocess.PIPE, **quiet)
+    done = subprocess.run(
+        command, cwd=where, user=user, check=False, timeout=2 * _SECONDS, stderr=subprocess.PIPE, **quiet
+    )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
