@@ -136,8 +136,10 @@ def _show(done: Performance) -> None:
     )
     answered, left = done.referrals["answered"], done.referrals["outstanding"]
     click.echo(f"\nreferrals and scan results at DWP: {answered} answered, {left} outstanding")
-    for each in done.loaded:
-        click.echo(f"loaded at {each.site}: {each.documents} documents, {each.records} records, in {each.database}")
+    for loaded in done.loaded:
+        click.echo(
+            f"loaded at {loaded.site}: {loaded.documents} documents, {loaded.records} records, in {loaded.database}"
+        )
     for audit in done.audit:
         said = f"{audit.said.get('events', '?')} events, the chain holds" if audit.ok else audit.said
         click.echo(f"audit verify at {audit.site}: {said}")

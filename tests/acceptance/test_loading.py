@@ -36,7 +36,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]
 
 def command(number: int) -> list[str]:
     """One of the desk aid's own commands, without the program."""
-    return re.findall(r"(?m)^gateway (load .*)$", TEXT)[number].split()
+    found: list[str] = re.findall(r"(?m)^gateway (load .*)$", TEXT)
+    return found[number].split()
 
 
 def send(dwp: Site, la: Site, *numbers: int) -> list[str]:

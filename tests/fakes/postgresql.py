@@ -71,8 +71,17 @@ def _user() -> str | None:
 
 
 def _run(command: list[str], where: Path, user: str | None) -> None:
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    done = subprocess.run(
-        command, cwd=where, user=user, check=False, timeout=2 * _SECONDS, stderr=subprocess.PIPE, **quiet
-    )
-    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    # What it says goes to a file: the server keeps what pg_ctl gave it open.
+    with (where / "said").open("w+b") as said:
+        done = subprocess.run(
+            command,
+            cwd=where,
+            user=user,
+            check=False,
+            timeout=2 * _SECONDS,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        said.seek(0)
+        assert done.returncode == 0, said.read().decode(errors="replace")
