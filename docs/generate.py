@@ -166,6 +166,7 @@ def main() -> int:
             change = difflib.unified_diff(before.splitlines(), text.splitlines(), name, "the code", lineterm="", n=0)
             sys.stderr.write("\n".join(change) + f"\n{name} is stale: run `python docs/generate.py`\n")
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     return 1 if stale else 0
 

@@ -62,35 +62,37 @@ def test_a_delivered_claim_becomes_rows_by_the_desk_aid_and_is_ingested(pair: tu
     dwp, la = pair
     names = send(dwp, la, 1, 2)
     assert "2 would be accepted" in la.gateway(*command(0)).stderr
-    assert not (la.home.root / "loaded").exists()
+    assert {sent(dwp, name)["state"] for name in names} == {"receipted"}
     assert "2 accepted" in la.gateway(*command(1)).stderr
     for name in names:
         dwp.wait_for(name, "ingested", SECONDS)
     (statement,) = re.findall(r'(?m)^sqlite3 loaded/documents\.sqlite3 "(.+)"$', TEXT)
-    assert [row[:3] for row in query(la, statement)] == [("claim", "accepted", 2)]
+    assert [
+        count >= 2 for flow, verdict, count, _ in query(la, statement) if (flow, verdict) == ("claim", "accepted")
+    ] == [True]
     known = {row[0] for row in query(la, "SELECT transfer FROM load_documents WHERE answered IS NOT NULL")}
-    assert known == {sent(dwp, name)["id"] for name in names}
-    assert list((la.home.inbound / "claim" / "DWP").iterdir()) == []
-    assert "Nothing waits" in la.gateway(*command(1)).stderr
+    assert known >= {sent(dwp, name)["id"] for name in names}
+    left = {path.name for path in (la.home.inbound / "claim" / "DWP").iterdir()}
+    assert left.isdisjoint(f"{identity}.xml" for identity in known)
 
 
 def test_a_document_that_the_database_refuses_is_told_to_its_sender_and_no_other(pair: tuple[Site, Site]) -> None:
     dwp, la = pair
-    send(dwp, la, 3)
+    reference = re.findall(rb"<ClaimReference>(.+?)</ClaimReference>", claim(3, seed=3)[1])[0].decode()
+    send(dwp, la, 7)
     la.gateway(*command(1))
-    with closing(sqlite3.connect(la.home.root / "loaded" / "documents.sqlite3")) as connection:
-        connection.execute("CREATE UNIQUE INDEX surname_once ON claim_1_0_claim (claimant_name_family_name)")
-    # The same person's claim again, in other bytes.
-    name, content = claim(3, seed=3)
-    again, good = f"again-{name}", send(dwp, la, 4)[0]
-    dwp.drop("claim", la.code, again, content.replace(b"</ClaimReference>", b"1</ClaimReference>", 1))
-    dwp.wait_for(again, "receipted", SECONDS)
+    # A rule of the database's owner, which one of the two breaks.
+    rule = f"BEFORE INSERT ON claim_1_0_claim WHEN new.claim_reference = '{reference}' BEGIN SELECT RAISE(ABORT, 'rule'); END"
+    query(la, f"CREATE TRIGGER owners_rule {rule}")
+    refused, good = send(dwp, la, 3, 4)
     told = json.loads(la.gateway(*command(1), "--json").stdout)
-    assert (told["accepted"], told["rejected"]) == (1, 1)
+    assert sorted(line["verdict"] for line in told["documents"] if not line["earlier"]) == ["accepted", "rejected"]
     dwp.wait_for(good, "ingested", SECONDS)
-    wait_until(lambda: sent(dwp, again)["code"] == "refused-by-back-office", SECONDS, "the refusal")
-    assert sent(dwp, again)["reason"] == "The database does not take a row of it (IntegrityError)."
-    query(la, "DROP INDEX surname_once")
+    wait_until(lambda: sent(dwp, refused)["code"] == "refused-by-back-office", SECONDS, "the refusal")
+    assert sent(dwp, refused)["reason"] == "The database does not take a row of it (IntegrityError)."
+    query(la, "DROP TRIGGER owners_rule")
+    for path in (la.home.inbound / "claim" / "DWP").iterdir():
+        path.unlink()  # as whoever has looked at it does
 
 
 def test_with_the_role_on_files_are_loaded_as_they_come_also_after_it_was_killed(pair: tuple[Site, Site]) -> None:
@@ -107,3 +109,6 @@ def test_with_the_role_on_files_are_loaded_as_they_come_also_after_it_was_killed
     dwp.wait_for(name, "ingested", SECONDS)
     assert la.events("role.died")
     assert sum(line["count"] for line in la.events("documents.loaded")) == 2
+    la.edit_config("load", enabled=False)
+    la.gateway("reload")
+    wait_until(lambda: la.role("load") is None, SECONDS, "the end of the load role")

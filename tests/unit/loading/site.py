@@ -111,6 +111,7 @@ class LoadingSite:
             engine.dispose()
 
 
+@cache
 def made(flow: str, number: int = 0, version: str | None = None, defect: str | None = None) -> bytes:
     """A document of the flow, in a version of its schema; or one with a defect."""
     sampler = samplers()[flow] if version is None else versions()[flow][version]
