@@ -49,7 +49,14 @@ class _Settings:
 class LoadingSite:
     """Directories below `root`, and a database: a file of SQLite unless another is named."""
 
-    def __init__(self, root: Path, database: str | None = None, template: str = "{transfer}.xml") -> None:
+    def __init__(
+        self,
+        root: Path,
+        database: str | None = None,
+        template: str = "{transfer}.xml",
+        flows: tuple[str, ...] = LOADABLE,
+    ) -> None:
+        self.flows = flows
         self.home = Home(root)
         for directory in (self.home.inbound, self.home.outcomes):
             directory.mkdir(parents=True, exist_ok=True)
@@ -69,7 +76,7 @@ class LoadingSite:
         return directory / name
 
     def loader(self, disk: Disk = DISK, clock: Callable[[], float] = lambda: NOW) -> Loader:
-        return Loader(self.settings, readers(), clock, disk)
+        return Loader(self.settings, {flow: readers()[flow] for flow in self.flows}, clock, disk)
 
     def load(self) -> list[Line]:
         with closing(self.loader()) as loader:
