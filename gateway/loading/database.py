@@ -13,7 +13,7 @@ schemas made. What is wrong with a document's rows is its verdict. No error text
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -82,14 +82,22 @@ class Database:
         self._mark = "%s" if self._postgresql else "?"
         self._errors: Any = self._engine.dialect.dbapi
         metadata = all_tables(shapes)
-        with self._translated(), self._engine.begin() as connection:
-            _make_tables(connection, metadata, shapes)
+        with self._translated():
+            self._connection = self._engine.connect()
+            try:
+                with self._connection.begin():
+                    _make_tables(self._connection, metadata, shapes)
+            except BaseException:
+                self.close()
+                raise
         self._inserts = {
             table.name: self._insert(table.name, [column.name for column in table.columns])
             for table in metadata.tables.values()
         }
 
     def close(self) -> None:
+        with suppress(exc.DBAPIError):  # the database is away: there is nothing to close
+            self._connection.close()
         self._engine.dispose()
 
     def load(self, document: Document, rows: DocumentRows | None, schema: str | None, reason: str | None) -> Loaded:
@@ -104,21 +112,22 @@ class Database:
 
     def make_durable(self) -> None:
         """Wait until everything that was loaded is on the disk."""
-        with self._translated(), self._engine.connect() as connection:
-            self._waiting(connection, waiting=True)
+        connection = self._connection
+        with self._translated():
+            self._waiting(waiting=True)
             try:
                 with connection.begin():
                     if self._postgresql:
                         connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")
                     connection.exec_driver_sql(f"UPDATE {MARK} SET batches = batches + 1")  # noqa: S608  # a name of ours
             finally:
-                self._waiting(connection, waiting=False)
+                self._waiting(waiting=False)
 
     def note_answered(self, documents: Sequence[int]) -> None:
         """Note that the answers about these lie in spool/outcomes, durably."""
         statement = f"UPDATE {DOCUMENTS} SET answered = {self._mark} WHERE document = {self._mark}"  # noqa: S608  # names of ours
-        with self._translated(), self._engine.begin() as connection:
-            connection.exec_driver_sql(statement, [(self._now(), document) for document in documents])
+        with self._translated(), self._connection.begin():
+            self._connection.exec_driver_sql(statement, [(self._now(), document) for document in documents])
 
     def _load(self, document: Document, rows: DocumentRows | None, schema: str | None, reason: str | None) -> Loaded:
         verdict = REJECTED if rows is None else ACCEPTED
@@ -127,7 +136,8 @@ class Database:
             *(document.transfer, document.flow, document.partner, document.name, document.sha256, document.size),
             *(schema, verdict, reason, records, set_aside, self._now()),
         )
-        with self._engine.begin() as connection:
+        connection = self._connection
+        with connection.begin():
             # By the driver's own cursor: a claim is rows of a dozen tables, and SQLAlchemy would take as long as the database.
             cursor = connection.connection.cursor()
             cursor.execute(self._claim, values)
@@ -168,10 +178,10 @@ class Database:
         names, marks = ", ".join(map(quote, columns)), ", ".join([self._mark] * len(columns))
         return f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})"  # noqa: S608  # names of ours, quoted
 
-    def _waiting(self, connection: Connection, *, waiting: bool) -> None:
+    def _waiting(self, *, waiting: bool) -> None:
         """Whether SQLite waits for the disk at each commit; PostgreSQL is told so within a transaction."""
         if not self._postgresql:
-            driver: Any = connection.connection.driver_connection
+            driver: Any = self._connection.connection.driver_connection
             driver.execute(f"PRAGMA synchronous={'FULL' if waiting else 'NORMAL'}")
 
     def _now(self) -> str:
@@ -215,7 +225,8 @@ def _engine(settings: LoadSettings, root: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE")
 
     return engine
 

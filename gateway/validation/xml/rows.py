@@ -64,14 +64,14 @@ class DocumentReader:
         `listed` has the numbers of records, from 1 on, whose exceptions came with the document: those are left out, and what is
         found wrong in single records by now as well. None where no such list came: then all of the document has to be good.
         """
-        report = self._validator.validate_bytes(content)
+        report, root = self._validator.validate_tree(content)
         if not report.valid and (listed is None or not report.exceptions):
             return report
         left_out = {*(listed or ()), *(exception.row for exception in report.exceptions)}
-        root = self._guard.parse(content)
-        if isinstance(root, Finding):
-            return Report(None, (root,), 1)
-        return self._by_namespace[etree.QName(root).namespace or ""].fill(root, left_out)
+        parsed = self._guard.parse(content) if root is None else root
+        if isinstance(parsed, Finding):
+            return Report(None, (parsed,), 1)
+        return self._by_namespace[etree.QName(parsed).namespace or ""].fill(parsed, left_out)
 
 
 class _Unfit(ValueError):
@@ -86,6 +86,7 @@ class _Filling:
         self._converters = {table.name: [_CONVERTERS[_kind(each)] for each in table.columns] for table in shape.tables}
         self._empty: dict[str, list[Value]] = {table.name: [None] * len(table.columns) for table in shape.tables}
         self._rows: dict[str, list[list[Value]]] = {}
+        self._of_records = [table.name for table in shape.tables if table.parent is shape.root]
 
     def fill(self, root: etree._Element, left_out: Collection[int]) -> DocumentRows | Report:
         self._rows = {table.name: [] for table in self._shape.tables}
@@ -96,13 +97,8 @@ class _Filling:
             message = "A value is one that no database keeps: it is too large, or no day of the calendar."
             return Report(self._shape.schema, (Finding(XmlCode.VALUE.value, str(error), message),), 1)
         rows = {name: found for name, found in self._rows.items() if found}
-        records = sum(len(found) for name, found in rows.items() if name in self._record_tables)
+        records = sum(len(rows.get(name, ())) for name in self._of_records)
         return DocumentRows(self._shape.schema, rows, records, set_aside)
-
-    @property
-    def _record_tables(self) -> list[str]:
-        """The tables right below the document: one, of its records."""
-        return [table.name for table in self._shape.tables if table.parent is self._shape.root]
 
     def _without(self, root: etree._Element, left_out: Collection[int]) -> int:
         """Take these records out of the document; how many there were."""
@@ -119,8 +115,8 @@ class _Filling:
         row: list[Value] = [0, number, parent, *self._empty[table.name]]
         rows.append(row)
         converters = self._converters[table.name]
-        if (own := table.places.get("")) is not None and isinstance(own, int):
-            row[_KEYS + own] = _converted(element, converters[own])
+        if "" in table.places:
+            row[-1] = _converted(element, converters[0])  # its only column
         else:
             self._fill(element, table.places, row, converters, number)
 

@@ -98,7 +98,10 @@ class _Deriving:
 
     def __init__(self, source: SchemaSource) -> None:
         self._source = source
-        self._schema = xmlschema.XMLSchema10(source.to_bytes().decode(), allow="none")
+        try:
+            self._schema = xmlschema.XMLSchema10(source.to_bytes().decode(), allow="none")
+        except xmlschema.XMLSchemaException as error:
+            raise ConfigurationInvalid(f"the schema {source.name} is none: {type(error).__name__}") from error
         self._prefix = re.sub(r"[^a-z0-9]+", "_", source.name.lower())
         self._tables: list[TableShape] = []
 
