@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import signal
 from collections import Counter
@@ -19,10 +20,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from gateway.linux import file_calls
 from gateway.loading import loader as loader_module
 from tests.conftest import Tally
 from tests.crash.children import forked
-from tests.crash.points import Points
+from tests.crash.image import Disk, Impossible, disk, let_go
+from tests.crash.points import Points, killed
 from tests.unit.loading.site import IDS, LoadingSite, made, readers
 
 Ends = dict[str, Any]
@@ -132,4 +135,77 @@ def test_a_loader_killed_at_some_points_loads_each_document_once_and_answers(tmp
 def test_a_loader_killed_anywhere_loads_each_document_once_and_answers(tmp_path: Path, part: int, tally: Tally) -> None:
     tried, lost = swept(tmp_path, part, 2)
     tally("crash points, reference back office", tried=tried, lost=len(lost))
+    assert lost == []
+
+
+def cut(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
+    """Cut the power at one point in so many, with and without the journal's last commit; how many were tried, what was lost."""
+    readers()
+    whole = delivered(root / "whole")
+    status, said = forked(partial(run, whole, Points()))
+    assert status == 0, said
+    operations, expected = json.loads(said), ends(whole)
+    tried, lost = 0, []
+    (root / "disk").mkdir()
+    with disk(root / "image", root / "disk") as device:
+        for at in range(2 * len(operations))[part::parts]:
+            device.format()
+            device.mount()
+            site = delivered(root / "disk" / "site")
+            _synced(root / "disk")
+            status, said = forked(partial(_cut_off, device, site, at))
+            device.restore_power()
+            tried += 1
+            try:
+                hold_now(site, expected)
+                status, said = forked(lambda site=site: str(len(site.load())))  # type: ignore[misc]
+                assert status == 0, said
+                assert ends(site) == expected
+            except AssertionError as error:
+                lost.append(f"the loader, {operations[at // 2]} {at}: {str(error)[:600]}")
+            device.unmount()
+            device.detach()
+    return tried, lost
+
+
+def _cut_off(device: Disk, site: LoadingSite, at: int) -> str:
+    """Load until the power goes; the descriptor that it goes by is this child's alone."""
+    now = device.cut(journal=at % 4 < 2)
+
+    def die(name: str) -> None:
+        now()
+        killed(name)
+
+    return run(site, Points(at, die))
+
+
+def _synced(directory: Path) -> None:
+    """What the gateway delivered is on the disk before anybody sees it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    file_calls.sync_file_system(descriptor)
+    os.close(descriptor)
+
+
+def test_a_power_cut_takes_back_nothing_that_was_answered(tmp_path: Path, tally: Tally) -> None:
+    try:
+        tried, lost = cut(tmp_path, 11, 79)
+    except Impossible as error:
+        pytest.skip(str(error))
+    finally:
+        let_go(tmp_path)
+    tally("power cuts, reference back office", tried=tried, lost=len(lost))
+    assert lost == []
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("part", range(2))
+def test_no_power_cut_takes_back_anything_that_was_answered(tmp_path: Path, part: int, tally: Tally) -> None:
+    try:
+        tried, lost = cut(tmp_path, part, 2)
+    except Impossible as error:
+        pytest.skip(str(error))
+    finally:
+        let_go(tmp_path)
+    tally("power cuts, reference back office", tried=tried, lost=len(lost))
     assert lost == []
