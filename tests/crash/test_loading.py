@@ -92,6 +92,11 @@ def hold_now(site: LoadingSite, expected: Ends) -> None:
     assert {name.partition(".")[0] for name in gone} <= {name.partition(".")[0] for name in answers}
 
 
+def _points(operations: list[str]) -> list[int]:
+    """Before and after each operation; a statement is told of once, before it is carried out."""
+    return [at for at in range(2 * len(operations)) if at % 2 == 0 or operations[at // 2] != "statement"]
+
+
 def swept(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
     """Kill at one point in so many, from number `part` on; how many were tried, and what was lost."""
     readers()
@@ -102,9 +107,7 @@ def swept(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
     operations, expected = json.loads(said), ends(whole)
     assert {"statement", "commit", "rename", "unlink", "fsync"} <= set(operations)
     tried, lost = 0, []
-    # A statement is told of once, before it is carried out; all else before and after.
-    points = [at for at in range(2 * len(operations)) if at % 2 == 0 or operations[at // 2] != "statement"]
-    for at in points[part::parts]:
+    for at in _points(operations)[part::parts]:
         operation = operations[at // 2]
         site = delivered(root / "killed")
         status, said = forked(partial(run, site, Points(at)))
@@ -148,12 +151,12 @@ def cut(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
     tried, lost = 0, []
     (root / "disk").mkdir()
     with disk(root / "image", root / "disk") as device:
-        for at in range(2 * len(operations))[part::parts]:
+        for number, at in enumerate(_points(operations)[part::parts]):
             device.format()
             device.mount()
             site = delivered(root / "disk" / "site")
             _synced(root / "disk")
-            status, said = forked(partial(_cut_off, device, site, at))
+            status, said = forked(partial(_cut_off, device, site, at, journal=number % 2 == 0))
             device.restore_power()
             tried += 1
             try:
@@ -168,9 +171,9 @@ def cut(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
     return tried, lost
 
 
-def _cut_off(device: Disk, site: LoadingSite, at: int) -> str:
+def _cut_off(device: Disk, site: LoadingSite, at: int, *, journal: bool) -> str:
     """Load until the power goes; the descriptor that it goes by is this child's alone."""
-    now = device.cut(journal=at % 4 < 2)
+    now = device.cut(journal=journal)
 
     def die(name: str) -> None:
         now()
@@ -188,7 +191,7 @@ def _synced(directory: Path) -> None:
 
 def test_a_power_cut_takes_back_nothing_that_was_answered(tmp_path: Path, tally: Tally) -> None:
     try:
-        tried, lost = cut(tmp_path, 11, 79)
+        tried, lost = cut(tmp_path, 11, 41)
     except Impossible as error:
         pytest.skip(str(error))
     finally:
@@ -202,7 +205,7 @@ def test_a_power_cut_takes_back_nothing_that_was_answered(tmp_path: Path, tally:
 @pytest.mark.parametrize("part", range(2))
 def test_no_power_cut_takes_back_anything_that_was_answered(tmp_path: Path, part: int, tally: Tally) -> None:
     try:
-        tried, lost = cut(tmp_path, part, 2)
+        tried, lost = cut(tmp_path, part, 4)
     except Impossible as error:
         pytest.skip(str(error))
     finally:

@@ -61,8 +61,8 @@ class LoadingSite:
         for directory in (self.home.inbound, self.home.outcomes):
             directory.mkdir(parents=True, exist_ok=True)
         load = LoadSettings() if database is None else LoadSettings(database=database)
-        flows = {name: flow.model_copy(update={"inbound_name": template}) for name, flow in DEFAULT_FLOWS.items()}
-        self.settings = cast("Settings", _Settings(self.home, load, flows))
+        settings = {name: flow.model_copy(update={"inbound_name": template}) for name, flow in DEFAULT_FLOWS.items()}
+        self.settings = cast("Settings", _Settings(self.home, load, settings))
 
     def deliver(self, flow: str, name: str, content: bytes, **beside: bytes) -> Path:
         """Put a file into spool/inbound as the gateway does: a list of exceptions, if any, before it."""
