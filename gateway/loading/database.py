@@ -96,7 +96,7 @@ class Database:
         }
 
     def close(self) -> None:
-        with suppress(exc.DBAPIError):  # the database is away: there is nothing to close
+        with suppress(exc.SQLAlchemyError, self._errors.Error):  # the database is away: there is nothing to close
             self._connection.close()
         self._engine.dispose()
 

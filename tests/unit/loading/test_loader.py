@@ -177,6 +177,23 @@ def test_other_bytes_under_the_id_of_a_loaded_transfer_are_left_for_a_person(sit
     assert site.left() == {f"{IDS[0]}.xml"}
 
 
+def test_a_connection_that_breaks_between_groups_is_made_anew(site: LoadingSite, database: str | None) -> None:
+    if database is None:
+        pytest.skip("a file has no connection that breaks")
+    with closing(site.loader()) as loader:
+        site.deliver("claim", f"{IDS[0]}.xml", made("claim", 0))
+        assert len(list(loader.load())) == 1
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'"
+        site.execute(others)
+        site.deliver("claim", f"{IDS[1]}.xml", made("claim", 1))
+        with pytest.raises(LoadDatabaseUnavailable):
+            list(loader.load())
+        loader.close()  # as the role does
+        assert [line.verdict for line in loader.load()] == ["accepted"]
+    assert len(site.answers()) == 2
+    assert site.left() == set()
+
+
 def test_a_database_that_is_away_defers_everything(tmp_path: Path) -> None:
     site = LoadingSite(tmp_path, "postgresql:///benefits?host=/nowhere")
     site.deliver("claim", f"{IDS[0]}.xml", made("claim"))
