@@ -19,7 +19,7 @@ from typing import Final
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
 from gateway.daemon.pulse import StillPulse
-from gateway.daemon.roles import HALTED, METRICS, NOTIFY
+from gateway.daemon.roles import HALTED, LOAD, METRICS, NOTIFY
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
@@ -220,11 +220,12 @@ class Supervisor:
 
 
 def _children(settings: Settings) -> dict[str, _Child]:
-    """The roles that the settings ask for: metrics and notices only where somebody wants them."""
+    """The roles that the settings ask for: metrics, notices and load only where somebody wants them."""
     names = [
         *map(str, Role),
         *([METRICS] if settings.metrics.listen else []),
         *([NOTIFY] if settings.notify.channels else []),
+        *([LOAD] if settings.load.enabled else []),
     ]
     return {role: _Child(role, StillPulse(settings.home.run, role)) for role in names}
 

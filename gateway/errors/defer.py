@@ -301,6 +301,16 @@ class LedgerUnavailable(Defer):
     remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
 
 
+class LoadDatabaseUnavailable(Defer):
+    """The database for delivered documents does not take them."""
+
+    code = "load-database"
+    remedy = (
+        "Nothing is lost: what is not loaded is not answered, and is tried again. Look at `[load] database` of gateway.toml, at the "
+        "database's own log, its space and the account's rights there; docs/operators/loading.md has more."
+    )
+
+
 class StillBeingWritten(Defer):
     """The file is still changing, or somebody has it open for writing."""
 

@@ -81,6 +81,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             retention=gateway.retention,
             backup=gateway.backup,
             continuity=gateway.continuity,
+            load=gateway.load,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -108,7 +108,9 @@ def test_no_page_sends_its_reader_to_an_address() -> None:
     Clients that take a URL are shown one with words where the partner's own host and account go.
     """
     for page in pages():
-        assert "://" not in re.sub(r"(sftp://(USER@)?|https://)HOST\b", "", page.read_text("utf-8")), page.name
+        assert "://" not in re.sub(
+            r"(sftp://(USER@)?|https://)HOST\b|postgresql://(HOST)?/DATABASE\b", "", page.read_text("utf-8")
+        ), page.name
 
 
 def test_commands_in_the_documentation_exist() -> None:
@@ -212,6 +214,7 @@ def test_the_dependency_tables_are_the_projects() -> None:
     for heading, wanted in (
         ("At run time", project["dependencies"]),
         ("With the extra `timestamps`", project["optional-dependencies"]["timestamps"]),
+        ("With the extra `postgresql`", project["optional-dependencies"]["postgresql"]),
         ("For development", project["optional-dependencies"]["dev"]),
     ):
         named = first_column(text, heading)
