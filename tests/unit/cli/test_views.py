@@ -114,7 +114,11 @@ def test_show_of_an_ambiguous_id_asks_for_more_of_it(pair: Pair, run: Run) -> No
 
 
 def test_status_is_well_until_something_needs_a_person(pair: Pair, run: Run) -> None:
-    assert run(pair.dwp, "status").status == 0
+    said = run(pair.dwp, "status")
+    assert said.status == 0
+    assert said.out.splitlines()[-1] == "Nothing waits for anybody, and nothing is received: the gateway does not run."
+    with held(pair.dwp.home.run, "inspect"), held(pair.dwp.home.run, "vault"), held(pair.dwp.home.run, "link"):
+        assert run(pair.dwp, "status").out.splitlines()[-1] == "All is well."
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
     said = run(pair.dwp, "status", "--json")
