@@ -215,6 +215,7 @@ def test_the_dependency_tables_are_the_projects() -> None:
         ("At run time", project["dependencies"]),
         ("With the extra `timestamps`", project["optional-dependencies"]["timestamps"]),
         ("With the extra `postgresql`", project["optional-dependencies"]["postgresql"]),
+        ("With the extra `traces`", project["optional-dependencies"]["traces"]),
         ("For development", project["optional-dependencies"]["dev"]),
     ):
         named = first_column(text, heading)
