@@ -47,10 +47,11 @@ def traces(ctx: click.Context, url: str | None, since: str, *, follows: bool, as
     """
     settings = settings_of(ctx)
     moment, site = earliest(since, time.time()), settings.site.code
+    take: Callable[[tuple[Trace, ...]], int] = _print
+    collector = None
     if as_json:
         if url is not None:
             raise UsageWrong("Give --to or --json, not both.")
-        collector, take = None, _print
     elif url is None:
         raise UsageWrong("Give --to URL, or --json to print the spans.")
     else:

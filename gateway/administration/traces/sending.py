@@ -64,7 +64,7 @@ class Collector:
             raise UsageWrong(f"{missing}. --json prints them without it.") from error
         # What it says goes nowhere: it quotes the collector, and what matters of it is told here.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
-        self._answer: int | None = None
+        self._answers: list[int] = []
         session = requests.Session()
         session.trust_env = False
         session.hooks["response"].append(self._answered)
@@ -72,7 +72,7 @@ class Collector:
         self._resource = Resource({"service.name": "gateway", "service.instance.id": site})
 
     def _answered(self, response: Any, **_how: Any) -> None:
-        self._answer = response.status_code
+        self._answers.append(response.status_code)
 
     def send(self, traces: Iterable[Trace]) -> int:
         """Post all spans of these traces; how many. TracesUnsent where some were not taken: all may be sent again."""
@@ -81,20 +81,19 @@ class Collector:
         spans = (_readable(span, self._resource) for trace in traces for span in trace.spans)
         sent = 0
         while some := list(islice(spans, MOST_SPANS)):
-            self._answer = None
+            self._answers.clear()
             taken = self._exporter.export(some) is SpanExportResult.SUCCESS
+            last = self._answers[-1] if self._answers else None
             # The library takes a redirection, which it does not follow, for success.
-            if not taken or self._answer is None or not 200 <= self._answer < 300:
-                why = (
-                    "it does not answer, or does not prove its name" if self._answer is None else f"HTTP {self._answer}"
-                )
+            if not taken or last is None or not 200 <= last < 300:
+                why = "it does not answer, or does not prove its name" if last is None else f"HTTP {last}"
                 raise TracesUnsent(f"the collector does not take them: {why}")
             sent += len(some)
         return sent
 
     def close(self) -> None:
         """End the connection."""
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # OpenTelemetry's
 
 
 def _readable(span: Span, resource: Any) -> ReadableSpan:

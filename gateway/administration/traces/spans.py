@@ -76,7 +76,11 @@ def trace_of(site: str, row: Transfer, entries: Sequence[ChainEntry]) -> Trace |
         "gateway.flow": row.flow,
     }
     trace, root = row.id.replace("-", ""), _span_id(site, row, "transfer")
-    outcome = {"gateway.bytes": row.size, "gateway.state": str(_state(dealt_with)), **_error(dealt_with)}
+    outcome: dict[str, str | int] = {
+        "gateway.bytes": row.size,
+        "gateway.state": str(_state(dealt_with)),
+        **_error(dealt_with),
+    }
     start = told[0].at
     spans = [
         Span(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-import gateway.cli.traces as command
 from gateway.administration.traces import following, sending
 from gateway.administration.traces.following import follow
 from gateway.administration.traces.sending import endpoint
@@ -209,7 +209,7 @@ def test_following_goes_on_when_the_collector_is_back(pair: Pair, run: Run, monk
         if next(waits, "end") == "end":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     with collector(400, 400) as (url, taken):
         said = run(pair.dwp, "traces", "--to", url, "--since", LONG_AGO, "--follow")
     assert said.status == 0
