@@ -34,6 +34,16 @@ class NoticeFailed(Defer):
     remedy = "Nothing at once: it is tried again. If it lasts, `gateway notify test` says what the server answers."
 
 
+class TracesUnsent(Defer):
+    """The collector did not take the traces."""
+
+    code = "traces-unsent"
+    remedy = (
+        "Nothing is held up, and no file waits for it. Look at the collector, and at the address after --to; then give the command "
+        "again: what is sent twice has the same ids."
+    )
+
+
 class LinkTimeout(Defer):
     """The partner's server answered too slowly."""
 
