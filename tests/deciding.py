@@ -62,6 +62,7 @@ LOOKS: Final = {
         "transfers",
         "find",
         "tail",
+        "traces",
         "show",
         "notify list",
         "notify test",

