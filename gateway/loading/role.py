@@ -9,27 +9,19 @@ without it.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Final
 
-from gateway.daemon.lock import held
-from gateway.daemon.pulse import Pulse
-from gateway.daemon.role_process import report_defect
+from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import LOAD
-from gateway.daemon.signals import noted
-from gateway.daemon.wake_ups import WakeUp
-from gateway.daemon.walls import confine, die_with
-from gateway.daemon.watchdog import own_watchdog
-from gateway.errors import ConfigurationInvalid, Defer, GatewayError
+from gateway.daemon.walls import confine
+from gateway.errors import ConfigurationInvalid, Defer
 from gateway.linux.landlock import confine_writes
 from gateway.loading.database import ACCEPTED, REJECTED
 from gateway.loading.loader import Line, Loader, readers_of
-from gateway.logs import Logger, configure
+from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.resources import resource
 from gateway.storage.durable import make_directory
@@ -45,30 +37,18 @@ _SPLIT: Final = (
 
 def run_load_role(settings: Settings, *, supervised_by: int | None = None) -> None:
     """Run the load role until SIGTERM or SIGINT."""
-    if supervised_by is not None:
-        die_with(supervised_by)
-    log = configure(
-        settings.site.code, LOAD, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
-    )
-    try:
+    with logged(settings, LOAD, supervised_by=supervised_by) as log:
         if settings.accounts.split:
             raise ConfigurationInvalid(_SPLIT)
         with ExitStack() as stack:
             _load(settings, log, stack, supervised=supervised_by is not None)
-    except GatewayError as error:
-        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-        raise
-    log.info("role.stopped", pid=os.getpid())
 
 
 def _load(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
-    stack.push(partial(report_defect, log))
-    stack.enter_context(held(home.run, LOAD, settings.daemon.stop_seconds + 5.0 if supervised else 0.5))
+    stack.enter_context(alone(settings, LOAD, log, supervised=supervised))
     log.info("role.confined", measures=list(confine(settings, LOAD)))
-    wake_up = stack.enter_context(WakeUp(home.run, LOAD))
-    pulse = stack.enter_context(Pulse(home.run, LOAD, own_watchdog()))
-    stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
+    life = Life(stack, home.run, LOAD)
     loader = Loader(settings, readers_of(settings, resource("schemas")), time.time)
     stack.callback(loader.close)
     written = [home.run, home.inbound, home.outcomes]
@@ -77,13 +57,8 @@ def _load(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool
         written.append(file.parent)
     confine_writes(written)
     log.info("role.started", pid=os.getpid())
-
-    def is_stopping() -> bool:
-        pulse.beat()  # whoever asks goes on
-        return bool(stopping)
-
-    while not is_stopping():
-        wake_up.wait(_LOOK_EVERY if _step(loader, log, is_stopping) else _PAUSE)
+    while not life.is_stopping():
+        life.wake_up.wait(_LOOK_EVERY if _step(loader, log, life.is_stopping) else _PAUSE)
 
 
 def _step(loader: Loader, log: Logger, stopping: Callable[[], bool]) -> bool:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import NotPermitted, UsageWrong
-from gateway.storage.durable import disk_error
+from gateway.administration.access import on_disk
+from gateway.errors import UsageWrong
 
 _OF_THE_MEDIUM: Final = (
     errno.ENOSPC,
@@ -45,13 +45,12 @@ def alone_in(parent: Path) -> Iterator[None]:
 @contextmanager
 def reached() -> Iterator[None]:
     """Errors of the system as what is wrong with the medium, where it is that."""
-    try:
-        yield
-    except PermissionError as error:
-        raise NotPermitted(f"You may not read or write {error.filename or 'a file'}.") from error
-    except OSError as error:
-        if error.errno in _OF_THE_MEDIUM:
-            raise UsageWrong(
-                f"The medium cannot take it: {error.strerror}. Name a new directory on another."
-            ) from error
-        raise disk_error(error, "the medium cannot be written") from error
+    with on_disk("the medium cannot be written"):
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _OF_THE_MEDIUM:
+                raise UsageWrong(
+                    f"The medium cannot take it: {error.strerror}. Name a new directory on another."
+                ) from error
+            raise
