@@ -58,7 +58,7 @@ class Collector:
         try:
             import requests  # noqa: PLC0415 - see above
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-            from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  - see above
+            from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
         except ImportError as error:
             missing = "Sending traces takes the extra `traces` of this program: pip install 'gateway[traces]'"
             raise UsageWrong(f"{missing}. --json prints them without it.") from error
@@ -98,7 +98,7 @@ class Collector:
 
 def _readable(span: Span, resource: Any) -> ReadableSpan:
     from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - see above
-    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415  - see above
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415 - see above
 
     def context(identity: str) -> SpanContext:
         return SpanContext(int(span.trace_id, 16), int(identity, 16), False, TraceFlags(TraceFlags.SAMPLED))

@@ -144,12 +144,11 @@ class Send:
 
     def _leave_behind(self, parcels: Mapping[SizeLane, list[units.Parcel]]) -> int:
         """Take out what was sealed for another envelope than its partner has now, and note that it waits; how many these are."""
-        plain = {code for code, partner in self._context.settings.partners.items() if partner.envelope == "plain"}
         behind = [
             (rows, row)
             for rows in parcels.values()
             for row in rows
-            if isinstance(row, units.Consignment) and row.is_plain != (row.partner in plain)
+            if isinstance(row, units.Consignment) and row.is_plain != self._has_gpg_alone(row.partner)
         ]
         if behind:
             with self._context.ledger.write() as transaction:
@@ -157,6 +156,10 @@ class Send:
                     rows.remove(row)
                     self._note_deferred(transaction, Deferred(row, EnvelopeChanged()))
         return len(behind)
+
+    def _has_gpg_alone(self, code: str) -> bool:
+        partner = self._context.settings.partners.get(code)
+        return partner is not None and partner.envelope == "plain"
 
     def _urgency(self, row: units.Consignment) -> tuple[int, int, int]:
         flow = self._context.settings.flows.get(row.flow or "")
