@@ -20,8 +20,8 @@ PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' servers and clients of
 # other makes, to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool dovecot pg_ctlcluster
-TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus dovecot-imapd postgresql
+TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool dovecot pg_ctlcluster chromium
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus dovecot-imapd postgresql chromium
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
