@@ -71,6 +71,17 @@ def start_of(connection: Connection, wanted: HappeningFilter, since: float | Non
     return meant[-last] - 1 if len(meant) >= last else upto
 
 
+def last(connection: Connection, wanted: HappeningFilter, most: int) -> list[Happening]:
+    """The last events that are meant, the newest first."""
+    found: list[Happening] = []
+    head = upto = read_head(connection).sequence
+    while upto > max(head - _BACK, 0) and len(found) < most:
+        start = max(upto - _CHUNK, 0)
+        found += reversed(_told(connection, some_after(connection, start, upto - start), wanted))
+        upto = start
+    return found[:most]
+
+
 def follow(
     read: Callable[[], AbstractContextManager[Connection]],
     wanted: HappeningFilter,
