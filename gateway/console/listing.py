@@ -6,7 +6,7 @@ costs. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,14 +77,15 @@ def whole(
     rows: Sequence[Any],
     *,
     empty: str = "There is nothing here.",
+    key: Callable[[Any, str], Any] = getattr,
 ) -> Listing:
-    """A list that is in memory, sorted and cut into pages here: `sort` names an attribute of the rows, `page` counts from 1."""
+    """A list that is in memory, sorted and cut into pages here: `sort` is a word that `key` finds in a row, `page` counts from 1."""
     known = {column.sort for column in columns if column.sort}
     sort = query.get("sort", "")
     found = list(rows)
     if sort.removeprefix("-") in known:
         name = sort.removeprefix("-")
-        found.sort(key=lambda row: _sortable(getattr(row, name)), reverse=sort.startswith("-"))
+        found.sort(key=lambda row: _sortable(key(row, name)), reverse=sort.startswith("-"))
     else:
         sort = ""
     pages = max(1, -(-len(found) // PAGE_ROWS))
@@ -114,3 +115,48 @@ def _heading(path: str, query: Mapping[str, str], column: Column, sort: str) -> 
     return Heading(
         column.title, column.numeric, address(path, **query, sort=descending if turned else column.sort), now
     )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a simple list: a text, where it leads, whether it is shown as a state's tag, and lines of small print below it."""
+
+    text: object
+    path: str | None = None
+    tag: bool = False
+    moment: bool = False
+    below: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a simple list: `keys` are what it is sorted by."""
+
+    cells: tuple[Cell, ...]
+    keys: Mapping[str, Any]
+
+
+def simple(
+    path: str, query: Mapping[str, str], columns: Sequence[Column], lines: Sequence[Line], empty: str
+) -> Listing:
+    """A list in memory whose rows are lines of cells."""
+    return whole(path, query, columns, lines, empty=empty, key=lambda line, name: line.keys[name])
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A field by which a list is restricted: a choice, or free text where `options` is None."""
+
+    name: str
+    label: str
+    value: str
+    options: tuple[tuple[str, str], ...] | None = None
+    everything: str = "All"
+
+
+@dataclass(frozen=True)
+class Titled:
+    """One of several lists on a page."""
+
+    title: str
+    list: Listing
