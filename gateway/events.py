@@ -134,6 +134,21 @@ class Event(StrEnum):
     CONTINUITY_LIFTED = "continuity.lifted", "info", "a partner has ended business continuity, by what it signs"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
+    # -- people who use the console
+
+    PERSON_ADDED = "person.added", "info", "somebody was added who may use the console"
+    PERSON_CHANGED = "person.changed", "info", "somebody's roles, dates, name or unit were changed"
+    PERSON_SUSPENDED = "person.suspended", "warning", "somebody's rights were suspended: sessions ended with them"
+    PERSON_RESUMED = "person.resumed", "info", "somebody's rights count again"
+    PERSON_REMOVED = "person.removed", "info", "somebody left: rights and sessions ended"
+    LINK_ISSUED = "link.issued", "info", "a one-time link was made, by which somebody sets a password"
+    PASSWORD_SET = "password.set", "info", "somebody set a password, and by a link a new second factor"
+    SIGN_IN_ACCEPTED = "sign-in.accepted", "info", "somebody signed in to the console"
+    SIGN_IN_REFUSED = "sign-in.refused", "warning", "attempts to sign in to the console failed"
+    SIGN_IN_LOCKED = "sign-in.locked", "warning", "so many attempts failed that somebody's next one has to wait"
+    PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
+    SESSION_ENDED = "session.ended", "info", "a session of the console ended"
+
     # -- what is kept no longer, and what is kept all the same
 
     RETENTION_BEGUN = "retention.begun", "info", "what is over its time is removed and erased"
@@ -158,6 +173,7 @@ class Event(StrEnum):
     SPOOL_DISPOSED = "spool.disposed", "info", "what lay in the spool beyond its time was removed"
     HOLD_PLACED = "hold.placed", "info", "a person had it kept beyond its time"
     HOLD_RELEASED = "hold.released", "info", "a person ended the hold: its time counts again"
+    PERSON_ERASED = "person.erased", "info", "the name of somebody who had left was erased: its time was over"
     HOLD_ERASED = "hold.erased", "info", "why it was kept was erased: its time was over"
 
     # -- what is expected, and what people keep of it

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     INCIDENT_REASONS = "reasons about incidents"
     INCIDENTS = "quarantine records"
     HOLDS = "legal holds"
+    PEOPLE = "people who have left"
 
 
 CLOCK: Final[Mapping[Kind, Clock]] = MappingProxyType(
@@ -65,6 +66,7 @@ CLOCK: Final[Mapping[Kind, Clock]] = MappingProxyType(
         Kind.INCIDENT_REASONS: Clock.INCIDENTS,
         Kind.INCIDENTS: Clock.INCIDENTS,
         Kind.HOLDS: Clock.DECISIONS,
+        Kind.PEOPLE: Clock.DECISIONS,
     }
 )
 """Which clock each kind goes by."""

@@ -343,3 +343,10 @@ class ScanFailed(Defer):
 
     code = "scan-failed"
     remedy = "Nothing at once: it is tried again, and held if that does not help. Look at clamd's own log."
+
+
+class ConsoleStoreUnavailable(Defer):
+    """The console's own database does not work now."""
+
+    code = "console-store"
+    remedy = "Nobody can sign in meanwhile; files go on. Look at the disk, and at the rights of state/console: `gateway doctor`."

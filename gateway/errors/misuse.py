@@ -148,3 +148,67 @@ class OriginalOther(Misuse):
     code = "original-other"
     exit_status = 65
     remedy = "`gateway show ID` has the size and the SHA-256 of the delivered file: find the file that `sha256sum` says it of."
+
+
+class PersonUnknown(Misuse):
+    """Nobody has that user id at this site."""
+
+    code = "person-unknown"
+    exit_status = 65
+    remedy = "`gateway people list --all` shows everybody, those who have left among them."
+
+
+class RolesApart(Misuse):
+    """Two roles that must not meet in one person."""
+
+    code = "roles-apart"
+    exit_status = 65
+    remedy = "Give one of the roles to somebody else. docs/operators/people.md says which must not meet, and why."
+
+
+class TrainingMissing(Misuse):
+    """A role that shows people's data, without a confidentiality agreement or training."""
+
+    code = "training-missing"
+    exit_status = 65
+    remedy = "Have both done, then give their dates: --agreement YYYY-MM-DD --training YYYY-MM-DD."
+
+
+class SignInRefused(Misuse):
+    """User id, password or code are not right, or the person may not sign in."""
+
+    code = "sign-in"
+    exit_status = 77
+    remedy = "Try again with the code that the app shows now. Whoever has forgotten the password asks an administrator for a new link."
+
+
+class SignInLocked(Misuse):
+    """Too many attempts to sign in failed: the next one is taken later."""
+
+    code = "sign-in-locked"
+    exit_status = 77
+    remedy = "Wait, then try again. An administrator's new link ends the wait for that person."
+
+
+class CredentialsExpired(Misuse):
+    """The password is past its time."""
+
+    code = "credentials-expired"
+    exit_status = 77
+    remedy = "Set a new password with the old one, or ask an administrator for a new link."
+
+
+class LinkRefused(Misuse):
+    """The one-time link was used, is past its time, or was made before the person's last change."""
+
+    code = "link"
+    exit_status = 77
+    remedy = "Ask an administrator for a new one: `gateway people link USER`."
+
+
+class PasswordRefused(Misuse):
+    """The password is too easy to guess, or too long."""
+
+    code = "password"
+    exit_status = 65
+    remedy = "Three words that have nothing to do with each other are long enough, and can be remembered."

@@ -39,6 +39,7 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
         "requests": "key",
         "reasons": "sequence",
         "holds": "key",
+        "people": "key",
     }
 )
 """The proven tables, and the primary key of each."""
@@ -53,6 +54,7 @@ NOUN: Final[Mapping[str, str]] = MappingProxyType(
         "requests": "request",
         "reasons": "reason",
         "holds": "hold",
+        "people": "person",
     }
 )
 """What an event calls a row of each: `KIND.erased`."""
@@ -115,6 +117,22 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "reasons": ("sequence",),
         "holds": ("key", "id", "kind", "unit", "partner", "released", "created", "updated"),
+        "people": (
+            "key",
+            "user",
+            "operator",
+            "supervisor",
+            "checking_officer",
+            "secure_print",
+            "auditor",
+            "administrator",
+            "agreement",
+            "training",
+            "state",
+            "changes",
+            "created",
+            "updated",
+        ),
     }
 )
 """The columns that enter a row's digest as they are, in this order."""
@@ -129,6 +147,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "requests": ("subject", "actor", "reason", "refusal"),
         "reasons": ("text",),
         "holds": ("reason",),
+        "people": ("name", "unit"),
     }
 )
 """The columns that may name people, in the order of the personal digest."""
@@ -143,6 +162,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "requests": ("owner", "lease"),
         "reasons": (),
         "holds": (),
+        "people": (),
     }
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""

@@ -92,6 +92,7 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
             "quarantine", "id, partner, NULL, consignment, received, discarded", "discarded <= :until"
         ),
         Kind.HOLDS: _Query("holds", "id, partner, NULL, unit, created, released", "released <= :until"),
+        Kind.PEOPLE: _Query("people", "user, NULL, NULL, NULL, created, updated", f"{_OVER} AND state = 'left'"),
     }
 )
 ROWS: Final = tuple(_QUERIES)

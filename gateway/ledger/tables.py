@@ -9,9 +9,23 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.engine import Dialect
 
+from gateway.domain.people import PersonState
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import Direction, State
 
@@ -252,6 +266,52 @@ HOLDS: Final = Table(
     _salt(),
     UniqueConstraint("id"),
 )
+
+PEOPLE: Final = Table(
+    "people",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("user", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("operator", Boolean, nullable=False, default=False),
+    Column("supervisor", Boolean, nullable=False, default=False),
+    Column("checking_officer", Boolean, nullable=False, default=False),
+    Column("secure_print", Boolean, nullable=False, default=False),
+    Column("auditor", Boolean, nullable=False, default=False),
+    Column("administrator", Boolean, nullable=False, default=False),
+    Column("agreement", String),
+    Column("training", String),
+    Column("state", EnumText(PersonState), nullable=False),
+    Column("changes", Integer, nullable=False, default=0),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("user"),
+    # What `domain.people` refuses with a reason, the database refuses whoever writes. A migration repeats each, by its name.
+    CheckConstraint(
+        "secure_print IS 0 OR operator + supervisor + checking_officer + auditor + administrator = 0",
+        "secure_print_is_held_alone",
+    ),
+    CheckConstraint(
+        "administrator IS 0 OR operator + supervisor + checking_officer = 0", "administrator_decides_no_file"
+    ),
+    CheckConstraint(
+        "operator + supervisor + checking_officer + secure_print = 0 OR (agreement IS NOT NULL AND training IS NOT NULL)",
+        "agreement_and_training_first",
+    ),
+    CheckConstraint(
+        "state IS NOT 'left' OR operator + supervisor + checking_officer + secure_print + auditor + administrator = 0",
+        "left_without_roles",
+    ),
+    CheckConstraint("state IN ('active', 'suspended', 'left')", "state_is_known"),
+    CheckConstraint(
+        "operator IN (0, 1) AND supervisor IN (0, 1) AND checking_officer IN (0, 1) AND secure_print IN (0, 1)"
+        " AND auditor IN (0, 1) AND administrator IN (0, 1)",
+        "roles_are_truth_values",
+    ),
+)
+"""Who may use the console: `domain.people.Person` has a field for each column, but the salt, and one set for the roles."""
 
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

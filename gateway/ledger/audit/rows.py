@@ -27,7 +27,9 @@ from gateway.ledger.store import TABLES, read_head
 from gateway.ledger.tables import CONSIGNMENTS, REASONS, TRANSFERS
 
 _SUBJECT: Final[Mapping[str, int]] = {
-    table: COLUMNS[table].index({"receipts": "consignment", "lanes": "partner", "reasons": "sequence"}.get(table, "id"))
+    table: COLUMNS[table].index(
+        {"receipts": "consignment", "lanes": "partner", "reasons": "sequence", "people": "user"}.get(table, "id")
+    )
     for table in KEY
 }
 """Where the name of a row's subject is among its columns."""

@@ -24,7 +24,7 @@ SUBJECT: Final = "retention"
 DISPOSALS: Final = (
     *("transfer.disposed", "quarantine.disposed", "spool.disposed"),
     *("transfer.erased", "consignment.erased", "receipt.erased", "quarantine.erased"),
-    *("request.erased", "reason.erased", "hold.erased"),
+    *("request.erased", "reason.erased", "hold.erased", "person.erased"),
 )
 """The events that say that something is gone."""
 
