@@ -4,6 +4,7 @@ The style sheet and the script are taken as they are published, but for what onl
 royal crest. What was taken is written down beside it, with the package's own digest and one of each file; a test compares.
 """
 
+# ruff: noqa: INP001 - a script, no part of a package
 from __future__ import annotations
 
 import base64

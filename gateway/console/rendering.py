@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from gateway.administration.views.words import bytes_of
 
+
 def when(text: str | None) -> str:
     """RFC 3339, UTC, as people read it: `28 November 2026 at 14:05:09`."""
     if not text:

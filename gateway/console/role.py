@@ -17,7 +17,9 @@ from typing import Final
 
 import uvicorn
 
-from gateway.administration.credentials.store import CredentialStore
+from gateway.administration.credentials.context import credentials
+from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.sessions import sweep
 from gateway.console.server import ConsoleProtocol
 from gateway.console.site import Site
 from gateway.console.web import application
@@ -25,11 +27,9 @@ from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import AddressTaken, UsageWrong
-from gateway.ledger.head_file import HeadFile
-from gateway.ledger.store import Ledger
+from gateway.errors import AddressTaken, Defer, UsageWrong
 from gateway.linux.landlock import confine_writes
-from gateway.logs import Logger, announcer_of_all
+from gateway.logs import Logger
 from gateway.settings.model import Settings
 
 _START_SECONDS: Final = 60
@@ -54,7 +54,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     listener = stack.enter_context(listening(settings.console.listen))
     log.info("role.confined", measures=list(confine(settings, CONSOLE)))
     life = Life(stack, home.run, CONSOLE)
-    site = opened(settings, log, stack)
+    site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
     confine_writes([home.run, home.ledger.parent, home.ledger_head, home.console])
     config = uvicorn.Config(
         application(site),
@@ -87,6 +87,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     try:
         while not life.is_stopping() and serving.is_alive():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
+            _tidy(site, log)
     finally:
         server.should_exit = True
         serving.join(_STOP_SECONDS * 2)
@@ -94,21 +95,13 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         raise failed[0]
 
 
-def opened(settings: Settings, log: Logger, stack: ExitStack) -> Site:
-    """The site as pages need it; `stack` closes it."""
-    home = settings.home
-    ledger = Ledger(
-        home.ledger,
-        clock=time.time,
-        role=CONSOLE,
-        announce=announcer_of_all(log),
-        head_file=HeadFile(home.ledger_head),
-    )
-    stack.callback(ledger.close)
-    ledger.check()
-    credentials = CredentialStore(home.credentials)
-    stack.callback(credentials.close)
-    return Site(settings, ledger, credentials, time.time, os.urandom)
+def _tidy(site: Site, log: Logger) -> None:
+    """End sessions that have ended while nobody looked, and tell the chain of refusals that were only counted."""
+    try:
+        sweep(site.credentials)
+        tell_rest(site.credentials)
+    except Defer as error:  # a busy ledger, a full disk: the next look does it
+        log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
 
 
 def listening(listen: str) -> socket.socket:

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway.administration.credentials.store import CredentialStore
+from gateway.administration.credentials.context import CredentialContext
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
+from gateway.logs import Logger
 from gateway.settings.model import Settings
 
 
 @dataclass(frozen=True)
 class Site:
-    """`clock` gives seconds since 1970, `random_bytes` so many of them."""
+    """For any number of threads."""
 
     settings: Settings
-    ledger: Ledger
-    credentials: CredentialStore
-    clock: Callable[[], float]
-    random_bytes: Callable[[int], bytes]
+    credentials: CredentialContext
+    log: Logger
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.credentials.ledger
 
     @property
     def now(self) -> float:
-        return self.clock()
+        """Seconds since 1970."""
+        return self.credentials.clock()
 
     @property
     def now_text(self) -> str:
         """The moment, RFC 3339, UTC."""
-        return to_text(self.clock())
+        return to_text(self.now)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -22,10 +22,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from gateway.administration.credentials import sessions
+from gateway.administration.credentials import refusals, sessions
+from gateway.administration.credentials.sessions import Session
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
+from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Visit
 from gateway.domain.people import Person, may
@@ -49,7 +51,7 @@ def application(site: Site) -> ASGIApp:
     routes.append(Route("/live", partial(_live, site, cookie)))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site)}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])  # type: ignore[dict-item]
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])
 
 
 class Cookie:
@@ -96,7 +98,8 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
 
 def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Response:
     token = cookie.token(request)
-    person = _person(site, token)
+    session = _session(site, token, used="x-live" not in request.headers)
+    person = None if session is None else session.person
     if person is None:
         token = None
     visit = Visit(
@@ -115,10 +118,12 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
             wanted = request.url.path if request.method == "GET" else "/"
             return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
         if not may(person, page.right):
-            sessions.refused(site.ledger, person.user, page.path, page.right)
+            refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
     if request.method == "POST" and token is not None and not hmac.compare_digest(form.get("csrf", ""), visit.csrf):
-        return _problem(visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more.")
+        return _problem(
+            visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more."
+        )
     try:
         response = page.answer(visit)
     except NotFound as error:
@@ -129,17 +134,15 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
     except GatewayError as error:
         return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
-    new = getattr(response, "session", visit.session)
+    new = response.session if isinstance(response, SessionChange) else token
     if new != cookie.token(request):
         cookie.put(response, new)
     return response
 
 
-def _person(site: Site, token: str | None) -> Person | None:
-    """Who asks, as the ledger has them now; None without a session that counts."""
-    if token is None:
-        return None
-    return sessions.person_of(site.ledger, site.credentials, token, site.now)
+def _session(site: Site, token: str | None, *, used: bool) -> Session | None:
+    """Who asks, as the ledger has them now; None without a session that counts. A page that renews itself is no use of it."""
+    return None if token is None else sessions.look(site.credentials, token, used=used)
 
 
 def _menu(page: Page, person: Person | None) -> list[MenuItem]:
@@ -156,7 +159,7 @@ def _problem(visit: Visit, status: int, heading: str, said: str, remedy: str = "
     return visit.page("problem.html", status, heading=heading, said=said, remedy=remedy)
 
 
-async def _no_page(site: Site, request: Request, error: HTTPException) -> Response:
+async def _no_page(site: Site, _request: Request, error: HTTPException) -> Response:
     visit = Visit(site, {}, {}, {}, None, "", None, "")
     heading = "Page not found" if error.status_code == 404 else "This cannot be answered"
     return _problem(visit, error.status_code, heading, "If you typed the address, check it.")
@@ -166,12 +169,13 @@ async def _live(site: Site, cookie: Cookie, request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
+    def is_here() -> bool:
+        return _session(site, token, used=False) is not None
+
     async def said() -> AsyncIterator[str]:
-        async for line in feed(site, is_here=lambda: _person(site, token) is not None):
+        async for line in feed(site, is_here=is_here):
             yield line
 
-    if await run_in_threadpool(_person, site, token) is None:
+    if not await run_in_threadpool(is_here):
         return Response(status_code=401)
     return StreamingResponse(said(), media_type="text/event-stream")
-
-

@@ -61,7 +61,9 @@ def events(visit: Visit) -> Response:
         heading="What happened",
         intro="The audit chain in words, the newest first.",
         links=[("The chain itself", "/audit")],
-        filters=[Filter("partner", "Partner", partner or "", tuple((code, code) for code in sorted(site.settings.codes)))],
+        filters=[
+            Filter("partner", "Partner", partner or "", tuple((code, code) for code in sorted(site.settings.codes)))
+        ],
         path="/events",
         listings=[Titled("", shown)],
     )

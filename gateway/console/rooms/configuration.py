@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from gateway.console.visits import Visit
@@ -38,13 +39,15 @@ class Setting:
 
 def configuration(visit: Visit) -> Response:
     """All settings, section by section."""
-    said = visit.console.settings.model_dump(mode="json")
+    settings = visit.console.settings
+    said = {name: value.model_dump(mode="json") for name, value in vars(settings).items() if isinstance(value, BaseModel)}
+    said["flows"] = {name: flow.model_dump(mode="json") for name, flow in settings.flows.items()}
     sections: dict[str, list[Setting]] = {}
     for each in meanings():
         value = _value(said, [*each.section.split("."), each.name])
         text = each.default if value is None else _shown(value)
         sections.setdefault(each.section, []).append(Setting(each.name, text, each.meaning))
-    return visit.page("configuration.html", sections=sections, home=str(visit.console.settings.home.root))
+    return visit.page("configuration.html", sections=sections, home=str(settings.home.root))
 
 
 @cache
@@ -54,7 +57,8 @@ def meanings() -> tuple[Meaning, ...]:
 
 
 def _read(text: str) -> Iterator[Meaning]:
-    section, comment, before = "", [], ""
+    comment: list[str] = []
+    section = before = ""
     for line in text.splitlines():
         if found := _SECTION.fullmatch(line.strip()):
             section, comment, before = found[1], [], ""

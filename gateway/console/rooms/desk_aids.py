@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -63,7 +64,7 @@ def _rendered(name: str) -> Markup:
     return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - our own pages, read with HTML off
 
 
-def _dress(token) -> None:  # type: ignore[no-untyped-def]
+def _dress(token: Token) -> None:
     if token.nesting == 1 and token.tag in _CLASSES:
         token.attrs["class"] = _CLASSES[token.tag]
     if token.type == "fence":

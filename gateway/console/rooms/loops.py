@@ -188,5 +188,9 @@ def back_office_page(visit: Visit) -> Response:
         links=(),
         filters=(),
         path="/back-office",
-        listings=[Titled("", simple("/back-office", visit.query, _PENDING, lines, "Everything that was delivered is answered."))],
+        listings=[
+            Titled(
+                "", simple("/back-office", visit.query, _PENDING, lines, "Everything that was delivered is answered.")
+            )
+        ],
     )

@@ -89,16 +89,12 @@ def _cards(found: Health) -> Iterator[Card]:
     yield Card("In quarantine", found.quarantined, "/quarantine", "bad" if found.quarantined else "")
     yield Card("On the way", sum(out.get(state, 0) for state in _UNDER_WAY), "/transfers?direction=out&state=sent")
     yield Card("Arrived at partners", sum(out.get(state, 0) for state in _ARRIVED), "/transfers?direction=out")
-    yield Card(
-        "Delivered here", came.get(State.DELIVERED, 0) + came.get(State.INGESTED, 0), "/transfers?direction=in"
-    )
+    yield Card("Delivered here", came.get(State.DELIVERED, 0) + came.get(State.INGESTED, 0), "/transfers?direction=in")
     late = len(found.enquiries.overdue)
     yield Card("Enquiries overdue", late, "/enquiries", "warning" if late else "")
 
 
-def _of(
-    counts: Mapping[str, Mapping[str, Mapping[str, int]]], kind: str, direction: Direction
-) -> Mapping[str, int]:
+def _of(counts: Mapping[str, Mapping[str, Mapping[str, int]]], kind: str, direction: Direction) -> Mapping[str, int]:
     return counts.get(kind, {}).get(direction, {})
 
 
@@ -108,9 +104,9 @@ def _partners(found: Health, connection: Connection) -> Iterator[PartnerCard]:
         arrived = each.state in _ARRIVED if each.direction == Direction.OUT else each.state in ("delivered", "ingested")
         what = "received" if each.direction == Direction.IN else "arrived"
         if arrived:
-            sums[each.partner, what] = sums.get((each.partner, what), 0) + each.count
+            sums[each.partner, what] = sums.get((each.partner, what), 0) + each.number
         elif each.direction == Direction.OUT and each.state in _UNDER_WAY:
-            sums[each.partner, "way"] = sums.get((each.partner, "way"), 0) + each.count
+            sums[each.partner, "way"] = sums.get((each.partner, "way"), 0) + each.number
     for lane in found.lanes:
         bad = lane.state in ("held", "stopped", "suspended")
         kind = "bad" if bad or lane.alarm is not None else "warning" if lane.state == "deferred" else ""

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.health import health
+from gateway.administration.views.health_fields import Health
 from gateway.administration.views.partners import PartnerView, partners
 from gateway.console.listing import Cell, Column, Line, Titled, simple
 from gateway.console.machine import look
@@ -34,7 +35,9 @@ def listed(visit: Visit) -> Response:
             Line(
                 (
                     Cell(each.code, f"/partners/{each.code}"),
-                    Cell(each.name, below=(*each.faults, *([f"suspended: {each.suspended}"] if each.suspended else []))),
+                    Cell(
+                        each.name, below=(*each.faults, *([f"suspended: {each.suspended}"] if each.suspended else []))
+                    ),
                     Cell(lane, tag=True),
                     Cell(_link(each)),
                     Cell(", ".join(each.flows_out)),
@@ -45,7 +48,13 @@ def listed(visit: Visit) -> Response:
         )
     shown = simple("/partners", visit.query, _COLUMNS, lines, "There are no partners yet: `gateway partner add`.")
     return visit.page(
-        "listed.html", heading="Partners", intro="", links=(), filters=(), path="/partners", listings=[Titled("", shown)]
+        "listed.html",
+        heading="Partners",
+        intro="",
+        links=(),
+        filters=(),
+        path="/partners",
+        listings=[Titled("", shown)],
     )
 
 
@@ -67,7 +76,7 @@ def one(visit: Visit) -> Response:
     )
 
 
-def _health(visit: Visit):  # type: ignore[no-untyped-def]
+def _health(visit: Visit) -> Health:
     site = visit.console
     with site.reading() as connection:
         return health(site.settings, connection, look(site.settings), site.now)

@@ -39,7 +39,9 @@ def listed(visit: Visit) -> Response:
         )
         for each in found
     ]
-    filters = [Filter("discarded", "Show", "yes" if every else "", (("yes", "Discarded too"),), "What is locked away now")]
+    filters = [
+        Filter("discarded", "Show", "yes" if every else "", (("yes", "Discarded too"),), "What is locked away now")
+    ]
     shown = simple("/quarantine", visit.query, _COLUMNS, lines, "Nothing is locked away.")
     return visit.page(
         "listed.html",

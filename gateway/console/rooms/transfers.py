@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from gateway.administration.views.records import EventView, TransferView, transfer
-from gateway.administration.views.search import find
+from gateway.administration.views.search import Hit, find
 from gateway.administration.views.story import ConsignmentStory, TransferStory, story
 from gateway.administration.views.words import describe, exceptions
 from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, whole
@@ -43,7 +43,9 @@ _CSV_PAGE: Final = 1_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FOUND: Final = (Column("Found by"), Column("What"), Column("Partner"), Column("State"), Column("Since", "created"))
 _MOST_FOUND: Final = 200
-_STATES: Final = tuple((str(state), str(state).capitalize()) for state in State if state not in ("landed", "issued", "accepted"))
+_STATES: Final = tuple(
+    (str(state), str(state).capitalize()) for state in State if state not in ("landed", "issued", "accepted")
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def listed(visit: Visit) -> Response:
             PAGE_ROWS,
             after=_place(visit.query.get("after")),
             before=_place(visit.query.get("before")),
-            **meant,
+            meant=meant,
         )
     shown = listing(
         "/transfers",
@@ -111,7 +113,7 @@ def _lines(visit: Visit, meant: Meant) -> Iterator[str]:
     place, written = None, 0
     while written < _MOST_CSV:
         with visit.console.reading() as connection:
-            found = page(connection, Order(), _CSV_PAGE, after=place, **meant)
+            found = page(connection, Order(), _CSV_PAGE, after=place, meant=meant)
         for row in found.rows:
             view = transfer(row)
             yield _line([getattr(view, name) for name in _CSV])
@@ -121,9 +123,9 @@ def _lines(visit: Visit, meant: Meant) -> Iterator[str]:
             return
 
 
-def _line(cells: object) -> str:
+def _line(cells: Sequence[object]) -> str:
     made = io.StringIO()
-    csv.writer(made).writerow([_cell(cell) for cell in cells])  # type: ignore[attr-defined]
+    csv.writer(made).writerow([_cell(cell) for cell in cells])
     return made.getvalue()
 
 
@@ -182,7 +184,9 @@ def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
             yield "release", "Release"
         if visit.may(Right.HOLD):
             yield "return", "Return" if about.direction == Direction.OUT else "Refuse"
-    elif visit.may(Right.HOLD) and about.direction == Direction.OUT and about.state in (State.ADMITTED, State.VALIDATED):
+    elif (
+        visit.may(Right.HOLD) and about.direction == Direction.OUT and about.state in (State.ADMITTED, State.VALIDATED)
+    ):
         yield "hold", "Hold"
         yield "return", "Return"
     if visit.may(Right.HOLD) and about.attempts:
@@ -196,7 +200,12 @@ def consignment(visit: Visit) -> Response:
     if isinstance(found, TransferStory):
         raise NotFound("that is the id of a transfer")
     about = found.consignment
-    columns = [Column("File", "name"), Column("Flow", "flow"), Column("Size", "size", numeric=True), Column("State", "state")]
+    columns = [
+        Column("File", "name"),
+        Column("Flow", "flow"),
+        Column("Size", "size", numeric=True),
+        Column("State", "state"),
+    ]
     return visit.page(
         "consignment.html",
         story=found,
@@ -210,12 +219,15 @@ def consignment(visit: Visit) -> Response:
 def find_it(visit: Visit) -> Response:
     """What an id, a digest, a name or a reference finds."""
     word = visit.query.get("q", "").strip()[:200]
-    hits, more = (), False
+    hits: Sequence[Hit] = ()
+    more = False
     if len(word) >= 3:
         with visit.console.reading() as connection:
             found = find(connection, word, _MOST_FOUND)
         hits, more = found.hits[::-1], found.more
-    shown: Listing = whole("/find", {**visit.query, "q": word}, _FOUND, hits, empty=f"Nothing is known of {word}." if word else "")
+    shown: Listing = whole(
+        "/find", {**visit.query, "q": word}, _FOUND, hits, empty=f"Nothing is known of {word}." if word else ""
+    )
     return visit.page("find.html", listing=shown, word=word, more=more, short=0 < len(word) < 3)
 
 
@@ -236,7 +248,7 @@ def _meant(query: Mapping[str, str]) -> tuple[Meant, str]:
         meant["direction"] = query["direction"]
     for name in ("partner", "flow", "state"):
         if name in query:
-            meant[name] = query[name]  # type: ignore[literal-required]
+            meant[name] = query[name]
     for name, key, add in (("from", "since", 0), ("to", "before", 1)):
         if name in query:
             try:

@@ -14,8 +14,8 @@ from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
 from gateway.console.machine import look
 from gateway.console.visits import Visit
-from gateway.domain.requests import Act, RequestState
 from gateway.domain.people import Right
+from gateway.domain.requests import Act, RequestState
 from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.queries.identities import find
 
@@ -91,7 +91,9 @@ def decide(visit: Visit) -> Response:
     if not visit.may(_right(act)):
         raise NotFound("your roles do not have the right that this takes")
     try:
-        identity = asking.ask(visit.console.settings, act, visit.path["subject"], visit.user, visit.form.get("reason", ""))
+        identity = asking.ask(
+            visit.console.settings, act, visit.path["subject"], visit.user, visit.form.get("reason", "")
+        )
     except UsageWrong as error:
         return _form(visit, act, fault=error.reason)
     return visit.to(f"/requests/{identity}")
@@ -137,8 +139,8 @@ def _about(visit: Visit, subject: str) -> Iterator[tuple[str, str]]:
 
 def _act(visit: Visit) -> Act:
     try:
-        act = Act(visit.path["act"])
-    except ValueError:
+        act = next(act for act in Act if act == visit.path["act"])
+    except StopIteration:
         raise NotFound("nobody can ask for that") from None
     if not visit.may(_right(act)):
         raise NotFound("your roles do not have the right that this takes")

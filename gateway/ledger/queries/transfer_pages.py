@@ -9,7 +9,7 @@ that few transfers are in are asked for by their own index instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Unpack
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
@@ -62,13 +62,13 @@ def page(
     *,
     after: Place | None = None,
     before: Place | None = None,
-    **meant: Unpack[Meant],
+    meant: Meant | None = None,
 ) -> TransferPage:
     """At most `limit` rows after a place, or before one; the first where neither is given."""
     backward = before is not None
     start = before if backward else after
     walk = Order(order.by_name, order.descending != backward)
-    found, end = _walk(connection, walk, limit + 1, start, meant)
+    found, end = _walk(connection, walk, limit + 1, start, meant or Meant())
     more, rows = len(found) > limit, found[:limit]
     further = walk.place_of(rows[-1]) if more else end
     nearer = None if start is None else walk.place_of(rows[0]) if rows else start
@@ -82,7 +82,9 @@ def _walk(
 ) -> tuple[list[Transfer], Place | None]:
     """At most `limit` rows from a place on, and where the look ended if that is not the list's end."""
     if _is_rare(connection, meant.get("state")):
-        query = _ordered(select(TRANSFERS).where(*_conditions(TRANSFERS.c, meant, seek=True)), TRANSFERS.c, order, start)
+        query = _ordered(
+            select(TRANSFERS).where(*_conditions(TRANSFERS.c, meant, seek=True)), TRANSFERS.c, order, start
+        )
         return [Transfer._make(row) for row in connection.execute(query.limit(limit))], None
     found: list[Transfer] = []
     for _ in range(_WINDOWS):
@@ -127,10 +129,8 @@ def _ordered(query: Select[Any], columns: Any, order: Order, start: Place | None
 
 def _conditions(columns: Any, meant: Meant, *, seek: bool) -> list[Any]:
     """What is meant. An expression keeps SQLite from an index that would lead it to half of the table."""
-    found = []
-    for name in ("direction", "partner", "flow"):
-        if (value := meant.get(name)) is not None:
-            found.append(columns[name].concat("") == value)
+    equal = {name: meant.get(name) for name in ("direction", "partner", "flow")}
+    found = [columns[name].concat("") == value for name, value in equal.items() if value is not None]
     if (state := meant.get("state")) is not None:
         found.append((columns.state if seek else columns.state.concat("")) == state)
     if (since := meant.get("since")) is not None:
