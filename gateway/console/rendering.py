@@ -20,6 +20,14 @@ def when(text: str | None) -> str:
     return f"{moment.day} {moment:%B %Y at %H:%M:%S}"
 
 
+def brief(text: str | None) -> str:
+    """RFC 3339, UTC, as a table has it: `28 Nov 2026, 14:05`."""
+    if not text:
+        return ""
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{moment.day}\u00a0{moment:%b}\u00a0{moment:%Y, %H:%M}"
+
+
 def duration(seconds: float) -> str:
     """A duration as people read it: two units."""
     minutes = int(seconds) // 60
@@ -51,7 +59,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": bytes_of, "when": when, "duration": duration, "counted": counted}
+    made.filters |= {"size": bytes_of, "when": when, "brief": brief, "duration": duration, "counted": counted}
     made.globals |= {"address": address}
     return made
 

@@ -17,6 +17,7 @@ from gateway.events import BY_NAME
 from gateway.ledger.audit.chain import loaded
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.commitment import COMMITTED
+from gateway.ledger.people import KIND as PERSON
 from gateway.ledger.queries.events import flows_of, last_before, reasons_of, some_after
 from gateway.ledger.store import Connection, read_head
 from gateway.logs import as_logged
@@ -132,6 +133,8 @@ def _happening(entry: ChainEntry, flows: set[str], reasons: dict[int, str]) -> H
     said = as_logged(detail)
     told = {flow} if isinstance(flow := said.get("flow"), str) else flows
     beside = ", ".join(f"{name} {said[name]}" for name in _BESIDE if name in said)
+    if entry.kind == PERSON:
+        beside = f"{entry.subject}, {beside}".removesuffix(", ")
     return Happening(
         sequence=entry.sequence,
         at=entry.at,
