@@ -99,6 +99,12 @@ class Store:
         return hmac.digest(self._key, f"{kind}:{text}".encode(errors="replace"), "sha256")[:8].hex()
 
     @contextmanager
+    def read(self) -> Iterator[Records]:
+        """A consistent view, which waits for nobody. Nothing is written in it."""
+        with _translated(), self._engine.execution_options(reading=True).connect() as connection:
+            yield Records(connection)
+
+    @contextmanager
     def write(self) -> Iterator[Records]:
         """A transaction: committed at the end, or not at all where an exception leaves the block."""
         with _translated(), self._engine.begin() as connection:
@@ -125,6 +131,17 @@ class Records:
         """Use up a time step: False where it, or a later one, was used before."""
         query = update(CREDENTIALS).where(CREDENTIALS.c.user == user, CREDENTIALS.c.step < step).values(step=step)
         return self._connection.execute(query).rowcount == 1
+
+    def users(self) -> set[str]:
+        """Whose credentials or links are here."""
+        return {
+            user for table in (CREDENTIALS, LINKS) for user in self._connection.execute(select(table.c.user)).scalars()
+        }
+
+    def forget(self, user: str) -> None:
+        """Remove somebody's credential and link."""
+        for table in (CREDENTIALS, LINKS):
+            self._connection.execute(delete(table).where(table.c.user == user))
 
     # -- one-time links
 
@@ -229,7 +246,7 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
 
     return engine
 
