@@ -29,7 +29,7 @@ from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import AddressTaken, Defer, UsageWrong
 from gateway.linux.landlock import confine_writes
-from gateway.logs import Logger
+from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
 
 _START_SECONDS: Final = 60
@@ -54,6 +54,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     listener = stack.enter_context(listening(settings.console.listen))
     log.info("role.confined", measures=list(confine(settings, CONSOLE)))
     life = Life(stack, home.run, CONSOLE)
+    stack.enter_context(library_lines(log))
     site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
     confine_writes([home.run, home.ledger.parent, home.ledger_head, home.console])
     config = uvicorn.Config(

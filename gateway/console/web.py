@@ -50,7 +50,7 @@ def application(site: Site) -> ASGIApp:
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
-    handlers = {HTTPException: partial(_no_page, site)}
+    handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])
 
 
@@ -163,6 +163,12 @@ async def _no_page(site: Site, _request: Request, error: HTTPException) -> Respo
     visit = Visit(site, {}, {}, {}, None, "", None, "")
     heading = "Page not found" if error.status_code == 404 else "This cannot be answered"
     return _problem(visit, error.status_code, heading, "If you typed the address, check it.")
+
+
+async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
+    """A defect of ours: uvicorn logs it."""
+    visit = Visit(site, {}, {}, {}, None, "", None, "")
+    return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
 async def _live(site: Site, cookie: Cookie, request: Request) -> Response:

@@ -54,7 +54,7 @@ def address(context: CredentialContext, token: str) -> str:
 
 def start(context: CredentialContext, token: str) -> Start:
     """What is behind a link; nothing is used up."""
-    with context.store.write() as records:
+    with context.store.read() as records:
         link = _link(context, records, token)
     person = _person(context, link)
     return Start(person, link.secret, second_factor.address_of(link.secret, person.user, context.site))

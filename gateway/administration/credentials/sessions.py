@@ -36,16 +36,18 @@ class Session:
 def look(context: CredentialContext, token: str, *, used: bool = True) -> Session | None:
     """Whose session it is; None where there is none, or it has ended. A page that asks by itself is no use: `used` False."""
     now = context.clock()
-    with context.store.write() as records:
+    with context.store.read() as records:
         stored = records.session(digest_of(token))
         if stored is None:
             return None
-        person, outcome = _standing(context, stored, now)
         credential = records.credential(stored.user)
-        if person is None or credential is None:
+    person, outcome = _standing(context, stored, now)
+    if person is None or credential is None:
+        with context.store.write() as records:
             _end(context, records, stored, outcome or "password")
-            return None
-        if used and now - stored.seen > _SEEN_SECONDS:
+        return None
+    if used and not 0 <= now - stored.seen < _SEEN_SECONDS:
+        with context.store.write() as records:
             records.see_session(stored.sha256, now)
     return session_of(context, person, stored.started, credential.set_at)
 
@@ -77,7 +79,9 @@ def sign_out_everywhere(context: CredentialContext, user: str) -> int:
 
 
 def sweep(context: CredentialContext) -> int:
-    """End what has ended while nobody looked, and forget old failures: from time to time. How many sessions ended."""
+    """End what has ended while nobody looked, and forget old failures and the passwords of whoever has left: from time to time. How
+    many sessions ended.
+    """
     now, ended = context.clock(), 0
     with context.store.write() as records:
         records.clear_failures(now)
@@ -86,6 +90,11 @@ def sweep(context: CredentialContext) -> int:
             if person is None:
                 _end(context, records, stored, outcome)
                 ended += 1
+        with context.ledger.read() as connection:
+            people = {user: find_person(connection, user) for user in records.users()}
+        for user, person in people.items():
+            if person is None or person.state is PersonState.LEFT:
+                records.forget(user)
     return ended
 
 

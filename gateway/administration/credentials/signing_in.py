@@ -16,7 +16,7 @@ from gateway.administration.credentials import second_factor
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.lockout import Failures, of_address, of_person
 from gateway.administration.credentials.passwords import require_good
-from gateway.administration.credentials.refusals import sign_in_refused
+from gateway.administration.credentials.refusals import sign_in_locked, sign_in_refused
 from gateway.administration.credentials.sessions import Session, days_left, end_all, session_of, sign_out
 from gateway.administration.credentials.store import Credential, Records, StoredSession
 from gateway.domain.people import Person, PersonState
@@ -105,7 +105,7 @@ def _prove(context: CredentialContext, attempt: Attempt) -> _Known:
         person = find_person(connection, user) if len(user) <= _LONGEST_USER else None
     counted = _count(context, attempt, user, now)
     if isinstance(counted, float):
-        sign_in_refused(context, attempt.address, None if person is None else person.user)
+        sign_in_refused(context, attempt.address, None, "")
         raise SignInLocked(f"too many attempts failed: the next one is taken in {ceil(counted)} seconds")
     credential = counted.credential
     right = context.passwords.verify(None if credential is None else credential.password, attempt.password)
@@ -114,10 +114,10 @@ def _prove(context: CredentialContext, attempt: Attempt) -> _Known:
         step = second_factor.step_of(credential.secret, attempt.code, now)
         if step is not None and _use(context, counted, user, step):
             return _Known(person, credential, step)
-    if person is not None and counted.failures >= context.settings.failures:
-        with context.ledger.write() as transaction:
-            transaction.record("sign-in.locked", KIND, person.user, count=counted.failures)
-    sign_in_refused(context, attempt.address, None if person is None else person.user)
+    known_user = None if person is None else person.user
+    if counted.failures >= context.settings.failures:
+        sign_in_locked(context, attempt.address, known_user, counted.who, counted.failures)
+    sign_in_refused(context, attempt.address, known_user, counted.who)
     raise SignInRefused
 
 

@@ -77,6 +77,7 @@ class Store:
     """The database, open; made where it is not there. For any number of threads and processes."""
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self.path = path
         with _translated():
             make_directory(path.parent, 0o700)
             if not path.exists():
@@ -97,6 +98,12 @@ class Store:
     def digest(self, kind: str, text: str) -> str:
         """16 hex digits that stand for something typed or an address: the same for the same, and of use to nobody else."""
         return hmac.digest(self._key, f"{kind}:{text}".encode(errors="replace"), "sha256")[:8].hex()
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """A consistent view, which waits for nobody. Nothing is written in it."""
+        with _translated(), self._engine.execution_options(reading=True).connect() as connection:
+            yield Records(connection)
 
     @contextmanager
     def write(self) -> Iterator[Records]:
@@ -125,6 +132,17 @@ class Records:
         """Use up a time step: False where it, or a later one, was used before."""
         query = update(CREDENTIALS).where(CREDENTIALS.c.user == user, CREDENTIALS.c.step < step).values(step=step)
         return self._connection.execute(query).rowcount == 1
+
+    def users(self) -> set[str]:
+        """Whose credentials or links are here."""
+        return {
+            user for table in (CREDENTIALS, LINKS) for user in self._connection.execute(select(table.c.user)).scalars()
+        }
+
+    def forget(self, user: str) -> None:
+        """Remove somebody's credential and link."""
+        for table in (CREDENTIALS, LINKS):
+            self._connection.execute(delete(table).where(table.c.user == user))
 
     # -- one-time links
 
@@ -229,7 +247,7 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -25,6 +25,8 @@ from gateway.logs import safe_text
 _LONGEST: Final = 100
 
 Change = Callable[[Transaction, str, Decision], Person]
+Decided = Callable[[Ledger, Decision], Person]
+"""One of the functions below, with all but these two given."""
 
 
 @dataclass(frozen=True)

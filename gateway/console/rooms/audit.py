@@ -21,7 +21,7 @@ def audit(visit: Visit) -> Response:
     site = visit.console
     with site.reading() as connection:
         head = read_head(connection)
-        lanes = all_lanes(connection)
+        lanes = sorted(all_lanes(connection).values())
     return visit.page("audit.html", head=head, last=last_audit(site.settings.home), lanes=lanes)
 
 
