@@ -40,7 +40,9 @@ class Setting:
 def configuration(visit: Visit) -> Response:
     """All settings, section by section."""
     settings = visit.console.settings
-    said = {name: value.model_dump(mode="json") for name, value in vars(settings).items() if isinstance(value, BaseModel)}
+    said = {
+        name: value.model_dump(mode="json") for name, value in vars(settings).items() if isinstance(value, BaseModel)
+    }
     said["flows"] = {name: flow.model_dump(mode="json") for name, flow in settings.flows.items()}
     sections: dict[str, list[Setting]] = {}
     for each in meanings():
