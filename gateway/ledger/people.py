@@ -42,7 +42,7 @@ def add(
         )
     row = {"user": user, "name": name, "unit": unit, "agreement": agreement, "training": training}
     transaction.insert(PEOPLE, [{**row, **_columns(roles), "state": str(PersonState.ACTIVE), "changes": 0}])
-    transaction.record("person.added", KIND, user, roles=sorted(roles), **decision.detail)
+    transaction.record("person.added", KIND, user, roles=[*sorted(roles)], **decision.detail)
     return require_person(transaction, user)
 
 
@@ -85,7 +85,7 @@ def remove(transaction: Transaction, user: str, decision: Decision) -> Person:
     """Somebody leaves: no role is left, and the row stays for what the chain says of the user id."""
     person = _present(transaction, user)
     _set(transaction, person, state=str(PersonState.LEFT), **_columns(()))
-    transaction.record("person.removed", KIND, user, before=sorted(person.roles), **decision.detail)
+    transaction.record("person.removed", KIND, user, before=[*sorted(person.roles)], **decision.detail)
     return require_person(transaction, user)
 
 

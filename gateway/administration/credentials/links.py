@@ -49,7 +49,7 @@ def issue(context: CredentialContext, user: str, decision: Decision) -> str:
 
 def address(context: CredentialContext, token: str) -> str:
     """Where a browser finds it; without `[console] address` or `listen`, from the path on."""
-    return f"{context.settings.base}/start/{token}"
+    return f"{context.settings.origin}/start/{token}"
 
 
 def start(context: CredentialContext, token: str) -> Start:

@@ -71,7 +71,7 @@ def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = N
         with context.ledger.write() as transaction:
             if find_person(transaction.connection, person.user) != person or _changed(records, known):
                 raise SignInRefused  # rights or password changed meanwhile
-            transaction.record("sign-in.accepted", KIND, person.user)
+            transaction.record("signin.accepted", KIND, person.user, log={"address": attempt.address})
         records.start_session(StoredSession(digest_of(token), person.user, person.changes, now, now))
     return token, session_of(context, person, now, known.credential.set_at)
 
