@@ -61,7 +61,15 @@ def _refused(context: CredentialContext, event: Event, address: str, user: str |
         if count is not None:
             with context.ledger.write() as transaction:
                 kind, subject = (KIND, user) if user is not None else (CONSOLE, CONSOLE)
-                transaction.record(event, kind, subject, source=source, count=count, log={"address": address}, **told)
+                transaction.record(
+                    event,
+                    kind,
+                    subject,
+                    source=source,
+                    count=count,
+                    log={"address": address, **({} if user is None else {"user": user})},
+                    **told,
+                )
     if rolled:
         tell_rest(context)
 
