@@ -122,4 +122,4 @@ def _standing(context: CredentialContext, stored: StoredSession, now: float) -> 
 def _end(context: CredentialContext, records: Records, stored: StoredSession, outcome: str) -> None:
     if records.end_session(stored.sha256):
         with context.ledger.write() as transaction:
-            transaction.record("session.ended", KIND, stored.user, outcome=outcome)
+            transaction.record("session.ended", KIND, stored.user, log={"user": stored.user}, outcome=outcome)

@@ -35,7 +35,7 @@ def test_right_password_and_code_make_a_session_and_an_event(desk: Desk) -> None
     found = sessions.look(desk.context, token)
     assert found is not None
     assert found.person == session.person
-    assert desk.told("sign-in.accepted") == [("sign-in.accepted", "hb1", {})]
+    assert desk.told("signin.accepted") == [("signin.accepted", "hb1", {})]
 
 
 def test_one_answer_for_whatever_is_wrong(desk: Desk) -> None:
@@ -158,7 +158,7 @@ def test_hundreds_of_guesses_leave_few_events_and_none_of_their_words(desk: Desk
     sessions.sweep(desk.context)
     tell_rest(desk.context)
     told = desk.told()[before:]
-    assert sum(detail["count"] for name, _, detail in told if name == "sign-in.refused") == 400
+    assert sum(detail["count"] for name, _, detail in told if name == "signin.refused") == 400
     for path in desk.context.store.path.parent.iterdir():
         assert b"typed" not in path.read_bytes()
 

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details
 from gateway.domain.people import PersonRole, PersonState, apart, sees_data
+from gateway.domain.retention import Clock, Kind, Rule, months_before
 from gateway.errors import ImpossibleMove, Misuse, PersonUnknown, UsageWrong
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries.people import ROLE_COLUMNS, active_with, people
+from gateway.ledger.retention import erase
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import PEOPLE
 from tests.fakes.credentials import START, WHY
@@ -181,3 +183,23 @@ def test_whoever_decides_can_be_found_by_role(ledger: Ledger) -> None:
     with ledger.read() as connection:
         assert [person.user for person in active_with(connection, PersonRole.CHECKING_OFFICER)] == ["hb1", "hb2"]
         assert active_with(connection, PersonRole.AUDITOR) == []
+
+
+def test_names_of_whoever_left_are_erased_after_their_time_and_the_chain_holds(tmp_path: Path, empty: Path) -> None:
+    now = [START]
+    path = Path(shutil.copy(empty, tmp_path / "ledger.sqlite3"))
+    ledger = Ledger(path, clock=lambda: now[0], role="test")
+    try:
+        roster.add(ledger, "hb1", {PersonRole.OPERATOR}, BOTH, WHY)
+        roster.add(ledger, "hb2", {PersonRole.AUDITOR}, NAMED, WHY)
+        roster.remove(ledger, "hb1", WHY)
+        for months, names in ((17, ["Invented", "Invented"]), (20, ["", "Invented"])):
+            now[0] = START + months * 31 * 86_400.0
+            rule = Rule(Kind.PEOPLE, Clock.DECISIONS, 18, months_before(now[0], 18))
+            with ledger.write() as transaction:
+                erase(transaction, rule, None, 10)
+            with ledger.read() as connection:
+                assert [person.name for person in people(connection)] == names
+                assert [*check_chain(connection), *check_rows(connection)] == []
+    finally:
+        ledger.close()
