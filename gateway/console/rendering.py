@@ -68,5 +68,5 @@ _ENVIRONMENT: Final = _environment()
 
 
 def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(**context), status)
+    """The page that the template of that name makes."""
+    return HTMLResponse(_ENVIRONMENT.get_template(f"{template}.html").render(**context), status)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -56,7 +56,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
     site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
-    confine_writes([home.run, home.ledger.parent, home.ledger_head, home.console])
+    confine_writes([home.run, home.ledger.parent, home.console], [home.ledger_head])
     config = uvicorn.Config(
         application(site),
         loop="asyncio",
@@ -71,29 +71,18 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = uvicorn.Server(config)
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            server.run([listener])
-        except BaseException as error:  # noqa: BLE001 - told to the role's own thread, which ends with it
-            failed.append(error)
-        finally:
-            life.wake_up.wake()
-
-    serving = threading.Thread(target=run, name="console")
+    threads = stack.enter_context(ThreadPoolExecutor(1, "console"))
     with ended_after(_START_SECONDS):
-        serving.start()
+        serving = threads.submit(server.run, [listener])
+    serving.add_done_callback(lambda _: life.wake_up.wake())
     log.info("role.started", pid=os.getpid())
     try:
-        while not life.is_stopping() and serving.is_alive():
+        while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
             _tidy(site, log)
     finally:
         server.should_exit = True
-        serving.join(_STOP_SECONDS * 2)
-    if failed:
-        raise failed[0]
+    serving.result()
 
 
 def _tidy(site: Site, log: Logger) -> None:

@@ -156,7 +156,7 @@ def _menu(page: Page, person: Person | None) -> list[MenuItem]:
 
 
 def _problem(visit: Visit, status: int, heading: str, said: str, remedy: str = "") -> Response:
-    return visit.page("problem.html", status, heading=heading, said=said, remedy=remedy)
+    return visit.page("problem", status, heading=heading, said=said, remedy=remedy)
 
 
 async def _no_page(site: Site, _request: Request, error: HTTPException) -> Response:

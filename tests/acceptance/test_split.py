@@ -44,6 +44,7 @@ MEMBERS = {
     "sshd": ("roles", "landing"),
     "metrics": ("roles", "ledger"),
     "notify": ("roles", "ledger"),
+    "console": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
 

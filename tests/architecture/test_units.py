@@ -19,9 +19,10 @@ from tests.acceptance.test_split import MEMBERS
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
 HOME: Final = Home(Path("/var/lib/gateway/site"))
-MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0, "notify": 1.2}
+MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0, "notify": 1.2, "console": 1.0}
 FORBIDDEN: Final = {
     "inspect": {
+        HOME.console,
         HOME.keyrings,
         HOME.ssh,
         HOME.mail,
@@ -33,19 +34,23 @@ FORBIDDEN: Final = {
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify},
-    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify},
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console},
+    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console},
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
+    },
+    "console": {
+        *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
     },
 }
 

@@ -22,7 +22,7 @@ def audit(visit: Visit) -> Response:
     with site.reading() as connection:
         head = read_head(connection)
         lanes = sorted(all_lanes(connection).values())
-    return visit.page("audit.html", head=head, last=last_audit(site.settings.home), lanes=lanes)
+    return visit.page("audit", head=head, last=last_audit(site.settings.home), lanes=lanes)
 
 
 def events(visit: Visit) -> Response:
@@ -57,7 +57,7 @@ def events(visit: Visit) -> Response:
         empty="Nothing is meant by this.",
     )
     return visit.page(
-        "listed.html",
+        "listed",
         heading="What happened",
         intro="The audit chain in words, the newest first.",
         links=[("The chain itself", "/audit")],

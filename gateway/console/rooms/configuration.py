@@ -49,7 +49,7 @@ def configuration(visit: Visit) -> Response:
         value = _value(said, [*each.section.split("."), each.name])
         text = each.default if value is None else _shown(value)
         sections.setdefault(each.section, []).append(Setting(each.name, text, each.meaning))
-    return visit.page("configuration.html", sections=sections, home=str(settings.home.root))
+    return visit.page("configuration", sections=sections, home=str(settings.home.root))
 
 
 @cache

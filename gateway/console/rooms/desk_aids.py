@@ -33,7 +33,7 @@ _CLASSES: Final = {
 
 def index(visit: Visit) -> Response:
     """The list of the desk aids."""
-    return visit.page("desk_aid.html", content=_rendered("README"), title="Help")
+    return visit.page("desk_aid", content=_rendered("README"), title="Help")
 
 
 def one(visit: Visit) -> Response:
@@ -41,7 +41,7 @@ def one(visit: Visit) -> Response:
     name = visit.path["name"]
     if _NAME.fullmatch(name) is None or not (_where() / f"{name}.md").is_file():
         raise NotFound("there is no desk aid of that name")
-    return visit.page("desk_aid.html", content=_rendered(name), title=name.replace("-", " ").capitalize())
+    return visit.page("desk_aid", content=_rendered(name), title=name.replace("-", " ").capitalize())
 
 
 @cache

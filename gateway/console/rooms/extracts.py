@@ -45,7 +45,7 @@ def calendar_page(visit: Visit) -> Response:
     ]
     columns = [Column("Authority", "partner"), *(Column(str(month)) for month in months)]
     return visit.page(
-        "calendar.html",
+        "calendar",
         listing=whole("/calendar", visit.query, columns, lines, empty="No authority sends extracts here yet."),
         month=str(last),
         months=[str(month) for month in months],

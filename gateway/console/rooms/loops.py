@@ -84,7 +84,7 @@ def referral_page(visit: Visit) -> Response:
     ]
     total = found.totals
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Referrals",
         intro=f"{counted(total.sent, 'referral')}: {total.answered:,} answered, {total.outstanding:,} outstanding, {total.overdue:,} overdue.",
         links=(),
@@ -123,7 +123,7 @@ def enquiry_page(visit: Visit) -> Response:
         for each in found.enquiries
     ]
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Enquiries",
         intro="Questions about a file, and their answers: both travel as files do.",
         links=[("Known faults", "/faults")],
@@ -152,7 +152,7 @@ def fault_page(visit: Visit) -> Response:
     ]
     issue = f"Issue {found.issue}." if found.issue else "There is no board yet."
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Known faults",
         intro=f"{issue} {counted(found.open, 'fault')} open.",
         links=[("Enquiries", "/enquiries")],
@@ -182,7 +182,7 @@ def back_office_page(visit: Visit) -> Response:
     ]
     more = f" The {_MOST_PENDING:,} that wait longest are shown." if len(found) > _MOST_PENDING else ""
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Back office",
         intro=f"{counted(len(found), 'file was', 'files were')} delivered and not answered by the back office.{more}",
         links=(),

@@ -78,7 +78,7 @@ def overview(visit: Visit) -> Response:
         if visit.may(Right.LOOK):
             lately = last(connection, HappeningFilter(), _LAST)
     return visit.page(
-        "overview.html", health=found, cards=list(_cards(found)), partners=partners, last=lately, now=site.now_text
+        "overview", health=found, cards=list(_cards(found)), partners=partners, last=lately, now=site.now_text
     )
 
 

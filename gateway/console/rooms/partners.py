@@ -48,7 +48,7 @@ def listed(visit: Visit) -> Response:
         )
     shown = simple("/partners", visit.query, _COLUMNS, lines, "There are no partners yet: `gateway partner add`.")
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Partners",
         intro="",
         links=(),
@@ -67,7 +67,7 @@ def one(visit: Visit) -> Response:
     report = _health(visit)
     lane = next((each for each in report.lanes if each.partner == code), None)
     return visit.page(
-        "partner.html",
+        "partner",
         about=found,
         lane=lane,
         link=_link(found),

@@ -44,7 +44,7 @@ def listed(visit: Visit) -> Response:
     ]
     shown = simple("/quarantine", visit.query, _COLUMNS, lines, "Nothing is locked away.")
     return visit.page(
-        "listed.html",
+        "listed",
         heading="Quarantine",
         intro="What should not exist: it was locked away, nobody can open it here, and its sender was told.",
         links=(),
@@ -67,4 +67,4 @@ def one(visit: Visit) -> Response:
         ("Discarded", found.discarded),
     ]
     events = [TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events]
-    return visit.page("quarantined.html", about=found, rows=rows, events=events)
+    return visit.page("quarantined", about=found, rows=rows, events=events)

@@ -113,7 +113,7 @@ def start_code(visit: Visit) -> Response:
 def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
     wanted = visit.form.get("next") or visit.query.get("next") or "/"
     return visit.page(
-        "sign_in.html",
+        "sign_in",
         422 if faults else 200,
         faults=faults or {},
         user=visit.form.get("user", "")[:32],
@@ -122,14 +122,14 @@ def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
 
 
 def _renewal(visit: Visit, faults: dict[str, str], user: str, *, over: bool) -> Response:
-    return visit.page("renewal.html", 422 if faults else 200, faults=faults, user=user[:32], over=over)
+    return visit.page("renewal", 422 if faults else 200, faults=faults, user=user[:32], over=over)
 
 
 def _start(visit: Visit, faults: dict[str, str]) -> Response:
     found = links.start(visit.console.credentials, visit.path["token"])
     secret = " ".join(found.secret[at : at + 4] for at in range(0, len(found.secret), 4))
     return visit.page(
-        "start.html",
+        "start",
         422 if faults else 200,
         faults=faults,
         about=found.person,

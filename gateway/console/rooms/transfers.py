@@ -87,7 +87,7 @@ def listed(visit: Visit) -> Response:
     )
     settings = visit.console.settings
     return visit.page(
-        "transfers.html",
+        "transfers",
         listing=shown,
         query=query,
         fault=fault,
@@ -143,7 +143,7 @@ def one(visit: Visit) -> Response:
     if visit.path["id"] != about.id:
         return visit.to(f"/transfers/{about.id}")
     return visit.page(
-        "transfer.html",
+        "transfer",
         story=found,
         about=about,
         way="to" if about.direction == Direction.OUT else "from",
@@ -207,7 +207,7 @@ def consignment(visit: Visit) -> Response:
         Column("State", "state"),
     ]
     return visit.page(
-        "consignment.html",
+        "consignment",
         story=found,
         about=about,
         way="to" if about.direction == Direction.OUT else "from",
@@ -228,7 +228,7 @@ def find_it(visit: Visit) -> Response:
     shown: Listing = whole(
         "/find", {**visit.query, "q": word}, _FOUND, hits, empty=f"Nothing is known of {word}." if word else ""
     )
-    return visit.page("find.html", listing=shown, word=word, more=more, short=0 < len(word) < 3)
+    return visit.page("find", listing=shown, word=word, more=more, short=0 < len(word) < 3)
 
 
 def _timeline(events: tuple[EventView, ...]) -> list[TimelineItem]:

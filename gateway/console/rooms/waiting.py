@@ -74,7 +74,7 @@ def listed(visit: Visit) -> Response:
     ]
     lanes = [lane for lane in found.lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
     return visit.page(
-        "waiting.html",
+        "waiting",
         held=whole("/waiting", visit.query, _HELD, held, empty="Nothing waits for a decision."),
         lanes=whole("/waiting", {}, _LANES, lanes, empty="All lanes are open."),
     )
@@ -103,14 +103,14 @@ def answer(visit: Visit) -> Response:
     """What became of a request."""
     found = asking.answer(visit.console.settings, visit.path["id"])
     words, _ = _WORDS[found.act]
-    return visit.page("request.html", request=found, words=words, waits=found.state == RequestState.ASKED)
+    return visit.page("request", request=found, words=words, waits=found.state == RequestState.ASKED)
 
 
 def _form(visit: Visit, act: Act, fault: str = "") -> Response:
     words, what = _WORDS[act]
     subject = visit.path["subject"]
     return visit.page(
-        "decide.html",
+        "decide",
         status=422 if fault else 200,
         act=act,
         words=words,
