@@ -42,6 +42,10 @@ def run_console_role(settings: Settings, *, supervised_by: int | None = None) ->
     """Run the console's role until SIGTERM."""
     if not settings.console.listen:
         raise UsageWrong("[console] listen of gateway.toml says where the console is to listen, and says nothing.")
+    if not settings.console.origin:
+        raise UsageWrong(
+            "[console] address of gateway.toml has to say what people type, where the console listens at a socket."
+        )
     with logged(settings, CONSOLE, supervised_by=supervised_by) as log:
         require_account(settings, CONSOLE)
         with ExitStack() as stack:

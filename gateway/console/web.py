@@ -39,7 +39,7 @@ _MOST_FIELDS: Final = 40
 
 def application(site: Site) -> ASGIApp:
     """The application, with its guard around it."""
-    address = urlsplit(site.settings.console.base)
+    address = urlsplit(site.settings.console.origin)
     cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
     by_path: dict[str, list[Page]] = {}
     for page in PAGES:
