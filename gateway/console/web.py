@@ -110,7 +110,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         person=person,
         csrf="" if token is None else csrf_of(token),
         session=token,
-        address=request.client.host if request.client else "",
+        address=_address(site, request),
         menu=_menu(page, person),
     )
     if page.right is not None:
@@ -143,6 +143,14 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
 def _session(site: Site, token: str | None, *, used: bool) -> Session | None:
     """Who asks, as the ledger has them now; None without a session that counts. A page that renews itself is no use of it."""
     return None if token is None else sessions.look(site.credentials, token, used=used)
+
+
+def _address(site: Site, request: Request) -> str:
+    """Whose address it is that asks. Where a proxy ends TLS it is the last one that the proxy names: nobody else gets to the console."""
+    named = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if site.settings.console.address and named:
+        return named[:64]
+    return request.client.host if request.client else ""
 
 
 def _menu(page: Page, person: Person | None) -> list[MenuItem]:

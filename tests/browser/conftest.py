@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from playwright.sync_api import Browser
@@ -41,7 +42,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSit
         for each in prepared:
             each.site.start()
         for each in prepared:
-            wait_until(lambda each=each: each.site.role("console"), 30, "the start of the console")
+            wait_until(partial(each.site.role, "console"), 30, "the start of the console")
         yield prepared[0], prepared[1]
 
 
