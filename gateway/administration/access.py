@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.errors import NotPermitted
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Connection, Ledger
+from gateway.logs import Logger, announcer_of_all
 from gateway.settings.model import Settings
 from gateway.storage.durable import disk_error
 
@@ -24,6 +26,24 @@ def opened(settings: Settings) -> Iterator[Ledger]:
     """The site's ledger, closed at the end."""
     with permitted():
         ledger = Ledger(settings.home.ledger, clock=time.time, role=ROLE)
+    try:
+        ledger.check()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def writing(settings: Settings, log: Logger, role: str = ROLE) -> Iterator[Ledger]:
+    """The site's ledger for whoever changes it without stages: its events are logged, and its head is remembered."""
+    with permitted():
+        ledger = Ledger(
+            settings.home.ledger,
+            clock=time.time,
+            role=role,
+            announce=announcer_of_all(log),
+            head_file=HeadFile(settings.home.ledger_head),
+        )
     try:
         ledger.check()
         yield ledger

@@ -126,6 +126,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "continuity": CommandEntry(
             "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
         ),
+        "people": CommandEntry(
+            "gateway.cli.people:people", "Who may use the console: add, list, role, suspend, resume, remove, link."
+        ),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

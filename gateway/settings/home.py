@@ -145,6 +145,16 @@ class Home:
         return self.state / "notify"
 
     @cached_property
+    def console(self) -> Path:
+        """The console's own: nobody else's business."""
+        return self.state / "console"
+
+    @cached_property
+    def console_store(self) -> Path:
+        """Passwords as hashes, second factors, one-time links, sessions, lock-outs."""
+        return self.console / "console.db"
+
+    @cached_property
     def sshd(self) -> Path:
         """What the managed SFTP server reads, written at every start, and its process id."""
         return self.state / "sshd"

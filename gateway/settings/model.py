@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.authorities import Authorities, listed
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.continuity import ContinuitySettings
 from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
@@ -101,8 +102,8 @@ class KeySettings(Table):
 class Accounts(Table):
     """`[accounts]`: with `split`, each role runs under an account of its own, and groups say who shares what.
 
-    `ledger` is of inspect, vault, link, metrics and notify; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
-    sshd; `roles` of all six; `operators` of inspect and of the people and programs that work in the spool.
+    `ledger` is of inspect, vault, link, metrics, notify and console; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
+    sshd; `roles` of all seven; `operators` of inspect and of the people and programs that work in the spool.
     """
 
     split: Switch = False
@@ -112,6 +113,7 @@ class Accounts(Table):
     sshd: Account = "gateway-sshd"
     metrics: Account = "gateway-metrics"
     notify: Account = "gateway-notify"
+    console: Account = "gateway-console"
     roles: Account = "gateway-roles"
     ledger: Account = "gateway-ledger"
     plain: Account = "gateway-plain"
@@ -120,9 +122,9 @@ class Accounts(Table):
     operators: Account = "gateway"
 
     def of(self, role: str) -> str:
-        """The account of a role: inspect, vault, link, sshd, metrics or notify."""
-        accounts = {"inspect": self.inspect, "vault": self.vault, "link": self.link}
-        return (accounts | {"sshd": self.sshd, "metrics": self.metrics, "notify": self.notify})[role]
+        """The account of a role: inspect, vault, link, sshd, metrics, notify or console."""
+        accounts = {"inspect": self.inspect, "vault": self.vault, "link": self.link, "sshd": self.sshd}
+        return (accounts | {"metrics": self.metrics, "notify": self.notify, "console": self.console})[role]
 
 
 class SftpServer(Table):
@@ -351,6 +353,7 @@ class GatewayFile(Table):
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     load: LoadSettings = LoadSettings()
+    console: ConsoleSettings = ConsoleSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -407,6 +410,7 @@ class Settings:
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     load: LoadSettings = field(default_factory=LoadSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

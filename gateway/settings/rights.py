@@ -68,6 +68,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.sshd, us.sshd, us.sshd, 0o700, 0o600),
         Right(home.mail, us.link, us.link, 0o700, 0o600),
         Right(home.notify, us.notify, us.notify, 0o700, 0o600),
+        Right(home.console, us.console, us.console, 0o700, 0o600),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
         Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),

@@ -9,6 +9,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import is_id
 from gateway.errors import NotFound
 from gateway.ledger.queries.identities import find
+from gateway.ledger.queries.people import find_person
 from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
@@ -23,7 +24,10 @@ def record_refused(
 
     The error's code goes into the chain and not its words, which may name a file.
     """
-    kind, subject, partner = _meant(transaction, settings, about)
+    if act.startswith("people ") and find_person(transaction.connection, about) is not None:
+        kind, subject, partner = "person", about, None
+    else:
+        kind, subject, partner = _meant(transaction, settings, about)
     transaction.record("decision.refused", kind, subject, partner, act=act, code=code, **decision.detail)
 
 

@@ -1,0 +1,98 @@
+"""One-time links: by one, and by nothing else, somebody sets a first password, or a new one who has forgotten the old.
+
+An administrator makes it and gives it to the person by another way than mail that others read. It comes with a new second factor, is good
+for a day, once, and only while nothing about the person changes. Raises LinkRefused, SignInRefused, PasswordRefused, PersonUnknown,
+UsageWrong, and what the store and the ledger raise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.administration.credentials import second_factor
+from gateway.administration.credentials.context import CredentialContext, digest_of
+from gateway.administration.credentials.passwords import require_good
+from gateway.administration.credentials.sessions import end_all
+from gateway.administration.credentials.store import Credential, Link, Records
+from gateway.administration.people.roster import find
+from gateway.domain.decision import Decision
+from gateway.domain.people import Person, PersonState
+from gateway.errors import LinkRefused, SignInRefused, UsageWrong
+from gateway.ledger.people import KIND
+from gateway.ledger.queries.people import find_person
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the page behind a link shows: whose it is, and the second factor, as text and as the address that an app reads."""
+
+    person: Person
+    secret: str
+    address: str
+
+
+def issue(context: CredentialContext, user: str, decision: Decision) -> str:
+    """A new link's token, instead of any before; attempts that failed are forgiven. UsageWrong for somebody who is not active."""
+    token = context.token()
+    with context.store.write() as records:
+        with context.ledger.write() as transaction:
+            person = find(transaction.connection, user)
+            if person.state is not PersonState.ACTIVE:
+                raise UsageWrong(f"{user} is {person.state}: no link.")
+            transaction.record("link.issued", KIND, user, **decision.detail)
+        secret = second_factor.new_secret(context.random_bytes)
+        expires = context.clock() + context.settings.link_hours * 3600.0
+        records.keep_link(Link(user, digest_of(token), person.changes, secret, expires))
+        records.forget_failures(context.store.digest("user", user))
+    return token
+
+
+def address(context: CredentialContext, token: str) -> str:
+    """Where a browser finds it; without `[console] address` or `listen`, from the path on."""
+    return f"{context.settings.base}/start/{token}"
+
+
+def start(context: CredentialContext, token: str) -> Start:
+    """What is behind a link; nothing is used up."""
+    with context.store.read() as records:
+        link = _link(context, records, token)
+    person = _person(context, link)
+    return Start(person, link.secret, second_factor.address_of(link.secret, person.user, context.site))
+
+
+def use(context: CredentialContext, token: str, password: str, code: str) -> Person:
+    """Set the password, and the second factor that `code` is of; the link is used up, and the person's sessions end."""
+    found = start(context, token)
+    person = found.person
+    require_good(password, person.user, person.name, context.site)
+    now = context.clock()
+    step = second_factor.step_of(found.secret, code, now)
+    if step is None:
+        raise SignInRefused("the code is not the one that the app shows now")
+    hashed = context.passwords.hash(password)
+    with context.store.write() as records:
+        if not records.use_link(digest_of(token)):
+            raise LinkRefused
+        records.keep_credential(Credential(person.user, hashed, now, found.secret, step))
+        end_all(context, records, person.user, "password")
+        with context.ledger.write() as transaction:
+            if find_person(transaction.connection, person.user) != person:
+                raise LinkRefused
+            transaction.record("password.set", KIND, person.user, act="link")
+    return person
+
+
+def _link(context: CredentialContext, records: Records, token: str) -> Link:
+    """LinkRefused for one that is not there, or past its time; one of after any was made before the clock was set back."""
+    link, now = records.link(digest_of(token)), context.clock()
+    if link is None or not now < link.expires <= now + context.settings.link_hours * 3600.0:
+        raise LinkRefused
+    return link
+
+
+def _person(context: CredentialContext, link: Link) -> Person:
+    with context.ledger.read() as connection:
+        person = find_person(connection, link.user)
+    if person is None or person.state is not PersonState.ACTIVE or person.changes != link.changes:
+        raise LinkRefused
+    return person

@@ -1,0 +1,154 @@
+"""Signing in: user id, password and code at once, and one answer for whatever of it is wrong.
+
+An attempt is counted as failed before it is made (`lockout`), so that many at once are no more guesses than one after the other. A user id
+that there is not takes as long, waits as long and is answered as any other. A code is taken once. What follows is a new session, whatever
+session the browser had before. Raises SignInRefused, SignInLocked, CredentialsExpired, PasswordRefused, and what the store and
+the ledger raise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Final
+
+from gateway.administration.credentials import second_factor
+from gateway.administration.credentials.context import CredentialContext, digest_of
+from gateway.administration.credentials.lockout import Failures, of_address, of_person
+from gateway.administration.credentials.passwords import require_good
+from gateway.administration.credentials.refusals import sign_in_locked, sign_in_refused
+from gateway.administration.credentials.sessions import Session, days_left, end_all, session_of, sign_out
+from gateway.administration.credentials.store import Credential, Records, StoredSession
+from gateway.domain.people import Person, PersonState
+from gateway.errors import CredentialsExpired, PasswordRefused, SignInLocked, SignInRefused
+from gateway.ledger.people import KIND
+from gateway.ledger.queries.people import find_person
+
+_LONGEST_USER: Final = 32
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What somebody typed, and the address from which it came."""
+
+    user: str
+    password: str
+    code: str
+    address: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Somebody who has proved to be who they say: the person, the credential that proved it, and the code's time step."""
+
+    person: Person
+    credential: Credential
+    step: int
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """An attempt that is counted: the digests of user id and address, the person's failures with it, when the address was free
+    before it, and what is known of that user id.
+    """
+
+    who: str
+    where: str
+    failures: int
+    free_at: float
+    credential: Credential | None
+
+
+def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = None) -> tuple[str, Session]:
+    """A new session's token, and the session. `before` is the token that the browser had: it ends."""
+    known = _prove(context, attempt)
+    if days_left(context, known.credential.set_at) < 0:
+        raise CredentialsExpired
+    if before is not None:
+        sign_out(context, before)
+    token, now, person = context.token(), context.clock(), known.person
+    with context.store.write() as records:
+        with context.ledger.write() as transaction:
+            if find_person(transaction.connection, person.user) != person or _changed(records, known):
+                raise SignInRefused  # rights or password changed meanwhile
+            transaction.record("sign-in.accepted", KIND, person.user)
+        records.start_session(StoredSession(digest_of(token), person.user, person.changes, now, now))
+    return token, session_of(context, person, now, known.credential.set_at)
+
+
+def renew(context: CredentialContext, attempt: Attempt, password: str) -> None:
+    """Set a new password by the old one and a code, before its end and as long again after it; all sessions end.
+
+    CredentialsExpired where the old one is older than that: then a new link is needed.
+    """
+    known = _prove(context, attempt)
+    person, credential = known.person, known.credential
+    if days_left(context, credential.set_at) < -context.settings.credential_days:
+        raise CredentialsExpired("the password is so far past its time that only a new link helps")
+    require_good(password, person.user, person.name, context.site)
+    if context.passwords.verify(credential.password, password):
+        raise PasswordRefused("the password is the one before")
+    hashed = context.passwords.hash(password)
+    with context.store.write() as records:
+        if _changed(records, known):
+            raise SignInRefused  # somebody else set one meanwhile
+        records.keep_credential(replace(credential, password=hashed, set_at=context.clock(), step=known.step))
+        end_all(context, records, person.user, "password")
+        with context.ledger.write() as transaction:
+            transaction.record("password.set", KIND, person.user, act="renewal")
+
+
+def _prove(context: CredentialContext, attempt: Attempt) -> _Known:
+    context.passwords.prepare()
+    now, user = context.clock(), attempt.user.strip()
+    with context.ledger.read() as connection:
+        person = find_person(connection, user) if len(user) <= _LONGEST_USER else None
+    counted = _count(context, attempt, user, now)
+    if isinstance(counted, float):
+        sign_in_refused(context, attempt.address, None, "")
+        raise SignInLocked(f"too many attempts failed: the next one is taken in {ceil(counted)} seconds")
+    credential = counted.credential
+    right = context.passwords.verify(None if credential is None else credential.password, attempt.password)
+    step = None
+    if right and person is not None and credential is not None and person.state is PersonState.ACTIVE:
+        step = second_factor.step_of(credential.secret, attempt.code, now)
+        if step is not None and _use(context, counted, user, step):
+            return _Known(person, credential, step)
+    known_user = None if person is None else person.user
+    if counted.failures >= context.settings.failures:
+        sign_in_locked(context, attempt.address, known_user, counted.who, counted.failures)
+    sign_in_refused(context, attempt.address, known_user, counted.who)
+    raise SignInRefused
+
+
+def _count(context: CredentialContext, attempt: Attempt, user: str, now: float) -> _Counted | float:
+    """Count an attempt as failed; the seconds that it has to wait, where it is not taken."""
+    who, where = context.store.digest("user", user), context.store.digest("address", attempt.address)
+    persons, addresses = of_person(context.settings), of_address(context.settings)
+    with context.store.write() as records:
+        earlier, there = records.failures(who), records.failures(where)
+        if not persons.is_free(earlier, now):
+            return earlier.free_at - now
+        if not addresses.is_free(there, now):
+            return there.free_at - now
+        failed = persons.failed(earlier, now)
+        records.keep_failures(who, failed)
+        records.keep_failures(where, addresses.failed(there, now))
+        return _Counted(who, where, failed.count, there.free_at, records.credential(user))
+
+
+def _use(context: CredentialContext, counted: _Counted, user: str, step: int) -> bool:
+    """Use up the code, and take the failures back: all of the person's, and this one of the address's."""
+    with context.store.write() as records:
+        if not records.use_step(user, step):
+            return False
+        records.forget_failures(counted.who)
+        there = records.failures(counted.where)
+        records.keep_failures(counted.where, Failures(max(there.count - 1, 0), counted.free_at, there.last))
+    return True
+
+
+def _changed(records: Records, known: _Known) -> bool:
+    """Whether the person has another password than the one that was proved."""
+    current = records.credential(known.person.user)
+    return current is None or current.password != known.credential.password

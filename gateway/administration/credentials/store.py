@@ -1,0 +1,263 @@
+"""The console's own database, `state/console/console.db`: what no other role may read, and the ledger therefore does not have.
+
+SQLite, opened by the console and by `gateway people link`. Whoever writes has the write lock from the start of the transaction, so what
+was read in it still holds. A digest of what strangers typed takes a key of this database's own: nobody can guess it back. Raises
+ConsoleStoreUnavailable, for whatever SQLite or the disk says.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.administration.credentials.lockout import FORGOTTEN_SECONDS, Failures
+from gateway.administration.credentials.tables import (
+    CREDENTIALS,
+    FAILURES,
+    KEYS,
+    LINKS,
+    METADATA,
+    REFUSALS,
+    SESSIONS,
+)
+from gateway.errors import ConsoleStoreUnavailable
+from gateway.storage.durable import make_directory
+
+_BUSY_SECONDS: Final = 30
+_KEY_BYTES: Final = 32
+_SOURCE: Final = "sources"
+_MOST_FAILURES: Final = 100_000
+"""Rows about attempts that failed: with more, the oldest go, however new they are."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A person's password as a hash, when it was set, the second factor's secret, and the last time step that was used."""
+
+    user: str
+    password: str
+    set_at: float
+    secret: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A one-time link: whose it is, `Person.changes` when it was made, the second factor that comes with it, and its end."""
+
+    user: str
+    sha256: str
+    changes: int
+    secret: str
+    expires: float
+
+
+@dataclass(frozen=True)
+class StoredSession:
+    """A session: SHA-256 of its token, whose it is, `Person.changes` at its start, and when it began and was used last."""
+
+    sha256: str
+    user: str
+    changes: int
+    started: float
+    seen: float
+
+
+class Store:
+    """The database, open; made where it is not there. For any number of threads and processes."""
+
+    def __init__(self, path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        with _translated():
+            make_directory(path.parent, 0o700)
+            if not path.exists():
+                path.touch(0o600)  # SQLite gives its -wal and -shm the rights of the file
+                if os.geteuid() == 0:  # a command of root's: the file is the console's
+                    about = path.parent.stat()
+                    os.chown(path, about.st_uid, about.st_gid)
+            self._engine = _engine(path)
+            with self._engine.begin() as connection:
+                METADATA.create_all(connection)
+                made = upsert(KEYS).values(name=_SOURCE, value=random_bytes(_KEY_BYTES)).on_conflict_do_nothing()
+                connection.execute(made)
+                self._key: bytes = connection.execute(select(KEYS.c.value).where(KEYS.c.name == _SOURCE)).scalar_one()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def digest(self, kind: str, text: str) -> str:
+        """16 hex digits that stand for something typed or an address: the same for the same, and of use to nobody else."""
+        return hmac.digest(self._key, f"{kind}:{text}".encode(errors="replace"), "sha256")[:8].hex()
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """A consistent view, which waits for nobody. Nothing is written in it."""
+        with _translated(), self._engine.execution_options(reading=True).connect() as connection:
+            yield Records(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Records]:
+        """A transaction: committed at the end, or not at all where an exception leaves the block."""
+        with _translated(), self._engine.begin() as connection:
+            yield Records(connection)
+
+
+class Records:
+    """What is known, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # -- passwords and second factors
+
+    def credential(self, user: str) -> Credential | None:
+        row = self._connection.execute(select(CREDENTIALS).where(CREDENTIALS.c.user == user)).first()
+        return None if row is None else Credential(*row)
+
+    def keep_credential(self, credential: Credential) -> None:
+        """Instead of the one before."""
+        self._replace(CREDENTIALS, credential)
+
+    def use_step(self, user: str, step: int) -> bool:
+        """Use up a time step: False where it, or a later one, was used before."""
+        query = update(CREDENTIALS).where(CREDENTIALS.c.user == user, CREDENTIALS.c.step < step).values(step=step)
+        return self._connection.execute(query).rowcount == 1
+
+    def users(self) -> set[str]:
+        """Whose credentials or links are here."""
+        return {
+            user for table in (CREDENTIALS, LINKS) for user in self._connection.execute(select(table.c.user)).scalars()
+        }
+
+    def forget(self, user: str) -> None:
+        """Remove somebody's credential and link."""
+        for table in (CREDENTIALS, LINKS):
+            self._connection.execute(delete(table).where(table.c.user == user))
+
+    # -- one-time links
+
+    def keep_link(self, link: Link) -> None:
+        """Instead of the person's link before."""
+        self._replace(LINKS, link)
+
+    def link(self, sha256: str) -> Link | None:
+        row = self._connection.execute(select(LINKS).where(LINKS.c.sha256 == sha256)).first()
+        return None if row is None else Link(*row)
+
+    def use_link(self, sha256: str) -> bool:
+        """Use up a link: False where it is not there any more."""
+        return self._connection.execute(delete(LINKS).where(LINKS.c.sha256 == sha256)).rowcount == 1
+
+    # -- sessions
+
+    def start_session(self, session: StoredSession) -> None:
+        self._replace(SESSIONS, session)
+
+    def session(self, sha256: str) -> StoredSession | None:
+        row = self._connection.execute(select(SESSIONS).where(SESSIONS.c.sha256 == sha256)).first()
+        return None if row is None else StoredSession(*row)
+
+    def sessions(self, user: str | None = None) -> list[StoredSession]:
+        """All sessions, or those of one person, the oldest first."""
+        query = select(SESSIONS).order_by(SESSIONS.c.started)
+        rows = self._connection.execute(query if user is None else query.where(SESSIONS.c.user == user))
+        return [StoredSession(*row) for row in rows]
+
+    def see_session(self, sha256: str, now: float) -> None:
+        self._connection.execute(update(SESSIONS).where(SESSIONS.c.sha256 == sha256).values(seen=now))
+
+    def end_session(self, sha256: str) -> bool:
+        """False where it has ended already."""
+        return self._connection.execute(delete(SESSIONS).where(SESSIONS.c.sha256 == sha256)).rowcount == 1
+
+    # -- attempts that failed
+
+    def failures(self, who: str) -> Failures:
+        columns = FAILURES.c.count, FAILURES.c.free_at, FAILURES.c.last
+        row = self._connection.execute(select(*columns).where(FAILURES.c.who == who)).first()
+        return Failures() if row is None else Failures(*row)
+
+    def keep_failures(self, who: str, failures: Failures) -> None:
+        self._replace(FAILURES, failures, who=who)
+
+    def forget_failures(self, who: str) -> None:
+        self._connection.execute(delete(FAILURES).where(FAILURES.c.who == who))
+
+    def clear_failures(self, now: float) -> None:
+        """Forget attempts of long ago, and the oldest of too many."""
+        self._connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FORGOTTEN_SECONDS))
+        newest = select(FAILURES.c.last).order_by(FAILURES.c.last.desc()).offset(_MOST_FAILURES).limit(1)
+        oldest = self._connection.execute(newest).scalar()
+        if oldest is not None:
+            self._connection.execute(delete(FAILURES).where(FAILURES.c.last <= oldest))
+
+    # -- refusals that the chain is told of together
+
+    def refusals(self, what: str) -> tuple[float, int] | None:
+        """When the chain was last told of such refusals, and how many there were since."""
+        columns = REFUSALS.c.since, REFUSALS.c.count
+        row = self._connection.execute(select(*columns).where(REFUSALS.c.what == what)).first()
+        return None if row is None else (row[0], row[1])
+
+    def keep_refusals(self, what: str, named: str, since: float, count: int) -> None:
+        values = {"what": what, "event": named, "since": since, "count": count}
+        self._connection.execute(delete(REFUSALS).where(REFUSALS.c.what == what))
+        self._connection.execute(insert(REFUSALS).values(values))
+
+    def take_refusals(self, before: float) -> dict[str, int]:
+        """Remove what the chain was told of before then; by event, how many refusals it was not told of."""
+        over = REFUSALS.c.since <= before
+        rows = self._connection.execute(select(REFUSALS.c.event, REFUSALS.c.count).where(over))
+        found: dict[str, int] = {}
+        for named, count in rows:
+            found[named] = found.get(named, 0) + count
+        self._connection.execute(delete(REFUSALS).where(over))
+        return {named: count for named, count in found.items() if named and count}
+
+    def _replace(self, table: Any, record: Any, **key: str) -> None:
+        values = dict(zip(record.__dataclass_fields__, astuple(record), strict=True)) | key
+        made = upsert(table).values(values)
+        primary = list(table.primary_key.columns)
+        self._connection.execute(made.on_conflict_do_update(index_elements=primary, set_=values))
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is never IMMEDIATE
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            f"busy_timeout={_BUSY_SECONDS * 1000}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Never the database's own words, which may quote values."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        named = getattr(getattr(error, "orig", error), "sqlite_errorname", type(error).__name__)
+        raise ConsoleStoreUnavailable(f"the console's database says {named}") from None
+    except OSError as error:
+        raise ConsoleStoreUnavailable(f"the console's database: {error.strerror}") from error

@@ -1,0 +1,67 @@
+"""The tables of the console's own database. Nothing in them can be used where it is read: passwords as argon2id, tokens as SHA-256.
+
+The secrets of second factors are the exception: a code is computed from them, so they are there as they are, as in every such system,
+and the directory is closed to all accounts but the console's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+
+METADATA: Final = MetaData()
+
+CREDENTIALS: Final = Table(
+    "credentials",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("password", Text, nullable=False),
+    Column("set_at", Float, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("step", Integer, nullable=False),
+)
+"""`step` is the time step of the last code that was taken: none of it or before is taken again."""
+
+LINKS: Final = Table(
+    "links",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("changes", Integer, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+"""One-time links, the newest one of each person alone; `changes` as it was in the ledger."""
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("user", String, nullable=False, index=True),
+    Column("changes", Integer, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+)
+
+FAILURES: Final = Table(
+    "failures",
+    METADATA,
+    Column("who", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("free_at", Float, nullable=False),
+    Column("last", Float, nullable=False, index=True),
+)
+"""Attempts that failed, by the keyed digest of a user id or an address."""
+
+REFUSALS: Final = Table(
+    "refusals",
+    METADATA,
+    Column("what", String, primary_key=True),
+    Column("event", String, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+"""Refusals that the chain was not told of yet: `since` is when it was last told of such."""
+
+KEYS: Final = Table("keys", METADATA, Column("name", String, primary_key=True), Column("value", LargeBinary))

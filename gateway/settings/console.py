@@ -1,0 +1,54 @@
+"""`[console]`: where the console answers, and how long its credentials, links and sessions last. Raises ValueError alone, as
+`settings.values` has it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from gateway.settings.values import Table, check_listen
+
+_MostDays = Annotated[int, Field(ge=1, le=365, description="a whole number of days from 1 to 365")]
+_Minutes = Annotated[int, Field(ge=1, le=24 * 60, description="a whole number of minutes from 1 to 1440")]
+_Hours = Annotated[int, Field(ge=1, le=7 * 24, description="a whole number of hours from 1 to 168")]
+
+
+class ConsoleSettings(Table):
+    """`[console]`: the console answers at `listen`, on this machine alone; nowhere by default. People reach it at `address`, where
+    TLS is ended in front of it.
+
+    After `failures` attempts in a row that failed, somebody's next one waits for `lock_minutes`, and each time twice as long, at most
+    `longest_lock_minutes`; an address waits after four times as many.
+    """
+
+    listen: Annotated[
+        str,
+        AfterValidator(check_listen),
+        Field(
+            max_length=107,
+            description='an address of this machine alone, such as "127.0.0.1:9640" or "[::1]:9640", or the absolute path of a '
+            'socket, in quotes, or ""',
+        ),
+    ] = ""
+    address: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[A-Za-z0-9.\[\]:-]{1,253})?$",
+            description='what people type, such as "https://gateway.example.gov.uk", without a path, in quotes, or ""',
+        ),
+    ] = ""
+    credential_days: _MostDays = 30
+    remind_days: _MostDays = 7
+    link_hours: _Hours = 24
+    idle_minutes: _Minutes = 15
+    session_hours: _Hours = 8
+    failures: Annotated[int, Field(ge=2, le=100, description="a whole number from 2 to 100")] = 5
+    lock_minutes: _Minutes = 1
+    longest_lock_minutes: _Minutes = 60
+
+    @property
+    def base(self) -> str:
+        """What every address of the console begins with; nothing where that is not known."""
+        return self.address or ("" if not self.listen or self.listen.startswith("/") else f"http://{self.listen}")
