@@ -79,6 +79,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
+    "requests",
     *("sample", "demo", "bench", "backup", "continuity reconcile"),
 }
 RUNS: Final = {"init", "restore", "run", "load"}

@@ -9,18 +9,17 @@ state, and what the ledger raises.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.administration.access import opened, reading
+from gateway.administration.access import reading
 from gateway.daemon.wake_ups import wake
 from gateway.domain.decision import Decision
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.requests import Act
 from gateway.errors import UsageWrong
 from gateway.ledger import proposals, requests
-from gateway.ledger.store import Transaction
+from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
 from gateway.settings.model import Settings
@@ -31,7 +30,7 @@ _LONGEST_ACTOR: Final = 64
 _DAY: Final = 86_400.0
 
 
-def ask(settings: Settings, act: Act, subject: str, actor: str, reason: str) -> str:
+def ask(settings: Settings, ledger: Ledger, act: Act, subject: str, actor: str, reason: str) -> str:
     """Ask for an act about what `subject` names, as the person with the user id `actor`; returns the request's id.
 
     The request is committed. Where it takes two people it waits for another one, else the role that carries it out is woken. `answer`
@@ -42,36 +41,36 @@ def ask(settings: Settings, act: Act, subject: str, actor: str, reason: str) -> 
         raise UsageWrong("Give the whole id of what the request is about, or a partner's code.")
     if not _is_plain(actor, _LONGEST_ACTOR):
         raise UsageWrong(f"The name of whoever asks has 1 to {_LONGEST_ACTOR} printable characters.")
-    identity = new_id(time.time(), os.urandom(RANDOM_BYTES))
-    with opened(settings) as ledger, ledger.write() as transaction:
+    identity = new_id(ledger.clock(), os.urandom(RANDOM_BYTES))
+    with ledger.write() as transaction:
         requests.ask(transaction, identity, act, subject, actor, text)
     if act.people == 1:
         wake(settings.home.run, act.role)
     return identity
 
 
-def agree(settings: Settings, identity: str, user: str, reason: str) -> Request:
+def agree(settings: Settings, ledger: Ledger, identity: str, user: str, reason: str) -> Request:
     """Agree to what somebody else asked, as a second person with the right that it takes; the role that carries it out is woken."""
     decision = Decision(user, reason_text(reason))
-    with opened(settings) as ledger, ledger.write() as transaction:
+    with ledger.write() as transaction:
         until = transaction.now - settings.console.proposal_days * _DAY
         agreed = proposals.agree(transaction, identity, decision, until)
     wake(settings.home.run, agreed.act.role)
     return agreed
 
 
-def decline(settings: Settings, identity: str, user: str, reason: str) -> Request:
+def decline(ledger: Ledger, identity: str, user: str, reason: str) -> Request:
     """Decline what somebody else asked, as a second person with the right that it takes."""
-    return _decide(proposals.decline, settings, identity, user, reason)
+    return _decide(proposals.decline, ledger, identity, user, reason)
 
 
-def withdraw(settings: Settings, identity: str, user: str, reason: str) -> Request:
+def withdraw(ledger: Ledger, identity: str, user: str, reason: str) -> Request:
     """Take back what one has asked for, before somebody else agreed or declined."""
-    return _decide(proposals.withdraw, settings, identity, user, reason)
+    return _decide(proposals.withdraw, ledger, identity, user, reason)
 
 
 def answer(settings: Settings, identity: str) -> Request:
-    """The request of that id as it is now: asked, or done, or refused with code, refusal and remedy."""
+    """The request of that id as it is now: proposed, asked, done, refused with code, refusal and remedy, or not agreed to."""
     with reading(settings) as connection:
         return requests.find(connection, identity)
 
@@ -85,10 +84,10 @@ def reason_text(reason: str) -> str:
 
 
 def _decide(
-    step: Callable[[Transaction, str, Decision], Request], settings: Settings, identity: str, user: str, reason: str
+    step: Callable[[Transaction, str, Decision], Request], ledger: Ledger, identity: str, user: str, reason: str
 ) -> Request:
     decision = Decision(user, reason_text(reason))
-    with opened(settings) as ledger, ledger.write() as transaction:
+    with ledger.write() as transaction:
         return step(transaction, identity, decision)
 
 

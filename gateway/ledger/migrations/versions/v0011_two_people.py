@@ -14,12 +14,13 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns. Rows from before are those of commands, which say nothing in them: their digests in the chain hold."""
     # As text: SQLite adds a constraint to a table only together with a column, and Alembic would leave it out.
-    for column in (
-        "decider TEXT CONSTRAINT another_decides CHECK (decider IS NULL OR decider <> actor)",
-        "decider_reason TEXT",
-        "decided FLOAT",
-        "takes INTEGER CONSTRAINT two_people_where_it_takes_two CHECK ("
-        "takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%')",
-    ):
-        op.execute(f"ALTER TABLE requests ADD COLUMN {column}")
+    op.execute(
+        "ALTER TABLE requests ADD COLUMN decider TEXT CONSTRAINT another_decides CHECK (decider IS NULL OR decider <> actor)"
+    )
+    op.add_column("requests", sa.Column("decider_reason", sa.Text(), nullable=True))
+    op.add_column("requests", sa.Column("decided", sa.Float(), nullable=True))
+    op.execute(
+        "ALTER TABLE requests ADD COLUMN takes INTEGER CONSTRAINT two_people_where_it_takes_two CHECK"
+        " (takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%')"
+    )
     op.create_index("requests_proposed", "requests", ["key"], unique=False, sqlite_where=sa.text("state = 'proposed'"))
