@@ -313,7 +313,7 @@ def test_the_digest_is_what_the_documentation_says(connection: Connection) -> No
 
 def test_a_reason_can_be_erased_and_the_chain_holds(connection: Connection) -> None:
     """What the chain has of a person's words is a salted digest, in the decision's event too."""
-    row, _ = rows_of(connection, "reasons")  # of the discarding, and of the legal hold
+    row, *_ = rows_of(connection, "reasons")  # of the discarding first
     details = connection.exec_driver_sql("SELECT detail FROM events").scalars().all()
     assert row["text"] == WHY.reason
     assert not any(WHY.reason in detail for detail in details)
