@@ -1,6 +1,6 @@
 """The ledger's tables, as SQLAlchemy knows them. A test holds them against the replayed migrations.
 
-`ledger.units` says what each column means, and has a field for each one, in this order.
+`ledger.units` says what each column means, and has a field for each one, in this order. Long because it is one description.
 """
 
 from __future__ import annotations

@@ -50,6 +50,6 @@ class ConsoleSettings(Table):
     proposal_days: _MostDays = 7
 
     @property
-    def base(self) -> str:
+    def origin(self) -> str:
         """What every address of the console begins with; nothing where that is not known."""
         return self.address or ("" if not self.listen or self.listen.startswith("/") else f"http://{self.listen}")

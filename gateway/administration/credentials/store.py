@@ -77,6 +77,7 @@ class Store:
     """The database, open; made where it is not there. For any number of threads and processes."""
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self.path = path
         with _translated():
             make_directory(path.parent, 0o700)
             if not path.exists():
