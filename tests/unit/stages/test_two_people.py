@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,11 +148,12 @@ def test_what_was_declined_or_withdrawn_is_over(dwp: Bench, decided: Callable[..
     ended = decided(dwp.ledger, identity, user, "it was the wrong file")
     event = f"request.{ended.state}"
     assert said(dwp, "request")[-1] == (event, {"act": "release", "actor": user, "why": "it was the wrong file"})
-    for again in (
+    attempts: list[Callable[[], object]] = [
         lambda: agree(dwp, identity, "hb1003"),
         lambda: asking.decline(dwp.ledger, identity, "hb1003", "not again"),
         lambda: asking.withdraw(dwp.ledger, identity, "hb1001", "not again"),
-    ):
+    ]
+    for again in attempts:
         with pytest.raises(UsageWrong, match=str(ended.state)):
             again()
     assert (step(dwp), state(dwp, transfer), found(dwp, identity)) == (0, State.HELD, ended)
@@ -159,10 +161,11 @@ def test_what_was_declined_or_withdrawn_is_over(dwp: Bench, decided: Callable[..
 
 def test_nobody_is_a_second_person_to_oneself(dwp: Bench) -> None:
     identity = propose(dwp, Act.RELEASE, held(dwp))
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: agree(dwp, identity, "hb1001"),
         lambda: asking.decline(dwp.ledger, identity, "hb1001", "no!"),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(UsageWrong, match="yourself"):
             attempt()
     with pytest.raises(UsageWrong, match="hb1001 asked"):
@@ -264,7 +267,12 @@ def test_proposals_are_looked_through_once_an_hour_whatever_the_clock_does(
     dwp: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = []
-    monkeypatch.setattr(proposals, "over", lambda *_: looks.append(1) or [])
+
+    def over(*_: object) -> list[Request]:
+        looks.append(1)
+        return []
+
+    monkeypatch.setattr(proposals, "over", over)
     stage = Requests(dwp.context, "requests", INSPECT_ACTS)
     for ahead in (0.0, 60.0, 3000.0, 600.0, -7 * DAY, 60.0):
         dwp.now += ahead
@@ -308,6 +316,10 @@ def test_requests_are_listed_page_by_page_and_told_whole(dwp: Bench) -> None:
 # -- races: each has its own connection, as processes have
 
 
+def take_back(identity: str, ledger: Ledger) -> Request:
+    return asking.withdraw(ledger, identity, "hb1001", "the wrong file")
+
+
 def race(bench: Bench, *acts: Callable[[Ledger], object]) -> list[object]:
     """What came of acts that begin at the same moment, in their order."""
     start, results = threading.Barrier(len(acts)), dict[int, object]()
@@ -333,8 +345,8 @@ def test_of_two_who_agree_at_once_one_is_the_second_person(dwp: Bench) -> None:
         identity = propose(dwp, Act.RELEASE, held(dwp, f"{round_}.xml"))
         results = race(
             dwp,
-            lambda ledger, identity=identity: agree(dwp, identity, "hb1002", ledger),
-            lambda ledger, identity=identity: agree(dwp, identity, "hb1003", ledger),
+            partial(agree, dwp, identity, "hb1002"),
+            partial(agree, dwp, identity, "hb1003"),
         )
         assert sorted(type(each).__name__ for each in results) == ["Request", "UsageWrong"]
         (winner,) = [each for each in results if isinstance(each, Request)]
@@ -348,8 +360,8 @@ def test_of_withdrawing_and_agreeing_at_once_one_counts(dwp: Bench) -> None:
         identity = propose(dwp, Act.RELEASE, transfer)
         results = race(
             dwp,
-            lambda ledger, identity=identity: asking.withdraw(ledger, identity, "hb1001", "the wrong file"),
-            lambda ledger, identity=identity: agree(dwp, identity, "hb1002", ledger),
+            partial(take_back, identity),
+            partial(agree, dwp, identity, "hb1002"),
         )
         assert sorted(type(each).__name__ for each in results) == ["Request", "UsageWrong"]
         withdrawn = isinstance(results[0], Request)
