@@ -21,9 +21,10 @@ from gateway.administration.views.words import describe
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole, PersonState, Right, may
 from gateway.domain.requests import OPEN, Act, RequestState
+from gateway.domain.retention import CLOCK, Kind, Rule
 from gateway.domain.states import State
 from gateway.errors import GatewayError, ImpossibleMove, NotFound, RightMissing, UsageWrong
-from gateway.ledger import people, proposals, requests
+from gateway.ledger import people, proposals, requests, retention
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import events, overview
@@ -278,6 +279,21 @@ def test_proposals_are_looked_through_once_an_hour_whatever_the_clock_does(
         dwp.now += ahead
         stage.step()
     assert len(looks) == 3
+
+
+def test_when_its_time_is_over_both_names_and_both_reasons_are_erased(dwp: Bench) -> None:
+    identity, waits = propose(dwp, Act.RELEASE, held(dwp)), propose(dwp, Act.RELEASE, dwp.other)
+    agree(dwp, identity)
+    step(dwp)
+    with dwp.ledger.write() as transaction:
+        over = Rule(Kind.REQUESTS, CLOCK[Kind.REQUESTS], 18, dwp.now)
+        gone, _ = retention.erase(transaction, over, None, 10)
+    assert identity in {each.subject for each in gone}
+    erased = found(dwp, identity)
+    assert (erased.state, erased.takes, erased.actor, erased.decider) == (RequestState.DONE, 2, "", None)
+    assert (erased.subject, erased.reason, erased.decider_reason) == ("", "", None)
+    assert erased.decided is not None
+    assert found(dwp, waits).actor == "hb1001", "what still waits is kept"
 
 
 # -- what people are shown
