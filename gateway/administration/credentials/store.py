@@ -2,7 +2,8 @@
 
 SQLite, opened by the console and by `gateway people link`. Whoever writes has the write lock from the start of the transaction, so what
 was read in it still holds. A digest of what strangers typed takes a key of this database's own: nobody can guess it back. Raises
-ConsoleStoreUnavailable, for whatever SQLite or the disk says.
+NotPermitted, and
+ConsoleStoreUnavailable for whatever SQLite or the disk says.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from gateway.administration.credentials.tables import (
     REFUSALS,
     SESSIONS,
 )
-from gateway.errors import ConsoleStoreUnavailable
+from gateway.errors import ConsoleStoreUnavailable, NotPermitted
 from gateway.storage.durable import make_directory
 
 _BUSY_SECONDS: Final = 30
@@ -260,5 +261,7 @@ def _translated() -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         named = getattr(getattr(error, "orig", error), "sqlite_errorname", type(error).__name__)
         raise ConsoleStoreUnavailable(f"the console's database says {named}") from None
+    except PermissionError as error:
+        raise NotPermitted("You may not open the console's database.") from error
     except OSError as error:
         raise ConsoleStoreUnavailable(f"the console's database: {error.strerror}") from error
