@@ -25,7 +25,7 @@ from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets
 
 TOKEN_BYTES: Final = 32
-_HASHES: Final = 4
+HASHES: Final = 4
 """So many passwords are hashed at once: each takes 64 MiB."""
 CONSOLE: Final = "console"
 """Who writes, in the chain, where somebody uses the console; and what events are about that are about nobody who is known."""
@@ -64,5 +64,5 @@ def credentials(
     """The site's, closed at the end."""
     Secrets(settings.home).insist([settings.home.console_store])
     with writing(settings, log, role) as ledger, closing(Store(settings.home.console_store)) as store:
-        passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(_HASHES))
+        passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(HASHES))
         yield CredentialContext(ledger, store, settings.console, settings.site.code, passwords, clock)

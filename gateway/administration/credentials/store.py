@@ -37,7 +37,7 @@ from gateway.storage.durable import make_directory
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
-_MOST_FAILURES: Final = 100_000
+MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 
 
@@ -197,7 +197,7 @@ class Records:
     def clear_failures(self, now: float) -> None:
         """Forget attempts of long ago, and the oldest of too many."""
         self._connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FORGOTTEN_SECONDS))
-        newest = select(FAILURES.c.last).order_by(FAILURES.c.last.desc()).offset(_MOST_FAILURES).limit(1)
+        newest = select(FAILURES.c.last).order_by(FAILURES.c.last.desc()).offset(MOST_FAILURES).limit(1)
         oldest = self._connection.execute(newest).scalar()
         if oldest is not None:
             self._connection.execute(delete(FAILURES).where(FAILURES.c.last <= oldest))
