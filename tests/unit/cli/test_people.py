@@ -62,3 +62,10 @@ def test_a_link_is_printed_alone_and_is_in_no_event(pair: Pair, run: Run) -> Non
     assert (other["user"], other["hours"]) == ("hb1", 24)
     pair.dwp.home.console_store.chmod(0o644)
     assert run(pair.dwp, "people", "link", "hb1", *WHY).status == 78, "others may have read it"
+
+
+def test_the_tail_says_who_was_meant(pair: Pair, run: Run) -> None:
+    add(run, pair, "hb1", "--role", "administrator")
+    run(pair.dwp, "people", "suspend", "hb1", *WHY)
+    told = run(pair.dwp, "tail", "--once").out
+    assert "somebody's rights were suspended: sessions ended with them, by root: because of the test (user hb1)" in told
