@@ -95,6 +95,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "release": CommandEntry("gateway.cli.decide:release", "Let what is held go on."),
         "retry": CommandEntry("gateway.cli.decide:retry", "Try now what waits for later."),
         "return": CommandEntry("gateway.cli.decide:give_back", "Give a transfer back to whoever submitted it."),
+        "requests": CommandEntry(
+            "gateway.cli.requests:requests", "What people asked, what waits for a second person, and the answers."
+        ),
         "redirect": CommandEntry(
             "gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."
         ),

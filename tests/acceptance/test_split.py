@@ -35,7 +35,7 @@ ACCOUNTS = {
     "sshd": "proxy",
     "metrics": "backup",
     "notify": "list",
-    "console": "irc",
+    "console": "www-data",
 }
 GROUPS = {
     "roles": "fax",
@@ -399,6 +399,11 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
+    *((role, "os.listdir(home / 'state/console')", False) for role in ACCOUNTS),
+    ("console", "os.listdir(home / 'state/console')", True),
+    *(("console", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    ("console", "os.listdir(home / 'spool/inbound')", False),
+    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     *(
         ("console", f"os.listdir(home / 'state/{name}')", False)
@@ -445,6 +450,19 @@ def test_role_does_not_start_under_another_account_and_the_whole_gateway_not_at_
     done = dwp.gateway("run", check=False)
     assert done.returncode == 78
     assert "accounts of their own" in done.stderr
+
+
+def test_a_link_that_root_makes_is_in_a_database_of_the_consoles_account(pair: tuple[SplitSite, Site]) -> None:
+    dwp, _ = pair
+    why = ("--reason", "because of the test")
+    dwp.gateway("people", "add", "hb1042", "--name", "Invented", "--unit", "Revenues", "--role", "administrator", *why)
+    for _ in range(2):
+        dwp.gateway("people", "link", "hb1042", *why)
+        owner = pwd.getpwnam(CONSOLE["console"]).pw_uid
+        store = dwp.home.console_store
+        assert {(each.stat().st_uid, stat.S_IMODE(each.stat().st_mode)) for each in store.parent.iterdir()} == {
+            (owner, 0o600)
+        }
 
 
 def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_found_and_mended(

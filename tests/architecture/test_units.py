@@ -38,6 +38,7 @@ FORBIDDEN: Final = {
         HOME.logins,
         HOME.sealed_out.parent,
         HOME.notify,
+        HOME.console,
         HOME.evidence,
         HOME.quarantine,
         HOME.landing,

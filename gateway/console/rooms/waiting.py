@@ -14,9 +14,8 @@ from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
 from gateway.console.machine import look
 from gateway.console.visits import Visit
-from gateway.domain.people import Right
 from gateway.domain.requests import Act, RequestState
-from gateway.errors import NotFound, UsageWrong
+from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.ledger.queries.identities import find
 
 _HELD: Final = (
@@ -87,14 +86,11 @@ def ask(visit: Visit) -> Response:
 
 def decide(visit: Visit) -> Response:
     """Ask for it."""
-    act = _act(visit)
-    if not visit.may(_right(act)):
-        raise NotFound("your roles do not have the right that this takes")
+    act, site = _act(visit), visit.console
+    reason = visit.form.get("reason", "")
     try:
-        identity = asking.ask(
-            visit.console.settings, act, visit.path["subject"], visit.user, visit.form.get("reason", "")
-        )
-    except UsageWrong as error:
+        identity = asking.ask(site.settings, site.ledger, act, visit.path["subject"], visit.user, reason)
+    except (RightMissing, UsageWrong) as error:
         return _form(visit, act, fault=error.reason)
     return visit.to(f"/requests/{identity}")
 
@@ -142,10 +138,6 @@ def _act(visit: Visit) -> Act:
         act = next(act for act in Act if act == visit.path["act"])
     except StopIteration:
         raise NotFound("nobody can ask for that") from None
-    if not visit.may(_right(act)):
+    if not visit.may(act.right):
         raise NotFound("your roles do not have the right that this takes")
     return act
-
-
-def _right(act: Act) -> Right:
-    return {Act.RELEASE: Right.RELEASE, Act.DISCARD: Right.DISCARD}.get(act, Right.HOLD)

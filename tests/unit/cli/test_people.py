@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.unit.cli.conftest import Pair, Run
+from tests.fakes.two_ledgers import Pair
+from tests.unit.cli.conftest import Run
 
 WHY = ("--reason", "because of the test")
 DATES = ("--agreement", "2026-01-01", "--training", "2026-01-02")
@@ -59,3 +60,12 @@ def test_a_link_is_printed_alone_and_is_in_no_event(pair: Pair, run: Run) -> Non
     assert not any(found[1] in detail for detail in details)
     other = run(pair.dwp, "people", "link", "hb1", "--json", *WHY).data
     assert (other["user"], other["hours"]) == ("hb1", 24)
+    pair.dwp.home.console_store.chmod(0o644)
+    assert run(pair.dwp, "people", "link", "hb1", *WHY).status == 78, "others may have read it"
+
+
+def test_the_tail_says_who_was_meant(pair: Pair, run: Run) -> None:
+    add(run, pair, "hb1", "--role", "administrator")
+    run(pair.dwp, "people", "suspend", "hb1", *WHY)
+    told = run(pair.dwp, "tail", "--once").out
+    assert "somebody's rights were suspended: sessions ended with them, by root: because of the test (user hb1)" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
@@ -145,12 +145,13 @@ def test_every_change_counts_and_is_an_event_with_who_decided(ledger: Ledger) ->
 def test_a_user_id_is_never_given_again(ledger: Ledger) -> None:
     roster.add(ledger, "hb1", {PersonRole.AUDITOR}, NAMED, WHY)
     roster.remove(ledger, "hb1", WHY)
-    for again in (
+    attempts: list[Callable[[], object]] = [
         lambda: roster.add(ledger, "hb1", {PersonRole.AUDITOR}, NAMED, WHY),
         lambda: roster.resume(ledger, "hb1", WHY),
         lambda: roster.change(ledger, "hb1", {PersonRole.AUDITOR}, Details(), WHY),
         lambda: roster.remove(ledger, "hb1", WHY),
-    ):
+    ]
+    for again in attempts:
         with pytest.raises(UsageWrong):
             again()
 
