@@ -1,6 +1,6 @@
 """Tells open pages that something happened at the site: server-sent events, from the head of the audit chain.
 
-One look at the head serves all pages that are open. An event says *moved* and nothing else.
+Each open page has the head looked at once a second. An event says *moved* and nothing else.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gateway.console.site import Site
 from gateway.errors import GatewayError
 from gateway.ledger.store import read_head
 
-_LOOK_SECONDS: Final = 2.0
-_QUIET_LOOKS: Final = 10
+_LOOK_SECONDS: Final = 1.0
+_QUIET_LOOKS: Final = 20
 """After so many looks without news a comment keeps the connection, and whoever listens is asked for again."""
-_LONGEST_LOOKS: Final = 1800
+_LONGEST_LOOKS: Final = 3600
 """An hour: then the browser connects again."""
 
 
@@ -28,6 +28,8 @@ async def feed(site: Site, is_here: Callable[[], bool]) -> AsyncIterator[str]:
     seen = await run_in_threadpool(_head, site)
     for look in range(_LONGEST_LOOKS):
         await asyncio.sleep(_LOOK_SECONDS)
+        if site.stopping.is_set():
+            return
         now = await run_in_threadpool(_head, site)
         if now != seen:
             seen = now

@@ -13,6 +13,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.console.rooms import (
+    asked,
     audit,
     configuration,
     desk_aids,
@@ -20,6 +21,7 @@ from gateway.console.rooms import (
     loops,
     overview,
     partners,
+    people,
     quarantine,
     sign_in,
     transfers,
@@ -87,5 +89,12 @@ PAGES: Final = (
     Page("GET", "/help/{name}", Right.OVERVIEW, desk_aids.one, "A desk aid"),
     Page("GET", "/decide/{act}/{subject}", Right.HOLD, waiting.ask, "Ask for an act"),
     Page("POST", "/decide/{act}/{subject}", Right.HOLD, waiting.decide, "Ask for an act"),
-    Page("GET", "/requests/{id}", Right.LOOK, waiting.answer, "What became of a request"),
+    Page("GET", "/requests", Right.LOOK, asked.all_requests, "What people asked for", "Requests"),
+    Page("GET", "/requests/{id}", Right.LOOK, asked.one, "What became of a request"),
+    Page("POST", "/requests/{id}", Right.LOOK, asked.decide, "Decide as the second person, or withdraw"),
+    Page("GET", "/people", Right.PEOPLE, people.listed, "People", "People"),
+    Page("GET", "/people/add", Right.PEOPLE, people.add_form, "Add somebody"),
+    Page("POST", "/people/add", Right.PEOPLE, people.add, "Add somebody"),
+    Page("GET", "/people/{user}", Right.PEOPLE, people.one, "One person"),
+    Page("POST", "/people/{user}", Right.PEOPLE, people.change, "Change somebody's roles or state, or make a link"),
 )

@@ -85,6 +85,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
             _tidy(site, log)
     finally:
+        site.stopping.set()
         server.should_exit = True
     serving.result()
 

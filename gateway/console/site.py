@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
 from gateway.administration.credentials.context import CredentialContext
 from gateway.domain.identity import to_text
@@ -20,6 +21,8 @@ class Site:
     settings: Settings
     credentials: CredentialContext
     log: Logger
+    stopping: Event = field(default_factory=Event)
+    """Set when the console ends: what goes on for long ends with it."""
 
     @property
     def ledger(self) -> Ledger:

@@ -458,7 +458,7 @@ def test_a_link_that_root_makes_is_in_a_database_of_the_consoles_account(pair: t
     dwp.gateway("people", "add", "hb1042", "--name", "Invented", "--unit", "Revenues", "--role", "administrator", *why)
     for _ in range(2):
         dwp.gateway("people", "link", "hb1042", *why)
-        owner = pwd.getpwnam(CONSOLE["console"]).pw_uid
+        owner = pwd.getpwnam(ACCOUNTS["console"]).pw_uid
         store = dwp.home.console_store
         assert {(each.stat().st_uid, stat.S_IMODE(each.stat().st_mode)) for each in store.parent.iterdir()} == {
             (owner, 0o600)

@@ -74,7 +74,7 @@ class Person:
     """Somebody at a browser of their own. What pages complained of is in `complaints`."""
 
     def __init__(self, browser: Browser, base: str, user: str, secret: str) -> None:
-        self.base, self.user, self._secret = base, user, secret
+        self.base, self.user, self.secret = base, user, secret
         self.context: BrowserContext = browser.new_context(base_url=base, viewport={"width": 1200, "height": 900})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
@@ -92,7 +92,7 @@ class Person:
         self.page.goto("/sign-in")
         self.page.fill("#user", self.user)
         self.page.fill("#password", PASSWORD)
-        self.page.fill("#code", pyotp.TOTP(self._secret).now())
+        self.page.fill("#code", pyotp.TOTP(self.secret).now())
         self.page.click("main button")
         self.page.wait_for_load_state()
         assert self.page.url == f"{self.base}/", self.text()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -21,6 +22,8 @@ class ConsoleSite:
     site: Site
     base: str
     secrets: dict[str, str]
+    jars: dict[str, list[Any]] = field(default_factory=dict)
+    """The cookies of who has signed in, by user id: a code can be used once, and the next one comes after half a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,11 @@ def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
     def make(site: ConsoleSite, user: str) -> Person:
         person = Person(browser, site.base, user, site.secrets[user])
         entered.append(person)
-        person.sign_in()
+        if user in site.jars:
+            person.context.add_cookies(site.jars[user])
+        else:
+            person.sign_in()
+            site.jars[user] = person.context.cookies()
         return person
 
     yield make

@@ -79,7 +79,7 @@ def reason_text(reason: str) -> str:
     """A person's reason, masked and on one line; UsageWrong for one that says nothing."""
     text = " ".join(reason.split())
     if not 3 <= len(text) <= _LONGEST_REASON:
-        raise UsageWrong(f"Give a --reason of 3 to {_LONGEST_REASON} characters that others will understand.")
+        raise UsageWrong(f"Give a reason of 3 to {_LONGEST_REASON} characters that others will understand.")
     return safe_text(text)
 
 

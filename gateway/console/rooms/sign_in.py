@@ -48,7 +48,7 @@ def enter(visit: Visit) -> Response:
     except CredentialsExpired:
         return _renewal(visit, {}, attempt.user, over=True)
     except GatewayError as error:
-        return _form(visit, {"": f"{error.reason}. {error.remedy}"})
+        return _form(visit, {"": f"{_sentence(error)} {error.remedy}"})
     return SessionChange(_own_page(visit.form.get("next", "/")), token)
 
 

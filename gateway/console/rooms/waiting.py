@@ -10,11 +10,12 @@ from starlette.responses import Response
 
 from gateway.administration.requests import asking
 from gateway.administration.views.health import health
+from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
 from gateway.console.machine import look
 from gateway.console.visits import Visit
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import Act
 from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.ledger.queries.identities import find
 
@@ -95,13 +96,6 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
-def answer(visit: Visit) -> Response:
-    """What became of a request."""
-    found = asking.answer(visit.console.settings, visit.path["id"])
-    words, _ = _WORDS[found.act]
-    return visit.page("request", request=found, words=words, waits=found.state == RequestState.ASKED)
-
-
 def _form(visit: Visit, act: Act, fault: str = "") -> Response:
     words, what = _WORDS[act]
     subject = visit.path["subject"]
@@ -112,17 +106,23 @@ def _form(visit: Visit, act: Act, fault: str = "") -> Response:
         words=words,
         what=what,
         subject=subject,
-        about=list(_about(visit, subject)),
+        about=list(_about(visit, act, subject)),
         fault=fault,
         reason_given=visit.form.get("reason", ""),
     )
 
 
-def _about(visit: Visit, subject: str) -> Iterator[tuple[str, str]]:
+def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
     if subject in visit.console.settings.codes:
         yield "Lane to", subject
         return
     with visit.console.reading() as connection:
+        if act is Act.DISCARD:
+            locked = quarantined_one(connection, subject)
+            yield "In quarantine", locked.id
+            yield "Partner", locked.partner
+            yield "Why", locked.reason
+            return
         row = find(connection, subject)
     yield row.kind.capitalize(), row.id
     if row.kind == "transfer":
