@@ -399,11 +399,6 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
-    *((role, "os.listdir(home / 'state/console')", False) for role in ACCOUNTS),
-    ("console", "os.listdir(home / 'state/console')", True),
-    *(("console", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
-    ("console", "os.listdir(home / 'spool/inbound')", False),
-    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     *(
         ("console", f"os.listdir(home / 'state/{name}')", False)
@@ -458,7 +453,7 @@ def test_a_link_that_root_makes_is_in_a_database_of_the_consoles_account(pair: t
     dwp.gateway("people", "add", "hb1042", "--name", "Invented", "--unit", "Revenues", "--role", "administrator", *why)
     for _ in range(2):
         dwp.gateway("people", "link", "hb1042", *why)
-        owner = pwd.getpwnam(CONSOLE["console"]).pw_uid
+        owner = pwd.getpwnam(ACCOUNTS["console"]).pw_uid
         store = dwp.home.console_store
         assert {(each.stat().st_uid, stat.S_IMODE(each.stat().st_mode)) for each in store.parent.iterdir()} == {
             (owner, 0o600)
