@@ -399,11 +399,6 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
-    *((role, "os.listdir(home / 'state/console')", False) for role in ACCOUNTS),
-    ("console", "os.listdir(home / 'state/console')", True),
-    *(("console", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
-    ("console", "os.listdir(home / 'spool/inbound')", False),
-    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     *(
         ("console", f"os.listdir(home / 'state/{name}')", False)

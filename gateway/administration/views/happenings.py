@@ -26,7 +26,7 @@ _CHUNK: Final = 1000
 """Events that one question asks for."""
 _BACK: Final = 20_000
 """So many events are looked through for the last ones that are meant."""
-_BESIDE: Final = ("user", "count", "day", "due", "fingerprint", "hour")
+_BESIDE: Final = ("count", "day", "due", "fingerprint", "hour")
 """What the sentence of an event lacks."""
 
 
