@@ -35,6 +35,8 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.sshd,
         home.notify,
         home.console,
+        home.uploads,
+        home.shown,
         home.logins,
         home.vault,
         home.custody,

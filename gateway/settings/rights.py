@@ -69,6 +69,8 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.mail, us.link, us.link, 0o700, 0o600),
         Right(home.notify, us.notify, us.notify, 0o700, 0o600),
         Right(home.console, us.console, us.console, 0o700, 0o600),
+        Right(home.uploads, us.console, us.console, 0o2770, 0o660),
+        Right(home.shown, us.inspect, us.console, 0o2750, 0o640),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
         Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
@@ -105,7 +107,8 @@ def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make anything in state/ itself: what all write to, and what a site of an earlier version lacks.
     settings.home.ledger_head.touch(mode=0o600)
-    settings.home.console.mkdir(mode=0o700, exist_ok=True)
+    for made in (settings.home.console, settings.home.uploads, settings.home.shown):
+        made.mkdir(mode=0o700, exist_ok=True)
     return list(_walk(settings, fix=True))
 
 
