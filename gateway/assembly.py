@@ -56,6 +56,7 @@ def import_engines() -> None:
         login_records,
         overdue_enquiries,
         overdue_receipts,
+        payloads,
         statement_dispatch,
         statement_stamp,
     )
@@ -132,6 +133,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     from gateway.stages.outbound.validate import Validate
     from gateway.stages.timers.extract_calendar import ExtractCalendar
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
+    from gateway.stages.timers.payloads import Payloads
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
     from gateway.stages.timers.statement_dispatch import StatementDispatch
 
@@ -150,6 +152,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     return [
         admit,
         Requests(context, "requests", INSPECT_ACTS),
+        Payloads(context, plans(settings)),
         Validate(context, readers, viruses),
         Deliver(context, readers, viruses),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
