@@ -231,5 +231,3 @@ def _finding(plain: object) -> tuple[str, str, str]:
             return _text(code), _text(where), _text(message)
         case _:
             raise ValueError("not a finding")
-
-

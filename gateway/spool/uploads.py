@@ -59,9 +59,11 @@ def sweep(directory: Path, now: float, kept: float = KEPT_SECONDS) -> int:
         with os.scandir(directory) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if 0 <= now - entry.stat(follow_symlinks=False).st_mtime <= kept or entry.is_dir(follow_symlinks=False):
+                    if 0 <= now - entry.stat(follow_symlinks=False).st_mtime <= kept or entry.is_dir(
+                        follow_symlinks=False
+                    ):
                         continue
-                    os.unlink(entry.path)
+                    Path(entry.path).unlink()
                     removed += 1
     except FileNotFoundError:
         return 0

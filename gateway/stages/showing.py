@@ -129,7 +129,7 @@ def _look_through(directory: Path) -> None:
             path = directory / entry.name
             if not (stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and _NAME.fullmatch(entry.name)):
                 raise Unshown("its reader wrote what no reader writes")
-            if about.st_size > MOST_BYTES or (path.suffix == ".png" and path.open("rb").read(8) != _PICTURE):
+            if about.st_size > MOST_BYTES or (path.suffix == ".png" and not path.read_bytes().startswith(_PICTURE)):
                 raise Unshown("its reader wrote what no reader writes")
             path.chmod(0o640)
         shown = read_shown((directory / META).read_bytes())

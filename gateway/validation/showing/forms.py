@@ -49,7 +49,9 @@ def form(path: Path, pieces: Pieces, first: int, schema_root: Path, flow: str) -
     chosen = records[first - 1 : first - 1 + MOST_PAGES * RECORDS]
     parts = [chosen[at : at + RECORDS] for at in range(0, len(chosen), RECORDS)] or [[]]
     for number, part in enumerate(parts, 1):
-        others = [child for child in root.iterchildren(etree.Element) if child.tag != rules.record] if number == 1 else []
+        others = (
+            [child for child in root.iterchildren(etree.Element) if child.tag != rules.record] if number == 1 else []
+        )
         nodes = [*writer.nodes(others), *writer.records(part, first + (number - 1) * RECORDS, total)]
         pieces.write(page_name(number, Kind.FORM), to_bytes(nodes))
     shown = chosen or [root]

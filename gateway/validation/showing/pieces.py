@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 LONGEST: Final = 20_000
-_UNSEEN: Final = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSEEN: Final = re.compile(
+    r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 """What cannot be seen, or turns the text around it."""
 
 
