@@ -147,6 +147,7 @@ class Event(StrEnum):
     SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
     SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
     PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
+    PAYLOAD_OPENED = "payload.opened", "info", "somebody opened a payload"
     REQUEST_PROPOSED = (
         "request.proposed",
         "info",
