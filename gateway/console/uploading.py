@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -21,6 +21,9 @@ from starlette.requests import Request
 
 from gateway.domain.uploads import COMING
 from gateway.storage.durable import disk_error, write_all
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MOST_FIELDS: Final = 10
 LONGEST_FIELD: Final = 4_000
@@ -90,7 +93,7 @@ class _Form:
         self._whole = False
         self._fault = ""
         self.broken = False
-        self.callbacks = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._on_header,
             "on_header_value": self._on_value,

@@ -97,10 +97,10 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
         page = by_method["GET" if request.method == "HEAD" else request.method]
         form: Mapping[str, str] = {}
         if page.takes_file:
-            found = await _received(site, cookie, page, request)
-            if isinstance(found, Response):
-                return found
-            form = found
+            came = await _received(site, cookie, page, request)
+            if isinstance(came, Response):
+                return came
+            form = came
         elif request.method == "POST":
             try:
                 async with request.form(max_files=0, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD) as found:

@@ -15,7 +15,7 @@ from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import META, Kind, read_findings, read_form, read_shown
 from gateway.domain.states import State
 from gateway.domain.uploads import Upload, note
-from gateway.errors import RightMissing
+from gateway.errors import RightMissing, Unshown
 from gateway.ledger import people, requests
 from gateway.ledger.queries import events, overview
 from gateway.ledger.units import Request, Transfer
@@ -281,5 +281,5 @@ def test_a_reader_that_was_taken_over_shows_nothing(tmp_path: Path, lie: str) ->
             (tmp_path / META).unlink()
         case _:
             (tmp_path / META).write_bytes(b"[" * 100_000)
-    with pytest.raises(showing.Unshown):
+    with pytest.raises(Unshown):
         showing._look_through(tmp_path)
