@@ -26,6 +26,7 @@ from gateway.validation.xml.catalog import SchemaSource, find_versions
 from gateway.validation.xml.codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
 from gateway.validation.xml.exceptions import are_texts, exceptions_of, only_values
 from gateway.validation.xml.guard import XmlGuard
+from gateway.validation.xml.marks import marks
 from gateway.validation.xml.parts import oversized, parts, scattered
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset, read_rules
@@ -133,17 +134,22 @@ class XmlValidator:
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)
+        # Before the schema is asked, which takes the records out of the tree one part after the other.
+        marked = marks(root, version.ruleset.triage)
         found = _Schema() if accepted else self._against_schema(root, version, walked)
         told, total = ([], 0) if found.explanation is None else (found.explanation.findings, found.explanation.total)
         if not walked.total and not total:
-            return Report(name, facts=walked.facts())
+            return Report(name, facts=walked.facts(), marks=marked)
         findings = tuple(sorted((*walked.findings, *told), key=_line)[: limits.findings])
         total += walked.total
         if not found.structured or not are_texts(walked.flagged | found.places):
             return Report(name, findings, total)
         exceptions = exceptions_of(findings, total, record)
-        facts = walked.facts(but=walked.flagged | found.places) if exceptions else {}
-        return Report(name, findings, total, facts, exceptions)
+        if not exceptions:
+            return Report(name, findings, total)
+        wrong = {each.row for each in exceptions}
+        right = tuple(mark for mark in marked if mark.row not in wrong)
+        return Report(name, findings, total, walked.facts(but=walked.flagged | found.places), exceptions, right)
 
     def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> _Schema:
         """What libxml2 does not accept."""
