@@ -87,6 +87,7 @@ class Event(StrEnum):
         "written to after it was taken: this may be half a file, and the whole one comes back",
     )
     TRANSFER_RELEASED = "transfer.released", "info", "let go on", None, "out in"
+    TRANSFER_REPEATED = "transfer.repeated", "warning", "a file that is to go says what went before, or comes too late"
     TRANSFER_DELIVERED = "transfer.delivered", "info", "delivered to spool/inbound", "delivered", "in"
     TRANSFER_QUARANTINED = (
         "transfer.quarantined",

@@ -42,7 +42,7 @@ KEYS: Final = frozenset(
         *("timestamp", "level", "event", "site", "role"),
         *("transfer", "consignment", "receipt", "partner", "flow", "name", "direction", "state", "sequence"),
         *("bytes", "free_bytes", "seconds", "count", "attempt", "days", "files", "items", "findings", "total"),
-        *("exceptions", "faulty_records"),
+        *("exceptions", "faulty_records", "repeats", "superseded", "out_of_date"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),

@@ -253,5 +253,18 @@ HOLDS: Final = Table(
     UniqueConstraint("id"),
 )
 
+MARKS: Final = Table(
+    "marks",
+    METADATA,
+    Column("digest", Integer, primary_key=True),
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("day", Integer),
+    Column("at", Integer, nullable=False),
+    Index("marks_by_transfer", "transfer"),
+    sqlite_with_rowid=False,
+)
+"""What triage remembers: keyed digests of records (`ledger.marks`). It is no evidence, and the chain does not commit to it."""
+
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

@@ -34,6 +34,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.mail,
         home.sshd,
         home.notify,
+        home.triage,
         home.logins,
         home.vault,
         home.custody,

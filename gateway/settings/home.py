@@ -145,6 +145,11 @@ class Home:
         return self.state / "notify"
 
     @cached_property
+    def triage(self) -> Path:
+        """The key of what triage remembers, `triage.secret`."""
+        return self.state / "triage"
+
+    @cached_property
     def sshd(self) -> Path:
         """What the managed SFTP server reads, written at every start, and its process id."""
         return self.state / "sshd"

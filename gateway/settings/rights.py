@@ -68,6 +68,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.sshd, us.sshd, us.sshd, 0o700, 0o600),
         Right(home.mail, us.link, us.link, 0o700, 0o600),
         Right(home.notify, us.notify, us.notify, 0o700, 0o600),
+        Right(home.triage, us.inspect, us.inspect, 0o700, 0o600),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
         Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
@@ -104,6 +105,8 @@ def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make files in state/ itself; this one they all write to.
     settings.home.ledger_head.touch(mode=0o600)
+    # A site that was made before there was triage lacks it.
+    settings.home.triage.mkdir(mode=0o700, exist_ok=True)
     return list(_walk(settings, fix=True))
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from gateway.administration.access import permitted
@@ -169,11 +169,14 @@ class _Run:
             remove_delivered(self.home.inbound, as_delivered(row), MARKER)
 
     def _remove_list_beside(self, row: Transfer) -> None:
-        """The list of exceptions that lies beside a delivered file, where it is that."""
+        """What lies beside a delivered file, where it is that: the list of exceptions, and what triage said."""
         beside = self.home.inbound / row.flow / row.partner / f"{row.delivered_name}{ENDING}"
         listed = ExceptionLists(self.home.exceptions).read(ListKey("in", row.partner, row.id))
         if listed is not None and beside.is_file() and not beside.is_symlink() and beside.read_bytes() == listed:
             beside.unlink(missing_ok=True)
+        told = beside.with_name(f"{PurePath(row.delivered_name or '').name}{TRIAGE}")
+        if told.is_file() and not told.is_symlink() and tells_of(told.read_bytes()) == row.id:
+            told.unlink(missing_ok=True)
 
     def _remove_quarantined(self, file: DueFile) -> None:
         row = file.unit

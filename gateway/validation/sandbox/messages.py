@@ -146,9 +146,10 @@ def _mark(plain: object) -> RecordMark:
             and (not award or _MARK.fullmatch(award))
             and _DAY.fullmatch(day)
             and len(claims) <= _MOST_CLAIMS
-            and all(isinstance(claim, str) and _MARK.fullmatch(claim) for claim in claims)
+            and len(texts := [claim for claim in claims if isinstance(claim, str) and _MARK.fullmatch(claim)])
+            == len(claims)
         ):
-            return RecordMark(row, fact, award, day, tuple(claims))
+            return RecordMark(row, fact, award, day, tuple(texts))
         case _:
             raise ValueError("a mark that is not digests and a day")
 

@@ -63,7 +63,9 @@ def marks(root: etree._Element, rule: TriageRule | None) -> tuple[RecordMark, ..
 def _mark(number: int, record: etree._Element, rule: TriageRule, declared: int) -> RecordMark:
     about = _at(record, rule.person)
     person = b"" if about is None else _person(about, rule.namespace)
-    award = b"\x1f".join(sorted(_plain((each.text or "").encode()) for path in rule.award for each in _all(record, path)))
+    award = b"\x1f".join(
+        sorted(_plain((each.text or "").encode()) for path in rule.award for each in _all(record, path))
+    )
     for tag in () if award else rule.kind:
         if (child := _at(record, (tag,))) is not None:
             award = _local(tag) + b"\x1f" + _person(child, rule.namespace)

@@ -1,0 +1,81 @@
+"""Triage: whether a record repeats one that came before, is superseded by it, or is out of date. Pure.
+
+What makes two records the same is the schema's to say (docs/formats/triage.md). What is remembered of a record are numbers made with
+the site's key (`keyed`): without it nobody can try whether a person is among them. They hold for one direction, partner and flow, but
+those of claims' references, by which documents of all flows are found together.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+import orjson
+
+KEY_BYTES: Final = 32
+REPEATS: Final = "repeats"
+"""The directory of files that are set aside, below FLOW/PARTNER in spool/inbound."""
+ENDING: Final = ".triage.json"
+FACTS: Final = ("repeats", "superseded", "out_of_date")
+"""The facts that count a file's records, where any record is one of these."""
+ASIDE: Final = "aside"
+
+
+class Finding(StrEnum):
+    """What triage says of a record; it may be all three."""
+
+    REPEATS = "repeats"
+    SUPERSEDED = "superseded"
+    OUT_OF_DATE = "out-of-date"
+
+
+@dataclass(frozen=True)
+class TriageCounts:
+    """How many of a file's records triage looked at, and of how many it says what."""
+
+    records: int
+    repeats: int = 0
+    superseded: int = 0
+    out_of_date: int = 0
+
+    def to_facts(self) -> dict[str, str]:
+        """What the ledger keeps: nothing for a file of which there is nothing to say."""
+        counts = {name: getattr(self, name) for name in FACTS}
+        if not any(counts.values()):
+            return {}
+        return {"triaged": str(self.records)} | {name: str(count) for name, count in counts.items()}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, str]) -> Self | None:
+        """The counts among a transfer's facts; None where there are none."""
+        if "triaged" not in facts:
+            return None
+        return cls(int(facts["triaged"]), *(int(facts[name]) for name in FACTS))
+
+
+@dataclass(frozen=True)
+class RecordTriage:
+    """A record of which there is something to say, by its number; `earlier` are the transfers that make it so."""
+
+    record: int
+    findings: tuple[Finding, ...]
+    earlier: tuple[int, ...] = ()
+
+
+def tells_of(content: bytes) -> str | None:
+    """The id of the transfer that NAME.triage.json is about; None where it is no such text."""
+    try:
+        told = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    identity = told.get("transfer") if isinstance(told, dict) else None
+    return identity if isinstance(identity, str) else None
+
+
+def keyed(key: bytes, scope: str, digest: str) -> int:
+    """64 bits of HMAC-SHA-256 (RFC 2104) of a digest within a scope, as a signed number."""
+    made = hmac.digest(key, f"{scope}\x1f{digest}".encode(), "sha256")
+    return int.from_bytes(made[:8], "big", signed=True)
