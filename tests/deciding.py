@@ -75,6 +75,8 @@ LOOKS: Final = {
         "extract summary",
         "extract exceptions",
         "inbound pending",
+        "inbound case",
+        "triage report",
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),

@@ -68,6 +68,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "evidence": CommandEntry(
             "gateway.cli.evidence:evidence", "Write down, as one signed file, what can be shown of a transfer."
         ),
+        "triage": CommandEntry(
+            "gateway.cli.triage:triage", "How much repeats what came before, by partner and office."
+        ),
         "referrals": CommandEntry(
             "gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."
         ),

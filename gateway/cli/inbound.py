@@ -1,7 +1,8 @@
-"""`gateway inbound pending`: what was delivered, and not answered by the back office yet."""
+"""`gateway inbound`: what was delivered and not answered by the back office yet, and what came in about one claim."""
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
@@ -9,9 +10,13 @@ import click
 from gateway.administration.access import reading
 from gateway.administration.views.inbound import PendingTransfer
 from gateway.administration.views.inbound import pending as list_pending
+from gateway.administration.views.triage import CaseDocument
+from gateway.administration.views.triage import case as find_case
 from gateway.cli import output, tables
 from gateway.cli.site import settings_of
 from gateway.cli.tables import Column
+from gateway.settings.secrets import secrets_of
+from gateway.settings.triage_key import read_triage_key
 
 _COLUMNS = (
     Column("FLOW"),
@@ -20,6 +25,14 @@ _COLUMNS = (
     Column("NAME", gives_way=True),
     Column("ID"),
     Column("DELIVERED (UTC)", wide=True),
+)
+_CASE = (
+    Column("FLOW"),
+    Column("PARTNER"),
+    Column("STATE"),
+    Column("RECORDS"),
+    Column("NAME", gives_way=True),
+    Column("ID"),
 )
 _HOUR = 3600.0
 
@@ -62,6 +75,42 @@ def pending(ctx: click.Context, older_than: float, *, as_csv: bool, as_json: boo
     if found:
         tables.show(_COLUMNS, [_cells(each) for each in found])
     output.say(f"{len(found)} delivered and not answered" if found else "Nothing waits for an answer.")
+
+
+@inbound.command()
+@click.argument("reference")
+@output.as_csv
+@output.as_json
+@click.pass_context
+def case(ctx: click.Context, reference: str, *, as_csv: bool, as_json: bool) -> None:
+    """List what came in about the claim of that REFERENCE: claims, notices and referrals that name it, and files sent under it.
+
+    What documents say is not kept: only numbers made with the key of triage, which this command has to be able to read. What came
+    before there was triage is not found by its content, nor what a flow with `triage = "off"` brings.
+
+    \b
+    Example:
+      gateway --home /srv/gateway inbound case HB/1234567
+    """
+    settings = settings_of(ctx)
+    secrets = secrets_of(settings.home, os.environ)
+    key = read_triage_key(secrets) if secrets.triage.exists() else None
+    with reading(settings) as connection:
+        found = find_case(connection, key, reference)
+    if as_json:
+        output.show_json(found)
+        return
+    if as_csv:
+        output.show_csv(CaseDocument, found)
+        return
+    if found:
+        tables.show(_CASE, [_document(each) for each in found])
+    output.say(f"{len(found)} documents" if found else "Nothing that is remembered names that claim.")
+
+
+def _document(each: CaseDocument) -> tuple[str, ...]:
+    records = ", ".join(map(str, each.records))
+    return each.flow, each.partner, str(each.state), records, each.delivered_as or each.name, each.id
 
 
 def _cells(each: PendingTransfer) -> tuple[str, ...]:

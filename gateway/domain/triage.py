@@ -11,11 +11,17 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final, Self
+from unicodedata import normalize
 
 import orjson
 
+from gateway.domain.states import Direction
+
 KEY_BYTES: Final = 32
+BLANKS: Final = b" \t\n\r"
+"""XML's white space."""
 REPEATS: Final = "repeats"
 """The directory of files that are set aside, below FLOW/PARTNER in spool/inbound."""
 ENDING: Final = ".triage.json"
@@ -63,6 +69,31 @@ class RecordTriage:
     record: int
     findings: tuple[Finding, ...]
     earlier: tuple[int, ...] = ()
+
+
+def plain(text: bytes) -> bytes:
+    """A text without white space: how lines are broken says nothing, and nor does a space in a postcode."""
+    return composed(text.translate(None, BLANKS))
+
+
+def composed(text: bytes) -> bytes:
+    """UTF-8 in composed characters (Unicode's NFC)."""
+    return text if text.isascii() else normalize("NFC", text.decode()).encode()
+
+
+def digest(content: bytes) -> str:
+    """32 hex digits of BLAKE2b (RFC 7693), which takes a third of the time of SHA-256 here."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def claim_digest(reference: str) -> str:
+    """The digest of the reference of a claim: letters in one case, without white space."""
+    return digest(b"claim\x1f" + plain(reference.casefold().encode()))
+
+
+def claim_scope(direction: Direction) -> str:
+    """The scope of references of claims: all partners and flows."""
+    return f"{direction}\x1fclaim"
 
 
 def tells_of(content: bytes) -> str | None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import orjson
 
 from gateway.domain.states import Direction
-from gateway.domain.triage import ASIDE, Finding, RecordTriage, TriageCounts, keyed
+from gateway.domain.triage import ASIDE, Finding, RecordTriage, TriageCounts, claim_scope, keyed
 from gateway.ledger import marks
 from gateway.ledger.marks import Mark, Seen
 from gateway.ledger.store import Connection, Transaction
@@ -59,11 +59,6 @@ class Judged:
             ],
         }
         return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def claim_scope(direction: Direction) -> str:
-    """The scope of references of claims."""
-    return f"{direction}\x1fclaim"
 
 
 class Triage:

@@ -29,6 +29,8 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import evidence_name
 from gateway.domain.retention import Kind, Rule
+from gateway.domain.triage import ENDING as TRIAGE
+from gateway.domain.triage import tells_of
 from gateway.ledger.audit.chain import Watch, silent
 from gateway.ledger.queries.legal_holds import Held, held
 from gateway.ledger.queries.quarantine import is_kept, kept_file

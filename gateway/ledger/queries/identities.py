@@ -98,6 +98,15 @@ def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> 
     return found
 
 
+def by_keys(connection: Connection, keys: Sequence[int]) -> list[Transfer]:
+    """The transfers of these keys."""
+    found = []
+    for start in range(0, len(keys), _LIST):
+        rows = connection.execute(select(TRANSFERS).where(TRANSFERS.c.key.in_(keys[start : start + _LIST])))
+        found += [Transfer._make(row) for row in rows]
+    return found
+
+
 def digests(connection: Connection, direction: Direction, partner: str, ids: Sequence[str]) -> dict[str, str]:
     """The SHA-256 of those of these transfers from or to a partner, by their ids."""
     found: dict[str, str] = {}
