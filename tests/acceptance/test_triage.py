@@ -55,12 +55,13 @@ def test_the_desk_aid_does_what_it_says(tmp_path: Path) -> None:
         assert not (directory / "one.xml.triage.json").exists()
         for site in (dwp, la):
             assert re.search(rf"etd +\w+ +2 +{2 * records} +{records} +0", run(site, report))
-        (line,) = [each for each in csv.DictReader(io.StringIO(dwp.gateway(*as_csv).stdout))]
+        (line,) = list(csv.DictReader(io.StringIO(dwp.gateway(*as_csv).stdout)))
         assert (int(line["repeats"]), int(line["told_repeats"])) == (records, records)
         (warning,) = dwp.events("transfer.repeated")
         assert warning["repeats"] == records
         found = run(la, case)
-        assert "one.xml" in found and "two.xml" in found
+        assert "one.xml" in found
+        assert "two.xml" in found
 
         with la.home.gateway_toml.open("a", encoding="utf-8") as config:
             config.write('\n[flows.etd]\ntriage = "set-aside"\n')

@@ -33,19 +33,19 @@ FORBIDDEN: Final = {
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify},
-    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify},
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage},
+    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.triage},
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.triage),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.triage),
     },
 }
 

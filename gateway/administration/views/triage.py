@@ -92,5 +92,7 @@ def case(connection: Connection, key: bytes | None, reference: str) -> list[Case
     found: Mapping[int, list[int]] = {}
     if key is not None:
         found = marks.having(connection, [keyed(key, claim_scope(Direction.IN), claim_digest(reference))])
-    rows = {row.key: row for row in (*by_keys(connection, list(found)), *of_reference(connection, Direction.IN, reference))}
+    rows = {
+        row.key: row for row in (*by_keys(connection, list(found)), *of_reference(connection, Direction.IN, reference))
+    }
     return [CaseDocument(**vars(transfer(rows[each])), records=found.get(each, [])) for each in sorted(rows)]
