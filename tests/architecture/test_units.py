@@ -144,7 +144,17 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify}
+    hidden = {
+        HOME.spool,
+        HOME.landing,
+        HOME.keyrings,
+        HOME.ssh,
+        HOME.mail,
+        HOME.sshd,
+        HOME.logins,
+        HOME.notify,
+        HOME.triage,
+    }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -158,7 +168,7 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
-        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify)
+        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage)
     }
 
 
