@@ -19,7 +19,6 @@ import orjson
 
 from gateway.domain.states import Direction
 
-KEY_BYTES: Final = 32
 BLANKS: Final = b" \t\n\r"
 """XML's white space."""
 REPEATS: Final = "repeats"

@@ -7,11 +7,13 @@ others can read it, ConfigurationInvalid where it is no key, DiskFailed for the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from gateway.domain.triage import KEY_BYTES
 from gateway.errors import ConfigurationInvalid
 from gateway.settings.secrets import Secrets
 from gateway.storage.durable import disk_error, make_directory, write_new_file
+
+KEY_BYTES: Final = 32
 
 
 def triage_key(secrets: Secrets, entropy: Callable[[int], bytes]) -> bytes:

@@ -118,7 +118,7 @@ def test_after_a_crash_a_file_is_judged_as_it_was(site: Bench) -> None:
 
 def test_a_flow_without_triage_remembers_nothing(site: Bench) -> None:
     object.__setattr__(
-        site.settings, "flows", DEFAULT_FLOWS | {"etd": TriagedSettings(priority=10, triage_sending="off")}
+        site.settings, "flows", {**DEFAULT_FLOWS, "etd": TriagedSettings(priority=10, triage_sending="off")}
     )
     triage = Triage(site.context, KEY, Direction.OUT)
     with site.ledger.read() as connection:
@@ -155,7 +155,7 @@ def notices(number: int) -> bytes:
 
 
 def test_a_flow_may_hold_what_repeats_and_a_case_is_found(pair: Pair) -> None:
-    settings = DEFAULT_FLOWS | {"etd": TriagedSettings(priority=10, triage_sending="hold", triage="set-aside")}
+    settings = {**DEFAULT_FLOWS, "etd": TriagedSettings(priority=10, triage_sending="hold", triage="set-aside")}
     for bench in (pair.dwp, pair.la):
         object.__setattr__(bench.settings, "flows", settings)
     pair.dwp.submit("one.xml", notices(1), "etd")
