@@ -1,7 +1,7 @@
 """What triage remembers of documents: keyed digests of their records, by transfer; looked up and written a batch at once.
 
-A digest is 64 bits of an HMAC, as a number: the index of numbers is small, and among ten million records two meet by chance once in
-a hundred thousand years of such sites. `day` is the day of a decision as a number (`date.toordinal`), `at` the last event of the chain
+A digest is 64 bits of an HMAC, as a number: the index of numbers is small, and among ten million numbers that any two
+are the same by chance has a probability of three in a million. `day` is the day of a decision as a number (`date.toordinal`), `at` the last event of the chain
 when the file was judged: what was judged before another has the lower pair of `at` and transfer. Rows go with what may name people
 in their transfer (`ledger.retention`). Raises what the driver raises.
 """
