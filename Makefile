@@ -20,8 +20,8 @@ PROGRAMS := gpg gpg-agent gpgconf sshd zstd
 PACKAGES := gnupg openssh-server zstd python3-venv python3-pip
 # What some tests try besides, and are skipped without: nobody needs a virus scanner, or partners' servers and clients of
 # other makes, to run a gateway.
-TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool dovecot
-TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus dovecot-imapd
+TEST_PROGRAMS := clamd systemd-analyze proftpd curl lftp psftp rclone openssl promtool dovecot pg_ctlcluster
+TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp putty-tools rclone openssl prometheus dovecot-imapd postgresql
 # What the bench compares with besides, and leaves out where it is missing.
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
@@ -91,8 +91,8 @@ system:
 	fi
 
 # A failure here fails nothing: the tests that need it say that they were skipped, and why; so does the bench.
-# Debian starts a server as soon as it is installed: tests start ProFTPD and Dovecot themselves, and of Prometheus take promtool alone,
-# so their units are masked first. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
+# Debian starts a server as soon as it is installed: tests start ProFTPD, Dovecot and PostgreSQL themselves, and of Prometheus take
+# promtool alone, so their units are masked first, where the server is not there yet. Without systemd, RUNLEVEL=1 tells invoke-rc.d to start none.
 extras:
 	@missing=; for program in $(TEST_PROGRAMS); do \
 	    command -v "$$program" >/dev/null || missing="$$missing $$program"; \
@@ -101,9 +101,9 @@ extras:
 	    echo "not needed, but missing:$$missing" >&2; \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-	        for unit in proftpd prometheus dovecot; do \
-	            if command -v systemctl >/dev/null && ! command -v $$unit >/dev/null; then \
-	                systemctl --quiet mask $$unit.service </dev/null || true; \
+	        for server in proftpd:proftpd prometheus:prometheus dovecot:dovecot postgresql:pg_ctlcluster; do \
+	            if command -v systemctl >/dev/null && ! command -v $${server#*:} >/dev/null; then \
+	                systemctl --quiet mask $${server%:*}.service </dev/null || true; \
 	            fi; \
 	        done; \
 	        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); } </dev/null \
@@ -148,6 +148,8 @@ lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks f
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --extra timestamps pyproject.toml -c requirements/run.txt -o requirements/timestamps.txt
+	$(COMPILE) --extra postgresql pyproject.toml -c requirements/run.txt -o requirements/postgresql.txt
+	$(COMPILE) --extra traces pyproject.toml -c requirements/run.txt -o requirements/traces.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \
 	    | $(COMPILE) - -o requirements/fuzz.txt

@@ -1,7 +1,8 @@
 """Build the Debian package: `make deb`. A staged tree, and `dpkg-deb` over it (docs/adr/0057).
 
 The package fits the Debian that it is built on: its libraries are those of `/usr/bin/python3`, by the hashes of the lock. Whoever
-builds the same commit twice gets the same bytes: times are those of SOURCE_DATE_EPOCH, else of the commit.
+builds the same commit twice gets the same bytes: times are those of SOURCE_DATE_EPOCH, else of the commit, a
+tarball's too.
 """
 
 from __future__ import annotations
@@ -40,9 +41,7 @@ sys.exit(main())
 
 def build(out: Path) -> Path:
     """The package's file. CalledProcessError where a step fails; its own words are on stderr."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _output(
-        "git", "-c", f"safe.directory={ROOT}", "log", "-1", "--format=%ct"
-    )
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _time_of_source()
     os.environ["SOURCE_DATE_EPOCH"] = epoch
     os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="gateway-deb-") as scratch:
@@ -58,6 +57,13 @@ def build(out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         _run("dpkg-deb", "--root-owner-group", "-Zzstd", "--build", tree, package)
         return package
+
+
+def _time_of_source() -> str:
+    """The time of the commit. Every file of `git archive` has it too, so a tarball makes the same bytes as a clone."""
+    if (ROOT / ".git").exists():
+        return _output("git", "-c", f"safe.directory={ROOT}", "log", "-1", "--format=%ct")
+    return str(int((ROOT / "pyproject.toml").stat().st_mtime))
 
 
 def debian_version(version: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes docs/errors.md, docs/events.md, docs/metrics.md and docs/states.md out of the code, and what `make bench` measured into README.md and
+"""Writes docs/errors.md, docs/events.md, docs/metrics.md, docs/states.md and docs/formats/back-office-tables.md out of the code, and what `make bench` measured into README.md and
 docs/performance.md; or with --check says whether they are stale.
 
 Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
@@ -24,6 +24,10 @@ from gateway.bench.report import summary, tables
 from gateway.domain.states import ITINERARIES, Direction, Itinerary, State
 from gateway.errors import Disposition, GatewayError, documented_errors
 from gateway.events import Event
+from gateway.loading.page import tables_page
+from gateway.settings.load import LOADABLE
+from gateway.settings.resources import resource
+from gateway.validation.xml.shape import shapes_of
 
 DOCS: Final = Path(__file__).resolve().parent
 _MARK: Final = "<!-- Written by docs/generate.py from the code: change it there. -->"
@@ -162,6 +166,7 @@ def main() -> int:
             change = difflib.unified_diff(before.splitlines(), text.splitlines(), name, "the code", lineterm="", n=0)
             sys.stderr.write("\n".join(change) + f"\n{name} is stale: run `python docs/generate.py`\n")
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     return 1 if stale else 0
 
@@ -169,6 +174,7 @@ def main() -> int:
 def pages() -> dict[str, str]:
     """The generated pages by name, as they should read."""
     written = {"errors.md": errors_page(), "events.md": events_page(), "metrics.md": metrics_page()}
+    written["formats/back-office-tables.md"] = back_office_tables_page()
     return {**written, "states.md": states_page(), **measured_pages()}
 
 
@@ -292,6 +298,32 @@ def events_page() -> str:
 
 
 # -- metrics
+
+
+def back_office_tables_page() -> str:
+    shapes = [shape for flow in LOADABLE for shape in shapes_of(resource("schemas"), flow)]
+    lines = [
+        "# Tables of delivered documents",
+        "",
+        _MARK,
+        "",
+        (
+            "What [`gateway load`](../operators/loading.md) makes in its database, from the schemas in `schemas/`. A table for each document, and one"
+            " for each element that may come more than once; what comes once in such an element is a column of its table, named by the path to"
+            " it. Names begin with the flow and the version of the schema, so versions stand side by side."
+        ),
+        "",
+        (
+            "Every table of documents begins with `document` (the number in `load_documents`; with that row go all rows of the document),"
+            " `row_no` (which row of this table it is in the document, from 1 on) and `parent_no` (the `row_no` of the row around it; 0"
+            " in the document's own table). `document` and `row_no` are the key. Types are as PostgreSQL calls them; in SQLite a `numeric` with"
+            " a fraction is a floating-point number, so sums of money are to be rounded to pence, and days and times are text (ISO 8601, UTC)."
+            " PostgreSQL has the texts below as comments of tables and columns."
+        ),
+        "",
+        *tables_page(shapes),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def metrics_page() -> str:

@@ -181,6 +181,15 @@ class Event(StrEnum):
     STATEMENT_AGREED = "statement.agreed", "info", "the partner takes statements: it gets one a day from now on"
     STATEMENT_DECLINED = "statement.declined", "info", "the partner takes statements no more"
 
+    # -- the reference back office
+
+    DOCUMENTS_LOADED = "documents.loaded", "info", "delivered documents were loaded into the database"
+    DOCUMENT_REFUSED = (
+        "document.refused",
+        "warning",
+        "a delivered document was not loaded; the answer, or the load report, says why",
+    )
+
     # -- the operators' directories
 
     SPOOL_REFUSED = "spool.refused", "warning", "a file in the spool could not be taken; it goes back, with the reason"

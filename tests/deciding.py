@@ -62,6 +62,7 @@ LOOKS: Final = {
         "transfers",
         "find",
         "tail",
+        "traces",
         "show",
         "notify list",
         "notify test",
@@ -82,5 +83,5 @@ LOOKS: Final = {
     *("audit export", "audit statement"),
     *("sample", "demo", "bench", "backup", "continuity reconcile"),
 }
-RUNS: Final = {"init", "restore", "run"}
-"""They make a site, put it back from a copy, and run it: who may do that has the site anyway, and before `init` there is no chain."""
+RUNS: Final = {"init", "restore", "run", "load"}
+"""They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

@@ -56,6 +56,9 @@ def obstacles(root: Path) -> Iterator[str]:
     version = version_of(root)
     if version.is_prerelease:
         yield f"pyproject.toml has {version}, which is not a release: write X.Y.Z there, then `make sbom`"
+    if not (root / ".git").exists():
+        yield "this is no git repository, such as a tarball: a release is tagged in a clone"
+        return
     if changed := git(root, "status", "--porcelain"):
         yield f"not committed: {', '.join(line[2:].strip() for line in changed.splitlines()[:5])}"
     tags = git(root, "tag", "--list", "v[0-9]*").split()

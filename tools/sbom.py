@@ -2,7 +2,7 @@
 """Write the bill of materials of the program, `gateway/sbom.cdx.json` (CycloneDX 1.6): what is installed with it, by the lock.
 
 `make sbom` runs it; with `--check` it only says whether the file is the one that it would write. The file is a function of
-pyproject.toml, requirements/run.txt and the licences that the installed packages of just those versions state: it has no
+pyproject.toml, the locks run.txt and timestamps.txt (what only that has is optional) and the licences that the installed packages of just those versions state: it has no
 time of its own and no number drawn at random. A package's hashes are those of every file that the lock allows for it,
 and the place of those files is its package URL: no address is named. Exit status 1 where a licence or a package is missing.
 """
@@ -29,6 +29,8 @@ from packaging.requirements import Requirement
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = ROOT / "requirements" / "run.txt"
+EXTRA: Final = ROOT / "requirements" / "timestamps.txt"
+"""What the Debian package has: `LOCK`, and what the extra `timestamps` brings besides."""
 SBOM: Final = ROOT / "gateway" / "sbom.cdx.json"
 
 DEBIAN: Final = {
@@ -111,6 +113,10 @@ def write() -> str:
         purl=PackageURL("pypi", name=project["name"], version=project["version"]),
     )
     parts = {each.name: each for each in (component(*entry, licences) for entry in locked(LOCK.read_text("utf-8")))}
+    for entry in locked(EXTRA.read_text("utf-8")):
+        if entry[0].name not in parts:
+            parts[entry[0].name] = component(*entry, licences)
+            parts[entry[0].name].scope = ComponentScope.OPTIONAL
     system = [
         Component(
             type=ComponentType.APPLICATION,
@@ -128,7 +134,8 @@ def write() -> str:
     # What `Bom` takes from the clock and from chance would make each writing another file.
     bom.metadata.timestamp = None  # type: ignore[assignment]
     bom.serial_number = uuid5(NAMESPACE_URL, f"{project['name']} {project['version']}\n{LOCK.read_text('utf-8')}")
-    direct = {Requirement(each).name for each in project["dependencies"]}
+    extras = project.get("optional-dependencies", {}).get("timestamps", ())
+    direct = {Requirement(each).name for each in (*project["dependencies"], *extras)}
     bom.register_dependency(program, [*(parts[name] for name in sorted(direct)), *system])
     for name, part in parts.items():
         needs = (Requirement(each) for each in distribution(name).requires or ())

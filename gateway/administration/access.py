@@ -13,6 +13,7 @@ from typing import Final
 from gateway.errors import NotPermitted
 from gateway.ledger.store import Connection, Ledger
 from gateway.settings.model import Settings
+from gateway.storage.durable import disk_error
 
 ROLE: Final = "command"
 """Who writes, in the chain, where a person does."""
@@ -44,3 +45,16 @@ def permitted() -> Iterator[None]:
         yield
     except PermissionError as error:
         raise NotPermitted("You may not look into the state of this site.") from error
+
+
+@contextmanager
+def on_disk(doing: str, refused: str = "You may not read or write {file}.") -> Iterator[None]:
+    """Turn the system's refusal into NotPermitted, which names the file as `refused` has it; its other errors into DiskFull or
+    DiskFailed while `doing`.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise NotPermitted(refused.format(file=error.filename or "a file")) from error
+    except OSError as error:
+        raise disk_error(error, doing) from error

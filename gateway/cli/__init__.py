@@ -64,6 +64,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.find:find", "What became of a file: by its name, an id, a reference, or its bytes."
         ),
         "tail": CommandEntry("gateway.cli.tail:tail", "Follow what happens at this site, in words."),
+        "traces": CommandEntry(
+            "gateway.cli.traces:traces", "Send OpenTelemetry traces of transfers to a collector, or print them."
+        ),
         "show": CommandEntry("gateway.cli.show:show", "Tell the whole story of one transfer or consignment."),
         "evidence": CommandEntry(
             "gateway.cli.evidence:evidence", "Write down, as one signed file, what can be shown of a transfer."
@@ -86,6 +89,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "inbound": CommandEntry(
             "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
         ),
+        "load": CommandEntry("gateway.cli.load:load", "Load delivered documents into a database, and answer for them."),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "notify": CommandEntry("gateway.cli.notify:notify", "Whom this site tells what happens: list, test."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),

@@ -50,7 +50,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
     would, and waits for the receipts. Notices go in both versions of their schema, side by side. The authorities answer
     the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Sites ask each other and
-    answer, and DWP publishes a known fault. Then it shows what became of every file, why
+    answer, and DWP publishes a known fault. At last each authority loads what came into a database (`gateway load`), and DWP
+    hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should.
 
@@ -135,6 +136,10 @@ def _show(done: Performance) -> None:
     )
     answered, left = done.referrals["answered"], done.referrals["outstanding"]
     click.echo(f"\nreferrals and scan results at DWP: {answered} answered, {left} outstanding")
+    for loaded in done.loaded:
+        click.echo(
+            f"loaded at {loaded.site}: {loaded.documents} documents, {loaded.records} records, in {loaded.database}"
+        )
     for audit in done.audit:
         said = f"{audit.said.get('events', '?')} events, the chain holds" if audit.ok else audit.said
         click.echo(f"audit verify at {audit.site}: {said}")

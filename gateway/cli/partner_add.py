@@ -11,9 +11,10 @@ import click
 
 from gateway.administration.site.settings import require_all_rights, stopped_fault
 from gateway.cli import output
+from gateway.cli.fingerprint import confirm
 from gateway.cli.site import decision_of, log_of, reason_or, say_change, settings_of
-from gateway.domain.card import MAX_BYTES, MOST_DAYS, Card
-from gateway.errors import CardRefused, UsageWrong
+from gateway.domain.card import MAX_BYTES, MOST_DAYS
+from gateway.errors import UsageWrong
 
 if TYPE_CHECKING:
     from gateway.administration.site.introduction import Link
@@ -124,7 +125,7 @@ def add(
             f"The card is signed by the key of {offered.card.site} that is pinned here; nobody needs to confirm it."
         )
     elif not proposal.confirmed and not dry_run:
-        _confirm(offered.card, from_stdin=card == "-")
+        confirm(offered.card.site, offered.card.name, offered.card.fingerprint, from_stdin=card == "-")
     if dry_run:
         output.say(
             f"Partner {offered.card.site} would be {'updated' if offered.before else 'added'}; nothing was changed."
@@ -156,14 +157,3 @@ def _read(card: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageWrong(f"The card {card} cannot be read: {error.strerror}.") from error
-
-
-def _confirm(card: Card, *, from_stdin: bool) -> None:
-    """Ask whether the fingerprint is the one read out by telephone; UsageWrong where nobody is there to answer."""
-    if from_stdin or not sys.stdin.isatty():
-        raise UsageWrong("Nobody is here to confirm the fingerprint: give it with --fingerprint.")
-    output.say(f"Partner:     {card.site} ({card.name})")
-    output.say(f"Fingerprint: {output.in_fours(card.fingerprint)}")
-    output.say("Let the partner read out the fingerprint by telephone, on a number that you know.")
-    if not click.confirm("Is it the same, every digit?", default=False, err=True):
-        raise CardRefused("The fingerprint was not confirmed; nothing was changed.")

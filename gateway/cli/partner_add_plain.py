@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from gateway.administration.site.settings import require_all_rights, stopped_fault
 from gateway.cli import output
+from gateway.cli.fingerprint import confirm
 from gateway.cli.site import decision_of, log_of, reason_or, settings_of
 from gateway.domain.card import MAX_BYTES
 from gateway.errors import CardRefused, UsageWrong
@@ -69,7 +69,7 @@ def add_plain(
     )
     proposal = plain_partner.propose(settings, offer, time.time(), fingerprint=fingerprint, unlisted=unlisted)
     if fingerprint is None:
-        _confirm(code, name, proposal.certificate.fingerprint)
+        confirm(code, name, proposal.certificate.fingerprint)
     done = plain_partner.introduce(settings, log_of(settings), proposal, decision)
     output.say(f"Partner {code} ({name}) is {'updated' if proposal.before else 'added'}, link {proposal.partner.link}.")
     output.say(f"Files to it: {', '.join(done.flows_out) or 'none'}, each as one message. Files from it: none.")
@@ -90,13 +90,3 @@ def _read(certificate: Path) -> str:
         raise UsageWrong(f"The certificate {certificate} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CardRefused("The certificate is not ASCII-armoured: `gpg --armor --export` gives it.") from error
-
-
-def _confirm(code: str, name: str, fingerprint: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageWrong("Nobody is here to confirm the fingerprint: give it with --fingerprint.")
-    output.say(f"Partner:     {code} ({name})")
-    output.say(f"Fingerprint: {output.in_fours(fingerprint)}")
-    output.say("Let the partner read out the fingerprint by telephone, on a number that you know.")
-    if not click.confirm("Is it the same, every digit?", default=False, err=True):
-        raise CardRefused("The fingerprint was not confirmed; nothing was changed.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.roles import HALTED, METRICS, NOTIFY
+from gateway.daemon.roles import HALTED, LOAD, METRICS, NOTIFY
 from gateway.errors import Halt, UsageWrong
 from gateway.stages.itinerary import Role
 
@@ -13,7 +13,9 @@ from gateway.stages.itinerary import Role
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
 @click.option(
-    "--role", type=click.Choice([*map(str, Role), "sshd", METRICS, NOTIFY]), help="Run this role alone, unsupervised."
+    "--role",
+    type=click.Choice([*map(str, Role), "sshd", METRICS, NOTIFY, LOAD]),
+    help="Run this role alone, unsupervised.",
 )
 @click.option("--as-fork-server", is_flag=True, hidden=True)
 @click.option("--supervised-by", type=int, hidden=True)
@@ -27,7 +29,8 @@ def run(
     link), and with `[sftp_server] managed = true` a private OpenSSH server takes what partners bring. SIGHUP makes it
     take over a changed configuration, once that is found without fault. Where each role has an account of its own
     ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too. Where `[metrics] listen` names an
-    address, the role `metrics` answers Prometheus there; where `[notify]` has a channel, the role `notify` tells people.
+    address, the role `metrics` answers Prometheus there; where `[notify]` has a channel, the role `notify` tells people; with
+    `[load] enabled = true` the role `load` is the back office.
 
     \b
     Example:
@@ -59,6 +62,11 @@ def run(
             from gateway.administration.notify.role import run_notify_role  # noqa: PLC0415 - as above
 
             run_notify_role(settings, supervised_by=supervised_by)
+            return
+        if role == LOAD:
+            from gateway.loading.role import run_load_role  # noqa: PLC0415 - as above
+
+            run_load_role(settings, supervised_by=supervised_by)
             return
         from gateway.daemon.role_process import work  # noqa: PLC0415 - each process loads what it needs
 

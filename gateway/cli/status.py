@@ -90,8 +90,10 @@ def _tell(health: Health) -> None:
     click.echo()
     for need in health.needs:
         click.echo(f"{click.style('needs a person', fg='yellow')}: {need}")
-    if health.healthy:
+    if health.healthy and any(process is not None for process in health.processes.values()):
         click.echo(click.style("All is well.", fg="green"))
+    elif health.healthy:
+        click.echo("Nothing waits for anybody, and nothing is received: the gateway does not run.")
 
 
 def _tell_continuity(health: Health) -> None:

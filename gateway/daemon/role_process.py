@@ -6,8 +6,6 @@ Raises SiteBusy where the role runs already, and lets a Halt through to the comm
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -15,17 +13,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway import assembly
-from gateway.daemon.lock import held
-from gateway.daemon.pulse import Pulse
 from gateway.daemon.recovery import tidy
-from gateway.daemon.signals import ended_after, noted
+from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.signals import ended_after
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
-from gateway.daemon.walls import confine, die_with, require_account
-from gateway.daemon.watchdog import own_watchdog
-from gateway.errors import DiskFailed, GatewayError, LedgerBusy, ReadersFailed
-from gateway.logs import Logger, configure, library_lines
+from gateway.daemon.walls import confine, require_account
+from gateway.errors import DiskFailed, LedgerBusy, ReadersFailed
+from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.stability import Stability
@@ -36,7 +32,6 @@ from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 
 _Given = TypeVar("_Given")
-_DEFECT: Final = 70
 _BUSY_PAUSE: Final = 1.0
 """Seconds between two attempts at a ledger that is held; each waits for half a minute itself (`ledger.integrity`)."""
 _START_SECONDS: Final = 60
@@ -45,47 +40,28 @@ _START_SECONDS: Final = 60
 
 def work(settings: Settings, role: Role, *, supervised_by: int | None = None) -> None:
     """Run the role until it is stopped."""
-    if supervised_by is not None:
-        die_with(supervised_by)
-    log = configure(
-        settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
-    )
-    try:
+    with logged(settings, role, supervised_by=supervised_by) as log:
         require_account(settings, role)
         log.info("role.confined", measures=list(confine(settings, role)))
         _insist_on_secrecy(secrets_of(settings.home, os.environ), role)
         _work(settings, role, log, supervised=supervised_by is not None)
-    except GatewayError as error:
-        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-        raise
-    log.info("role.stopped", pid=os.getpid())
 
 
 def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> None:
     home = settings.home
     with ExitStack() as stack:
-        stack.push(partial(report_defect, log))
-        # A role whose supervisor was killed takes a moment to end, and its successor waits for it.
-        wait_seconds = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
-        stack.enter_context(held(home.run, role, wait_seconds))
-        wake_up = stack.enter_context(WakeUp(home.run, role))
-        pulse = stack.enter_context(Pulse(home.run, role, own_watchdog()))
+        stack.enter_context(alone(settings, role, log, supervised=supervised))
+        life = Life(stack, home.run, role)
         stack.enter_context(library_lines(log))
-        stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
-
-        def is_stopping() -> bool:
-            pulse.beat()  # whoever asks goes on
-            return bool(stopping)
-
-        patiently = partial(once_free, log=log, wait=wake_up.wait, stopping=is_stopping)
-        context = patiently(lambda: assembly.stage_context(settings, role, log, is_stopping))
+        patiently = partial(once_free, log=log, wait=life.wake_up.wait, stopping=life.is_stopping)
+        context = patiently(lambda: assembly.stage_context(settings, role, log, life.is_stopping))
         stack.callback(context.ledger.close)
         if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
-        stages = _stages(stack, context, role, wake_up, log)
-        loop = StageLoop(context, stages, wake_up, pulse=pulse)
+        stages = _stages(stack, context, role, life.wake_up, log)
+        loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse)
         stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
         loop.run()
@@ -122,13 +98,6 @@ def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:
             secrets.insist(secrets.openpgp)
         case Role.LINK:
             secrets.insist([secrets.client_key, secrets.old_client_key, secrets.submission, secrets.imap])
-
-
-def report_defect(log: Logger, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-    """Log a defect of ours as a line like all others, and end the process."""
-    if isinstance(error, Exception) and not isinstance(error, GatewayError):
-        log.error("role.died", reason="a defect of the gateway", exc_info=error)
-        raise SystemExit(_DEFECT) from error
 
 
 def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp, log: Logger) -> Sequence[Stage]:

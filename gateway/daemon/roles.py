@@ -1,17 +1,32 @@
-"""What roles have in common with their supervisor: how an exit says that the gateway must not go on, and which roles there are.
-
-Those that run stages are in `stages.itinerary`.
-"""
+"""What roles have in common with their supervisor: how an exit says that the gateway must not go on, and which roles there are."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from gateway.stages.itinerary import Role
+
+if TYPE_CHECKING:
+    from gateway.settings.model import Settings
 
 HALTED: Final = 100
 """Added to a Halt's exit status by a supervised role, so that its supervisor can tell a Halt from a mere crash."""
+
+LOAD: Final = "load"
+"""The role that loads delivered documents into a database, where `[load] enabled` asks for it; it runs no stage."""
 
 METRICS: Final = "metrics"
 """The role that serves the site's metrics, where `[metrics] listen` asks for it; it runs no stage."""
 
 NOTIFY: Final = "notify"
 """The role that tells people what happens, where `[notify]` has a channel; it runs no stage."""
+
+
+def roles_of(settings: Settings) -> list[str]:
+    """The roles that a gateway with these settings runs: metrics, notify and load only where somebody wants them."""
+    return [
+        *map(str, Role),
+        *([METRICS] if settings.metrics.listen else []),
+        *([NOTIFY] if settings.notify.channels else []),
+        *([LOAD] if settings.load.enabled else []),
+    ]

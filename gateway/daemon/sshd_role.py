@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from gateway.daemon.lock import held
+from gateway.daemon.role_frame import logged
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import require_going, say_stopped
@@ -25,7 +25,7 @@ from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
 from gateway.daemon.watchdog import own_watchdog
 from gateway.errors import GatewayError
-from gateway.logs import Logger, configure
+from gateway.logs import Logger
 from gateway.preflight import load
 from gateway.settings.model import Settings
 from gateway.spool.watching import Watcher
@@ -40,18 +40,11 @@ _ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def run_sshd_role(settings: Settings) -> None:
     """Run the sshd role until SIGTERM; SIGHUP takes over a changed configuration."""
-    log = configure(
-        settings.site.code, NAME, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
-    )
-    try:
+    with logged(settings, NAME) as log:
         require_account(settings, NAME)
         log.info("role.confined", measures=list(confine(settings, NAME)))
         with ExitStack() as stack:
             _serve_landing(settings, log, stack)
-    except GatewayError as error:
-        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-        raise
-    log.info("role.stopped", pid=os.getpid())
 
 
 def _serve_landing(settings: Settings, log: Logger, stack: ExitStack) -> None:

@@ -34,7 +34,7 @@ def say_stopped(log: Logger, settings: Settings) -> None:
 
 def note_stopped(home: Home, codes: Collection[str]) -> None:
     """Write down which partners this gateway runs without."""
-    _note(home.run / _FILE, codes)
+    _note(home.run / _FILE, codes, 0o660)
 
 
 def noted_stopped(home: Home) -> frozenset[str]:
@@ -44,7 +44,7 @@ def noted_stopped(home: Home) -> frozenset[str]:
 
 def note_shut_out(home: Home, codes: Collection[str]) -> None:
     """Write down which partners the managed server does not let in, since too much lies in their landing."""
-    _note(home.sshd / _SHUT_OUT, codes)
+    _note(home.sshd / _SHUT_OUT, codes, 0o600)
 
 
 def noted_shut_out(home: Home) -> frozenset[str]:
@@ -52,9 +52,9 @@ def noted_shut_out(home: Home) -> frozenset[str]:
     return _noted(home.sshd / _SHUT_OUT)
 
 
-def _note(path: Path, codes: Collection[str]) -> None:
+def _note(path: Path, codes: Collection[str], mode: int) -> None:
     try:
-        write_text(path, "".join(f"{code}\n" for code in sorted(codes)), mode=0o640)
+        write_text(path, "".join(f"{code}\n" for code in sorted(codes)), mode=mode)
     except OSError as error:
         raise DiskFailed(f"state/{path.parent.name} cannot be written: {error.strerror}") from error
 

@@ -19,7 +19,7 @@ from typing import Final
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
 from gateway.daemon.pulse import StillPulse
-from gateway.daemon.roles import HALTED, METRICS, NOTIFY
+from gateway.daemon.roles import HALTED, roles_of
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
 from gateway.daemon.stopped_partners import note_stopped, require_going, say_stopped
@@ -34,7 +34,6 @@ from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import PassedOver
-from gateway.stages.itinerary import Role
 
 NAME: Final = "gateway"
 """The name of the supervisor's lock and wake-up."""
@@ -220,13 +219,7 @@ class Supervisor:
 
 
 def _children(settings: Settings) -> dict[str, _Child]:
-    """The roles that the settings ask for: metrics and notices only where somebody wants them."""
-    names = [
-        *map(str, Role),
-        *([METRICS] if settings.metrics.listen else []),
-        *([NOTIFY] if settings.notify.channels else []),
-    ]
-    return {role: _Child(role, StillPulse(settings.home.run, role)) for role in names}
+    return {role: _Child(role, StillPulse(settings.home.run, role)) for role in roles_of(settings)}
 
 
 def is_idle(settings: Settings) -> bool:

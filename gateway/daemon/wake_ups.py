@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from gateway.daemon.lock import mode_in
 from gateway.errors import DiskFailed
 
 
@@ -37,7 +38,7 @@ class WakeUp:
         try:
             run.mkdir(mode=0o770, parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                os.mkfifo(path, 0o660)
+                os.mkfifo(path, mode_in(run))
             # Open for writing too, so that the pipe never reads as ended between two writers.
             self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

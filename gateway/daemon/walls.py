@@ -3,8 +3,8 @@
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
 the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
-vault and metrics also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address, and
-metrics answers at the one socket that it opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
+vault, metrics and load also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
+load where its database is no file, and metrics answers at the one socket that it opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
 (`administration.notify.role`).
 
 Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
@@ -20,7 +20,7 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.daemon.roles import METRICS
+from gateway.daemon.roles import LOAD, METRICS
 from gateway.errors import RoleUnconfined, WrongAccount
 from gateway.linux.process import (
     keep_capabilities,
@@ -68,7 +68,11 @@ def require_account(settings: Settings, role: str) -> None:
 
 
 def may_talk(settings: Settings, role: str) -> bool:
-    """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address."""
+    """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address, load for
+    a database that is no file.
+    """
+    if role == LOAD:
+        return settings.load.file(settings.home.root) is None
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.demo.enquiries import enquire
+from gateway.demo.loading import LoadedSite, load_what_came
 from gateway.demo.loop import close_the_loop
 from gateway.demo.play import Result, Watch, play
 from gateway.demo.script import acts
@@ -31,11 +32,12 @@ class Audit:
 
 @dataclass(frozen=True)
 class Performance:
-    """What became of every file, after so many seconds; the totals of DWP's referrals; the audits. The contract of `--json`."""
+    """What became of every file, after so many seconds; the totals of DWP's referrals; what was loaded; the audits. The contract of `--json`."""
 
     files: tuple[Result, ...]
     seconds: float
     referrals: dict[str, Any]
+    loaded: tuple[LoadedSite, ...]
     audit: tuple[Audit, ...]
     ok: bool
 
@@ -55,12 +57,15 @@ def perform(sites: Sequence[DemoSite], timeout: float, watch: Watch, say: Callab
     results += close_the_loop(makers, sites, today, timeout)
     say("sites ask each other and answer, and DWP publishes a known fault")
     results += enquire(makers["laid"], sites, today, timeout)
+    say("each authority loads what came into a database, and answers for it")
+    results, loaded = load_what_came(results, sites, timeout)
     seconds = round(time.monotonic() - started, 1)
     dwp = next(site for site in sites if site.code == DWP)
     referrals = json.loads(gateway("referrals", "--json", home=dwp.home.root))["totals"]
     audits = tuple(map(_audit, sites))
-    fine = all(result.as_expected for result in results) and all(audit.ok for audit in audits)
-    return Performance(tuple(results), seconds, referrals, audits, fine)
+    fine = all(each.rejected == 0 and each.records > 0 for each in loaded)
+    fine = fine and all(result.as_expected for result in results) and all(audit.ok for audit in audits)
+    return Performance(tuple(results), seconds, referrals, loaded, audits, fine)
 
 
 def _audit(site: DemoSite) -> Audit:

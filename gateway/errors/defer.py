@@ -34,6 +34,16 @@ class NoticeFailed(Defer):
     remedy = "Nothing at once: it is tried again. If it lasts, `gateway notify test` says what the server answers."
 
 
+class TracesUnsent(Defer):
+    """The collector did not take the traces."""
+
+    code = "traces-unsent"
+    remedy = (
+        "Nothing is held up, and no file waits for it. Look at the collector, and at the address after --to; then give the command "
+        "again: what is sent twice has the same ids."
+    )
+
+
 class LinkTimeout(Defer):
     """The partner's server answered too slowly."""
 
@@ -141,6 +151,16 @@ class NameTaken(UploadIncomplete):
 
     code = "link-name-taken"
     remedy = "Nothing at once: it goes when the partner's gateway has taken the other one away. If it lasts, call the partner."
+
+
+class EnvelopeChanged(Defer):
+    """It was made for the envelope that the partner had before, and the partner could not read it."""
+
+    code = "envelope-changed"
+    remedy = (
+        "Set `envelope` in the partner's file back, `gateway reload`, and change it once nothing is underway. Otherwise its files "
+        "come back to their operators when they expire."
+    )
 
 
 class SizeUntold(NameTaken):
@@ -289,6 +309,16 @@ class LedgerUnavailable(Defer):
 
     code = "ledger-unavailable"
     remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
+
+
+class LoadDatabaseUnavailable(Defer):
+    """The database for delivered documents does not take them."""
+
+    code = "load-database"
+    remedy = (
+        "Nothing is lost: what is not loaded is not answered, and is tried again. Look at `[load] database` of gateway.toml, at the "
+        "database's own log, its space and the account's rights there; docs/operators/loading.md has more."
+    )
 
 
 class StillBeingWritten(Defer):

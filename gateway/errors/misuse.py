@@ -115,6 +115,14 @@ class StillReloading(Misuse):
     remedy = "Look at its log for `gateway.reloaded` or `gateway.reload-refused`."
 
 
+class ChangedMeanwhile(Misuse):
+    """Somebody else changed the same thing while the command was at work."""
+
+    code = "changed-meanwhile"
+    exit_status = 75
+    remedy = "Look at what is there now (`gateway partner list`), then give the command again."
+
+
 class OriginalMissing(Misuse):
     """The delivered file is not in spool/inbound any more."""
 

@@ -20,6 +20,7 @@ from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
+from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.notify import NotifySettings
 from gateway.settings.upkeep import AuditSettings, BackupSettings, MetricsSettings, RetentionSettings
@@ -349,6 +350,7 @@ class GatewayFile(Table):
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
+    load: LoadSettings = LoadSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -404,6 +406,7 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
+    load: LoadSettings = field(default_factory=LoadSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -81,6 +81,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             retention=gateway.retention,
             backup=gateway.backup,
             continuity=gateway.continuity,
+            load=gateway.load,
             authorities=authorities,
             stopped=stopped,
         ),
@@ -200,6 +201,11 @@ def _partner(home: Home, path: Path, own_code: object) -> _PartnerRead:
     if partner is not None:
         faults.extend(each.fault(rule) for rule in within(partner, each.stem, own_code))
     return each
+
+
+def partner_file(home: Home, code: str) -> Partner | None:
+    """A partner as its file has it now; None where there is none, or where it cannot be read."""
+    return _partner(home, home.partners_d / f"{code}.toml", None).partner
 
 
 def line_of(home: Home, code: str, path: KeyPath) -> int:

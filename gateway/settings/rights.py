@@ -174,8 +174,10 @@ def _entry(descriptor: int, right: Right, mode: int, path: Path, *, fix: bool) -
 
 
 def _is_shared(right: Right, about: os.stat_result) -> bool:
-    """Files and directories that stay their maker's: only their group and their directory count."""
-    return right.owner == _ROOT and right.files == 0o660 and stat.S_ISREG(about.st_mode)
+    """Files and pipes that stay their maker's: only their group and their directory count."""
+    return (
+        right.owner == _ROOT and right.files == 0o660 and (stat.S_ISREG(about.st_mode) or stat.S_ISFIFO(about.st_mode))
+    )
 
 
 def _account(name: str) -> int:

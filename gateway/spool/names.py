@@ -18,6 +18,9 @@ from gateway.errors import FileNameRefused
 MAX_BYTES: Final = 255
 """In UTF-8, as Linux has it. What is named after a file, and does not fit, is named after its second name."""
 
+PLAIN_ENDING: Final = ".pgp"
+"""Of a file's name at a partner without a gateway (design of the wire, plain profile)."""
+
 _HARMFUL: Final = re.compile(
     "["
     r"/\\"  # separators of paths, here and on Windows

@@ -16,6 +16,8 @@ from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadab
 from gateway.ledger import units
 from gateway.ledger.units import required
 from gateway.settings.home import Home
+from gateway.settings.model import LandingQuota
+from gateway.stages.landing_quota import landing_usage
 from gateway.stages.sessions import Sessions
 from gateway.transport.contract import Parcel, Session
 
@@ -82,12 +84,21 @@ def in_one_go(parcels: Sequence[units.Parcel]) -> list[units.Parcel]:
 
 
 class LaneWork:
-    """Sends and fetches. `put` takes results, from any thread; each call of it wakes the role."""
+    """Sends and fetches. `put` takes results, from any thread; each call of it wakes the role. `quota` is the most that may lie in a
+    partner's landing: nothing is fetched into one that has it.
+    """
 
-    def __init__(self, home: Home, sessions: Sessions, put: Callable[[Sequence[Result]], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        sessions: Sessions,
+        put: Callable[[Sequence[Result]], None],
+        quota: Callable[[str], LandingQuota],
+    ) -> None:
         self._home = home
         self._sessions = sessions
         self._put = put
+        self._quota = quota
 
     def run(
         self, lane: SizeLane, parcels: Sequence[units.Parcel], *, collect: bool, names: Mapping[int, str] = _NO_NAMES
@@ -141,7 +152,9 @@ class LaneWork:
         landing = self._home.landing_in(lane.partner)
         waiting = session.waiting()
         mine = [remote for remote in waiting if (remote.size > LARGE) == lane.large]
-        for remote in mine:
+        for number, remote in enumerate(mine):
+            if self._is_full(lane.partner):
+                return number, False  # what is left waits there until the landing is emptier
             target = landing / remote.name
             there = target.exists()
             if there and not session.authenticates:
@@ -153,3 +166,7 @@ class LaneWork:
                 continue
             session.remove(remote)
         return len(mine), not lane.large and len(mine) < len(waiting)
+
+    def _is_full(self, partner: str) -> bool:
+        lies = landing_usage(self._home.landing_in(partner))
+        return lies is not None and lies.filled(self._quota(partner)) >= 1.0

@@ -207,6 +207,7 @@ def test_the_desk_aid_installs_upgrades_removes_and_purges(package: Path, debian
     # Upgraded while it runs; then with a ledger that an older program made.
     assert "All is well." in do(upgrade)
     assert debian.run("ls /var/backups/gateway").stdout.strip()
+    debian.run(f"{FUNCTION}; install -d -o gateway -m 700 /srv/copies; gw backup /srv/copies")  # after root has
     assert first != debian.run("systemctl show -P MainPID gateway").stdout
     assert {"gateway.service", "gateway-audit.timer"} <= units(debian, "list-units --state=active")
     at_version(package.parent / "older", "0005")
@@ -238,6 +239,7 @@ def test_a_split_site_is_upgraded_while_it_runs_and_goes_on_after_a_removal(pack
         debian.run(step)
         assert "All is well." in debian.run(WELL.format("gateway status")).stdout
         assert roles <= units(debian, "list-units --state=active"), step
+        debian.run("gateway rights")
 
 
 def units(debian: Machine, question: str) -> set[str]:

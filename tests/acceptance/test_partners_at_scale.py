@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,12 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.administration.site import bulk
+from gateway.administration.site.bulk import Order
+from gateway.administration.site.settings import load
+from gateway.domain.decision import Decision
+from gateway.errors import ChangedMeanwhile
+from gateway.logs import configure
 from tests.acceptance.copies import LA, copied_pair
 from tests.acceptance.sites import Site, claim, created_pair, wait_until
 from tests.fakes.forger import Forger
@@ -194,3 +202,19 @@ def test_a_partner_whose_landing_is_full_is_shut_out_until_there_is_room(pair: t
     la.gateway("partner", "test", "DWP")
     path.write_text(text, encoding="utf-8")
     dwp.gateway("reload")
+
+
+def test_what_was_planned_before_a_partner_was_suspended_does_not_end_that(pair: tuple[Site, Site]) -> None:
+    dwp, _ = pair
+    settings = load(dwp.home)
+    order = Order("partners.csv:2", code=LA, values={"day_bytes": 1 << 30})
+    planned = list(bulk.plan(settings, [order], time.time()))
+    dwp.gateway("partner", "suspend", LA, "--reason", "their laptop was stolen")
+    with Path(os.devnull).open("wb") as nowhere:
+        log = configure("DWP", "command", stream=nowhere, format="json", level="error")
+        with pytest.raises(ChangedMeanwhile):
+            bulk.carry_out(settings, log, planned, Decision("nobody", "roll-out"))
+        assert 'suspended = "their laptop was stolen"' in _file(dwp, LA)
+        dwp.gateway("partner", "resume", LA, "--reason", "it was found")
+        bulk.carry_out(load(dwp.home), log, planned, Decision("nobody", "roll-out"))
+    assert "day_bytes = 1073741824" in _file(dwp, LA)

@@ -380,8 +380,10 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
 ) -> None:
     dwp, _ = pair
     settings = load(dwp.home)
-    walls = {row.path for row in differences(settings) if row.path.is_dir()}
-    assert not walls
+    # Roles at work made their locks, pipes and notes: `gateway doctor` must not call that a fault.
+    assert not [
+        row for row in differences(settings) if row.path.is_dir() or row.path.parent in {dwp.home.run, dwp.home.sshd}
+    ]
     dwp.home.keyrings.chmod(0o755)
     os.chown(dwp.home.client_key, 0, 0)
     done = dwp.gateway("rights", check=False)
@@ -430,4 +432,9 @@ def test_connection_statement_finds_every_wall_of_every_role(pair: tuple[SplitSi
         assert f"user id {pwd.getpwnam(ACCOUNTS[role]).pw_uid};" in found[role]["says"]
     assert found["sshd"]["standing"] == "stated"
     assert f"user id {pwd.getpwnam(ACCOUNTS['sshd']).pw_uid};" in found["sshd"]["says"]
-    assert {each["subject"] for each in told["unmeasured"]} >= {"OpenPGP and SSH keys", "Landlock of sshd"}
+    unmeasured = {each["subject"] for each in told["unmeasured"]}
+    assert unmeasured >= {"OpenPGP and SSH keys", "Landlock of sshd"}
+    assert "SSH from partners" not in unmeasured, [
+        each for each in told["unmeasured"] if "from partners" in each["subject"]
+    ]
+    assert "keys" not in {each["subject"] for each in told["short"]}

@@ -85,15 +85,15 @@ def test_third_parties_stay_in_their_part_of_the_house() -> None:
         f"{path} imports {name}"
         for path, tree in modules()
         for name in imported(tree) & ALONE.keys()
-        if path.parts[0] != ALONE[name]
+        if path.parts[0] != ALONE[name] and (path.parts[0], name) != ("loading", "sqlalchemy")
     ]
     # Sample data are made, not read: the XML and PDF writers lie with the samplers.
     assert [found for found in astray if not found.startswith("sample/")] == []
 
 
-def test_sql_is_spoken_by_the_ledger_alone() -> None:
+def test_sql_is_spoken_by_the_ledger_and_by_the_reference_back_office_alone() -> None:
     speakers = {path.parts[0] for path, tree in modules() if imported(tree) & {"sqlalchemy", "sqlite3"}}
-    assert speakers == {"ledger"}
+    assert speakers == {"ledger", "loading"}  # each with a database of its own
 
 
 def test_one_module_alone_catches_everything() -> None:

@@ -49,7 +49,9 @@ def test_bill_of_materials_is_fresh_and_valid_by_the_schema_of_its_format() -> N
 
 def test_bill_of_materials_has_every_locked_package_with_its_licence_and_hashes_and_names_no_place() -> None:
     text = sbom.SBOM.read_text("utf-8")
-    lock = {wanted.name: hashes for wanted, hashes in sbom.locked(sbom.LOCK.read_text("utf-8"))}
+    # The Debian package is installed by the second.
+    locks = (sbom.LOCK, sbom.EXTRA)
+    lock = {wanted.name: hashes for path in locks for wanted, hashes in sbom.locked(path.read_text("utf-8"))}
     parts = {part["name"]: part for part in json.loads(text)["components"]}
     assert parts.keys() == {*lock, *sbom.DEBIAN}
     for name, hashes in lock.items():
@@ -132,6 +134,13 @@ def test_commit_where_something_does_not_agree_is_not_tagged(
     assert release.main([], root) == 1
     assert said in capsys.readouterr().err
     assert release.git(root, "tag") == ""
+
+
+def test_tarball_is_told_that_a_release_takes_a_clone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n', "utf-8")
+    (tmp_path / "CHANGELOG.md").write_text(LOG.format(heading="0.1.0 (2026-12-01)"), "utf-8")
+    assert release.main(["--check"], tmp_path) == 1
+    assert "this is no git repository" in capsys.readouterr().err
 
 
 @needs_git

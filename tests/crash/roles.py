@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import assembly
-from gateway.daemon import role_process
+from gateway.daemon import role_frame, role_process
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
 from gateway.daemon.wake_ups import WakeUp
@@ -68,7 +68,7 @@ def run_until_idle(settings: Settings, role: Role) -> None:
             return super().wait(min(seconds, _SOON))
 
     assembly.link_stages = noting
-    role_process.WakeUp = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
+    role_frame.WakeUp = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
     role_process.work(settings, role)
 
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
 
-LONG_AGO = "20200101T000000"
+LONG_AGO = "20200101T000000!"
+"""Frozen: a second run of gpg would begin at the same time again, and find the key that the first has made in the future."""
 SHORTLY_AFTER = "20200102T000000"
 
 

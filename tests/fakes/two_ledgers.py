@@ -360,6 +360,12 @@ class Pair:
         """Run every stage of one site until nothing moves there any more."""
         self._work((bench,))
 
+    def seal_alone(self, bench: Bench) -> None:
+        """As `work_alone`, and nothing is sent."""
+        stages = [stage for owner, stage in self._stages if owner is bench and stage is not bench.send]
+        while sum(stage.step().done for stage in stages):
+            pass
+
     def _work(self, benches: Sequence[Bench]) -> None:
         quiet = 0
         while quiet < 1:

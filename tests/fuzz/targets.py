@@ -365,6 +365,8 @@ _MAIL: Final = (
     b"Content-Type: multipart/mixed",
     b"base64",
     b"filename*0*=",
+    b"boundary*=idna''",
+    b"From: a:a:a:",
     b"=?utf-8?q?",
 )
 

@@ -78,7 +78,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     inside = StockGpg(keyrings / "own")
     pinned = {}
     try:
-        two_days_ago = ("--faked-system-time", str(int(time.time()) - 2 * DAY))
+        two_days_ago = ("--faked-system-time", f"{int(time.time()) - 2 * DAY}!")  # frozen, as LONG_AGO
         for code, user_id in (("DWP", DWP), ("OTHER", OTHER), ("REVOKED", REVOKED)):
             pinned[code] = stock.make_key(user_id, *two_days_ago)
         stock.make_key(STRANGER)

@@ -15,6 +15,8 @@ import pytest
 from gateway import errors
 from gateway.crypto.contract import FormerKey, Opened, Rotations
 from gateway.crypto.gnupg.engine import GnuPgEngine
+from gateway.crypto.gnupg.key_agent import KeyAgent
+from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.crypto.gnupg.keystore import GnuPgKeyStore
 
 DAY = 86_400.0
@@ -119,6 +121,37 @@ def test_gateway_that_has_not_reloaded_yet_works_on_with_the_old_key(pair: Pair,
     assert pair.before.open(pair.la_before.seal(tmp_path / "n.pgp")).encrypted_to == pair.before.own
     with pytest.raises(errors.SignerUnknown):
         pair.la_before.open(pair.after.seal(tmp_path / "o.pgp"))
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["taken", "half taken"])
+def test_card_that_is_taken_while_gpg_starts_makes_nobody_a_stranger(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """Between our look at the keyrings and gpg's, the current certificate goes to another keyring."""
+    old, new = pair.before.own, pair.after.own
+    store = GnuPgKeyStore(tmp_path / "la")
+    theirs = store.create_own("Gateway LA <la@gateway.invalid>", 60).fingerprint
+    store.pin("DWP", pair.before.store.export_own(old))
+    site = Seat(tmp_path / "la", theirs, "DWP", old)
+    pair.before.store.pin("NEW-LA", store.export_own())
+    sealed = replace(pair.before, other="NEW-LA", pinned=theirs).seal(tmp_path / "m.pgp")
+    stranger = replace(pair.after, other="NEW-LA", pinned=theirs).seal(tmp_path / "s.pgp")
+    ensure, asked = KeyAgent.ensure, 0
+
+    def late(agent: KeyAgent) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            store.pin("DWP", pair.after.store.export_own(new))
+            if not whole:
+                Keyrings(site.root).partner_ring("DWP").unlink()
+        ensure(agent)
+
+    monkeypatch.setattr(KeyAgent, "ensure", late)
+    assert site.open(sealed).signer == old
+    assert asked == 2
+    with pytest.raises(errors.SignerUnknown):
+        site.open(stranger)
 
 
 def test_old_key_is_refused_from_its_end_date_on_and_the_new_one_is_not(pair: Pair, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from gateway.administration.access import on_disk
 from gateway.administration.backup import contents
 from gateway.administration.backup.contents import UNFINISHED, Contents, Watch
 from gateway.administration.backup.copying import CopyTree
@@ -30,7 +31,7 @@ from gateway.administration.backup.secret_keys import sealed_keys
 from gateway.administration.site import audit
 from gateway.daemon.lock import held
 from gateway.domain.identity import to_text
-from gateway.errors import BackupUnusable, CopyFull, DiskFull, NotPermitted, UsageWrong
+from gateway.errors import BackupUnusable, CopyFull, DiskFull, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.restorations import dropped_since
@@ -38,7 +39,7 @@ from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
-from gateway.storage.durable import DISK, disk_error, sync_directory, write_file
+from gateway.storage.durable import DISK, sync_directory, write_file
 
 _LOCK: Final = "backup"
 _TOLD: Final = 10
@@ -257,14 +258,9 @@ def _sync(working: Path) -> None:
 
 @contextmanager
 def _disk() -> Iterator[None]:
+    refused = "You may not read or write {file}: a copy takes who may read all of the site."
     try:
-        yield
-    except PermissionError as error:
-        raise NotPermitted(
-            f"You may not read or write {error.filename or 'a file'}: a copy takes who may read all of the site."
-        ) from error
-    except (OSError, DiskFull) as error:
-        failed = disk_error(error, "the copy cannot be taken") if isinstance(error, OSError) else error
-        if isinstance(failed, DiskFull):
-            raise CopyFull(failed.reason) from error
-        raise failed from error
+        with on_disk("the copy cannot be taken", refused):
+            yield
+    except DiskFull as error:
+        raise CopyFull(error.reason) from error

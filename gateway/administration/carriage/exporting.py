@@ -5,7 +5,7 @@ what is in it to `sent`. A crash before its commit leaves everything to the link
 comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
 receipt until it expires, or until `again` lets it go.
 
-Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there, NotPermitted, DiskFull,
+Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there or cannot be written, NotPermitted,
 DiskFailed, and what the engine and the ledger raise.
 """
 
@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Final
 
 from gateway import assembly
 from gateway.administration.access import reading
+from gateway.administration.carriage.medium import alone_in, reached
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
 from gateway.domain import waybill as form
@@ -30,7 +30,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.receipt import queue_name
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
-from gateway.errors import DiskFailed, LedgerBusy, NotFound, NotPermitted, UsageWrong
+from gateway.errors import DiskFailed, LedgerBusy, NotFound, UsageWrong
 from gateway.ledger import units
 from gateway.ledger.queries import carried, identities
 from gateway.ledger.store import Connection, Transaction
@@ -43,7 +43,7 @@ from gateway.stages.context import StageContext
 from gateway.stages.signing import Signing
 from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
-from gateway.storage.durable import disk_error, sync_directory, write_file
+from gateway.storage.durable import sync_directory, write_file
 
 _TRIES: Final = 5
 _KIND: Final = "waybill"
@@ -90,18 +90,19 @@ def export(settings: Settings, log: Logger, partner: str, directory: Path, decis
     """Write what waits for a partner into the new directory; nothing where nothing waits."""
     _require_link(settings, partner)
     directory = directory.absolute()
-    with _disk(), stage_context(settings, log) as context:
+    with reached(), stage_context(settings, log) as context:
         if os.path.lexists(directory):
             raise UsageWrong(f"{directory} is there already: name a new directory on the medium.")
         working = directory.with_name(f".{directory.name}.part")
-        try:
-            for _ in range(_TRIES):
+        with alone_in(directory.parent):
+            try:
+                for _ in range(_TRIES):
+                    shutil.rmtree(working, ignore_errors=True)
+                    done = _attempt(context, partner, working, directory, decision)
+                    if done is not None:
+                        return done
+            finally:
                 shutil.rmtree(working, ignore_errors=True)
-                done = _attempt(context, partner, working, directory, decision)
-                if done is not None:
-                    return done
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
     raise LedgerBusy("What waits went by the link while it was being copied: look whether the link is up again.")
 
 
@@ -162,7 +163,10 @@ def _attempt(
         rows = _waiting(connection, partner)
         if not rows:
             return _exported(connection, partner, rows, None, None)
-    working.mkdir(mode=0o700)
+    working.mkdir()
+    working.chmod(
+        0o755
+    )  # whoever carries it reads the waybill, and another site's account imports it: all else is sealed
     for row in rows:
         if not _copied(context.home, row, working / _name(row)):
             return None
@@ -226,6 +230,7 @@ def _copied(home: Home, row: units.Parcel, target: Path) -> bool:
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
+            os.fchmod(descriptor, 0o644)
             if copy(source, descriptor, required(row.sealed_size)) != row.sealed_sha256:
                 raise DiskFailed("a sealed file of ours is not what it was when it was sealed")
             os.fsync(descriptor)
@@ -275,13 +280,3 @@ def _exported(
         behind.files,
         behind.receipts,
     )
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise NotPermitted(f"You may not read or write {error.filename or 'a file'}.") from error
-    except OSError as error:
-        raise disk_error(error, "the medium cannot be written") from error

@@ -16,9 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from gateway import assembly
+from gateway.administration.access import on_disk
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
 from gateway.domain import waybill as form
@@ -38,7 +41,9 @@ from gateway.settings.model import Settings
 from gateway.stages.landing import UNFINISHED
 from gateway.storage import directory_walk
 from gateway.storage.digest import pieces, write_pieces
-from gateway.storage.durable import disk_error, move_new, sync_directory
+from gateway.storage.durable import move_new, sync_directory
+
+_disk: Final = partial(on_disk, "a carried file cannot be taken", "You may not write {file}.")
 
 
 class Fate(StrEnum):
@@ -237,13 +242,3 @@ def _medium(directory: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise NotPermitted(f"You may not write {error.filename or 'the landing'}.") from error
-    except OSError as error:
-        raise disk_error(error, "a carried file cannot be taken") from error

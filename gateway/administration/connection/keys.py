@@ -1,6 +1,6 @@
 """Keys with their ages and ends, and the algorithms: those configured, and those that servers agreed on. Changes nothing.
 
-Raises nothing of its own: an error of the gateway's own is a finding. Whether a certificate has ended or soon will `gateway doctor` says.
+Raises nothing of its own: an error of the gateway's own is a finding. Whether a certificate soon ends `gateway doctor` says.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def _certificate(subject: str, read: Callable[[], Certificate], now: float, reme
     weak = [name for name in found.algorithm.split("/") if is_weak_key(name)]
     if weak:
         return Finding(subject, Standing.SHORT, f"{' and '.join(weak)} is too weak ({says})", remedy)
+    if found.revoked or (found.expires is not None and found.expires <= now):
+        return Finding(subject, Standing.SHORT, f"{'revoked' if found.revoked else 'it has ended'} ({says})", remedy)
     return Finding(subject, Standing.MET, says)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,9 @@ from gateway.administration.connection.finding import Chapter, ConnectionStateme
 from gateway.administration.evidence import pages
 from gateway.administration.evidence.pages import Section
 from gateway.administration.site.doctor import examine_site
+from gateway.administration.site.engine_checks import KEYS_UNSEEN
 from gateway.domain.identity import to_text
-from gateway.errors import GatewayError, UsageWrong
+from gateway.errors import GatewayError, NotPermitted, UsageWrong
 from gateway.ledger.store import read_head
 from gateway.settings.model import Settings
 from gateway.storage.durable import write_new_file
@@ -24,7 +26,9 @@ _MODE: Final = 0o640
 
 def measure(settings: Settings, now: float, *, links: bool = False) -> ConnectionStatement:
     """The site as it is now; with `links`, each partner's server is connected to as well."""
-    checks = [Finding.of(check) for check in examine_site(settings.home, links=links)]
+    # Where only the vault's account can look at keys, the chapter about them says so: nothing falls short by it.
+    looked = [check for check in examine_site(settings.home, links=links) if check.name != KEYS_UNSEEN]
+    checks = [Finding.of(check) for check in looked]
     programs = [each for each in checks if each.subject.startswith(_PROGRAM)]
     chapters = (
         Chapter("Checks of gateway doctor", tuple(each for each in checks if each not in programs)),
@@ -67,7 +71,16 @@ def text(statement: ConnectionStatement) -> bytes:
 
 
 def write_pdf(statement: ConnectionStatement, out: Path) -> None:
-    """The page as a new PDF, durably. UsageWrong where the file is there already; DiskFull, DiskFailed."""
+    """The page as a new PDF, durably. UsageWrong where the file is there already or its directory is not, NotPermitted, DiskFull, DiskFailed."""
+    try:
+        out.parent.stat()
+        allowed = os.access(out.parent, os.W_OK | os.X_OK)
+    except PermissionError:
+        allowed = False
+    except OSError as error:
+        raise UsageWrong(f"{out.absolute().parent}: {error.strerror}.") from error
+    if not allowed:
+        raise NotPermitted(f"You may not write into {out.absolute().parent}; into /tmp you may.")
     if not write_new_file(out, pages.pdf(_title(statement), list(sections(statement))), mode=_MODE):
         raise UsageWrong(f"{out} is there already: a statement is written to a new file.")
 
@@ -94,7 +107,7 @@ def _time_of(measured: str) -> str:
 
 
 def _line(found: Finding) -> str:
-    remedy = f". What to do: {found.remedy}" if found.remedy else ""
+    remedy = f"{'' if found.says.endswith('.') else '.'} What to do: {found.remedy}" if found.remedy else ""
     return f"[{found.standing.value}] {found.subject}: {found.says}{remedy}"
 
 

@@ -50,7 +50,9 @@ def _libraries(sbom: Path) -> Iterator[Finding]:
     name = "libraries"
     try:
         parts = json.loads(sbom.read_text("utf-8"))["components"]
-        named = {part["name"]: str(part["version"]) for part in parts if part.get("purl", "").startswith(_PYPI)}
+        found = [part for part in parts if part.get("purl", "").startswith(_PYPI)]
+        named = {part["name"]: str(part["version"]) for part in found}
+        spare = {part["name"] for part in found if part.get("scope") == "optional"}
     except (OSError, ValueError, KeyError, TypeError):
         remedy = "Install the program anew: its bill of materials comes with it."
         yield Finding(name, Standing.SHORT, "there is no bill of materials that could be read", remedy)
@@ -59,7 +61,7 @@ def _libraries(sbom: Path) -> Iterator[Finding]:
     other = [
         f"{library} {installed[library] or 'missing'} (not {named[library]})"
         for library in named
-        if installed[library] != named[library]
+        if installed[library] != named[library] and not (installed[library] is None and library in spare)
     ]
     if other:
         remedy = "Install the program anew, by its lock or as its package: nobody has tried it with these."

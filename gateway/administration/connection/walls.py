@@ -8,7 +8,7 @@ from typing import Final
 from gateway.administration.connection.finding import Finding, Standing
 from gateway.assembly import server_spec
 from gateway.daemon.lock import holder
-from gateway.daemon.roles import METRICS, NOTIFY
+from gateway.daemon.roles import roles_of
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError
 from gateway.linux.process_status import ProcessStatus, children_of, status_of
@@ -24,9 +24,7 @@ _IDLE: Final = "the site is not running"
 
 def examine_walls(settings: Settings) -> Iterator[Finding]:
     """Each role, the readers, the SFTP server, and what nobody can ask the kernel."""
-    names = [role.value for role in Role] + ([METRICS] if settings.metrics.listen else [])
-    names += [NOTIFY] if settings.notify.channels else []
-    for name in names:
+    for name in roles_of(settings):
         pid = holder(settings.home.run, name)
         status = None if pid is None else status_of(pid)
         yield Finding(name, Standing.UNMEASURED, _IDLE) if status is None else judge_role(settings, name, status)

@@ -99,15 +99,19 @@ def _lines(file: Path) -> Iterator[_Line]:
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         headings = [each.strip().casefold() for each in next(rows, [])]
         if not set(_COLUMNS) & set(headings):
-            raise UsageWrong(f"{file} needs a first line of headings, with `reference` or `name` among them.")
+            raise UsageWrong(
+                f"{file} needs a first line of headings, with `reference` or `name` among them, and commas between."
+            )
         for cells in rows:
             line = _Line(rows.line_num, *(_cell(headings, cells, name) for name in _COLUMNS))
             if line.reference or line.name:
                 yield line
     except OSError as error:
         raise UsageWrong(f"{file} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageWrong(f"{file} is no CSV file in UTF-8: {type(error).__name__}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageWrong(f"{file} is not UTF-8 text: save it as CSV UTF-8.") from error
+    except csv.Error as error:
+        raise UsageWrong(f"{file} is not CSV: {error}.") from error
 
 
 def _cell(headings: Sequence[str], cells: Sequence[str], name: str) -> str:

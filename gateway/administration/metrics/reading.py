@@ -20,14 +20,13 @@ from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.calendar import calendar
 from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
-from gateway.daemon.roles import METRICS, NOTIFY
+from gateway.daemon.roles import roles_of
 from gateway.domain.identity import from_text
 from gateway.ledger.queries import continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection
 from gateway.settings.model import Settings, SiteKind
-from gateway.stages.itinerary import Role
 from gateway.stages.key_ends import noted_key_ends
 from gateway.stages.landing_quota import landing_usage
 
@@ -99,7 +98,7 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
             catalogue.PARTNER_SUSPENDED, (partner,), int(stopped is not None and stopped.suspended is not None)
         )
         yield from _landing(settings, partner)
-    for role in (*map(str, Role), METRICS, *([NOTIFY] if settings.notify.channels else [])):
+    for role in roles_of(settings):
         yield Sample(catalogue.ROLE_RUNNING, (role,), int(holder(home.run, role) is not None))
         beat = last_beat(home.run, role)
         if beat is not None:

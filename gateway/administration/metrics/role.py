@@ -9,28 +9,21 @@ the gateway goes on without it.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 import time
 from contextlib import ExitStack
-from functools import partial
 from typing import Final
 
 from gateway.administration.metrics.exposition import Exposition
 from gateway.administration.metrics.serving import MetricsServer
-from gateway.daemon.lock import held
-from gateway.daemon.pulse import Pulse
-from gateway.daemon.role_process import report_defect
+from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import METRICS
-from gateway.daemon.signals import ended_after, noted
-from gateway.daemon.wake_ups import WakeUp
-from gateway.daemon.walls import confine, die_with, require_account
-from gateway.daemon.watchdog import own_watchdog
-from gateway.errors import GatewayError, UsageWrong
+from gateway.daemon.signals import ended_after
+from gateway.daemon.walls import confine, require_account
+from gateway.errors import UsageWrong
 from gateway.ledger.store import Ledger
 from gateway.linux.landlock import confine_writes
-from gateway.logs import Logger, configure
+from gateway.logs import Logger
 from gateway.settings.model import Settings
 
 _LOOK_EVERY: Final = 10.0
@@ -42,30 +35,18 @@ def run_metrics_role(settings: Settings, *, supervised_by: int | None = None) ->
     """Run the metrics role until SIGTERM."""
     if not settings.metrics.listen:
         raise UsageWrong("[metrics] listen of gateway.toml says where this role is to listen, and says nothing.")
-    if supervised_by is not None:
-        die_with(supervised_by)
-    log = configure(
-        settings.site.code, METRICS, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
-    )
-    try:
+    with logged(settings, METRICS, supervised_by=supervised_by) as log:
         require_account(settings, METRICS)
         with ExitStack() as stack:
             _serve(settings, log, stack, supervised=supervised_by is not None)
-    except GatewayError as error:
-        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-        raise
-    log.info("role.stopped", pid=os.getpid())
 
 
 def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
-    stack.push(partial(report_defect, log))
-    stack.enter_context(held(home.run, METRICS, settings.daemon.stop_seconds + 5.0 if supervised else 0.5))
+    stack.enter_context(alone(settings, METRICS, log, supervised=supervised))
     server = stack.enter_context(MetricsServer(settings.metrics.listen))
     log.info("role.confined", measures=list(confine(settings, METRICS)))
-    wake_up = stack.enter_context(WakeUp(home.run, METRICS))
-    pulse = stack.enter_context(Pulse(home.run, METRICS, own_watchdog()))
-    stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
+    life = Life(stack, home.run, METRICS)
     ledger = Ledger(home.ledger, clock=time.time, role=METRICS)
     stack.callback(ledger.close)
     confine_writes([home.run, home.ledger.parent])
@@ -75,9 +56,8 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         serving.start()
     stack.callback(server.shutdown)
     log.info("role.started", pid=os.getpid())
-    while not stopping:
-        wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
+    while not life.is_stopping():
+        life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
         exposition.look()
         if server.failed is not None:
             raise server.failed
-        pulse.beat()

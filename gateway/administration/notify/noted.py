@@ -29,7 +29,7 @@ def note(run: Path, channels: Mapping[str, Memory]) -> None:
     fresh = run / f".{_FILE}"
     with suppress(OSError):
         fresh.write_bytes(orjson.dumps({name: [each.sent, each.failures] for name, each in channels.items()}))
-        fresh.chmod(0o640)
+        fresh.chmod(0o660)
         fresh.replace(run / _FILE)
 
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Final
 
 from gateway.administration.notify.channels import send
@@ -22,19 +19,14 @@ from gateway.administration.notify.matters import Matters
 from gateway.administration.notify.noted import note
 from gateway.administration.notify.sending import Sender
 from gateway.administration.notify.telling import Means, Teller
-from gateway.daemon.lock import held
-from gateway.daemon.pulse import Pulse
-from gateway.daemon.role_process import report_defect
+from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import NOTIFY
-from gateway.daemon.signals import noted
-from gateway.daemon.wake_ups import WakeUp
-from gateway.daemon.walls import confine, die_with, require_account
-from gateway.daemon.watchdog import own_watchdog
-from gateway.errors import GatewayError, UsageWrong
+from gateway.daemon.walls import confine, require_account
+from gateway.errors import UsageWrong
 from gateway.errors.defer import Defer
 from gateway.ledger.store import Ledger
 from gateway.linux.landlock import confine_connections, confine_writes
-from gateway.logs import Logger, configure
+from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.storage.durable import make_directory
@@ -48,59 +40,43 @@ def run_notify_role(settings: Settings, *, supervised_by: int | None = None) -> 
     """Run the notify role until SIGTERM."""
     if not settings.notify.channels:
         raise UsageWrong("[notify] of gateway.toml says whom this role is to tell, and has no channel.")
-    if supervised_by is not None:
-        die_with(supervised_by)
-    log = configure(
-        settings.site.code, NOTIFY, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
-    )
-    try:
+    with logged(settings, NOTIFY, supervised_by=supervised_by) as log:
         require_account(settings, NOTIFY)
         with ExitStack() as stack:
             _follow(settings, log, stack, supervised=supervised_by is not None)
-    except GatewayError as error:
-        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
-        raise
-    log.info("role.stopped", pid=os.getpid())
 
 
 def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
-    stack.push(partial(report_defect, log))
-    stack.enter_context(held(home.run, NOTIFY, settings.daemon.stop_seconds + 5.0 if supervised else 0.5))
+    stack.enter_context(alone(settings, NOTIFY, log, supervised=supervised))
     measures = confine(settings, NOTIFY)
-    wake_up = stack.enter_context(WakeUp(home.run, NOTIFY))
-    pulse = stack.enter_context(Pulse(home.run, NOTIFY, own_watchdog()))
-    stopping = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), wake_up))
+    life = Life(stack, home.run, NOTIFY)
     ledger = Ledger(home.ledger, clock=time.time, role=NOTIFY)
     stack.callback(ledger.close)
     make_directory(home.notify)
     confine_writes([home.run, home.ledger.parent, home.notify])
     log.info("role.confined", measures=[*measures, *_connections(settings)])
 
-    def is_stopping() -> bool:
-        pulse.beat()  # whoever asks goes on
-        return bool(stopping)
-
-    teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ), is_stopping), log)
+    teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ), life.is_stopping), log)
     stack.callback(teller.close)
     log.info("role.started", pid=os.getpid())
     failed = ""
-    while not is_stopping():
+    while not life.is_stopping():
         started = time.monotonic()
         try:
             teller.look()
         except Defer as error:  # a full disk, a busy ledger: the next look does what this one could not
-            pulse.failed_step(NOTIFY)
+            life.pulse.failed_step(NOTIFY)
             if error.code != failed:
                 log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
             failed = error.code
         else:
-            pulse.made_step(NOTIFY, 1, time.monotonic() - started)
+            life.pulse.made_step(NOTIFY, 1, time.monotonic() - started)
             if failed:
                 log.info("work.resumed")
             failed = ""
         note(home.run, teller.memory)
-        wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
+        life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
 
 
 def _connections(settings: Settings) -> list[str]:

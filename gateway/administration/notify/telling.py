@@ -166,7 +166,7 @@ class Teller:
             random_float=self._means.random_float(),
         )
         # Counted before it is tried, so that a notice that ends this process does not end it again and again at once.
-        stream = stream.model_copy(update={"attempts": attempt, "due": now + pause, "code": None})
+        stream = stream.model_copy(update={"attempts": attempt, "due": now + pause})
         self._note(each.name, memory, stream, urgent=urgent)
         try:
             refused = self._means.deliver(each.settings, each.name, self._notice(each, stream, urgent=urgent), now)

@@ -6,7 +6,8 @@ the fingerprint that somebody confirmed by another channel. Whatever is wrong wi
 whether the others are carried out all the same is for the caller to say. What is carried out can be repeated: an order that
 changes nothing any more is left alone.
 
-Raises what the key store, the ledger and the disk raise while orders are carried out.
+Raises ChangedMeanwhile where somebody changed a partner after it was planned, and what the key store, the ledger and the disk raise
+while orders are carried out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gateway.administration.requests.actors import stage_context
 from gateway.administration.site import introduction, key_events
 from gateway.administration.site.introduction import PartnerOptions
 from gateway.administration.site.partners import Proposal, difference, open_card, propose
-from gateway.administration.site.settings import readable_partner, share_out
+from gateway.administration.site.settings import readable_partner, require_unchanged, share_out
 from gateway.assembly import key_store
 from gateway.domain.card import MAX_BYTES
 from gateway.domain.decision import Decision
@@ -125,10 +126,14 @@ def carry_out(settings: Settings, log: Logger, planned: Sequence[Planned], decis
     The chain is told first: what is broken off and run again is told twice, and nothing is done that nobody was told of.
     """
     keys = key_store(settings.home.keyrings)
+    for each in planned:
+        if each.partner is not None:
+            require_unchanged(settings, each.partner.code)
     with stage_context(settings, log) as context:
         for each in planned:
             if each.partner is None:
                 continue
+            require_unchanged(settings, each.partner.code)
             if each.proposal is not None:
                 proposal = each.proposal
                 with context.ledger.write() as transaction:

@@ -35,6 +35,8 @@ from gateway.transport.sshd.machine import chroot_fault
 if TYPE_CHECKING:
     from gateway.transport.sftp.check import LinkReport
 
+KEYS_UNSEEN: Final = "keys"
+"""The check that stands for those of keys where this account may not look at them."""
 _FAILS_FROM: Final = 7
 """Days before a key's end from which on that is a failure, so that monitoring wakes somebody."""
 
@@ -50,7 +52,9 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
             engine.close()
     else:
         how = f"`runuser -u {settings.accounts.vault} -- gateway doctor`"
-        yield Check("keys", CheckOutcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}.")
+        yield Check(
+            KEYS_UNSEEN, CheckOutcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}."
+        )
     yield _tried("schemas", "all compile", lambda: _build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings.home))
     yield from _server(settings)

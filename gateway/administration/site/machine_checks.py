@@ -160,12 +160,13 @@ def _permissions(home: Home) -> Iterator[Check]:
     ssh = (home.client_key, home.old_client_key, home.host_key, home.old_host_key)
     secrets = (*ssh, home.ledger, *home.keyrings.glob("own/private-keys-v1.d/*"))
     wrong = []
+    ours = os.geteuid() or home.root.stat().st_uid  # root looks at a site that is another account's
     for path in (*private, *secrets):
         try:
             about = path.lstat()
         except OSError:
             continue  # that it is missing is said elsewhere
-        if stat.S_IMODE(about.st_mode) & 0o077 or about.st_uid != os.geteuid():
+        if stat.S_IMODE(about.st_mode) & 0o077 or about.st_uid != ours:
             wrong.append(str(path.relative_to(home.root)))
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""

@@ -14,7 +14,7 @@ from gateway.administration.site import authorities, introduction, key_events, k
 from gateway.administration.site.introduction import Chosen, PartnerOptions
 from gateway.administration.site.key_succession import CardSigner, Overlaps
 from gateway.administration.site.reload import TakeOver, take_over_where_running
-from gateway.administration.site.settings import load, partner_of, share_out
+from gateway.administration.site.settings import load, partner_of, require_unchanged, share_out
 from gateway.assembly import key_store
 from gateway.domain.calendar import day_of
 from gateway.domain.card import Card, parse, signed_text
@@ -123,6 +123,7 @@ def propose(
 def introduce(settings: Settings, log: Logger, proposal: Proposal, decision: Decision) -> Introduced:
     """Take the card: the partner is known from here on."""
     new, keys = proposal.chosen.partner, key_store(settings.home.keyrings)
+    require_unchanged(settings, new.code)
     introduction.keep(proposal.offered.card, new, settings, keys, proposal.overlaps)
     key_events.introduced(settings, log, proposal.offered.before, new, decision)
     share_out(settings.home)
@@ -141,6 +142,7 @@ def key_to_revoke(settings: Settings, code: str, fingerprint: str | None) -> Key
 
 def revoke(settings: Settings, log: Logger, key: KeyRevocation, decision: Decision) -> TakeOver:
     """Trust the key no more, at once and for good."""
+    require_unchanged(settings, key.partner.code)
     with stage_context(settings, log) as context:
         key_events.lost(context, key.partner, key.fingerprint, decision)
     write_partner(settings.home, key.without)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gateway.administration.site import authorities, key_events
 from gateway.administration.site.introduction import normal_fingerprint
-from gateway.administration.site.settings import load, share_out
+from gateway.administration.site.settings import load, require_unchanged, share_out
 from gateway.assembly import key_store
 from gateway.crypto.contract import Certificate
 from gateway.domain.decision import Decision
@@ -85,6 +85,7 @@ def introduce(settings: Settings, log: Logger, proposal: PlainProposal, decision
     """Take the certificate: the partner is known from here on. Its file comes last, as for a card."""
     new = proposal.partner
     outgoing, incoming = flows_of(settings, new)
+    require_unchanged(settings, new.code)
     key_store(settings.home.keyrings).pin(new.code, proposal.offer.certificate)
     make(partner_directories(settings.home, new.code, outgoing, incoming))
     write_partner(settings.home, new)

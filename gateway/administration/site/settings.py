@@ -11,9 +11,10 @@ from typing import Final
 
 from gateway import preflight
 from gateway.daemon.lock import holder
-from gateway.errors import ConfigurationInvalid, NotFound, NotPermitted, PartnerSuspended
+from gateway.errors import ChangedMeanwhile, ConfigurationInvalid, NotFound, NotPermitted, PartnerSuspended
 from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings, Stopped
+from gateway.settings.read import partner_file
 from gateway.stages.itinerary import Role
 
 _GOES_ON: Final = "The gateway that runs goes on with the settings that it read when it started or reloaded last; a restart would end it."
@@ -53,6 +54,19 @@ def stopped_fault(stopped: Stopped) -> ConfigurationInvalid | PartnerSuspended:
     if stopped.suspended is not None and not stopped.faults:
         return PartnerSuspended(f"The partner is suspended: {stopped.suspended}")
     return ConfigurationInvalid("\n".join(str(fault) for fault in stopped.faults))
+
+
+def require_unchanged(settings: Settings, code: str) -> None:
+    """ChangedMeanwhile where somebody changed the partner's file since `settings` were read: to write what was planned would undo
+    that, a suspension or a revoked key among it.
+    """
+    stopped = settings.stopped.get(code)
+    before = settings.partners.get(code) if stopped is None else stopped.partner
+    now = partner_file(settings.home, code)
+    if now is None and stopped is not None:
+        return  # its file has another name, or cannot be read: nothing that was decided stands there
+    if now != before:
+        raise ChangedMeanwhile(f"The file of partner {code} was changed while this command was at work.")
 
 
 def require_all_rights(settings: Settings) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from gateway.crypto.contract import Certificate, Clock, Opened, Rotations, Sealed
 from gateway.crypto.framing import check_framing
@@ -33,11 +34,16 @@ from gateway.errors import (
     OwnKeyUnusable,
     PartnerKeyRevoked,
     PartnerKeyUnusable,
+    Quarantine,
     SignerUnknown,
 )
 from gateway.storage.atomic_file import AtomicFile
 from gateway.storage.byte_reader import ByteReader
 from gateway.storage.durable import disk_error
+
+_Rings = tuple[tuple[Path, Pin], ...]
+"""Keyrings, and the certificate that is pinned in each; the current one's first."""
+_Verdict = TypeVar("_Verdict")
 
 HASH: Final = "SHA256"
 CIPHER: Final = "AES256"
@@ -188,7 +194,22 @@ class GnuPgEngine:
             raise PartnerKeyUnusable("No fingerprint is configured for the partner.")
         return self._kept(partner, fingerprint)
 
-    def _pins(self, partner: str) -> tuple[tuple[Path, Pin], ...]:
+    def _by_pins(self, partner: str, judge: Callable[[_Rings], _Verdict]) -> _Verdict:
+        """The verdict by the partner's keyrings as they are before and after gpg has read them.
+
+        Whoever takes the partner's new card moves certificates from one keyring to another: to a gpg that opens them in that moment,
+        a message by a pinned key is a stranger's.
+        """
+        rings = self._pins(partner)
+        while True:
+            try:
+                return judge(rings)
+            except Quarantine:
+                before, rings = rings, self._pins(partner)
+                if rings == before:
+                    raise
+
+    def _pins(self, partner: str) -> _Rings:
         """Every certificate that a message of the partner may be signed by, each in a keyring of its own."""
         revoked = self._rotations.revoked.get(partner, ())
         ring, keys = self._partner(partner)
@@ -288,7 +309,10 @@ class GnuPgEngine:
         return clear_sign(gpg, text, signer)
 
     def verify(self, signed: bytes, partner: str) -> str:
-        rings, gpg = self._pins(partner), self._engine()
+        return self._by_pins(partner, partial(self._verify, signed))
+
+    def _verify(self, signed: bytes, rings: _Rings) -> str:
+        gpg = self._engine()
         gpg.keyring = [str(ring) for ring, _ in rings]
         with gpg.within(self._limits.opening(len(signed))):
             gpg.verify(signed)
@@ -304,7 +328,9 @@ class GnuPgEngine:
     # -- opening
 
     def open(self, sealed: Path, partner: str, output: Path, max_bytes: int) -> Opened:
-        rings = self._pins(partner)
+        return self._by_pins(partner, partial(self._open, sealed, partner, output, max_bytes))
+
+    def _open(self, sealed: Path, partner: str, output: Path, max_bytes: int, rings: _Rings) -> Opened:
         terms = Terms(tuple(pin for _, pin in rings), self._all_own(), self._clock())
         gpg = self._engine()
         digest = hashlib.sha256()

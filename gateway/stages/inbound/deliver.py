@@ -81,10 +81,13 @@ class Deliver:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            waiting = fair_share.due(connection, Transfer, Direction.IN, State.OPENED, context.clock(), BATCH)
+            now, stopped = context.clock(), context.settings.stopped
+            waiting = fair_share.due(
+                connection, Transfer, Direction.IN, State.OPENED, now, BATCH, fair_share.but(stopped)
+            )
             rows = self._inspection.choose(waiting)
             complete = [] if rows else consignments.completed(connection, BATCH)
-            due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED])
+            due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED], but=stopped)
         if not rows and not complete:
             return Step(due=due)
         reports: dict[int, Report] = {}

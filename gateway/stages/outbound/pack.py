@@ -22,11 +22,9 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Transfer, required
-from gateway.spool.names import second_name, with_ending
+from gateway.spool.names import PLAIN_ENDING, second_name, with_ending
 from gateway.stages.context import StageContext, Step
 
-PLAIN_ENDING: Final = ".pgp"
-"""Of a file's name at a partner without a gateway (design of the wire, plain profile)."""
 _PART: Final = ".part"
 """What the link puts behind a name while it uploads: there has to be room for it."""
 

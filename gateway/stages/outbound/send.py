@@ -3,9 +3,10 @@
 A lane works in a thread of a bounded pool (`lanes`), so a partner that stalls keeps one thread and nobody else. Results
 come back through a queue, and the role's own thread commits them in groups. Large parcels have a lane of their own to the
 same partner, with a pool and a session of its own, so small ones overtake them. A failure is the lane's: the lane waits
-with backoff, or is held where a person must decide. Only two failures are the parcel's own, and what lies behind it goes
-on: a name that is taken at the partner, since an earlier receipt of that name still lies there; and a large parcel that
-breaks off, since the small ones may get through. Lanes that collect also fetch what waits for us at the partner.
+with backoff, or is held where a person must decide. Only three failures are the parcel's own, and what lies behind it goes
+on: a name that is taken at the partner, since an earlier receipt of that name still lies there; an envelope that the partner
+has no more; and a large parcel that breaks off, since the small ones may get through. Lanes that collect also fetch what waits
+for us at the partner.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from gateway.domain.receipt import queue_name
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.errors import Disposition
+from gateway.errors import Disposition, EnvelopeChanged, NameTaken
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.queries.consignments import carried
 from gateway.ledger.queries.deadlines import next_deferred
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import TABLE_OF
 from gateway.stages import stuck_lanes
 from gateway.stages.attempts import consignment_of
@@ -38,6 +38,8 @@ from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
 from gateway.stages.sessions import Sessions
+from gateway.stages.taken_names import take_second_name
+from gateway.stages.unconfirmed import note_unconfirmed
 from gateway.transport.contract import Transport
 
 LANES_AT_ONCE: Final = 32
@@ -63,7 +65,7 @@ class Send:
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
-        self._lane_work = LaneWork(context.home, self._sessions, self._put)
+        self._lane_work = LaneWork(context.home, self._sessions, self._put, context.settings.landing_quota)
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
@@ -89,8 +91,9 @@ class Send:
                 for large in self._pools
             } - self._busy.keys()
             parcels, opening = self._parcels(connection, free, now) if kinds else ({}, None)
+        done += self._leave_behind(parcels)
         for lane in sorted(free):
-            if lane in parcels or self._may_collect(lane, now):
+            if parcels.get(lane) or self._may_collect(lane, now):
                 self._start(lane, parcels.get(lane, []), now)
         self._sessions.close_idle(now)
         waiting = [lane.due for lane in lanes.values() if lane.due > now and not lane.held]
@@ -138,6 +141,25 @@ class Send:
             elif opens is not None and opens != now:
                 openings.append(opens)
         return {lane: in_one_go(parcels) for lane, parcels in found.items()}, min(openings, default=None)
+
+    def _leave_behind(self, parcels: Mapping[SizeLane, list[units.Parcel]]) -> int:
+        """Take out what was sealed for another envelope than its partner has now, and note that it waits; how many these are."""
+        behind = [
+            (rows, row)
+            for rows in parcels.values()
+            for row in rows
+            if isinstance(row, units.Consignment) and row.is_plain != self._has_gpg_alone(row.partner)
+        ]
+        if behind:
+            with self._context.ledger.write() as transaction:
+                for rows, row in behind:
+                    rows.remove(row)
+                    self._note_deferred(transaction, Deferred(row, EnvelopeChanged()))
+        return len(behind)
+
+    def _has_gpg_alone(self, code: str) -> bool:
+        partner = self._context.settings.partners.get(code)
+        return partner is not None and partner.envelope == "plain"
 
     def _urgency(self, row: units.Consignment) -> tuple[int, int, int]:
         flow = self._context.settings.flows.get(row.flow or "")
@@ -219,7 +241,7 @@ class Send:
             f"{row.kind}.sent", row.kind, consignment_of(row), row.partner, bytes=row.sealed_size
         )
         if isinstance(row, units.Consignment) and row.is_plain:
-            self._note_unconfirmed(transaction, row, event)
+            note_unconfirmed(self._context.home, transaction, row, event)
             return
         due = 0.0
         if isinstance(row, units.Consignment):
@@ -232,22 +254,11 @@ class Send:
             sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
             transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
 
-    def _note_unconfirmed(self, transaction: Transaction, row: units.Consignment, event: int) -> None:
-        """Note that the one file of a message to a partner without a gateway has come to its end: no receipt will come."""
-        ended = {"state": State.SENT, "expires": None, "code": None, "reason": None}
-        done = {"key": row.key, **ended, "due": 0.0, "event": event}
-        transaction.move(CONSIGNMENTS, Direction.OUT, State.SEALED, [done])
-        for item in carried(transaction.connection, Direction.OUT, row.partner, row.id):
-            if item.state != State.SEALED:
-                continue
-            told = transaction.record("transfer.unconfirmed", "transfer", item.id, item.partner, flow=item.flow)
-            transaction.move(TRANSFERS, Direction.OUT, State.SEALED, [{"key": item.key, **ended, "event": told}])
-        sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
-        transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
-
     def _note_deferred(self, transaction: Transaction, wait: Deferred) -> None:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
+            return
+        if type(error) is NameTaken and take_second_name(transaction, row):
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)

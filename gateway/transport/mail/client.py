@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import DiskFailed, MailTooLarge
 from gateway.transport.contract import Parcel, Remote
@@ -25,6 +26,9 @@ from gateway.transport.mail.mailbox import Mailbox
 from gateway.transport.mail.message import compose, size_of
 from gateway.transport.mail.servers import MailRoute, password, trust
 from gateway.transport.names import own_file_fault, plain_name
+
+_DIGITS: Final = 20
+"""Of the largest message that a server takes (RFC 1870, section 3)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class MailTransport:
                 said = smtp.esmtp_features.get("size", "")
             submitted = clock()
             waiting = len(session.mailbox.waiting(only_look=True))
-            return MailTrial(submitted - begun, clock() - submitted, int(said) if said.isdigit() else None, waiting)
+            return MailTrial(submitted - begun, clock() - submitted, _most(said), waiting)
         finally:
             session.close()
 
@@ -106,8 +110,8 @@ class MailSession:
                 if smtp is None:
                     smtp = stack.enter_context(self.submission())
                 said = smtp.esmtp_features.get("size", "")
-                if said.isdigit() and int(said):
-                    self._require_room(parcel.size, int(said))
+                if most := _most(said):
+                    self._require_room(parcel.size, most)
                 mail = self._compose(parcel)
                 try:
                     smtp.sendmail(self._route.address, [self._route.partner], mail)
@@ -169,3 +173,8 @@ class MailSession:
     def remove(self, remote: Remote) -> None:
         """Remove the mail whose file was fetched."""
         self.mailbox.remove(remote)
+
+
+def _most(said: str) -> int | None:
+    """The largest message by a server's word (RFC 1870); None where it is no number."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= _DIGITS else None

@@ -24,8 +24,10 @@ from gateway.errors import (
     RemoteRefused,
 )
 
-FAULTS: Final[tuple[type[Exception], ...]] = (OSError, imaplib.IMAP4.error, UnicodeError)
-"""What a call into smtplib or imaplib may raise; smtplib's errors are OSErrors. imaplib tells most by IMAP4.error."""
+FAULTS: Final[tuple[type[Exception], ...]] = (OSError, imaplib.IMAP4.error, ValueError)
+"""What a call into smtplib or imaplib may raise; smtplib's errors are OSErrors. imaplib tells most by IMAP4.error, and
+numbers of thousands of digits by ValueError.
+"""
 
 _TOO_LARGE: Final = 552
 _NO_ROOM: Final = 452
@@ -42,6 +44,7 @@ _MEANING: Final[Mapping[type[BaseException], type[GatewayError]]] = MappingProxy
         ssl.SSLError: LinkBroken,
         TimeoutError: LinkTimeout,
         UnicodeError: PartnerUnreachable,
+        ValueError: LinkBroken,
         OSError: LinkBroken,
     }
 )

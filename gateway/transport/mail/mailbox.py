@@ -29,9 +29,29 @@ from gateway.transport.names import PART, new_file, own_file_fault, sealed_name
 MOST_AT_ONCE: Final = 100
 """Mails that one look into the mailbox takes: anybody may have filled it."""
 
-_UID: Final = re.compile(rb"\bUID (\d+)")
-_SIZE: Final = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_NUMBER: Final = re.compile(rb"\b\d{1,10}\b")
+_UID: Final = re.compile(rb"\bUID (\d{1,10})\b")
+_SIZE: Final = re.compile(rb"\bRFC822\.SIZE (\d{1,15})\b")
 _WANTED: Final = f"BODY.PEEK[HEADER.FIELDS (FROM SUBJECT)]<0.{HEADERS_BYTES}>"
+
+
+class _Bounded(imaplib.IMAP4):
+    """imaplib reads as many bytes into memory as the server says that it has, whatever was asked for."""
+
+    most = HEADERS_BYTES
+
+    def read(self, size: int) -> bytes:
+        if size > self.most:
+            raise self.abort("more than was asked for")
+        return super().read(size)
+
+
+class _Imap(_Bounded):
+    """A connection that begins without TLS."""
+
+
+class _ImapOverTls(_Bounded, imaplib.IMAP4_SSL):
+    """A connection that is TLS from its first byte."""
 
 
 class Mailbox:
@@ -71,9 +91,10 @@ class Mailbox:
         """Write the attachment to `target`, which must not exist. MailUnreadable where there is none: the mail is set aside then."""
         name, uid = sealed_name(remote.name), self._uids[remote][0]
         with self._connected() as imap:
-            (mail,) = self._literals(imap, uid, "BODY.PEEK[]")
+            most = self._route.max_bytes
+            (mail,) = self._literals(imap, uid, f"BODY.PEEK[]<0.{most + 1}>")
             try:
-                content = attachment(mail, name)
+                content = _attachment(mail, name, most)
             except MailUnreadable as error:
                 self._set_aside(imap, self._uids[remote].pop(0), error.reason)
                 raise
@@ -102,12 +123,14 @@ class Mailbox:
 
     def _candidates(self, imap: imaplib.IMAP4) -> Iterator[tuple[int, int]]:
         """Ids and sizes of mails that may be from the partner and that nobody set aside."""
-        (found,) = _answer(imap.uid("SEARCH", "UNDELETED", "UNFLAGGED", "FROM", f'"{self._route.partner}"'))
-        for uid in sorted(map(int, (found or b"").split())):
-            (about,) = _answer(imap.uid("FETCH", str(uid), "(RFC822.SIZE)"))
-            size = _SIZE.search(about) if isinstance(about, bytes) else None
-            if size is not None:
-                yield uid, int(size[1])
+        found = _answer(imap.uid("SEARCH", "UNDELETED", "UNFLAGGED", "FROM", f'"{self._route.partner}"'))
+        listed = b" ".join(line for line in found if isinstance(line, bytes))
+        for uid in sorted(map(int, _NUMBER.findall(listed))):
+            # Beside the answer may stand what another program has just done to the flags of any mail (RFC 3501, section 7.4.2).
+            about = [each for each in _answer(imap.uid("FETCH", str(uid), "(RFC822.SIZE)")) if isinstance(each, bytes)]
+            sizes = [size for each in about if _is_of(each, uid) and (size := _SIZE.search(each))]
+            if sizes:
+                yield uid, int(sizes[0][1])
 
     @staticmethod
     def _literals(imap: imaplib.IMAP4, uid: int, what: str) -> list[bytes]:
@@ -140,11 +163,11 @@ class Mailbox:
         try:
             context = trust(self._route)
             if there.tls == "implicit":
-                imap: imaplib.IMAP4 = imaplib.IMAP4_SSL(
+                imap: _Imap | _ImapOverTls = _ImapOverTls(
                     there.host, there.port, ssl_context=context, timeout=self._timeout
                 )
             else:
-                imap = imaplib.IMAP4(there.host, there.port, timeout=self._timeout)
+                imap = _Imap(there.host, there.port, timeout=self._timeout)
         except FAULTS as error:
             raise translate(error, connecting=True) from error
         try:
@@ -153,6 +176,7 @@ class Mailbox:
             with _log_in():
                 imap.login(there.user, said)
             _answer(imap.select(f'"{self._route.folder}"'))
+            imap.most = max(self._route.max_bytes + 1, HEADERS_BYTES)
         except BaseException:
             imap.shutdown()
             raise
@@ -164,6 +188,14 @@ class Mailbox:
         if imap is not None:
             with contextlib.suppress(*FAULTS):
                 imap.logout()
+            with contextlib.suppress(*FAULTS):
+                imap.shutdown()  # a log-out that fails leaves the connection open
+
+
+def _attachment(mail: bytes, name: str, most: int) -> bytes:
+    if len(mail) > most:
+        raise MailUnreadable("the mail is larger than the mail server said")
+    return attachment(mail, name)
 
 
 @contextlib.contextmanager

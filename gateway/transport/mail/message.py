@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser
@@ -20,6 +21,8 @@ from gateway.errors import MailUnreadable
 HEADERS_BYTES: Final = 64 * 1024
 """Of a mail's headers, or of a part's; what is longer is not read."""
 MOST_PARTS: Final = 32
+_FIELD_CHARACTERS: Final = 4096
+"""Of one field with parameters or addresses; `email` takes time that grows with the square of it, and a level of recursion for a few."""
 
 _NAME: Final = re.compile(
     rb"(?<![0-9a-f-])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.receipt)?\.pgp)(?![0-9A-Za-z])"
@@ -54,7 +57,7 @@ def size_of(size: int) -> int:
 def sender_of(headers: bytes) -> str:
     """The address that a mail says it is from, in small letters; it is a claim of whoever wrote it."""
     written = str(_parsed(headers).get("From", ""))
-    return parseaddr(written)[1].casefold()
+    return (_read(written, lambda: parseaddr(written)[1]) or "").casefold()
 
 
 def name_of(headers: bytes) -> str | None:
@@ -67,18 +70,36 @@ def name_of(headers: bytes) -> str | None:
 def attachment(mail: bytes, name: str) -> bytes:
     """The bytes of the attachment of that name among the outermost parts."""
     head, body = _divided(mail)
-    boundary = _parsed(head).get_boundary()
+    outermost = _parsed(head)
+    boundary = _read(outermost.get("Content-Type"), outermost.get_boundary)
     if not boundary:
         raise MailUnreadable("the mail has no attachments")
     parts = body.split(b"--" + boundary.encode("latin-1", "replace"), MOST_PARTS + 1)
     if len(parts) > MOST_PARTS:
         raise MailUnreadable(f"the mail has more than {MOST_PARTS} parts")
-    for part in parts[1:]:
+    for part in parts[1:-1]:  # behind the last boundary is no part, or one that was cut off
         about, content = _divided(part.removeprefix(b"\r\n").removeprefix(b"\n"))
         headers = _parsed(about)
-        if headers.get_filename() == name:
+        if _filename(headers) == name:
             return _decoded(content, str(headers.get("Content-Transfer-Encoding", "")).strip().casefold())
     raise MailUnreadable("the mail does not have the attachment that its subject names")
+
+
+def _filename(headers: Message) -> str | None:
+    fields = f"{headers.get('Content-Disposition', '')}{headers.get('Content-Type', '')}"
+    return _read(fields, headers.get_filename)
+
+
+def _read(field: object, read: Callable[[], str | None]) -> str | None:
+    """What `email` reads in a field of a stranger; None where it breaks down over it: over names of codecs that decode nothing,
+    numbers of thousands of digits, or recursion.
+    """
+    if field is None or len(str(field)) > _FIELD_CHARACTERS:
+        return None
+    try:
+        return read()
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _divided(text: bytes) -> tuple[bytes, bytes]:

@@ -5,6 +5,7 @@ Raises ServerFailed where there is no configuration yet, where this account may 
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +21,11 @@ def effective_configuration(config_file: Path) -> Mapping[str, str]:
     """Each setting by its name in small letters; the last value of one that may be given several times."""
     command = [sshd_program(), "-T", "-f", str(config_file)]
     try:
-        with config_file.open("rb"):
-            pass
+        with config_file.open("rb") as opened:
+            owner = os.fstat(opened.fileno())
+        # As root sshd wants a directory that only Debian's own ssh.service makes; and it is the account's server, not root's.
+        as_owner = os.geteuid() == 0 != owner.st_uid
+        above = config_file.parent.parent.stat().st_gid  # that of state/, which lets roles pass
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -30,6 +34,9 @@ def effective_configuration(config_file: Path) -> Mapping[str, str]:
             errors="replace",
             check=False,
             timeout=_SECONDS,
+            user=owner.st_uid if as_owner else None,
+            group=owner.st_gid if as_owner else None,
+            extra_groups=[above] if as_owner else None,
         )
     except FileNotFoundError as error:
         raise ServerFailed("the SFTP server has not run yet") from error

@@ -101,21 +101,31 @@ class XmlValidator:
 
     def validate_bytes(self, content: bytes) -> Report:
         """The same for a document in memory."""
+        return self.validate_tree(content)[0]
+
+    def validate_tree(self, content: bytes) -> tuple[Report, etree._Element | None]:
+        """The same, with the document's tree where that was not taken apart on the way: a small one that is valid."""
         root = self._guard.parse(content)
         if isinstance(root, Finding):
-            return Report(None, (root,), 1)
+            return Report(None, (root,), 1), None
+        report, whole = self._validate(root, len(content))
+        return report, root if whole and report.valid else None
+
+    def _validate(self, root: etree._Element, size: int) -> tuple[Report, bool]:
+        """The report, and whether the schema accepted the tree as it is."""
         version = self._versions.get(etree.QName(root).namespace or "")
-        accepted = len(content) <= self._small and version is not None and version.accepts(root)
+        accepted = size <= self._small and version is not None and version.accepts(root)
         if not accepted and (fault := self._guard.shape_fault(root)) is not None:
-            return Report(None, (fault,), 1)
+            return Report(None, (fault,), 1), False
         if version is None:
             known = " and ".join(f"{each.source.name} ({name})" for name, each in sorted(self._versions.items()))
             message = f"The document's namespace is not one that is known here. Known: {known}."
-            return _refused(None, XmlCode.NAMESPACE, f"line {root.sourceline}", message)
+            return _refused(None, XmlCode.NAMESPACE, f"line {root.sourceline}", message), False
         if root.tag not in version.ruleset.roots:
             message = "The document starts with an element that no document of this schema starts with."
-            return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message)
-        return (None if accepted else self._disorder(root, version)) or self._check(root, version, accepted=accepted)
+            return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message), False
+        disorder = None if accepted else self._disorder(root, version)
+        return disorder or self._check(root, version, accepted=accepted), accepted
 
     def _disorder(self, root: etree._Element, version: _Version) -> Report | None:
         """The report on a document whose records are not such that it can be looked at by parts."""

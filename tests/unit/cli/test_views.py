@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import datetime
 
@@ -113,7 +114,11 @@ def test_show_of_an_ambiguous_id_asks_for_more_of_it(pair: Pair, run: Run) -> No
 
 
 def test_status_is_well_until_something_needs_a_person(pair: Pair, run: Run) -> None:
-    assert run(pair.dwp, "status").status == 0
+    said = run(pair.dwp, "status")
+    assert said.status == 0
+    assert said.out.splitlines()[-1] == "Nothing waits for anybody, and nothing is received: the gateway does not run."
+    with held(pair.dwp.home.run, "inspect"), held(pair.dwp.home.run, "vault"), held(pair.dwp.home.run, "link"):
+        assert run(pair.dwp, "status").out.splitlines()[-1] == "All is well."
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
     said = run(pair.dwp, "status", "--json")
@@ -202,3 +207,18 @@ def test_files_that_are_passed_over_for_more_than_a_day_are_told_and_are_no_faul
     assert check.outcome is CheckOutcome.WARN
     assert f"spool/outbound/claim/{pair.la.code} (2)" in check.message
     assert "letter" not in check.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_root_finds_nothing_wrong_with_the_owner_of_anothers_site_but_with_what_it_left_there(pair: Pair) -> None:
+    home = pair.dwp.home
+
+    def permissions() -> str:
+        checks = examine_machine(home, pair.dwp.settings)
+        return next(each.message for each in checks if each.name == "permissions")
+
+    for path in (home.root, *home.root.rglob("*")):
+        os.chown(path, 65533, 65533)
+    assert permissions() == "state/ is the gateway's own"
+    os.chown(home.ledger, 0, 0)
+    assert permissions() == "open to others, or not ours: state/ledger/ledger.sqlite3"

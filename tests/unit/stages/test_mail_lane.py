@@ -13,6 +13,7 @@ from gateway.ledger.tables import CONSIGNMENTS
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
 from gateway.settings.mail import MailSettings
+from gateway.settings.model import LandingQuota
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.sessions import Sessions
@@ -20,6 +21,7 @@ from gateway.transport.contract import Parcel, Remote
 from tests.fakes.two_ledgers import two_ledgers
 
 LA = "E09000030"
+PLENTY = LandingQuota(1 << 40, 1 << 20)
 FIRST, SECOND = (f"019aa6f2-7c1e-7b3a-9d55-3f0a1b2c3d4{digit}.pgp" for digit in "ef")
 
 
@@ -62,10 +64,12 @@ class Mailbox:
         return id(self)
 
 
-def run(tmp_path: Path, box: Mailbox, parcels: Iterable[Consignment] = ()) -> list[Result]:
+def run(
+    tmp_path: Path, box: Mailbox, parcels: Iterable[Consignment] = (), quota: LandingQuota = PLENTY
+) -> list[Result]:
     home, results = Home(tmp_path), list[Result]()
     home.landing_in(LA).mkdir(parents=True, exist_ok=True)
-    work = LaneWork(home, Sessions({LA: box}, lambda: 0.0), results.extend)
+    work = LaneWork(home, Sessions({LA: box}, lambda: 0.0), results.extend, lambda _partner: quota)
     work.run(SizeLane(LA, large=False), list(parcels), collect=True)
     return results
 
@@ -121,3 +125,14 @@ def test_a_file_that_no_mail_carries_waits_by_itself_and_what_lies_behind_it_goe
     assert isinstance(ended, Ended)
     assert ended.well
     assert box.sent == ["c-2.pgp"]
+
+
+def test_a_mailbox_cannot_fill_the_disk_beyond_the_quota_of_the_landing(tmp_path: Path) -> None:
+    box = Mailbox([(FIRST, b"a stranger's"), (SECOND, b"sealed")])
+    (ended,) = run(tmp_path, box, quota=LandingQuota(1, 1000))
+    assert isinstance(ended, Ended)
+    assert ended.well, "nothing is wrong with the link"
+    assert [name for name, _ in box.mails] == [SECOND], "the rest waits in the mailbox"
+    (Home(tmp_path).landing_in(LA) / FIRST).unlink()
+    run(tmp_path, box, quota=LandingQuota(1, 1000))
+    assert box.mails == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.units import Transfer
 from gateway.stages.decisions import retry
 from gateway.stages.itinerary import Role
+from gateway.stages.outbound.send import Send
 from gateway.transport.folder import FolderTransport
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
@@ -134,6 +136,25 @@ def test_a_second_file_of_a_name_goes_under_another_though_both_are_sealed_to_th
     }
 
 
+def test_a_name_that_something_of_others_has_there_is_left_to_it(pair: Pair, there: Path) -> None:
+    """No gateway would ever take that away, so waiting for it would be waiting for the expiry."""
+    dwp = pair.dwp
+    (there / "a.xml.pgp").write_bytes(b"something of others")
+    first = dwp.submit("a.xml", b"claim one")
+    pair.work_alone(dwp)
+    second = dwp.submit("a.xml", b"claim two, longer")
+    pair.work_alone(dwp)
+    assert (there / "a.xml.pgp").read_bytes() == b"something of others"
+    found = rows(dwp)
+    for identity, sent in ((first, b"claim one"), (second, b"claim two, longer")):
+        assert found[identity].delivered_name == f"a~{identity}.xml.pgp"
+        assert content(there / f"a~{identity}.xml.pgp") == sent
+    letters = [path.read_text() for path in (dwp.home.receipts / "claim" / LA).iterdir()]
+    assert all(any(f"under the name a~{identity}.xml.pgp" in letter for letter in letters) for identity in found)
+    with dwp.ledger.read() as connection:
+        assert list(check_rows(connection)) == []
+
+
 def test_a_name_without_room_for_the_endings_is_shortened(pair: Pair, there: Path) -> None:
     dwp = pair.dwp
     dwp.submit("x" * 248 + ".xml", b"a claim")
@@ -193,3 +214,27 @@ def test_nothing_comes_from_it_and_nothing_that_has_to_be_answered_goes_there(pa
     outgoing, incoming = flows_of(pair.dwp.settings, pair.dwp.settings.partners[LA])
     assert incoming == ()
     assert set(outgoing) == {"laid", "claim", "referral", "scan", "etd"}
+
+
+def test_what_was_sealed_for_the_envelope_before_waits_and_says_so(pair: Pair, there: Path) -> None:
+    dwp = pair.dwp
+    identity = dwp.submit("a.xml", b"a claim")
+    pair.seal_alone(dwp)
+    partner = dwp.settings.partners[LA].model_copy(update={"envelope": "gateway"})
+    changed = replace(dwp.settings, partners={**dwp.settings.partners, LA: partner})
+    send = Send(replace(dwp.context, settings=changed), {LA: FolderTransport(there)}, lambda: None)
+    try:
+        assert send.step().done == 1
+        assert send.step().done == 0
+    finally:
+        send.close()
+    assert list(there.iterdir()) == []
+    with dwp.ledger.read() as connection:
+        told = story(dwp.settings, connection, identity, dwp.now)
+    assert isinstance(told, TransferStory)
+    assert told.transfer.state == "sealed"
+    assert told.carried_by is not None
+    assert told.carried_by.code == "envelope-changed"
+    dwp.now += DAY
+    pair.work_alone(dwp)  # the settings are as they were
+    assert [path.name for path in there.iterdir()] == ["a.xml.pgp"]

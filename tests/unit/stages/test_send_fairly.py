@@ -24,7 +24,7 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 LA = "E09000030"
 MANY = [f"P{number:03d}" for number in range(380)]
-_NUMBERS = itertools.count(1)
+_NUMBERS = itertools.count(1000)
 STALLED, BACKLOGGED = MANY[7], MANY[200]
 
 

@@ -212,3 +212,32 @@ def test_a_password_that_is_not_there_is_a_log_in_that_fails(tmp_path: Path) -> 
         password(tmp_path / "submission.secret")
     (tmp_path / "imap.secret").write_text("correct horse\n", "utf-8")
     assert password(tmp_path / "imap.secret") == "correct horse"
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["*=undefined''b", "*=idna''b", "*=a\0b''b", f"*{'9' * 5000}=b", f'="{";" * 60_000}'],
+    ids=["codec", "handler", "null", "digits", "square"],
+)
+def test_a_parameter_over_which_the_parser_breaks_down_is_none(parameter: str) -> None:
+    began = time.monotonic()
+    outer = f"Content-Type: multipart/mixed; boundary{parameter}\r\n\r\n--b\r\n\r\n--b--\r\n".encode()
+    part = f"--b\r\nContent-Disposition: attachment; filename{parameter}\r\n\r\nAAAA\r\n".encode()
+    for stranger in (outer, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 30):
+        with pytest.raises(MailUnreadable):
+            attachment(stranger, NAME)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("nest", ["a:", "<@a:", "("])
+def test_an_address_that_nests_is_nobody_s(nest: str) -> None:
+    for times in (1200, 20_000):
+        assert sender_of(f"From: {nest * times} <gateway@dwp.example>\r\n\r\n".encode()) == ""
+
+
+def test_a_mail_that_was_cut_off_is_no_shorter_file() -> None:
+    whole = mail(bytes(3000))
+    end = whole.rindex(b"\r\n--")
+    for cut in range(end - 170, end + 4):
+        with pytest.raises(MailUnreadable):
+            attachment(whole[:cut], NAME)

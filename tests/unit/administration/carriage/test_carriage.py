@@ -205,6 +205,23 @@ def test_a_directory_that_is_there_and_a_partner_without_a_server_are_refused(pa
     assert states(pair.dwp) == {"0.xml": "sealed"}
 
 
+def test_whoever_carries_a_medium_may_read_it_and_a_place_that_cannot_be_written_is_named_as_such(
+    pair: Pair, tmp_path: Path
+) -> None:
+    sealed(pair, 1)
+    for place in (tmp_path / "none" / "out", tmp_path / ("x" * 252)):
+        with pytest.raises(UsageWrong, match="medium"):
+            export(pair.dwp, place)
+    assert states(pair.dwp) == {"0.xml": "sealed"}
+    before = os.umask(0o077)
+    try:
+        out = Path(export(pair.dwp, tmp_path / "out").directory or "")
+    finally:
+        os.umask(before)
+    assert out.stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o644}
+
+
 def test_what_went_by_the_link_while_it_was_copied_is_not_exported(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +238,24 @@ def test_what_went_by_the_link_while_it_was_copied_is_not_exported(
     assert not (tmp_path / "out").exists()
     assert len(said(pair.dwp, "consignment.sent")) == 2
     assert not list(tmp_path.glob(".out*"))
+
+
+def test_two_exports_into_one_directory_do_not_meet(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(pair)
+    sign, refused = exporting._signed, []
+
+    def meanwhile(*arguments: Any) -> bytes:
+        with pytest.raises(UsageWrong, match="Another export") as second:
+            export(pair.dwp, tmp_path / "out")
+        refused.append(second.value)
+        return sign(*arguments)
+
+    monkeypatch.setattr(exporting, "_signed", meanwhile)
+    assert export(pair.dwp, tmp_path / "out").consignments == 2
+    assert len(refused) == 1
+    assert len(list((tmp_path / "out").glob("*.pgp"))) == 2
 
 
 # -- hostile and damaged media

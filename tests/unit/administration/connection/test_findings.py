@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from gateway.administration.connection import arrangements, keys, statement, ver
 from gateway.administration.connection.finding import Chapter, ConnectionStatement, Finding, Standing
 from gateway.administration.site.audit_record import AuditRecord, keep
 from gateway.administration.site.machine_checks import Check, CheckOutcome
+from gateway.crypto.contract import Certificate
 from gateway.domain.identity import from_text
+from gateway.errors import UsageWrong
 from gateway.linux.process_status import ProcessStatus
 from gateway.settings.model import Settings
 from gateway.settings.upkeep import BackupSettings
@@ -31,6 +34,16 @@ RIGHT = ProcessStatus(
     own_users=False,
 )
 NOW = from_text("2026-12-01T10:00:00Z")
+CERTIFICATE = Certificate(
+    fingerprint="A" * 40,
+    user_id="",
+    created=NOW - 10,
+    expires=NOW + 10,
+    revoked=False,
+    can_sign=True,
+    can_encrypt=True,
+    algorithm="ed25519/cv25519",
+)
 
 
 @pytest.fixture
@@ -90,6 +103,15 @@ def test_inspect_may_ask_who_has_a_file_open_and_link_may_talk(settings: Setting
 )
 def test_openpgp_key_below_128_bits_is_weak(algorithm: str, weak: bool) -> None:  # noqa: FBT001 - a table
     assert keys.is_weak_key(algorithm) is weak
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"expires": NOW - 1}, "it has ended ("), ({"revoked": True}, "revoked (")]
+)
+def test_openpgp_key_that_has_ended_or_is_revoked_falls_short(change: Mapping[str, Any], said: str) -> None:
+    good = keys._certificate("key", lambda: CERTIFICATE, NOW, "a new one")
+    bad = keys._certificate("key", lambda: replace(CERTIFICATE, **change), NOW, "a new one")
+    assert (good.standing, bad.standing, bad.says.startswith(said)) == (Standing.MET, Standing.SHORT, True)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +188,16 @@ def test_libraries_of_the_bill_of_materials_are_met_and_its_absence_falls_short(
     assert versions.sbom_digest(tmp_path / "none") is None
 
 
+def test_library_of_an_extra_may_be_missing_but_not_another(tmp_path: Path) -> None:
+    path = sbom(tmp_path / "s", click=version("click"))
+    told = json.loads(path.read_text())
+    part = {"name": "no-such-library", "version": "1", "purl": "pkg:pypi/no-such-library@1", "scope": "optional"}
+    told["components"] += [part, {**part, "name": "pydantic"}]
+    path.write_text(json.dumps(told))
+    (short,) = (each for each in versions.examine_versions(path) if each.standing is Standing.SHORT)
+    assert short.says == f"not those of the bill of materials: pydantic {version('pydantic')} (not 1)"
+
+
 # -- the page
 
 
@@ -190,3 +222,19 @@ def test_page_begins_with_what_falls_short_and_names_what_nobody_saw() -> None:
     assert "[not measured] vault: the site is not running\n" in page
     nothing = statement.text(replace(told, short=(), unmeasured=())).decode()
     assert "Nothing that was measured." in nothing
+
+
+def test_page_that_cannot_be_written_where_it_should_says_where(tmp_path: Path) -> None:
+    told = ConnectionStatement(
+        site="DWP",
+        measured="2026-12-01T10:00:00Z",
+        version="1.0.0",
+        sbom_sha256=None,
+        event=None,
+        head=None,
+        short=(),
+        unmeasured=(),
+        chapters=(),
+    )
+    with pytest.raises(UsageWrong, match=f"{tmp_path}/none: No such file"):
+        statement.write_pdf(told, tmp_path / "none" / "a.pdf")

@@ -381,3 +381,23 @@ def test_what_is_looked_through_is_noted_now_and_then_and_not_at_each_look(site:
     site.happens("lane.recovered")
     teller.look()
     assert file.stat().st_mtime_ns != written
+
+
+def test_a_channel_that_fails_is_said_to_fail_while_it_is_tried_again(site: Site) -> None:
+    """A server that hangs is being asked most of the time."""
+    teller = site.teller()
+    site.down = True
+    site.happens("lane.held")
+    teller.look()
+    real = teller._means.deliver
+    seen: list[tuple[int, str | None]] = []
+
+    def deliver(channel: Channel, name: str, notice: Notice, now: float) -> int:
+        (memory,) = teller.memory.values()
+        seen.append((memory.failures, memory.urgent.code))
+        return real(channel, name, notice, now)
+
+    teller._means = replace(teller._means, deliver=deliver)
+    site.passes(20)
+    teller.look()
+    assert seen == [(2, "notice-failed")]

@@ -1,0 +1,68 @@
+"""What every role's process has around its work: its log, its lock, its wake-up, its pulse, and the signals that end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.daemon.lock import held
+from gateway.daemon.pulse import Pulse
+from gateway.daemon.signals import noted
+from gateway.daemon.wake_ups import WakeUp
+from gateway.daemon.walls import die_with
+from gateway.daemon.watchdog import own_watchdog
+from gateway.errors import GatewayError
+from gateway.logs import Logger, configure
+from gateway.settings.model import Settings
+
+_DEFECT: Final = 70
+
+
+@contextmanager
+def logged(settings: Settings, role: str, *, supervised_by: int | None = None) -> Iterator[Logger]:
+    """The role's log; how the role ends is a line of it. A supervisor's end is the role's."""
+    if supervised_by is not None:
+        die_with(supervised_by)
+    log = configure(
+        settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+    )
+    try:
+        yield log
+    except GatewayError as error:
+        log.exception("role.halted", code=error.code, reason=error.reason, remedy=error.remedy)
+        raise
+    log.info("role.stopped", pid=os.getpid())
+
+
+@contextmanager
+def alone(settings: Settings, role: str, log: Logger, *, supervised: bool) -> Iterator[None]:
+    """Hold the role's lock, or raise SiteBusy. A defect of ours is logged as a line like all others, and ends the process."""
+    # A role whose supervisor was killed takes a moment to end, and its successor waits for it.
+    wait_seconds = settings.daemon.stop_seconds + 5.0 if supervised else 0.5
+    try:
+        with held(settings.home.run, role, wait_seconds):
+            yield
+    except GatewayError:
+        raise
+    except Exception as error:
+        log.exception("role.died", reason="a defect of the gateway")
+        raise SystemExit(_DEFECT) from error
+
+
+class Life:
+    """The wake-up, the pulse and the signals of a role that holds its lock, until `stack` is unwound."""
+
+    def __init__(self, stack: ExitStack, run: Path, role: str) -> None:
+        self.wake_up = stack.enter_context(WakeUp(run, role))
+        self.pulse = stack.enter_context(Pulse(run, role, own_watchdog()))
+        self._signals = stack.enter_context(noted((signal.SIGTERM, signal.SIGINT), self.wake_up))
+
+    def is_stopping(self) -> bool:
+        """Whether the role is to end."""
+        self.pulse.beat()  # whoever asks goes on
+        return bool(self._signals)
