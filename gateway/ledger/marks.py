@@ -9,6 +9,7 @@ in their transfer (`ledger.retention`). Raises what the driver raises.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import orjson
@@ -18,25 +19,26 @@ from gateway.ledger.engine import driver_of
 from gateway.ledger.store import Transaction
 
 _SEEN: Final = (
-    "SELECT digest, min(transfer), max(day) FROM marks"
+    "SELECT digest, min(transfer), max(coalesce(day, 0)) FROM marks"
     " WHERE digest IN (SELECT value FROM json_each(:digests)) AND {} GROUP BY digest"
 )
 
 
-class Mark(NamedTuple):
-    """One row; see the module."""
+class RecordNumbers(NamedTuple):
+    """Of one record: the keyed digests of what it says, of its award where that has a `day`, and of its claims."""
 
-    digest: int
-    transfer: int
     record: int
-    day: int | None
+    fact: int
+    award: int | None
+    day: int
+    claims: Sequence[int] = ()
 
 
 class Seen(NamedTuple):
-    """What was there of a digest: the first transfer that had it, and the latest day."""
+    """What was there of a digest: the first transfer that had it, and the latest day, 0 where none has one."""
 
     transfer: int
-    day: int | None
+    day: int
 
 
 def judged_at(connection: Connection, transfers: Collection[int]) -> dict[int, int]:
@@ -48,9 +50,14 @@ def judged_at(connection: Connection, transfers: Collection[int]) -> dict[int, i
     return dict(rows.fetchall())
 
 
-def seen(connection: Connection, digests: Iterable[int], before: tuple[int, int] | None = None) -> dict[int, Seen]:
-    """What is known of these digests: of all transfers, or of those that were judged before one, by its `at` and key."""
-    wanted = {"digests": orjson.dumps(list(digests)), "at": 0, "transfer": 0}
+def seen(
+    connection: Connection, records: Iterable[RecordNumbers], before: tuple[int, int] | None = None
+) -> dict[int, Seen]:
+    """What is known of what these records say, and of their awards: of all transfers, or of those that were judged before one, by its
+    `at` and key.
+    """
+    digests = [number for each in records for number in each[1:3] if number is not None]
+    wanted = {"digests": orjson.dumps(digests), "at": 0, "transfer": 0}
     condition = "1"
     if before is not None:
         wanted["at"], wanted["transfer"] = before
@@ -59,31 +66,45 @@ def seen(connection: Connection, digests: Iterable[int], before: tuple[int, int]
     return {digest: Seen(transfer, day) for digest, transfer, day in rows}
 
 
-def remember(transaction: Transaction, marks: Sequence[Mark]) -> None:
-    """Keep these rows; one that is there already stays as it is."""
-    if marks:
-        at = transaction.head().sequence
-        driver_of(transaction.connection).executemany(
-            "INSERT OR IGNORE INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?)",
-            [(*mark, at) for mark in sorted(marks)],  # in the order of the table, so that each page is looked up once
-        )
+def remember(transaction: Transaction, files: Mapping[int, Sequence[RecordNumbers]]) -> None:
+    """Keep the numbers of these transfers; those that are there already stay as they are."""
+    if not files:
+        return
+    at = transaction.head().sequence
+    rows: list[tuple[int, int, int, int | None, int]] = []
+    claims = []
+    for transfer, records in files.items():
+        for record, fact, award, day, several in records:
+            rows.append((fact, transfer, record, None, at))
+            if award is not None:
+                rows.append((award, transfer, record, day, at))
+            claims += [(transfer, record, claim) for claim in several]
+    # In the order of the tables, so that each page is looked up once.
+    rows.sort(key=itemgetter(0))
+    claims.sort()
+    driver = driver_of(transaction.connection)
+    driver.executemany("INSERT OR IGNORE INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?)", rows)
+    driver.executemany("INSERT OR IGNORE INTO claim_marks (transfer, record, digest) VALUES (?, ?, ?)", claims)
 
 
 def forget(connection: Connection, transfers: Sequence[int]) -> None:
     """Remove the rows of these transfers."""
-    driver_of(connection).executemany("DELETE FROM marks WHERE transfer = ?", [(key,) for key in transfers])
+    for table in ("marks", "claim_marks"):
+        driver_of(connection).executemany(
+            f"DELETE FROM {table} WHERE transfer = ?",  # noqa: S608 - names of this module
+            [(key,) for key in transfers],
+        )
 
 
-def having(connection: Connection, digests: Collection[int]) -> Mapping[int, list[int]]:
-    """The transfers that have one of these digests, with the numbers of their records, in order."""
-    found: dict[int, set[int]] = {}
+def of_claim(connection: Connection, digest: int) -> Mapping[int, list[int]]:
+    """The transfers with this claim, with the numbers of their records, in order: the whole table is read, a second for ten million."""
+    found: dict[int, list[int]] = {}
     rows = driver_of(connection).execute(
-        "SELECT transfer, record FROM marks WHERE digest IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(digests)),),
+        "SELECT transfer, record FROM claim_marks WHERE digest = ? ORDER BY transfer, record", (digest,)
     )
     for transfer, record in rows:
-        found.setdefault(transfer, set()).add(record)
-    return {transfer: sorted(records) for transfer, records in sorted(found.items())}
+        found.setdefault(transfer, []).append(record)
+    return found
 
 
 def ids_of(connection: Connection, keys: Collection[int]) -> dict[int, str]:

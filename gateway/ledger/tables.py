@@ -266,5 +266,15 @@ MARKS: Final = Table(
 )
 """What triage remembers: keyed digests of records (`ledger.marks`). It is no evidence, and the chain does not commit to it."""
 
+CLAIM_MARKS: Final = Table(
+    "claim_marks",
+    METADATA,
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("digest", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The same of the claims that records name. Written for each file and hardly ever read, so there is no index by the digest."""
+
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

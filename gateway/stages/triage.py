@@ -7,15 +7,16 @@ The site key is the inspect role's: the readers have none, and give it digests t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from itertools import compress
+from typing import NamedTuple
 
 import orjson
 
 from gateway.domain.states import Direction
-from gateway.domain.triage import ASIDE, Finding, RecordTriage, TriageCounts, claim_scope, keyed
+from gateway.domain.triage import ASIDE, CLAIM, Finding, RecordTriage, TriageCounts, beside, keyed, scope_of
 from gateway.ledger import marks
-from gateway.ledger.marks import Mark, Seen
+from gateway.ledger.marks import RecordNumbers, Seen
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.units import Transfer
 from gateway.settings.flow_settings import TriagedSettings
@@ -23,14 +24,13 @@ from gateway.stages.context import StageContext
 from gateway.validation.contract import Report
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What triage says of one file: its records of which there is something to say, and `marks` to remember."""
+class Judged(NamedTuple):
+    """What triage says of one file: its records of which there is something to say, and the numbers of all to remember."""
 
     counts: TriageCounts
-    records: tuple[RecordTriage, ...]
-    marks: tuple[Mark, ...]
-    earlier: Mapping[int, str] = field(default_factory=dict)
+    records: Sequence[RecordTriage]
+    numbers: Sequence[RecordNumbers]
+    earlier: Mapping[int, str]
     """The ids of earlier transfers, by their keys."""
 
     @property
@@ -79,26 +79,24 @@ class Triage:
         )
         if not looked_at or self._key is None:
             return {}
-        mine = {row.key: self._marks(self._key, row, report) for row, report, _ in looked_at}
+        mine = {row.key: self._numbers(self._key, row, report) for row, report, _ in looked_at}
         again = marks.judged_at(connection, mine.keys())
-        fresh = {mark.digest for key, several in mine.items() if key not in again for mark in several}
+        fresh = [each for key, several in mine.items() if key not in again for each in several]
         known = marks.seen(connection, fresh) if fresh else {}
-        judged = {}
+        found: dict[int, list[RecordTriage]] = {}
         for row, _, settings in looked_at:
-            own = mine[row.key]
-            before = known
+            own, before = mine[row.key], known
             if row.key in again:
-                before = marks.seen(connection, {mark.digest for mark in own}, (again[row.key], row.key))
-            judged[row.key] = self._file(row, settings, own, before)
-            for mark in own:
-                _note(known, mark)
-        earlier = {key for each in judged.values() for record in each.records for key in record.earlier}
+                before = marks.seen(connection, own, (again[row.key], row.key))
+            found[row.key] = _findings(row, settings, own, before)
+            _note(known, row.key, own)
+        earlier = {key for several in found.values() for record in several for key in record.earlier}
         ids = marks.ids_of(connection, earlier) if earlier else {}
-        return {key: Judged(each.counts, each.records, each.marks, ids) for key, each in judged.items()}
+        return {key: Judged(_counts(len(mine[key]), told), told, mine[key], ids) for key, told in found.items()}
 
-    def remember(self, transaction: Transaction, judged: Sequence[Judged]) -> None:
-        """Keep the marks of files, in the transaction that keeps their facts."""
-        marks.remember(transaction, [mark for each in judged for mark in each.marks])
+    def remember(self, transaction: Transaction, judged: Mapping[int, Judged]) -> None:
+        """Keep the numbers of files, by the keys of transfers, in the transaction that keeps their facts."""
+        marks.remember(transaction, {key: each.numbers for key, each in judged.items()})
 
     def facts_of(self, row: Transfer, judged: Judged | None) -> dict[str, str]:
         """What the ledger keeps of a judgement, and whether the file is set aside."""
@@ -115,56 +113,58 @@ class Triage:
         mode = settings.triage if self._direction is Direction.IN else settings.triage_sending
         return None if mode == "off" else settings
 
-    def _marks(self, key: bytes, row: Transfer, report: Report) -> list[Mark]:
-        scope, claims = f"{self._direction}\x1f{row.partner}\x1f{row.flow}", claim_scope(self._direction)
+    def _numbers(self, key: bytes, row: Transfer, report: Report) -> list[RecordNumbers]:
+        facts, awards = (scope_of(self._direction, row.partner, row.flow, name) for name in ("fact", "award"))
+        claims = scope_of(self._direction, CLAIM)
         made = []
-        for mark in report.marks:
-            day = date.fromisoformat(mark.day).toordinal() if mark.day else None
-            made.append(Mark(keyed(key, f"{scope}\x1ffact", mark.fact), row.key, mark.row, None))
-            # Awards have a day, nothing else does.
-            if mark.award and day is not None:
-                made.append(Mark(keyed(key, f"{scope}\x1faward", mark.award), row.key, mark.row, day))
-            made += (Mark(keyed(key, claims, claim), row.key, mark.row, None) for claim in mark.claims)
+        for number, fact, award, day, references in report.marks:
+            told = keyed(key, facts, fact)
+            about = keyed(key, awards, award) if award else None
+            made.append(
+                RecordNumbers(
+                    number,
+                    told if about is None else beside(told, about),
+                    about if day else None,
+                    day,
+                    [keyed(key, claims, each) for each in references],
+                )
+            )
         return made
 
-    def _file(
-        self,
-        row: Transfer,
-        settings: TriagedSettings,
-        own: Sequence[Mark],
-        before: Mapping[int, Seen],
-    ) -> Judged:
-        came = datetime.fromtimestamp(row.created, UTC).date().toordinal()
-        oldest = came - settings.current_days if settings.current_days else None
-        by_record: dict[int, list[Mark]] = {}
-        for mark in own:
-            by_record.setdefault(mark.record, []).append(mark)
-        records, inside = [], set()
-        totals = dict.fromkeys(Finding, 0)
-        for number, (fact, *others) in by_record.items():
-            findings, earlier = [], []
-            if (first := before.get(fact.digest)) is not None or fact.digest in inside:
-                findings.append(Finding.REPEATS)
-                earlier.append(row.key if first is None else first.transfer)
-            inside.add(fact.digest)
-            award = next((mark for mark in others if mark.day is not None), None)
-            if award is not None and award.day is not None:
-                met = before.get(award.digest)
-                if met is not None and met.day is not None and met.day > award.day:
-                    findings.append(Finding.SUPERSEDED)
-                    earlier.append(met.transfer)
-                if oldest is not None and award.day < oldest:
-                    findings.append(Finding.OUT_OF_DATE)
-            for finding in findings:
-                totals[finding] += 1
-            if findings:
-                records.append(RecordTriage(number, tuple(findings), tuple(dict.fromkeys(earlier))))
-        counts = TriageCounts(len(by_record), *(totals[finding] for finding in Finding))
-        return Judged(counts, tuple(records), tuple(own))
+
+def _findings(
+    row: Transfer, settings: TriagedSettings, own: Sequence[RecordNumbers], before: Mapping[int, Seen]
+) -> list[RecordTriage]:
+    """The records of a file of which there is something to say, after what came `before` it."""
+    oldest = 0
+    if settings.current_days:
+        oldest = datetime.fromtimestamp(row.created, UTC).toordinal() - settings.current_days
+    told, inside = [], set()
+    for number, fact, award, day, _ in own:
+        first, met = before.get(fact), None if award is None else before.get(award)
+        repeats = first is not None or fact in inside
+        superseded = met is not None and met.day > day
+        stale = award is not None and day < oldest
+        inside.add(fact)
+        if repeats or superseded or stale:
+            findings = tuple(compress(Finding, (repeats, superseded, stale)))
+            earlier = [row.key if first is None else first.transfer] if repeats else []
+            earlier += [met.transfer] if met is not None and superseded else []
+            told.append(RecordTriage(number, findings, tuple(dict.fromkeys(earlier))))
+    return told
 
 
-def _note(known: dict[int, Seen], mark: Mark) -> None:
+def _counts(records: int, told: Sequence[RecordTriage]) -> TriageCounts:
+    if not told:
+        return TriageCounts(records)
+    return TriageCounts(records, *(sum(finding in each.findings for each in told) for finding in Finding))
+
+
+def _note(known: dict[int, Seen], transfer: int, own: Sequence[RecordNumbers]) -> None:
     """What the rest of the batch has before it."""
-    met = known.get(mark.digest)
-    days = [day for day in (mark.day, None if met is None else met.day) if day is not None]
-    known[mark.digest] = Seen(mark.transfer if met is None else met.transfer, max(days, default=None))
+    for _, fact, award, day, _ in own:
+        known.setdefault(fact, Seen(transfer, 0))
+        if award is not None:
+            met = known.setdefault(award, Seen(transfer, day))
+            if met.day < day:
+                known[award] = Seen(met.transfer, day)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 MOST_MARKS: Final = 20_000
 """Records of one file that are marked at most: their marks fit into one message of a reader."""
@@ -39,19 +39,18 @@ class RecordException:
     message: str
 
 
-@dataclass(frozen=True)
-class RecordMark:
-    """What triage needs of one record: its number, counted from 1, and digests (32 hex digits) that say nothing by themselves.
+class RecordMark(NamedTuple):
+    """What triage needs of one record: its number, counted from 1, and digests (16 bytes) that say nothing by themselves.
 
     `fact` is of everything that counts in it, `award` of whom and of which award it tells, empty where it does not say whom;
-    `day` is the day of the decision (ISO 8601) or empty, and `claims` are digests of the references of its claim.
+    `day` is the day of the decision (`date.toordinal`) or 0, and `claims` are digests of the references of its claim.
     """
 
     row: int
-    fact: str
-    award: str
-    day: str
-    claims: tuple[str, ...] = ()
+    fact: bytes
+    award: bytes
+    day: int
+    claims: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

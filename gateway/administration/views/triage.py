@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gateway.administration.views.records import TransferView, transfer
 from gateway.domain.receipt import Receipt, TriageNote
 from gateway.domain.states import Direction
-from gateway.domain.triage import TriageCounts, claim_digest, claim_scope, keyed
+from gateway.domain.triage import CLAIM, TriageCounts, claim_digest, keyed, scope_of
 from gateway.ledger import marks
 from gateway.ledger.queries.facts import arrived, count_of, told_of
 from gateway.ledger.queries.identities import by_keys
@@ -91,7 +91,7 @@ def case(connection: Connection, key: bytes | None, reference: str) -> list[Case
     """
     found: Mapping[int, list[int]] = {}
     if key is not None:
-        found = marks.having(connection, [keyed(key, claim_scope(Direction.IN), claim_digest(reference))])
+        found = marks.of_claim(connection, keyed(key, scope_of(Direction.IN, CLAIM), claim_digest(reference)))
     rows = {
         row.key: row for row in (*by_keys(connection, list(found)), *of_reference(connection, Direction.IN, reference))
     }

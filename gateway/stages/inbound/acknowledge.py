@@ -10,7 +10,6 @@ it is there already.
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -185,7 +184,7 @@ def _triage(item: Transfer) -> TriageNote | None:
     if item.facts is None or '"triaged"' not in item.facts or _OUTCOMES[item.state] is not Outcome.DELIVERED:
         return None
     counts = TriageCounts.of(told_of(item.facts))
-    return None if counts is None else TriageNote(**asdict(counts))
+    return None if counts is None else TriageNote(**counts._asdict())
 
 
 def _exceptions(item: Transfer) -> ExceptionCount | None:

@@ -110,7 +110,7 @@ class Deliver:
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
-                self._triage.remember(transaction, [each for key, each in judged.items() if key not in lost])
+                self._triage.remember(transaction, {key: each for key, each in judged.items() if key not in lost})
                 transaction.note_delivered_names(names)
         names |= self._publish(good, names, self._papers(good, listed_rows, judged))
         with context.ledger.write() as transaction:

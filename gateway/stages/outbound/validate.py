@@ -116,7 +116,7 @@ class Validate:
             moved = [change for change in changes if change]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, moved)
             going = {change["key"] for change in moved if change["state"] is not State.REJECTED}
-            self._triage.remember(transaction, [each for key, each in before.judged.items() if key in going])
+            self._triage.remember(transaction, {key: each for key, each in before.judged.items() if key in going})
         self._inspection.moved()
         return Step(done=len(rows))
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 import orjson
@@ -26,9 +27,8 @@ LONGEST: Final = 4 << 20
 """Bytes: a report may name 10,000 exceptions."""
 _HEAD: Final = 4
 _MOST_FINDINGS: Final = 1000
-_MARK: Final = re.compile(r"[0-9a-f]{32}")
-_DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})?")
-_MOST_CLAIMS: Final = 4
+_DIGESTS: Final = re.compile(r"[0-9a-f]{32} (?:[0-9a-f]{32})?(?: [0-9a-f]{32}){0,4}")
+_LAST_DAY: Final = date.max.toordinal()
 _FIELD: Final = re.compile(r"[A-Za-z0-9_./?-]{1,1000}")
 
 
@@ -101,7 +101,7 @@ def report_to_plain(report: Report) -> dict[str, Any]:
         "total": report.total,
         "facts": dict(report.facts),
         "exceptions": [[each.row, each.field, str(each.code), each.message] for each in report.exceptions],
-        "marks": [[each.row, each.fact, each.award, each.day, *each.claims] for each in report.marks],
+        "marks": [_mark_to_plain(each) for each in report.marks],
     }
 
 
@@ -138,18 +138,16 @@ def _finding(plain: object) -> Finding:
             raise ValueError("a finding that is not three texts")
 
 
+def _mark_to_plain(mark: RecordMark) -> list[Any]:
+    """Its digests in one text: of the record, of its award if it has one, and of its claims."""
+    return [mark.row, mark.day, " ".join([each.hex() for each in (mark.fact, mark.award, *mark.claims)])]
+
+
 def _mark(plain: object) -> RecordMark:
     match plain:
-        case [int(row), str(fact), str(award), str(day), *claims] if (
-            row > 0
-            and _MARK.fullmatch(fact)
-            and (not award or _MARK.fullmatch(award))
-            and _DAY.fullmatch(day)
-            and len(claims) <= _MOST_CLAIMS
-            and len(texts := [claim for claim in claims if isinstance(claim, str) and _MARK.fullmatch(claim)])
-            == len(claims)
-        ):
-            return RecordMark(row, fact, award, day, tuple(texts))
+        case [int(row), int(day), str(digests)] if row > 0 and 0 <= day <= _LAST_DAY and _DIGESTS.fullmatch(digests):
+            fact, award, *claims = map(bytes.fromhex, digests.split(" "))
+            return RecordMark(row, fact, award, day, tuple(claims))
         case _:
             raise ValueError("a mark that is not digests and a day")
 

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table: empty, so that what came before is not known."""
+    """Make the tables: empty, so that what came before is not known."""
     op.create_table(
         "marks",
         Column("digest", Integer, nullable=False),
@@ -24,3 +24,11 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("marks_by_transfer", "marks", ["transfer"])
+    op.create_table(
+        "claim_marks",
+        Column("transfer", Integer, nullable=False),
+        Column("record", Integer, nullable=False),
+        Column("digest", Integer, nullable=False),
+        PrimaryKeyConstraint("transfer", "record", "digest"),
+        sqlite_with_rowid=False,
+    )
