@@ -59,6 +59,11 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
     )
 
 
+def lacking(home: Home) -> list[Directory]:
+    """The directories right in state/ that a site of an earlier version does not have."""
+    return [each for each in site_directories(home) if each[0].parent == home.state and not each[0].exists()]
+
+
 def partner_directories(home: Home, code: str, outgoing: Iterable[str], incoming: Iterable[str]) -> Iterator[Directory]:
     """The directories of one partner, for the flows that may go to it and come from it, parents first."""
     for flows, trees in (

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.settings.directories import lacking, make
 from gateway.settings.model import Settings
 
 _ROOT: Final = "root"
@@ -105,9 +106,23 @@ def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make files in state/ itself; this one they all write to.
     settings.home.ledger_head.touch(mode=0o600)
-    # A site that was made before there was triage lacks it.
-    settings.home.triage.mkdir(mode=0o700, exist_ok=True)
+    make_missing(settings)
     return list(_walk(settings, fix=True))
+
+
+def make_missing(settings: Settings) -> None:
+    """Make what a site of an earlier version lacks in state/, where no role may make a directory; each with its rights."""
+    rights = {right.path: right for right in table(settings)}
+    try:
+        for path, mode in lacking(settings.home):
+            make([(path, mode)])
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                list(_entry(descriptor, rights[path], rights[path].mode, path, fix=True))
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        raise DiskFailed(f"directories in {settings.home.state}: {error.strerror}") from error
 
 
 def _walk(settings: Settings, *, fix: bool) -> Iterator[Difference]:

@@ -346,6 +346,8 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
+    *((role, "os.listdir(home / 'state/triage')", False) for role in ACCOUNTS if role != "inspect"),
+    ("inspect", "(home / 'state/triage/triage.secret').read_bytes()", True),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),
@@ -438,3 +440,20 @@ def test_connection_statement_finds_every_wall_of_every_role(pair: tuple[SplitSi
         each for each in told["unmeasured"] if "from partners" in each["subject"]
     ]
     assert "keys" not in {each["subject"] for each in told["short"]}
+
+
+def test_upgrade_makes_a_directory_that_is_new_in_state_and_its_role_starts_with_it(
+    pair: tuple[SplitSite, Site],
+) -> None:
+    dwp, _ = pair
+    dwp.end_all()
+    for mend in (("doctor", "--migrate", "--reason", "upgrade of the program"), ("rights", "--apply")):
+        shutil.rmtree(dwp.home.triage)
+        dwp.gateway(*mend)
+        about = dwp.home.triage.stat()
+        account = pwd.getpwnam(ACCOUNTS["inspect"])
+        assert (about.st_uid, about.st_gid) == (account.pw_uid, account.pw_gid)
+        assert stat.S_IMODE(about.st_mode) == 0o700
+    dwp.gateway("rights")
+    dwp.begin("inspect")
+    wait_until(dwp.home.triage.joinpath("triage.secret").is_file, 60, "the key of triage")
