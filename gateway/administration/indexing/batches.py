@@ -15,7 +15,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -74,6 +74,17 @@ class _Journal:
     open: tuple[Entry, ...] = ()
 
 
+def unfinished(settings: Settings, known: Collection[str]) -> list[str]:
+    """Folders of templates that are not among these, and have a batch that a crash left open."""
+    try:
+        names = sorted(path.name for path in settings.home.batches.iterdir() if path.name not in known)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise disk_error(error, "looking through spool/batches") from error
+    return [name for name in names if _journal_in(settings.home.batches / name).open]
+
+
 LookUp = Callable[[Sequence[Entry]], dict[str, Transfer]]
 """The ledger's rows of these documents, by their ids."""
 
@@ -91,14 +102,14 @@ class BatchFolder:
 
     def resume(self, look_up: LookUp) -> Batch | None:
         """Go on with the batch that a crash left open; None where there is none, or where it had been shown."""
-        journal = self._read()
+        journal = _journal_in(self._folder)
         return self._make(journal, look_up) if journal.open else None
 
     def make(self, entries: Sequence[Entry], look_up: LookUp) -> Batch | None:
         """Make one batch of these documents; None where none of them is there any more."""
         for directory in (self._settings.home.batches, self._folder):
             self._directory(directory)
-        journal = _Journal(self._read().number + 1, tuple(entries))
+        journal = _Journal(max(_journal_in(self._folder).number, self._last_shown()) + 1, tuple(entries))
         self._directory(self._hidden(journal))  # before the journal: an open batch without it was shown
         self._write(journal)
         return self._make(journal, look_up)
@@ -201,14 +212,20 @@ class BatchFolder:
                 self._remove(path)
 
     def _move(self, source: Path, target: Path) -> None:
+        if not os.path.lexists(source):
+            return  # moved by an attempt before this one, or taken by somebody; or nothing lies beside the document
         try:
             move_new(source, target, self._disk)
         except FileNotFoundError:
-            return  # moved by an attempt before this one, or taken by somebody
-        except FileExistsError as error:
-            raise DiskFailed(f"a file is in {target.parent.name} and in {source.parent.name}: remove one") from error
+            return  # taken in this moment
+        except FileExistsError:
+            if os.path.samestat(source.lstat(), target.lstat()):  # a crash between link and unlink (`move_new`)
+                self._remove(source)
+            # Otherwise another file has that name in spool/inbound by now: it is looked at by itself, or what is in its way stays here.
 
     def _remove(self, path: Path) -> None:
+        if not os.path.lexists(path):
+            return
         try:
             self._disk.unlink(path)
         except FileNotFoundError:
@@ -219,16 +236,10 @@ class BatchFolder:
             make_directory(path, SHARED, self._disk)
             path.chmod(SHARED)  # whatever the umask: the importer works here by its group
 
-    def _read(self) -> _Journal:
-        try:
-            said = json.loads((self._folder / _JOURNAL).read_bytes())
-        except FileNotFoundError:
-            return _Journal()
-        except OSError as error:
-            raise disk_error(error, "reading the journal of batches") from error
-        except ValueError as error:
-            raise DiskFailed(f"{_JOURNAL} of {self._template.name} is damaged") from error
-        return _Journal(said["number"], tuple(Entry(**each) for each in said["open"]))
+    def _last_shown(self) -> int:
+        """The highest number of a batch that still lies here: a journal that was lost must not name it again."""
+        numbers = (path.name.removeprefix(f"{self._template.name}-") for path in self._folder.iterdir())
+        return max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=0)
 
     def _write(self, journal: _Journal) -> None:
         said = {"number": journal.number, "open": [asdict(entry) for entry in journal.open]}
@@ -275,3 +286,18 @@ def _translated(doing: str) -> Iterator[None]:
         if error.errno == errno.EXDEV:
             raise DiskFailed(f"{doing}: spool/batches and spool/inbound have to be on one file system") from error
         raise disk_error(error, doing) from error
+
+
+def _journal_in(folder: Path) -> _Journal:
+    """The journal of a template's folder; DiskFailed where it is none of ours."""
+    try:
+        text = (folder / _JOURNAL).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return _Journal()
+    except OSError as error:
+        raise disk_error(error, "reading the journal of batches") from error
+    try:
+        said = json.loads(text)
+        return _Journal(int(said["number"]), tuple(Entry(**each) for each in said["open"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DiskFailed(f"{_JOURNAL} of {folder.name} is damaged") from error

@@ -25,7 +25,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 """How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV Injection"), full-width forms included."""
 _UNHOLDABLE: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 """No characters of XML 1.0 (section 2.2)."""
-_EXTENSION: Final = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_ENDINGS: Final = {"laid": ".pdf", "extract": ".csv"}
+"""Of flows that carry no XML."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,8 @@ class Filed:
 
 
 def file_name(row: Transfer) -> str:
-    """What a document is called in a batch: its id, and the ending of the name it was sent under, where that is a plain one."""
-    ending = PurePath(row.name).suffix
-    return f"{row.id}{ending.lower()}" if _EXTENSION.fullmatch(ending) else f"{row.id}.bin"
+    """What a document is called in a batch: its id, with the ending of what its flow carries. Nothing of it is the sender's choice."""
+    return f"{row.id}{_ENDINGS.get(row.flow, '.xml')}"
 
 
 def index_name(template: Template, document: str) -> str:

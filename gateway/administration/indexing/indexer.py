@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from gateway.administration.indexing.approving import require_approved
-from gateway.administration.indexing.batches import Batch, BatchFolder, Entry
+from gateway.administration.indexing.batches import Batch, BatchFolder, Entry, unfinished
 from gateway.administration.indexing.forms import file_name
 from gateway.administration.indexing.inbound import Lying, is_ready, known, lying
 from gateway.administration.indexing.sizing import batches, due
@@ -108,6 +108,10 @@ def _approved(settings: Settings, read: Read) -> Sequence[Template]:
     if not found:
         raise ConfigurationInvalid(
             "There is no template in config/index: `gateway index example csv` prints one to begin with."
+        )
+    if open_without := unfinished(settings, [template.name for template in found]):
+        raise ConfigurationInvalid(
+            f"spool/batches has an unfinished batch of {', '.join(open_without)}, and config/index no such template any more: put it back."
         )
     with read() as connection:
         for template in found:
