@@ -81,7 +81,7 @@ class Home:
 
     @cached_property
     def batches(self) -> Path:
-        """Delivered documents in batches, for a document system: `TEMPLATE/TEMPLATE-NUMBER/`."""
+        """Delivered documents in batches, for a document system: `TEMPLATE/TEMPLATE-TIME-NUMBER/`."""
         return self.spool / "batches"
 
     # -- what partners read and write

@@ -88,7 +88,7 @@ def swept(root: Path, part: int, parts: int) -> tuple[int, list[str]]:
         assert status == 0, said
         operations, expected = json.loads(said), ends(whole)
     assert {"renameat2", "rename", "fsync", "mkdir"} <= set(operations)
-    assert list(expected["batches"]) == ["laid-00000001", "laid-00000002"]
+    assert [name.rpartition("-")[2] for name in expected["batches"]] == ["000001", "000002"]
     tried, lost = 0, []
     for at in range(2 * len(operations))[part::parts]:
         with ExitStack() as stack:

@@ -115,7 +115,7 @@ def _fill(
         for area, staged in moment.staged:
             tree.below(staged, as_if=area)
         tree.files(map(Path, moment.listed))
-    for fetched in (home.inbound, home.returned, home.receipts, home.put_aside):
+    for fetched in (home.inbound, home.batches, home.returned, home.receipts, home.put_aside):
         tree.below(fetched, may_go=True)
     for area in (home.config, home.keyrings / "partners"):
         tree.below(area)

@@ -1,4 +1,4 @@
-"""Batch folders: `spool/batches/TEMPLATE/TEMPLATE-NUMBER/`, each there whole or not at all, and every document in one of them.
+"""Batch folders: `spool/batches/TEMPLATE/TEMPLATE-TIME-NUMBER/`, each there whole or not at all, and every document in one of them.
 
 A batch is opened by a line in the journal that names its documents; they are moved into a hidden folder, the index, the manifest and
 at last the marker are written there, and one rename shows the folder. A crash leaves an open batch, and the next run goes on with it:
@@ -68,9 +68,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Journal:
-    """The number of the last batch that was opened, and its documents while it is open."""
+    """The number of the last batch that was opened; its name and its documents while it is open."""
 
     number: int = 0
+    batch: str = ""
     open: tuple[Entry, ...] = ()
 
 
@@ -109,13 +110,16 @@ class BatchFolder:
         """Make one batch of these documents; None where none of them is there any more."""
         for directory in (self._settings.home.batches, self._folder):
             self._directory(directory)
-        journal = _Journal(max(_journal_in(self._folder).number, self._last_shown()) + 1, tuple(entries))
+        number = max(_journal_in(self._folder).number, self._last_shown()) + 1
+        # With the time in it no two batches have one name, also where the journal is an older copy.
+        opened = datetime.fromtimestamp(self._clock(), UTC)
+        journal = _Journal(number, f"{self._template.name}-{opened:%Y%m%dT%H%M%SZ}-{number:06d}", tuple(entries))
         self._directory(self._hidden(journal))  # before the journal: an open batch without it was shown
         self._write(journal)
         return self._make(journal, look_up)
 
     def _make(self, journal: _Journal, look_up: LookUp) -> Batch | None:
-        hidden, name = self._hidden(journal), self._name(journal)
+        hidden, name = self._hidden(journal), journal.batch
         made: Batch | None = None
         with _translated("making a batch"):
             if hidden.is_dir():
@@ -238,18 +242,14 @@ class BatchFolder:
 
     def _last_shown(self) -> int:
         """The highest number of a batch that still lies here: a journal that was lost must not name it again."""
-        numbers = (path.name.removeprefix(f"{self._template.name}-") for path in self._folder.iterdir())
+        numbers = (path.name.rpartition("-")[2] for path in self._folder.iterdir())
         return max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=0)
 
     def _write(self, journal: _Journal) -> None:
-        said = {"number": journal.number, "open": [asdict(entry) for entry in journal.open]}
-        write_file(self._folder / _JOURNAL, json.dumps(said).encode(), disk=self._disk)
-
-    def _name(self, journal: _Journal) -> str:
-        return f"{self._template.name}-{journal.number:08d}"
+        write_file(self._folder / _JOURNAL, json.dumps(asdict(journal)).encode(), disk=self._disk)
 
     def _hidden(self, journal: _Journal) -> Path:
-        return self._folder / f".{self._name(journal)}.part"
+        return self._folder / f".{journal.batch}.part"
 
     def _source(self, entry: Entry) -> Path:
         return self._settings.home.inbound / entry.flow / entry.partner / entry.name
@@ -298,6 +298,6 @@ def _journal_in(folder: Path) -> _Journal:
         raise disk_error(error, "reading the journal of batches") from error
     try:
         said = json.loads(text)
-        return _Journal(int(said["number"]), tuple(Entry(**each) for each in said["open"]))
+        return _Journal(int(said["number"]), str(said["batch"]), tuple(Entry(**each) for each in said["open"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DiskFailed(f"{_JOURNAL} of {folder.name} is damaged") from error

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.examples import examples
 from tests.unit.administration.indexing.site import IDS, NOW, IndexedSite, as_toml, indexed_site, row, template
 
 _MIB = 1 << 20
+TIME = f"{datetime.fromtimestamp(NOW, UTC):%Y%m%dT%H%M%SZ}"
 
 
 @pytest.fixture
@@ -104,16 +106,16 @@ def test_each_document_is_in_one_whole_batch_in_the_order_in_which_it_came(site:
         site.deliver(number)
     told = site.work()
     made = site.batches()
-    assert list(made) == ["laid-00000001", "laid-00000002"]
+    assert list(made) == [f"laid-{TIME}-000001", f"laid-{TIME}-000002"]
     assert [each.batch for each in told if isinstance(each, Batch)] == list(made)
     for files in made.values():
         true_to(files)
     documents = [each["transfer"] for manifest in site.manifests() for each in manifest["documents"]]
     assert documents == [IDS[number] for number in (4, 1, 3, 0, 2)]
     assert site.left() == set()
-    assert made["laid-00000001"][f"{IDS[4]}.pdf"] == b"%PDF-1.7 4"
-    assert made["laid-00000001"][f"{IDS[4]}.csv"].decode().splitlines()[1].startswith(f'"{IDS[4]}"')
-    assert made["laid-00000001"]["done"] == b""
+    assert made[f"laid-{TIME}-000001"][f"{IDS[4]}.pdf"] == b"%PDF-1.7 4"
+    assert made[f"laid-{TIME}-000001"][f"{IDS[4]}.csv"].decode().splitlines()[1].startswith(f'"{IDS[4]}"')
+    assert made[f"laid-{TIME}-000001"]["done"] == b""
 
 
 def test_folders_and_files_are_the_groups_to_read_and_take_away(site: IndexedSite) -> None:
@@ -121,9 +123,9 @@ def test_folders_and_files_are_the_groups_to_read_and_take_away(site: IndexedSit
     os.umask(0o077)
     site.work()
     folder = site.home.batches / "laid"
-    for directory in (site.home.batches, folder, folder / "laid-00000001"):
+    for directory in (site.home.batches, folder, folder / f"laid-{TIME}-000001"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o2770
-    assert stat.S_IMODE((folder / "laid-00000001" / "manifest.json").stat().st_mode) == 0o640
+    assert stat.S_IMODE((folder / f"laid-{TIME}-000001" / "manifest.json").stat().st_mode) == 0o640
 
 
 def test_what_lies_beside_a_document_goes_with_it_and_its_marker_does_not(site: IndexedSite) -> None:
@@ -179,7 +181,7 @@ def test_a_batch_of_which_nothing_is_left_takes_no_number(site: IndexedSite) -> 
     site.work()
     site.deliver(1)
     site.work()
-    assert list(site.batches()) == ["laid-00000001"]
+    assert list(site.batches()) == [f"laid-{TIME}-000001"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_numbers_go_on_after_the_importer_took_a_batch_and_where_the_journal_was
     (folder / ".journal.json").unlink()
     site.deliver(3)
     site.work()
-    assert list(site.batches())[-1] == "laid-00000004"
+    assert list(site.batches())[-1] == f"laid-{TIME}-000004"
 
 
 def test_a_damaged_journal_is_told_and_nothing_is_moved(site: IndexedSite) -> None:
@@ -217,7 +219,7 @@ def test_an_open_batch_whose_template_is_gone_stops_the_work(site: IndexedSite) 
     folder = site.home.batches / "gone"
     folder.mkdir(parents=True)
     entry = {"flow": "laid", "partner": "DWP", "name": "a.pdf", "transfer": IDS[0], "file": "a.pdf"}
-    (folder / ".journal.json").write_text(json.dumps({"number": 1, "open": [entry]}))
+    (folder / ".journal.json").write_text(json.dumps({"number": 1, "batch": "gone-1", "open": [entry]}))
     with pytest.raises(ConfigurationInvalid, match="unfinished batch of gone"):
         site.indexer()
 
