@@ -84,6 +84,11 @@ class Home:
         """Delivered documents in batches, for a document system: `TEMPLATE/TEMPLATE-TIME-NUMBER/`."""
         return self.spool / "batches"
 
+    @cached_property
+    def open_batches(self) -> Path:
+        """Batches that are being made, and the journal of each template: nobody else's business."""
+        return self.spool / "open-batches"
+
     # -- what partners read and write
 
     @cached_property

@@ -72,7 +72,7 @@ def hold_now(site: IndexedSite) -> None:
     for files in shown.values():
         true_to(files)
     places = [name for files in shown.values() for name in files]
-    places += [path.name for path in (site.home.batches / "laid").glob(".laid-*/*")]
+    places += [path.name for path in (site.home.open_batches / "laid").glob("laid-*/*")]
     places += site.left()
     documents = sorted(name for name in places if re.fullmatch(r"[0-9a-f-]{36}\.pdf", name))
     assert documents == sorted(f"{identity}.pdf" for identity in IDS[:DOCUMENTS])

@@ -124,9 +124,9 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
         raise UsageWrong(f"The copy takes {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free there.")
     source = home_in(copy).root
     make(site_directories(home))
-    fetched = [each.relative_to(home.root) for each in (home.inbound, home.batches)]
+    fetched = [each.relative_to(home.root) for each in (home.inbound, home.open_batches, home.batches)]
     for directory in sorted(kept.directories, key=lambda each: each.path):
-        if Path(directory.path).is_relative_to(fetched[1]):
+        if any(map(Path(directory.path).is_relative_to, fetched[1:])):
             continue  # of batches only the files are looked at
         (home.root / directory.path).mkdir(exist_ok=True)
         (home.root / directory.path).chmod(directory.mode)

@@ -14,7 +14,7 @@ from gateway.domain.decision import Decision
 from gateway.errors import IndexNotApproved, NotFound, UsageWrong
 from gateway.ledger.queries.events import last_details
 from gateway.ledger.store import Connection
-from gateway.logs import Logger
+from gateway.logs import Logger, safe_text
 from gateway.settings.index_templates import Template, templates
 from gateway.settings.model import Settings
 
@@ -37,8 +37,8 @@ def approve(settings: Settings, log: Logger, name: str, decision: Decision) -> T
             _APPROVED,
             "site",
             template.name,
-            template_sha256=template.sha256,
-            decided_by=says.decided_by,
+            sha256=template.sha256,
+            decided_by=safe_text(says.decided_by),
             personal=list(says.fields),
             flows=list(template.says.flows),
             **decision.detail,
@@ -51,5 +51,5 @@ def require_approved(connection: Connection, template: Template) -> None:
     if not template.personal:
         return
     _, detail = last_details(connection, [_APPROVED], [template.name]).get(template.name, ("", {}))
-    if detail.get("template_sha256") != template.sha256:
+    if detail.get("sha256") != template.sha256:
         raise IndexNotApproved(f"config/index/{template.name}.toml")

@@ -1,9 +1,9 @@
 """Batch folders: `spool/batches/TEMPLATE/TEMPLATE-TIME-NUMBER/`, each there whole or not at all, and every document in one of them.
 
-A batch is opened by a line in the journal that names its documents; they are moved into a hidden folder, the index, the manifest and
+A batch is opened by a journal that names its documents; they are moved into a folder of spool/open-batches, the index, the manifest and
 at last the marker are written there, and one rename shows the folder. A crash leaves an open batch, and the next run goes on with it:
-a document lies in spool/inbound or in that folder, never in both, since it is moved and not copied. An open batch without a hidden
-folder is one that was shown. Only one process at a time may work on a template's folder.
+a document lies in spool/inbound or in that folder, never in both, since it is moved and not copied. An open batch without its folder in
+spool/open-batches is one that was shown. Only one process at a time may work on a template's folder.
 
 Raises DiskFull and DiskFailed. The documents' bytes are compared with the ledger's digests where they lie at last; what is not the
 delivered file goes back to spool/inbound.
@@ -15,9 +15,9 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.administration.indexing.forms import Filed, index_name, render, values
 from gateway.administration.indexing.inbound import BESIDE, digest
+from gateway.administration.indexing.journal import Entry, Journal, read, write
 from gateway.errors import DiskFailed
 from gateway.ledger.units import Transfer
 from gateway.settings.directories import SHARED
@@ -38,19 +39,7 @@ from gateway.storage.file_group import write_files
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 DONE: Final = "done"
-_JOURNAL: Final = ".journal.json"
 _FILE_MODE: Final = 0o640
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A document of an open batch: where it was delivered, its transfer, and what it is called in the batch."""
-
-    flow: str
-    partner: str
-    name: str
-    transfer: str
-    file: str
 
 
 @dataclass(frozen=True)
@@ -66,26 +55,6 @@ class Batch:
     given_back: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Journal:
-    """The number of the last batch that was opened; its name and its documents while it is open."""
-
-    number: int = 0
-    batch: str = ""
-    open: tuple[Entry, ...] = ()
-
-
-def unfinished(settings: Settings, known: Collection[str]) -> list[str]:
-    """Folders of templates that are not among these, and have a batch that a crash left open."""
-    try:
-        names = sorted(path.name for path in settings.home.batches.iterdir() if path.name not in known)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error(error, "looking through spool/batches") from error
-    return [name for name in names if _journal_in(settings.home.batches / name).open]
-
-
 LookUp = Callable[[Sequence[Entry]], dict[str, Transfer]]
 """The ledger's rows of these documents, by their ids."""
 
@@ -99,51 +68,57 @@ class BatchFolder:
         self._clock = clock
         self._disk = disk
         self._folder = settings.home.batches / template.name
+        self._open = settings.home.open_batches / template.name
         self._zone = ZoneInfo(settings.site.time_zone)
 
     def resume(self, look_up: LookUp) -> Batch | None:
         """Go on with the batch that a crash left open; None where there is none, or where it had been shown."""
-        journal = _journal_in(self._folder)
+        journal = read(self._open)
         return self._make(journal, look_up) if journal.open else None
 
     def make(self, entries: Sequence[Entry], look_up: LookUp) -> Batch | None:
         """Make one batch of these documents; None where none of them is there any more."""
-        for directory in (self._settings.home.batches, self._folder):
+        for directory in (self._folder.parent, self._folder, self._open.parent, self._open):
             self._directory(directory)
-        number = max(_journal_in(self._folder).number, self._last_shown()) + 1
+        for path in self._open.iterdir():
+            with suppress(OSError):  # only an empty one goes: of a batch that a crash ended before the journal had it
+                path.rmdir()
+        number = max(read(self._open).number, self._last_shown()) + 1
         # With the time in it no two batches have one name, also where the journal is an older copy.
         opened = datetime.fromtimestamp(self._clock(), UTC)
-        journal = _Journal(number, f"{self._template.name}-{opened:%Y%m%dT%H%M%SZ}-{number:06d}", tuple(entries))
-        self._directory(self._hidden(journal))  # before the journal: an open batch without it was shown
-        self._write(journal)
+        journal = Journal(number, f"{self._template.name}-{opened:%Y%m%dT%H%M%SZ}-{number:06d}", tuple(entries))
+        self._directory(self._open / journal.batch)  # before the journal: an open batch without it was shown
+        write(self._open, journal, self._disk)
         return self._make(journal, look_up)
 
-    def _make(self, journal: _Journal, look_up: LookUp) -> Batch | None:
-        hidden, name = self._hidden(journal), journal.batch
+    def _make(self, journal: Journal, look_up: LookUp) -> Batch | None:
+        folder, name = self._open / journal.batch, journal.batch
         made: Batch | None = None
         with _translated("making a batch"):
-            if hidden.is_dir():
+            if folder.is_dir():
                 rows = look_up(journal.open)
-                given_back = self._fill(hidden, journal.open, rows)
-                filed = self._filed(hidden, name, journal.open, rows)
-                self._clear(hidden, journal.open)
+                given_back = self._fill(folder, journal.open, rows)
+                filed = self._filed(folder, name, journal.open, rows)
+                self._clear(folder, journal.open)
                 if not filed:
-                    self._write(_Journal(journal.number - 1))  # so that its number is not missed
-                    hidden.rmdir()
+                    write(self._open, Journal(journal.number - 1), self._disk)  # so that its number is not missed
+                    folder.rmdir()
                     return Batch("", self._template.name, 0, 0, given_back) if given_back else None
-                self._describe(hidden, name, filed)
-                self._disk.rename(hidden, self._folder / name)
-                sync_directory(self._folder, self._disk)
+                self._describe(folder, name, filed)
+                folder.chmod(SHARED)  # whatever a crash left it at
+                self._disk.rename(folder, self._folder / name)
+                for directory in (self._folder, self._open):  # where it is now, before where it was
+                    sync_directory(directory, self._disk)
                 made = Batch(name, self._template.name, len(filed), sum(each.row.size for each in filed), given_back)
-        self._write(_Journal(journal.number))
+        write(self._open, Journal(journal.number), self._disk)
         return made
 
-    def _fill(self, hidden: Path, entries: Sequence[Entry], rows: dict[str, Transfer]) -> tuple[Entry, ...]:
+    def _fill(self, folder: Path, entries: Sequence[Entry], rows: dict[str, Transfer]) -> tuple[Entry, ...]:
         """Move the documents and what lies beside them into the folder, durably; those that went back."""
         given_back = []
         for entry in entries:
             row = rows.get(entry.transfer)
-            source, target = self._source(entry), hidden / entry.file
+            source, target = self._source(entry), folder / entry.file
             if row is not None:
                 for ending in (*BESIDE, ""):
                     self._move(_beside(source, ending), _beside(target, ending))
@@ -152,14 +127,14 @@ class BatchFolder:
                 given_back.append(entry)
                 for ending in (*BESIDE, ""):
                     self._move(_beside(target, ending), _beside(source, ending))
-        sync_directory(hidden, self._disk)  # where they are now, before where they were
+        sync_directory(folder, self._disk)  # where they are now, before where they were
         for directory in dict.fromkeys(self._source(entry).parent for entry in entries):
             sync_directory(directory, self._disk)
         return tuple(given_back)
 
-    def _filed(self, hidden: Path, batch: str, entries: Sequence[Entry], rows: dict[str, Transfer]) -> list[Filed]:
+    def _filed(self, folder: Path, batch: str, entries: Sequence[Entry], rows: dict[str, Transfer]) -> list[Filed]:
         """The documents that the folder holds, in order."""
-        there = [entry for entry in entries if entry.transfer in rows and os.path.lexists(hidden / entry.file)]
+        there = [entry for entry in entries if entry.transfer in rows and os.path.lexists(folder / entry.file)]
         now = self._moment(self._clock())
         filed = []
         for number, entry in enumerate(there, 1):
@@ -167,7 +142,7 @@ class BatchFolder:
             filed.append(Filed(row, entry.file, number, batch, self._moment(row.created), now, name))
         return filed
 
-    def _describe(self, hidden: Path, batch: str, filed: Sequence[Filed]) -> None:
+    def _describe(self, folder: Path, batch: str, filed: Sequence[Filed]) -> None:
         """Write index, manifest and sums, and when they are on the disk, the marker."""
         records = [values(self._template, each) for each in filed]
         if self._template.says.per == "batch":
@@ -182,7 +157,7 @@ class BatchFolder:
             {"file": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in sorted(indices.items())
         ]
-        others += _lying_beside(hidden, filed)
+        others += _lying_beside(folder, filed)
         manifest = {
             "version": 1,
             "batch": batch,
@@ -199,8 +174,8 @@ class BatchFolder:
         digests[MANIFEST] = hashlib.sha256(text).hexdigest()
         sums = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(digests.items())).encode()
         contents = {**indices, MANIFEST: text, SUMS: sums}
-        write_files({hidden / name: content for name, content in contents.items()}, mode=_FILE_MODE, disk=self._disk)
-        write_file(hidden / DONE, b"", mode=_FILE_MODE, disk=self._disk)
+        write_files({folder / name: content for name, content in contents.items()}, mode=_FILE_MODE, disk=self._disk)
+        write_file(folder / DONE, b"", mode=_FILE_MODE, disk=self._disk)
 
     def _document(self, each: Filed) -> dict[str, Any]:
         row = each.row
@@ -208,10 +183,10 @@ class BatchFolder:
         index = index_name(self._template, each.file)
         return {"file": each.file, "size": row.size, "sha256": row.sha256, **about, "index": index}
 
-    def _clear(self, hidden: Path, entries: Sequence[Entry]) -> None:
+    def _clear(self, folder: Path, entries: Sequence[Entry]) -> None:
         """Remove what an attempt that ended early wrote, and what lies beside a document and is no file."""
         known = {name for entry in entries for name in _names(entry.file)}
-        for path in hidden.iterdir():
+        for path in folder.iterdir():
             if path.name not in known or not is_plain(path.lstat()):
                 self._remove(path)
 
@@ -245,12 +220,6 @@ class BatchFolder:
         numbers = (path.name.rpartition("-")[2] for path in self._folder.iterdir())
         return max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=0)
 
-    def _write(self, journal: _Journal) -> None:
-        write_file(self._folder / _JOURNAL, json.dumps(asdict(journal)).encode(), disk=self._disk)
-
-    def _hidden(self, journal: _Journal) -> Path:
-        return self._folder / f".{journal.batch}.part"
-
     def _source(self, entry: Entry) -> Path:
         return self._settings.home.inbound / entry.flow / entry.partner / entry.name
 
@@ -267,11 +236,11 @@ def _names(file: str) -> tuple[str, ...]:
     return (file, *(f"{file}{ending}" for ending in BESIDE))
 
 
-def _lying_beside(hidden: Path, filed: Sequence[Filed]) -> Iterator[dict[str, Any]]:
+def _lying_beside(folder: Path, filed: Sequence[Filed]) -> Iterator[dict[str, Any]]:
     for each in filed:
         for name in _names(each.file)[1:]:
-            if (sha256 := digest(hidden / name)) is not None:
-                yield {"file": name, "size": (hidden / name).lstat().st_size, "sha256": sha256}
+            if (sha256 := digest(folder / name)) is not None:
+                yield {"file": name, "size": (folder / name).lstat().st_size, "sha256": sha256}
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -284,20 +253,5 @@ def _translated(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.EXDEV:
-            raise DiskFailed(f"{doing}: spool/batches and spool/inbound have to be on one file system") from error
+            raise DiskFailed(f"{doing}: all of spool has to be on one file system") from error
         raise disk_error(error, doing) from error
-
-
-def _journal_in(folder: Path) -> _Journal:
-    """The journal of a template's folder; DiskFailed where it is none of ours."""
-    try:
-        text = (folder / _JOURNAL).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return _Journal()
-    except OSError as error:
-        raise disk_error(error, "reading the journal of batches") from error
-    try:
-        said = json.loads(text)
-        return _Journal(int(said["number"]), str(said["batch"]), tuple(Entry(**each) for each in said["open"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiskFailed(f"{_JOURNAL} of {folder.name} is damaged") from error

@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from gateway.administration.indexing.approving import require_approved
-from gateway.administration.indexing.batches import Batch, BatchFolder, Entry, unfinished
+from gateway.administration.indexing.batches import Batch, BatchFolder
 from gateway.administration.indexing.forms import file_name
 from gateway.administration.indexing.inbound import Lying, is_ready, known, lying
+from gateway.administration.indexing.journal import Entry, unfinished
 from gateway.administration.indexing.sizing import batches, due
 from gateway.errors import ConfigurationInvalid
 from gateway.ledger.store import Connection

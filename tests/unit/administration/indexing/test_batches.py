@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,8 @@ def true_to(files: dict[str, bytes]) -> None:
     for name, each in told.items():
         assert each["size"] == len(files[name])
         assert each["sha256"] == hashlib.sha256(files[name]).hexdigest()
-    sums = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
+    lines = files["SHA256SUMS"].decode().splitlines()
+    sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
     assert sums == {name: hashlib.sha256(files[name]).hexdigest() for name in (*told, "manifest.json")}
     assert manifest["count"] == len(manifest["documents"])
     assert manifest["bytes"] == sum(each["size"] for each in manifest["documents"])
@@ -187,7 +189,7 @@ def test_a_batch_of_which_nothing_is_left_takes_no_number(site: IndexedSite) -> 
 @pytest.mark.parametrize(
     "values", [{"state": State.OPENED}, {"answer_file": "1"}, {"redirected_to": IDS[9]}, {"state": State.INGESTED}]
 )
-def test_what_is_not_the_back_offices_now_is_in_no_batch(site: IndexedSite, values: dict[str, object]) -> None:
+def test_what_is_not_the_back_offices_now_is_in_no_batch(site: IndexedSite, values: dict[str, Any]) -> None:
     site.deliver(0, **values)
     assert site.work() == []
     assert len(site.left()) == 1
@@ -197,17 +199,27 @@ def test_numbers_go_on_after_the_importer_took_a_batch_and_where_the_journal_was
     for number in range(3):
         site.deliver(number)
         site.work()
-    folder = site.home.batches / "laid"
-    (folder / ".journal.json").unlink()
+    (site.home.open_batches / "laid" / "journal.json").unlink()
     site.deliver(3)
     site.work()
     assert list(site.batches())[-1] == f"laid-{TIME}-000004"
 
 
+def test_a_folder_of_a_batch_that_was_never_opened_is_removed_and_one_with_anything_in_it_is_not(
+    site: IndexedSite,
+) -> None:
+    for name in ("laid-20261121T000000Z-000001", "laid-20261121T000001Z-000001"):
+        (site.home.open_batches / "laid" / name).mkdir(parents=True)
+    (site.home.open_batches / "laid" / name / "a.pdf").write_bytes(b"%PDF")
+    site.deliver(0)
+    site.work()
+    assert [path.name for path in (site.home.open_batches / "laid").glob("laid-*")] == [name]
+
+
 def test_a_damaged_journal_is_told_and_nothing_is_moved(site: IndexedSite) -> None:
     site.deliver(0)
     site.work()
-    (site.home.batches / "laid" / ".journal.json").write_text('{"number": "x"}')
+    (site.home.open_batches / "laid" / "journal.json").write_text('{"number": "x"}')
     site.deliver(1)
     with pytest.raises(DiskFailed, match="damaged"):
         site.work()
@@ -216,10 +228,10 @@ def test_a_damaged_journal_is_told_and_nothing_is_moved(site: IndexedSite) -> No
 
 def test_an_open_batch_whose_template_is_gone_stops_the_work(site: IndexedSite) -> None:
     site.use(template("other", flows=["scan"]))
-    folder = site.home.batches / "gone"
+    folder = site.home.open_batches / "gone"
     folder.mkdir(parents=True)
     entry = {"flow": "laid", "partner": "DWP", "name": "a.pdf", "transfer": IDS[0], "file": "a.pdf"}
-    (folder / ".journal.json").write_text(json.dumps({"number": 1, "batch": "gone-1", "open": [entry]}))
+    (folder / "journal.json").write_text(json.dumps({"number": 1, "batch": "gone-1", "open": [entry]}))
     with pytest.raises(ConfigurationInvalid, match="unfinished batch of gone"):
         site.indexer()
 
@@ -237,7 +249,7 @@ def test_an_index_with_the_senders_words_takes_leave_for_the_template_as_it_stan
         assert site.left() == {f"{IDS[0]}.pdf"}
         made = template(fields=fields, personal=personal)
         with site.bench.ledger.write() as transaction:
-            transaction.record("index.approved", "site", "laid", template_sha256=made.sha256)
+            transaction.record("index.approved", "site", "laid", sha256=made.sha256)
         site.work()
         (files,) = site.batches().values()
         assert files[f"{IDS[0]}.csv"].decode().splitlines() == ['"Reference"', '"HB-1001"']
