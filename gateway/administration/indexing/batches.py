@@ -80,7 +80,7 @@ class BatchFolder:
         """Make one batch of these documents; None where none of them is there any more."""
         for directory in (self._folder.parent, self._folder, self._open.parent, self._open):
             self._directory(directory)
-        for path in self._open.iterdir():
+        for path in filter(Path.is_dir, self._open.iterdir()):
             with suppress(OSError):  # only an empty one goes: of a batch that a crash ended before the journal had it
                 path.rmdir()
         number = max(read(self._open).number, self._last_shown()) + 1
