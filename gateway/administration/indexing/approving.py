@@ -39,8 +39,8 @@ def approve(settings: Settings, log: Logger, name: str, decision: Decision) -> T
             template.name,
             sha256=template.sha256,
             decided_by=safe_text(says.decided_by),
-            personal=list(says.fields),
-            flows=list(template.says.flows),
+            personal=[*says.fields],
+            flows=[*template.says.flows],
             **decision.detail,
         )
     return template
