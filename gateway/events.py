@@ -190,6 +190,16 @@ class Event(StrEnum):
         "a delivered document was not loaded; the answer, or the load report, says why",
     )
 
+    # -- for a document system
+
+    INDEX_APPROVED = "index.approved", "info", "a person let an index hold what senders wrote, as its template stands"
+    BATCH_MADE = "batch.made", "info", "a batch of delivered documents was made for the document system"
+    DOCUMENT_UNINDEXED = (
+        "document.unindexed",
+        "warning",
+        "a file in spool/inbound goes into no batch: it is not what was delivered, or has no transfer's id",
+    )
+
     # -- the operators' directories
 
     SPOOL_REFUSED = "spool.refused", "warning", "a file in the spool could not be taken; it goes back, with the reason"

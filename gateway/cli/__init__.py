@@ -90,6 +90,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
         ),
         "load": CommandEntry("gateway.cli.load:load", "Load delivered documents into a database, and answer for them."),
+        "index": CommandEntry(
+            "gateway.cli.index:index", "Hand delivered documents to a document system, in batches with an index."
+        ),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "notify": CommandEntry("gateway.cli.notify:notify", "Whom this site tells what happens: list, test."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),

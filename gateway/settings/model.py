@@ -20,6 +20,7 @@ from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
+from gateway.settings.index import IndexSettings
 from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.notify import NotifySettings
@@ -351,6 +352,7 @@ class GatewayFile(Table):
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     load: LoadSettings = LoadSettings()
+    index: IndexSettings = IndexSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -407,6 +409,7 @@ class Settings:
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     load: LoadSettings = field(default_factory=LoadSettings)
+    index: IndexSettings = field(default_factory=IndexSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

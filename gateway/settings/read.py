@@ -82,6 +82,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             backup=gateway.backup,
             continuity=gateway.continuity,
             load=gateway.load,
+            index=gateway.index,
             authorities=authorities,
             stopped=stopped,
         ),

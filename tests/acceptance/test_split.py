@@ -151,6 +151,7 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
         mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
         split.edit_config("notify.mail.operations", **mail)
+        split.edit_config("flows.enquiry", inbound_name="{transfer}{ext}")
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -245,6 +246,39 @@ def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Si
     logins = wait_until(lambda: dwp.json("logins", "--partner", la.code), 60, "the log-in in the chain")
     assert (logins[0]["result"], logins[0]["partner"]) == ("accepted", la.code)
     assert {line["role"] for line in dwp.events("logon.accepted")} == {"sshd", "link"}
+
+
+def test_account_of_inspect_makes_batches_that_operators_may_take_away(pair: tuple[SplitSite, Site]) -> None:
+    """As docs/operators/document-systems.md has it for a timer."""
+    dwp, la = pair
+    text = la.home.root.parent / "text.txt"
+    text.write_text("Is it paid?")
+    la.gateway("enquiry", "send", "award", "DWP", "--text", text, "--reference", "HBE-61")
+    lying = dwp.home.inbound / "enquiry" / la.code
+    wait_until(lambda: [*lying.glob("*.xml")], 90, "the enquiry")
+    dwp.home.index.mkdir()
+    template = dwp.gateway("index", "example", "json").stdout.replace('["laid"]', '["enquiry"]')
+    (dwp.home.index / "enquiries.toml").write_text(template)
+    dwp.gateway("rights", "--apply")
+
+    def made() -> list[Path]:
+        done = subprocess.run(
+            [dwp.python, "-P", "-m", "gateway", "--home", str(dwp.home.root), "index", "run", "--once"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            **_as("inspect"),
+        )
+        assert done.returncode == 0, done.stderr
+        return [*(dwp.home.batches / "enquiries").glob("*")]
+
+    (batch,) = wait_until(made, 60, "a batch")
+    for path, mode in ((batch.parent, 0o2770), (batch, 0o2770), *((file, 0o640) for file in batch.iterdir())):
+        about = path.stat()
+        assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], mode), path
+    assert not any(lying.glob("*.xml"))
 
 
 def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> None:
