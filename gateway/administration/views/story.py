@@ -87,10 +87,10 @@ def _find(connection: Connection, word: str) -> Transfer | Consignment:
     """What is meant by the first characters of an id, or by a whole name. Of several of a name that belong together, the last."""
     try:
         return find(connection, word)
-    except NotFound:
+    except NotFound as error:
         rows = named_so(connection, word, _NAMED)
         if not rows:
-            raise
+            raise NotFound(f"{error.reason}; and no transfer has that name") from None
     together = {each.row.key for each in conversation(connection, rows[0]).members}
     if any(row.key not in together for row in rows):
         ids = ", ".join(row.id for row in rows[: _NAMED - 1])

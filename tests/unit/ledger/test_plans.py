@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from sqlalchemy import event
 
 from gateway.domain.logins import Count, Login, Result, hour_of, render
 from gateway.domain.requests import Act
+from gateway.domain.states import State
 from gateway.ledger import requests
 from gateway.ledger.queries import (
+    backlog,
     consignments,
     custody,
     events,
@@ -24,6 +27,7 @@ from gateway.ledger.queries import (
     search,
     waiting,
 )
+from gateway.ledger.queries.conversation import conversation
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.events import first_named, some_named
 from gateway.ledger.queries.logins import recorded
@@ -110,6 +114,17 @@ def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
             overview.transfers(connection, **timed, limit=50)
             overview.count_transfers(connection, **timed)
         overview.oldest_waiting(connection)
+        identities.named_so(connection, "a.xml", 5)
+        backlog.backlogs(connection, 2e9)
+        backlog.overdue(connection, {"claim": 1}, 2e9)
+        backlog.unanswered(connection, 2e9, flow="claim", partner="E09000030", limit=5)
+        (row,) = overview.transfers(connection, partner="E09000030", limit=1)
+        for flow, facts in (("enquiry", {"reference": "E"}), ("referral", {"rms": '["R"]'}), ("redirect", {})):
+            told = json.dumps({**facts, "original_transfer": "01"})
+            conversation(
+                connection,
+                row._replace(flow=flow, facts=told, message_id="M", redirected_to="01", state=State.REJECTED),
+            )
         identities.matching(connection, Transfer, "01a1")
         identities.matching(connection, Consignment, "01a1")
         search.with_digest(connection, "aa" * 32, 50)
