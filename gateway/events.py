@@ -165,8 +165,8 @@ class Event(StrEnum):
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
     EXTRACT_LATE = "extract.late", "warning", "an authority's monthly extract has not come by its day"
     EXTRACT_MISSING = "extract.missing", "error", "an authority's monthly extract is missing: its deadline has passed"
-    ANSWER_OVERDUE = (
-        "answer.overdue",
+    BACKLOG_OVERDUE = (
+        "backlog.overdue",
         "warning",
         "delivered files have had no answer of the back office for longer than agreed",
     )

@@ -38,13 +38,13 @@ class OverdueAnswers:
         today = day_of(now).isoformat()
         with context.ledger.read() as connection:
             late = {f"{each.partner}/{each.flow}": each for each in overdue(connection, self._days, now)}
-            said = last_details(connection, [Event.ANSWER_OVERDUE], list(late))
+            said = last_details(connection, [Event.BACKLOG_OVERDUE], list(late))
         fresh = {about: each for about, each in late.items() if about not in said or said[about][1]["day"] != today}
         if fresh:
             with context.ledger.write() as transaction:
                 for about, each in fresh.items():
                     transaction.record(
-                        Event.ANSWER_OVERDUE, "lane", about, each.partner, flow=each.flow, count=each.number, day=today
+                        Event.BACKLOG_OVERDUE, "lane", about, each.partner, flow=each.flow, count=each.number, day=today
                     )
         self._next = now + _EVERY
         return Step(done=len(fresh), due=self._next)

@@ -115,7 +115,7 @@ def groups(bench: Bench, wanted: PendingFilter = ALL) -> list[PendingGroup]:
 
 def alarms(bench: Bench) -> list[tuple[str, str]]:
     with bench.ledger.read() as connection:
-        return [(each.subject, each.detail) for each in some_named(connection, ["answer.overdue"], 0, 10**9, 100)]
+        return [(each.subject, each.detail) for each in some_named(connection, ["backlog.overdue"], 0, 10**9, 100)]
 
 
 def test_how_much_waits_and_how_old_the_oldest_is_by_flow_and_partner(pair: Pair) -> None:
