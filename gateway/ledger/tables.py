@@ -17,9 +17,12 @@ from gateway.domain.states import Direction, State
 
 METADATA: Final = MetaData()
 
-UNANSWERED: Final = "state = 'delivered' AND direction = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+UNANSWERED: Final = (
+    "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+)
 """Of transfers: delivered, and neither answered by the back office nor passed on. An index has these rows alone, and a question
-has to say it in the same words to be led to it.
+has to say it in the same words to be led to it. State and direction are hidden in expressions: SQLite prefers an index that has
+them as columns, and sorts a million rows for the first hundred.
 """
 
 

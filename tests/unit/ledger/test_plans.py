@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -97,6 +98,20 @@ def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_we
     assert Requests(context, "requests", INSPECT_ACTS).step().done == 1
     assert Requests(context, "requests", INSPECT_ACTS).step().done == 0
     assert listener.whole() == []
+
+
+def test_what_is_unanswered_is_asked_by_its_own_index_whatever_narrows_it(pair: Pair) -> None:
+    listener = Listener(pair.la)
+    with pair.la.ledger.read() as connection:
+        for flow, partner in itertools.product((None, "claim"), (None, "DWP")):
+            backlog.backlogs(connection, 2e9, flow=flow, partner=partner)
+            backlog.unanswered(connection, 2e9, flow=flow, partner=partner, limit=5)
+    with listener._engine.connect() as connection:
+        for statement, parameters in listener._asked.items():
+            plan = [line[3] for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert len(plan) == 1, "nothing is sorted"
+            assert "transfers_unanswered" in plan[0], statement
+    assert len(listener._asked) == 8
 
 
 def test_people_look_without_reading_all_transfers(pair: Pair) -> None:

@@ -18,6 +18,6 @@ def upgrade() -> None:
         "transfers",
         ["flow", "partner", "updated"],
         sqlite_where=sa.text(
-            "state = 'delivered' AND direction = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+            "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
         ),
     )
