@@ -28,7 +28,13 @@ class Site:
     def add(self, direction: str, flow: str, partner: str = DWP, *, facts: object = None, **more: Any) -> str:
         number = next(self._number)
         identity = f"{number:08d}-0000-7000-8000-000000000000"
-        row = {"id": identity, "direction": direction, "flow": flow, "partner": partner, "name": f"{number}.xml"}
+        row: dict[str, Any] = {
+            "id": identity,
+            "direction": direction,
+            "flow": flow,
+            "partner": partner,
+            "name": f"{number}.xml",
+        }
         row |= {"size": 1, "sha256": f"{number:064x}", "custody": False, "event": 1}
         row |= {"state": "delivered" if direction == "in" else "receipted"}
         row |= {} if facts is None else {"facts": json.dumps(facts)}
