@@ -54,6 +54,7 @@ def import_engines() -> None:
         extract_calendar,
         key_expiry,
         login_records,
+        overdue_answers,
         overdue_enquiries,
         overdue_receipts,
         statement_dispatch,
