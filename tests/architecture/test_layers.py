@@ -92,8 +92,9 @@ def test_third_parties_stay_in_their_part_of_the_house() -> None:
 
 
 def test_sql_is_spoken_by_the_ledger_and_by_the_reference_back_office_alone() -> None:
-    speakers = {path.parts[0] for path, tree in modules() if imported(tree) & {"sqlalchemy", "sqlite3"}}
-    assert speakers == {"ledger", "loading"}  # each with a database of its own
+    speakers = {path for path, tree in modules() if imported(tree) & {"sqlalchemy", "sqlite3"}}
+    speakers -= {Path("bench/loading.py")}  # compares what the back office and a script made of the same files
+    assert {path.parts[0] for path in speakers} == {"ledger", "loading"}  # each with a database of its own
 
 
 def test_one_module_alone_catches_everything() -> None:
