@@ -54,6 +54,7 @@ def import_engines() -> None:
         extract_calendar,
         key_expiry,
         login_records,
+        overdue_answers,
         overdue_enquiries,
         overdue_receipts,
         statement_dispatch,
@@ -131,6 +132,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     from gateway.stages.outbound.conclude import Conclude
     from gateway.stages.outbound.validate import Validate
     from gateway.stages.timers.extract_calendar import ExtractCalendar
+    from gateway.stages.timers.overdue_answers import OverdueAnswers
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
     from gateway.stages.timers.statement_dispatch import StatementDispatch
@@ -157,6 +159,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
+        OverdueAnswers(context),
         StatementDispatch(context, readers),
     ]
 

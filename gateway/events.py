@@ -166,6 +166,11 @@ class Event(StrEnum):
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
     EXTRACT_LATE = "extract.late", "warning", "an authority's monthly extract has not come by its day"
     EXTRACT_MISSING = "extract.missing", "error", "an authority's monthly extract is missing: its deadline has passed"
+    BACKLOG_OVERDUE = (
+        "backlog.overdue",
+        "warning",
+        "delivered files have had no answer of the back office for longer than agreed",
+    )
     ENQUIRY_OVERDUE = "enquiry.overdue", "warning", "not answered in time"
     ENQUIRY_CLOSED = "enquiry.closed", "info", "closed without a reply"
     FAULT_ADDED = "fault.added", "info", "a known fault was put on the board"

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.naming import check_template
-from gateway.settings.values import GIB, KIB, MIB, Amount, Bytes, Hours, Switch, Table, Windows
+from gateway.settings.values import GIB, KIB, MIB, Amount, Bytes, Days, Hours, Switch, Table, Windows
 
 BULK: Final = 50
 """The priority from which on a flow is bulk: it never shares a consignment with others, and waits for them."""
@@ -22,6 +22,7 @@ class FlowSettings(Table):
     """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
 
     `windows` are when its files may be sent, in the site's time zone; without any, always. `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
+    `answer_days` is within how many days the back office answers a delivered file, as agreed; 0 where nothing is.
     """
 
     settle_seconds: Annotated[
@@ -41,6 +42,7 @@ class FlowSettings(Table):
         ),
     ] = "{name}"
     done_marker: Switch = False
+    answer_days: Days = 0
 
     @property
     def bulk(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, union
 from sqlalchemy.sql.expression import CTE
 
 from gateway.domain.states import Direction, State
@@ -85,6 +85,18 @@ def _only(prefix: str, found: Sequence[_Found]) -> _Found:
     if len(found) > 1:
         raise NotFound(f"more than one id starts with {prefix[:40]!r}: give more of it")
     return found[0]
+
+
+def named_so(connection: Connection, name: str, most: int) -> list[Transfer]:
+    """The transfers of exactly that name, or that were delivered under it; the newest first."""
+    if not name:
+        return []
+    keys = union(
+        select(TRANSFERS.c.key).where(TRANSFERS.c.name == name),
+        select(TRANSFERS.c.key).where(TRANSFERS.c.delivered_name.is_not(None), TRANSFERS.c.delivered_name == name),
+    )
+    query = select(TRANSFERS).where(TRANSFERS.c.key.in_(keys)).order_by(TRANSFERS.c.key.desc())
+    return [Transfer._make(row) for row in connection.execute(query.limit(most))]
 
 
 def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> list[Transfer]:

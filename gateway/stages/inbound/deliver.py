@@ -8,7 +8,7 @@ Where its flow allows that, a file with exceptions in some of its records is del
 nothing else is in it, its flow may have it set aside into `repeats`. What lies beside a file is published before it, and the marker
 after both.
 
-Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
+The files of a batch are published in the order in which they were sent. Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
 says `delivered` only once the rename is durable, and the transaction that ends the consignment's last transfer also issues
 its receipt.
 
@@ -151,7 +151,8 @@ class Deliver:
             verdicts.append((row, verdict))
             if verdict is State.DELIVERED and isinstance(result, Report):
                 good[row.key] = result
-        return verdicts
+        # Readers are done at different times. What a back office takes in the order of its arrival comes as it was sent.
+        return sorted(verdicts, key=lambda each: each[0].key)
 
     def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
