@@ -87,6 +87,7 @@ class Event(StrEnum):
         "written to after it was taken: this may be half a file, and the whole one comes back",
     )
     TRANSFER_RELEASED = "transfer.released", "info", "let go on", None, "out in"
+    TRANSFER_REPEATED = "transfer.repeated", "warning", "a file that is to go says what went before, or comes too late"
     TRANSFER_DELIVERED = "transfer.delivered", "info", "delivered to spool/inbound", "delivered", "in"
     TRANSFER_QUARANTINED = (
         "transfer.quarantined",
@@ -190,6 +191,11 @@ class Event(StrEnum):
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
     EXTRACT_LATE = "extract.late", "warning", "an authority's monthly extract has not come by its day"
     EXTRACT_MISSING = "extract.missing", "error", "an authority's monthly extract is missing: its deadline has passed"
+    BACKLOG_OVERDUE = (
+        "backlog.overdue",
+        "warning",
+        "delivered files have had no answer of the back office for longer than agreed",
+    )
     ENQUIRY_OVERDUE = "enquiry.overdue", "warning", "not answered in time"
     ENQUIRY_CLOSED = "enquiry.closed", "info", "closed without a reply"
     FAULT_ADDED = "fault.added", "info", "a known fault was put on the board"
@@ -212,6 +218,16 @@ class Event(StrEnum):
         "document.refused",
         "warning",
         "a delivered document was not loaded; the answer, or the load report, says why",
+    )
+
+    # -- for a document system
+
+    INDEX_APPROVED = "index.approved", "info", "a person let an index hold what senders wrote, as its template stands"
+    BATCH_MADE = "batch.made", "info", "a batch of delivered documents was made for the document system"
+    DOCUMENT_UNINDEXED = (
+        "document.unindexed",
+        "warning",
+        "a file in spool/inbound goes into no batch: it is not what was delivered, or has no transfer's id",
     )
 
     # -- the operators' directories

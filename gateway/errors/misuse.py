@@ -44,6 +44,17 @@ class AuthorityUnlisted(Misuse):
     )
 
 
+class IndexNotApproved(Misuse):
+    """An index would hold what senders wrote, and nobody let it as its template stands now."""
+
+    code = "index-not-approved"
+    exit_status = 77
+    remedy = (
+        "Whoever owns the template decides what personal data its index holds: `gateway index approve NAME`. Or take the "
+        "fields and [personal] out of it."
+    )
+
+
 class PartnerSuspended(Misuse):
     """A person suspended the partner: nothing is exchanged with it."""
 

@@ -44,6 +44,9 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The proven tables, and the primary key of each."""
 
+UNPROVEN: Final = frozenset({"marks", "claim_marks"})
+"""The tables that are no evidence beside the events: what triage remembers. What it found is a fact of a transfer, and proven."""
+
 NOUN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "transfers": "transfer",

@@ -20,6 +20,7 @@ from gateway.domain.retention import INCIDENT_EVENTS, Kind, Rule
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import COLUMNS, ERASED, KEY, NOUN, PERSONAL, SALT, personal_digest
 from gateway.ledger.engine import driver_of
+from gateway.ledger.marks import forget
 from gateway.ledger.queries.legal_holds import Held, held
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import METADATA
@@ -145,6 +146,8 @@ def erase(
     table = _QUERIES[rule.kind].table
     driver = driver_of(transaction.connection)
     _empty(driver, table, [each.key for each in gone])
+    if rule.kind is Kind.TRANSFERS:
+        forget(transaction.connection, [int(each.key) for each in gone])
     for each in gone:
         detail = {"rule": str(rule), "kind": str(rule.kind), "made": to_text(each.made)[:10]}
         if each.flow is not None:

@@ -31,6 +31,14 @@ from gateway.domain.states import Direction, State
 
 METADATA: Final = MetaData()
 
+UNANSWERED: Final = (
+    "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+)
+"""Of transfers: delivered, and neither answered by the back office nor passed on. An index has these rows alone, and a question
+has to say it in the same words to be led to it. State and direction are hidden in expressions: SQLite prefers an index that has
+them as columns, and sorts a million rows for the first hundred.
+"""
+
 
 class _Known(dict[str | None, Any]):
     """Members by their text. A text that is none comes back as it is: only somebody who edited the file can have put it
@@ -118,6 +126,7 @@ TRANSFERS: Final = Table(
     Index("transfers_by_delivered_name", "delivered_name", sqlite_where=text("delivered_name IS NOT NULL")),
     Index("transfers_to_notify", "key", sqlite_where=text("notify_pending IS 1")),
     Index("transfers_with_spool_file", "key", sqlite_where=text("spool_file IS NOT NULL")),
+    Index("transfers_unanswered", "flow", "partner", "updated", sqlite_where=text(UNANSWERED)),
     Index("transfers_to_purge", "key", sqlite_where=text("purge_name IS NOT NULL")),
 )
 
@@ -323,6 +332,28 @@ PEOPLE: Final = Table(
     ),
 )
 """Who may use the console: `domain.people.Person` has a field for each column, but the salt, and one set for the roles."""
+MARKS: Final = Table(
+    "marks",
+    METADATA,
+    Column("digest", Integer, primary_key=True),
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("day", Integer),
+    Column("at", Integer, nullable=False),
+    Index("marks_by_transfer", "transfer"),
+    sqlite_with_rowid=False,
+)
+"""What triage remembers: keyed digests of records (`ledger.marks`). It is no evidence, and the chain does not commit to it."""
+
+CLAIM_MARKS: Final = Table(
+    "claim_marks",
+    METADATA,
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("digest", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The same of the claims that records name. Written for each file and hardly ever read, so there is no index by the digest."""
 
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

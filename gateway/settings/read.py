@@ -83,6 +83,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             continuity=gateway.continuity,
             load=gateway.load,
             console=gateway.console,
+            index=gateway.index,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,10 @@ from sqlalchemy import event
 from gateway.domain.decision import Decision
 from gateway.domain.logins import Count, Login, Result, hour_of, render
 from gateway.domain.requests import OPEN, Act
+from gateway.domain.states import State
 from gateway.ledger import proposals, requests
 from gateway.ledger.queries import (
+    backlog,
     consignments,
     custody,
     events,
@@ -25,6 +29,7 @@ from gateway.ledger.queries import (
     search,
     waiting,
 )
+from gateway.ledger.queries.conversation import conversation
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.events import first_named, some_named
 from gateway.ledger.queries.logins import recorded
@@ -40,7 +45,7 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
     r"SCAN (?:transfers|consignments|receipts|requests|events|later|missing)"
-    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge)|requests_(?:waiting|proposed)))"
+    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge|unanswered)|requests_(?:waiting|proposed)))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -107,6 +112,20 @@ def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_we
     assert listener.whole() == []
 
 
+def test_what_is_unanswered_is_asked_by_its_own_index_whatever_narrows_it(pair: Pair) -> None:
+    listener = Listener(pair.la)
+    with pair.la.ledger.read() as connection:
+        for flow, partner in itertools.product((None, "claim"), (None, "DWP")):
+            backlog.backlogs(connection, 2e9, flow=flow, partner=partner)
+            backlog.unanswered(connection, 2e9, flow=flow, partner=partner, limit=5)
+    with listener._engine.connect() as connection:
+        for statement, parameters in listener._asked.items():
+            plan = [line[3] for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert len(plan) == 1, "nothing is sorted"
+            assert "transfers_unanswered" in plan[0], statement
+    assert len(listener._asked) == 8
+
+
 def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
     """SQLite plans the same for three transfers as for a million: it has no statistics of a ledger."""
     pair.dwp.submit("a.xml", b"claim a")
@@ -122,6 +141,17 @@ def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
             overview.transfers(connection, **timed, limit=50)
             overview.count_transfers(connection, **timed)
         overview.oldest_waiting(connection)
+        identities.named_so(connection, "a.xml", 5)
+        backlog.backlogs(connection, 2e9)
+        backlog.overdue(connection, {"claim": 1}, 2e9)
+        backlog.unanswered(connection, 2e9, flow="claim", partner="E09000030", limit=5)
+        (row,) = overview.transfers(connection, partner="E09000030", limit=1)
+        for flow, facts in (("enquiry", {"reference": "E"}), ("referral", {"rms": '["R"]'}), ("redirect", {})):
+            told = json.dumps({**facts, "original_transfer": "01"})
+            conversation(
+                connection,
+                row._replace(flow=flow, facts=told, message_id="M", redirected_to="01", state=State.REJECTED),
+            )
         identities.matching(connection, Transfer, "01a1")
         identities.matching(connection, Consignment, "01a1")
         search.with_digest(connection, "aa" * 32, 50)
