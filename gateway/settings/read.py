@@ -83,6 +83,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             continuity=gateway.continuity,
             load=gateway.load,
             console=gateway.console,
+            checks=gateway.checks,
             authorities=authorities,
             stopped=stopped,
         ),
