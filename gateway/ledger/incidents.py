@@ -56,7 +56,7 @@ def open_incident(
 def add_entry(transaction: Transaction, incident: Incident, by: str, text: str) -> Incident:
     """One more line of the audit trail."""
     current = _open(transaction, incident, by)
-    trail = orjson.dumps([*current.entries, (transaction.now, by, text)]).decode()
+    trail = orjson.dumps([*map(tuple, current.entries), (transaction.now, by, text)]).decode()
     _set(transaction, current, trail=trail)
     transaction.record("incident.noted", INCIDENT, current.id, actor=by)
     return find_incident(transaction.connection, current.id)

@@ -83,7 +83,7 @@ def _print(ledger: Ledger, user: str, day: str, reason: str | None) -> Printed:
         copies = [each.copy for each in printings(connection, day)]
     if any(each.salt.startswith(ERASED) for each in found):
         raise NotFound(f"The time of the report of {day} is over: it was erased.")
-    copy = 1 if reason is None else max(copies, default=0) + 1
+    copy = 1 if reason is None else max(copies, default=1) + 1
     rows = tuple(map(_row, found))
     # Slow, and so before the ledger is locked: nothing is added to a day that has ended.
     content = paper.table(

@@ -19,10 +19,10 @@ from gateway.domain.people import PersonState
 from gateway.errors import (
     CheckMisplaced,
     CheckOutstanding,
-    GatewayError,
     ImpossibleMove,
     NotFound,
     OwnCheck,
+    PersonUnknown,
     RightMissing,
     UsageWrong,
 )
@@ -197,11 +197,13 @@ def test_nothing_personal_is_in_an_event(office: Office) -> None:
 def test_no_order_of_acts_skips_a_step_or_lets_somebody_decide_an_own_check(office: Office) -> None:
     """700 acts of everybody on everything, whoever may and whoever may not; the whole of it is looked at after each."""
     drawn = random.Random("any order")
-    users = [*STAFF, "nobody"]
+    users = [*STAFF, "nobody", *["both", "co1"] * 3]
 
-    def some_check() -> str:
+    def some_check(user: str) -> str:
         with office.ledger.read() as connection:
-            return drawn.choice([each.id for each in every_check(connection)] or ["none"])
+            found = every_check(connection)
+        own = [each for each in found if each.user == user and each.state is not CheckState.DECIDED]
+        return drawn.choice([each.id for each in (own if own and drawn.random() < 0.6 else found)] or ["none"])
 
     def resume(_user: str) -> None:
         with office.ledger.read() as connection:
@@ -211,10 +213,10 @@ def test_no_order_of_acts_skips_a_step_or_lets_somebody_decide_an_own_check(offi
 
     acts: list[tuple[int, Callable[[str], object]]] = [
         (2, lambda user: office.open(user, SENSITIVE if drawn.random() < 0.8 else ())),
-        (4, lambda user: checking.acknowledge(office.ledger, user, some_check())),
-        (4, lambda user: checking.explain(office.ledger, user, some_check(), "papers")),
-        (4, lambda user: _decide(office, user, some_check(), drawn)),
-        (1, lambda user: checking.validate(office.ledger, user, some_check(), agreed=True, remark="seen")),
+        (4, lambda user: checking.acknowledge(office.ledger, user, some_check(user))),
+        (4, lambda user: checking.explain(office.ledger, user, some_check(user), "papers")),
+        (6, lambda user: _decide(office, user, some_check(user), drawn)),
+        (3, lambda user: checking.validate(office.ledger, user, some_check(user), agreed=True, remark="seen")),
         (1, lambda user: roster.suspend(office.ledger, user, WHO)),
         (2, resume),
     ]
@@ -229,8 +231,8 @@ def test_no_order_of_acts_skips_a_step_or_lets_somebody_decide_an_own_check(offi
         try:
             act(user)
             done += 1
-        except (GatewayError, ValueError) as error:
-            assert not isinstance(error, ImpossibleMove), "the domain refuses it, before the ledger has to"
+        except (RightMissing, CheckOutstanding, CheckMisplaced, OwnCheck, NotFound, PersonUnknown, UsageWrong):
+            pass  # never ImpossibleMove: the domain refuses it before the ledger has to
         with office.ledger.read() as connection:
             after = every_check(connection, 5000)
         for each in after:
@@ -238,7 +240,7 @@ def test_no_order_of_acts_skips_a_step_or_lets_somebody_decide_an_own_check(offi
     assert done > 100
     with office.ledger.read() as connection:
         found = every_check(connection, 5000)
-    assert {each.state for each in found} == {*CheckState}
+    assert {each.state for each in found} == {*CheckState}, done
     assert any(each.user == "both" and each.decided_by for each in found)
     assert any(each.decided_by == "both" for each in found)
     assert any(each.validated_by for each in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pikepdf
 import pytest
@@ -37,10 +38,11 @@ def test_an_incident_suspends_at_once_and_keeps_a_trail_until_it_closes(office: 
         office.ledger, "sup1", opened.id, IncidentOutcome.MISTAKE, "trained again", central=True
     )
     assert (closed.state, closed.outcome, closed.central) == (IncidentState.CLOSED, IncidentOutcome.MISTAKE, True)
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: investigating.add_entry(office.ledger, "sup1", opened.id, "one thing more"),
         lambda: investigating.close(office.ledger, "sup1", opened.id, IncidentOutcome.MISUSE, "on second thoughts"),
-    ):
+    )
+    for act in acts:
         with pytest.raises(CheckMisplaced):
             act()
     with office.ledger.read() as connection:
@@ -63,10 +65,11 @@ def test_an_incident_about_nobody_or_about_somebody_who_is_suspended_already(off
 def test_nobody_works_on_an_incident_about_themselves(office: Office) -> None:
     found = investigating.open_incident(office.ledger, "sup1", IncidentKind.OTHER, "left a screen open", about="co1")
     roster.resume(office.ledger, "co1", WHO)
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: investigating.add_entry(office.ledger, "co1", found.id, "it was nothing"),
         lambda: investigating.close(office.ledger, "co1", found.id, IncidentOutcome.UNFOUNDED, "it was nothing"),
-    ):
+    )
+    for act in acts:
         with pytest.raises(OwnCheck):
             act()
     with office.ledger.read() as connection, pytest.raises(OwnCheck):
@@ -79,11 +82,12 @@ def test_nobody_works_on_an_incident_about_themselves(office: Office) -> None:
 @pytest.mark.parametrize("user", ["op1", "sp1", "adm1", "aud1", "nobody"])
 def test_incidents_are_for_who_works_on_them(office: Office, user: str) -> None:
     found = investigating.open_incident(office.ledger, "sup1", IncidentKind.OTHER, "says the test")
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: investigating.open_incident(office.ledger, user, IncidentKind.OTHER, "says the test"),
         lambda: investigating.add_entry(office.ledger, user, found.id, "says the test"),
         lambda: investigating.close(office.ledger, user, found.id, IncidentOutcome.MISTAKE, "says the test"),
-    ):
+    )
+    for act in acts:
         with pytest.raises(RightMissing):
             act()
 
@@ -131,4 +135,4 @@ def test_a_form_that_lacks_something_is_not_taken(office: Office) -> None:
     with pytest.raises(UsageWrong):
         forms.fill_in(office.ledger, "op1", FormKind.DATA_QUERY, {"case": "HBE-1"})
     with pytest.raises(RightMissing):
-        forms.fill_in(office.ledger, "sp1", FormKind.SYSTEM_FAULT, {f: "words" for f in ("when", "what", "doing")})
+        forms.fill_in(office.ledger, "sp1", FormKind.SYSTEM_FAULT, dict.fromkeys(("when", "what", "doing"), "words"))
