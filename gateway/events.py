@@ -143,9 +143,9 @@ class Event(StrEnum):
     PERSON_REMOVED = "person.removed", "info", "somebody left: rights and sessions ended"
     LINK_ISSUED = "link.issued", "info", "a one-time link was made, by which somebody sets a password"
     PASSWORD_SET = "password.set", "info", "somebody set a password, and by a link a new second factor"
-    SIGN_IN_ACCEPTED = "sign-in.accepted", "info", "somebody signed in to the console"
-    SIGN_IN_REFUSED = "sign-in.refused", "warning", "attempts to sign in to the console failed"
-    SIGN_IN_LOCKED = "sign-in.locked", "warning", "so many attempts failed that somebody's next one has to wait"
+    SIGNIN_ACCEPTED = "signin.accepted", "info", "somebody signed in to the console"
+    SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
+    SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
     PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 

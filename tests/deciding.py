@@ -36,6 +36,12 @@ SITE: Final = {
     "continuity update": "continuity.updated",
     "continuity told": "continuity.told",
     "continuity end": "continuity.ended",
+    "people add": "person.added",
+    "people role": "person.changed",
+    "people suspend": "person.suspended",
+    "people resume": "person.resumed",
+    "people remove": "person.removed",
+    "people link": "link.issued",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -79,7 +85,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup", "continuity reconcile"),
+    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list"),
 }
 RUNS: Final = {"init", "restore", "run", "load"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

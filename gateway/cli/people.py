@@ -91,9 +91,10 @@ def add(
 
 @people.command("list")
 @click.option("--all", "left", is_flag=True, help="Those who have left as well.")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def list_people(ctx: click.Context, *, left: bool, as_json: bool) -> None:
+def list_people(ctx: click.Context, *, left: bool, as_csv: bool, as_json: bool) -> None:
     """List everybody with roles, dates and state.
 
     \b
@@ -107,6 +108,8 @@ def list_people(ctx: click.Context, *, left: bool, as_json: bool) -> None:
         found = [roster.shown(person) for person in roster.listed(connection, left=left)]
     if as_json:
         output.show_json(found)
+    elif as_csv:
+        output.show_csv(roster.PersonView, found)
     elif not found:
         output.say("Nobody: `gateway people add` adds somebody.")
     else:

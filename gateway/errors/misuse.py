@@ -99,6 +99,14 @@ class NotPermitted(Misuse):
     remedy = "Run it as the gateway's own user, or as root."
 
 
+class RightMissing(Misuse):
+    """Whoever asked, or agreed, does not have the right that it takes: not by a role, not any more, or not while suspended."""
+
+    code = "right-missing"
+    exit_status = 77
+    remedy = "Let somebody ask who has that right now; two people where it takes two. `gateway people list` shows everybody's roles."
+
+
 class NotRunning(Misuse):
     """The gateway of this site does not run."""
 
@@ -212,14 +220,6 @@ class PasswordRefused(Misuse):
     code = "password"
     exit_status = 65
     remedy = "Three words that have nothing to do with each other are long enough, and can be remembered."
-
-
-class RightMissing(Misuse):
-    """The person's roles do not permit it, or the person is not active."""
-
-    code = "right-missing"
-    exit_status = 77
-    remedy = "Ask somebody whose role permits it. docs/operators/people.md says what each role may do."
 
 
 class CheckOutstanding(Misuse):

@@ -42,7 +42,7 @@ def add(
         )
     row = {"user": user, "name": name, "unit": unit, "agreement": agreement, "training": training}
     transaction.insert(PEOPLE, [{**row, **_columns(roles), "state": str(PersonState.ACTIVE), "changes": 0}])
-    transaction.record("person.added", KIND, user, roles=sorted(roles), **decision.detail)
+    transaction.record("person.added", KIND, user, log={"user": user}, roles=[*sorted(roles)], **decision.detail)
     return require_person(transaction, user)
 
 
@@ -67,7 +67,7 @@ def change(
     told: dict[str, Any] = {"columns": sorted(values)} if values else {}
     if wanted != person.roles:
         told |= {"roles": sorted(wanted), "before": sorted(person.roles)}
-    transaction.record("person.changed", KIND, user, **told, **decision.detail)
+    transaction.record("person.changed", KIND, user, log={"user": user}, **told, **decision.detail)
     return require_person(transaction, user)
 
 
@@ -85,7 +85,9 @@ def remove(transaction: Transaction, user: str, decision: Decision) -> Person:
     """Somebody leaves: no role is left, and the row stays for what the chain says of the user id."""
     person = _present(transaction, user)
     _set(transaction, person, state=str(PersonState.LEFT), **_columns(()))
-    transaction.record("person.removed", KIND, user, before=sorted(person.roles), **decision.detail)
+    transaction.record(
+        "person.removed", KIND, user, log={"user": user}, before=[*sorted(person.roles)], **decision.detail
+    )
     return require_person(transaction, user)
 
 
@@ -105,7 +107,7 @@ def _move(
         raise UsageWrong(f"{user} is {person.state}.")
     _set(transaction, person, state=str(following))
     event = "person.suspended" if following is PersonState.SUSPENDED else "person.resumed"
-    transaction.record(event, KIND, user, **decision.detail)
+    transaction.record(event, KIND, user, log={"user": user}, **decision.detail)
     return require_person(transaction, user)
 
 

@@ -49,6 +49,6 @@ class ConsoleSettings(Table):
     longest_lock_minutes: _Minutes = 60
 
     @property
-    def base(self) -> str:
+    def origin(self) -> str:
         """What every address of the console begins with; nothing where that is not known."""
         return self.address or ("" if not self.listen or self.listen.startswith("/") else f"http://{self.listen}")

@@ -29,6 +29,7 @@ from tests.acceptance.sites import Site, claim, free_port, introduce, make_site,
 from tests.fakes.anybodys_python import anybodys_python
 
 ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup", "notify": "list"}
+CONSOLE = {"console": "irc"}
 GROUPS = {
     "roles": "fax",
     "ledger": "voice",
@@ -44,13 +45,14 @@ MEMBERS = {
     "sshd": ("roles", "landing"),
     "metrics": ("roles", "ledger"),
     "notify": ("roles", "ledger"),
+    "console": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
 
 
 def _as(role: str) -> dict[str, Any]:
     """What makes a child process that role's account, with its groups and no others."""
-    entry = pwd.getpwnam(ACCOUNTS[role])
+    entry = pwd.getpwnam((ACCOUNTS | CONSOLE)[role])
     groups = [grp.getgrnam(GROUPS[name]).gr_gid for name in MEMBERS[role]]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
@@ -143,7 +145,7 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
             pytest.skip("there is no Python of this version that other accounts may run")
         dwp, la = make_site(root, "DWP"), make_site(root, "E09000030")
         split = SplitSite(dwp.home.root, dwp.code, dwp.port, python)
-        split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
+        split.edit_config("accounts", split=True, **ACCOUNTS, **CONSOLE, **GROUPS)
         split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
         split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
         mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
@@ -346,6 +348,11 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
+    *((role, "os.listdir(home / 'state/console')", False) for role in ACCOUNTS),
+    ("console", "os.listdir(home / 'state/console')", True),
+    *(("console", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
+    ("console", "os.listdir(home / 'spool/inbound')", False),
+    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),
@@ -354,7 +361,7 @@ WALLS = [
 ]
 
 
-@pytest.mark.parametrize("role", ACCOUNTS)
+@pytest.mark.parametrize("role", ACCOUNTS | CONSOLE)
 def test_account_can_do_what_its_role_needs_and_the_kernel_refuses_the_rest(
     pair: tuple[SplitSite, Site], role: str
 ) -> None:
@@ -373,6 +380,19 @@ def test_role_does_not_start_under_another_account_and_the_whole_gateway_not_at_
     done = dwp.gateway("run", check=False)
     assert done.returncode == 78
     assert "accounts of their own" in done.stderr
+
+
+def test_a_link_that_root_makes_is_in_a_database_of_the_consoles_account(pair: tuple[SplitSite, Site]) -> None:
+    dwp, _ = pair
+    why = ("--reason", "because of the test")
+    dwp.gateway("people", "add", "hb1042", "--name", "Invented", "--unit", "Revenues", "--role", "administrator", *why)
+    for _ in range(2):
+        dwp.gateway("people", "link", "hb1042", *why)
+        owner = pwd.getpwnam(CONSOLE["console"]).pw_uid
+        store = dwp.home.console_store
+        assert {(each.stat().st_uid, stat.S_IMODE(each.stat().st_mode)) for each in store.parent.iterdir()} == {
+            (owner, 0o600)
+        }
 
 
 def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_found_and_mended(

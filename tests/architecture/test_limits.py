@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.model import Daemon, Limits, LinkSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "limits.md"
 UNITS = {"": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "characters": 1, "s": 1, "h": 1, "day": 1}
-TABLES: dict[str, Any] = {"limits": Limits(), "link": LinkSettings(), "daemon": Daemon()}
+TABLES: dict[str, Any] = {"limits": Limits(), "link": LinkSettings(), "daemon": Daemon(), "console": ConsoleSettings()}
 TABLES |= {f"flows.{name}": flow for name, flow in DEFAULT_FLOWS.items()}
 _NUMBER = re.compile(r"([0-9][0-9,]*)(?: ([A-Za-z]+))?")
 _SETTING = re.compile(r"`\[([a-z.]+)\] ([a-z_]+)`")

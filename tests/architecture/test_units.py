@@ -29,23 +29,24 @@ FORBIDDEN: Final = {
         HOME.logins,
         HOME.sealed_out.parent,
         HOME.notify,
+        HOME.console,
         HOME.evidence,
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify},
-    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify},
+    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console},
+    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console},
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
-        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
     },
 }
 
@@ -144,7 +145,17 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify}
+    hidden = {
+        HOME.spool,
+        HOME.landing,
+        HOME.keyrings,
+        HOME.ssh,
+        HOME.mail,
+        HOME.sshd,
+        HOME.logins,
+        HOME.notify,
+        HOME.console,
+    }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -158,7 +169,7 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
-        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify)
+        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console)
     }
 
 

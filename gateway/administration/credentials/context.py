@@ -1,6 +1,6 @@
 """What proving who somebody is takes: the ledger, the console's database, settings, clock, random bytes, and the hash of passwords.
 
-Raises ConsoleStoreUnavailable, NotPermitted, and what the ledger raises.
+Raises ConsoleStoreUnavailable, NotPermitted, SecretExposed where others can read the database, and what the ledger raises.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from gateway.ledger.store import Ledger
 from gateway.logs import Logger
 from gateway.settings.console import ConsoleSettings
 from gateway.settings.model import Settings
+from gateway.settings.secrets import Secrets
 
 TOKEN_BYTES: Final = 32
-_HASHES: Final = 4
+HASHES: Final = 4
 """So many passwords are hashed at once: each takes 64 MiB."""
 CONSOLE: Final = "console"
 """Who writes, in the chain, where somebody uses the console; and what events are about that are about nobody who is known."""
@@ -61,6 +62,7 @@ def credentials(
     hasher: PasswordHasher | None = None,
 ) -> Iterator[CredentialContext]:
     """The site's, closed at the end."""
+    Secrets(settings.home).insist([settings.home.console_store])
     with writing(settings, log, role) as ledger, closing(Store(settings.home.console_store)) as store:
-        passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(_HASHES))
+        passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(HASHES))
         yield CredentialContext(ledger, store, settings.console, settings.site.code, passwords, clock)

@@ -39,7 +39,7 @@ def issue(context: CredentialContext, user: str, decision: Decision) -> str:
             person = find(transaction.connection, user)
             if person.state is not PersonState.ACTIVE:
                 raise UsageWrong(f"{user} is {person.state}: no link.")
-            transaction.record("link.issued", KIND, user, **decision.detail)
+            transaction.record("link.issued", KIND, user, log={"user": user}, **decision.detail)
         secret = second_factor.new_secret(context.random_bytes)
         expires = context.clock() + context.settings.link_hours * 3600.0
         records.keep_link(Link(user, digest_of(token), person.changes, secret, expires))
@@ -49,7 +49,7 @@ def issue(context: CredentialContext, user: str, decision: Decision) -> str:
 
 def address(context: CredentialContext, token: str) -> str:
     """Where a browser finds it; without `[console] address` or `listen`, from the path on."""
-    return f"{context.settings.base}/start/{token}"
+    return f"{context.settings.origin}/start/{token}"
 
 
 def start(context: CredentialContext, token: str) -> Start:
@@ -78,7 +78,7 @@ def use(context: CredentialContext, token: str, password: str, code: str) -> Per
         with context.ledger.write() as transaction:
             if find_person(transaction.connection, person.user) != person:
                 raise LinkRefused
-            transaction.record("password.set", KIND, person.user, act="link")
+            transaction.record("password.set", KIND, person.user, log={"user": person.user}, act="link")
     return person
 
 

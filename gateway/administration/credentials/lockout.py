@@ -13,7 +13,7 @@ from typing import Final
 from gateway.settings.console import ConsoleSettings
 
 FORGOTTEN_SECONDS: Final = 86_400.0
-_MANY: Final = 4
+MANY: Final = 4
 """An address may fail so many times as often as a person."""
 _LONGEST_POWER: Final = 30
 
@@ -61,7 +61,7 @@ def of_person(settings: ConsoleSettings) -> Limits:
 
 def of_address(settings: ConsoleSettings) -> Limits:
     """The limits of one address."""
-    return Limits(settings.failures * _MANY, settings.lock_minutes * 60.0, _longest(settings), gentle=False)
+    return Limits(settings.failures * MANY, settings.lock_minutes * 60.0, _longest(settings), gentle=False)
 
 
 def _longest(settings: ConsoleSettings) -> float:

@@ -87,7 +87,7 @@ def require_good(password: str, user: str, name: str, site: str) -> None:
         raise PasswordRefused("the password repeats a few characters")
     if _is_run(folded):
         raise PasswordRefused("the password follows the alphabet, the digits or the keyboard")
-    if any(_is_common(re.sub(r"[\W\d_]", "", each)) for each in (folded, middle.translate(_LEET))):
+    if any(_is_guessed(re.sub(r"[\W\d_]", "", each)) for each in (folded, middle.translate(_LEET))):
         raise PasswordRefused("the password is one of the common ones, or made of their words")
 
 
@@ -105,7 +105,7 @@ def _is_run(folded: str) -> bool:
     return found * 2 > len(folded) - _PART + 1
 
 
-def _is_common(letters: str) -> bool:
+def _is_guessed(letters: str) -> bool:
     """Whether it consists of common words alone."""
     ends = {0}
     for end in range(1, len(letters) + 1):

@@ -24,12 +24,12 @@ def sign_in_refused(context: CredentialContext, address: str, user: str | None, 
     """An attempt that failed; `user` only where it is somebody's user id. `typed` is the digest of what was typed as one, so that a
     user id that there is not takes as long as any other; "" where the attempt was not taken at all.
     """
-    _refused(context, Event.SIGN_IN_REFUSED, address, user, typed)
+    _refused(context, Event.SIGNIN_REFUSED, address, user, typed)
 
 
 def sign_in_locked(context: CredentialContext, address: str, user: str | None, typed: str, attempt: int) -> None:
     """The failure of that number in a row: the next attempt of that user id has to wait for longer."""
-    _refused(context, Event.SIGN_IN_LOCKED, address, user, typed, attempt=attempt)
+    _refused(context, Event.SIGNIN_LOCKED, address, user, typed, attempt=attempt)
 
 
 def page_refused(
@@ -61,7 +61,15 @@ def _refused(context: CredentialContext, event: Event, address: str, user: str |
         if count is not None:
             with context.ledger.write() as transaction:
                 kind, subject = (KIND, user) if user is not None else (CONSOLE, CONSOLE)
-                transaction.record(event, kind, subject, source=source, count=count, **told)
+                transaction.record(
+                    event,
+                    kind,
+                    subject,
+                    source=source,
+                    count=count,
+                    log={"address": address, **({} if user is None else {"user": user})},
+                    **told,
+                )
     if rolled:
         tell_rest(context)
 

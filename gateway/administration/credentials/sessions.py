@@ -80,7 +80,8 @@ def sign_out_everywhere(context: CredentialContext, user: str) -> int:
 
 def sweep(context: CredentialContext) -> int:
     """End what has ended while nobody looked, and forget old failures and the passwords of whoever has left: from time to time. How
-    many sessions ended."""
+    many sessions ended.
+    """
     now, ended = context.clock(), 0
     with context.store.write() as records:
         records.clear_failures(now)
@@ -121,4 +122,4 @@ def _standing(context: CredentialContext, stored: StoredSession, now: float) -> 
 def _end(context: CredentialContext, records: Records, stored: StoredSession, outcome: str) -> None:
     if records.end_session(stored.sha256):
         with context.ledger.write() as transaction:
-            transaction.record("session.ended", KIND, stored.user, outcome=outcome)
+            transaction.record("session.ended", KIND, stored.user, log={"user": stored.user}, outcome=outcome)

@@ -71,7 +71,9 @@ def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = N
         with context.ledger.write() as transaction:
             if find_person(transaction.connection, person.user) != person or _changed(records, known):
                 raise SignInRefused  # rights or password changed meanwhile
-            transaction.record("sign-in.accepted", KIND, person.user)
+            transaction.record(
+                "signin.accepted", KIND, person.user, log={"address": attempt.address, "user": person.user}
+            )
         records.start_session(StoredSession(digest_of(token), person.user, person.changes, now, now))
     return token, session_of(context, person, now, known.credential.set_at)
 
@@ -95,7 +97,7 @@ def renew(context: CredentialContext, attempt: Attempt, password: str) -> None:
         records.keep_credential(replace(credential, password=hashed, set_at=context.clock(), step=known.step))
         end_all(context, records, person.user, "password")
         with context.ledger.write() as transaction:
-            transaction.record("password.set", KIND, person.user, act="renewal")
+            transaction.record("password.set", KIND, person.user, log={"user": person.user}, act="renewal")
 
 
 def _prove(context: CredentialContext, attempt: Attempt) -> _Known:

@@ -2,7 +2,8 @@
 
 SQLite, opened by the console and by `gateway people link`. Whoever writes has the write lock from the start of the transaction, so what
 was read in it still holds. A digest of what strangers typed takes a key of this database's own: nobody can guess it back. Raises
-ConsoleStoreUnavailable, for whatever SQLite or the disk says.
+NotPermitted, and
+ConsoleStoreUnavailable for whatever SQLite or the disk says.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from gateway.administration.credentials.tables import (
     REFUSALS,
     SESSIONS,
 )
-from gateway.errors import ConsoleStoreUnavailable
+from gateway.errors import ConsoleStoreUnavailable, NotPermitted
 from gateway.storage.durable import make_directory
 
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
-_MOST_FAILURES: Final = 100_000
+MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 
 
@@ -77,6 +78,7 @@ class Store:
     """The database, open; made where it is not there. For any number of threads and processes."""
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self.path = path
         with _translated():
             make_directory(path.parent, 0o700)
             if not path.exists():
@@ -195,7 +197,7 @@ class Records:
     def clear_failures(self, now: float) -> None:
         """Forget attempts of long ago, and the oldest of too many."""
         self._connection.execute(delete(FAILURES).where(FAILURES.c.last < now - FORGOTTEN_SECONDS))
-        newest = select(FAILURES.c.last).order_by(FAILURES.c.last.desc()).offset(_MOST_FAILURES).limit(1)
+        newest = select(FAILURES.c.last).order_by(FAILURES.c.last.desc()).offset(MOST_FAILURES).limit(1)
         oldest = self._connection.execute(newest).scalar()
         if oldest is not None:
             self._connection.execute(delete(FAILURES).where(FAILURES.c.last <= oldest))
@@ -259,5 +261,7 @@ def _translated() -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         named = getattr(getattr(error, "orig", error), "sqlite_errorname", type(error).__name__)
         raise ConsoleStoreUnavailable(f"the console's database says {named}") from None
+    except PermissionError as error:
+        raise NotPermitted("You may not open the console's database.") from error
     except OSError as error:
         raise ConsoleStoreUnavailable(f"the console's database: {error.strerror}") from error

@@ -17,6 +17,7 @@ from gateway.events import BY_NAME
 from gateway.ledger.audit.chain import loaded
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.commitment import COMMITTED
+from gateway.ledger.people import KIND as PERSON
 from gateway.ledger.queries.events import flows_of, last_before, reasons_of, some_after
 from gateway.ledger.store import Connection, read_head
 from gateway.logs import as_logged
@@ -25,7 +26,7 @@ _CHUNK: Final = 1000
 """Events that one question asks for."""
 _BACK: Final = 20_000
 """So many events are looked through for the last ones that are meant."""
-_BESIDE: Final = ("count", "day", "due", "fingerprint", "hour")
+_BESIDE: Final = ("user", "count", "day", "due", "fingerprint", "hour")
 """What the sentence of an event lacks."""
 
 
@@ -105,7 +106,7 @@ def _happening(entry: ChainEntry, flows: set[str], reasons: dict[int, str]) -> H
     detail = loaded(entry.detail)
     if entry.sequence in reasons:
         detail["reason"] = reasons[entry.sequence]
-    said = as_logged(detail)
+    said = as_logged(detail | ({"user": entry.subject} if entry.kind == PERSON else {}))
     told = {flow} if isinstance(flow := said.get("flow"), str) else flows
     beside = ", ".join(f"{name} {said[name]}" for name in _BESIDE if name in said)
     return Happening(

@@ -33,6 +33,7 @@ from tests.unit.cli.conftest import Run
 
 LA, RIGHT = "E09000030", "E08000004"
 WHY = ("--reason", "because of the test")
+SOMEBODY = ("hb1", "--name", "Invented", "--unit", "Revenues", "--role", "administrator")
 WHO = {"actor": "nobody", "account": "root", "known_by": "processes"}
 
 
@@ -208,6 +209,15 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             toml.write_text(toml.read_text().replace("# tell = []", 'tell = ["Duty manager, 020 7946 0001"]'))
             run(pair.dwp, "continuity", "invoke", "--reason", "first")
             said = run(pair.dwp, *words, *(("1",) if words[1] == "told" else ()), *WHY)
+        case "people add":
+            said = run(pair.dwp, *words, *SOMEBODY, *WHY)
+        case "people role" | "people suspend" | "people remove" | "people link":
+            run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
+            said = run(pair.dwp, *words, "hb1", *(("--unit", "Other") if words[1] == "role" else ()), *WHY)
+        case "people resume":
+            run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
+            run(pair.dwp, "people", "suspend", "hb1", "--reason", "second")
+            said = run(pair.dwp, *words, "hb1", *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -271,6 +281,12 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "continuity update": (lambda _: WHY, "usage", WHY[1]),
     "continuity told": (lambda _: ("1", *WHY), "usage", WHY[1]),
     "continuity end": (lambda _: WHY, "usage", WHY[1]),
+    "people add": (lambda _: (*SOMEBODY, "--role", "operator", *WHY), "roles-apart", WHY[1]),
+    "people role": (lambda _: ("hb1", "--role", "auditor", *WHY), "person-unknown", WHY[1]),
+    "people suspend": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "people resume": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "people remove": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "people link": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
 }
 
 
