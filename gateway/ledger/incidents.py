@@ -44,10 +44,8 @@ def open_incident(
     row = {"id": identity, "kind": str(kind), "check_id": check, "user": about, "opened_by": by, "central": central}
     said = {"description": description, "trail": "[]", "state": str(IncidentState.OPEN)}
     transaction.insert(INCIDENTS, [{**row, **said}])
-    checks = None if check is None else [check]
-    transaction.record(
-        "incident.opened", INCIDENT, identity, actor=by, user=about, kinds=[str(kind)], checks=checks, central=[central]
-    )
+    told = [str(kind), check, central]
+    transaction.record("incident.opened", INCIDENT, identity, actor=by, user=about, incident=[*told])
     if about is not None and people.require_person(transaction, about).state is PersonState.ACTIVE:
         people.suspend(transaction, about, Decision(by, f"incident {identity}"))
     return find_incident(transaction.connection, identity)

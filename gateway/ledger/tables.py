@@ -1,6 +1,7 @@
 """The ledger's tables, as SQLAlchemy knows them. A test holds them against the replayed migrations.
 
 `ledger.units` and `ledger.check_units` say what each column means, and have a field for each one, in this order.
+Long because it is one description.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ LISTS = {
     *("transfers", "find", "quarantine list", "inbound pending", "logins", "partner list", "keys list", "authorities"),
     *("enquiries", "referrals", "faults", "calendar", "audit heads", "sample", "extract exceptions", "notify list"),
     "continuity reconcile",
-    "people list",
+    *("people list", "checks", "incidents"),
 }
 
 
@@ -205,7 +205,13 @@ def test_every_list_is_there_as_csv_too() -> None:
 SHOWN = (
     *(("transfers",), ("find", "xml"), ("quarantine", "list"), ("inbound", "pending"), ("logins",), ("enquiries",)),
     *(("partner", "list"), ("authorities", "4220"), ("referrals",), ("faults",), ("calendar",)),
-    *(("audit", "heads", "E09000030"), ("sample", "claim", "--list-defects"), ("people", "list")),
+    *(
+        ("audit", "heads", "E09000030"),
+        ("sample", "claim", "--list-defects"),
+        ("people", "list"),
+        ("checks",),
+        ("incidents",),
+    ),
 )
 
 
