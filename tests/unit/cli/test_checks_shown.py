@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
 from gateway.administration.looking import checking, investigating
 from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload
 from gateway.domain.incidents import IncidentKind, IncidentOutcome
 from tests.fakes.two_ledgers import Pair
 from tests.unit.administration.looking.conftest import SENSITIVE, add_staff
 from tests.unit.cli.conftest import Run
+
+DESK_AID: Final = Path(__file__).parents[3] / "docs" / "operators" / "management-checks.md"
 
 
 def test_checks_and_incidents_are_listed_without_what_may_name_people(pair: Pair, run: Run) -> None:
@@ -40,5 +46,9 @@ def test_checks_and_incidents_are_listed_without_what_may_name_people(pair: Pair
         run(pair.la, command, "--all", *form).out for command in ("checks", "incidents") for form in ((), ("--csv",))
     )
     assert "mistake" in told
-    assert "Q" not in told.replace("QQ", "")
+    assert "Q" not in told
+    commands = re.findall(r"^ *gateway (checks.*|incidents.*)$", DESK_AID.read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        assert run(pair.la, *command.split()).status == 0
     assert run(pair.la, "audit", "verify").status == 0
