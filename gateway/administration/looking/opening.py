@@ -24,6 +24,7 @@ from gateway.ledger.queries.checks import find_opening, openings, to_acknowledge
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.checks import ChecksSettings
 from gateway.settings.model import Settings
 
@@ -75,18 +76,19 @@ def open_payload(
     with ledger.write() as transaction:
         person = require_right(transaction.connection, user, Right.OPEN)
         require_acknowledged(transaction.connection, user)
-        partner, flow, reference = _found(transaction.connection, wanted)
+        found = _found(transaction.connection, wanted)
+        reference = found.reference if isinstance(found, Transfer) else None
         opening = checks.record_opening(
             transaction,
             identity(transaction, random),
             user,
             kind=wanted.kind,
-            unit=wanted.unit,
-            partner=partner,
-            flow=flow,
+            unit=found.id,
+            partner=found.partner,
+            flow=found.flow if isinstance(found, Transfer) else None,
             system=wanted.system,
             reason=reason,
-            case_reference=words(wanted.case_reference or reference or wanted.unit, "case", _LONGEST_CASE),
+            case_reference=words(wanted.case_reference or reference or found.id, "case", _LONGEST_CASE),
         )
         today = datetime.fromtimestamp(transaction.now, UTC).date()
         criterion = draw(cases, today, fraction(random), rates_of(settings.checks))
@@ -130,13 +132,12 @@ def rates_of(settings: ChecksSettings) -> Rates:
     return Rates(settings.random_percent, settings.deceased_one_in)
 
 
-def _found(connection: Connection, wanted: Wanted) -> tuple[str, str | None, str | None]:
-    """Partner, flow and reference of what is opened."""
+def _found(connection: Connection, wanted: Wanted) -> Transfer | Quarantined:
+    """What is opened; NotFound where it is not here."""
     if not is_id(wanted.unit):
         raise NotFound(f"nothing has the id {wanted.unit[:40]!r}")
     if wanted.kind == QUARANTINE:
-        return find_quarantined(connection, wanted.unit).partner, None, None
+        return find_quarantined(connection, wanted.unit)
     if wanted.kind != TRANSFER:
         raise UsageWrong(f"What is opened is a {TRANSFER} or in {QUARANTINE}.")
-    transfer = find_transfer(connection, wanted.unit)
-    return transfer.partner, transfer.flow, transfer.reference
+    return find_transfer(connection, wanted.unit)

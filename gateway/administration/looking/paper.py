@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Final
 from xml.sax.saxutils import escape
 
-_FONT = "Vera"
+_FONT: Final = "Vera"
 
 
 def table(title: str, below: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:

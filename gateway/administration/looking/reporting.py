@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import Final
 
 from gateway.administration.looking import paper
 from gateway.administration.looking.acting import require_right, words
@@ -22,7 +23,10 @@ from gateway.ledger.commitment import ERASED
 from gateway.ledger.queries.checks import drawn_between, printings
 from gateway.ledger.store import Connection, Ledger
 
-_HEADINGS = ("Time (UTC)", "User", "Name", "Opening unit", "Office", "Case", "System", "Check")
+_DAY: Final = 86_400.0
+_LOOKED_BACK: Final = 550 * _DAY
+"""Some 18 months: what is older is erased, or soon will be."""
+_HEADINGS: Final = ("Time (UTC)", "User", "Name", "Opening unit", "Office", "Case", "System", "Check")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def days_to_print(connection: Connection, user: str, now: float) -> list[str]:
     require_right(connection, user, Right.PRINT)
     done = {each.day for each in printings(connection)}
     today = to_text(now)[:10]
-    drawn = {to_text(each.created)[:10] for each in drawn_between(connection, now - 550 * 86_400.0, now)}
+    drawn = {to_text(each.created)[:10] for each in drawn_between(connection, now - _LOOKED_BACK, now)}
     return sorted(day for day in drawn - done if day < today)
 
 
@@ -79,7 +83,7 @@ def _print(ledger: Ledger, user: str, day: str, reason: str | None) -> Printed:
     start = _ended(day, ledger.clock())
     with ledger.read() as connection:
         require_right(connection, user, Right.PRINT)
-        found = drawn_between(connection, start, start + 86_400.0)
+        found = drawn_between(connection, start, start + _DAY)
         copies = [each.copy for each in printings(connection, day)]
     if any(each.salt.startswith(ERASED) for each in found):
         raise NotFound(f"The time of the report of {day} is over: it was erased.")

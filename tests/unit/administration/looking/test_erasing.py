@@ -11,7 +11,7 @@ import pytest
 from gateway.administration.looking import checking, forms, investigating, reporting
 from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload
 from gateway.administration.people import roster
-from gateway.administration.retention import certificate
+from gateway.administration.retention import certificate, holding
 from gateway.domain.checks import CaseFacts
 from gateway.domain.identity import to_text
 from gateway.domain.incidents import FormKind, IncidentKind, IncidentOutcome
@@ -75,6 +75,15 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Past
         pair.dwp.ledger.close()
         words = dict.fromkeys(sorted(LOG | CHECK | CENTRAL | KEPT))
         yield Past(Home(pair.la.home.root), words), check
+
+
+def test_a_legal_hold_on_what_was_opened_keeps_who_opened_it_and_why(past: tuple[Past, str]) -> None:
+    site, _ = past
+    ((claim,),) = site.sql("SELECT DISTINCT unit FROM openings")
+    holding.place(site.settings, site.log(), str(claim), None, WHO)
+    site.dispose(time.time() + 20 * MONTH)
+    assert site.found() == {"Qreason", "Qcase", "Qplain", "Qexplains", "Qfinds", "Qremarks", "Qnamed"} | CENTRAL | KEPT
+    assert (site.faults() or NOTHING) in ((), NOTHING)
 
 
 def test_each_period_of_the_guide_ends_in_time_and_the_audit_holds(past: tuple[Past, str]) -> None:
