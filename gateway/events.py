@@ -147,6 +147,15 @@ class Event(StrEnum):
     SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
     SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
     PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
+    REQUEST_PROPOSED = (
+        "request.proposed",
+        "info",
+        "somebody asked for what takes two people: it waits for a second person",
+    )
+    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: a role carries it out"
+    REQUEST_DECLINED = "request.declined", "info", "a second person declined"
+    REQUEST_WITHDRAWN = "request.withdrawn", "info", "whoever had asked took it back"
+    REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
     # -- who looked, and what came of it

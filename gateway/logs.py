@@ -46,7 +46,7 @@ KEYS: Final = frozenset(
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),
-        *("channel", "passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act"),
+        *("channel", "passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act", "second"),
         *("source", "right"),
     }
 )

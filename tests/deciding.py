@@ -85,7 +85,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list", "checks", "incidents"),
+    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list", "requests", "checks", "incidents"),
 }
 RUNS: Final = {"init", "restore", "run", "load"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

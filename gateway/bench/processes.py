@@ -144,6 +144,8 @@ def _label(pid: int) -> str:
         alone = "fork server" if "--as-fork-server" in words else "supervisor"
         role = words[words.index("--role") + 1] if "--role" in words else alone
         return f"gateway {role} {site}".rstrip()
+    if "gateway" in words and "load" in words:
+        return "gateway load"
     return (_PROC / str(pid) / "comm").read_text().strip()
 
 

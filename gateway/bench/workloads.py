@@ -17,6 +17,7 @@ from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compar
 from gateway.bench.endurance import backlog, soak
 from gateway.bench.files import DAY, claims, make, make_extract, sums
 from gateway.bench.ground import Ground
+from gateway.bench.loading import loader
 from gateway.bench.outcome import Figure, WorkloadResult, quantile
 from gateway.bench.partners import partners
 from gateway.bench.processes import Meter
@@ -136,6 +137,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType(
         "counts": counts,
         "idle": idle,
         "start": start,
+        "loader": loader,
         "backlog": backlog,
         "partners": partners,
         "soak": soak,

@@ -87,6 +87,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
             "gateway.cli.inbound:inbound", "What was delivered, and not answered by the back office yet."
         ),
         "load": CommandEntry("gateway.cli.load:load", "Load delivered documents into a database, and answer for them."),
+        "console": CommandEntry("gateway.cli.console:console", "Serve the site's web console."),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "notify": CommandEntry("gateway.cli.notify:notify", "Whom this site tells what happens: list, test."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),
@@ -94,6 +95,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "release": CommandEntry("gateway.cli.decide:release", "Let what is held go on."),
         "retry": CommandEntry("gateway.cli.decide:retry", "Try now what waits for later."),
         "return": CommandEntry("gateway.cli.decide:give_back", "Give a transfer back to whoever submitted it."),
+        "requests": CommandEntry(
+            "gateway.cli.requests:requests", "What people asked, what waits for a second person, and the answers."
+        ),
         "redirect": CommandEntry(
             "gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."
         ),

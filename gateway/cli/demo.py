@@ -53,19 +53,22 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     answer, and DWP publishes a known fault. At last each authority loads what came into a database (`gateway load`), and DWP
     hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
-    as it should.
+    as it should. With --dir each site's console stays there too, and the end prints a one-time link for each person.
 
     \b
     Example:
       gateway demo
       gateway demo --dir /tmp/play      (the sites stay, running; the end says how to stop them)
     """
+    from gateway.demo import consoles  # noqa: PLC0415 - slow to import
     from gateway.demo import sites as demo_sites  # noqa: PLC0415 - slow to import
     from gateway.demo.performance import perform  # noqa: PLC0415 - as above
 
     with _working_directory(directory) as root:
         say(f"making three sites in {root}")
         sites = demo_sites.make_sites(root)
+        if directory is not None:
+            consoles.prepare(sites)
         sites = demo_sites.start(sites)
         keep = False
         try:
@@ -82,6 +85,9 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
         if directory is not None:
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
             say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
+            say("Their consoles, and a link for each person, good once; it asks for an authenticator app:")
+            for each in consoles.people(sites):
+                say(f"  {each.site} as {each.user}: {each.link}")
             say(f"To stop them: kill {' '.join(pids)}")
     ctx.exit(0 if done.ok else _FAILED)
 

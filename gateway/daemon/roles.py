@@ -15,6 +15,9 @@ HALTED: Final = 100
 LOAD: Final = "load"
 """The role that loads delivered documents into a database, where `[load] enabled` asks for it; it runs no stage."""
 
+CONSOLE: Final = "console"
+"""The role that serves the site's web pages, where `[console] listen` asks for it; it runs no stage."""
+
 METRICS: Final = "metrics"
 """The role that serves the site's metrics, where `[metrics] listen` asks for it; it runs no stage."""
 
@@ -23,10 +26,11 @@ NOTIFY: Final = "notify"
 
 
 def roles_of(settings: Settings) -> list[str]:
-    """The roles that a gateway with these settings runs: metrics, notify and load only where somebody wants them."""
+    """The roles that a gateway with these settings runs: metrics, notify, load and console only where somebody wants them."""
     return [
         *map(str, Role),
         *([METRICS] if settings.metrics.listen else []),
         *([NOTIFY] if settings.notify.channels else []),
         *([LOAD] if settings.load.enabled else []),
+        *([CONSOLE] if settings.console.listen else []),
     ]

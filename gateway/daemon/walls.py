@@ -3,8 +3,8 @@
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
 the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
-vault, metrics and load also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
-load where its database is no file, and metrics answers at the one socket that it opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
+vault, metrics, load and console also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
+load where its database is no file, and metrics and console answer at the one socket that each opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
 (`administration.notify.role`).
 
 Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
@@ -20,7 +20,7 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.daemon.roles import LOAD, METRICS
+from gateway.daemon.roles import CONSOLE, LOAD, METRICS
 from gateway.errors import RoleUnconfined, WrongAccount
 from gateway.linux.process import (
     keep_capabilities,
@@ -36,7 +36,8 @@ from gateway.stages.itinerary import Role
 
 _LEASE: Final = 1 << 28
 
-_SILENT: Final = (Role.INSPECT, Role.VAULT, METRICS)
+_LISTENING: Final = (CONSOLE, METRICS)
+_SILENT: Final = (Role.INSPECT, Role.VAULT, *_LISTENING)
 _FILES: Final = 8192
 _FILE_BYTES: Final = 64 * GIB
 """Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full."""
@@ -93,7 +94,7 @@ def confine(settings: Settings, role: str, limits: RoleLimits = DEFAULT_LIMITS) 
     except OSError as error:
         raise RoleUnconfined(f"{role} cannot be confined: {error.strerror}") from error
     if closed:
-        network = "no network" if role != METRICS else "no network but the socket that it listens at"
+        network = "no network but the socket that it listens at" if role in _LISTENING else "no network"
     elif may_talk(settings, role):
         network = "network open"
     else:

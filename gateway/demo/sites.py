@@ -66,7 +66,7 @@ def gateway(*arguments: str | Path, home: Path | None = None) -> str:
 def make_sites(root: Path, sites: Sequence[tuple[str, str]] = SITES) -> list[DemoSite]:
     """Complete sites below `root`, introduced to each other; each is given by its code and its name."""
     root.mkdir(parents=True, exist_ok=True)
-    ports = _free_ports(len(sites))
+    ports = free_ports(len(sites))
     homes = [Home(root / code) for code, _ in sites]
     with ThreadPoolExecutor(len(sites)) as threads:
         list(threads.map(_init, homes, sites, ports))
@@ -146,7 +146,8 @@ def _introduce(home: Home, cards: dict[str, str]) -> None:
             gateway("partner", "add", path, "--fingerprint", fingerprint, home=home.root)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports of this machine at which nobody listens now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

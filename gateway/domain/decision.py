@@ -9,15 +9,17 @@ from typing import Any
 @dataclass(frozen=True)
 class Decision:
     """`actor` is the name of the log-in, `account` that of the account that acted where it is another, and `known_by` what the
-    log-in is known by (`linux.caller.KnownBy`). Handing a file over takes no reason.
+    log-in is known by (`linux.caller.KnownBy`). `second` is who agreed, where it takes two people. Handing a file over takes no reason.
     """
 
     actor: str
     reason: str = ""
     account: str | None = None
     known_by: str | None = None
+    second: str | None = None
 
     @property
     def detail(self) -> dict[str, Any]:
         """As `Transaction.record` takes it: `why` are words of a person, which enter the chain as a salted digest."""
-        return {"actor": self.actor, "account": self.account, "known_by": self.known_by, "why": self.reason or None}
+        who = {"actor": self.actor, "account": self.account, "known_by": self.known_by, "second": self.second}
+        return {**who, "why": self.reason or None}

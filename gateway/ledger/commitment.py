@@ -3,12 +3,12 @@
 Every column of a proven table but `salt` is in one of three lists. PLAIN columns enter the row's digest as they are.
 PERSONAL ones, which may name people, enter it as one digest of their own, salted with the row's `salt`: once their time
 is over they are emptied, the salt becomes `erased:` and that digest, and the row's digest stays what it was. EXEMPT ones are
-working state, and enter nothing. docs/audit.md tells the same to somebody who has no copy of this program. Pure.
+working state, and enter nothing. LATER ones enter where they say something. docs/audit.md tells the same to somebody who has no copy of this program. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final
@@ -124,6 +124,8 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "remedy",
             "created",
             "updated",
+            "takes",
+            "decided",
         ),
         "reasons": ("sequence",),
         "holds": ("key", "id", "kind", "unit", "partner", "released", "created", "updated"),
@@ -191,7 +193,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "receipts": ("answers", "body", "reason"),
         "lanes": ("reason",),
         "quarantine": ("consignment", "reason"),
-        "requests": ("subject", "actor", "reason", "refusal"),
+        "requests": ("subject", "actor", "reason", "refusal", "decider", "decider_reason"),
         "reasons": ("text",),
         "holds": ("reason",),
         "people": ("name", "unit"),
@@ -224,6 +226,11 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""
 
+LATER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"requests": frozenset({"takes", "decider", "decider_reason", "decided"})}
+)
+"""Columns that a table got when its rows were committed to already. One that is null enters no digest, so the digests of those rows hold."""
+
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {table: (SALT, *PERSONAL[table], *PLAIN[table]) for table in KEY}
 )
@@ -243,15 +250,22 @@ def personal_digest(table: str, row: Mapping[str, Any]) -> str:
 def digest_of(table: str, values: Sequence[Any]) -> str:
     """`row_digest` of values in the order of COLUMNS, as SQLite stores them. TypeError where one is no number and no text."""
     end = len(PERSONAL[table]) + 1
-    content = [table, _personal(table, values[:end]), *zip(PLAIN[table], values[end:], strict=True)]
+    content = [table, _personal(table, values[:end]), *pairs_of(table, PLAIN[table], values[end:])]
     return sha256(dumps(content)).hexdigest()
+
+
+def pairs_of(table: str, names: Sequence[str], values: Sequence[Any]) -> Iterable[tuple[str, Any]]:
+    """Columns with their values, as they enter a digest: without a later one that is null."""
+    pairs = zip(names, values, strict=True)
+    later = LATER.get(table)
+    return pairs if later is None else [pair for pair in pairs if pair[1] is not None or pair[0] not in later]
 
 
 def _personal(table: str, values: Sequence[Any]) -> str:
     salt = values[0]
     if isinstance(salt, str) and salt.startswith(ERASED) and not any(values[1:]):
         return salt[len(ERASED) :]
-    return sha256(dumps([salt, *zip(PERSONAL[table], values[1:], strict=True)])).hexdigest()
+    return sha256(dumps([salt, *pairs_of(table, PERSONAL[table], values[1:])])).hexdigest()
 
 
 def _stored(value: Any) -> Any:

@@ -1,5 +1,8 @@
 """Requests: a person asks for an act through the ledger, one process carries it out, and the row keeps the answer.
 
+Whoever asks is a person of the console with the right that the act takes, or an owner: a command, which the machine's account
+gives. What takes two people is proposed, and waits (`ledger.proposals`). RightMissing where somebody may not.
+
 A process takes a request before it carries it out: its name becomes the row's owner, for the time of a lease. Where the
 lease has ended without an answer, another process may take the request. `take` is one conditional UPDATE, so of two
 processes that try at once one succeeds. Whoever writes an answer takes the request in the same transaction, and so each
@@ -13,14 +16,20 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, literal_column, or_, select, update
 
+from gateway.domain.decision import Decision
+from gateway.domain.people import Right, may
 from gateway.domain.requests import Act, RequestState
-from gateway.errors import ImpossibleMove, NotFound
+from gateway.errors import ImpossibleMove, NotFound, RightMissing
+from gateway.ledger.queries.people import find_person
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import REQUESTS
 from gateway.ledger.units import Request
 
 LEASE_SECONDS: Final = 30.0
 """How long a request belongs to the process that took it: an act is a transaction of milliseconds."""
+
+KIND: Final = "request"
+"""What events about requests are about; their subject is the request's id."""
 
 _MOST: Final = 500
 # The index of waiting requests is used where the state stands in the query as the index has it.
@@ -49,10 +58,38 @@ class Refused(NamedTuple):
 def ask(
     transaction: Transaction, identity: str, act: Act, subject: str, actor: str, reason: str, owner: str | None = None
 ) -> Request:
-    """A new request, with `identity` as its id. With an owner it belongs to the process that asks until the commit."""
+    """A new request, with `identity` as its id. With an owner it belongs to the process that asks until the commit, and the machine's
+    account asks. Without one a person does, by user id.
+    """
     row = {"id": identity, "act": str(act), "subject": subject, "actor": actor, "reason": reason, "owner": owner}
-    transaction.insert(REQUESTS, [{**row, "state": str(RequestState.ASKED)}])
+    state, takes = RequestState.ASKED, None
+    if owner is None:
+        require_right(transaction.connection, actor, act.right)
+        takes = act.people
+        if takes > 1:
+            state = RequestState.PROPOSED
+            transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
+    transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes}])
     return find(transaction.connection, identity)
+
+
+def require_right(connection: Connection, user: str, right: Right) -> None:
+    """RightMissing where nobody has that user id, or whoever has it may not do that now."""
+    person = find_person(connection, user)
+    if person is None:
+        raise RightMissing(f"nobody has the user id {user[:40]!r}")
+    if not may(person, right):
+        raise RightMissing(f"{user} ({person.state}) does not have the right to {right}")
+
+
+def require_permitted(connection: Connection, request: Request) -> None:
+    """RightMissing where one of the people behind a request may not do that now, or where they are fewer than it takes now."""
+    act = request.act
+    people = {request.actor, *([] if request.decider is None else [request.decider])}
+    if request.takes != act.people or len(people) != act.people:
+        raise RightMissing(f"it was not asked by as many people as a {act} takes")
+    for user in sorted(people):
+        require_right(connection, user, act.right)
 
 
 def find(connection: Connection, identity: str) -> Request:

@@ -85,7 +85,7 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
             f"{_OVER} AND state IN ('sent', 'accepted', 'quarantined')",
         ),
         Kind.REQUESTS: _Query(
-            "requests", "id, partner, NULL, unit, created, updated", f"{_OVER} AND state IN ('done', 'refused')"
+            "requests", "id, partner, NULL, unit, created, updated", f"{_OVER} AND state NOT IN ('proposed', 'asked')"
         ),
         Kind.REASONS: _Query("reasons", _REASON, f"{_MOMENT} <= :until AND {_EVENT} NOT IN ({_INCIDENT})"),
         Kind.INCIDENT_REASONS: _Query("reasons", _REASON, f"{_MOMENT} <= :until AND {_EVENT} IN ({_INCIDENT})"),

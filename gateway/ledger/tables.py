@@ -241,8 +241,19 @@ REQUESTS: Final = Table(
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
     _salt(),
+    Column("takes", Integer),
+    Column("decider", Text),
+    Column("decider_reason", Text),
+    Column("decided", Float),
     UniqueConstraint("id"),
+    # Migration 0011 repeats both: the database refuses whoever writes past `ledger.proposals`.
+    CheckConstraint("decider IS NULL OR decider <> actor", "another_decides"),
+    CheckConstraint(
+        "takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%'",
+        "two_people_where_it_takes_two",
+    ),
     Index("requests_waiting", "key", sqlite_where=text("state = 'asked'")),
+    Index("requests_proposed", "key", sqlite_where=text("state = 'proposed'")),
 )
 
 REASONS: Final = Table(

@@ -229,7 +229,7 @@ class Request(NamedTuple):
     subject: str
     """What it is about, as the person wrote it: the first characters of an id, or a partner's code."""
     actor: str
-    """Who asked."""
+    """Who asked: a person's user id, or the log-in of whoever gave a command on the machine."""
     reason: str
     """Why, in the person's words."""
     state: RequestState
@@ -251,6 +251,14 @@ class Request(NamedTuple):
     created: float
     updated: float
     salt: str
+    takes: int | None
+    """How many people it takes, as of when it was asked; None of a command on the machine, which no person of the console gave."""
+    decider: str | None
+    """Of a request that takes two: the second person, who agreed or declined; None before that."""
+    decider_reason: str | None
+    """Why, in the second person's words."""
+    decided: float | None
+    """When the second person did."""
 
 
 class LegalHold(NamedTuple):

@@ -136,26 +136,30 @@ class Inbox:
 
     def remove(self, taken: Iterable[Found]) -> None:
         """Remove files that are loaded and answered, and what lies beside them; what a crash leaves is removed the next time."""
-        lying: dict[Path, set[str]] = {}
+        lying: dict[str, set[str]] = {}
         for found in taken:
-            directory = self._inbound / found.flow / found.partner
+            directory = self._directory(found)
             try:
                 if directory not in lying:
-                    lying[directory] = {path.name for path in directory.iterdir()}
+                    lying[directory] = {path.name for path in Path(directory).iterdir()}
                 with suppress(FileNotFoundError):
-                    if (directory / found.name).lstat().st_ino != found.inode:
+                    if os.lstat(f"{directory}/{found.name}").st_ino != found.inode:
                         continue  # somebody took the file, and another has its name
                     for name in (f"{found.name}{ending}" for ending in BESIDE):
                         if name in lying[directory]:
-                            self._disk.unlink(directory / name)
-                    self._disk.unlink(directory / found.name)
+                            self._disk.unlink(f"{directory}/{name}")
+                    self._disk.unlink(f"{directory}/{found.name}")
             except OSError as error:
                 raise disk_error(error, "removing a file from spool/inbound") from error
+
+    def _directory(self, found: Found) -> str:
+        """Where the file lies: as text, since paths as objects took a tenth of the time of a claim."""
+        return f"{self._inbound}/{found.flow}/{found.partner}"
 
     def _bytes(self, found: Found, name: str, most: int) -> bytes | None:
         """What a plain file holds, at most one byte more than `most`; of the file itself, only while it is the one that was found."""
         try:
-            descriptor = os.open(self._inbound / found.flow / found.partner / name, FILE)
+            descriptor = os.open(f"{self._directory(found)}/{name}", FILE)
             with os.fdopen(descriptor, "rb") as file:
                 status = os.fstat(descriptor)
                 if not is_plain(status) or (name == found.name and status.st_ino != found.inode):

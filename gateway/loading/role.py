@@ -30,8 +30,8 @@ _LOOK_EVERY: Final = 1.0
 _PAUSE: Final = 5.0
 """Seconds before the next attempt at a database, or a disk, that does not take documents."""
 _SPLIT: Final = (
-    "The roles have accounts of their own here ([accounts] split), and a back office has none of them: have a timer run "
-    "`gateway load --once` under the account of yours, which is in the group of the operators"
+    "The roles have accounts of their own here ([accounts] split), and a back office has none of them: set [load] enabled = false, "
+    "and take gateway-load.timer, which loads under another one"
 )
 
 

@@ -20,7 +20,7 @@ class ConsoleSettings(Table):
     TLS is ended in front of it.
 
     After `failures` attempts in a row that failed, somebody's next one waits for `lock_minutes`, and each time twice as long, at most
-    `longest_lock_minutes`; an address waits after four times as many.
+    `longest_lock_minutes`; an address waits after four times as many. What takes two people ends by itself where no second person decided it for `proposal_days`.
     """
 
     listen: Annotated[
@@ -47,6 +47,7 @@ class ConsoleSettings(Table):
     failures: Annotated[int, Field(ge=2, le=100, description="a whole number from 2 to 100")] = 5
     lock_minutes: _Minutes = 1
     longest_lock_minutes: _Minutes = 60
+    proposal_days: _MostDays = 7
 
     @property
     def origin(self) -> str:

@@ -1,8 +1,10 @@
-"""The answers to requests: the policy in `stages.decisions` is asked again, and the act is done or refused.
+"""The answers to requests: whether the people behind it may, and the policy in `stages.decisions`, are asked again, and the act is done
+or refused.
 
 The act, its event and the request's answer are one transaction. A refusal and its event are written in a transaction of their
-own, since that of the act is rolled back. A stage carries out what was asked before; a command asks and carries out in one transaction,
-so that it needs no role that runs.
+own, since that of the act is rolled back. A stage carries out what people of the console asked before, each of them as the ledger has
+them in that transaction. A command asks and carries out in one transaction, so that it needs no role that runs; who has the machine's
+account is no person of the console, and no second one is asked for.
 """
 
 from __future__ import annotations
@@ -46,12 +48,13 @@ def carry_out(context: StageContext, request: Request, owner: str) -> None:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
-                _act(context, transaction, taken, taken.subject, Decision(taken.actor, taken.reason))
+                requests.require_permitted(transaction.connection, taken)
+                _act(context, transaction, taken, taken.subject, _decision(taken))
     except _REFUSALS as error:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
-                _refuse(context, transaction, taken, Decision(taken.actor, taken.reason), error)
+                _refuse(context, transaction, taken, _decision(taken), error)
 
 
 def decide(context: StageContext, act: Act, identity: str, decision: Decision) -> Decided:
@@ -68,6 +71,10 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
         with context.ledger.write() as transaction:
             _refuse(context, transaction, ask(transaction), decision, error)
         raise
+
+
+def _decision(request: Request) -> Decision:
+    return Decision(request.actor, request.reason, second=request.decider)
 
 
 def _act(

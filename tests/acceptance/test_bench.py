@@ -21,10 +21,13 @@ from gateway.bench.contest import contest, once, processor_ratios
 from gateway.bench.contract import BenchUnavailable, Contestant, Run
 from gateway.bench.files import claims, make_extract
 from gateway.bench.ground import Ground
+from gateway.bench.loading import loader
 
 CLAIMS: Final = 200
 CPU_FLOOR: Final = 2.0
 """Times less processor time a file than the batch script takes: 3.0 with so few files (3.6 with 2,000)."""
+CPU_FACTOR: Final = 8.0
+"""Times as much processor time as the plain script takes, start-up left out, that the loader stays below: it is 2 to 3."""
 MEMORY_LIMIT: Final = 300 << 20
 
 
@@ -53,6 +56,15 @@ def test_the_whole_job_stays_well_ahead_of_the_script_and_within_its_memory(tmp_
     assert max((*whole.cost.peaks.values(), *large.cost.peaks.values())) < MEMORY_LIMIT, large.cost.peaks
 
 
+def test_the_loader_makes_the_rows_that_a_plain_script_makes_of_the_same_claims(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        outcome = loader(Ground(tmp_path, date(2026, 11, 25), 8_000, True, lambda _text: None, stack))
+    assert [(run.contestant, run.files) for run in outcome.runs] == [("plain script", 200), ("gateway", 200)]
+    script, whole = outcome.runs
+    assert whole.cost.roles["gateway load"].seconds > 0
+    assert whole.cost.cpu - outcome.figures[0].value < CPU_FACTOR * script.cost.cpu
+
+
 def _cpu(run: Run) -> float:
     """Milliseconds of processor time a file."""
     return run.cost.cpu / run.files * 1000
@@ -60,9 +72,19 @@ def _cpu(run: Run) -> float:
 
 def test_bench_lists_its_workloads_and_knows_no_others() -> None:
     listed = _bench("--list")
-    assert {"claims", "laids", "day", "extract", "counts", "idle", "start", "backlog", "partners", "soak"} <= set(
-        listed.stdout.split()
-    )
+    assert {
+        "claims",
+        "laids",
+        "day",
+        "extract",
+        "counts",
+        "idle",
+        "start",
+        "loader",
+        "backlog",
+        "partners",
+        "soak",
+    } <= set(listed.stdout.split())
     wrong = _bench("--workload", "nothing")
     assert wrong.returncode == 64
     assert "nothing" in wrong.stderr

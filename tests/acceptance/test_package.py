@@ -240,6 +240,20 @@ def test_a_split_site_is_upgraded_while_it_runs_and_goes_on_after_a_removal(pack
         assert "All is well." in debian.run(WELL.format("gateway status")).stdout
         assert roles <= units(debian, "list-units --state=active"), step
         debian.run("gateway rights")
+    # The reference back office, in its unit's own sandbox.
+    delivered = f"{SITE}/spool/inbound/claim/DWP"
+    debian.run(
+        "gateway sample claim --from DWP --to E09000030 --count 2 --out /root/made;"
+        f"install -d -o gateway-inspect -g gateway -m 2770 {SITE}/spool/inbound/claim {delivered};"
+        f"install -o gateway-inspect -g gateway -m 640 /root/made/* {delivered};"
+        "systemctl start gateway-load"
+    )
+    assert "2 accepted" in debian.run("journalctl -u gateway-load -o cat").stdout
+    assert debian.run(f"ls {delivered}").stdout == ""
+    told = debian.run(
+        "stat -c '%U %a' /var/lib/gateway-load/documents.sqlite3; cd /var/lib/gateway-load; stat -c '%U %a' ."
+    )
+    assert told.stdout.splitlines() == ["gateway-load 600", "gateway-load 700"]
 
 
 def units(debian: Machine, question: str) -> set[str]:

@@ -1,8 +1,12 @@
-"""A request asked by a process that holds no stage and no key is carried out by the role that runs."""
+"""A request asked by a process that holds no stage and no key is carried out by the role that runs; with a second person where it takes
+two, by the commands of docs/operators/two-people.md.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,18 +22,30 @@ from tests.acceptance.reading import rows
 from tests.acceptance.sites import Site, created_pair, wait_until
 from tests.fakes.forger import place
 
+PAGE: Final = (sites.ROOT / "docs" / "operators" / "two-people.md").read_text("utf-8")
+COMMANDS: Final = [
+    shlex.split(line)[1:] for block in re.findall(r"(?ms)^```\n(.*?)^```$", PAGE) for line in block.splitlines()
+]
 RESCAN: Final = 1.0
 """What `copied_pair` sets."""
 
 ASK: Final = """
+import io
 import sys
 from pathlib import Path
-from gateway.administration.requests.asking import ask
+from gateway.administration.access import writing
+from gateway.administration.requests import asking
 from gateway.domain.requests import Act
+from gateway.logs import configure
 from gateway.settings.home import Home
 from gateway.settings.read import load
-home, act, subject = sys.argv[1:]
-print(ask(load(Home(Path(home))), Act(act), subject, "console/j.smith", "asked by the test"))
+home, verb, about, user, *act = sys.argv[1:]
+settings = load(Home(Path(home)))
+with writing(settings, configure(settings.site.code, "console", stream=io.BytesIO(), strict=True), "console") as ledger:
+    if verb == "ask":
+        print(asking.ask(settings, ledger, Act(*act), about, user, "asked by the test"))
+    else:
+        asking.agree(settings, ledger, about, user, "agreed by the test")
 kept_out = ("stages", "assembly", "crypto", "transport", "validation", "spool")
 loaded = [name for name in sys.modules if name.startswith(tuple(f"gateway.{room}" for room in kept_out))]
 assert not loaded, loaded
@@ -44,10 +60,15 @@ def dwp(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def ask(site: Site, act: str, subject: str) -> str:
+def ask(site: Site, act: str, subject: str, user: str = "hb1001") -> str:
     """Ask in a process of its own; the request's id."""
+    return console(site, "ask", subject, user, act)
+
+
+def console(site: Site, *words: str) -> str:
+    """What a process says that knows what a console knows."""
     done = subprocess.run(
-        [sys.executable, "-P", "-c", ASK, str(site.home.root), act, subject],
+        [sys.executable, "-P", "-c", ASK, str(site.home.root), *words],
         capture_output=True,
         text=True,
         check=False,
@@ -60,7 +81,7 @@ def ask(site: Site, act: str, subject: str) -> str:
 def answered(site: Site, identity: str) -> dict[str, Any]:
     """The request's row, once it has an answer."""
     found: list[Any] = wait_until(
-        lambda: rows(site, f"SELECT * FROM requests WHERE id = '{identity}' AND state <> 'asked'"),  # noqa: S608 - our own id
+        lambda: rows(site, f"SELECT * FROM requests WHERE id = '{identity}' AND state NOT IN ('proposed', 'asked')"),  # noqa: S608 - our own id
         20,
         "an answer",
     )
@@ -69,11 +90,16 @@ def answered(site: Site, identity: str) -> dict[str, Any]:
 
 def test_a_running_role_carries_out_what_was_asked_or_says_why_not(dwp: Site) -> None:
     la = "E09000030"
-    done = answered(dwp, ask(dwp, "retry", la))
+    for user, role in (("hb1001", "supervisor"), ("hb1002", "supervisor"), ("hb2001", "operator")):
+        dates = ("--agreement", "2026-01-05", "--training", "2026-01-06", "--reason", "joins the team")
+        dwp.gateway("people", "add", user, "--name", f"Officer {user}", "--unit", "Benefits", "--role", role, *dates)
+    done = answered(dwp, ask(dwp, "retry", la, "hb2001"))
     assert (done["state"], done["kind"], done["unit"], done["became"]) == ("done", "lane", la, "open")
     assert done["owner"].startswith("inspect/")
     assert done["updated"] - done["created"] < RESCAN + 2, "within a rescan, and some time for a busy machine"
-    refused = answered(dwp, ask(dwp, "release", la))
+    asked = ask(dwp, "release", la)
+    console(dwp, "agree", asked, "hb1002")
+    refused = answered(dwp, asked)
     assert (refused["state"], refused["code"]) == ("refused", "usage")
     assert la in refused["refusal"]
     assert refused["remedy"]
@@ -83,7 +109,16 @@ def test_a_running_role_carries_out_what_was_asked_or_says_why_not(dwp: Site) ->
     (kept,) = wait_until(lambda: rows(dwp, "SELECT id FROM quarantine"), 30, "the quarantine")
     sealed = dwp.home.quarantine / f"{kept['id']}.sealed"
     assert sealed.exists()
-    discarded = answered(dwp, ask(dwp, "discard", kept["id"]))
+    asked = ask(dwp, "discard", kept["id"])
+    listed, whole = COMMANDS
+    assert "1 asked for, waiting for a second person" in dwp.gateway("status", check=False).stdout
+    assert [each["id"] for each in dwp.json(*listed, "--json")] == [asked]
+    assert asked in dwp.gateway(*listed).stdout
+    console(dwp, "agree", asked, "hb1002")
+    discarded = answered(dwp, asked)
+    told = dwp.gateway(*(asked if word == "ID" else word for word in whole)).stdout
+    assert "hb1001" in told
+    assert "agreed by the test" in told
     assert (discarded["state"], discarded["unit"], discarded["became"]) == ("done", kept["id"], "discarded")
     assert discarded["owner"].startswith("vault/")
     wait_until(lambda: not sealed.exists(), 5, "the end of the file")
@@ -92,11 +127,12 @@ def test_a_running_role_carries_out_what_was_asked_or_says_why_not(dwp: Site) ->
     dwp.gateway("retry", la, "--reason", "the partner says its server is back")
     (last,) = rows(dwp, "SELECT state, act, owner FROM requests ORDER BY key DESC LIMIT 1")
     assert (last["state"], last["act"], last["owner"]) == ("done", "retry", "command")
-    asked = rows(dwp, "SELECT event, role, detail FROM events WHERE event IN ('lane.retried', 'quarantine.discarded')")
-    assert [(each["event"], each["role"]) for each in asked] == [
+    events = rows(dwp, "SELECT event, role, detail FROM events WHERE event IN ('lane.retried', 'quarantine.discarded')")
+    assert [(each["event"], each["role"]) for each in events] == [
         ("lane.retried", "inspect"),
         ("quarantine.discarded", "vault"),
         ("lane.retried", "command"),
     ]
-    assert {json.loads(each["detail"])["actor"] for each in asked[:2]} == {"console/j.smith"}
+    people = [(told["actor"], told.get("second")) for told in (json.loads(each["detail"]) for each in events[:2])]
+    assert people == [("hb2001", None), ("hb1001", "hb1002")]
     assert dwp.gateway("audit", "verify").returncode == 0

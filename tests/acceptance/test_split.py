@@ -28,8 +28,15 @@ from gateway.settings.rights import differences
 from tests.acceptance.sites import Site, claim, free_port, introduce, make_site, wait_until
 from tests.fakes.anybodys_python import anybodys_python
 
-ACCOUNTS = {"inspect": "games", "vault": "news", "link": "uucp", "sshd": "proxy", "metrics": "backup", "notify": "list"}
-CONSOLE = {"console": "irc"}
+ACCOUNTS = {
+    "inspect": "games",
+    "vault": "news",
+    "link": "uucp",
+    "sshd": "proxy",
+    "metrics": "backup",
+    "notify": "list",
+    "console": "www-data",
+}
 GROUPS = {
     "roles": "fax",
     "ledger": "voice",
@@ -48,12 +55,15 @@ MEMBERS = {
     "console": ("roles", "ledger"),
 }
 """As systemd/gateway.sysusers.conf has it; a test there compares."""
+BACK_OFFICE = ("roles", "operators")
+"""The groups of the account of gateway-load.service, which is no role's; by the name that it has here:"""
+BACK_OFFICE_ACCOUNT = "irc"
 
 
 def _as(role: str) -> dict[str, Any]:
     """What makes a child process that role's account, with its groups and no others."""
-    entry = pwd.getpwnam((ACCOUNTS | CONSOLE)[role])
-    groups = [grp.getgrnam(GROUPS[name]).gr_gid for name in MEMBERS[role]]
+    entry = pwd.getpwnam(ACCOUNTS.get(role, BACK_OFFICE_ACCOUNT))
+    groups = [grp.getgrnam(GROUPS[name]).gr_gid for name in MEMBERS.get(role, BACK_OFFICE)]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
 
@@ -145,9 +155,10 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
             pytest.skip("there is no Python of this version that other accounts may run")
         dwp, la = make_site(root, "DWP"), make_site(root, "E09000030")
         split = SplitSite(dwp.home.root, dwp.code, dwp.port, python)
-        split.edit_config("accounts", split=True, **ACCOUNTS, **CONSOLE, **GROUPS)
+        split.edit_config("accounts", split=True, **ACCOUNTS, **GROUPS)
         split.edit_config("sftp_server", user=ACCOUNTS["sshd"])
         split.edit_config("metrics", listen=f"127.0.0.1:{free_port()}")
+        split.edit_config("console", listen=f"127.0.0.1:{free_port()}")
         mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
         split.edit_config("notify.mail.operations", **mail)
         for site in (split, la):
@@ -309,6 +320,46 @@ def test_stranger_in_the_landing_is_quarantined_by_link_and_a_forgery_by_vault(p
     assert {row["code"] for row in dwp.json("quarantine", "list")} == {"landing-unexpected", "envelope-not-openpgp"}
 
 
+def test_the_back_offices_account_loads_and_answers_and_inspect_takes_the_answer(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    name, content = claim(3, seed=61)
+    inbound = dwp.home.inbound / "claim" / la.code
+    store = dwp.home.root.parent / "gateway-load"
+    for directory, role, mode in (
+        (inbound.parent, "inspect", 0o2770),
+        (inbound, "inspect", 0o2770),
+        (store, "load", 0o700),
+    ):
+        directory.mkdir(exist_ok=True)
+        group = pwd.getpwnam(BACK_OFFICE_ACCOUNT).pw_gid if role == "load" else grp.getgrnam(GROUPS["operators"]).gr_gid
+        os.chown(directory, _as(role)["user"], group)
+        directory.chmod(mode)
+    hidden = inbound / f".{name}"
+    hidden.write_bytes(content)
+    os.chown(hidden, _as("inspect")["user"], grp.getgrnam(GROUPS["operators"]).gr_gid)
+    hidden.chmod(0o640)
+    hidden.rename(inbound / name)
+    done = subprocess.run(
+        [
+            *(dwp.python, "-P", "-m", "gateway", "--home", str(dwp.home.root)),
+            *("load", "--once", "--json", "--database", f"sqlite:///{store / 'documents.sqlite3'}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        cwd="/",
+        **_as("load"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["accepted"] == 1
+    assert not (inbound / name).exists()
+    # Nobody sent that claim: inspect, which has to read the answer and to remove it, gives it back.
+    answer = Path("outcomes") / "claim" / la.code / f"{name}.accepted"
+    wait_until(lambda: not (dwp.home.spool / answer).exists(), 60, "the answer in the gateway")
+    wait_until(lambda: list((dwp.home.returned).rglob(f"{answer.name}*.why.txt")), 60, "its reason")
+
+
 WALLS = [
     # who, what, whether it can
     ("inspect", "os.listdir(home / 'state/keyrings')", False),
@@ -348,20 +399,34 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
-    *((role, "os.listdir(home / 'state/console')", False) for role in ACCOUNTS),
-    ("console", "os.listdir(home / 'state/console')", True),
-    *(("console", f"os.listdir(home / 'state/{name}')", False) for name in ("keyrings", "vault", "sealed", "evidence")),
-    ("console", "os.listdir(home / 'spool/inbound')", False),
-    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
+    *(
+        ("console", f"os.listdir(home / 'state/{name}')", False)
+        for name in ("keyrings", "vault", "sealed", "evidence", "quarantine", "notify", "logins", "mail")
+    ),
+    ("console", "os.listdir(home / 'spool/inbound')", False),
+    ("console", "os.listdir(home / 'landing')", False),
+    ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
+    ("console", "(home / 'state/console/console.db').read_bytes()", True),
+    *(
+        (role, "os.listdir(home / 'state/console')", False)
+        for role in ("inspect", "vault", "link", "sshd", "metrics", "notify")
+    ),
     ("metrics", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("metrics", "(home / 'state/ledger/ledger.sqlite3').read_bytes()", True),
-    *((role, "(home / 'config/gateway.toml').write_bytes(b'x')", False) for role in ACCOUNTS),
-    *((role, "(home / 'config/gateway.toml').read_bytes()", True) for role in ACCOUNTS),
+    *(
+        ("load", f"os.listdir(home / 'state/{name}')", False)
+        for name in ("keyrings", "vault", "ledger", "run", "sealed")
+    ),
+    ("load", "os.listdir(home / 'landing')", False),
+    ("load", "(home / 'state/ssh/host_key').read_bytes()", False),
+    ("load", "os.listdir(home / 'spool/inbound')", True),
+    *((role, "(home / 'config/gateway.toml').write_bytes(b'x')", False) for role in (*ACCOUNTS, "load")),
+    *((role, "(home / 'config/gateway.toml').read_bytes()", True) for role in (*ACCOUNTS, "load")),
 ]
 
 
-@pytest.mark.parametrize("role", ACCOUNTS | CONSOLE)
+@pytest.mark.parametrize("role", [*ACCOUNTS, "load"])
 def test_account_can_do_what_its_role_needs_and_the_kernel_refuses_the_rest(
     pair: tuple[SplitSite, Site], role: str
 ) -> None:
@@ -388,7 +453,7 @@ def test_a_link_that_root_makes_is_in_a_database_of_the_consoles_account(pair: t
     dwp.gateway("people", "add", "hb1042", "--name", "Invented", "--unit", "Revenues", "--role", "administrator", *why)
     for _ in range(2):
         dwp.gateway("people", "link", "hb1042", *why)
-        owner = pwd.getpwnam(CONSOLE["console"]).pw_uid
+        owner = pwd.getpwnam(ACCOUNTS["console"]).pw_uid
         store = dwp.home.console_store
         assert {(each.stat().st_uid, stat.S_IMODE(each.stat().st_mode)) for each in store.parent.iterdir()} == {
             (owner, 0o600)

@@ -15,13 +15,22 @@ import pytest
 
 from gateway.settings.home import Home
 from gateway.settings.model import Accounts
-from tests.acceptance.test_split import MEMBERS
+from tests.acceptance.test_split import BACK_OFFICE, MEMBERS
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
 HOME: Final = Home(Path("/var/lib/gateway/site"))
-MOST_EXPOSURE: Final = {"inspect": 0.5, "vault": 0.5, "link": 1.5, "sshd": 1.5, "metrics": 1.0, "notify": 1.2}
+MOST_EXPOSURE: Final = {
+    "inspect": 0.5,
+    "vault": 0.5,
+    "link": 1.5,
+    "sshd": 1.5,
+    "metrics": 1.0,
+    "notify": 1.2,
+    "console": 1.0,
+}
 FORBIDDEN: Final = {
     "inspect": {
+        HOME.console,
         HOME.keyrings,
         HOME.ssh,
         HOME.mail,
@@ -47,6 +56,10 @@ FORBIDDEN: Final = {
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
+    },
+    "console": {
+        *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
+        *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
     },
 }
 
@@ -111,9 +124,15 @@ def test_unit_hides_from_its_role_what_is_another_roles(role: str) -> None:
 def test_sysusers_make_the_accounts_and_groups_that_the_configuration_names_by_default() -> None:
     text = (UNITS / "gateway.sysusers.conf").read_text(encoding="utf-8")
     us = Accounts()
-    assert set(re.findall(r"(?m)^u (\S+) ", text)) == {us.of(role) for role in MEMBERS} | {us.operators}
+    assert set(re.findall(r"(?m)^u (\S+) ", text)) == {us.of(role) for role in MEMBERS} | {
+        us.operators,
+        *lines("load", "User"),
+    }
     memberships = set(re.findall(r"(?m)^m (\S+) (\S+)$", text))
-    assert memberships == {(us.of(role), getattr(us, name)) for role, names in MEMBERS.items() for name in names}
+    assert memberships == {
+        *((us.of(role), getattr(us, name)) for role, names in MEMBERS.items() for name in names),
+        *((account, getattr(us, name)) for account in lines("load", "User") for name in BACK_OFFICE),
+    }
     assert set(re.findall(r"(?m)^g (\S+) ", text)) == {group for _, group in memberships} - {us.operators}
 
 
@@ -145,17 +164,8 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {
-        HOME.spool,
-        HOME.landing,
-        HOME.keyrings,
-        HOME.ssh,
-        HOME.mail,
-        HOME.sshd,
-        HOME.logins,
-        HOME.notify,
-        HOME.console,
-    }
+    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify}
+    hidden |= {HOME.console}
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -174,7 +184,23 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["audit", "retention"])
+def test_exposure_of_the_reference_back_office_is_as_low_as_promised() -> None:
+    assert exposure(UNITS / "gateway-load.service") <= MOST_EXPOSURE["inspect"]
+
+
+def test_the_reference_back_office_is_no_role_and_sees_two_directories_of_the_spool() -> None:
+    (account,) = lines("load", "User")
+    assert account not in Accounts().model_dump().values()
+    assert lines("load", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
+    (command,), (store,) = lines("load", "ExecStart"), lines("load", "StateDirectory")
+    assert command == f"/usr/bin/gateway load --once --database sqlite:////var/lib/{store}/documents.sqlite3"
+    assert set(lines("load", "ReadWritePaths")) == {str(HOME.inbound), str(HOME.outcomes)}
+    hidden = {HOME.state, HOME.landing, HOME.outbound, HOME.returned, HOME.receipts, HOME.put_aside}
+    assert set(lines("load", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", ["audit", "retention", "load"])
 def test_each_timer_has_a_time_that_systemd_knows(name: str) -> None:
     timer = (UNITS / f"gateway-{name}.timer").read_text(encoding="utf-8")
     (when,) = re.findall(r"(?m)^OnCalendar=(.*)$", timer)

@@ -26,7 +26,7 @@ _CHUNK: Final = 1000
 """Events that one question asks for."""
 _BACK: Final = 20_000
 """So many events are looked through for the last ones that are meant."""
-_BESIDE: Final = ("user", "count", "day", "due", "fingerprint", "hour")
+_BESIDE: Final = ("count", "day", "due", "fingerprint", "hour")
 """What the sentence of an event lacks."""
 
 
@@ -72,6 +72,30 @@ def start_of(connection: Connection, wanted: HappeningFilter, since: float | Non
     return meant[-last] - 1 if len(meant) >= last else upto
 
 
+def last(connection: Connection, wanted: HappeningFilter, most: int) -> list[Happening]:
+    """The last events that are meant, the newest first."""
+    found, _ = from_on(connection, wanted, read_head(connection).sequence + 1, most)
+    return found
+
+
+def from_on(
+    connection: Connection, wanted: HappeningFilter, before: int, most: int
+) -> tuple[list[Happening], int | None]:
+    """The events that are meant before that number, the newest first, and the number before which to look on; None at the chain's start.
+
+    At most 20,000 events are looked through: where few are meant, there may be less, or none.
+    """
+    found: list[Happening] = []
+    upto = lowest = before - 1
+    while upto > max(lowest - _BACK, 0) and len(found) < most:
+        start = max(upto - _CHUNK, 0)
+        found += reversed(_told(connection, some_after(connection, start, upto - start), wanted))
+        upto = start
+    if len(found) > most:
+        return found[:most], found[most - 1].sequence
+    return found, upto + 1 if upto > 0 else None
+
+
 def follow(
     read: Callable[[], AbstractContextManager[Connection]],
     wanted: HappeningFilter,
@@ -109,6 +133,8 @@ def _happening(entry: ChainEntry, flows: set[str], reasons: dict[int, str]) -> H
     said = as_logged(detail | ({"user": entry.subject} if entry.kind == PERSON else {}))
     told = {flow} if isinstance(flow := said.get("flow"), str) else flows
     beside = ", ".join(f"{name} {said[name]}" for name in _BESIDE if name in said)
+    if entry.kind == PERSON:
+        beside = f"{entry.subject}, {beside}".removesuffix(", ")
     return Happening(
         sequence=entry.sequence,
         at=entry.at,

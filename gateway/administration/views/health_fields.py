@@ -207,6 +207,8 @@ class Health:
     stopped: tuple[StoppedPartner, ...]
     not_reloaded: tuple[str, ...]
     quarantined: int
+    proposed: int
+    """Requests that wait for a second person."""
     oldest_waiting: TransferView | None
     passed_over: int | None
     written_late: int | None

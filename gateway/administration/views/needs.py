@@ -44,6 +44,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"{number} written to after they were taken: spool/returned has each, with NAME{late_ending}"
     if number := health.quarantined:
         yield f"{number} locked away: `gateway quarantine list`"
+    if number := health.proposed:
+        yield f"{number} asked for, waiting for a second person in the console: `gateway requests --state proposed`"
     for key in health.keys:
         whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
         when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"

@@ -25,6 +25,7 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
         said += f": {act}"
     if actor := detail.get("actor"):
         said += f", by {actor}" + (f" as {account}" if (account := detail.get("account")) else "")
+        said += f" and {second}" if (second := detail.get("second")) else ""
         said += f" (known by {known_by})" if (known_by := detail.get("known_by")) in _LESS_SURE else ""
     if sequence := detail.get("sequence"):
         said += f", number {sequence}"

@@ -11,7 +11,7 @@ from gateway.ledger.store import TABLES
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import TABLE_OF, AnyUnit, Consignment, Receipt, Transfer, Unit
 
-_MOST: Final = (State.RECEIPTED, State.DELIVERED, State.INGESTED)
+MOST_ARE_IN: Final = (State.RECEIPTED, State.DELIVERED, State.INGESTED)
 """The states that nearly all transfers there ever were are in."""
 
 
@@ -46,13 +46,13 @@ def _is_timed(meant: Meant) -> bool:
 
 def _walks(meant: Meant) -> bool:
     """Whether the index of age finds what is meant: every other one would lead to most of what there is."""
-    return _is_timed(meant) and meant.get("partner") is None and meant.get("state") in (None, *_MOST)
+    return _is_timed(meant) and meant.get("partner") is None and meant.get("state") in (None, *MOST_ARE_IN)
 
 
 def _where(meant: Meant) -> list[ColumnElement[bool]]:
     """The conditions. One that would lead SQLite to an index that fits worse is hidden from it in an expression."""
     by_partner, state = meant.get("partner") is not None, meant.get("state")
-    by_state = state is not None and not (_is_timed(meant) and state in _MOST)
+    by_state = state is not None and not (_is_timed(meant) and state in MOST_ARE_IN)
     seeks = {"partner": True, "state": by_state, "direction": by_state, "flow": by_state or by_partner}
     wanted = {name: meant.get(name) for name in seeks}
     found = [

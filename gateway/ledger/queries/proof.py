@@ -16,7 +16,7 @@ from gateway.errors import ChainBroken
 from gateway.ledger.audit.chain import loaded
 from gateway.ledger.audit.rows import state_after
 from gateway.ledger.chain import Head
-from gateway.ledger.commitment import ADOPTED, COMMITTED, ERASED, KEY, PERSONAL, PLAIN, SALT, row_digest
+from gateway.ledger.commitment import ADOPTED, COMMITTED, ERASED, KEY, PERSONAL, PLAIN, SALT, pairs_of, row_digest
 from gateway.ledger.engine import driver_of
 from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, FILE, METADATA, QUARANTINE, RECEIPTS, REQUESTS, TRANSFERS
@@ -47,13 +47,13 @@ class ProvenRow(NamedTuple):
         return {
             "table": table,
             "salt": self.values[SALT],
-            "personal": self._pairs(PERSONAL[table]),
-            "plain": self._pairs(PLAIN[table]),
+            "personal": self._pairs(table, PERSONAL[table]),
+            "plain": self._pairs(table, PLAIN[table]),
         }
 
-    def _pairs(self, columns: Sequence[str]) -> list[tuple[str, Any]]:
-        values = ((name, self.values[name]) for name in columns)
-        return [(name, int(value) if isinstance(value, bool) else value) for name, value in values]
+    def _pairs(self, table: str, columns: Sequence[str]) -> list[tuple[str, Any]]:
+        pairs = pairs_of(table, columns, [self.values[name] for name in columns])
+        return [(name, int(value) if isinstance(value, bool) else value) for name, value in pairs]
 
 
 class Adopted(NamedTuple):

@@ -1,4 +1,5 @@
-"""Requests: what people ask through the ledger is taken here, with an owner and a lease, and carried out.
+"""Requests: what people ask through the ledger is taken here, with an owner and a lease, and carried out. Once an hour, proposals that no
+second person decided in time are ended.
 
 A crash at any moment leaves either the answer, or a request that waits: the same process takes it again at its next step,
 another one when the lease has ended.
@@ -10,7 +11,8 @@ from collections.abc import Collection
 from typing import Final
 
 from gateway.domain.requests import Act
-from gateway.ledger import requests
+from gateway.domain.retry import is_due
+from gateway.ledger import proposals, requests
 from gateway.stages.context import StageContext, Step
 from gateway.stages.request_answers import carry_out
 
@@ -18,6 +20,8 @@ INSPECT_ACTS: Final = tuple(act for act in Act if act.role == "inspect")
 VAULT_ACTS: Final = tuple(act for act in Act if act.role == "vault")
 
 _AT_ONCE: Final = 50
+_EVERY: Final = 3600.0
+_DAY: Final = 86_400.0
 
 
 class Requests:
@@ -27,6 +31,7 @@ class Requests:
         self._context = context
         self._acts = acts
         self._owner = f"{context.ledger.role}/{context.new_id()}"
+        self._look = 0.0
         self.name = name
 
     def step(self) -> Step:
@@ -40,7 +45,19 @@ class Requests:
                 free = [taken for each in free if (taken := requests.take(transaction, each, self._owner)) is not None]
             for request in free:
                 carry_out(context, request, self._owner)
-        return Step(done=len(free), due=min(leases, default=None))
+        lapsed = self._lapse(now) if is_due(self._look, now, _EVERY) else 0
+        return Step(done=len(free) + lapsed, due=min(leases, default=None))
+
+    def _lapse(self, now: float) -> int:
+        """End the proposals that are over their time; how many those were."""
+        ledger, until = self._context.ledger, now - self._context.settings.console.proposal_days * _DAY
+        self._look = now + _EVERY
+        with ledger.read() as connection:
+            over = proposals.over(connection, self._acts, until)
+        if not over:
+            return 0
+        with ledger.write() as transaction:
+            return proposals.lapse(transaction, over)
 
     def close(self) -> None:
         pass

@@ -53,10 +53,11 @@ class DocumentReader:
         *,
         allow_test_numbers: bool = False,
     ) -> None:
+        self._guard = XmlGuard(limits)
+        # First: it refuses a schema that is none, which `shapes_of` takes as it is.
+        self._validator = XmlValidator(schema_root, flow, limits, allow_test_numbers=allow_test_numbers)
         self.shapes = shapes_of(schema_root, flow)
         self._by_namespace = {shape.namespace: _Filling(shape) for shape in self.shapes}
-        self._guard = XmlGuard(limits)
-        self._validator = XmlValidator(schema_root, flow, limits, allow_test_numbers=allow_test_numbers)
 
     def read(self, content: bytes, listed: Collection[int] | None = None) -> DocumentRows | Report:
         """The rows of a document, or the report that says why there are none.
@@ -116,7 +117,10 @@ class _Filling:
         rows.append(row)
         converters = self._converters[table.name]
         if "" in table.places:
-            row[-1] = _converted(element, converters[0])  # its only column
+            try:
+                row[-1] = converters[0](element.text or "")  # its only column
+            except _UNFIT as error:
+                raise _unfit(element, error) from error
         else:
             self._fill(element, table.places, row, converters, number)
 
@@ -129,21 +133,26 @@ class _Filling:
         number: int,
     ) -> None:
         """What is in an element that comes once goes into the row that it belongs to."""
-        for child in element:
-            place = places[child.tag]
-            if isinstance(place, int):
-                row[_KEYS + place] = _converted(child, converters[place])
-            elif isinstance(place, TableShape):
-                self._row(child, place, number)
-            else:
-                self._fill(child, place, row, converters, number)
+        child = element
+        try:  # once for all values of it: they are a hundred in a claim
+            for child in element:
+                place = places[child.tag]
+                if isinstance(place, int):
+                    row[_KEYS + place] = converters[place](child.text or "")
+                elif isinstance(place, TableShape):
+                    self._row(child, place, number)
+                else:
+                    self._fill(child, place, row, converters, number)
+        except _UNFIT as error:
+            raise _unfit(child, error) from error
 
 
-def _converted(element: etree._Element, converter: Callable[[str], Value]) -> Value:
-    try:
-        return converter(element.text or "")
-    except (ValueError, InvalidOperation, OverflowError) as error:
-        raise _Unfit(f"line {element.sourceline}") from error
+_UNFIT: Final = (ValueError, InvalidOperation, OverflowError)
+
+
+def _unfit(element: etree._Element, error: Exception) -> _Unfit:
+    """Where it was found: deeper down, if somebody there said so."""
+    return error if isinstance(error, _Unfit) else _Unfit(f"line {element.sourceline}")
 
 
 def _kind(column: ColumnShape) -> str:

@@ -68,4 +68,4 @@ def test_the_tail_says_who_was_meant(pair: Pair, run: Run) -> None:
     add(run, pair, "hb1", "--role", "administrator")
     run(pair.dwp, "people", "suspend", "hb1", *WHY)
     told = run(pair.dwp, "tail", "--once").out
-    assert "somebody's rights were suspended: sessions ended with them, by root: because of the test (user hb1)" in told
+    assert "somebody's rights were suspended: sessions ended with them, by root: because of the test (hb1)" in told

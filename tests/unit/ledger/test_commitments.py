@@ -19,7 +19,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.incidents import FormKind, IncidentKind, IncidentOutcome
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act
-from gateway.ledger import checks, incidents, legal_holds, people
+from gateway.ledger import checks, incidents, legal_holds, people, proposals, requests
 from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
@@ -44,6 +44,7 @@ from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.request_answers import decide
 from tests.fakes.older_ledger import at_version
+from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import two_ledgers
 
 ROLES = {PersonRole.OPERATOR, PersonRole.CHECKING_OFFICER}
@@ -70,6 +71,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             legal_holds.place(transaction, pair.dwp.context.new_id(), "quarantine", locked.id, locked.partner, WHY)
             people.add(transaction, "hb1", "Invented", "Assessment", ROLES, "2026-01-01", "2026-01-02", WHY)
             look(transaction)
+        hire(pair.dwp.ledger, "hb1001", "hb1002")
+        with pair.dwp.ledger.write() as transaction:
+            asked = requests.ask(
+                transaction, pair.dwp.context.new_id(), Act.RELEASE, pair.dwp.other, "hb1001", "it is back"
+            )
+            proposals.agree(transaction, asked.id, Decision("hb1002", "seen the papers"), 0.0)
         pair.dwp.snapshot(directory / "ledger.sqlite3")
     return directory / "ledger.sqlite3"
 
@@ -449,6 +456,39 @@ def test_a_ledger_from_before_commits_to_what_it_holds(tmp_path: Path) -> None:
         assert {fault.message for fault in faults(connection)} == {"it names event 1, which is about something else"}
         connection.exec_driver_sql("UPDATE transfers SET name = 'b.xml' WHERE key = 7000")
         assert len(faults(connection)) == 12_001
+
+
+def test_a_request_from_before_two_people_keeps_its_digest(tmp_path: Path) -> None:
+    """The columns that came later enter no digest while they say nothing; what somebody writes into one is found."""
+    path = tmp_path / "ledger.sqlite3"
+    at_version(path, "0010")
+    names = ("key", "id", "act", "subject", "actor", "reason", "state", "lease", "created", "updated", "salt")
+    row = dict(zip(names, (1, "r1", "hold", "019a", "root", "a reason", "done", 0.0, 1.0, 2.0, "00" * 16), strict=True))
+    told = {name: row.get(name) for name in (*_PLAIN_0010, *_PERSONAL_0010)}
+    personal = sha([row["salt"], *([name, told[name]] for name in _PERSONAL_0010)])
+    before = sha(["requests", personal, *([name, told[name]] for name in _PLAIN_0010)])
+    with closing(sqlite3.connect(path)) as old, old:
+        places = ", ".join("?" * len(names))
+        old.execute(f"INSERT INTO requests ({', '.join(names)}) VALUES ({places})", tuple(row.values()))  # noqa: S608 - names
+    assert migrate(path) is None
+    with closing(Ledger(path, clock=lambda: 3.0, role="test")) as ledger:
+        with ledger.write() as transaction:
+            transaction.commit_to({"requests": {"1": before}})
+        with ledger.read() as connection:
+            assert faults(connection) == []
+            for column in ("takes", "decided", "decider", "decider_reason"):
+                savepoint = connection.begin_nested()
+                connection.exec_driver_sql(f"UPDATE requests SET {column} = '1'")  # noqa: S608 - names
+                assert faults(connection), column
+                savepoint.rollback()
+
+
+_PLAIN_0010 = ("key", "id", "act", "state", "kind", "unit", "partner", "became", "code", "remedy", "created", "updated")
+_PERSONAL_0010 = ("subject", "actor", "reason", "refusal")
+
+
+def sha(content: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def test_a_new_ledger_has_adopted_nothing(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
+from gateway.domain.decision import Decision
 from gateway.domain.logins import Count, Login, Result, hour_of, render
-from gateway.domain.requests import Act
-from gateway.ledger import requests
+from gateway.domain.requests import OPEN, Act
+from gateway.ledger import proposals, requests
 from gateway.ledger.queries import (
     consignments,
     custody,
@@ -27,17 +28,19 @@ from gateway.ledger.queries import (
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.events import first_named, some_named
 from gateway.ledger.queries.logins import recorded
+from gateway.ledger.queries.requests import count_proposed, page
 from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.outbound.conclude import Conclude
 from gateway.stages.timers.login_records import LoginRecords
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.stages.timers.requests import INSPECT_ACTS, Requests
+from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
     r"SCAN (?:transfers|consignments|receipts|requests|events|later|missing)"
-    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge)|requests_waiting))"
+    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge)|requests_(?:waiting|proposed)))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -86,12 +89,21 @@ def test_work_from_drop_to_settlement_reads_no_whole_table(pair: Pair) -> None:
 
 
 def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_were(pair: Pair) -> None:
-    context = pair.dwp.context
-    with pair.dwp.ledger.write() as transaction:
-        requests.ask(transaction, context.new_id(), Act.RETRY, pair.dwp.other, "j.smith", "its server is back")
+    context, ledger = pair.dwp.context, pair.dwp.ledger
+    hire(ledger, "hb1001", "hb1002")
     listener = Listener(pair.dwp)
-    assert Requests(context, "requests", INSPECT_ACTS).step().done == 1
+    with ledger.write() as transaction:
+        requests.ask(transaction, context.new_id(), Act.RETRY, pair.dwp.other, "hb1001", "its server is back")
+        asked = requests.ask(transaction, context.new_id(), Act.RELEASE, pair.dwp.other, "hb1001", "its server is back")
+        proposals.agree(transaction, asked.id, Decision("hb1002", "it is"), 0.0)
+        requests.ask(transaction, context.new_id(), Act.RELEASE, pair.dwp.other, "hb1001", "its server is back")
+    with ledger.read() as connection:
+        assert [len(page(connection, 1, states=[state]).rows) for state in OPEN] == [1, 1]
+        assert count_proposed(connection) == 1
+    assert Requests(context, "requests", INSPECT_ACTS).step().done == 2
     assert Requests(context, "requests", INSPECT_ACTS).step().done == 0
+    pair.dwp.now += 8 * 86_400
+    assert Requests(context, "requests", INSPECT_ACTS).step().done == 1, "a proposal lapsed"
     assert listener.whole() == []
 
 

@@ -14,7 +14,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import State
 from gateway.errors import ImpossibleMove, LedgerBusy, NotFound, UsageWrong
-from gateway.ledger import requests
+from gateway.ledger import proposals, requests
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import events, overview
@@ -28,6 +28,7 @@ from gateway.stages.context import StageContext
 from gateway.stages.itinerary import Role, stages_of
 from gateway.stages.request_answers import carry_out, decide
 from gateway.stages.timers.requests import INSPECT_ACTS, VAULT_ACTS, Requests
+from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 REASON = "the claimant has withdrawn"
@@ -36,6 +37,7 @@ REASON = "the claimant has withdrawn"
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     with two_ledgers(tmp_path) as made:
+        hire(made.dwp.ledger, "j.smith", "b.jones")
         yield made
 
 
@@ -45,9 +47,12 @@ def dwp(pair: Pair) -> Bench:
 
 
 def asked(bench: Bench, act: Act, subject: str) -> str:
-    """What `asking.ask` leaves in the ledger, on this bench's clock."""
+    """What `asking` leaves in the ledger, on this bench's clock; with a second person where it takes two."""
     with bench.ledger.write() as transaction:
-        return requests.ask(transaction, bench.context.new_id(), act, subject, "j.smith", REASON).id
+        identity = requests.ask(transaction, bench.context.new_id(), act, subject, "j.smith", REASON).id
+        if act.people == 2:
+            proposals.agree(transaction, identity, Decision("b.jones", "seen the papers"), 0.0)
+    return identity
 
 
 def stage(bench: Bench) -> Requests:
@@ -66,9 +71,10 @@ def state(bench: Bench, transfer: str) -> State:
 
 
 def acts_in_the_chain(bench: Bench) -> list[tuple[str, str, str]]:
-    """The events that a person caused: name, actor, reason."""
+    """The events that a person caused, but for those about people and requests: name, actor, reason."""
     with bench.ledger.read() as connection:
-        decided = [each for each in events.chain(connection) if "actor" in json.loads(each.detail)]
+        acts = [each for each in events.chain(connection) if each.kind not in ("person", "request")]
+        decided = [each for each in acts if "actor" in json.loads(each.detail)]
         reasons = events.reasons_of(connection, decided)
     return [(each.event, json.loads(each.detail)["actor"], reasons[each.sequence]) for each in decided]
 
@@ -294,10 +300,10 @@ def test_a_command_that_is_killed_leaves_no_request(dwp: Bench, monkeypatch: pyt
 
 
 def test_what_is_asked_waits_with_its_reason_masked(dwp: Bench) -> None:
-    identity = ask(dwp.settings, Act.RELEASE, dwp.other, "j.smith", "AB123456C\n has  moved")
+    identity = ask(dwp.settings, dwp.ledger, Act.RETRY, dwp.other, "j.smith", "AB123456C\n has  moved")
     waiting = answer(dwp.settings, identity)
     assert (waiting.state, waiting.owner, waiting.lease) == (RequestState.ASKED, None, 0.0)
-    assert (waiting.act, waiting.subject, waiting.actor) == (Act.RELEASE, dwp.other, "j.smith")
+    assert (waiting.act, waiting.subject, waiting.actor) == (Act.RETRY, dwp.other, "j.smith")
     assert waiting.reason == "[masked] has moved"
     with pytest.raises(NotFound):
         answer(dwp.settings, "0000")
@@ -316,7 +322,7 @@ def test_what_is_asked_waits_with_its_reason_masked(dwp: Bench) -> None:
 )
 def test_what_no_request_can_be_made_of_is_refused_at_once(dwp: Bench, subject: str, actor: str, reason: str) -> None:
     with pytest.raises(UsageWrong):
-        ask(dwp.settings, Act.HOLD, subject, actor, reason)
+        ask(dwp.settings, dwp.ledger, Act.HOLD, subject, actor, reason)
     with dwp.ledger.read() as connection:
         assert requests.waiting(connection) == []
 

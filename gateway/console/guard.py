@@ -1,0 +1,106 @@
+"""What every request passes before a page is asked for, and what every answer carries: sizes, deadlines, hosts, headers.
+
+Pure ASGI. A request that is refused here says so in one line, and no page of the console sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_BYTES: Final = 64 * 1024
+"""Of a request's body, where its page does not take files."""
+REQUEST_SECONDS: Final = 15.0
+"""Within which a body has to be here whole."""
+_FETCH_SITES: Final = ("same-origin", "none")
+_SAFE: Final = ("GET", "HEAD")
+
+HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self';"
+        " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "referrer-policy": "same-origin",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }
+)
+"""On every answer. Nothing inline, nothing from anywhere else, no page in a frame."""
+
+
+class Guard:
+    """Wraps an application. `hosts` are the names under which the console is known: a request for another one may have been
+    led here by somebody else's name server.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, refuse, or pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        await self._app(scope, _Body(receive), send_guarded)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        if headers.get("host", "") not in self._hosts:
+            return PlainTextResponse("The console is not known by this name.\n", 421)
+        if scope["method"] not in (*_SAFE, "POST"):
+            return PlainTextResponse("The console answers GET and POST.\n", 405, {"allow": "GET, HEAD, POST"})
+        if scope["method"] == "POST" and not self._is_own(headers):
+            return PlainTextResponse("This came from a page that is not the console's.\n", 403)
+        if int(headers.get("content-length", "0") or "0") > MOST_BYTES:
+            return PlainTextResponse("This is too much for a form.\n", 413)
+        return None
+
+    def _is_own(self, headers: Headers) -> bool:
+        """Whether a browser says that one of our pages sent this. Browsers that say neither are older than those that are supported."""
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is not None and site not in _FETCH_SITES:
+            return False
+        return origin is not None and origin.partition("://")[2] in self._hosts
+
+
+class _Body:
+    """A request's body as far as it may be long, and within its time."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._bytes = 0
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        if self._ended:
+            return await self._receive()  # waits for the client to go: an answer may take long
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._bytes += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        return {"type": "http.disconnect"} if self._bytes > MOST_BYTES else message

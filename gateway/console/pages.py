@@ -1,0 +1,100 @@
+"""The table of pages: what there is, by which right, and what answers it. What is not in it does not exist.
+
+A page with a right is for whoever has that right at the moment of the request; one without is for anybody. The first that fits counts. The
+table is data, so that a test can hold every page against every role, and `docs/console-pages.md` is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.console.rooms import (
+    asked,
+    audit,
+    configuration,
+    desk_aids,
+    extracts,
+    loops,
+    overview,
+    partners,
+    people,
+    quarantine,
+    sign_in,
+    transfers,
+    waiting,
+)
+from gateway.console.visits import Visit
+from gateway.domain.people import Right
+
+Answer = Callable[[Visit], Response]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One address. `menu` is its title where the menu leads to it; `section` is the address in the menu that it belongs to."""
+
+    method: str
+    path: str
+    right: Right | None
+    answer: Answer
+    what: str
+    menu: str | None = None
+
+    @property
+    def section(self) -> str:
+        """The first part of the address."""
+        return "/" + self.path.lstrip("/").partition("/")[0]
+
+
+PAGES: Final = (
+    Page("GET", "/sign-in", None, sign_in.form, "Sign in"),
+    Page("POST", "/sign-in", None, sign_in.enter, "Sign in"),
+    Page("POST", "/sign-out", None, sign_in.leave, "Sign out"),
+    Page("GET", "/start/{token}", None, sign_in.start_form, "Set a password, by a one-time link"),
+    Page("POST", "/start/{token}", None, sign_in.start, "Set a password, by a one-time link"),
+    Page("GET", "/start/{token}/code.svg", None, sign_in.start_code, "The second factor as a picture"),
+    Page("GET", "/password", None, sign_in.renewal, "Set a new password"),
+    Page("POST", "/password", None, sign_in.renew, "Set a new password"),
+    Page("GET", "/", Right.OVERVIEW, overview.overview, "Overview", "Overview"),
+    Page("GET", "/transfers", Right.LOOK, transfers.listed, "Transfers", "Transfers"),
+    Page("GET", "/transfers.csv", Right.LOOK, transfers.as_csv, "Transfers as CSV"),
+    Page("GET", "/transfers/{id}", Right.LOOK, transfers.one, "One transfer"),
+    Page("GET", "/consignments/{id}", Right.LOOK, transfers.consignment, "One consignment"),
+    Page("GET", "/find", Right.LOOK, transfers.find_it, "Find"),
+    Page("GET", "/waiting", Right.LOOK, waiting.listed, "What waits for a person", "Waiting"),
+    Page("GET", "/quarantine", Right.LOOK, quarantine.listed, "Quarantine", "Quarantine"),
+    Page("GET", "/quarantine/{id}", Right.LOOK, quarantine.one, "One quarantined file"),
+    Page(
+        "GET",
+        "/back-office",
+        Right.LOOK,
+        loops.back_office_page,
+        "What the back office has not answered",
+        "Back office",
+    ),
+    Page("GET", "/partners", Right.OVERVIEW, partners.listed, "Partners", "Partners"),
+    Page("GET", "/partners/{code}", Right.OVERVIEW, partners.one, "One partner"),
+    Page("GET", "/calendar", Right.LOOK, extracts.calendar_page, "DWP's extract calendar", "Calendar"),
+    Page("GET", "/referrals", Right.LOOK, loops.referral_page, "DWP's referral loop", "Referrals"),
+    Page("GET", "/enquiries", Right.LOOK, loops.enquiry_page, "Enquiries", "Enquiries"),
+    Page("GET", "/faults", Right.OVERVIEW, loops.fault_page, "Known faults"),
+    Page("GET", "/audit", Right.AUDIT, audit.audit, "The audit chain", "Audit"),
+    Page("GET", "/events", Right.AUDIT, audit.events, "What happened, event by event"),
+    Page("GET", "/configuration", Right.CONFIGURATION, configuration.configuration, "Configuration", "Configuration"),
+    Page("GET", "/help", Right.OVERVIEW, desk_aids.index, "Help", "Help"),
+    Page("GET", "/help/{name}", Right.OVERVIEW, desk_aids.one, "A desk aid"),
+    Page("GET", "/decide/{act}/{subject}", Right.HOLD, waiting.ask, "Ask for an act"),
+    Page("POST", "/decide/{act}/{subject}", Right.HOLD, waiting.decide, "Ask for an act"),
+    Page("GET", "/requests", Right.LOOK, asked.all_requests, "What people asked for", "Requests"),
+    Page("GET", "/requests/{id}", Right.LOOK, asked.one, "What became of a request"),
+    Page("POST", "/requests/{id}", Right.LOOK, asked.decide, "Decide as the second person, or withdraw"),
+    Page("GET", "/people", Right.PEOPLE, people.listed, "People", "People"),
+    Page("GET", "/people/add", Right.PEOPLE, people.add_form, "Add somebody"),
+    Page("POST", "/people/add", Right.PEOPLE, people.add, "Add somebody"),
+    Page("GET", "/people/{user}", Right.PEOPLE, people.one, "One person"),
+    Page("POST", "/people/{user}", Right.PEOPLE, people.change, "Change somebody's roles or state, or make a link"),
+)

@@ -1,0 +1,127 @@
+"""The console's role (`gateway console`): answers browsers at one socket that it opens first, and then gives up the network.
+
+It holds no key, and where the kernel has Landlock it can write beside the ledger, in state/run and in state/console alone. Raises AddressTaken, SiteBusy
+where the role runs already, UsageWrong where no address is set, and what opening the ledger raises.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from gateway.administration.credentials.context import credentials
+from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.sessions import sweep
+from gateway.console.server import ConsoleProtocol
+from gateway.console.site import Site
+from gateway.console.web import application
+from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.roles import CONSOLE
+from gateway.daemon.signals import ended_after
+from gateway.daemon.walls import confine, require_account
+from gateway.errors import AddressTaken, Defer, UsageWrong
+from gateway.linux.landlock import confine_writes
+from gateway.logs import Logger, library_lines
+from gateway.settings.model import Settings
+
+_START_SECONDS: Final = 60
+_LOOK_EVERY: Final = 5.0
+_MOST_CONNECTIONS: Final = 300
+_STOP_SECONDS: Final = 3
+
+
+def run_console_role(settings: Settings, *, supervised_by: int | None = None) -> None:
+    """Run the console's role until SIGTERM."""
+    if not settings.console.listen:
+        raise UsageWrong("[console] listen of gateway.toml says where the console is to listen, and says nothing.")
+    if not settings.console.origin:
+        raise UsageWrong(
+            "[console] address of gateway.toml has to say what people type, where the console listens at a socket."
+        )
+    with logged(settings, CONSOLE, supervised_by=supervised_by) as log:
+        require_account(settings, CONSOLE)
+        with ExitStack() as stack:
+            _serve(settings, log, stack, supervised=supervised_by is not None)
+
+
+def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
+    home = settings.home
+    stack.enter_context(alone(settings, CONSOLE, log, supervised=supervised))
+    listener = stack.enter_context(listening(settings.console.listen))
+    log.info("role.confined", measures=list(confine(settings, CONSOLE)))
+    life = Life(stack, home.run, CONSOLE)
+    stack.enter_context(library_lines(log))
+    site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
+    confine_writes([home.run, home.ledger.parent, home.console], [home.ledger_head])
+    config = uvicorn.Config(
+        application(site),
+        loop="asyncio",
+        http=ConsoleProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    threads = stack.enter_context(ThreadPoolExecutor(1, "console"))
+    with ended_after(_START_SECONDS):
+        serving = threads.submit(server.run, [listener])
+    serving.add_done_callback(lambda _: life.wake_up.wake())
+    log.info("role.started", pid=os.getpid())
+    try:
+        while not life.is_stopping() and not serving.done():
+            life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
+            _tidy(site, log)
+    finally:
+        site.stopping.set()
+        server.should_exit = True
+    serving.result()
+
+
+def _tidy(site: Site, log: Logger) -> None:
+    """End sessions that have ended while nobody looked, and tell the chain of refusals that were only counted."""
+    try:
+        sweep(site.credentials)
+        tell_rest(site.credentials)
+    except Defer as error:  # a busy ledger, a full disk: the next look does it
+        log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+
+
+def listening(listen: str) -> socket.socket:
+    """A socket that listens at `HOST:PORT`, or at a path."""
+    is_path = listen.startswith("/")
+    host, _, port = listen.rpartition(":")
+    family = socket.AF_UNIX if is_path else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if is_path:
+            _remove_socket(Path(listen))
+            made.bind(listen)
+            Path(listen).chmod(0o660)
+        else:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((host.strip("[]"), int(port)))
+        made.listen(128)
+    except OSError as error:
+        made.close()
+        raise AddressTaken(f"nothing can be listened at on {listen}: {error.strerror}") from error
+    return made
+
+
+def _remove_socket(path: Path) -> None:
+    """Remove what a process before left; anything but a socket stays, and the address is taken."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            path.unlink()

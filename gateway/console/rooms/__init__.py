@@ -1,0 +1,1 @@
+"""The pages, by subject: each takes a visit and gives an answer."""

@@ -1,0 +1,154 @@
+"""Signing in and out, a new password before the old one ends, and the page behind a one-time link."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import segno
+from starlette.responses import RedirectResponse, Response
+
+from gateway.administration.credentials import links, sessions, signing_in
+from gateway.administration.credentials.signing_in import Attempt
+from gateway.console.visits import SEE_OTHER, Visit
+from gateway.errors import CredentialsExpired, GatewayError, LinkRefused, PasswordRefused, SignInRefused
+
+_QR_SCALE: Final = 5
+
+
+class SessionChange(RedirectResponse):
+    """Go on at another page with another session: its token, None for none."""
+
+    def __init__(self, path: str, session: str | None) -> None:
+        super().__init__(path, SEE_OTHER)
+        self.session = session
+
+
+def form(visit: Visit) -> Response:
+    """The form; the overview for whoever is signed in."""
+    return visit.to("/") if visit.person is not None else _form(visit)
+
+
+def enter(visit: Visit) -> Response:
+    """Sign in, and go on where somebody wanted to go."""
+    attempt = _attempt(visit)
+    faults = {
+        name: text
+        for name, value, text in (
+            ("user", attempt.user, "Enter your user id"),
+            ("password", attempt.password, "Enter your password"),
+            ("code", attempt.code, "Enter the code that your app shows"),
+        )
+        if not value.strip()
+    }
+    if faults:
+        return _form(visit, faults)
+    try:
+        token, _ = signing_in.sign_in(visit.console.credentials, attempt, visit.session)
+    except CredentialsExpired:
+        return _renewal(visit, {}, attempt.user, over=True)
+    except GatewayError as error:
+        return _form(visit, {"": f"{_sentence(error)} {error.remedy}"})
+    return SessionChange(_own_page(visit.form.get("next", "/")), token)
+
+
+def leave(visit: Visit) -> Response:
+    """Sign out."""
+    if visit.session is not None:
+        sessions.sign_out(visit.console.credentials, visit.session)
+    return SessionChange("/sign-in", None)
+
+
+def renewal(visit: Visit) -> Response:
+    """The form for a new password by the old one."""
+    return _renewal(visit, {}, "" if visit.person is None else visit.person.user, over=False)
+
+
+def renew(visit: Visit) -> Response:
+    """Set a new password by the old one; all sessions end."""
+    attempt = _attempt(visit)
+    new = visit.form.get("new", "")
+    if new != visit.form.get("again", ""):
+        return _renewal(visit, {"again": "The two new passwords differ"}, attempt.user, over=False)
+    try:
+        signing_in.renew(visit.console.credentials, attempt, new)
+    except PasswordRefused as error:
+        return _renewal(visit, {"new": _sentence(error)}, attempt.user, over=False)
+    except GatewayError as error:
+        return _renewal(visit, {"": f"{_sentence(error)} {error.remedy}"}, attempt.user, over=False)
+    return SessionChange("/sign-in", None)
+
+
+def start_form(visit: Visit) -> Response:
+    """What is behind a one-time link: the second factor, and a form for a password."""
+    return _start(visit, {})
+
+
+def start(visit: Visit) -> Response:
+    """Use the link up."""
+    password = visit.form.get("password", "")
+    if password != visit.form.get("again", ""):
+        return _start(visit, {"again": "The two passwords differ"})
+    try:
+        links.use(visit.console.credentials, visit.path["token"], password, visit.form.get("code", ""))
+    except PasswordRefused as error:
+        return _start(visit, {"password": _sentence(error)})
+    except LinkRefused:
+        raise
+    except SignInRefused as error:
+        return _start(visit, {"code": _sentence(error)})
+    return SessionChange("/sign-in", None)
+
+
+def start_code(visit: Visit) -> Response:
+    """The second factor as a picture that an app reads."""
+    found = links.start(visit.console.credentials, visit.path["token"])
+    drawn = io.BytesIO()
+    segno.make(found.address, error="m").save(
+        drawn, kind="svg", scale=_QR_SCALE, light="#fff", svgclass=None, lineclass=None
+    )
+    return Response(drawn.getvalue(), media_type="image/svg+xml")
+
+
+def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
+    wanted = visit.form.get("next") or visit.query.get("next") or "/"
+    return visit.page(
+        "sign_in",
+        422 if faults else 200,
+        faults=faults or {},
+        user=visit.form.get("user", "")[:32],
+        next=_own_page(wanted),
+    )
+
+
+def _renewal(visit: Visit, faults: dict[str, str], user: str, *, over: bool) -> Response:
+    return visit.page("renewal", 422 if faults else 200, faults=faults, user=user[:32], over=over)
+
+
+def _start(visit: Visit, faults: dict[str, str]) -> Response:
+    found = links.start(visit.console.credentials, visit.path["token"])
+    secret = " ".join(found.secret[at : at + 4] for at in range(0, len(found.secret), 4))
+    return visit.page(
+        "start",
+        422 if faults else 200,
+        faults=faults,
+        about=found.person,
+        secret=secret,
+        token=visit.path["token"],
+    )
+
+
+def _attempt(visit: Visit) -> Attempt:
+    form = visit.form
+    return Attempt(form.get("user", ""), form.get("password", ""), form.get("code", ""), visit.address)
+
+
+def _own_page(path: str) -> str:
+    """A page of the console to go on at; anything else is the overview."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if is_own else "/"
+
+
+def _sentence(error: GatewayError) -> str:
+    reason = error.reason
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."

@@ -1,0 +1,195 @@
+"""The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
+
+Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
+is answered in a thread, since it reads a database; few at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from gateway.administration.credentials import refusals, sessions
+from gateway.administration.credentials.sessions import Session
+from gateway.console.guard import Guard
+from gateway.console.live import feed
+from gateway.console.pages import PAGES, Page
+from gateway.console.rooms.sign_in import SessionChange
+from gateway.console.site import Site
+from gateway.console.visits import MenuItem, Visit
+from gateway.domain.people import Person, may
+from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
+
+_LONGEST_FIELD: Final = 4_000
+_MOST_FIELDS: Final = 40
+
+
+def application(site: Site) -> ASGIApp:
+    """The application, with its guard around it."""
+    address = urlsplit(site.settings.console.origin)
+    cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
+    by_path: dict[str, list[Page]] = {}
+    for page in PAGES:
+        by_path.setdefault(page.path, []).append(page)
+    routes: list[BaseRoute] = [
+        Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
+        for path, pages in by_path.items()
+    ]
+    routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
+    handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])
+
+
+class Cookie:
+    """The cookie of a session: a browser's sites on one host share a jar, so its name has the site's code."""
+
+    def __init__(self, code: str, *, secure: bool) -> None:
+        self._name = f"{'__Host-' if secure else ''}gateway-{code.lower()}"
+        self._secure = secure
+
+    def token(self, request: Request) -> str | None:
+        """The session's token, as far as there is one of its form."""
+        found = request.cookies.get(self._name)
+        return found if found and len(found) <= 200 else None
+
+    def put(self, response: Response, token: str | None) -> None:
+        """Set it, or take it back."""
+        if token is None:
+            response.delete_cookie(self._name, secure=self._secure, httponly=True, samesite="strict")
+        else:
+            response.set_cookie(self._name, token, secure=self._secure, httponly=True, samesite="strict")
+
+
+def csrf_of(token: str) -> str:
+    """What forms of a session carry: whoever does not know the session's token cannot make it."""
+    return hmac.digest(token.encode(), b"forms", hashlib.sha256).hex()
+
+
+def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
+    by_method = {page.method: page for page in pages}
+
+    async def answer(request: Request) -> Response:
+        page = by_method["GET" if request.method == "HEAD" else request.method]
+        form: Mapping[str, str] = {}
+        if request.method == "POST":
+            try:
+                async with request.form(max_files=0, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD) as found:
+                    form = {name: value for name, value in found.items() if isinstance(value, str)}
+            except ClientDisconnect:
+                return Response(status_code=400)
+        return await run_in_threadpool(_answer, site, cookie, page, request, form)
+
+    return answer
+
+
+def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Response:
+    token = cookie.token(request)
+    session = _session(site, token, used="x-live" not in request.headers)
+    person = None if session is None else session.person
+    if person is None:
+        token = None
+    visit = Visit(
+        console=site,
+        path={name: str(value) for name, value in request.path_params.items()},
+        query={name: value[:_LONGEST_FIELD] for name, value in request.query_params.items()},
+        form=form,
+        person=person,
+        csrf="" if token is None else csrf_of(token),
+        session=token,
+        address=_address(site, request),
+        menu=_menu(page, person),
+    )
+    if page.right is not None:
+        if person is None:
+            wanted = request.url.path if request.method == "GET" else "/"
+            return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
+        if not may(person, page.right):
+            refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
+            return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
+    if request.method == "POST" and token is not None and not hmac.compare_digest(form.get("csrf", ""), visit.csrf):
+        return _problem(
+            visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more."
+        )
+    try:
+        response = page.answer(visit)
+    except NotFound as error:
+        return _problem(visit, 404, "There is no such thing here", error.reason)
+    except NotPermitted as error:
+        return _problem(visit, 403, "This is not permitted", error.reason, error.remedy)
+    except (Defer, Halt) as error:
+        return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
+    except GatewayError as error:
+        return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
+    new = response.session if isinstance(response, SessionChange) else token
+    if new != cookie.token(request):
+        cookie.put(response, new)
+    return response
+
+
+def _session(site: Site, token: str | None, *, used: bool) -> Session | None:
+    """Who asks, as the ledger has them now; None without a session that counts. A page that renews itself is no use of it."""
+    return None if token is None else sessions.look(site.credentials, token, used=used)
+
+
+def _address(site: Site, request: Request) -> str:
+    """Whose address it is that asks. Where a proxy ends TLS it is the last one that the proxy names: nobody else gets to the console."""
+    named = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if site.settings.console.address and named:
+        return named[:64]
+    return request.client.host if request.client else ""
+
+
+def _menu(page: Page, person: Person | None) -> list[MenuItem]:
+    if person is None:
+        return []
+    return [
+        MenuItem(each.path, each.menu, current=each.section == page.section)
+        for each in PAGES
+        if each.menu is not None and each.right is not None and may(person, each.right)
+    ]
+
+
+def _problem(visit: Visit, status: int, heading: str, said: str, remedy: str = "") -> Response:
+    return visit.page("problem", status, heading=heading, said=said, remedy=remedy)
+
+
+async def _no_page(site: Site, _request: Request, error: HTTPException) -> Response:
+    visit = Visit(site, {}, {}, {}, None, "", None, "")
+    heading = "Page not found" if error.status_code == 404 else "This cannot be answered"
+    return _problem(visit, error.status_code, heading, "If you typed the address, check it.")
+
+
+async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
+    """A defect of ours: uvicorn logs it."""
+    visit = Visit(site, {}, {}, {}, None, "", None, "")
+    return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
+
+
+async def _live(site: Site, cookie: Cookie, request: Request) -> Response:
+    """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
+    token = cookie.token(request)
+
+    def is_here() -> bool:
+        return _session(site, token, used=False) is not None
+
+    async def said() -> AsyncIterator[str]:
+        async for line in feed(site, is_here=is_here):
+            yield line
+
+    if not await run_in_threadpool(is_here):
+        return Response(status_code=401)
+    return StreamingResponse(said(), media_type="text/event-stream")

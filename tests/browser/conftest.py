@@ -1,0 +1,70 @@
+"""Fixtures of the browser tests: DWP and an authority at work, each with a console and its people, and a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.acceptance.copies import copied_pair
+from tests.acceptance.sites import Site, created_pair, free_port, wait_until
+from tests.browser.browsing import Person, add_people, chromium
+
+
+@dataclass(frozen=True)
+class ConsoleSite:
+    """A site whose console answers at `base`, and the second factors of its people."""
+
+    site: Site
+    base: str
+    secrets: dict[str, str]
+    jars: dict[str, list[Any]] = field(default_factory=dict)
+    """The cookies of who has signed in, by user id: a code can be used once, and the next one comes after half a minute."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for a module's tests."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSite, ConsoleSite]]:
+    """DWP and an authority, at work."""
+    with copied_pair(created_pair(), tmp_path_factory.mktemp("consoles")) as pair:
+        prepared = []
+        for site in pair:
+            listen = f"127.0.0.1:{free_port()}"
+            site.edit_config("console", listen=listen)
+            prepared.append(ConsoleSite(site, f"http://{listen}", add_people(site)))
+        for each in prepared:
+            each.site.start()
+        for each in prepared:
+            wait_until(partial(each.site.role, "console"), 30, "the start of the console")
+        yield prepared[0], prepared[1]
+
+
+@pytest.fixture
+def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
+    """Somebody at a browser, signed in; signed out again at the end, and nothing complained."""
+    entered: list[Person] = []
+
+    def make(site: ConsoleSite, user: str) -> Person:
+        person = Person(browser, site.base, user, site.secrets[user])
+        entered.append(person)
+        if user in site.jars:
+            person.context.add_cookies(site.jars[user])
+        else:
+            person.sign_in()
+            site.jars[user] = person.context.cookies()
+        return person
+
+    yield make
+    for person in entered:
+        person.close()
+        assert person.complaints == []

@@ -1,0 +1,202 @@
+"""The lives of files as people see them in a browser: delivered, rejected, held by one and released by two, locked away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyotp
+
+from tests.acceptance.sites import claim, wait_until
+from tests.browser.browsing import PASSWORD, STEP, Person
+from tests.browser.conftest import ConsoleSite
+from tests.fakes.forger import place, uuid7
+
+Enter = Callable[[ConsoleSite, str], Person]
+LA = "E09000030"
+
+
+def fill_reason(person: Person, text: str = "because of the test") -> None:
+    person.page.fill("#reason", text)
+
+
+def press(person: Person, name: str) -> None:
+    person.page.get_by_role("button", name=name, exact=True).click()
+    person.page.wait_for_load_state()
+
+
+def reload_until(person: Person, text: str) -> None:
+    def shown() -> bool:
+        person.page.reload()
+        return text in person.text()
+
+    wait_until(shown, 30, f"{text!r} on {person.page.url}")
+
+
+def test_delivered_file_is_found_by_its_name_and_its_story_has_the_receipt(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp, la = sites
+    name, content = claim(10)
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "receipted")
+    person = enter(dwp, "op1")
+    person.see("/transfers")
+    person.page.fill("#q", name)
+    press(person, "Find")
+    person.page.get_by_role("link", name=name).click()
+    person.page.wait_for_load_state()
+    story = person.text()
+    assert "Receipted" in story
+    assert f"{LA}'s, accepted" in story
+    assert "of these very bytes" in story
+    assert person.violations() == []
+    person.page.locator(".govuk-summary-list a").first.click()
+    person.page.wait_for_load_state()
+    assert "Consignment to" in person.text()
+    assert person.violations() == []
+
+    there = enter(la, "op1")
+    there.see("/back-office")
+    there.page.get_by_role("link", name=name).click()
+    there.page.wait_for_load_state()
+    assert "Delivered" in there.text()
+
+
+def test_rejected_file_shows_its_findings(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter) -> None:
+    dwp = sites[0]
+    name, content = claim(11, defect="date")
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "rejected")
+    person = enter(dwp, "aud1")
+    person.see("/transfers?state=rejected")
+    assert name in person.text(), person.page.url + person.text()
+    person.page.get_by_role("link", name=name).click()
+    person.page.wait_for_load_state()
+    assert "Findings" in person.text()
+    assert "[date]" in person.text()
+    assert "Return" not in person.text()
+
+
+def test_what_one_holds_two_release_and_neither_can_do_both(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    begin, end = (datetime.now(ZoneInfo("Europe/London")) + timedelta(hours=hours) for hours in (6, 7))
+    dwp.site.edit_config("flows.claim", windows=[f"{begin:%H:%M}-{end:%H:%M}"])
+    dwp.site.gateway("reload", "--reason", "so that files wait")
+    name, content = claim(12)
+    dwp.site.drop("claim", LA, name, content)
+    waiting = dwp.site.wait_for(name, "validated")
+    operator, one, other = enter(dwp, "op1"), enter(dwp, "sup1"), enter(dwp, "sup2")
+
+    operator.see(f"/transfers/{waiting['id']}")
+    operator.page.get_by_role("button", name="Hold").click()
+    operator.page.wait_for_load_state()
+    fill_reason(operator, "no")
+    press(operator, "Hold")
+    assert "3 to 300 characters" in operator.text()
+    assert operator.violations() == []
+    fill_reason(operator)
+    press(operator, "Hold")
+    reload_until(operator, "Done")
+    assert operator.violations() == []
+    assert operator.see(f"/decide/release/{waiting['id']}") == 404, "an operator may not release"
+
+    one.see("/waiting")
+    one.page.get_by_role("link", name=f"Release transfer {waiting['id'][:8]}").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "the authority has called")
+    press(one, "Release")
+    assert "Proposed" in one.text()
+    assert one.page.get_by_role("button", name="Agree").count() == 0, "whoever asks does not agree"
+    assert one.violations() == []
+
+    other.see("/requests?state=proposed")
+    assert other.page.get_by_role("link", name="Release").count() == 1, other.page.url + other.text()
+    other.page.get_by_role("link", name="Release").click()
+    other.page.wait_for_load_state()
+    fill_reason(other, "I called them too")
+    press(other, "Agree")
+    reload_until(other, "Done")
+    assert other.violations() == []
+    assert dwp.site.wait_for(name, "validated")
+    story = dwp.site.json("show", waiting["id"])
+    released = next(each for each in story["events"] if each["event"] == "transfer.released")
+    assert (released["detail"]["actor"], released["detail"]["second"]) == ("sup1", "sup2")
+
+    dwp.site.edit_config("flows.claim", windows=[])
+    dwp.site.gateway("reload", "--reason", "the test goes on")
+    dwp.site.wait_for(name, "receipted")
+    operator.complaints = [each for each in operator.complaints if "404" not in each and "422" not in each]
+
+
+def test_what_is_locked_away_is_seen_and_discarded_by_two(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter) -> None:
+    la = sites[1]
+    place(la.site.home.landing_in("DWP"), f"{uuid7()}.gwc", b"no envelope at all")
+    wait_until(lambda: la.site.json("quarantine", "list"), 30, "something in quarantine")
+    one, other = enter(la, "sup1"), enter(la, "sup2")
+    one.see("/quarantine")
+    one.page.locator(".govuk-table__body a").first.click()
+    one.page.wait_for_load_state()
+    assert one.violations() == []
+    assert one.overflow() == 0
+    one.page.get_by_role("button", name="Discard").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "a stranger's file")
+    press(one, "Discard")
+    request = one.page.url
+    other.page.goto(request)
+    fill_reason(other, "yes, it is")
+    press(other, "Agree")
+    reload_until(other, "Done")
+    assert la.site.json("quarantine", "list") == []
+
+
+def test_administrator_adds_somebody_who_starts_by_the_link_and_is_suspended_at_once(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    administrator = enter(dwp, "adm1")
+    administrator.see("/people/add")
+    for field, text in {"user": "hb7001", "name": "Assessor 7", "unit": "Assessment"}.items():
+        administrator.page.fill(f"#{field}", text)
+    administrator.page.check("#role-operator")
+    fill_reason(administrator)
+    press(administrator, "Add")
+    assert "agreement and training" in administrator.text(), "who sees payloads has signed and was trained"
+    assert administrator.violations() == []
+    administrator.page.fill("#agreement", "2026-01-05")
+    administrator.page.fill("#training", "2026-01-06")
+    press(administrator, "Add")
+    assert "Assessor 7" in administrator.text()
+    fill_reason(administrator, "first password")
+    press(administrator, "Make a one-time link")
+    link = administrator.page.inner_text(".govuk-notification-banner .console-mono").strip()
+    assert administrator.violations() == []
+
+    newcomer = Person(administrator.context.browser, dwp.base, "hb7001", "")  # type: ignore[arg-type]
+    try:
+        newcomer.page.goto(link)
+        secret = "".join(newcomer.page.locator("main p.console-mono").inner_text().split())
+        assert newcomer.violations() == []
+        newcomer.page.fill("#password", PASSWORD)
+        newcomer.page.fill("#again", PASSWORD)
+        newcomer.page.fill("#code", pyotp.TOTP(secret).at(int(time.time() - STEP)))
+        press(newcomer, "Set the password")
+        newcomer.secret = secret
+        newcomer.sign_in()
+        assert newcomer.see("/transfers") == 200
+        assert newcomer.see("/people") == 403
+
+        administrator.see("/people/hb7001")
+        fill_reason(administrator, "suspected misuse")
+        press(administrator, "Suspend")
+        assert "Suspended" in administrator.text()
+        newcomer.see("/transfers")
+        assert "/sign-in" in newcomer.page.url, "rights and session end at once"
+    finally:
+        newcomer.close()
+    administrator.complaints = [each for each in administrator.complaints if "422" not in each]

@@ -1,0 +1,113 @@
+"""Every page as every role: who may see it sees it without a fault, and nobody else sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser
+
+from gateway.console.pages import PAGES, Page
+from gateway.domain.people import RIGHTS, PersonRole
+from tests.acceptance.sites import claim
+from tests.browser.browsing import PEOPLE, Person
+from tests.browser.conftest import ConsoleSite
+
+ROLES: Final = {roles[0]: user for user, roles in reversed(PEOPLE.items())}
+NEEDS_DWP: Final = ("/calendar", "/referrals")
+
+
+@pytest.fixture(scope="module")
+def dwp(sites: tuple[ConsoleSite, ConsoleSite]) -> ConsoleSite:
+    """DWP's site, with a file that went, one that came back, and one that is held."""
+    site = sites[0].site
+    name, content = claim()
+    site.drop("claim", "E09000030", name, content)
+    bad, broken = claim(1, defect="nino")
+    site.drop("claim", "E09000030", bad, broken)
+    site.wait_for(name, "receipted")
+    site.wait_for(bad, "rejected")
+    return sites[0]
+
+
+@pytest.fixture(scope="module")
+def people(browser: Browser, dwp: ConsoleSite) -> Iterator[Callable[[str], Person]]:
+    """Somebody of a role, signed in once for all tests."""
+    entered: dict[str, Person] = {}
+
+    def of(role: str) -> Person:
+        if role not in entered:
+            user = ROLES[role]
+            entered[role] = Person(browser, dwp.base, user, dwp.secrets[user])
+            entered[role].sign_in()
+        return entered[role]
+
+    yield of
+    for person in entered.values():
+        person.close()
+
+
+def filled(page: Page, dwp: ConsoleSite) -> str:
+    """An address that the page answers."""
+    sent = next(row for row in dwp.site.rows() if row["state"] == "receipted")
+    return page.path.format(
+        id=sent["consignment"] if page.path.startswith("/consignments") else sent["id"],
+        code="E09000030",
+        name="quarantine",
+        act="hold",
+        subject=sent["id"],
+        token="0" * 64,
+    )
+
+
+LOOKED_AT: Final = [
+    page
+    for page in PAGES
+    if page.method == "GET" and page.right and page.path not in ("/quarantine/{id}", "/requests/{id}")
+]
+
+
+@pytest.mark.parametrize("role", list(map(str, PersonRole)))
+def test_each_page_is_for_those_who_have_its_right(
+    role: str, people: Callable[[str], Person], dwp: ConsoleSite
+) -> None:
+    person = people(role)
+    for page in LOOKED_AT:
+        answer = person.context.request.get(filled(page, dwp), max_redirects=0)
+        assert answer.status == (200 if page.right in RIGHTS[PersonRole(role)] else 403), (page.path, answer.text())
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in LOOKED_AT if not page.path.endswith(".csv")], ids=lambda page: page.path
+)
+def test_page_is_without_fault_for_everybody_and_on_a_narrow_screen(
+    page: Page, people: Callable[[str], Person], dwp: ConsoleSite
+) -> None:
+    person = people(next(str(role) for role in PersonRole if page.right in RIGHTS[role]))
+    assert person.see(filled(page, dwp)) == 200
+    assert person.violations() == []
+    assert person.overflow() == 0
+    assert person.complaints == []
+
+
+def test_menu_leads_only_where_its_reader_may_go(people: Callable[[str], Person], dwp: ConsoleSite) -> None:
+    for role in PersonRole:
+        person = people(str(role))
+        person.see("/help" if role is not PersonRole.SECURE_PRINT else "/")
+        for item in person.page.query_selector_all(".govuk-service-navigation__link"):
+            path = item.get_attribute("href")
+            page = next(page for page in PAGES if page.path == path)
+            assert page.right in RIGHTS[role], (role, path)
+
+
+def test_nobody_sees_a_page_without_signing_in(browser: Browser, dwp: ConsoleSite) -> None:
+    stranger = Person(browser, dwp.base, "nobody", "A" * 32)
+    try:
+        for page in LOOKED_AT:
+            stranger.see(filled(page, dwp))
+            assert "/sign-in" in stranger.page.url, page.path
+        assert stranger.violations() == []
+    finally:
+        stranger.close()
