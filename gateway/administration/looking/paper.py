@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Container, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -11,7 +12,7 @@ _FONT: Final = "Vera"
 
 
 def table(title: str, below: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    """The page; without rows it says so. A character that its font does not have is shown as a box."""
+    """The page; without rows it says so. The font has no Ŵ and no Ŷ: of such a letter the one below the accent is shown."""
     # Slow to import, and needed here only.
     from reportlab.lib import colors  # noqa: PLC0415
     from reportlab.lib.pagesizes import A4, landscape  # noqa: PLC0415
@@ -28,8 +29,9 @@ def table(title: str, below: str, headings: Sequence[str], rows: Sequence[Sequen
     top = ParagraphStyle("top", head, fontSize=14, leading=18)
     flow: list[Flowable] = [Paragraph(escape(title), top), Paragraph(escape(below), cell)]
     if rows:
+        known = TTFont(_FONT, "Vera.ttf").face.charToGlyph
         lines = [[Paragraph(escape(text), head) for text in headings]]
-        lines += [[Paragraph(escape(text), cell) for text in row] for row in rows]
+        lines += [[Paragraph(escape(_in(known, text)), cell) for text in row] for row in rows]
         grid = TableStyle([("GRID", (0, 0), (-1, -1), 0.25, colors.black), ("VALIGN", (0, 0), (-1, -1), "TOP")])
         flow.append(LongTable(lines, repeatRows=1, style=grid, spaceBefore=4 * mm))
     else:
@@ -47,3 +49,8 @@ def table(title: str, below: str, headings: Sequence[str], rows: Sequence[Sequen
     )
     document.build(flow)
     return out.getvalue()
+
+
+def _in(known: Container[int], text: str) -> str:
+    """The text in characters that a font has."""
+    return "".join(each if ord(each) in known else unicodedata.normalize("NFD", each)[0] for each in text)

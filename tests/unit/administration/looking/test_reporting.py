@@ -9,7 +9,7 @@ import pikepdf
 import pytest
 from sqlalchemy import insert
 
-from gateway.administration.looking import checking, reporting
+from gateway.administration.looking import checking, paper, reporting
 from gateway.domain.identity import to_text
 from gateway.errors import CheckMisplaced, ImpossibleMove, ReportPrinted, RightMissing, UsageWrong
 from gateway.ledger.queries.checks import printings
@@ -97,3 +97,12 @@ def test_what_happens_to_a_check_afterwards_changes_no_report(office: Office, da
     for row in first.rows:
         checking.acknowledge(office.ledger, row.user, row.check)
     assert reporting.reprint_report(office.ledger, "sp1", day, "lost in the post").rows == first.rows
+
+
+def test_a_welsh_name_is_readable_on_paper() -> None:
+    """The font lacks the accented w and y of Welsh; a box would take the letter away."""
+    written, shown = (
+        paper.table("Title", "below", ["Name"], [[name]]) for name in ("Siân Ŵyn-Ŷsgol", "Siân Wyn-Ysgol")
+    )
+    assert written == shown
+    assert written != paper.table("Title", "below", ["Name"], [["Sian Wyn-Ysgol"]])
