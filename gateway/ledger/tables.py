@@ -345,6 +345,7 @@ OPENINGS: Final = Table(
     _salt(),
     UniqueConstraint("id"),
     Index("openings_by_unit", "unit"),
+    Index("openings_by_user", "user"),
 )
 
 CHECKS: Final = Table(

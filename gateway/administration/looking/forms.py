@@ -34,11 +34,12 @@ def fill_in(
         return incidents.fill_in(transaction, identity(transaction, random), kind, user, fields)
 
 
-def forms(connection: Connection, user: str, kind: FormKind | None = None) -> list[Form]:
-    """Forms, the newest first: all of them for who works on incidents or looks after people, else one's own."""
+def forms(connection: Connection, user: str, kind: FormKind | None = None, before: int | None = None) -> list[Form]:
+    """Forms, the newest first, at most 500: all of them for who works on incidents or looks after people, else one's own. `before` a
+    key, for a further page.
+    """
     require_right(connection, user, Right.REPORT)
-    found = queries.forms(connection, kind)
-    return found if _sees_all(connection, user) else [each for each in found if each.user == user]
+    return queries.forms(connection, kind, None if _sees_all(connection, user) else user, before)
 
 
 def pdf(connection: Connection, user: str, identity: str) -> bytes:

@@ -118,13 +118,15 @@ def opened_by(connection: Connection, opening: str, user: str) -> Opening:
     return found
 
 
-def access_log(connection: Connection, user: str, *, of: str | None = None, unit: str | None = None) -> list[Opening]:
+def access_log(
+    connection: Connection, user: str, *, of: str | None = None, unit: str | None = None, before: int | None = None
+) -> list[Opening]:
     """The System Access Log as `user` may see it, the newest first, at most 500: of one person, of one payload, or all. What is one's
-    own everybody sees.
+    own everybody sees. `before` a key, for a further page.
     """
     if of != user:
         require_right(connection, user, Right.CHECK, Right.INCIDENT, Right.AUDIT)
-    return openings(connection, of, unit)
+    return openings(connection, of, unit, before)
 
 
 def rates_of(settings: ChecksSettings) -> Rates:

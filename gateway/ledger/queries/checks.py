@@ -15,6 +15,8 @@ from gateway.ledger.queries.events import last_before
 from gateway.ledger.store import event_before
 from gateway.ledger.tables import CHECKS, OPENINGS, PRINTINGS
 
+MOST: Final = 500
+"""Rows of one page."""
 # The indexes of some rows are used where the state stands in the query as the index has it.
 _DRAWN: Final = CHECKS.c.state == literal_column(f"'{CheckState.DRAWN}'")
 _OUTSTANDING: Final = CHECKS.c.state != literal_column(f"'{CheckState.DECIDED}'")
@@ -26,10 +28,14 @@ def find_opening(connection: Connection, identity: str) -> Opening:
 
 
 def openings(
-    connection: Connection, user: str | None = None, unit: str | None = None, most: int = 500
+    connection: Connection,
+    user: str | None = None,
+    unit: str | None = None,
+    before: int | None = None,
+    most: int = MOST,
 ) -> list[Opening]:
-    """The System Access Log, the newest first: all of it, somebody's, or who opened one thing."""
-    query = select(OPENINGS).order_by(OPENINGS.c.key.desc()).limit(most)
+    """The System Access Log, the newest first: all of it, somebody's, or who opened one thing; `before` a key, for a further page."""
+    query = newest(OPENINGS, before, most)
     query = query if user is None else query.where(OPENINGS.c.user == user)
     query = query if unit is None else query.where(OPENINGS.c.unit == unit)
     return [Opening._make(row) for row in connection.execute(query)]
@@ -51,9 +57,9 @@ def outstanding(connection: Connection, user: str | None = None) -> list[Check]:
     return _checks(connection, query if user is None else query.where(CHECKS.c.user == user))
 
 
-def every_check(connection: Connection, most: int = 500) -> list[Check]:
-    """Checks of every state, the newest first."""
-    return _checks(connection, select(CHECKS).order_by(CHECKS.c.key.desc()).limit(most))
+def every_check(connection: Connection, before: int | None = None, most: int = MOST) -> list[Check]:
+    """Checks of every state, the newest first; `before` a key, for a further page."""
+    return _checks(connection, newest(CHECKS, before, most))
 
 
 def drawn_between(connection: Connection, start: float, end: float) -> list[Check]:
@@ -85,6 +91,12 @@ def printings(connection: Connection, day: str | None = None) -> list[Printing]:
 def is_printed(connection: Connection, day: str) -> bool:
     """Whether a day's report was printed."""
     return bool(connection.execute(select(exists().where(PRINTINGS.c.day == day))).scalar())
+
+
+def newest(table: Table, before: int | None, most: int) -> Select[Any]:
+    """The newest rows of a table first: so many of them, and those before a key where one is given."""
+    query = select(table).order_by(table.c.key.desc()).limit(most)
+    return query if before is None else query.where(table.c.key < before)
 
 
 def row_of(connection: Connection, table: Table, identity: str, noun: str) -> Row[Any]:

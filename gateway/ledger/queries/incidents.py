@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from gateway.domain.incidents import FormKind, IncidentState
 from gateway.ledger.check_units import Form, Incident
-from gateway.ledger.queries.checks import row_of
+from gateway.ledger.queries.checks import MOST, newest, row_of
 from gateway.ledger.tables import FORMS, INCIDENTS
 
 
@@ -15,9 +15,11 @@ def find_incident(connection: Connection, identity: str) -> Incident:
     return Incident._make(row_of(connection, INCIDENTS, identity, "incident"))
 
 
-def incidents(connection: Connection, *, closed: bool = False, most: int = 500) -> list[Incident]:
-    """Incidents, the newest first: the open ones, or all."""
-    query = select(INCIDENTS).order_by(INCIDENTS.c.key.desc()).limit(most)
+def incidents(
+    connection: Connection, *, closed: bool = False, before: int | None = None, most: int = MOST
+) -> list[Incident]:
+    """Incidents, the newest first: the open ones, or all; `before` a key, for a further page."""
+    query = newest(INCIDENTS, before, most)
     query = query if closed else query.where(INCIDENTS.c.state == str(IncidentState.OPEN))
     return [Incident._make(row) for row in connection.execute(query)]
 
@@ -33,8 +35,15 @@ def find_form(connection: Connection, identity: str) -> Form:
     return Form._make(row_of(connection, FORMS, identity, "form"))
 
 
-def forms(connection: Connection, kind: FormKind | None = None, most: int = 500) -> list[Form]:
-    """Forms, the newest first: of one kind, or all."""
-    query = select(FORMS).order_by(FORMS.c.key.desc()).limit(most)
+def forms(
+    connection: Connection,
+    kind: FormKind | None = None,
+    user: str | None = None,
+    before: int | None = None,
+    most: int = MOST,
+) -> list[Form]:
+    """Forms, the newest first: of one kind or all, of one person or all; `before` a key, for a further page."""
+    query = newest(FORMS, before, most)
     query = query if kind is None else query.where(FORMS.c.kind == str(kind))
+    query = query if user is None else query.where(FORMS.c.user == user)
     return [Form._make(row) for row in connection.execute(query)]

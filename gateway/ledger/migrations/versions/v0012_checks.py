@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_index("openings_by_unit", "openings", ["unit"])
+    op.create_index("openings_by_user", "openings", ["user"])
     op.create_index("checks_to_acknowledge", "checks", ["user", "key"], sqlite_where=sa.text("state = 'drawn'"))
     op.create_index("checks_outstanding", "checks", ["key"], sqlite_where=sa.text("state != 'decided'"))
     op.create_index("checks_by_time", "checks", ["created"])
