@@ -159,6 +159,21 @@ class Event(StrEnum):
     REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
+    # -- who looked, and what came of it
+
+    PAYLOAD_OPENED = "payload.opened", "info", "somebody opened a payload"
+    CHECK_DRAWN = "check.drawn", "info", "opening a payload drew a management check"
+    CHECK_ACKNOWLEDGED = "check.acknowledged", "info", "the opener acknowledged a management check"
+    CHECK_EXPLAINED = "check.explained", "info", "the opener said what papers there were"
+    CHECK_DECIDED = "check.decided", "info", "a checking officer decided a management check"
+    CHECK_VALIDATED = "check.validated", "info", "a decided management check was looked at once more"
+    REPORT_PRINTED = "report.printed", "info", "the day's report of management checks was printed"
+    REPORT_REPRINTED = "report.reprinted", "warning", "the day's report of management checks was printed once more"
+    INCIDENT_OPENED = "incident.opened", "warning", "an incident was opened: whom it is about is suspended"
+    INCIDENT_NOTED = "incident.noted", "info", "something was done about an incident"
+    INCIDENT_CLOSED = "incident.closed", "info", "an incident was closed"
+    FORM_FILLED = "form.filled", "info", "somebody filled in a form"
+
     # -- what is kept no longer, and what is kept all the same
 
     RETENTION_BEGUN = "retention.begun", "info", "what is over its time is removed and erased"
@@ -184,6 +199,11 @@ class Event(StrEnum):
     HOLD_PLACED = "hold.placed", "info", "a person had it kept beyond its time"
     HOLD_RELEASED = "hold.released", "info", "a person ended the hold: its time counts again"
     PERSON_ERASED = "person.erased", "info", "the name of somebody who had left was erased: its time was over"
+    OPENING_ERASED = "opening.erased", "info", "why a payload was opened was erased: its time was over"
+    CHECK_ERASED = "check.erased", "info", "the words of a management check were erased: its time was over"
+    PRINTING_ERASED = "printing.erased", "info", "why a report was reprinted was erased: its time was over"
+    INCIDENT_ERASED = "incident.erased", "info", "the words of an incident were erased: its time was over"
+    FORM_ERASED = "form.erased", "info", "what was filled in was erased: its time was over"
     HOLD_ERASED = "hold.erased", "info", "why it was kept was erased: its time was over"
 
     # -- what is expected, and what people keep of it

@@ -88,7 +88,18 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup", "continuity reconcile", "index example", "people list", "requests"),
+    *(
+        "sample",
+        "demo",
+        "bench",
+        "backup",
+        "continuity reconcile",
+        "index example",
+        "people list",
+        "requests",
+        "checks",
+        "incidents",
+    ),
 }
 RUNS: Final = {"init", "restore", "run", "load", "index run", "console"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

@@ -139,6 +139,8 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "people": CommandEntry(
             "gateway.cli.people:people", "Who may use the console: add, list, role, suspend, resume, remove, link."
         ),
+        "checks": CommandEntry("gateway.cli.looking:checks", "Management checks that are outstanding, or all of them."),
+        "incidents": CommandEntry("gateway.cli.looking:incidents", "Incidents that are open, or all of them."),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

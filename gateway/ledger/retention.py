@@ -61,6 +61,7 @@ _SAID_AT: Final = "(SELECT {} FROM events WHERE events.sequence = reasons.sequen
 _MOMENT: Final = "unixepoch(" + _SAID_AT.format("at") + ")"
 _EVENT: Final = _SAID_AT.format("event")
 _INCIDENT: Final = ", ".join(f"'{name}'" for name in INCIDENT_EVENTS)
+_OPENED: Final = "(SELECT openings.{} FROM openings WHERE openings.id = checks.opening)"
 _REASON: Final = (
     f"CAST(sequence AS TEXT), {_SAID_AT.format('partner')}, NULL, {_SAID_AT.format('subject')}, {_MOMENT}, {_MOMENT}"
 )
@@ -94,6 +95,26 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
         ),
         Kind.HOLDS: _Query("holds", "id, partner, NULL, unit, created, released", "released <= :until"),
         Kind.PEOPLE: _Query("people", "user, NULL, NULL, NULL, created, updated", f"{_OVER} AND state = 'left'"),
+        # What a check that is not decided is about is needed until it is.
+        Kind.OPENINGS: _Query(
+            "openings",
+            "id, partner, flow, unit, created, created",
+            "created <= :until AND NOT EXISTS"
+            " (SELECT 1 FROM checks WHERE checks.opening = openings.id AND checks.state != 'decided')",
+        ),
+        Kind.CHECKS: _Query(
+            "checks",
+            f"id, {_OPENED.format('partner')}, NULL, {_OPENED.format('unit')}, created, decided",
+            "decided <= :until",
+        ),
+        Kind.PRINTINGS: _Query("printings", "id, NULL, NULL, NULL, created, created", "created <= :until"),
+        Kind.INCIDENT_LOG: _Query(
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 0"
+        ),
+        Kind.CENTRAL_INCIDENTS: _Query(
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 1"
+        ),
+        Kind.FORMS: _Query("forms", "id, NULL, NULL, NULL, created, created", "created <= :until"),
     }
 )
 ROWS: Final = tuple(_QUERIES)

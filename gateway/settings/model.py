@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.authorities import Authorities, listed
+from gateway.settings.checks import ChecksSettings
 from gateway.settings.console import ConsoleSettings
 from gateway.settings.continuity import ContinuitySettings
 from gateway.settings.debris import PASSED_OVER, check_pattern
@@ -356,6 +357,7 @@ class GatewayFile(Table):
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
     index: IndexSettings = IndexSettings()
+    checks: ChecksSettings = ChecksSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -414,6 +416,7 @@ class Settings:
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
+    checks: ChecksSettings = field(default_factory=ChecksSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -84,6 +84,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             load=gateway.load,
             console=gateway.console,
             index=gateway.index,
+            checks=gateway.checks,
             authorities=authorities,
             stopped=stopped,
         ),

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 from gateway.domain.states import Direction, State
 from gateway.errors import LedgerSchema
 from gateway.ledger import migrate as module
+from gateway.ledger.check_units import Check, Form, Incident, Opening, Printing
 from gateway.ledger.engine import open_engine
 from gateway.ledger.integrity import SCHEMA_VERSION, check
 from gateway.ledger.migrate import migrate
@@ -63,6 +64,11 @@ def test_migrating_again_changes_nothing_and_the_file_is_private(tmp_path: Path)
         (Lane, "lanes"),
         (Quarantined, "quarantine"),
         (Request, "requests"),
+        (Opening, "openings"),
+        (Check, "checks"),
+        (Printing, "printings"),
+        (Incident, "incidents"),
+        (Form, "forms"),
     ],
 )
 def test_a_unit_has_the_columns_of_its_table_in_their_order(unit: type[Transfer], table: str) -> None:

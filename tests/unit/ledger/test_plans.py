@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
+from gateway.domain.checks import Quarter
 from gateway.domain.decision import Decision
 from gateway.domain.logins import Count, Login, Result, hour_of, render
 from gateway.domain.requests import OPEN, Act
@@ -19,6 +20,7 @@ from gateway.domain.states import State
 from gateway.ledger import proposals, requests
 from gateway.ledger.queries import (
     backlog,
+    checks,
     consignments,
     custody,
     events,
@@ -44,8 +46,8 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
-    r"SCAN (?:transfers|consignments|receipts|requests|events|later|missing)"
-    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge|unanswered)|requests_(?:waiting|proposed)))"
+    r"SCAN (?:transfers|consignments|receipts|requests|events|openings|checks|printings|later|missing)"
+    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge|unanswered)|requests_(?:waiting|proposed)|checks_outstanding))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -124,6 +126,19 @@ def test_what_is_unanswered_is_asked_by_its_own_index_whatever_narrows_it(pair: 
             assert len(plan) == 1, "nothing is sorted"
             assert "transfers_unanswered" in plan[0], statement
     assert len(listener._asked) == 8
+
+
+def test_who_looked_is_asked_without_reading_all_that_was_ever_opened(pair: Pair) -> None:
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        checks.to_acknowledge(connection, "hb1001")
+        checks.outstanding(connection)
+        checks.drawn_between(connection, 0.0, 1.0)
+        checks.decided_in(connection, Quarter(2026, 4))
+        checks.openings(connection, user="hb1001")
+        checks.openings(connection, unit="019a", before=5)
+        checks.printings(connection, "2026-11-28")
+    assert listener.whole() == []
 
 
 def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
