@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
+from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
@@ -31,7 +32,7 @@ from gateway.console.rendering import counted
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Note, Visit
-from gateway.domain.people import Person, may
+from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 
 _LONGEST_FIELD: Final = 4_000
@@ -114,7 +115,10 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         address=_address(site, request),
         menu=_menu(page, person),
         notes=[] if session is None else list(_notes(session)),
+        check=None if person is None else _check(site, person),
     )
+    if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
+        return visit.to(visit.menu[0].path)
     if page.right is not None:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
@@ -153,6 +157,13 @@ def _address(site: Site, request: Request) -> str:
     if site.settings.console.address and named:
         return named[:64]
     return request.client.host if request.client else ""
+
+
+def _check(site: Site, person: Person) -> str | None:
+    """The check that somebody has to acknowledge."""
+    with site.reading() as connection:
+        found = must_acknowledge(connection, person.user)
+    return None if found is None else found.id
 
 
 def _notes(session: Session) -> Iterator[Note]:
