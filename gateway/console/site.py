@@ -24,14 +24,16 @@ class Openings:
         self._lock = Lock()
         self._known: dict[str, None] = {}
 
-    def record(self, request: str, record: Callable[[], object]) -> None:
-        """Record it, if that was not done."""
+    def record(self, request: str, record: Callable[[], object]) -> bool:
+        """Record it, if that was not done; whether it was done now."""
         with self._lock:
-            if request not in self._known:
-                record()
-                self._known[request] = None
-                while len(self._known) > _MOST_KNOWN:
-                    del self._known[next(iter(self._known))]
+            if request in self._known:
+                return False
+            record()
+            self._known[request] = None
+            while len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            return True
 
     def __contains__(self, request: str) -> bool:
         return request in self._known

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload, require_acknowledged
 from gateway.administration.requests import asking
-from gateway.administration.requests.opening import record_opening
 from gateway.administration.views.records import transfer
 from gateway.console.rendering import address
 from gateway.console.renderings import answered, waiting, whole_file
 from gateway.console.visits import Visit
+from gateway.domain.checks import CaseFacts
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import META, Kind, Shown, page_name, read_form, read_rows, read_shown, read_words, words_name
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -34,6 +35,8 @@ def form(visit: Visit) -> Response:
 def ask(visit: Visit) -> Response:
     """Ask inspect to render it."""
     site, row = visit.console, _transfer(visit)
+    with site.reading() as connection:
+        require_acknowledged(connection, visit.user)
     first = visit.form.get("first", "").strip() or "1"
     if not first.isdecimal() or not 1 <= int(first[:10]) <= _LARGEST:
         return _form(visit, first_fault="Give a whole number from 1.")
@@ -56,9 +59,8 @@ def one(visit: Visit) -> Response:
     if content is None:
         return visit.page("payload_gone", about=transfer(row), request=request)
     shown = read_shown(content)
-    visit.console.openings.record(
-        request.id, partial(record_opening, visit.console.settings, visit.console.ledger, request, row, shown)
-    )
+    if visit.console.openings.record(request.id, partial(_record, visit, request, row, shown)):
+        return visit.to(path)  # a check that was drawn is over that page
     page = _page(visit, shown)
     return visit.page(
         "payload",
@@ -82,6 +84,14 @@ def picture(visit: Visit) -> Response:
         if content is not None:
             return Response(content, media_type="image/png")
     raise NotFound("there is no such picture")
+
+
+def _record(visit: Visit, request: Request, row: Transfer, shown: Shown) -> None:
+    """The line in the System Access Log; it may draw a management check."""
+    site = visit.console
+    cases = [CaseFacts(case.birth, case.death, case.in_payment, case.sensitive) for case in shown.cases]
+    wanted = Wanted(TRANSFER, row.id, request.reason, case_reference=shown.reference)
+    open_payload(site.settings, site.ledger, visit.user, wanted, cases)
 
 
 def _content(directory: Path, shown: Shown, page: int) -> dict[str, Any]:
