@@ -31,6 +31,12 @@ def choose(person: Person, flow: str, name: str, content: bytes, partner: str = 
 def look(person: Person, transfer: str, reason: str = "the claimant has called") -> None:
     """Ask to see a payload, and wait for it."""
     assert person.see(f"/transfers/{transfer}") == 200
+    if (
+        drawn := person.page.query_selector(".console-check__button")
+    ) is not None:  # one look in a hundred draws a check
+        drawn.click()
+        person.page.wait_for_load_state()
+        person.see(f"/transfers/{transfer}")
     person.page.get_by_role("link", name="Look at what is in it").click()
     person.page.wait_for_load_state()
     fill_reason(person, reason)
@@ -160,11 +166,13 @@ def test_a_claim_is_looked_at_as_a_form_and_that_is_recorded_with_the_reason(
     assert person.overflow() == 0
     answer = person.context.request.get(person.page.url)
     assert answer.headers["cache-control"] == "no-store"
-    story = la.site.json("show", row["id"])
-    opened = [each for each in story["events"] if each["event"] == "payload.opened"]
-    assert [each["detail"]["actor"] for each in opened] == ["op1"], "once, however often it is loaded"
+    others_page = person.page.url
+    person.see("/access-log")
+    log = [line for line in person.text().splitlines() if "the claimant has called" in line]
+    assert len(log) == 1, "once, however often it is loaded"
+    assert "op1" in log[0]
     others = enter(la, "op2")
-    assert others.context.request.get(person.page.url).status == 404, "what one opens is for that one alone"
+    assert others.context.request.get(others_page).status == 404, "what one opens is for that one alone"
 
 
 def test_a_laid_is_looked_at_page_by_page_as_pictures(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter) -> None:
