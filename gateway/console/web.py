@@ -127,6 +127,7 @@ async def _received(site: Site, cookie: Cookie, page: Page, request: Request) ->
 
     identity = new_id(site.now, os.urandom(RANDOM_BYTES))
     try:
+        await run_in_threadpool(send.require_room, site, int(request.headers.get("content-length", "0")))
         came = await receive(request, site.settings.home.uploads / identity, most)
     except ClientDisconnect:
         return Response(status_code=400)

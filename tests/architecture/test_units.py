@@ -186,6 +186,8 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
         HOME.notify,
         HOME.triage,
         HOME.console,
+        HOME.uploads,
+        HOME.shown,
     }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
@@ -201,7 +203,10 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
         f"-{path}"
-        for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage, HOME.console)
+        for path in (
+            *(HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage),
+            *(HOME.console, HOME.uploads, HOME.shown),
+        )
     }
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.administration.requests import asking
 from gateway.console.renderings import answered, waiting, whole_file
+from gateway.console.site import Site
 from gateway.console.uploading import Came
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
@@ -28,6 +29,16 @@ _SEND: Final = "sent in the console"
 def fields(identity: str, came: Came) -> dict[str, str]:
     """What came of a form's file, as fields of the form."""
     return {"upload": identity, "name": came.name, "size": str(came.size), "fault": came.fault}
+
+
+def require_room(site: Site, coming: int) -> None:
+    """DiskFull where so many bytes more would leave less than the site is to keep free."""
+    try:
+        free = shutil.disk_usage(site.settings.home.uploads).free
+    except OSError as error:
+        raise disk_error(error, "looking at uploads") from error
+    if free < coming + site.settings.limits.min_free_bytes:
+        raise DiskFull(f"{coming} bytes are coming, and {free} are free")
 
 
 def form(visit: Visit) -> Response:
@@ -110,8 +121,6 @@ def _fault(visit: Visit, flow: str, partner: str) -> str:
 def _keep(directory: Path, coming: Path, upload: Upload) -> None:
     """The note first, and then the file its name: whoever finds the file finds what it is."""
     try:
-        if shutil.disk_usage(directory).free < upload.size:
-            raise DiskFull("there is no room for another file")
         write_file(directory / f"{upload.id}{NOTE}", note(upload), mode=0o660)
         coming.rename(directory / upload.id)
         fsync_directory(directory)
