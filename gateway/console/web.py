@@ -38,7 +38,11 @@ from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
+<<<<<<< HEAD
 from gateway.settings.model import Settings
+=======
+from gateway.settings.model import SiteKind
+>>>>>>> wt-console
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
@@ -50,7 +54,8 @@ def application(site: Site) -> ASGIApp:
     cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
     by_path: dict[str, list[Page]] = {}
     for page in PAGES:
-        by_path.setdefault(page.path, []).append(page)
+        if page.only in (None, site.settings.site.kind):
+            by_path.setdefault(page.path, []).append(page)
     routes: list[BaseRoute] = [
         Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
@@ -177,7 +182,7 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
-        menu=_menu(page, person),
+        menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(session)),
         check=None if person is None else _check(site, person),
     )
@@ -220,13 +225,13 @@ def _notes(session: Session) -> Iterator[Note]:
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
-def _menu(page: Page, person: Person | None) -> list[MenuItem]:
+def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:
     if person is None:
         return []
     return [
         MenuItem(each.path, each.menu, current=each.section == page.section)
         for each in PAGES
-        if each.menu is not None and each.right is not None and may(person, each.right)
+        if each.menu is not None and each.right is not None and may(person, each.right) and each.only in (None, kind)
     ]
 
 
