@@ -51,12 +51,9 @@ class Page:
     answer: Answer
     what: str
     menu: str | None = None
-<<<<<<< HEAD
+    only: SiteKind | None = None
     takes_file: bool = False
     """Whether its form has a file, which `uploading` receives."""
-=======
-    only: SiteKind | None = None
->>>>>>> wt-console
 
     @property
     def section(self) -> str:

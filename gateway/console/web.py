@@ -38,11 +38,7 @@ from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
-<<<<<<< HEAD
-from gateway.settings.model import Settings
-=======
-from gateway.settings.model import SiteKind
->>>>>>> wt-console
+from gateway.settings.model import Settings, SiteKind
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
