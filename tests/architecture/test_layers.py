@@ -34,6 +34,7 @@ ALONE: Final = {
     "rfc3161_client": "transport",
     "argon2": "administration",
     "pyotp": "administration",
+    "pypdfium2": "validation",
 }
 """Third parties, and the one part that may import each."""
 
