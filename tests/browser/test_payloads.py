@@ -15,6 +15,7 @@ from tests.acceptance.sites import claim, wait_until
 from tests.browser.browsing import Person
 from tests.browser.conftest import ConsoleSite
 from tests.browser.test_lives import fill_reason, press, reload_until
+from tests.fakes.forger import uuid7
 
 Enter = Callable[[ConsoleSite, str], Person]
 LA = "E09000030"
@@ -223,17 +224,20 @@ def test_an_extract_is_looked_at_as_a_table_with_the_names_of_its_fields(
 @pytest.mark.parametrize("user", ["aud1", "adm1", "prt1"])
 def test_who_may_not_open_payloads_is_refused(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter, user: str) -> None:
     la = sites[1]
-    row = next(row for row in la.site.rows() if row["state"] == "delivered")
     person = enter(la, user)
-    assert person.see(f"/transfers/{row['id']}/payload") == 403
-    assert person.see(f"/transfers/{row['id']}/payload/{row['id']}") == 403
+    one = uuid7()
+    assert person.see(f"/transfers/{one}/payload") == 403
+    assert person.see(f"/transfers/{one}/payload/{one}") == 403
+    assert person.see(f"/transfers/{one}/payload/{one}/1.png") == 403
     assert person.see("/send") == 403
     nothing_of(person, "403")
 
 
 def test_what_is_gone_is_said_to_be_gone(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter) -> None:
     dwp = sites[0]
-    row = next(row for row in dwp.site.rows() if row["state"] == "receipted")
+    name, content = claim(24)
+    dwp.site.drop("claim", LA, name, content)
+    row = dwp.site.wait_for(name, "receipted")
     person = enter(dwp, "op1")
     look(person, row["id"])
     assert "There is nothing to show" in person.text()
