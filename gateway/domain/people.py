@@ -104,6 +104,7 @@ APART: Final = frozenset(
 )
 """Pairs of roles that must not meet in one person: secure print is held alone; who gives rights out decides nothing about files."""
 
+_NO_ROLE: Final = "none"
 _USER: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}")
 
 
@@ -137,6 +138,19 @@ def may(person: Person, right: Right) -> bool:
 def rights_of(roles: Iterable[PersonRole]) -> frozenset[Right]:
     """What these roles may do together."""
     return frozenset[Right]().union(*(RIGHTS[role] for role in roles))
+
+
+def roles_text(roles: Collection[PersonRole]) -> str:
+    """Roles as one line, in the order of PersonRole: `operator checking-officer`; `none` where there are none."""
+    return " ".join(role for role in PersonRole if role in roles) or _NO_ROLE
+
+
+def read_roles(text: str) -> frozenset[PersonRole]:
+    """The roles that `roles_text` wrote; UsageWrong for anything else."""
+    try:
+        return frozenset(map(PersonRole, () if text == _NO_ROLE else text.split(" ")))
+    except ValueError as error:
+        raise UsageWrong(f"{text[:40]!r} is no list of roles.") from error
 
 
 def apart(roles: Collection[PersonRole]) -> tuple[PersonRole, PersonRole] | None:

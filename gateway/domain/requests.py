@@ -1,18 +1,21 @@
 """What a person may ask of a site through its ledger: the right that it takes, whether it takes two people, which role carries it out; and
-the states of a request. Raises nothing.
+the states of a request. `require_another` raises RightMissing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Self
 
 from gateway.domain.people import Right
+from gateway.errors import RightMissing
 
 
 class Act(StrEnum):
-    """What can be asked; `role` is the name of the role that carries it out (`stages.itinerary.Role`), `right` is what whoever asks needs,
-    and `people` is how many people it takes: of two, one proposes, and another one with the same right agrees.
+    """What can be asked; `role` is the name of the role that carries it out (`stages.itinerary.Role`, or `console`, which does so when the
+    second person agrees), `right` is what whoever asks needs, and `people` is how many people it takes: of two, one proposes, and another
+    one with the same right agrees.
     """
 
     _value_: str
@@ -34,6 +37,17 @@ class Act(StrEnum):
     RETURN = "return", "inspect", Right.HOLD
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
+    CHANGE_ROLES = "change-roles", "console", Right.PEOPLE, 2
+    """Of somebody: the roles are the request's argument, by `domain.people.roles_text`."""
+    RESUME = "resume", "console", Right.PEOPLE, 2
+    """Somebody who is suspended."""
+    ISSUE_LINK = "issue-link", "console", Right.PEOPLE, 2
+    """A one-time link for somebody who has a role: whoever has it becomes that person."""
+
+    @property
+    def about_people(self) -> bool:
+        """Whether it is about somebody who uses the console: neither who asks nor who agrees is that person."""
+        return self.right is Right.PEOPLE
 
 
 class RequestState(StrEnum):
@@ -52,3 +66,9 @@ class RequestState(StrEnum):
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""
+
+
+def require_another(act: Act, subject: str, people: Iterable[str]) -> None:
+    """RightMissing where one of the people decides about themselves."""
+    if act.about_people and subject in people:
+        raise RightMissing(f"nobody decides about themselves: {subject} is the one whom it is about")

@@ -259,6 +259,8 @@ class Request(NamedTuple):
     """Why, in the second person's words."""
     decided: float | None
     """When the second person did."""
+    argument: str | None
+    """What is asked for in particular, such as somebody's new roles; None of an act that takes nothing."""
 
 
 class LegalHold(NamedTuple):

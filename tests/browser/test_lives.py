@@ -35,6 +35,13 @@ def reload_until(person: Person, text: str) -> None:
     wait_until(shown, 30, f"{text!r} on {person.page.url}")
 
 
+def ask_for_operator(person: Person) -> None:
+    person.see("/people/hb7001/roles")
+    person.page.check("#role-operator")
+    fill_reason(person, "joins the team")
+    press(person, "Ask for these roles")
+
+
 def test_delivered_file_is_found_by_its_name_and_its_story_has_the_receipt(
     sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
 ) -> None:
@@ -155,25 +162,49 @@ def test_what_is_locked_away_is_seen_and_discarded_by_two(sites: tuple[ConsoleSi
     assert la.site.json("quarantine", "list") == []
 
 
-def test_administrator_adds_somebody_who_starts_by_the_link_and_is_suspended_at_once(
+def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(
     sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
 ) -> None:
     dwp = sites[0]
-    administrator = enter(dwp, "adm1")
+    administrator, other = enter(dwp, "adm1"), enter(dwp, "adm2")
     administrator.see("/people/add")
     for field, text in {"user": "hb7001", "name": "Assessor 7", "unit": "Assessment"}.items():
         administrator.page.fill(f"#{field}", text)
-    administrator.page.check("#role-operator")
     fill_reason(administrator)
     press(administrator, "Add")
+    assert "Assessor 7" in administrator.text()
+    ask_for_operator(administrator)
     assert "agreement and training" in administrator.text(), "who sees payloads has signed and was trained"
     assert administrator.violations() == []
+    assert administrator.overflow() == 0
+    administrator.see("/people/hb7001")
     administrator.page.fill("#agreement", "2026-01-05")
     administrator.page.fill("#training", "2026-01-06")
-    press(administrator, "Add")
-    assert "Assessor 7" in administrator.text()
+    fill_reason(administrator, "joins the team")
+    press(administrator, "Record the dates")
+    ask_for_operator(administrator)
+    assert "Proposed" in administrator.text()
+    assert administrator.page.get_by_role("button", name="Agree").count() == 0, "whoever asks does not agree"
+
+    other.page.goto(administrator.page.url)
+    assert other.violations() == []
+    assert other.overflow() == 0
+    fill_reason(other, "I asked the manager")
+    press(other, "Agree")
+    assert "Done" in other.text()
+    other.page.get_by_role("link", name="Go to hb7001").click()
+    other.page.wait_for_load_state()
+    assert "operator" in other.text()
+    added = next(each for each in dwp.site.json("people", "list") if each["user"] == "hb7001")
+    assert added["roles"] == ["operator"]
+
+    administrator.see("/people/hb7001")
     fill_reason(administrator, "first password")
-    press(administrator, "Make a one-time link")
+    press(administrator, "Ask for a one-time link")
+    administrator, other = other, administrator
+    administrator.page.goto(other.page.url)
+    fill_reason(administrator, "they stand beside me")
+    press(administrator, "Agree")
     link = administrator.page.inner_text(".govuk-notification-banner .console-mono").strip()
     assert administrator.violations() == []
 
@@ -199,4 +230,30 @@ def test_administrator_adds_somebody_who_starts_by_the_link_and_is_suspended_at_
         assert "/sign-in" in newcomer.page.url, "rights and session end at once"
     finally:
         newcomer.close()
-    administrator.complaints = [each for each in administrator.complaints if "422" not in each]
+    for each in (administrator, other):
+        each.complaints = [said for said in each.complaints if "422" not in said]
+
+
+def test_nobody_sees_or_decides_about_themselves_or_what_is_not_their_business(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    one, other, operator = enter(dwp, "adm1"), enter(dwp, "adm2"), enter(dwp, "op1")
+    assert one.see("/people/adm1/roles") == 422
+    one.see("/people/adm1")
+    assert one.page.get_by_role("button", name="Suspend").count() == 0
+    one.see("/people/adm2/roles")
+    one.page.uncheck("#role-administrator")
+    fill_reason(one, "moves to another office")
+    press(one, "Ask for these roles")
+    request = one.page.url
+    other.page.goto(request)
+    assert other.page.get_by_role("button", name="Agree").count() == 0
+    assert operator.see(request) == 404
+    operator.see("/requests")
+    assert "Change roles" not in operator.text()
+    fill_reason(one, "they stay")
+    press(one, "Withdraw")
+    assert "Withdrawn" in one.text()
+    for each in (one, operator):
+        each.complaints = [said for said in each.complaints if "422" not in said and "404" not in said]

@@ -54,6 +54,7 @@ def filled(page: Page, dwp: ConsoleSite) -> str:
     return page.path.format(
         id=sent["consignment"] if page.path.startswith("/consignments") else sent["id"],
         code="E09000030",
+        user="op1",
         name="quarantine",
         act="hold",
         subject=sent["id"],

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.requests import asking
-from gateway.administration.views.requests import RequestView, listed, story
+from gateway.administration.people import roster
+from gateway.administration.requests import about_people, asking
+from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.administration.views.words import describe
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
 from gateway.console.rooms.transfers import TimelineItem
 from gateway.console.visits import Visit
+from gateway.domain.people import Right, roles_text
 from gateway.domain.requests import Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
+from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
     Column("Asked"),
@@ -29,6 +33,9 @@ WORDS: Final = {
     Act.RETRY: "Try again now",
     Act.RETURN: "Return",
     Act.DISCARD: "Discard",
+    Act.CHANGE_ROLES: "Change roles",
+    Act.RESUME: "Resume",
+    Act.ISSUE_LINK: "One-time link",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
@@ -37,7 +44,7 @@ _WAITS: Final = {
 
 
 def all_requests(visit: Visit) -> Response:
-    """What people asked, the newest first."""
+    """What people asked, the newest first, as far as it is the reader's business."""
     site = visit.console
     wanted = visit.query.get("state", "")
     states = [state for state in RequestState if state == wanted]
@@ -47,6 +54,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
+            acts=_seen(visit),
             after=_number(visit.query.get("after")),
             before=_number(visit.query.get("before")),
         )
@@ -63,7 +71,7 @@ def all_requests(visit: Visit) -> Response:
     return visit.page(
         "listed",
         heading="Requests",
-        intro="What people asked for. Release and discard take two people: one asks, another agrees.",
+        intro="What people asked for. Where it takes two people, one asks and another one with the same right agrees.",
         links=(),
         filters=[
             Filter("state", "State", wanted, tuple((str(state), str(state).capitalize()) for state in RequestState))
@@ -79,10 +87,16 @@ def one(visit: Visit) -> Response:
 
 
 def decide(visit: Visit) -> Response:
-    """Agree, decline, or withdraw: by the button that was pressed."""
+    """Agree, decline, or withdraw: by the button that was pressed. Whether that person may is for the ledger to say."""
     site, identity, reason = visit.console, visit.path["id"], visit.form.get("reason", "")
+    with site.reading() as connection:
+        act = _told(visit, connection).act
     try:
         match visit.form.get("decision"):
+            case "agree" if act.about_people:
+                answered = about_people.agree(site.credentials, identity, visit.user, reason)
+                if answered.link is not None:
+                    return _shown(visit, "", answered.link)
             case "agree":
                 asking.agree(site.settings, site.ledger, identity, visit.user, reason)
             case "decline":
@@ -96,20 +110,50 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
-def _shown(visit: Visit, fault: str) -> Response:
+def _seen(visit: Visit) -> tuple[Act, ...]:
+    """The acts that are the reader's business: what is about people is for administrators and auditors."""
+    return tuple(
+        act for act in Act if visit.may(act.right) or visit.may(Right.AUDIT if act.about_people else Right.LOOK)
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    act: Act
+    story: RequestStory
+    now: str | None
+
+
+def _told(visit: Visit, connection: Connection) -> _Told:
+    found = story(visit.console.settings, connection, visit.path["id"])
+    try:
+        act = next(act for act in _seen(visit) if act == found.request.act)
+    except StopIteration:
+        raise NotFound(f"there is no request {visit.path['id'][:40]!r}") from None
+    now = None
+    if act.about_people and found.request.state == RequestState.PROPOSED:
+        now = roles_text(roster.find(connection, found.request.subject).roles)
+    return _Told(act, found, now)
+
+
+def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     with visit.console.reading() as connection:
-        found = story(visit.console.settings, connection, visit.path["id"])
+        told = _told(visit, connection)
+    act, found = told.act, told.story
     about = found.request
-    act = next(act for act in Act if act == about.act)
     is_open = about.state == RequestState.PROPOSED
     return visit.page(
         "asked",
         422 if fault else 200,
         about=about,
         words=WORDS[act],
+        link=link,
+        hours=visit.console.settings.console.link_hours,
         waits=_WAITS.get(RequestState(about.state), ""),
         rows=[
             ("About", about.subject),
+            *([("Roles now", told.now)] if told.now is not None else []),
+            *([("Asked for", about.argument)] if about.argument is not None else []),
             ("Asked by", about.actor),
             ("Why", about.reason),
             ("Second person", about.decider),
@@ -117,9 +161,9 @@ def _shown(visit: Visit, fault: str) -> Response:
             ("Lapses", about.ends),
             ("Is now", about.became),
         ],
-        path=_path(about),
+        path=_path(visit, about),
         events=[TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events],
-        may_decide=is_open and about.actor != visit.user and visit.may(act.right),
+        may_decide=is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right),
         may_withdraw=is_open and about.actor == visit.user,
         fault=fault,
         reason_given=visit.form.get("reason", ""),
@@ -141,7 +185,9 @@ def _line(each: RequestView) -> Line:
     )
 
 
-def _path(about: RequestView) -> str | None:
+def _path(visit: Visit, about: RequestView) -> str | None:
+    if visit.may(Right.PEOPLE):
+        return f"/people/{about.subject}"
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")
