@@ -26,12 +26,12 @@ class MenuItem:
 
 @dataclass(frozen=True)
 class Note:
-    """A banner over a page."""
+    """A banner over a page; `path` is where it leads."""
 
     id: str
     title: str
     text: str
-    good: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -27,9 +27,10 @@ from gateway.administration.credentials.sessions import Session
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
+from gateway.console.rendering import counted
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
-from gateway.console.visits import MenuItem, Visit
+from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.people import Person, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 
@@ -112,6 +113,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         session=token,
         address=_address(site, request),
         menu=_menu(page, person),
+        notes=[] if session is None else list(_notes(session)),
     )
     if page.right is not None:
         if person is None:
@@ -151,6 +153,13 @@ def _address(site: Site, request: Request) -> str:
     if site.settings.console.address and named:
         return named[:64]
     return request.client.host if request.client else ""
+
+
+def _notes(session: Session) -> Iterator[Note]:
+    """What every page says above itself."""
+    if session.remind:
+        days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
+        yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
 def _menu(page: Page, person: Person | None) -> list[MenuItem]:
