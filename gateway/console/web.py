@@ -28,10 +28,11 @@ from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
 from gateway.console.rendering import counted
+from gateway.console.rooms import continuity
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Note, Visit
-from gateway.domain.people import Person, may
+from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 
 _LONGEST_FIELD: Final = 4_000
@@ -113,7 +114,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         session=token,
         address=_address(site, request),
         menu=_menu(page, person),
-        notes=[] if session is None else list(_notes(session)),
+        notes=[] if session is None else list(_notes(site, session)),
     )
     if page.right is not None:
         if person is None:
@@ -155,8 +156,9 @@ def _address(site: Site, request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _notes(session: Session) -> Iterator[Note]:
+def _notes(site: Site, session: Session) -> Iterator[Note]:
     """What every page says above itself."""
+    yield from continuity.notes(site, leads=may(session.person, Right.CONTINUITY))
     if session.remind:
         days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")

@@ -44,6 +44,13 @@ class Act(StrEnum):
     ISSUE_LINK = "issue-link", "console", Right.PEOPLE, 2
     """A one-time link for somebody who has a role: whoever has it becomes that person."""
 
+    INVOKE_CONTINUITY = "invoke-continuity", "inspect", Right.CONTINUITY, 2
+    UPDATE_CONTINUITY = "update-continuity", "inspect", Right.CONTINUITY
+    """The reason says how it stands."""
+    NOTE_TOLD = "note-told", "inspect", Right.CONTINUITY
+    """That somebody on the list was told: the argument is the place in it, from 1."""
+    END_CONTINUITY = "end-continuity", "inspect", Right.CONTINUITY, 2
+
     @property
     def about_people(self) -> bool:
         """Whether it is about somebody who uses the console: neither who asks nor who agrees is that person."""

@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import decisions
+from gateway.stages import continuity, decisions
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -33,6 +33,10 @@ _POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision],
         Act.RETRY: decisions.retry,
         Act.RETURN: decisions.return_to_operator,
         Act.DISCARD: decisions.discard,
+        Act.INVOKE_CONTINUITY: continuity.invoke,
+        Act.UPDATE_CONTINUITY: continuity.update,
+        Act.NOTE_TOLD: continuity.told,
+        Act.END_CONTINUITY: continuity.end,
     }
 )
 _REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
@@ -49,7 +53,8 @@ def carry_out(context: StageContext, request: Request, owner: str) -> None:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
                 requests.require_permitted(transaction.connection, taken)
-                _act(context, transaction, taken, taken.subject, _decision(taken))
+                meant = taken.subject if taken.argument is None else taken.argument
+                _act(context, transaction, taken, meant, _decision(taken))
     except _REFUSALS as error:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
@@ -81,7 +86,7 @@ def _act(
     context: StageContext, transaction: Transaction, request: Request, identity: str, decision: Decision
 ) -> Decided:
     done = _POLICY[request.act](context, transaction, identity, decision)
-    requests.finish(transaction, request, Done(done.kind, done.identity, done.partner, str(done.state)))
+    requests.finish(transaction, request, Done(done.kind, done.identity, done.partner or None, str(done.state)))
     return done
 
 

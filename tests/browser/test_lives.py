@@ -162,6 +162,68 @@ def test_what_is_locked_away_is_seen_and_discarded_by_two(sites: tuple[ConsoleSi
     assert la.site.json("quarantine", "list") == []
 
 
+def banners(person: Person) -> str:
+    return " ".join(person.page.locator(".govuk-notification-banner").all_inner_texts())
+
+
+def test_continuity_is_invoked_and_ended_by_two_and_every_page_says_so(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp, la = sites
+    one, other, operator = enter(dwp, "sup1"), enter(dwp, "sup2"), enter(dwp, "op1")
+    assert operator.see("/continuity") == 403
+    one.see("/continuity")
+    fill_reason(one, "no network since 9:00")
+    press(one, "Ask to invoke it")
+    asked = one.page.url
+    operator.see("/transfers")
+    assert banners(operator) == "", "one person alone invokes nothing"
+    other.page.goto(asked)
+    fill_reason(other, "seen it too")
+    press(other, "Agree")
+    reload_until(other, "Done")
+    other.page.get_by_role("link", name="Go to continuity").click()
+    other.page.wait_for_load_state()
+    assert other.violations() == []
+    assert other.overflow() == 0
+    for path in ("/", "/transfers", "/help"):
+        operator.see(path)
+        assert "Invoked here since" in banners(operator), path
+    assert operator.violations() == []
+    other.page.get_by_role("button", name="Told Duty manager").click()
+    other.page.wait_for_load_state()
+    reload_until(other, "Done")
+    assert [each["told"] for each in dwp.site.json("continuity", "told", "2")["tell"]] == [True, True]
+    other.see("/continuity")
+    fill_reason(other, "the carrier says 15:00")
+    press(other, "Say how it stands")
+    reload_until(other, "Done")
+    other.see("/continuity")
+    assert "the carrier says 15:00" in other.text()
+
+    name, content = claim(20)
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "receipted")
+    there = enter(la, "aud1")
+
+    def told() -> bool:
+        there.see("/")
+        return "Invoked at DWP" in banners(there)
+
+    wait_until(told, 30, "the partner's banner")
+    assert there.violations() == []
+    other.see("/continuity")
+    fill_reason(other, "the network is back")
+    press(other, "Ask to end it")
+    one.page.goto(other.page.url)
+    fill_reason(one, "yes, it is")
+    press(one, "Agree")
+    reload_until(one, "Done")
+    operator.see("/transfers")
+    assert banners(operator) == ""
+    operator.complaints = [said for said in operator.complaints if "403" not in said]
+
+
 def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(
     sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
 ) -> None:

@@ -36,6 +36,10 @@ WORDS: Final = {
     Act.CHANGE_ROLES: "Change roles",
     Act.RESUME: "Resume",
     Act.ISSUE_LINK: "One-time link",
+    Act.INVOKE_CONTINUITY: "Invoke continuity",
+    Act.UPDATE_CONTINUITY: "Say how continuity stands",
+    Act.NOTE_TOLD: "Note who was told",
+    Act.END_CONTINUITY: "End continuity",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
@@ -161,7 +165,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             ("Lapses", about.ends),
             ("Is now", about.became),
         ],
-        path=_path(visit, about),
+        path=_path(visit, act, about),
         events=[TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events],
         may_decide=is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right),
         may_withdraw=is_open and about.actor == visit.user,
@@ -185,9 +189,12 @@ def _line(each: RequestView) -> Line:
     )
 
 
-def _path(visit: Visit, about: RequestView) -> str | None:
-    if visit.may(Right.PEOPLE):
-        return f"/people/{about.subject}"
+def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
+    """Where the page of what it is about is, for whoever may see that."""
+    if act.about_people:
+        return f"/people/{about.subject}" if visit.may(Right.PEOPLE) else None
+    if act.right is Right.CONTINUITY:
+        return "/continuity" if visit.may(Right.CONTINUITY) else None
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")

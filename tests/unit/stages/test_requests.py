@@ -95,7 +95,9 @@ def test_every_act_has_a_role_that_carries_it_out_by_a_stage_of_its_own() -> Non
     by_stages = sorted([*INSPECT_ACTS, *VAULT_ACTS])
     assert by_stages == sorted(request_answers._POLICY)
     assert by_stages == sorted(act for act in Act if not act.about_people)
-    assert all((act.role, act.people) == ("console", 2) for act in Act if act.about_people), "done when the second agrees"
+    assert all((act.role, act.people) == ("console", 2) for act in Act if act.about_people), (
+        "done when the second agrees"
+    )
     assert "requests" in stages_of(Role.INSPECT)
     assert "vault-requests" in stages_of(Role.VAULT)
 

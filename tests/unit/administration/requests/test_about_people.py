@@ -217,7 +217,7 @@ def test_of_any_who_decide_at_once_one_does(desk: Desk) -> None:
         acts = [
             lambda identity=identity: agree(desk, identity, "adm2"),
             lambda identity=identity: agree(desk, identity, "adm3"),
-            lambda identity=identity: asking.withdraw(ledger, identity, "adm1", "a mistake"),
+            lambda identity=identity, ledger=ledger: asking.withdraw(ledger, identity, "adm1", "a mistake"),
         ]
         threads = [threading.Thread(target=attempt, args=(act,)) for act in acts[number % 3 :] + acts[: number % 3]]
         for thread in threads:
