@@ -13,8 +13,8 @@ from gateway.errors import RightMissing
 
 
 class Act(StrEnum):
-    """What can be asked; `role` is the name of the role that carries it out (`stages.itinerary.Role`, or `console`, which does so when the
-    second person agrees), `right` is what whoever asks needs, and `people` is how many people it takes: of two, one proposes, and another
+    """What can be asked; `role` is the name of the role that carries it out (`stages.itinerary.Role`; or
+    `console`, which does so when the second person agrees; or `retention`, the run of that name), `right` is what whoever asks needs, and `people` is how many people it takes: of two, one proposes, and another
     one with the same right agrees.
     """
 
@@ -51,6 +51,17 @@ class Act(StrEnum):
     """That somebody on the list was told: the argument is the place in it, from 1."""
     END_CONTINUITY = "end-continuity", "inspect", Right.CONTINUITY, 2
 
+    HOLD_RETENTION = "hold-retention", "inspect", Right.RETENTION
+    """A legal hold on what has that id, or on all of a partner."""
+    RELEASE_RETENTION = "release-retention", "inspect", Right.RETENTION, 2
+    """Whatever it kept is disposed of when its time is over, which may be at once."""
+    DISPOSE = "dispose", "retention", Right.RETENTION, 2
+
+    @property
+    def by_stage(self) -> bool:
+        """Whether a stage carries it out; a stage also ends proposals that nobody decided."""
+        return self.role not in ("console", "retention")
+
     @property
     def about_people(self) -> bool:
         """Whether it is about somebody who uses the console: neither who asks nor who agrees is that person."""
@@ -73,6 +84,10 @@ class RequestState(StrEnum):
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""
+
+
+BY_STAGE: Final = tuple(act for act in Act if act.by_stage)
+"""The acts that wait for a stage once they are asked."""
 
 
 def require_another(act: Act, subject: str, people: Iterable[str]) -> None:

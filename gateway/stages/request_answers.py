@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import continuity, decisions
+from gateway.stages import continuity, decisions, legal_holds
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -37,6 +37,8 @@ _POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision],
         Act.UPDATE_CONTINUITY: continuity.update,
         Act.NOTE_TOLD: continuity.told,
         Act.END_CONTINUITY: continuity.end,
+        Act.HOLD_RETENTION: legal_holds.place_asked,
+        Act.RELEASE_RETENTION: legal_holds.release_asked,
     }
 )
 _REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)

@@ -224,6 +224,50 @@ def test_continuity_is_invoked_and_ended_by_two_and_every_page_says_so(
     operator.complaints = [said for said in operator.complaints if "403" not in said]
 
 
+def test_legal_hold_is_placed_by_one_and_disposal_asked_by_two_is_done_by_the_next_run(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    name, content = claim(21)
+    dwp.site.drop("claim", LA, name, content)
+    sent = dwp.site.wait_for(name, "receipted")
+    one, other = enter(dwp, "sup1"), enter(dwp, "sup2")
+    one.see("/retention?due=yes")
+    assert "No row is over its time" in one.text()
+    fill_reason(one, "appeal, case 2027/14")
+    press(one, "Place a legal hold")
+    assert "Give the whole id" in one.text()
+    assert one.violations() == []
+    one.page.fill("#subject", sent["id"])
+    fill_reason(one, "appeal, case 2027/14")
+    press(one, "Place a legal hold")
+    reload_until(one, "Done")
+    one.page.get_by_role("link", name="Go to retention").click()
+    one.page.wait_for_load_state()
+    assert "appeal, case 2027/14" in one.text()
+    assert one.violations() == []
+    assert one.overflow() == 0
+    one.page.get_by_role("link", name="Ask to end it").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "appeal decided")
+    press(one, "End a legal hold")
+    assert "Proposed" in one.text()
+
+    one.see("/retention")
+    one.page.get_by_role("button", name="Ask to dispose").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "the year is over")
+    press(one, "Dispose")
+    other.page.goto(one.page.url)
+    fill_reason(other, "I looked at the plan")
+    press(other, "Agree")
+    assert "The next run of gateway retention does it" in other.text()
+    assert other.violations() == []
+    dwp.site.gateway("retention")
+    reload_until(other, "nothing was over its time")
+    one.complaints = [said for said in one.complaints if "422" not in said]
+
+
 def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(
     sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
 ) -> None:

@@ -115,17 +115,6 @@ def agree(context: CredentialContext, identity: str, user: str, reason: str) -> 
         return Answered(requests.find(connection, identity), link)
 
 
-def lapse(context: CredentialContext) -> int:
-    """End what was asked about people and nobody decided in time; how many requests that were."""
-    ledger = context.ledger
-    with ledger.read() as connection:
-        over = proposals.over(connection, ACTS, asking.oldest(context.settings, ledger.clock()))
-    if not over:
-        return 0
-    with ledger.write() as transaction:
-        return proposals.lapse(transaction, over)
-
-
 def _present(ledger: Ledger, user: str) -> Person:
     with ledger.read() as connection:
         person = find(connection, user)

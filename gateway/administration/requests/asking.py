@@ -72,6 +72,16 @@ def oldest(settings: ConsoleSettings, now: float) -> float:
     return now - settings.proposal_days * _DAY
 
 
+def lapse(settings: ConsoleSettings, ledger: Ledger) -> int:
+    """End what was asked, nobody decided in time, and no stage ends; how many requests that were."""
+    with ledger.read() as connection:
+        over = proposals.over(connection, [act for act in Act if not act.by_stage], oldest(settings, ledger.clock()))
+    if not over:
+        return 0
+    with ledger.write() as transaction:
+        return proposals.lapse(transaction, over)
+
+
 def decline(ledger: Ledger, identity: str, user: str, reason: str) -> Request:
     """Decline what somebody else asked, as a second person with the right that it takes."""
     return _decide(proposals.decline, ledger, identity, user, reason)

@@ -40,11 +40,16 @@ WORDS: Final = {
     Act.UPDATE_CONTINUITY: "Say how continuity stands",
     Act.NOTE_TOLD: "Note who was told",
     Act.END_CONTINUITY: "End continuity",
+    Act.HOLD_RETENTION: "Place a legal hold",
+    Act.RELEASE_RETENTION: "End a legal hold",
+    Act.DISPOSE: "Dispose",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
+
+_DISPOSAL: Final = "The next run of gateway retention does it and answers here: gateway-retention.timer, once a day, or a person at the machine."
 
 
 def all_requests(visit: Visit) -> Response:
@@ -153,7 +158,9 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_WAITS.get(RequestState(about.state), ""),
+        waits=_DISPOSAL
+        if act is Act.DISPOSE and about.state == RequestState.ASKED
+        else _WAITS.get(RequestState(about.state), ""),
         rows=[
             ("About", about.subject),
             *([("Roles now", told.now)] if told.now is not None else []),
@@ -195,6 +202,8 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
         return f"/people/{about.subject}" if visit.may(Right.PEOPLE) else None
     if act.right is Right.CONTINUITY:
         return "/continuity" if visit.may(Right.CONTINUITY) else None
+    if act.right is Right.RETENTION:
+        return "/retention" if visit.may(Right.RETENTION) else None
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")

@@ -191,11 +191,11 @@ def test_people_requests_are_not_agreed_to_where_a_role_would_have_to_do_them(de
 
 def test_what_nobody_decides_lapses(desk: Desk) -> None:
     identity = ask(desk, {SUPERVISOR})
-    assert about_people.lapse(desk.context) == 0
+    assert asking.lapse(desk.context.settings, desk.context.ledger) == 0
     desk.now += desk.context.settings.proposal_days * 86_400.0 + 1
     with pytest.raises(UsageWrong, match="over its time"):
         agree(desk, identity)
-    assert about_people.lapse(desk.context) == 1
+    assert asking.lapse(desk.context.settings, desk.context.ledger) == 1
     assert state(desk, identity) == RequestState.LAPSED
 
 
