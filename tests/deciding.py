@@ -56,6 +56,8 @@ KEYS: Final = {
     "retention": "retention.begun",
     "partner revoke": "key.revoked",
 }
+ASKED: Final = {"carry-out": "partner.added"}
+"""In the names of the two people who decided it in the console: `tests/acceptance/test_cards_by_two.py`."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(

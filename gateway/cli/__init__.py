@@ -104,6 +104,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "requests": CommandEntry(
             "gateway.cli.requests:requests", "What people asked, what waits for a second person, and the answers."
         ),
+        "carry-out": CommandEntry(
+            "gateway.cli.carry_out:carry_out", "Carry out what two people decided in the console and no role can."
+        ),
         "redirect": CommandEntry(
             "gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."
         ),

@@ -89,7 +89,7 @@ def _tell(told: RequestStory) -> None:
     request = told.request
     click.echo(f"Request to {request.act} {tables.printable(request.subject)}: {request.state}\n")
     said = {
-        "in particular": request.argument,
+        "in particular": request.argument and request.argument[:100],
         "asked by": f"{request.actor}, {tables.brief(request.asked)}",
         "because": request.reason,
         "second person": request.decider and f"{request.decider}, {tables.brief(request.decided)}",

@@ -79,6 +79,8 @@ PAGES: Final = (
         "Back office",
     ),
     Page("GET", "/partners", Right.OVERVIEW, partners.listed, "Partners", "Partners"),
+    Page("GET", "/partners/introduce", Right.PARTNERS, partners.card_form, "Ask to take a partner's card"),
+    Page("POST", "/partners/introduce", Right.PARTNERS, partners.ask_for_card, "Ask to take a partner's card"),
     Page("GET", "/partners/{code}", Right.OVERVIEW, partners.one, "One partner"),
     Page("GET", "/calendar", Right.LOOK, extracts.calendar_page, "DWP's extract calendar", "Calendar"),
     Page("GET", "/referrals", Right.LOOK, loops.referral_page, "DWP's referral loop", "Referrals"),

@@ -14,7 +14,8 @@ from gateway.errors import RightMissing
 
 class Act(StrEnum):
     """What can be asked; `role` is the name of the role that carries it out (`stages.itinerary.Role`; or
-    `console`, which does so when the second person agrees; or `retention`, the run of that name), `right` is what whoever asks needs, and `people` is how many people it takes: of two, one proposes, and another
+    `console`, which does so when the second person agrees; or `retention`, the run of that name; or
+    `machine`, a person there, by `gateway carry-out`), `right` is what whoever asks needs, and `people` is how many people it takes: of two, one proposes, and another
     one with the same right agrees.
     """
 
@@ -57,10 +58,13 @@ class Act(StrEnum):
     """Whatever it kept is disposed of when its time is over, which may be at once."""
     DISPOSE = "dispose", "retention", Right.RETENTION, 2
 
+    TAKE_CARD = "take-card", "machine", Right.PARTNERS, 2
+    """A partner's card, which introduces it, or changes its keys: the argument is the card's text."""
+
     @property
     def by_stage(self) -> bool:
         """Whether a stage carries it out; a stage also ends proposals that nobody decided."""
-        return self.role not in ("console", "retention")
+        return self.role not in ("console", "retention", "machine")
 
     @property
     def about_people(self) -> bool:

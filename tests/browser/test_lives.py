@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -266,6 +267,46 @@ def test_legal_hold_is_placed_by_one_and_disposal_asked_by_two_is_done_by_the_ne
     dwp.site.gateway("retention")
     reload_until(other, "nothing was over its time")
     one.complaints = [said for said in one.complaints if "422" not in said]
+
+
+def test_card_is_taken_by_two_who_hear_the_fingerprint_and_a_third_at_the_machine(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp, la = sites
+    card = la.site.gateway("card").stdout
+    fingerprint = json.loads(card)["fingerprint"]
+    one, other = enter(dwp, "adm1"), enter(dwp, "adm2")
+    one.see("/partners")
+    one.page.get_by_role("link", name="Take a partner's card").click()
+    one.page.wait_for_load_state()
+    one.page.fill("#card", "no card")
+    fill_reason(one, "they send it anew")
+    press(one, "Ask to take it")
+    assert "not JSON" in one.text()
+    assert one.violations() == []
+    one.page.fill("#card", card)
+    press(one, "Ask to take it")
+    assert fingerprint in "".join(one.text().split()), "who asks compares all of it"
+    assert one.overflow() == 0
+
+    other.page.goto(one.page.url)
+    shown = "".join(other.text().split())
+    assert fingerprint[:-8] in shown
+    assert fingerprint not in shown
+    fill_reason(other, "they read it out")
+    other.page.fill("#heard", "0000 0000")
+    press(other, "Agree")
+    assert "These are not the last 8 digits" in other.text()
+    assert other.violations() == []
+    assert other.overflow() == 0
+    other.page.fill("#heard", fingerprint[-8:])
+    press(other, "Agree")
+    assert "Somebody at the machine carries it out" in other.text()
+    dwp.site.gateway("carry-out")
+    reload_until(other, "Done")
+    assert other.page.get_by_role("link", name="Go to the partner").count() == 1
+    for each in (one, other):
+        each.complaints = [said for said in each.complaints if "422" not in said]
 
 
 def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(

@@ -60,8 +60,8 @@ def agree(settings: Settings, ledger: Ledger, identity: str, user: str, reason: 
     """Agree to what somebody else asked, as a second person with the right that it takes; the role that carries it out is woken."""
     decision = Decision(user, reason_text(reason))
     with ledger.write() as transaction:
-        if requests.find(transaction.connection, identity).act.about_people:
-            raise UsageWrong("What is about people is carried out where it is agreed to: in the console.")
+        if requests.find(transaction.connection, identity).act.role in ("console", "machine"):
+            raise UsageWrong("What is about people or partners' keys is agreed to in the console, where more is asked.")
         agreed = proposals.agree(transaction, identity, decision, oldest(settings.console, transaction.now))
     wake(settings.home.run, agreed.act.role)
     return agreed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
 from gateway.administration.people import roster
-from gateway.administration.requests import about_people, asking
+from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.administration.views.words import describe
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
@@ -43,12 +44,14 @@ WORDS: Final = {
     Act.HOLD_RETENTION: "Place a legal hold",
     Act.RELEASE_RETENTION: "End a legal hold",
     Act.DISPOSE: "Dispose",
+    Act.TAKE_CARD: "Take a partner's card",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
 
+_BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
 _DISPOSAL: Final = "The next run of gateway retention does it and answers here: gateway-retention.timer, once a day, or a person at the machine."
 
 
@@ -106,6 +109,9 @@ def decide(visit: Visit) -> Response:
                 answered = about_people.agree(site.credentials, identity, visit.user, reason)
                 if answered.link is not None:
                     return _shown(visit, "", answered.link)
+            case "agree" if act is Act.TAKE_CARD:
+                heard = visit.form.get("heard", "")
+                cards.agree(site.settings, site.ledger, identity, visit.user, heard, reason)
             case "agree":
                 asking.agree(site.settings, site.ledger, identity, visit.user, reason)
             case "decline":
@@ -151,6 +157,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     act, found = told.act, told.story
     about = found.request
     is_open = about.state == RequestState.PROPOSED
+    may_decide = is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right)
     return visit.page(
         "asked",
         422 if fault else 200,
@@ -158,13 +165,11 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_DISPOSAL
-        if act is Act.DISPOSE and about.state == RequestState.ASKED
-        else _WAITS.get(RequestState(about.state), ""),
+        waits=_waits(act, RequestState(about.state)),
         rows=[
             ("About", about.subject),
             *([("Roles now", told.now)] if told.now is not None else []),
-            *([("Asked for", about.argument)] if about.argument is not None else []),
+            *_particulars(act, about, whole=not may_decide),
             ("Asked by", about.actor),
             ("Why", about.reason),
             ("Second person", about.decider),
@@ -174,11 +179,32 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         ],
         path=_path(visit, act, about),
         events=[TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events],
-        may_decide=is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right),
+        may_decide=may_decide,
+        heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
         fault=fault,
         reason_given=visit.form.get("reason", ""),
     )
+
+
+def _waits(act: Act, state: RequestState) -> str:
+    """What it waits for."""
+    if state is RequestState.ASKED and not act.by_stage:
+        return _DISPOSAL if act is Act.DISPOSE else _BY_HAND
+    return _WAITS.get(state, "")
+
+
+def _particulars(act: Act, about: RequestView, *, whole: bool) -> Iterator[tuple[str, str | None]]:
+    """What is asked for in particular; of a card, what it says, and the fingerprint, which who decides has to hear for themselves."""
+    if act is not Act.TAKE_CARD:
+        if about.argument is not None:
+            yield "Asked for", about.argument
+    elif about.argument is not None:
+        card = cards.card_of(about.argument)
+        yield "Name", card.name
+        yield "Address", "none" if card.endpoint is None else f"{card.endpoint.host}:{card.endpoint.port}"
+        yield "Card of", card.issued
+        yield "Fingerprint", cards.in_groups(card, whole=whole)
 
 
 def _line(each: RequestView) -> Line:
@@ -204,6 +230,8 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
         return "/continuity" if visit.may(Right.CONTINUITY) else None
     if act.right is Right.RETENTION:
         return "/retention" if visit.may(Right.RETENTION) else None
+    if act is Act.TAKE_CARD:
+        return None if about.unit is None else f"/partners/{about.unit}"
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")
