@@ -50,6 +50,8 @@ class Visit:
     address: str
     menu: Sequence[MenuItem] = ()
     notes: list[Note] = field(default_factory=list)
+    check: str | None = None
+    """The management check that whoever asks has to acknowledge: every page says so until then."""
 
     @property
     def site(self) -> str:

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
+from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
@@ -34,6 +35,7 @@ from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
+from gateway.settings.model import SiteKind
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
@@ -45,7 +47,8 @@ def application(site: Site) -> ASGIApp:
     cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
     by_path: dict[str, list[Page]] = {}
     for page in PAGES:
-        by_path.setdefault(page.path, []).append(page)
+        if page.only in (None, site.settings.site.kind):
+            by_path.setdefault(page.path, []).append(page)
     routes: list[BaseRoute] = [
         Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
@@ -113,9 +116,12 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
-        menu=_menu(page, person),
+        menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(site, session)),
+        check=None if person is None else _check(site, person),
     )
+    if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
+        return visit.to(visit.menu[0].path)
     if page.right is not None:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
@@ -156,6 +162,13 @@ def _address(site: Site, request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def _check(site: Site, person: Person) -> str | None:
+    """The check that somebody has to acknowledge."""
+    with site.reading() as connection:
+        found = must_acknowledge(connection, person.user)
+    return None if found is None else found.id
+
+
 def _notes(site: Site, session: Session) -> Iterator[Note]:
     """What every page says above itself."""
     yield from continuity.notes(site, leads=may(session.person, Right.CONTINUITY))
@@ -164,13 +177,13 @@ def _notes(site: Site, session: Session) -> Iterator[Note]:
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
-def _menu(page: Page, person: Person | None) -> list[MenuItem]:
+def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:
     if person is None:
         return []
     return [
         MenuItem(each.path, each.menu, current=each.section == page.section)
         for each in PAGES
-        if each.menu is not None and each.right is not None and may(person, each.right)
+        if each.menu is not None and each.right is not None and may(person, each.right) and each.only in (None, kind)
     ]
 
 
