@@ -95,8 +95,7 @@ def dispose(
         if any(line.count for line in lines):
             with run.context.ledger.write() as transaction:
                 transaction.record(BEGUN, SUBJECT, SUBJECT, **decision.detail)
-        is_due = any(line.count for line in lines)
-        begun = asked.begin(run.context, is_due=is_due) if role != Role.INSPECT else []
+        begun = [] if role == Role.INSPECT else asked.begin(run.context, is_due=run.has_work(lines))
         run.remove_files()
         run.erase_rows()
         text, file, compacted = None, None, Compacted.LATER
@@ -124,6 +123,13 @@ class _Run:
     @property
     def home(self) -> Home:
         return self.context.home
+
+    def has_work(self, lines: Iterable[Line]) -> bool:
+        """Whether this run will have something to certify: what is due, or what another account's run has done before."""
+        if any(line.count for line in lines):
+            return True
+        with self.context.ledger.read() as connection:
+            return any(said.event != BEGUN for said in said_since(connection, last_certified(connection)))
 
     # -- files
 

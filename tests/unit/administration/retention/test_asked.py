@@ -69,6 +69,18 @@ def test_two_dispose_by_the_next_run_and_the_certificate_has_both(site: tuple[Be
     assert past.faults() == ()
 
 
+def test_certificate_of_the_split_installation_has_both_whichever_part_was_due(site: tuple[Bench, Past]) -> None:
+    past = site[1]
+    identity = proposed(past, Act.DISPOSE, "retention")
+    agreed(past, identity)
+    soon = time.time() + 100 * DAY
+    assert past.plan(soon, "vault").count == 0 < past.plan(soon, "inspect").count
+    assert past.dispose(soon, role="inspect").certificate is None
+    done = past.dispose(soon, role="vault")
+    assert "hb1001 with hb1002" in (done.certificate or "")
+    assert answer(past, identity).became == "disposed"
+
+
 def test_proposal_disposes_of_nothing_in_nobodys_name(site: tuple[Bench, Past]) -> None:
     past = site[1]
     identity = proposed(past, Act.DISPOSE, "retention")
