@@ -42,6 +42,8 @@ SITE: Final = {
     "people resume": "person.resumed",
     "people remove": "person.removed",
     "people link": "link.issued",
+    "tokens add": "token.added",
+    "tokens revoke": "token.revoked",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -85,7 +87,7 @@ LOOKS: Final = {
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list", "requests"),
+    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list", "tokens list", "requests"),
 }
 RUNS: Final = {"init", "restore", "run", "load"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

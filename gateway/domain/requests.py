@@ -32,6 +32,10 @@ class Act(StrEnum):
     RELEASE = "release", "inspect", Right.RELEASE, 2
     RETRY = "retry", "inspect", Right.HOLD
     RETURN = "return", "inspect", Right.HOLD
+    ACCEPT = "accept", "inspect", Right.ANSWER
+    """The back office has taken a delivered file over."""
+    REJECT = "reject", "inspect", Right.ANSWER
+    """The back office cannot take a delivered file; the reason goes to its sender."""
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
 

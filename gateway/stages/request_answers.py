@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import decisions
+from gateway.stages import back_office, decisions
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -32,6 +32,8 @@ _POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision],
         Act.RELEASE: decisions.release,
         Act.RETRY: decisions.retry,
         Act.RETURN: decisions.return_to_operator,
+        Act.ACCEPT: back_office.accept,
+        Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
     }
 )

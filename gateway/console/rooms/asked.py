@@ -28,6 +28,8 @@ WORDS: Final = {
     Act.RELEASE: "Release",
     Act.RETRY: "Try again now",
     Act.RETURN: "Return",
+    Act.ACCEPT: "Accept as the back office",
+    Act.REJECT: "Reject as the back office",
     Act.DISCARD: "Discard",
 }
 _WAITS: Final = {
