@@ -45,12 +45,21 @@ def tokens() -> None:
 
 @tokens.command()
 @click.argument("name", metavar="NAME")
-@click.option("--owner", required=True, metavar="USER", help="Who answers for the program: a token may do no more than its owner.")
 @click.option(
-    "--right", "rights", multiple=True, required=True, type=click.Choice(sorted(PROGRAMS)), help="May be given again."
+    "--owner", required=True, metavar="USER", help="Who answers for the program: a token may do no more than its owner."
+)
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    required=True,
+    type=click.Choice(sorted(map(str, PROGRAMS))),
+    help="May be given again.",
 )
 @click.option("--flow", "flows", multiple=True, required=True, metavar="FLOW", help="May be given again.")
-@click.option("--partner", "partners", multiple=True, metavar="CODE", help="May be given again; all partners without it.")
+@click.option(
+    "--partner", "partners", multiple=True, metavar="CODE", help="May be given again; all partners without it."
+)
 @click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="After so many days it ends.")
 @reason_option
 @output.as_json

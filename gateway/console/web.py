@@ -27,6 +27,8 @@ from gateway.administration.credentials.sessions import Session
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
+from gateway.console.programs.operations import PREFIX
+from gateway.console.programs.web import programs
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Visit
@@ -49,6 +51,7 @@ def application(site: Site) -> ASGIApp:
         for path, pages in by_path.items()
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])

@@ -18,7 +18,7 @@ from gateway.ledger.people import KIND
 EVERY_SECONDS: Final = 60.0
 MOST_A_MINUTE: Final = 10
 _ALL: Final = "all"
-TOKEN: Final = "token"
+TOKEN: Final = "token"  # noqa: S105 - a word
 """What events about tokens are about; their subject is the token's name."""
 
 

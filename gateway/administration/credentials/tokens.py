@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.refusals import TOKEN
@@ -61,8 +61,17 @@ def add(
     require_token_name(name)
     rights, flows, partners = _checked(settings, grant)
     secret, now = PREFIX + context.token(), context.clock()
-    words = [" ".join(each) for each in (rights, flows, partners)]
-    stored = StoredToken(name, digest_of(secret), owner, *words, now, now + grant.days * _DAY, 0.0)
+    stored = StoredToken(
+        name,
+        digest_of(secret),
+        owner,
+        rights=" ".join(rights),
+        flows=" ".join(flows),
+        partners=" ".join(partners),
+        created=now,
+        ends=now + grant.days * _DAY,
+        used=0.0,
+    )
     with context.store.write() as records:
         if any(each.name == name for each in records.tokens()):
             raise UsageWrong(f"There is a token {name}: revoke it first, or take another name.")
@@ -70,7 +79,12 @@ def add(
             person = find(transaction.connection, owner)
             if missing := [right for right in rights if not may(person, Right(right))]:
                 raise RightMissing(f"{owner} ({person.state}) does not have the right to {', '.join(missing)}")
-            told = {"rights": rights, "flows": flows, "partners": partners or None, "until": to_text(stored.ends)}
+            told: dict[str, Any] = {
+                "rights": rights,
+                "flows": flows,
+                "partners": partners or None,
+                "until": to_text(stored.ends),
+            }
             transaction.record("token.added", TOKEN, name, log={"user": owner}, owner=owner, **told, **decision.detail)
         records.keep_token(stored)
     return secret, _shown(stored, PersonState.ACTIVE, now)
