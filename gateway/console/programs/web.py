@@ -38,7 +38,7 @@ MOST_WAITING: Final = 4
 """Requests of one token that wait for events at once."""
 _ALL_WAITING: Final = 100
 _REFUSALS: Final = 10
-"""Refusals of one address within a minute that are looked into."""
+"""Requests of one address within a minute that show no token that counts, and are told to the chain."""
 _JSON: Final = "application/json"
 
 
@@ -103,7 +103,8 @@ class _Desk:
         site, now = self._site, self._site.now
         token = tokens.look(site.credentials, secret)
         if token is None:
-            self._refuse(operation, address, None)
+            _wait(self._strangers.take(address, now))
+            refusals.token_refused(site.credentials, address, None, operation.name, operation.right)
             raise Problem(
                 401,
                 "token",
@@ -112,15 +113,11 @@ class _Desk:
             )
         _wait(self._buckets.take(token.name, now))
         if not may(token, operation.right):
-            self._refuse(operation, address, token.name)
+            refusals.token_refused(site.credentials, address, token.name, operation.name, operation.right)
             raise Problem(
                 403, "right-missing", f"The token does not have the right to {operation.right}, or its owner."
             )
         return token
-
-    def _refuse(self, operation: Operation, address: str, token: str | None) -> None:
-        _wait(self._strangers.take(address, self._site.now))
-        refusals.token_refused(self._site.credentials, address, token, operation.name, operation.right)
 
     async def _follow(self, call: Call, secret: str, request: Request) -> Response:
         name = call.token.name
