@@ -36,8 +36,8 @@ MOST_BYTES: Final = 32 * 1024
 """Of a body in JSON."""
 MOST_WAITING: Final = 4
 """Requests of one token that wait for events at once."""
-_ALL_WAITING: Final = 100
-_REFUSALS: Final = 10
+ALL_WAITING: Final = 100
+REFUSALS: Final = 10
 """Requests of one address within a minute that show no token that counts, and are told to the chain."""
 _JSON: Final = "application/json"
 
@@ -70,8 +70,8 @@ class _Desk:
         self._site = site
         self._address = address
         self._buckets = Buckets(site.settings.console.token_requests)
-        self._strangers = Buckets(_REFUSALS)
-        self._places = Places(MOST_WAITING, _ALL_WAITING)
+        self._strangers = Buckets(REFUSALS)
+        self._places = Places(MOST_WAITING, ALL_WAITING)
 
     def endpoint(self, known: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
