@@ -79,13 +79,8 @@ def add(
             person = find(transaction.connection, owner)
             if missing := [right for right in rights if not may(person, Right(right))]:
                 raise RightMissing(f"{owner} ({person.state}) does not have the right to {', '.join(missing)}")
-            told: dict[str, Any] = {
-                "rights": rights,
-                "flows": flows,
-                "partners": partners or None,
-                "until": to_text(stored.ends),
-            }
-            transaction.record("token.added", TOKEN, name, log={"user": owner}, owner=owner, **told, **decision.detail)
+            told: dict[str, Any] = {"user": owner, "rights": rights, "flows": flows, "partners": partners or None}
+            transaction.record("token.added", TOKEN, name, until=to_text(stored.ends), **told, **decision.detail)
         records.keep_token(stored)
     return secret, _shown(stored, PersonState.ACTIVE, now)
 
