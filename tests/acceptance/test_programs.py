@@ -57,7 +57,7 @@ def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path
     owner, token = (shlex.split(line)[1:] for line in making)
     la.gateway(*owner)
     secret = la.gateway(*token).stdout.strip()
-    (tmp_path / "token.txt").write_text(f"Authorization: Bearer {secret}\n")
+    (tmp_path / "header.txt").write_text(f"Authorization: Bearer {secret}\n")
     listing, showing, feed, answering = curls
 
     # By hand.
@@ -72,7 +72,7 @@ def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path
     assert given["state"] in ("asked", "done")
     dwp.wait_for(name, "ingested")
     assert asked(answering, tmp_path, **here)["id"] == given["id"], "the same key"
-    assert run(listing.replace("token.txt", os.devnull), tmp_path, GATEWAY=base).returncode == 22, "without a token"
+    assert run(listing.replace("header.txt", os.devnull), tmp_path, GATEWAY=base).returncode == 22, "without a token"
 
     # The back office of the page: two more files, one of which it does not take.
     small, large = claim(2, seed=2), claim(3, seed=3)
