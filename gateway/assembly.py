@@ -54,6 +54,7 @@ def import_engines() -> None:
         extract_calendar,
         key_expiry,
         login_records,
+        overdue_answers,
         overdue_enquiries,
         overdue_receipts,
         statement_dispatch,
@@ -131,11 +132,13 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     from gateway.stages.outbound.conclude import Conclude
     from gateway.stages.outbound.validate import Validate
     from gateway.stages.timers.extract_calendar import ExtractCalendar
+    from gateway.stages.timers.overdue_answers import OverdueAnswers
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
     from gateway.stages.timers.statement_dispatch import StatementDispatch
 
     settings, viruses = context.settings, scanner(context.settings)
+    key = _triage_key(context)
     passed_over = PassedOver(settings.spool.passed_over)
     rules = {
         flow: Rule(settings.flows[flow].settle_seconds, settings.flows[flow].max_bytes, partners)
@@ -150,14 +153,25 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     return [
         admit,
         Requests(context, "requests", INSPECT_ACTS),
-        Validate(context, readers, viruses),
-        Deliver(context, readers, viruses),
+        Validate(context, readers, viruses, key),
+        Deliver(context, readers, viruses, key),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
         Conclude(context),
         ExtractCalendar(context),
         OverdueEnquiries(context),
+        OverdueAnswers(context),
         StatementDispatch(context, readers),
     ]
+
+
+def _triage_key(context: StageContext) -> bytes | None:
+    """The key of triage, where any flow asks for triage."""
+    from gateway.settings.flow_settings import TriagedSettings
+    from gateway.settings.triage_key import triage_key
+
+    if not any(isinstance(each, TriagedSettings) and each.triages for each in context.settings.flows.values()):
+        return None
+    return triage_key(secrets_of(context.home, os.environ), context.entropy)
 
 
 def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[Stage]:

@@ -87,6 +87,7 @@ class Event(StrEnum):
         "written to after it was taken: this may be half a file, and the whole one comes back",
     )
     TRANSFER_RELEASED = "transfer.released", "info", "let go on", None, "out in"
+    TRANSFER_REPEATED = "transfer.repeated", "warning", "a file that is to go says what went before, or comes too late"
     TRANSFER_DELIVERED = "transfer.delivered", "info", "delivered to spool/inbound", "delivered", "in"
     TRANSFER_QUARANTINED = (
         "transfer.quarantined",
@@ -162,6 +163,21 @@ class Event(StrEnum):
     TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
+    # -- who looked, and what came of it
+
+    PAYLOAD_OPENED = "payload.opened", "info", "somebody opened a payload"
+    CHECK_DRAWN = "check.drawn", "info", "opening a payload drew a management check"
+    CHECK_ACKNOWLEDGED = "check.acknowledged", "info", "the opener acknowledged a management check"
+    CHECK_EXPLAINED = "check.explained", "info", "the opener said what papers there were"
+    CHECK_DECIDED = "check.decided", "info", "a checking officer decided a management check"
+    CHECK_VALIDATED = "check.validated", "info", "a decided management check was looked at once more"
+    REPORT_PRINTED = "report.printed", "info", "the day's report of management checks was printed"
+    REPORT_REPRINTED = "report.reprinted", "warning", "the day's report of management checks was printed once more"
+    INCIDENT_OPENED = "incident.opened", "warning", "an incident was opened: whom it is about is suspended"
+    INCIDENT_NOTED = "incident.noted", "info", "something was done about an incident"
+    INCIDENT_CLOSED = "incident.closed", "info", "an incident was closed"
+    FORM_FILLED = "form.filled", "info", "somebody filled in a form"
+
     # -- what is kept no longer, and what is kept all the same
 
     RETENTION_BEGUN = "retention.begun", "info", "what is over its time is removed and erased"
@@ -187,6 +203,11 @@ class Event(StrEnum):
     HOLD_PLACED = "hold.placed", "info", "a person had it kept beyond its time"
     HOLD_RELEASED = "hold.released", "info", "a person ended the hold: its time counts again"
     PERSON_ERASED = "person.erased", "info", "the name of somebody who had left was erased: its time was over"
+    OPENING_ERASED = "opening.erased", "info", "why a payload was opened was erased: its time was over"
+    CHECK_ERASED = "check.erased", "info", "the words of a management check were erased: its time was over"
+    PRINTING_ERASED = "printing.erased", "info", "why a report was reprinted was erased: its time was over"
+    INCIDENT_ERASED = "incident.erased", "info", "the words of an incident were erased: its time was over"
+    FORM_ERASED = "form.erased", "info", "what was filled in was erased: its time was over"
     HOLD_ERASED = "hold.erased", "info", "why it was kept was erased: its time was over"
 
     # -- what is expected, and what people keep of it
@@ -194,6 +215,11 @@ class Event(StrEnum):
     EXTRACT_EXPECTED = "extract.expected", "info", "an authority's monthly extract is due"
     EXTRACT_LATE = "extract.late", "warning", "an authority's monthly extract has not come by its day"
     EXTRACT_MISSING = "extract.missing", "error", "an authority's monthly extract is missing: its deadline has passed"
+    BACKLOG_OVERDUE = (
+        "backlog.overdue",
+        "warning",
+        "delivered files have had no answer of the back office for longer than agreed",
+    )
     ENQUIRY_OVERDUE = "enquiry.overdue", "warning", "not answered in time"
     ENQUIRY_CLOSED = "enquiry.closed", "info", "closed without a reply"
     FAULT_ADDED = "fault.added", "info", "a known fault was put on the board"
@@ -216,6 +242,16 @@ class Event(StrEnum):
         "document.refused",
         "warning",
         "a delivered document was not loaded; the answer, or the load report, says why",
+    )
+
+    # -- for a document system
+
+    INDEX_APPROVED = "index.approved", "info", "a person let an index hold what senders wrote, as its template stands"
+    BATCH_MADE = "batch.made", "info", "a batch of delivered documents was made for the document system"
+    DOCUMENT_UNINDEXED = (
+        "document.unindexed",
+        "warning",
+        "a file in spool/inbound goes into no batch: it is not what was delivered, or has no transfer's id",
     )
 
     # -- the operators' directories

@@ -42,12 +42,12 @@ KEYS: Final = frozenset(
         *("timestamp", "level", "event", "site", "role"),
         *("transfer", "consignment", "receipt", "partner", "flow", "name", "direction", "state", "sequence"),
         *("bytes", "free_bytes", "seconds", "count", "attempt", "days", "files", "items", "findings", "total"),
-        *("exceptions", "faulty_records"),
+        *("exceptions", "faulty_records", "repeats", "superseded", "out_of_date"),
         *("code", "reason", "remedy", "disposition", "outcome", "error", "trace", "stage", "schema"),
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),
-        *("channel", "passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act", "second"),
-        *("source", "right"),
+        *("channel", "passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act", "decided_by"),
+        *("second", "source", "right"),
     }
 )
 """The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""

@@ -32,6 +32,7 @@ SITE: Final = {
     "partner suspend": "partner.suspended",
     "partner resume": "partner.resumed",
     "partner import": "partner.changed",
+    "index approve": "index.approved",
     "continuity invoke": "continuity.invoked",
     "continuity update": "continuity.updated",
     "continuity told": "continuity.told",
@@ -84,10 +85,24 @@ LOOKS: Final = {
         "extract summary",
         "extract exceptions",
         "inbound pending",
+        "inbound case",
+        "triage report",
     ),
     *("logins", "status", "redirect unpack", "quarantine list", "quarantine show", "audit verify", "audit heads"),
     *("audit export", "audit statement"),
-    *("sample", "demo", "bench", "backup", "continuity reconcile", "people list", "tokens list", "requests"),
+    *(
+        "sample",
+        "demo",
+        "bench",
+        "backup",
+        "continuity reconcile",
+        "index example",
+        "people list",
+        "tokens list",
+        "requests",
+        "checks",
+        "incidents",
+    ),
 }
-RUNS: Final = {"init", "restore", "run", "load"}
+RUNS: Final = {"init", "restore", "run", "load", "index run", "console"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

@@ -71,6 +71,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "evidence": CommandEntry(
             "gateway.cli.evidence:evidence", "Write down, as one signed file, what can be shown of a transfer."
         ),
+        "triage": CommandEntry(
+            "gateway.cli.triage:triage", "How much repeats what came before, by partner and office."
+        ),
         "referrals": CommandEntry(
             "gateway.cli.referrals:referrals", "Which referrals are answered, which are outstanding."
         ),
@@ -88,6 +91,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         ),
         "load": CommandEntry("gateway.cli.load:load", "Load delivered documents into a database, and answer for them."),
         "console": CommandEntry("gateway.cli.console:console", "Serve the site's web console."),
+        "index": CommandEntry(
+            "gateway.cli.index:index", "Hand delivered documents to a document system, in batches with an index."
+        ),
         "logins": CommandEntry("gateway.cli.logins:logins", "Who logged in at the SFTP server, and who tried to."),
         "notify": CommandEntry("gateway.cli.notify:notify", "Whom this site tells what happens: list, test."),
         "status": CommandEntry("gateway.cli.status:status", "This site's health in one screen."),
@@ -136,6 +142,8 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "people": CommandEntry(
             "gateway.cli.people:people", "Who may use the console: add, list, role, suspend, resume, remove, link."
         ),
+        "checks": CommandEntry("gateway.cli.looking:checks", "Management checks that are outstanding, or all of them."),
+        "incidents": CommandEntry("gateway.cli.looking:incidents", "Incidents that are open, or all of them."),
         "sample": CommandEntry(
             "gateway.cli.sample:sample", "Make lifelike sample files, or files with a named defect."
         ),

@@ -49,7 +49,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
     would, and waits for the receipts. Notices go in both versions of their schema, side by side. The authorities answer
-    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Sites ask each other and
+    the referrals, all but a few, and one passes a claim that it got wrongly on to the right one. Some notices repeat others, are
+    superseded, or are out of date, and `gateway triage report` counts them. Sites ask each other and
     answer, and DWP publishes a known fault. At last each authority loads what came into a database (`gateway load`), and DWP
     hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
@@ -142,6 +143,12 @@ def _show(done: Performance) -> None:
     )
     answered, left = done.referrals["answered"], done.referrals["outstanding"]
     click.echo(f"\nreferrals and scan results at DWP: {answered} answered, {left} outstanding")
+    triage = done.triage
+    repeated, superseded, old = triage.known
+    agreed = "and the receipts say so" if triage.ok else f"NOT {triage.expected}; receipts say {triage.told}"
+    click.echo(
+        f"triage at DWP: of {triage.records} records sent, {repeated} repeat others, {superseded} are superseded, {old} out of date, {agreed}"
+    )
     for loaded in done.loaded:
         click.echo(
             f"loaded at {loaded.site}: {loaded.documents} documents, {loaded.records} records, in {loaded.database}"

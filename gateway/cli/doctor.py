@@ -23,7 +23,9 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.command()
 @click.option("--links", is_flag=True, help="Also try the link to every partner.")
 @click.option(
-    "--migrate", is_flag=True, help="First bring the ledger of an earlier version up to date; nothing may run."
+    "--migrate",
+    is_flag=True,
+    help="First bring the ledger and directories of an earlier version up to date; nothing may run.",
 )
 @reason_or("a new version of the program")
 @output.as_json

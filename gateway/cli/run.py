@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.site import settings_of
-from gateway.daemon.roles import CONSOLE, HALTED, LOAD, METRICS, NOTIFY
+from gateway.daemon.roles import CONSOLE, HALTED, INDEX, LOAD, METRICS, NOTIFY
 from gateway.errors import Halt, UsageWrong
 from gateway.stages.itinerary import Role
 
@@ -14,7 +14,7 @@ from gateway.stages.itinerary import Role
 @click.option("--until-idle", is_flag=True, help="End as soon as nothing is due any more.")
 @click.option(
     "--role",
-    type=click.Choice([*map(str, Role), "sshd", METRICS, NOTIFY, LOAD, CONSOLE]),
+    type=click.Choice([*map(str, Role), "sshd", METRICS, NOTIFY, LOAD, INDEX, CONSOLE]),
     help="Run this role alone, unsupervised.",
 )
 @click.option("--as-fork-server", is_flag=True, hidden=True)
@@ -30,8 +30,8 @@ def run(
     take over a changed configuration, once that is found without fault. Where each role has an account of its own
     ([accounts] split), each is started alone, and `sshd`, the OpenSSH server, is a role too. Where `[metrics] listen` names an
     address, the role `metrics` answers Prometheus there; where `[notify]` has a channel, the role `notify` tells people; with
-    `[load] enabled = true` the role `load` is the back office, and where `[console] listen` names an address, the role `console` serves
-    the web pages.
+    `[load] enabled = true` the role `load` is the back office, with `[index] enabled = true` the role `index` makes batches for a
+    document system, and where `[console] listen` names an address, the role `console` serves the web pages.
 
     \b
     Example:
@@ -68,6 +68,11 @@ def run(
             from gateway.loading.role import run_load_role  # noqa: PLC0415 - as above
 
             run_load_role(settings, supervised_by=supervised_by)
+            return
+        if role == INDEX:
+            from gateway.administration.indexing.role import run_index_role  # noqa: PLC0415 - as above
+
+            run_index_role(settings, supervised_by=supervised_by)
             return
         if role == CONSOLE:
             from gateway.console.role import run_console_role  # noqa: PLC0415 - as above

@@ -26,12 +26,12 @@ class MenuItem:
 
 @dataclass(frozen=True)
 class Note:
-    """A banner over a page."""
+    """A banner over a page; `path` is where it leads."""
 
     id: str
     title: str
     text: str
-    good: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Visit:
     address: str
     menu: Sequence[MenuItem] = ()
     notes: list[Note] = field(default_factory=list)
+    check: str | None = None
+    """The management check that whoever asks has to acknowledge: every page says so until then."""
 
     @property
     def site(self) -> str:

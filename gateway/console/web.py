@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -24,15 +24,17 @@ from starlette.types import ASGIApp
 
 from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
+from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import PREFIX
 from gateway.console.programs.web import programs
+from gateway.console.rendering import counted
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
-from gateway.console.visits import MenuItem, Visit
-from gateway.domain.people import Person, may
+from gateway.console.visits import MenuItem, Note, Visit
+from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 
 _LONGEST_FIELD: Final = 4_000
@@ -115,7 +117,11 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         session=token,
         address=_address(site, request),
         menu=_menu(page, person),
+        notes=[] if session is None else list(_notes(session)),
+        check=None if person is None else _check(site, person),
     )
+    if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
+        return visit.to(visit.menu[0].path)
     if page.right is not None:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
@@ -154,6 +160,20 @@ def _address(site: Site, request: Request) -> str:
     if site.settings.console.address and named:
         return named[:64]
     return request.client.host if request.client else ""
+
+
+def _check(site: Site, person: Person) -> str | None:
+    """The check that somebody has to acknowledge."""
+    with site.reading() as connection:
+        found = must_acknowledge(connection, person.user)
+    return None if found is None else found.id
+
+
+def _notes(session: Session) -> Iterator[Note]:
+    """What every page says above itself."""
+    if session.remind:
+        days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
+        yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
 def _menu(page: Page, person: Person | None) -> list[MenuItem]:

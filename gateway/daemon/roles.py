@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 HALTED: Final = 100
 """Added to a Halt's exit status by a supervised role, so that its supervisor can tell a Halt from a mere crash."""
 
+INDEX: Final = "index"
+"""The role that hands delivered documents to a document system, where `[index] enabled` asks for it; it runs no stage."""
+
 LOAD: Final = "load"
 """The role that loads delivered documents into a database, where `[load] enabled` asks for it; it runs no stage."""
 
@@ -26,11 +29,12 @@ NOTIFY: Final = "notify"
 
 
 def roles_of(settings: Settings) -> list[str]:
-    """The roles that a gateway with these settings runs: metrics, notify, load and console only where somebody wants them."""
+    """The roles that a gateway with these settings runs: metrics, notify, load, index and console only where somebody wants them."""
     return [
         *map(str, Role),
         *([METRICS] if settings.metrics.listen else []),
         *([NOTIFY] if settings.notify.channels else []),
         *([LOAD] if settings.load.enabled else []),
         *([CONSOLE] if settings.console.listen else []),
+        *([INDEX] if settings.index.enabled else []),
     ]

@@ -3,7 +3,7 @@
 Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privileges, no process of the same account that
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
 the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
-vault, metrics, load and console also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
+vault, metrics, load, index and console also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
 load where its database is no file, and metrics and console answer at the one socket that each opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
 (`administration.notify.role`).
 
@@ -20,7 +20,7 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.daemon.roles import CONSOLE, LOAD, METRICS
+from gateway.daemon.roles import CONSOLE, INDEX, LOAD, METRICS
 from gateway.errors import RoleUnconfined, WrongAccount
 from gateway.linux.process import (
     keep_capabilities,
@@ -37,7 +37,7 @@ from gateway.stages.itinerary import Role
 _LEASE: Final = 1 << 28
 
 _LISTENING: Final = (CONSOLE, METRICS)
-_SILENT: Final = (Role.INSPECT, Role.VAULT, *_LISTENING)
+_SILENT: Final = (Role.INSPECT, Role.VAULT, INDEX, *_LISTENING)
 _FILES: Final = 8192
 _FILE_BYTES: Final = 64 * GIB
 """Far above any consignment and a ledger of many years: it ends a runaway write before the disk is full."""

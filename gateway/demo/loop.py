@@ -1,4 +1,5 @@
 """The demonstration's second act: what came is acted upon. Referrals are answered, and a claim finds its right authority.
+With them go notices that say again what came before.
 
 Played after the files of the script have come to their end, with the commands that officers use; each result is judged
 like those of the script, and stands in the same table. Raises DemoFailed where a command fails.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.demo.play import Result, play
+from gateway.demo.repeats import repeats
 from gateway.demo.script import SEED, Act, Ending
 from gateway.demo.sites import AUTHORITIES, DWP, DemoSite, check_alive, gateway
 from gateway.domain.states import Direction
@@ -38,11 +40,10 @@ def close_the_loop(
     """Play both, and say how each file came out; at most so long for each step."""
     first, second = AUTHORITIES
     homes = {site.code: site for site in sites}
-    script = [_from_dwp(samplers, flow, first, today) for flow in ("referral", "claim")]
-    results = play(script, sites, _silent, seconds)
+    referral, claim = (_from_dwp(samplers, flow, first, today) for flow in ("referral", "claim"))
+    results = play([referral, claim, *repeats(samplers, first, today)], sites, _silent, seconds)
     if not all(result.as_expected for result in results):
         return results
-    _, claim = script
     answers = [act for code in AUTHORITIES for act in _answers(samplers, homes[code], today)]
     results += _matched(play(answers, sites, _silent, seconds), answers, homes[DWP])
     results.append(_redirected(claim, homes, second, seconds))

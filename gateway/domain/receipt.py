@@ -78,10 +78,23 @@ class ExceptionCount(BaseModel):
     records: Annotated[int, Field(ge=1, le=MOST_EXCEPTIONS)]
 
 
+class TriageNote(BaseModel):
+    """How many of a delivered file's records triage looked at, and how many repeat what came before, are superseded by it, or are out
+    of date.
+    """
+
+    model_config = _RECORD
+    records: Annotated[int, Field(ge=1, le=MOST_EXCEPTIONS)]
+    repeats: Annotated[int, Field(ge=0, le=MOST_EXCEPTIONS)]
+    superseded: Annotated[int, Field(ge=0, le=MOST_EXCEPTIONS)]
+    out_of_date: Annotated[int, Field(ge=0, le=MOST_EXCEPTIONS)]
+
+
 class ReceiptItem(BaseModel):
     """One transfer's outcome; `code` and `reason` say why where it was not delivered, without personal data.
 
-    `exceptions` is there where a file was delivered in spite of faults in some of its records.
+    `exceptions` is there where a file was delivered in spite of faults in some of its records, `triage` where some of them came before
+    or too late.
     """
 
     model_config = _RECORD
@@ -91,6 +104,7 @@ class ReceiptItem(BaseModel):
     code: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,60}$")] = None
     reason: Annotated[str | None, Field(max_length=4000)] = None
     exceptions: Annotated[ExceptionCount | None, Field(exclude_if=lambda value: value is None)] = None
+    triage: Annotated[TriageNote | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Receipt(BaseModel):

@@ -28,6 +28,8 @@ class Clock(StrEnum):
     DECISIONS = "decisions_months"
     INCIDENTS = "incidents_months"
     RECEIPTS = "receipts_months"
+    ACCESSES = "accesses_months"
+    CHECKS = "checks_months"
 
 
 class Kind(StrEnum):
@@ -48,6 +50,12 @@ class Kind(StrEnum):
     INCIDENTS = "quarantine records"
     HOLDS = "legal holds"
     PEOPLE = "people who have left"
+    OPENINGS = "openings of payloads"
+    CHECKS = "management checks"
+    PRINTINGS = "printed reports of checks"
+    INCIDENT_LOG = "incidents"
+    CENTRAL_INCIDENTS = "incidents reported centrally"
+    FORMS = "forms"
 
 
 CLOCK: Final[Mapping[Kind, Clock]] = MappingProxyType(
@@ -67,6 +75,12 @@ CLOCK: Final[Mapping[Kind, Clock]] = MappingProxyType(
         Kind.INCIDENTS: Clock.INCIDENTS,
         Kind.HOLDS: Clock.DECISIONS,
         Kind.PEOPLE: Clock.DECISIONS,
+        Kind.OPENINGS: Clock.ACCESSES,
+        Kind.CHECKS: Clock.CHECKS,
+        Kind.PRINTINGS: Clock.CHECKS,
+        Kind.INCIDENT_LOG: Clock.ACCESSES,
+        Kind.CENTRAL_INCIDENTS: Clock.INCIDENTS,
+        Kind.FORMS: Clock.ACCESSES,
     }
 )
 """Which clock each kind goes by."""

@@ -24,6 +24,13 @@ class SuspectedDuplicate(Hold):
     remedy = "If it is meant: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`."
 
 
+class ContentRepeated(Hold):
+    """The file repeats, in other bytes, what went to the partner before, or is out of date; its flow holds such files."""
+
+    code = "content-repeated"
+    remedy = "If it is meant: `gateway release ID --reason ...`; otherwise `gateway return ID --reason ...`."
+
+
 class WrittenLate(Hold):
     """Something wrote to the dropped file after it was taken: what was taken may be half a file."""
 

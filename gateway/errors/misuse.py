@@ -44,6 +44,17 @@ class AuthorityUnlisted(Misuse):
     )
 
 
+class IndexNotApproved(Misuse):
+    """An index would hold what senders wrote, and nobody let it as its template stands now."""
+
+    code = "index-not-approved"
+    exit_status = 77
+    remedy = (
+        "Whoever owns the template decides what personal data its index holds: `gateway index approve NAME`. Or take the "
+        "fields and [personal] out of it."
+    )
+
+
 class PartnerSuspended(Misuse):
     """A person suspended the partner: nothing is exchanged with it."""
 
@@ -228,3 +239,35 @@ class PasswordRefused(Misuse):
     code = "password"
     exit_status = 65
     remedy = "Three words that have nothing to do with each other are long enough, and can be remembered."
+
+
+class CheckOutstanding(Misuse):
+    """A management check of the person's own has to be acknowledged before anything else."""
+
+    code = "check-outstanding"
+    exit_status = 77
+    remedy = "Acknowledge the check, and refer the papers to the Checking Officer."
+
+
+class OwnCheck(Misuse):
+    """Nobody checks or closes what is about themselves, and nobody explains another's access."""
+
+    code = "own-check"
+    exit_status = 77
+    remedy = "Leave it to somebody else. docs/operators/management-checks.md says who takes which step."
+
+
+class CheckMisplaced(Misuse):
+    """The check, or the incident, is not where that step is taken."""
+
+    code = "check-state"
+    exit_status = 65
+    remedy = "`gateway checks --all` and `gateway incidents --all` say where it stands."
+
+
+class ReportPrinted(Misuse):
+    """The day's report of management checks was printed before."""
+
+    code = "report-printed"
+    exit_status = 65
+    remedy = "Find the printed report. A reprint takes a reason, and is recorded."

@@ -40,9 +40,17 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
         "reasons": "sequence",
         "holds": "key",
         "people": "key",
+        "openings": "key",
+        "checks": "key",
+        "printings": "key",
+        "incidents": "key",
+        "forms": "key",
     }
 )
 """The proven tables, and the primary key of each."""
+
+UNPROVEN: Final = frozenset({"marks", "claim_marks"})
+"""The tables that are no evidence beside the events: what triage remembers. What it found is a fact of a transfer, and proven."""
 
 NOUN: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -55,6 +63,11 @@ NOUN: Final[Mapping[str, str]] = MappingProxyType(
         "reasons": "reason",
         "holds": "hold",
         "people": "person",
+        "openings": "opening",
+        "checks": "check",
+        "printings": "printing",
+        "incidents": "incident",
+        "forms": "form",
     }
 )
 """What an event calls a row of each: `KIND.erased`."""
@@ -135,6 +148,43 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "created",
             "updated",
         ),
+        "openings": ("key", "id", "user", "kind", "unit", "partner", "flow", "system", "created", "updated"),
+        "checks": (
+            "key",
+            "id",
+            "opening",
+            "user",
+            "office",
+            "system",
+            "state",
+            "acknowledged",
+            "explained",
+            "decided",
+            "decided_by",
+            "supported",
+            "validated",
+            "validated_by",
+            "agreed",
+            "created",
+            "updated",
+        ),
+        "printings": ("key", "id", "day", "copy", "user", "checks", "sha256", "created", "updated"),
+        "incidents": (
+            "key",
+            "id",
+            "kind",
+            "check_id",
+            "user",
+            "opened_by",
+            "central",
+            "state",
+            "outcome",
+            "closed",
+            "closed_by",
+            "created",
+            "updated",
+        ),
+        "forms": ("key", "id", "kind", "user", "created", "updated"),
     }
 )
 """The columns that enter a row's digest as they are, in this order."""
@@ -150,6 +200,11 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "reasons": ("text",),
         "holds": ("reason",),
         "people": ("name", "unit"),
+        "openings": ("reason", "case_reference"),
+        "checks": ("criterion", "name", "unit", "case_reference", "explanation", "finding", "remark"),
+        "printings": ("reason",),
+        "incidents": ("description", "trail", "conclusion"),
+        "forms": ("fields",),
     }
 )
 """The columns that may name people, in the order of the personal digest."""
@@ -165,6 +220,11 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "reasons": (),
         "holds": (),
         "people": (),
+        "openings": (),
+        "checks": (),
+        "printings": (),
+        "incidents": (),
+        "forms": (),
     }
 )
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""

@@ -20,6 +20,7 @@ from gateway.domain.retention import INCIDENT_EVENTS, Kind, Rule
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import COLUMNS, ERASED, KEY, NOUN, PERSONAL, SALT, personal_digest
 from gateway.ledger.engine import driver_of
+from gateway.ledger.marks import forget
 from gateway.ledger.queries.legal_holds import Held, held
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import METADATA
@@ -60,6 +61,7 @@ _SAID_AT: Final = "(SELECT {} FROM events WHERE events.sequence = reasons.sequen
 _MOMENT: Final = "unixepoch(" + _SAID_AT.format("at") + ")"
 _EVENT: Final = _SAID_AT.format("event")
 _INCIDENT: Final = ", ".join(f"'{name}'" for name in INCIDENT_EVENTS)
+_OPENED: Final = "(SELECT openings.{} FROM openings WHERE openings.id = checks.opening)"
 _REASON: Final = (
     f"CAST(sequence AS TEXT), {_SAID_AT.format('partner')}, NULL, {_SAID_AT.format('subject')}, {_MOMENT}, {_MOMENT}"
 )
@@ -93,6 +95,26 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
         ),
         Kind.HOLDS: _Query("holds", "id, partner, NULL, unit, created, released", "released <= :until"),
         Kind.PEOPLE: _Query("people", "user, NULL, NULL, NULL, created, updated", f"{_OVER} AND state = 'left'"),
+        # What a check that is not decided is about is needed until it is.
+        Kind.OPENINGS: _Query(
+            "openings",
+            "id, partner, flow, unit, created, created",
+            "created <= :until AND NOT EXISTS"
+            " (SELECT 1 FROM checks WHERE checks.opening = openings.id AND checks.state != 'decided')",
+        ),
+        Kind.CHECKS: _Query(
+            "checks",
+            f"id, {_OPENED.format('partner')}, NULL, {_OPENED.format('unit')}, created, decided",
+            "decided <= :until",
+        ),
+        Kind.PRINTINGS: _Query("printings", "id, NULL, NULL, NULL, created, created", "created <= :until"),
+        Kind.INCIDENT_LOG: _Query(
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 0"
+        ),
+        Kind.CENTRAL_INCIDENTS: _Query(
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 1"
+        ),
+        Kind.FORMS: _Query("forms", "id, NULL, NULL, NULL, created, created", "created <= :until"),
     }
 )
 ROWS: Final = tuple(_QUERIES)
@@ -145,6 +167,8 @@ def erase(
     table = _QUERIES[rule.kind].table
     driver = driver_of(transaction.connection)
     _empty(driver, table, [each.key for each in gone])
+    if rule.kind is Kind.TRANSFERS:
+        forget(transaction.connection, [int(each.key) for each in gone])
     for each in gone:
         detail = {"rule": str(rule), "kind": str(rule.kind), "made": to_text(each.made)[:10]}
         if each.flow is not None:

@@ -1,6 +1,7 @@
 """The ledger's tables, as SQLAlchemy knows them. A test holds them against the replayed migrations.
 
-`ledger.units` says what each column means, and has a field for each one, in this order. Long because it is one description.
+`ledger.units` and `ledger.check_units` say what each column means, and have a field for each one, in this order.
+Long because it is one description.
 """
 
 from __future__ import annotations
@@ -25,11 +26,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from gateway.domain.checks import CheckState, Criterion
+from gateway.domain.incidents import FormKind, IncidentKind, IncidentOutcome, IncidentState
 from gateway.domain.people import PersonState
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import Direction, State
 
 METADATA: Final = MetaData()
+
+UNANSWERED: Final = (
+    "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+)
+"""Of transfers: delivered, and neither answered by the back office nor passed on. An index has these rows alone, and a question
+has to say it in the same words to be led to it. State and direction are hidden in expressions: SQLite prefers an index that has
+them as columns, and sorts a million rows for the first hundred.
+"""
 
 
 class _Known(dict[str | None, Any]):
@@ -118,6 +129,7 @@ TRANSFERS: Final = Table(
     Index("transfers_by_delivered_name", "delivered_name", sqlite_where=text("delivered_name IS NOT NULL")),
     Index("transfers_to_notify", "key", sqlite_where=text("notify_pending IS 1")),
     Index("transfers_with_spool_file", "key", sqlite_where=text("spool_file IS NOT NULL")),
+    Index("transfers_unanswered", "flow", "partner", "updated", sqlite_where=text(UNANSWERED)),
     Index("transfers_to_purge", "key", sqlite_where=text("purge_name IS NOT NULL")),
 )
 
@@ -323,6 +335,162 @@ PEOPLE: Final = Table(
     ),
 )
 """Who may use the console: `domain.people.Person` has a field for each column, but the salt, and one set for the roles."""
+MARKS: Final = Table(
+    "marks",
+    METADATA,
+    Column("digest", Integer, primary_key=True),
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("day", Integer),
+    Column("at", Integer, nullable=False),
+    Index("marks_by_transfer", "transfer"),
+    sqlite_with_rowid=False,
+)
+"""What triage remembers: keyed digests of records (`ledger.marks`). It is no evidence, and the chain does not commit to it."""
+
+CLAIM_MARKS: Final = Table(
+    "claim_marks",
+    METADATA,
+    Column("transfer", Integer, primary_key=True),
+    Column("record", Integer, primary_key=True),
+    Column("digest", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The same of the claims that records name. Written for each file and hardly ever read, so there is no index by the digest."""
+
+OPENINGS: Final = Table(
+    "openings",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("partner", String, nullable=False),
+    Column("flow", String),
+    Column("system", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("case_reference", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+    Index("openings_by_unit", "unit"),
+    Index("openings_by_user", "user"),
+)
+
+CHECKS: Final = Table(
+    "checks",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("opening", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("office", String, nullable=False),
+    Column("system", String, nullable=False),
+    Column("criterion", EnumText(Criterion), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("case_reference", Text, nullable=False),
+    Column("explanation", Text),
+    Column("finding", Text),
+    Column("remark", Text),
+    Column("state", EnumText(CheckState), nullable=False),
+    Column("acknowledged", Float),
+    Column("explained", Float),
+    Column("decided", Float),
+    Column("decided_by", String),
+    Column("supported", Boolean),
+    Column("validated", Float),
+    Column("validated_by", String),
+    Column("agreed", Boolean),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+    UniqueConstraint("opening"),
+    CheckConstraint('decided_by IS NULL OR decided_by IS NOT "user"', "decided_by_another"),
+    CheckConstraint(
+        "validated_by IS NULL OR (validated_by IS NOT \"user\" AND validated_by IS NOT decided_by AND state IS 'decided')",
+        "validated_by_a_third",
+    ),
+    CheckConstraint(
+        "(state IS NOT 'acknowledged' OR acknowledged IS NOT NULL)"
+        " AND (state IS NOT 'explained' OR (acknowledged IS NOT NULL AND explained IS NOT NULL))"
+        " AND (state IS NOT 'decided' OR (decided IS NOT NULL AND decided_by IS NOT NULL AND supported IN (0, 1)))",
+        "steps_were_taken",
+    ),
+    CheckConstraint("state IN ('drawn', 'acknowledged', 'explained', 'decided')", "check_state_is_known"),
+    Index("checks_to_acknowledge", "user", "key", sqlite_where=text("state = 'drawn'")),
+    Index("checks_outstanding", "key", sqlite_where=text("state != 'decided'")),
+    Index("checks_by_time", "created"),
+    Index("checks_by_decision", "decided", sqlite_where=text("decided IS NOT NULL")),
+)
+
+PRINTINGS: Final = Table(
+    "printings",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("day", String, nullable=False),
+    Column("copy", Integer, nullable=False),
+    Column("user", String, nullable=False),
+    Column("checks", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+    UniqueConstraint("day", "copy"),
+    CheckConstraint("copy >= 1", "copies_count_from_one"),
+    CheckConstraint("copy = 1 OR reason != '' OR salt LIKE 'erased:%'", "reprint_with_a_reason"),
+)
+
+INCIDENTS: Final = Table(
+    "incidents",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("kind", EnumText(IncidentKind), nullable=False),
+    Column("check_id", String),
+    Column("user", String),
+    Column("opened_by", String, nullable=False),
+    Column("central", Boolean, nullable=False, default=False),
+    Column("description", Text, nullable=False),
+    Column("trail", Text, nullable=False),
+    Column("conclusion", Text),
+    Column("state", EnumText(IncidentState), nullable=False),
+    Column("outcome", EnumText(IncidentOutcome)),
+    Column("closed", Float),
+    Column("closed_by", String),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+    CheckConstraint('closed_by IS NULL OR "user" IS NULL OR closed_by IS NOT "user"', "closed_by_another"),
+    CheckConstraint(
+        "(state IS 'open' AND closed IS NULL)"
+        " OR (state IS 'closed' AND closed IS NOT NULL AND closed_by IS NOT NULL AND outcome IS NOT NULL)",
+        "closed_with_an_outcome",
+    ),
+    CheckConstraint("central IN (0, 1)", "central_is_a_truth_value"),
+)
+
+FORMS: Final = Table(
+    "forms",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("kind", EnumText(FormKind), nullable=False),
+    Column("user", String, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    _salt(),
+    UniqueConstraint("id"),
+)
+"""Who looked, and what came of it: `ledger.check_units` says what each column means."""
 
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""

@@ -10,7 +10,6 @@ import csv
 import errno
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Final
 from gateway.domain.identity import is_id
 from gateway.loading.database import ACCEPTED, Document
 from gateway.settings.flow_settings import FlowSettings
-from gateway.settings.naming import MARKER
+from gateway.settings.naming import MARKER, with_transfer
 from gateway.spool.exception_lists import ENDING, from_csv
 from gateway.spool.names import is_temporary
 from gateway.storage.directory_walk import DIRECTORY, FILE, is_plain, names, opened
@@ -33,8 +32,6 @@ _MOST: Final = 20 << 20
 """Bytes of a file that are read: as many as the reader of documents takes, and one more says that there are too many."""
 _MOST_LISTED: Final = 4 << 20
 _LONGEST: Final = 255
-_FIELDS: Final = re.compile(r"\\\{(\w+)\\\}")
-_ID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Inbox:
     def __init__(self, inbound: Path, outcomes: Path, flows: Mapping[str, FlowSettings], disk: Disk = DISK) -> None:
         self._inbound = inbound
         self._outcomes = outcomes
-        self._names = {flow: _pattern(settings.inbound_name) for flow, settings in flows.items()}
+        self._names = {flow: with_transfer(settings.inbound_name) for flow, settings in flows.items()}
         # Where there are no markers, a document may be named as one.
         self._passed_over = {
             flow: tuple(each for each in BESIDE if each != MARKER or settings.done_marker)
@@ -179,20 +176,6 @@ def _files(directory: int, flow: str, partner: str, passed_over: tuple[str, ...]
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if is_plain(status):
                 yield Found(status.st_ctime_ns, flow, partner, name, status.st_ino)
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """What names look like that the template made: the transfer's id where the template has it, whatever else a sender chose."""
-    seen = False
-
-    def field(found: re.Match[str]) -> str:
-        nonlocal seen
-        if found[1] != "transfer" or seen:
-            return ".*"
-        seen = True
-        return f"(?P<transfer>{_ID})"
-
-    return re.compile(_FIELDS.sub(field, re.escape(template)), re.DOTALL)
 
 
 def _records(content: bytes) -> frozenset[int] | None:

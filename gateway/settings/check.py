@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.settings.faults import Fault
 from gateway.settings.home import Home
+from gateway.settings.index_templates import examine as examine_templates
 from gateway.settings.model import Settings
 from gateway.settings.read import examine
 from gateway.settings.secrets import Secrets
@@ -23,6 +24,8 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     split = settings is not None and settings.accounts.split
     # In a split installation each is another account's: `gateway rights` looks at them, and so does their role at its start.
     needed = [] if split else list(_needed(settings, known))
+    if settings is not None:
+        faults = (*faults, *examine_templates(settings)[1])
     return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed)]))
 
 

@@ -35,6 +35,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.sshd,
         home.notify,
         home.console,
+        home.triage,
         home.logins,
         home.vault,
         home.custody,
@@ -57,6 +58,11 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         (home.landing, PASSAGE),
         *((path, PRIVATE) for path in private),
     )
+
+
+def lacking(home: Home) -> list[Directory]:
+    """The directories right in state/ that a site of an earlier version does not have."""
+    return [each for each in site_directories(home) if each[0].parent == home.state and not each[0].exists()]
 
 
 def partner_directories(home: Home, code: str, outgoing: Iterable[str], incoming: Iterable[str]) -> Iterator[Directory]:

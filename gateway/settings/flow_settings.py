@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.naming import check_template
-from gateway.settings.values import GIB, KIB, MIB, Amount, Bytes, Hours, Switch, Table, Windows
+from gateway.settings.values import GIB, KIB, MIB, Amount, Bytes, Days, Hours, Switch, Table, Windows
 
 BULK: Final = 50
 """The priority from which on a flow is bulk: it never shares a consignment with others, and waits for them."""
@@ -22,6 +22,7 @@ class FlowSettings(Table):
     """`[flows.NAME]`: the rules of one flow that a sysadmin may change. A lower `priority` goes first.
 
     `windows` are when its files may be sent, in the site's time zone; without any, always. `inbound_name` makes the names of delivered files (see `naming`), `done_marker` asks for NAME.done beside them.
+    `answer_days` is within how many days the back office answers a delivered file, as agreed; 0 where nothing is.
     """
 
     settle_seconds: Annotated[
@@ -41,6 +42,7 @@ class FlowSettings(Table):
         ),
     ] = "{name}"
     done_marker: Switch = False
+    answer_days: Days = 0
 
     @property
     def bulk(self) -> bool:
@@ -71,6 +73,28 @@ class RecordsSettings(FlowSettings):
         return self.exceptions_percent if self.exceptions == "report" else 0.0
 
 
+class TriagedSettings(RecordsSettings):
+    """`[flows.claim]`, `[flows.etd]` and `[flows.referral]`: what came before is known again (docs/formats/triage.md).
+
+    `triage` is about what comes in: "mark" writes NAME.triage.json beside a delivered file and tells the sender, "set-aside" also
+    delivers a file of nothing but such records into `repeats`. `triage_sending` is about what goes out. A decision older than
+    `current_days` is out of date; 0 lets none be.
+    """
+
+    triage: Annotated[
+        Literal["mark", "set-aside", "off"], Field(description='one of "mark", "set-aside" and "off"')
+    ] = "mark"
+    triage_sending: Annotated[Literal["warn", "hold", "off"], Field(description='one of "warn", "hold" and "off"')] = (
+        "warn"
+    )
+    current_days: Amount = 90
+
+    @property
+    def triages(self) -> bool:
+        """Whether anything is asked of triage."""
+        return self.triage != "off" or self.triage_sending != "off"
+
+
 class ExtractSettings(RecordsSettings):
     """`[flows.extract]`: an extract whose number of records is further from the last one's is held; 0 compares nothing."""
 
@@ -93,10 +117,10 @@ ANSWERED: Final = frozenset({"redirect", "enquiry", "reply", "faults", "statemen
 
 DEFAULT_FLOWS: Final[Mapping[str, FlowSettings]] = MappingProxyType(
     {
-        "claim": RecordsSettings(priority=10),
-        "etd": RecordsSettings(priority=10),
+        "claim": TriagedSettings(priority=10),
+        "etd": TriagedSettings(priority=10),
         "laid": LaidSettings(max_bytes=10 * MIB, priority=20),
-        "referral": RecordsSettings(priority=30),
+        "referral": TriagedSettings(priority=30),
         "outcome": RecordsSettings(priority=30),
         "scan": RecordsSettings(priority=40),
         "redirect": FlowSettings(max_bytes=24 * MIB, priority=40),

@@ -46,6 +46,11 @@ class Home:
         return self.config / "timestamp-roots.pem"
 
     @cached_property
+    def index(self) -> Path:
+        """Templates by which documents are indexed for a document system, where the site has one."""
+        return self.config / "index"
+
+    @cached_property
     def spool(self) -> Path:
         return self.root / "spool"
 
@@ -73,6 +78,16 @@ class Home:
     @cached_property
     def outcomes(self) -> Path:
         return self.spool / "outcomes"
+
+    @cached_property
+    def batches(self) -> Path:
+        """Delivered documents in batches, for a document system: `TEMPLATE/TEMPLATE-TIME-NUMBER/`."""
+        return self.spool / "batches"
+
+    @cached_property
+    def open_batches(self) -> Path:
+        """Batches that are being made, and the journal of each template: nobody else's business."""
+        return self.spool / "open-batches"
 
     # -- what partners read and write
 
@@ -153,6 +168,11 @@ class Home:
     def console_store(self) -> Path:
         """Passwords as hashes, second factors, one-time links, sessions, lock-outs."""
         return self.console / "console.db"
+
+    @cached_property
+    def triage(self) -> Path:
+        """The key of what triage remembers, `triage.secret`."""
+        return self.state / "triage"
 
     @cached_property
     def sshd(self) -> Path:

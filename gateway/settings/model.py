@@ -15,12 +15,14 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.settings.authorities import Authorities, listed
+from gateway.settings.checks import ChecksSettings
 from gateway.settings.console import ConsoleSettings
 from gateway.settings.continuity import ContinuitySettings
 from gateway.settings.debris import PASSED_OVER, check_pattern
 from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
+from gateway.settings.index import IndexSettings
 from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.notify import NotifySettings
@@ -354,6 +356,8 @@ class GatewayFile(Table):
     continuity: ContinuitySettings = ContinuitySettings()
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
+    index: IndexSettings = IndexSettings()
+    checks: ChecksSettings = ChecksSettings()
     flows: dict[str, dict[str, object]] = Field(default_factory=dict, description="a table for each flow")
 
 
@@ -411,6 +415,8 @@ class Settings:
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    index: IndexSettings = field(default_factory=IndexSettings)
+    checks: ChecksSettings = field(default_factory=ChecksSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
 

@@ -24,6 +24,8 @@ _FIELD: Final = re.compile(rf"\{{({'|'.join(FIELDS)})\}}")
 _TEMPLATE: Final = re.compile(
     rf"(?=[A-Za-z0-9_({{])(?:{_FIELD.pattern}|[A-Za-z0-9 _.()~+,&'-]){{1,120}}(?<=[A-Za-z0-9_)+'}}-])"
 )
+_ESCAPED_FIELD: Final = re.compile(r"\\\{(\w+)\\\}")
+_ID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ENDINGS: Final = (".part", ".filepart", ".tmp", ".ready", MARKER)
 
 
@@ -49,3 +51,17 @@ def expand(template: str, *, name: str, transfer: str, partner: str, flow: str, 
         "date": day.isoformat(),
     }
     return _FIELD.sub(lambda found: values[found[1]], template)
+
+
+def with_transfer(template: str) -> re.Pattern[str]:
+    """What names look like that the template made: the transfer's id, as `transfer`, at its place there; whatever else a sender chose."""
+    seen = False
+
+    def field(found: re.Match[str]) -> str:
+        nonlocal seen
+        if found[1] != "transfer" or seen:
+            return ".*"
+        seen = True
+        return f"(?P<transfer>{_ID})"
+
+    return re.compile(_ESCAPED_FIELD.sub(field, re.escape(template)), re.DOTALL)

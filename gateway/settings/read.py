@@ -83,6 +83,8 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             continuity=gateway.continuity,
             load=gateway.load,
             console=gateway.console,
+            index=gateway.index,
+            checks=gateway.checks,
             authorities=authorities,
             stopped=stopped,
         ),

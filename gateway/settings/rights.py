@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import ConfigurationInvalid, DiskFailed
+from gateway.settings.directories import lacking, make
 from gateway.settings.model import Settings
 
 _ROOT: Final = "root"
@@ -69,6 +70,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.mail, us.link, us.link, 0o700, 0o600),
         Right(home.notify, us.notify, us.notify, 0o700, 0o600),
         Right(home.console, us.console, us.console, 0o700, 0o600),
+        Right(home.triage, us.inspect, us.inspect, 0o700, 0o600),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
         Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
@@ -105,8 +107,23 @@ def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make anything in state/ itself: what all write to, and what a site of an earlier version lacks.
     settings.home.ledger_head.touch(mode=0o600)
-    settings.home.console.mkdir(mode=0o700, exist_ok=True)
+    make_missing(settings)
     return list(_walk(settings, fix=True))
+
+
+def make_missing(settings: Settings) -> None:
+    """Make what a site of an earlier version lacks in state/, where no role may make a directory; each with its rights."""
+    rights = {right.path: right for right in table(settings)}
+    try:
+        for path, mode in lacking(settings.home):
+            make([(path, mode)])
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                list(_entry(descriptor, rights[path], rights[path].mode, path, fix=True))
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        raise DiskFailed(f"directories in {settings.home.state}: {error.strerror}") from error
 
 
 def _walk(settings: Settings, *, fix: bool) -> Iterator[Difference]:

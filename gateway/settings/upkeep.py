@@ -69,4 +69,6 @@ class RetentionSettings(Table):
     decisions_months: Months = 18
     incidents_months: Months = 60
     receipts_months: Months = 72
+    accesses_months: Months = 14
+    checks_months: Months = 18
     compact_days: Days = 28

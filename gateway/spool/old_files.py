@@ -7,7 +7,7 @@ No link is followed. Raises NotPermitted, DiskFailed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -27,17 +27,27 @@ class OldFile(NamedTuple):
     changed: float
 
 
-def listed(root: Path, until: float) -> Iterator[OldFile]:
-    """The files below `root` that have not changed since `until`, directory by directory."""
+def listed(root: Path, until: float, inside: Sequence[str] = ()) -> Iterator[OldFile]:
+    """The files below `root` that have not changed since `until`, directory by directory; those in a directory of a partner's
+    that `inside` names are called `DIRECTORY/NAME`.
+    """
     with _translated("looking through the spool"), _opened(root) as top:
         for flow in names(top):
             with opened(top, flow) as above:
                 for partner in [] if above is None else names(above):
                     with opened(above or top, partner) as directory:
-                        for name in [] if directory is None else names(directory):
+                        if directory is None:
+                            continue
+                        for name in names(directory):
                             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                             if is_plain(status) and status.st_ctime <= until:
                                 yield OldFile(flow, partner, name, status.st_size, status.st_ctime)
+                        for below in inside:
+                            with opened(directory, below) as deeper:
+                                for name in [] if deeper is None else names(deeper):
+                                    status = os.stat(name, dir_fd=deeper, follow_symlinks=False)
+                                    if is_plain(status) and status.st_ctime <= until:
+                                        yield OldFile(flow, partner, f"{below}/{name}", status.st_size, status.st_ctime)
 
 
 def remove(root: Path, flow: str, partner: str, files: Iterable[OldFile], disk: Disk = DISK) -> None:

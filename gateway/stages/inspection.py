@@ -15,6 +15,7 @@ from typing import Any, Final
 from gateway.domain.extract_name import FLOW as EXTRACT
 from gateway.domain.extract_name import authorities_named
 from gateway.domain.states import POISON_CLAIMS, Move
+from gateway.domain.triage import FACTS
 from gateway.errors import ContentInvalid, GatewayError, PoisonFile
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -33,8 +34,8 @@ Result = Report | GatewayError | Crash
 MAX_REASON: Final = 3800
 """Characters of findings that go into the ledger and into a receipt; a receipt's field holds 4,000."""
 
-COUNTS: Final = ("exceptions", "faulty_records")
-"""The facts that count a file's exceptions, and the records that have any."""
+COUNTS: Final = ("exceptions", "faulty_records", *FACTS)
+"""The facts that count a file's exceptions, the records that have any, and those of which triage says something."""
 
 _LARGE: Final = 16 * 1024 * 1024
 """Bytes from which on a file is read apart from the small ones: reading an extract takes seconds, and a batch ends as one."""

@@ -41,6 +41,7 @@ ITINERARY: Final = (
     Leg("conclude", Role.INSPECT),
     Leg("extract-calendar", Role.INSPECT),
     Leg("overdue-enquiries", Role.INSPECT),
+    Leg("overdue-answers", Role.INSPECT),
     Leg("statement-dispatch", Role.INSPECT),
     Leg("overdue-receipts", Role.VAULT, wakes=(Role.INSPECT, Role.LINK)),
     Leg("key-expiry", Role.VAULT),

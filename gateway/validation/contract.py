@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
+
+MOST_MARKS: Final = 20_000
+"""Records of one file that are marked at most: their marks fit into one message of a reader."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,20 @@ class RecordException:
     message: str
 
 
+class RecordMark(NamedTuple):
+    """What triage needs of one record: its number, counted from 1, and digests (16 bytes) that say nothing by themselves.
+
+    `fact` is of everything that counts in it, `award` of whom and of which award it tells, empty where it does not say whom;
+    `day` is the day of the decision (`date.toordinal`) or 0, and `claims` are digests of the references of its claim.
+    """
+
+    row: int
+    fact: bytes
+    award: bytes
+    day: int
+    claims: tuple[bytes, ...] = ()
+
+
 @dataclass(frozen=True)
 class Report:
     """What a validator found in one file.
@@ -47,7 +64,8 @@ class Report:
 
     `exceptions` names everything that is wrong where all of it concerns single records of a file that can be read; it is
     empty where anything else is wrong, and where there is too much to name. Whether a file with exceptions may travel is
-    the flow's settings' to say (`exceptions.tolerated`); `valid` is a file without any.
+    the flow's settings' to say (`exceptions.tolerated`); `valid` is a file without any. `marks` are of the records that are
+    right, where the flow is one of those that triage looks at.
     """
 
     schema: str | None
@@ -55,6 +73,7 @@ class Report:
     total: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     exceptions: tuple[RecordException, ...] = ()
+    marks: tuple[RecordMark, ...] = ()
 
     @property
     def valid(self) -> bool:

@@ -67,7 +67,7 @@ def on_terminal(site: Site, *arguments: str, until: str) -> tuple[int, str]:
 
 def test_the_desk_aid_has_the_commands_that_this_file_runs() -> None:
     words = [line.split()[1] for line in COMMANDS]
-    assert {"find", "tail", "transfers", "status", "quarantine"} == set(words)
+    assert {"show", "find", "tail", "transfers", "status", "quarantine"} == set(words)
     assert len(COMMANDS) > 12
 
 

@@ -105,6 +105,13 @@ def test_referral_is_outstanding_until_an_outcome_or_an_extract_answers_it(runni
     assert found["totals"]["outstanding"] == len(asked) - len(expected)
     assert sum(group["sent"] for group in found["groups"]) == found["totals"]["sent"] == len(asked)
 
+    # A referral and its answer are one story, at both ends and from either of them.
+    first, second = (dwp.transfers(name=each)[0]["id"] for each, _ in documents[:2])
+    for site in running:
+        for one, other in ((first, outcome["id"]), (outcome["id"], first), (second, monthly["id"])):
+            told = site.json("show", one)["conversation"]["members"]
+            assert {each["id"]: each["asked"] for each in told} == {one: True, other: False}
+
     left = {each["rms"] for each in look(dwp, "--outstanding")["referrals"]}
     assert left == asked - set(expected)
     rules = Counter(each["rule"] for each in found["referrals"])

@@ -94,6 +94,14 @@ def test_redirected_claim_reaches_the_right_authority_and_leaves_the_wrong_one(t
     }.items()  # fmt: skip
     (event,) = [each for each in after["events"] if each["event"] == "transfer.redirected"]
     assert event["detail"].items() >= {"came_from": "DWP", "came_as": came["id"], "sha256": came["sha256"]}.items()
+    # It is one story there, whichever of the two is asked for, and by its name.
+    for asked, word in ((came["id"], came["id"]), (done["redirect"], done["redirect"]), (came["id"], name)):
+        told = three.wrong.json("show", word)["conversation"]["members"]
+        assert [(each["id"], each["asked"]) for each in told] == [
+            (each, each == asked) for each in (came["id"], done["redirect"])
+        ]
+        assert {each["link"] for each in told} == {None, "passed-on"}
+    assert three.dwp.json("show", came["id"])["conversation"] is None, "its own reason says where it went"
     assert three.right.json("show", done["redirect"])["original"] == {
         "flow": "claim", "transfer": came["id"], "sha256": came["sha256"], "held_by": WRONG
     }  # fmt: skip

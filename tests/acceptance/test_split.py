@@ -161,6 +161,7 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         split.edit_config("console", listen=f"127.0.0.1:{free_port()}")
         mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
         split.edit_config("notify.mail.operations", **mail)
+        split.edit_config("flows.enquiry", inbound_name="{transfer}{ext}")
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -255,6 +256,39 @@ def test_file_comes_in_and_is_the_back_offices_to_read(pair: tuple[SplitSite, Si
     logins = wait_until(lambda: dwp.json("logins", "--partner", la.code), 60, "the log-in in the chain")
     assert (logins[0]["result"], logins[0]["partner"]) == ("accepted", la.code)
     assert {line["role"] for line in dwp.events("logon.accepted")} == {"sshd", "link"}
+
+
+def test_account_of_inspect_makes_batches_that_operators_may_take_away(pair: tuple[SplitSite, Site]) -> None:
+    """As docs/operators/document-systems.md has it for a timer."""
+    dwp, la = pair
+    text = la.home.root.parent / "text.txt"
+    text.write_text("Is it paid?")
+    la.gateway("enquiry", "send", "award", "DWP", "--text", text, "--reference", "HBE-61")
+    lying = dwp.home.inbound / "enquiry" / la.code
+    wait_until(lambda: [*lying.glob("*.xml")], 90, "the enquiry")
+    dwp.home.index.mkdir()
+    template = dwp.gateway("index", "example", "json").stdout.replace('["laid"]', '["enquiry"]')
+    (dwp.home.index / "enquiries.toml").write_text(template)
+    dwp.gateway("rights", "--apply")
+
+    def made() -> list[Path]:
+        done = subprocess.run(
+            [dwp.python, "-P", "-m", "gateway", "--home", str(dwp.home.root), "index", "run", "--once"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            **_as("inspect"),
+        )
+        assert done.returncode == 0, done.stderr
+        return [*(dwp.home.batches / "enquiries").glob("*")]
+
+    (batch,) = wait_until(made, 60, "a batch")
+    for path, mode in ((batch.parent, 0o2770), (batch, 0o2770), *((file, 0o640) for file in batch.iterdir())):
+        about = path.stat()
+        assert (grp.getgrgid(about.st_gid).gr_name, stat.S_IMODE(about.st_mode)) == (GROUPS["operators"], mode), path
+    assert not any(lying.glob("*.xml"))
 
 
 def test_wrong_file_comes_back_to_its_operator(pair: tuple[SplitSite, Site]) -> None:
@@ -399,6 +433,8 @@ WALLS = [
     ("notify", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("notify", "(home / 'state/notify/told.json').read_bytes()", True),
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
+    *((role, "os.listdir(home / 'state/triage')", False) for role in ACCOUNTS if role != "inspect"),
+    ("inspect", "(home / 'state/triage/triage.secret').read_bytes()", True),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     *(
         ("console", f"os.listdir(home / 'state/{name}')", False)
@@ -523,3 +559,20 @@ def test_connection_statement_finds_every_wall_of_every_role(pair: tuple[SplitSi
         each for each in told["unmeasured"] if "from partners" in each["subject"]
     ]
     assert "keys" not in {each["subject"] for each in told["short"]}
+
+
+def test_upgrade_makes_a_directory_that_is_new_in_state_and_its_role_starts_with_it(
+    pair: tuple[SplitSite, Site],
+) -> None:
+    dwp, _ = pair
+    dwp.end_all()
+    for mend in (("doctor", "--migrate", "--reason", "upgrade of the program"), ("rights", "--apply")):
+        shutil.rmtree(dwp.home.triage)
+        dwp.gateway(*mend)
+        about = dwp.home.triage.stat()
+        account = pwd.getpwnam(ACCOUNTS["inspect"])
+        assert (about.st_uid, about.st_gid) == (account.pw_uid, account.pw_gid)
+        assert stat.S_IMODE(about.st_mode) == 0o700
+    dwp.gateway("rights")
+    dwp.begin("inspect")
+    wait_until(dwp.home.triage.joinpath("triage.secret").is_file, 60, "the key of triage")

@@ -110,6 +110,7 @@ def upgrade(site: Site, tmp_path: Path) -> None:
     site.gateway(*check)
     site.gateway(*migrate)
     assert ledger_version(site) == SCHEMA_VERSION
+    assert site.home.triage.is_dir()  # new since then: no role of a split installation could make it
     site.start()
     assert site.gateway(*status, check=False).returncode == (69 if site.transfers(state="held") else 0)
     assert site.json(*audit)["faults"] == []

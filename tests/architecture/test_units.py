@@ -43,23 +43,32 @@ FORBIDDEN: Final = {
         HOME.quarantine,
         HOME.landing,
     },
-    "vault": {HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console},
-    "link": {HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console},
+    "vault": {
+        *(HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
+        HOME.triage,
+    },
+    "link": {
+        *(HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console),
+        HOME.triage,
+    },
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
-        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console),
+        *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console, HOME.triage),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
+        HOME.triage,
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
+        HOME.triage,
     },
     "console": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
+        HOME.triage,
     },
 }
 
@@ -164,8 +173,18 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
-    hidden = {HOME.spool, HOME.landing, HOME.keyrings, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify}
-    hidden |= {HOME.console}
+    hidden = {
+        HOME.spool,
+        HOME.landing,
+        HOME.keyrings,
+        HOME.ssh,
+        HOME.mail,
+        HOME.sshd,
+        HOME.logins,
+        HOME.notify,
+        HOME.triage,
+        HOME.console,
+    }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
 
@@ -179,7 +198,8 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
-        f"-{path}" for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console)
+        f"-{path}"
+        for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage, HOME.console)
     }
 
 

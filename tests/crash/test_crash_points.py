@@ -26,6 +26,7 @@ PARTS = {
     "wire": 4,
     "refused": 2,
     "held": 2,
+    "triaged": 2,
     "repeated": 2,
     "rubbish": 1,
     "statement": 1,

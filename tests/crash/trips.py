@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,6 +12,7 @@ from typing import Final
 
 from gateway.cli import main
 from gateway.domain.identity import new_id
+from gateway.domain.triage import ENDING
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
@@ -110,6 +113,22 @@ def _claim_and_laid(book: Book) -> None:
     _laid(book)
 
 
+def _in_other_bytes(book: Book) -> None:
+    """The first claim with other numbers and lines, beside one that is new: triage knows the former again."""
+    name, content = claim(0)
+    text = re.sub(r"<MessageId>[^<]*", "<MessageId>CLM-DWP-261122-0000000000000000", content.decode()).replace(
+        "\n", "\n "
+    )
+    text = re.sub(r"<ClaimReference>[^<]*", "<ClaimReference>HC/00000001", text)
+    book.drop(_site(book, DWP), "claim", LA, f"again-{name}", text.encode())
+    _claims(book, 1)
+
+
+def _said_again(book: Book) -> None:
+    (told,) = (_site(book, LA).home.inbound / "claim" / DWP).glob(f"*{ENDING}")
+    assert json.loads(told.read_bytes())["repeats"] == 1
+
+
 def _same_again(book: Book) -> None:
     """The bytes of the first claim under another name: held, since they may have been sent before."""
     book.drop(_site(book, DWP), "claim", LA, "again.xml", claim(0)[1])
@@ -172,6 +191,16 @@ TRIPS: Final[Mapping[str, Trip]] = {
             Leg(_same_again, _of("sender", INSPECT)),
             Leg(_release, OUT),
             Leg(_nothing, IN + BACK, swept=False),
+        ),
+    ),
+    "triaged": Trip(
+        (
+            Leg(lambda book: _claims(book, 0), OUT + IN + BACK, swept=False),
+            Leg(_in_other_bytes, OUT[:1]),
+            Leg(_nothing, OUT[1:] + IN[:2], swept=False),
+            Leg(_nothing, IN[2:3]),
+            Leg(_nothing, IN[3:] + BACK, swept=False),
+            Leg(_said_again, (), swept=False),
         ),
     ),
     "repeated": Trip(

@@ -74,6 +74,7 @@ from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 
+_TRIAGE_KEY = bytes(32)
 _LIMITS = Limits()
 Envelope = Literal["gateway", "plain"]
 
@@ -278,13 +279,13 @@ class Bench:
         send = Send(context, {self.other: transport}, self.rung.set)
         self.send = send
         stages: list[Stage] = [
-            Validate(context, readers, scanner),
+            Validate(context, readers, scanner, _TRIAGE_KEY),
             Pack(context),
             Seal(context, engine, partial(assembly._archive, context)),
             send,
             Collect(context, Renamed()),
             Open(context, engine, partial(assembly._unpack, 10**9)),
-            Deliver(context, readers, scanner),
+            Deliver(context, readers, scanner, _TRIAGE_KEY),
             Acknowledge(context, engine),
             Accept(context, engine),
             Answer(context, BackOfficeAnswers(self.home.outcomes, {}, Stability(lambda: self.now))),

@@ -124,14 +124,16 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
         raise UsageWrong(f"The copy takes {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free there.")
     source = home_in(copy).root
     make(site_directories(home))
+    fetched = [each.relative_to(home.root) for each in (home.inbound, home.open_batches, home.batches)]
     for directory in sorted(kept.directories, key=lambda each: each.path):
+        if any(map(Path(directory.path).is_relative_to, fetched[1:])):
+            continue  # of batches only the files are looked at
         (home.root / directory.path).mkdir(exist_ok=True)
         (home.root / directory.path).chmod(directory.mode)
-    inbound = home.inbound.relative_to(home.root)
     for number, each in enumerate(kept.files, 1):
         watch("files put back", number)
         path = Path(each.path)
-        below = path.relative_to("spool") if path.is_relative_to(inbound) else None
+        below = path.relative_to("spool") if any(map(path.is_relative_to, fetched)) else None
         target = home.root / path if below is None else home.put_aside / below
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, mode=0o770 if path.is_relative_to("spool") else 0o700)

@@ -51,7 +51,7 @@ def _tar(home: Home) -> bytes:
 
 
 def _secrets(home: Home) -> Iterator[Path]:
-    """Our OpenPGP keys with all that GnuPG keeps of them, the SSH keys, the passwords of the mailbox, and what notices need; no sockets and no locks."""
+    """Our OpenPGP keys with all that GnuPG keeps of them, the SSH keys, the passwords of the mailbox, what notices need, and the key of triage; no sockets and no locks."""
     for area in _areas(home):
         for where, _, names in os.walk(area):
             for name in sorted(names):
@@ -66,7 +66,7 @@ def _secrets(home: Home) -> Iterator[Path]:
 
 
 def _areas(home: Home) -> tuple[Path, ...]:
-    return home.keyrings / "own", home.ssh, home.mail, home.notify
+    return home.keyrings / "own", home.ssh, home.mail, home.notify, home.triage
 
 
 def put_back(home: Home, tar: Path) -> None:

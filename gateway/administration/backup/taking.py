@@ -115,7 +115,9 @@ def _fill(
         for area, staged in moment.staged:
             tree.below(staged, as_if=area)
         tree.files(map(Path, moment.listed))
-    for fetched in (home.inbound, home.returned, home.receipts, home.put_aside):
+    # A document moves from the first into the second into the third: so it is in one of them when that is looked at.
+    documents = (home.inbound, home.open_batches, home.batches)
+    for fetched in (*documents, home.returned, home.receipts, home.put_aside):
         tree.below(fetched, may_go=True)
     for area in (home.config, home.keyrings / "partners"):
         tree.below(area)

@@ -100,6 +100,24 @@ OLDEST_WAITING: Final = Metric(
     "Age of the oldest file without a receipt (out) or not delivered yet (in)",
     _LANE,
 )
+UNANSWERED: Final = Metric(
+    "gateway_unanswered_transfers",
+    Kind.GAUGE,
+    "Files that were delivered and that the back office has not answered",
+    (Label.PARTNER, Label.FLOW),
+)
+OLDEST_UNANSWERED: Final = Metric(
+    "gateway_oldest_unanswered_seconds",
+    Kind.GAUGE,
+    "For how long the oldest file that the back office has not answered has been delivered",
+    (Label.PARTNER, Label.FLOW),
+)
+ANSWERS_OVERDUE: Final = Metric(
+    "gateway_answers_overdue",
+    Kind.GAUGE,
+    "Files that the back office has not answered within the days of `answer_days`; of flows that have any",
+    (Label.PARTNER, Label.FLOW),
+)
 TRANSFERRED_BYTES: Final = Metric(
     "gateway_transferred_bytes_total",
     Kind.COUNTER,
@@ -209,6 +227,7 @@ STAGE_FAILURES: Final = Metric(
 METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
+    *(UNANSWERED, OLDEST_UNANSWERED, ANSWERS_OVERDUE),
     *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, PARTNER_SUSPENDED),
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),

@@ -22,7 +22,7 @@ from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
 from gateway.daemon.roles import roles_of
 from gateway.domain.identity import from_text
-from gateway.ledger.queries import continuity, figures
+from gateway.ledger.queries import backlog, continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection
@@ -48,6 +48,7 @@ class LedgerFigures:
         for waiting in figures.waiting_transfers(connection):
             yield Sample(catalogue.WAITING_BYTES, waiting[:3], waiting.bytes)
             yield Sample(catalogue.OLDEST_WAITING, waiting[:3], max(0.0, now - waiting.oldest))
+        yield from self._unanswered(connection, now)
         for kind, partner, number in figures.held_units(connection):
             yield Sample(catalogue.HELD, (kind, partner), number)
         locked_away = dict(figures.locked_away(connection))
@@ -67,6 +68,17 @@ class LedgerFigures:
             if receipt is not None:
                 yield Sample(catalogue.CLOCK_SKEW, (partner,), clock_skew(receipt))
         yield from self._extracts(connection, now)
+
+    def _unanswered(self, connection: Connection, now: float) -> Iterator[Sample]:
+        for each in backlog.backlogs(connection, now):
+            yield Sample(catalogue.UNANSWERED, (each.partner, each.flow), each.number)
+            yield Sample(catalogue.OLDEST_UNANSWERED, (each.partner, each.flow), max(0.0, now - each.oldest))
+        days = {flow: known.answer_days for flow, known in self._settings.flows.items()}
+        late = {(each.partner, each.flow): each.number for each in backlog.overdue(connection, days, now)}
+        # Of each partner, so that an alert sees a figure go from 0 up and down again.
+        agreed = {(partner, flow) for partner in self._settings.codes for flow in days if days[flow]}
+        for about in sorted(agreed | late.keys()):
+            yield Sample(catalogue.ANSWERS_OVERDUE, about, late.get(about, 0))
 
     def _extracts(self, connection: Connection, now: float) -> Iterator[Sample]:
         if self._settings.site.kind is not SiteKind.DWP:

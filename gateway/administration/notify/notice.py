@@ -45,6 +45,7 @@ _PAGES: Final = {
     "key-rotation": (Event.KEY_REVOKED, Event.KEY_ROTATED, Event.KEY_CONFIRMED, Event.KEY_RETIRED),
     "log-ins": (Event.LOGON_REFUSED, Event.LOGON_LOST),
     "enquiries": (Event.ENQUIRY_OVERDUE,),
+    "been-away": (Event.BACKLOG_OVERDUE,),
     "restoring": (Event.CHAIN_BROKEN, Event.LEDGER_RESTORED, Event.PARTNER_ANSWERED),
     "partner-file": (Event.PARTNER_STOPPED,),
 }

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from gateway.administration.access import permitted
@@ -29,6 +29,8 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import evidence_name
 from gateway.domain.retention import Kind, Rule
+from gateway.domain.triage import ENDING as TRIAGE
+from gateway.domain.triage import tells_of
 from gateway.ledger.audit.chain import Watch, silent
 from gateway.ledger.queries.legal_holds import Held, held
 from gateway.ledger.queries.quarantine import is_kept, kept_file
@@ -169,11 +171,14 @@ class _Run:
             remove_delivered(self.home.inbound, as_delivered(row), MARKER)
 
     def _remove_list_beside(self, row: Transfer) -> None:
-        """The list of exceptions that lies beside a delivered file, where it is that."""
+        """What lies beside a delivered file, where it is that: the list of exceptions, and what triage said."""
         beside = self.home.inbound / row.flow / row.partner / f"{row.delivered_name}{ENDING}"
         listed = ExceptionLists(self.home.exceptions).read(ListKey("in", row.partner, row.id))
         if listed is not None and beside.is_file() and not beside.is_symlink() and beside.read_bytes() == listed:
             beside.unlink(missing_ok=True)
+        told = beside.with_name(f"{PurePath(row.delivered_name or '').name}{TRIAGE}")
+        if told.is_file() and not told.is_symlink() and tells_of(told.read_bytes()) == row.id:
+            told.unlink(missing_ok=True)
 
     def _remove_quarantined(self, file: DueFile) -> None:
         row = file.unit

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.administration.access import permitted
 from gateway.domain.retention import Kind, Rule
+from gateway.domain.triage import REPEATS
 from gateway.ledger.queries.legal_holds import Held
 from gateway.ledger.queries.retention import delivered_as, locked_away
 from gateway.ledger.store import Connection
@@ -52,7 +53,7 @@ def due_delivered(home: Home, connection: Connection, rules: Mapping[Kind, Rule]
     ends = [rule.until for rule in (rules[Kind.DELIVERED], rules[Kind.UNANSWERED]) if rule.until is not None]
     if not ends:
         return
-    for (flow, partner), files in groupby(listed(home.inbound, max(ends)), attrgetter("flow", "partner")):
+    for (flow, partner), files in groupby(listed(home.inbound, max(ends), (REPEATS,)), attrgetter("flow", "partner")):
         for row in delivered_as(connection, flow, partner, [file.name for file in files]):
             kind = Kind.DELIVERED if row.is_answered else Kind.UNANSWERED
             until = rules[kind].until

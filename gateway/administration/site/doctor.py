@@ -9,8 +9,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from gateway.errors import LedgerSchema, SiteMissing
+from gateway.settings.directories import lacking, make
 from gateway.settings.home import Home
 from gateway.settings.secrets import secrets_of
+from gateway.storage.durable import disk_error
 
 if TYPE_CHECKING:
     from gateway.administration.site.machine_checks import Check
@@ -38,7 +40,8 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
 
 
 def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int | None:
-    """Bring the ledger to this program's version, in one transaction; SiteBusy while anything of the gateway runs.
+    """Bring the ledger to this program's version, in one transaction, and make the directories in state/ that are new; SiteBusy while
+    anything of the gateway runs.
 
     Returns how many rows its chain adopted, None where it had committed to them before.
     """
@@ -53,6 +56,7 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int |
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
         require_file(home.ledger)
+        _make_missing(settings)
         older = False
         try:
             check(home.ledger)
@@ -62,6 +66,18 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int |
         if older or adopted is not None:
             actors.done(settings, log, "ledger.migrated", decision)
         return adopted
+
+
+def _make_missing(settings: Settings) -> None:
+    if settings.accounts.split:
+        from gateway.settings.rights import make_missing
+
+        make_missing(settings)
+        return
+    try:
+        make(lacking(settings.home))
+    except OSError as error:
+        raise disk_error(error, "making the directories that are new") from error
 
 
 def configuration_faults(home: Home) -> Sequence[Fault]:

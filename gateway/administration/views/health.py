@@ -22,6 +22,7 @@ from gateway.administration.views.health_fields import (
     LaneHealth,
     Machine,
     OpenFault,
+    OverdueAnswers,
     OverdueEnquiry,
     PartnerContinuity,
     StoppedPartner,
@@ -36,7 +37,7 @@ from gateway.domain.landing_quota import NEARLY_FULL
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, PartnerSuspended
-from gateway.ledger.queries import carried, continuity, events, known_faults, overview
+from gateway.ledger.queries import backlog, carried, continuity, events, known_faults, overview
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, unconfirmed
 from gateway.ledger.queries.landed import taken_since
@@ -85,6 +86,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
+        unanswered=tuple(_unanswered(settings, connection, now)),
     )
     needs = tuple(needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
@@ -206,3 +208,9 @@ def _carried(settings: Settings, connection: Connection) -> Iterator[CarriedHeal
         if found := carried.carried(connection, code):
             first = min(row.updated for row, _ in found)
             yield CarriedHealth(code, len(found), to_text(first), tuple(dict.fromkeys(number for _, number in found)))
+
+
+def _unanswered(settings: Settings, connection: Connection, now: float) -> Iterator[OverdueAnswers]:
+    days = {name: flow.answer_days for name, flow in settings.flows.items()}
+    for each in backlog.overdue(connection, days, now):
+        yield OverdueAnswers(each.flow, each.partner, each.number, to_text(each.oldest), days[each.flow])

@@ -190,6 +190,17 @@ class ContinuityHealth:
 
 
 @dataclass(frozen=True)
+class OverdueAnswers:
+    """How many files of a flow from a partner the back office has not answered within the agreed days; since when the oldest waits."""
+
+    flow: str
+    partner: str
+    number: int
+    since: str
+    answer_days: int
+
+
+@dataclass(frozen=True)
 class Health:
     """A site's health: the contract of `status --json`. `needs` is what does not go on without a person, `unconfirmed` counts the
     transfers that ended at `sent`, since their partner has no gateway.
@@ -222,3 +233,4 @@ class Health:
     landings: tuple[LandingHealth, ...] = ()
     continuity: ContinuityHealth | None = None
     carried: tuple[CarriedHealth, ...] = ()
+    unanswered: tuple[OverdueAnswers, ...] = ()

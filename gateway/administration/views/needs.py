@@ -55,6 +55,10 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"{each.says}; `gateway enquiries --outstanding`"
     if len(late) > _SHOWN:
         yield f"{len(late) - _SHOWN} more enquiries are overdue: `gateway enquiries --outstanding`"
+    for waits in health.unanswered:
+        what = f"{waits.number} {waits.flow} file{'s' if waits.number > 1 else ''} from {waits.partner}"
+        agreed = f"{waits.answer_days} day{'s' if waits.answer_days > 1 else ''}"
+        yield f"{what} not answered within {agreed}, the oldest since {waits.since[:10]}: `gateway inbound pending`"
     if health.audit is not None:
         yield from audit_needs(health.audit, now)
     for channel in health.untold:

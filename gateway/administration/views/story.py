@@ -1,4 +1,7 @@
-"""The whole story of one transfer or consignment. Raises NotFound where the id names none, or more than one."""
+"""The whole story of one transfer or consignment, and of what belongs together with it.
+
+Raises NotFound where the id or the name names none, or more than one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from gateway.administration.views.conversation import ConversationView, conversation_of
 from gateway.administration.views.legal_holds import LegalHoldView, legal_hold
 from gateway.administration.views.records import (
     ConsignmentView,
@@ -22,16 +26,20 @@ from gateway.administration.views.records import (
 )
 from gateway.administration.views.waiting import Waiting
 from gateway.domain.redirect import FLOW
+from gateway.errors import NotFound
 from gateway.ledger.queries import legal_holds
 from gateway.ledger.queries.consignments import carried
+from gateway.ledger.queries.conversation import conversation
 from gateway.ledger.queries.events import events_of
-from gateway.ledger.queries.identities import find, one
+from gateway.ledger.queries.identities import find, named_so, one
 from gateway.ledger.queries.receipts import receipts_about
 from gateway.ledger.queries.retention import erased_at
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.model import Settings
 
+_NAMED: Final = 6
+"""So many transfers of one name are looked at."""
 _ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "held_by")
 
 
@@ -39,7 +47,7 @@ _ORIGINAL: Final = ("original_flow", "original_transfer", "original_sha256", "he
 class TransferStory:
     """A transfer, what happened to it and to the consignment that carries it, and what a person does next.
 
-    `erased` is when its name and all else that may name people was erased, `legal_holds` are what keeps it all the same. `original` is what a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last.
+    `erased` is when its name and all else that may name people was erased, `legal_holds` are what keeps it all the same. `original` is what a redirect carries, as the validator found it: flow, first transfer, digest, and who held it last. `conversation` is told where other transfers belong to the same matter.
     """
 
     transfer: TransferView
@@ -51,6 +59,7 @@ class TransferStory:
     waits: str | None
     erased: str | None
     legal_holds: tuple[LegalHoldView, ...]
+    conversation: ConversationView | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +76,26 @@ class ConsignmentStory:
 
 
 def story(settings: Settings, connection: Connection, identity: str, now: float) -> TransferStory | ConsignmentStory:
-    """The story of the one transfer or consignment whose id starts so."""
-    row = find(connection, identity)
+    """The story of the one transfer or consignment whose id starts so, or of the transfer of that name."""
+    row = _find(connection, identity)
     if isinstance(row, Transfer):
         return _transfer(connection, row, Waiting(settings, now).of_transfer(row))
     return _consignment(connection, row)
+
+
+def _find(connection: Connection, word: str) -> Transfer | Consignment:
+    """What is meant by the first characters of an id, or by a whole name. Of several of a name that belong together, the last."""
+    try:
+        return find(connection, word)
+    except NotFound as error:
+        rows = named_so(connection, word, _NAMED)
+        if not rows:
+            raise NotFound(f"{error.reason}; and no transfer has that name") from None
+    together = {each.row.key for each in conversation(connection, rows[0]).members}
+    if any(row.key not in together for row in rows):
+        ids = ", ".join(row.id for row in rows[: _NAMED - 1])
+        raise NotFound(f"more than one transfer has that name: give the id of the one that is meant ({ids})")
+    return rows[0]
 
 
 def _transfer(connection: Connection, row: Transfer, waits: str | None) -> TransferStory:
@@ -90,6 +114,7 @@ def _transfer(connection: Connection, row: Transfer, waits: str | None) -> Trans
         waits=waits,
         erased=erased_at(connection, row.kind, row.id, row.partner),
         legal_holds=_holds(connection, row, row.consignment),
+        conversation=conversation_of(connection, row),
     )
 
 

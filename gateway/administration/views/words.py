@@ -21,6 +21,7 @@ def describe(event: str, detail: Mapping[str, Any]) -> str:
         said += f", having come here from {came_from} as transfer {detail.get('came_as')}"
     if odd := detail.get("exceptions"):
         said += f", with {exceptions(odd, detail.get('faulty_records', 0))}"
+    said += triage(detail)
     if act := detail.get("act"):
         said += f": {act}"
     if actor := detail.get("actor"):
@@ -42,6 +43,20 @@ def within(reason: str) -> str:
 def exceptions(count: int, records: int) -> str:
     """How many exceptions a file has: `3 exceptions in 1 record`."""
     return f"{count} exception{'' if count == 1 else 's'} in {records} record{'' if records == 1 else 's'}"
+
+
+def triage(detail: Mapping[str, Any]) -> str:
+    """What triage says of a file's records: `, with 3 records that repeat earlier ones`; empty where it says nothing."""
+    told = {
+        "repeats": "that repeat earlier ones",
+        "superseded": "that later ones came before",
+        "out_of_date": "out of date",
+    }
+    return "".join(
+        f", {count} record{'' if count == 1 else 's'} {words}"
+        for name, words in told.items()
+        if (count := detail.get(name))
+    )
 
 
 def with_code(reason: str | None, code: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.enquiries import enquiries
-from gateway.administration.views.inbound import pending
+from gateway.administration.views.inbound import PendingFilter, pending, pending_groups
 from gateway.administration.views.known_faults import board
 from gateway.administration.views.referrals import ReferralFilter, referrals, require_referrals
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
@@ -47,7 +47,14 @@ _PENDING: Final = (
     Column("Partner", "partner"),
     Column("Waits for", "age_seconds", descends_first=True),
 )
-_MOST_PENDING: Final = 5_000
+_MOST_PENDING: Final = 500
+_SUMS: Final = (
+    Column("Flow", "flow"),
+    Column("Partner", "partner"),
+    Column("Files", "number", numeric=True),
+    Column("Oldest", "age_seconds", descends_first=True),
+    Column("Agreed", "answer_days"),
+)
 
 
 def referral_page(visit: Visit) -> Response:
@@ -163,10 +170,26 @@ def fault_page(visit: Visit) -> Response:
 
 
 def back_office_page(visit: Visit) -> Response:
-    """What was delivered, and the back office has not answered yet."""
+    """What was delivered, and the back office has not answered yet: by flow and partner, and what has waited longest one by one."""
     site = visit.console
+    wanted = PendingFilter(flow=visit.query.get("flow") or None)
     with site.reading() as connection:
-        found = list(pending(connection, site.now))
+        groups = pending_groups(site.settings, connection, wanted, site.now)
+        found = pending(connection, wanted, site.now, _MOST_PENDING)
+    number = sum(each.number for each in groups)
+    sums = [
+        Line(
+            (
+                Cell(each.flow, f"/back-office?flow={each.flow}"),
+                Cell(each.partner),
+                Cell(each.number),
+                Cell(duration(each.age_seconds), below=(each.oldest_name,)),
+                Cell("overdue" if each.overdue else f"{counted(each.answer_days, 'day')}" if each.answer_days else "–"),
+            ),
+            vars(each),
+        )
+        for each in groups
+    ]
     lines = [
         Line(
             (
@@ -178,19 +201,21 @@ def back_office_page(visit: Visit) -> Response:
             ),
             vars(each),
         )
-        for each in found[:_MOST_PENDING]
+        for each in found
     ]
-    more = f" The {_MOST_PENDING:,} that wait longest are shown." if len(found) > _MOST_PENDING else ""
+    more = f" The first {_MOST_PENDING:,} are listed." if number > len(found) else ""
     return visit.page(
         "listed",
         heading="Back office",
-        intro=f"{counted(len(found), 'file was', 'files were')} delivered and not answered by the back office.{more}",
+        intro=f"{counted(number, 'file was', 'files were')} delivered and not answered by the back office.{more}",
         links=(),
         filters=(),
         path="/back-office",
         listings=[
             Titled(
-                "", simple("/back-office", visit.query, _PENDING, lines, "Everything that was delivered is answered.")
-            )
+                "By flow and partner",
+                simple("/back-office", {}, _SUMS, sums, "Everything that was delivered is answered."),
+            ),
+            Titled("Each", simple("/back-office", visit.query, _PENDING, lines, "Nothing waits for an answer.")),
         ],
     )

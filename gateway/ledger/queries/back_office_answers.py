@@ -35,22 +35,6 @@ def answerable(
     return [found[key] for key in sorted(found)]
 
 
-def unanswered(connection: Connection, before: float) -> list[Transfer]:
-    """What was delivered before a moment and not answered by the back office, by flow, partner and age."""
-    query = (
-        select(TRANSFERS)
-        .where(
-            TRANSFERS.c.state == str(State.DELIVERED),
-            TRANSFERS.c.direction == str(Direction.IN),
-            TRANSFERS.c.answer_file.is_(None),
-            TRANSFERS.c.redirected_to.is_(None),
-            TRANSFERS.c.updated <= before,
-        )
-        .order_by(TRANSFERS.c.flow, TRANSFERS.c.partner, TRANSFERS.c.updated, TRANSFERS.c.key)
-    )
-    return [Transfer._make(row) for row in connection.execute(query)]
-
-
 def to_notify(connection: Connection, limit: int) -> list[Transfer]:
     """Submitted transfers with an answer that their operators have not been told."""
     return [Transfer._make(row) for row in connection.execute(_to_notify(), {"limit": limit})]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, union
 from sqlalchemy.sql.expression import CTE
 
 from gateway.domain.states import Direction, State
@@ -87,6 +87,18 @@ def _only(prefix: str, found: Sequence[_Found]) -> _Found:
     return found[0]
 
 
+def named_so(connection: Connection, name: str, most: int) -> list[Transfer]:
+    """The transfers of exactly that name, or that were delivered under it; the newest first."""
+    if not name:
+        return []
+    keys = union(
+        select(TRANSFERS.c.key).where(TRANSFERS.c.name == name),
+        select(TRANSFERS.c.key).where(TRANSFERS.c.delivered_name.is_not(None), TRANSFERS.c.delivered_name == name),
+    )
+    query = select(TRANSFERS).where(TRANSFERS.c.key.in_(keys)).order_by(TRANSFERS.c.key.desc())
+    return [Transfer._make(row) for row in connection.execute(query.limit(most))]
+
+
 def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> list[Transfer]:
     """The transfers of these ids, in the order in which they came; asked for in groups, since SQLite bounds a list."""
     found: list[Transfer] = []
@@ -95,6 +107,15 @@ def by_ids(connection: Connection, direction: Direction, ids: Sequence[str]) -> 
             TRANSFERS.c.direction == str(direction), TRANSFERS.c.id.in_(ids[start : start + _LIST])
         )
         found += map(Transfer._make, connection.execute(query.order_by(TRANSFERS.c.key)))
+    return found
+
+
+def by_keys(connection: Connection, keys: Sequence[int]) -> list[Transfer]:
+    """The transfers of these keys."""
+    found = []
+    for start in range(0, len(keys), _LIST):
+        rows = connection.execute(select(TRANSFERS).where(TRANSFERS.c.key.in_(keys[start : start + _LIST])))
+        found += [Transfer._make(row) for row in rows]
     return found
 
 

@@ -5,7 +5,7 @@ Several receipts about one consignment follow each other, since on the wire they
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -125,3 +125,15 @@ def receipt_to_join(connection: Connection, partner: str, consignment: str, room
 def answers_of(connection: Connection, key: int) -> str | None:
     """The answers that a receipt's text will be made of, as they are now."""
     return connection.execute(select(RECEIPTS.c.answers).where(RECEIPTS.c.key == key)).scalar()
+
+
+def told_triage(connection: Connection, since: float) -> Iterator[tuple[str, str]]:
+    """The partner and the text of each of its receipts that says something of triage, accepted since then."""
+    query = select(RECEIPTS.c.partner, RECEIPTS.c.body).where(
+        RECEIPTS.c.direction == str(Direction.IN),
+        RECEIPTS.c.state == str(State.ACCEPTED),
+        RECEIPTS.c.updated >= since,
+        RECEIPTS.c.body.contains('"triage"'),
+    )
+    for row in connection.execute(query.order_by(RECEIPTS.c.key)):
+        yield row.partner, row.body

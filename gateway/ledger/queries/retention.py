@@ -25,6 +25,7 @@ DISPOSALS: Final = (
     *("transfer.disposed", "quarantine.disposed", "spool.disposed"),
     *("transfer.erased", "consignment.erased", "receipt.erased", "quarantine.erased"),
     *("request.erased", "reason.erased", "hold.erased", "person.erased"),
+    *("opening.erased", "check.erased", "printing.erased", "incident.erased", "form.erased"),
 )
 """The events that say that something is gone."""
 

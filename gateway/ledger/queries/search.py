@@ -35,6 +35,17 @@ def named(connection: Connection, text: str, most: int | None) -> list[Transfer]
     return _transfers(connection, select(TRANSFERS).where(TRANSFERS.c.key.in_(keys)), most)
 
 
+def of_reference(connection: Connection, direction: Direction, reference: str) -> list[Transfer]:
+    """The transfers that were submitted under exactly this reference."""
+    query = select(TRANSFERS).where(
+        TRANSFERS.c.reference.is_not(None),
+        TRANSFERS.c.reference == reference,
+        # As an expression: the index of references is the better one.
+        TRANSFERS.c.direction.concat("") == str(direction),
+    )
+    return _transfers(connection, query, None)
+
+
 def telling_of(connection: Connection, text: str) -> list[Transfer]:
     """Redirected files by what they carry, enquiries and replies by their reference: whose facts start so; the newest first."""
     query = select(TRANSFERS).where(

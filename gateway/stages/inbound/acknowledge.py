@@ -19,12 +19,13 @@ import orjson
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import AuditHead
-from gateway.domain.receipt import ExceptionCount, Level, Outcome, Receipt, ReceiptItem, queue_name
+from gateway.domain.receipt import ExceptionCount, Level, Outcome, Receipt, ReceiptItem, TriageNote, queue_name
 from gateway.domain.states import Direction, State
+from gateway.domain.triage import TriageCounts
 from gateway.errors import GatewayError, ImpossibleMove
 from gateway.ledger import units
 from gateway.ledger.queries import consignments, fair_share, receipts
-from gateway.ledger.queries.facts import exceptions_in
+from gateway.ledger.queries.facts import exceptions_in, told_of
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import read_head
 from gateway.ledger.tables import RECEIPTS
@@ -153,6 +154,7 @@ class Acknowledge:
                 code=item.code if not item.is_answered else None,
                 reason=item.reason if not item.is_answered else None,
                 exceptions=_exceptions(item),
+                triage=_triage(item),
             )
             for item in items
         ]
@@ -175,6 +177,14 @@ class Acknowledge:
             continuity=notice,
             items=tuple(answers),
         ).to_bytes()
+
+
+def _triage(item: Transfer) -> TriageNote | None:
+    """What triage says of a delivered file, None where there is nothing to say."""
+    if item.facts is None or '"triaged"' not in item.facts or _OUTCOMES[item.state] is not Outcome.DELIVERED:
+        return None
+    counts = TriageCounts.of(told_of(item.facts))
+    return None if counts is None else TriageNote(**counts._asdict())
 
 
 def _exceptions(item: Transfer) -> ExceptionCount | None:

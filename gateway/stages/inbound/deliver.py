@@ -4,11 +4,15 @@ Where its flow asks for that, a file is shown to the virus scanner first, and lo
 its consignment goes on, and the receipt names the infected file.
 
 Where its flow allows that, a file with exceptions in some of its records is delivered as `NAME`, with the list of them as
-`NAME.exceptions.csv`. The list is published before the file, and the marker after both.
+`NAME.exceptions.csv`. A file with records that came before, in other bytes, or too late has NAME.triage.json beside it, and where
+nothing else is in it, its flow may have it set aside into `repeats`. What lies beside a file is published before it, and the marker
+after both.
 
-Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
+The files of a batch are published in the order in which they were sent. Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
 says `delivered` only once the rename is durable, and the transaction that ends the consignment's last transfer also issues
 its receipt.
+
+Long because the order in which things are written, published and recorded is one promise.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from typing import Any, Final
 import orjson
 
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
+from gateway.domain.triage import ASIDE, REPEATS
+from gateway.domain.triage import ENDING as TRIAGE
 from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
 from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction
@@ -31,12 +37,14 @@ from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
-from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
+from gateway.spool.exception_lists import ENDING as LIST
+from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.markers import mark
 from gateway.spool.names import check_name, has_room, safe_name, second_name
 from gateway.spool.publication import Moment, Placement, publish
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
+    COUNTS,
     Inspection,
     Result,
     check_authorities,
@@ -48,6 +56,7 @@ from gateway.stages.inspection import (
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate
+from gateway.stages.triage import Judged, Triage
 from gateway.storage.durable import make_directory, write_new_file
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
@@ -61,7 +70,10 @@ class Deliver:
 
     name = "deliver"
 
-    def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+    def __init__(
+        self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None, key: bytes | None = None
+    ) -> None:
+        self._triage = Triage(context, key, Direction.IN)
         self._context = context
         self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
@@ -84,7 +96,11 @@ class Deliver:
         facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
         listed_rows = [row for row in good if "exceptions" in facts[row.key]]
         self._lists.keep({_list_key(row): listed(reports[row.key]) for row in listed_rows if row.key in reports})
-        names = self._names(good, listed_rows)
+        judged = self._judge_records(good, reports)
+        for row in good:
+            if row.key in reports:
+                facts[row.key] |= self._triage.facts_of(row, judged.get(row.key))
+        names = self._names(good, facts)
         if reports:
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
@@ -94,8 +110,9 @@ class Deliver:
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
+                self._triage.remember(transaction, {key: each for key, each in judged.items() if key not in lost})
                 transaction.note_delivered_names(names)
-        names |= self._publish(good, names, listed_rows)
+        names |= self._publish(good, names, self._papers(good, listed_rows, judged))
         with context.ledger.write() as transaction:
             opened = self._still_opened(transaction, [row for row, _ in verdicts])
             # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
@@ -134,7 +151,8 @@ class Deliver:
             verdicts.append((row, verdict))
             if verdict is State.DELIVERED and isinstance(result, Report):
                 good[row.key] = result
-        return verdicts
+        # Readers are done at different times. What a back office takes in the order of its arrival comes as it was sent.
+        return sorted(verdicts, key=lambda each: each[0].key)
 
     def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
@@ -151,18 +169,45 @@ class Deliver:
         report = check_authorities(context, row, result, authority=authority, sender=row.partner)
         return content_error(context, row, report) or State.DELIVERED
 
-    def _names(self, rows: list[Transfer], listed_rows: list[Transfer]) -> dict[int, str]:
-        """The names that good files get at delivery. A file with exceptions has its list beside it, and neither shares a name."""
+    def _judge_records(self, good: list[Transfer], reports: Mapping[int, Report]) -> dict[int, Judged]:
+        files = [(row, reports[row.key]) for row in good if row.key in reports]
+        if not any(report.marks for _, report in files):
+            return {}
+        with self._context.ledger.read() as connection:
+            return self._triage.judge(connection, files)
+
+    def _papers(
+        self, rows: list[Transfer], listed_rows: list[Transfer], judged: Mapping[int, Judged]
+    ) -> dict[int, dict[str, bytes]]:
+        """What is to lie beside each file, by its ending."""
+        papers: dict[int, dict[str, bytes]] = {}
+        for row in listed_rows:
+            if (content := self._lists.read(_list_key(row))) is not None:
+                papers.setdefault(row.key, {})[LIST] = content
+        for row in rows:
+            if (each := judged.get(row.key)) is not None and each.records:
+                papers.setdefault(row.key, {})[TRIAGE] = each.to_json(row)
+        return papers
+
+    def _names(self, rows: list[Transfer], facts: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
+        """The names that good files get at delivery. What has something beside it shares neither's name with another."""
         names: dict[int, str] = {}
         given: set[Path] = set()
         for row in rows:
             directory = self._context.home.inbound / row.flow / row.partner
             name = row.delivered_name or self._name(row)
-            if row in listed_rows and row.delivered_name is None:
-                wanted = [directory / name, directory / f"{name}{ENDING}"]
-                taken = any(path in given or os.path.lexists(path) for path in wanted)
-                name = second_name(name, row.id) if taken or not has_room(name, len(ENDING)) else name
-            given.add(directory / name)
+            if row.delivered_name is None:
+                told = facts[row.key]
+                if ASIDE in told:
+                    directory /= REPEATS
+                if endings := [ending for fact, ending in ((COUNTS[0], LIST), ("triaged", TRIAGE)) if fact in told]:
+                    wanted = [directory / name, *(directory / f"{name}{ending}" for ending in endings)]
+                    taken = any(path in given or os.path.lexists(path) for path in wanted)
+                    has_space = all(has_room(name, len(ending)) for ending in endings)
+                    name = name if has_space and not taken else second_name(name, row.id)
+                if ASIDE in told:
+                    name = f"{REPEATS}/{name}"
+            given.add(self._context.home.inbound / row.flow / row.partner / name)
             names[row.key] = name
         return names
 
@@ -175,36 +220,41 @@ class Deliver:
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
-    def _publish(self, rows: list[Transfer], names: Mapping[int, str], listed_rows: list[Transfer]) -> dict[int, str]:
-        """Publish the files to the back office, each list before its file; the names that they have there."""
+    def _publish(
+        self, rows: list[Transfer], names: Mapping[int, str], papers: Mapping[int, Mapping[str, bytes]]
+    ) -> dict[int, str]:
+        """Publish the files to the back office, what lies beside each before it; the names that they have there."""
         placements = []
-        directories: dict[tuple[str, str], Path] = {}
+        made: set[Path] = set()
         for row in rows:
-            if (directory := directories.get((row.flow, row.partner))) is None:
-                directory = self._context.home.inbound / row.flow / row.partner
-                make_directory(directory, 0o770)
-                directories[row.flow, row.partner] = directory
-            placements.append(Placement(self._unpacked(row), directory, names[row.key], row.id, row.sha256))
-        lists = {row.key: content for row in listed_rows if (content := self._lists.read(_list_key(row))) is not None}
-        beforehand: dict[int, Path] = {}
+            target = self._context.home.inbound / row.flow / row.partner / names[row.key]
+            if target.parent not in made:
+                make_directory(target.parent, 0o770)
+                made.add(target.parent)
+            placements.append(Placement(self._unpacked(row), target.parent, target.name, row.id, row.sha256))
+        beforehand: dict[int, list[Path]] = {}
         for row, placement in zip(rows, placements, strict=True):
-            target = placement.directory / f"{names[row.key]}{ENDING}"
-            if row.key in lists and placement.source.exists() and _put(target, lists[row.key]):
-                beforehand[row.key] = target
+            if row.key in papers and placement.source.exists():
+                beside = {placement.directory / f"{placement.name}{end}": text for end, text in papers[row.key].items()}
+                beforehand[row.key] = [path for path, content in beside.items() if _put(path, content)]
         published = publish(placements)
-        for row, found in zip(rows, published, strict=True):
-            if row.key in lists and found.path.name != names[row.key] and found.moment is not Moment.COLLECTED:
-                # Somebody put another file there between the look and the rename: the list follows the file.
-                _put(found.path.with_name(f"{found.path.name}{ENDING}"), lists[row.key])
-                if row.key in beforehand:
-                    beforehand[row.key].unlink(missing_ok=True)
+        for row, placement, found in zip(rows, placements, published, strict=True):
+            if row.key in papers and found.path.name != placement.name and found.moment is not Moment.COLLECTED:
+                # Somebody put another file there between the look and the rename: what lies beside it follows the file.
+                for ending, content in papers[row.key].items():
+                    _put(found.path.with_name(f"{found.path.name}{ending}"), content)
+                for path in beforehand.get(row.key, ()):
+                    path.unlink(missing_ok=True)
         flows = self._context.settings.flows
         mark(
             found.path.with_name(found.path.name + MARKER)
             for row, found in zip(rows, published, strict=True)
             if flows[row.flow].done_marker and found.moment is not Moment.COLLECTED
         )
-        return {row.key: found.path.name for row, found in zip(rows, published, strict=True)}
+        return {
+            row.key: str(found.path.relative_to(self._context.home.inbound / row.flow / row.partner))
+            for row, found in zip(rows, published, strict=True)
+        }
 
     def _judge(
         self,

@@ -3,7 +3,7 @@
 Each file is shown to the virus scanner where its flow asks for that, and read in the sandbox. Besides its own rules, the
 authority that it names has to be the partner that it is addressed to, or this site where it goes to DWP. Where its flow
 allows that, a file goes with exceptions in some of its records; the list of them is written before its row says that it
-goes. Three kinds of file are held until a person releases them: the same bytes to the same partner within the flow's days,
+goes. What triage finds to have gone before is said; where its flow asks for that, the file is held. Three more kinds of file are held until a person releases them: the same bytes to the same partner within the flow's days,
 a suspected duplicate; an extract whose number of records is far from that of the last one that the partner receipted; and
 an extract whose name names no authority, until one with a name of its form was released.
 """
@@ -21,6 +21,7 @@ from gateway.domain.states import TRANSFER_OUT, Direction, Move, State, advance
 from gateway.errors import (
     AuthorityUnsaid,
     ContentInvalid,
+    ContentRepeated,
     GatewayError,
     Hold,
     MessageIdUsed,
@@ -33,7 +34,7 @@ from gateway.ledger.queries.extracts import last_volume, released_names
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
-from gateway.settings.flow_settings import ExtractSettings
+from gateway.settings.flow_settings import ExtractSettings, TriagedSettings
 from gateway.settings.model import SiteKind
 from gateway.spool.drops import fingerprint_of
 from gateway.spool.exception_lists import ExceptionLists, ListKey
@@ -51,6 +52,7 @@ from gateway.stages.inspection import (
     record_move,
 )
 from gateway.stages.scanning import Scanner
+from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
@@ -65,6 +67,8 @@ class _Before:
 
     copies: Mapping[int, str]
     messages: Mapping[int, str]
+    judged: Mapping[int, Judged] = field(default_factory=dict)
+    """What triage says, by the keys of transfers."""
     in_batch: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     """Of this batch, which is not in the ledger yet: digest and id by partner, flow and message id."""
 
@@ -74,8 +78,11 @@ class Validate:
 
     name = "validate"
 
-    def __init__(self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None) -> None:
+    def __init__(
+        self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None, key: bytes | None = None
+    ) -> None:
         self._context = context
+        self._triage = Triage(context, key, Direction.OUT)
         self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions)
 
@@ -106,7 +113,10 @@ class Validate:
             results = [(row, result) for row, result in results if row.key in admitted]
             before = self._look_back(transaction, results)
             changes = [self._judge(transaction, row, result, before) for row, result in results]
-            transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [change for change in changes if change])
+            moved = [change for change in changes if change]
+            transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, moved)
+            going = {change["key"] for change in moved if change["state"] is not State.REJECTED}
+            self._triage.remember(transaction, {key: each for key, each in before.judged.items() if key in going})
         self._inspection.moved()
         return Step(done=len(rows))
 
@@ -132,6 +142,14 @@ class Validate:
         return _Before(
             duplicates.copies(transaction.connection, rows, since),
             duplicates.messages(transaction.connection, rows, messages),
+            self._triage.judge(
+                transaction.connection,
+                [
+                    (row, result)
+                    for row, result in results
+                    if isinstance(result, Report) and content_error(self._context, row, result) is None
+                ],
+            ),
         )
 
     def _judge(self, transaction: Transaction, row: Transfer, result: Result, before: _Before) -> dict[str, Any] | None:
@@ -148,7 +166,8 @@ class Validate:
         else:
             schema, facts = result.schema, result.facts
             if (error := content_error(self._context, row, result)) is None:
-                facts = facts_to_keep(result)
+                judged = before.judged.get(row.key)
+                facts = facts_to_keep(result) | ({} if judged is None else judged.counts.to_facts())
             else:
                 outcome = error
             if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
@@ -205,9 +224,17 @@ class Validate:
             yield AuthorityUnsaid(
                 "its name does not say which authority it is of, and none of its form was released before"
             )
-        if (copy := before.copies.get(row.key)) is not None:
+        copy, judged = before.copies.get(row.key), before.judged.get(row.key)
+        if copy is not None:
             yield SuspectedDuplicate(f"the same bytes as transfer {copy}")
         flow = self._context.settings.flows[row.flow]
+        if copy is None and judged is not None and judged.records and isinstance(flow, TriagedSettings):
+            if flow.triage_sending == "hold":
+                yield ContentRepeated(
+                    f"{len(judged.records)} of {judged.counts.records} records came before, or too late"
+                )
+            else:
+                _warn(transaction, row, judged)
         if isinstance(flow, ExtractSettings) and facts is not None and "records" in facts:
             last = last_volume(transaction.connection, row.flow, row.partner, row.key)
             if (
@@ -221,6 +248,21 @@ class Validate:
         """Whether a person has released an extract with a name of the same form."""
         released = released_names(transaction.connection, row.flow, row.partner, AuthorityUnsaid.code)
         return form_of(row.name) in {form_of(name) for name in released}
+
+
+def _warn(transaction: Transaction, row: Transfer, judged: Judged) -> None:
+    """Say in the log and in the story of the transfer that its receiver has no use for some of it."""
+    told = judged.counts
+    transaction.record(
+        "transfer.repeated",
+        "transfer",
+        row.id,
+        row.partner,
+        flow=row.flow,
+        repeats=told.repeats,
+        superseded=told.superseded,
+        out_of_date=told.out_of_date,
+    )
 
 
 def unusual(records: int, last: str, before: int, band: int) -> VolumeUnusual | None:

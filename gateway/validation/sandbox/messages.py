@@ -15,17 +15,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 import orjson
 
-from gateway.validation.contract import Finding, RecordException, Report
+from gateway.validation.contract import MOST_MARKS, Finding, RecordException, RecordMark, Report
 from gateway.validation.exceptions import MOST, OF_RECORD
 
 LONGEST: Final = 4 << 20
 """Bytes: a report may name 10,000 exceptions."""
 _HEAD: Final = 4
 _MOST_FINDINGS: Final = 1000
+_DIGESTS: Final = re.compile(r"[0-9a-f]{32} (?:[0-9a-f]{32})?(?: [0-9a-f]{32}){0,4}")
+_LAST_DAY: Final = date.max.toordinal()
 _FIELD: Final = re.compile(r"[A-Za-z0-9_./?-]{1,1000}")
 
 
@@ -98,6 +101,7 @@ def report_to_plain(report: Report) -> dict[str, Any]:
         "total": report.total,
         "facts": dict(report.facts),
         "exceptions": [[each.row, each.field, str(each.code), each.message] for each in report.exceptions],
+        "marks": [_mark_to_plain(each) for each in report.marks],
     }
 
 
@@ -113,12 +117,16 @@ def report_from_plain(plain: Mapping[str, Any]) -> Report:
     exceptions = plain.get("exceptions")
     if not isinstance(exceptions, list) or len(exceptions) not in (0, total) or len(exceptions) > MOST:
         raise ValueError("a report whose exceptions are not all that was found")
+    marks = plain.get("marks", [])
+    if not isinstance(marks, list) or len(marks) > MOST_MARKS:
+        raise ValueError("a report with more marks than records are marked")
     return Report(
         schema,
         tuple(_finding(finding) for finding in findings),
         total,
         facts,
         tuple(_exception(exception) for exception in exceptions),
+        tuple(_mark(mark) for mark in marks),
     )
 
 
@@ -128,6 +136,20 @@ def _finding(plain: object) -> Finding:
             return Finding(code, where, message)
         case _:
             raise ValueError("a finding that is not three texts")
+
+
+def _mark_to_plain(mark: RecordMark) -> list[Any]:
+    """Its digests in one text: of the record, of its award if it has one, and of its claims."""
+    return [mark.row, mark.day, " ".join([each.hex() for each in (mark.fact, mark.award, *mark.claims)])]
+
+
+def _mark(plain: object) -> RecordMark:
+    match plain:
+        case [int(row), int(day), str(digests)] if row > 0 and 0 <= day <= _LAST_DAY and _DIGESTS.fullmatch(digests):
+            fact, award, *claims = map(bytes.fromhex, digests.split(" "))
+            return RecordMark(row, fact, award, day, tuple(claims))
+        case _:
+            raise ValueError("a mark that is not digests and a day")
 
 
 def _exception(plain: object) -> RecordException:

@@ -88,9 +88,11 @@ class XmlGuard:
             return _whole(XmlCode.COMPRESSED, "the file is compressed; it must be plain XML")
         if fault := encoding_fault(content):
             return _finding(content, fault)
-        if found := _MARKUP_DECLARATION.search(content):
+        # A single character is found in no time, and hardly any document has these: only then the rest of it is looked for.
+        if b"!" in content and (found := _MARKUP_DECLARATION.search(content)):
             return _at(content, found.start(), XmlCode.DOCTYPE, "the file has a document type declaration (DOCTYPE)")
-        if (start := content.find(b"<?", after_declaration(content))) >= 0:
+        begun = after_declaration(content)
+        if content.find(b"?", begun) >= 0 and (start := content.find(b"<?", begun)) >= 0:
             if fault := declaration_fault(content, start):
                 return _finding(content, fault)
             return _at(content, start, XmlCode.INSTRUCTION, "the file has a processing instruction")

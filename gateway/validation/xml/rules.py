@@ -13,6 +13,7 @@ enumeration which codes, and `xs:appinfo` the rest, in the namespace `urn:gatewa
     <rule:not-after element="A/F"/> nor after it
     <rule:follows from="F" to="T"/> the period begins after the one ahead of it, of the same name, has ended
     <rule:parties elements="O A"/>  the authorities named in it differ, and one is that of the document (its fact `authority`)
+    <rule:triage .../>              on the record: what triage looks at, by the names of `marks.TriageRule`
 
 `counts` and `sums` take `within="Award"`: only what stands in the same element of that name is counted then; `sums` takes
 `less="Part"`, whose sum is taken off. The sibling of `not-before` and `not-after` may be a path from it to what it holds: the
@@ -37,6 +38,7 @@ from gateway.validation.alphabets import Alphabet, alphabet_of, alphabet_of_code
 from gateway.validation.government_types import Rule
 from gateway.validation.xml.catalog import XSD, SchemaSource
 from gateway.validation.xml.codes import XmlCode
+from gateway.validation.xml.marks import TriageRule
 
 _RULE: Final = "{urn:gateway:rules:1.0}"
 _NAMESPACE: Final = re.compile(r"\{[^}]*\}")
@@ -90,6 +92,7 @@ class Ruleset:
     record: str | None
     counted: frozenset[str]
     summed: frozenset[str]
+    triage: TriageRule | None = None
 
     def bind(self, government: Mapping[str, Rule]) -> dict[str, Rule]:
         """The check of each tag whose type, or a base of it, is among `government`, is a list of codes, or names a group of
@@ -128,6 +131,7 @@ def read_rules(source: SchemaSource) -> Ruleset:
     types: dict[str, str] = {}
     relations: dict[str, tuple[Relation, ...]] = {}
     record: str | None = None
+    triage: TriageRule | None = None
     names: set[str] = set()
     for element in source.root.iter(f"{XSD}element"):
         name = element.get("name", "")
@@ -139,10 +143,13 @@ def read_rules(source: SchemaSource) -> Ruleset:
         for rule in element.iterfind(f"{XSD}annotation/{XSD}appinfo/{_RULE}*"):
             if rule.tag == f"{_RULE}record":
                 record = tag
+            elif rule.tag == f"{_RULE}triage":
+                triage = _triage(rule, tag, source.namespace)
             else:
                 relations[tag] = tuple(dict.fromkeys((*relations.get(tag, ()), _relation(rule, source))))
     every = [relation for several in relations.values() for relation in several]
-    _insist_on_names(every, names, source)
+    named = [path for relation in every for path in relation.named()]
+    _insist_on_paths([*named, *(() if triage is None else _paths_of(triage))], names, source)
     whole = [relation for relation in every if relation.within is None]
     return Ruleset(
         names=frozenset(names),
@@ -160,7 +167,27 @@ def read_rules(source: SchemaSource) -> Ruleset:
         record=record,
         counted=frozenset(filter(None, [record, *(relation.counts for relation in whole)])),
         summed=frozenset(filter(None, [tag for relation in whole for tag in (relation.sums, relation.less)])),
+        triage=triage,
     )
+
+
+def _triage(rule: etree._Element, record: str, namespace: str) -> TriageRule:
+    def paths(name: str) -> tuple[tuple[str, ...], ...]:
+        listed = (rule.get(name) or "").split()
+        return tuple(tuple(f"{{{namespace}}}{step}" for step in path.split("/")) for path in listed)
+
+    (person,), (day,) = paths("person"), paths("day")
+    but, kind = ([tag for (tag,) in paths(name)] for name in ("but", "kind"))
+    return TriageRule(
+        f"{{{namespace}}}", record, person, frozenset(but), paths("award"), tuple(kind), day, paths("claims")
+    )
+
+
+def _paths_of(triage: TriageRule) -> Iterator[str]:
+    yield from triage.but
+    yield from triage.kind
+    for path in (triage.person, triage.day, *triage.award, *triage.claims):
+        yield from path
 
 
 def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
@@ -193,12 +220,11 @@ def _relation(rule: etree._Element, source: SchemaSource) -> Relation:
             raise ConfigurationInvalid(f"{source.name} has a rule that is not known: {unknown}")
 
 
-def _insist_on_names(relations: Iterable[Relation], names: set[str], source: SchemaSource) -> None:
-    for relation in relations:
-        for path in relation.named():
-            for name in local_path(path).split("/"):
-                if name not in names:
-                    raise ConfigurationInvalid(f"{source.name} has a rule about {name}, which is none")
+def _insist_on_paths(paths: Iterable[str], names: set[str], source: SchemaSource) -> None:
+    for path in paths:
+        for name in local_path(path).split("/"):
+            if name not in names:
+                raise ConfigurationInvalid(f"{source.name} has a rule about {name}, which is none")
 
 
 def local_path(path: str) -> str:

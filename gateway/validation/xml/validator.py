@@ -26,6 +26,7 @@ from gateway.validation.xml.catalog import SchemaSource, find_versions
 from gateway.validation.xml.codes import DEFAULT_LIMITS, Complaint, XmlCode, XmlLimits
 from gateway.validation.xml.exceptions import are_texts, exceptions_of, only_values
 from gateway.validation.xml.guard import XmlGuard
+from gateway.validation.xml.marks import marks
 from gateway.validation.xml.parts import oversized, parts, scattered
 from gateway.validation.xml.places import find_places
 from gateway.validation.xml.rules import Ruleset, read_rules
@@ -107,13 +108,13 @@ class XmlValidator:
         root = self._guard.parse(content)
         if isinstance(root, Finding):
             return Report(None, (root,), 1), None
-        report, whole = self._validate(root, len(content))
+        report, whole = self._validate(root, content)
         return report, root if whole and report.valid else None
 
-    def _validate(self, root: etree._Element, size: int) -> tuple[Report, bool]:
+    def _validate(self, root: etree._Element, content: bytes) -> tuple[Report, bool]:
         """The report, and whether the schema accepted the tree as it is."""
         version = self._versions.get(etree.QName(root).namespace or "")
-        accepted = size <= self._small and version is not None and version.accepts(root)
+        accepted = len(content) <= self._small and version is not None and version.accepts(root)
         if not accepted and (fault := self._guard.shape_fault(root)) is not None:
             return Report(None, (fault,), 1), False
         if version is None:
@@ -124,7 +125,7 @@ class XmlValidator:
             message = "The document starts with an element that no document of this schema starts with."
             return _refused(version.source.name, XmlCode.ELEMENT_UNEXPECTED, f"line {root.sourceline}", message), False
         disorder = None if accepted else self._disorder(root, version)
-        return disorder or self._check(root, version, accepted=accepted), accepted
+        return disorder or self._check(root, version, content, accepted=accepted), accepted
 
     def _disorder(self, root: etree._Element, version: _Version) -> Report | None:
         """The report on a document whose records are not such that it can be looked at by parts."""
@@ -137,23 +138,28 @@ class XmlValidator:
             return _refused(name, XmlCode.ELEMENT_UNEXPECTED, location(stranger, version.ruleset), message)
         return None
 
-    def _check(self, root: etree._Element, version: _Version, *, accepted: bool) -> Report:
+    def _check(self, root: etree._Element, version: _Version, content: bytes, *, accepted: bool) -> Report:
         """What the values say; and the schema, unless the document is `accepted` already."""
         name, record, limits = version.source.name, version.ruleset.record, self._limits
         walked = self._walker(version).walk(root)
         if walked.given_up:
             return Report(name, tuple(walked.findings), walked.total)
+        # Before the schema is asked, which takes the records out of the tree one part after the other.
+        marked = marks(root, version.ruleset.triage, content)
         found = _Schema() if accepted else self._against_schema(root, version, walked)
         told, total = ([], 0) if found.explanation is None else (found.explanation.findings, found.explanation.total)
         if not walked.total and not total:
-            return Report(name, facts=walked.facts())
+            return Report(name, facts=walked.facts(), marks=marked)
         findings = tuple(sorted((*walked.findings, *told), key=_line)[: limits.findings])
         total += walked.total
         if not found.structured or not are_texts(walked.flagged | found.places):
             return Report(name, findings, total)
         exceptions = exceptions_of(findings, total, record)
-        facts = walked.facts(but=walked.flagged | found.places) if exceptions else {}
-        return Report(name, findings, total, facts, exceptions)
+        if not exceptions:
+            return Report(name, findings, total)
+        wrong = {each.row for each in exceptions}
+        right = tuple(mark for mark in marked if mark.row not in wrong)
+        return Report(name, findings, total, walked.facts(but=walked.flagged | found.places), exceptions, right)
 
     def _against_schema(self, root: etree._Element, version: _Version, walked: Walked) -> _Schema:
         """What libxml2 does not accept."""

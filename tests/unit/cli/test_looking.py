@@ -179,8 +179,7 @@ def test_what_comes_while_somebody_follows_is_told_once(pair: Pair) -> None:
 LISTS = {
     *("transfers", "find", "quarantine list", "inbound pending", "logins", "partner list", "keys list", "authorities"),
     *("enquiries", "referrals", "faults", "calendar", "audit heads", "sample", "extract exceptions", "notify list"),
-    "continuity reconcile",
-    "people list",
+    *("continuity reconcile", "people list", "checks", "incidents", "inbound case", "triage report"),
 }
 
 
@@ -205,7 +204,13 @@ def test_every_list_is_there_as_csv_too() -> None:
 SHOWN = (
     *(("transfers",), ("find", "xml"), ("quarantine", "list"), ("inbound", "pending"), ("logins",), ("enquiries",)),
     *(("partner", "list"), ("authorities", "4220"), ("referrals",), ("faults",), ("calendar",)),
-    *(("audit", "heads", "E09000030"), ("sample", "claim", "--list-defects"), ("people", "list")),
+    *(
+        ("audit", "heads", "E09000030"),
+        ("sample", "claim", "--list-defects"),
+        ("people", "list"),
+        ("checks",),
+        ("incidents",),
+    ),
 )
 
 

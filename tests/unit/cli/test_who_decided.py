@@ -21,6 +21,7 @@ from gateway.ledger.queries import events
 from gateway.ledger.queries.quarantine import quarantined
 from gateway.linux.caller import Caller, KnownBy
 from gateway.settings.directories import make, partner_directories
+from gateway.settings.index_templates import example_text
 from gateway.settings.model import Partner
 from gateway.settings.rights import Difference
 from gateway.settings.write import write_partner
@@ -123,6 +124,15 @@ def delivered(pair: Pair, run: Run, tmp_path: Path) -> str:
     return str(row["id"])
 
 
+def index_by_reference(bench: Bench) -> None:
+    """The site has a document system, whose index is to hold what the sender wrote."""
+    toml = bench.home.gateway_toml
+    toml.write_text(f'{toml.read_text()}\n[flows.laid]\ninbound_name = "{{transfer}}{{ext}}"\n')
+    bench.home.index.mkdir()
+    example = example_text("csv")
+    (bench.home.index / "laid.toml").write_text(re.sub(r"(?m)^# (?=\[|\w+ = )", "", example))
+
+
 def older(pair: Pair) -> None:
     pair.dwp.ledger.close()
     for path in pair.dwp.home.ledger.parent.glob(f"{pair.dwp.home.ledger.name}*"):
@@ -203,6 +213,11 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
         case "partner import":
             (tmp_path / "table.csv").write_text(f"code,day_bytes\n{LA},4096\n")
             said = run(pair.dwp, *words, tmp_path / "table.csv", *WHY)
+        case "index approve":
+            index_by_reference(pair.la)
+            said = run(pair.la, *words, "laid", *WHY)
+            assert said.status == 0, said.err
+            return pair.la, why
         case "continuity invoke":
             said = run(pair.dwp, *words, *WHY)
         case "continuity update" | "continuity told" | "continuity end":
@@ -285,6 +300,7 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "recover": (lambda _: WHY, "usage", WHY[1]),
     "export": (lambda _: (RIGHT, "--to", "nowhere/0", *WHY), "not-found", WHY[1]),
     "import": (lambda _: ("nowhere/0", *WHY), "waybill", WHY[1]),
+    "index approve": (lambda _: ("0000", *WHY), "not-found", WHY[1]),
     "continuity update": (lambda _: WHY, "usage", WHY[1]),
     "continuity told": (lambda _: ("1", *WHY), "usage", WHY[1]),
     "continuity end": (lambda _: WHY, "usage", WHY[1]),

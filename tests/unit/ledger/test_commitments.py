@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Boolean, Connection, Float, Integer, text
 
+from gateway.domain.checks import Criterion
 from gateway.domain.decision import Decision
+from gateway.domain.incidents import FormKind, IncidentKind, IncidentOutcome
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act
-from gateway.ledger import legal_holds, people, proposals, requests
+from gateway.ledger import checks, incidents, legal_holds, people, proposals, requests
 from gateway.ledger.audit.chain import Fault, any_text, check_chain
 from gateway.ledger.audit.last_commitments import last_commitments
 from gateway.ledger.audit.rows import check_rows
@@ -32,13 +34,14 @@ from gateway.ledger.commitment import (
     PLAIN,
     SALT,
     SALT_BYTES,
+    UNPROVEN,
     personal_digest,
     row_digest,
 )
 from gateway.ledger.engine import driver_of
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import quarantine
-from gateway.ledger.store import Ledger, read_head
+from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import EVENTS, METADATA, TRANSFERS
 from gateway.stages.request_answers import decide
 from tests.fakes.older_ledger import at_version
@@ -47,7 +50,7 @@ from tests.fakes.two_ledgers import two_ledgers
 
 ROLES = {PersonRole.OPERATOR, PersonRole.CHECKING_OFFICER}
 WHY = Decision("tester", "because of the test")
-PROVEN = [table for name, table in METADATA.tables.items() if table is not EVENTS]
+PROVEN = [table for name, table in METADATA.tables.items() if table is not EVENTS and name not in UNPROVEN]
 SIZES = [(table.name, column.name) for table in PROVEN for column in table.columns]
 
 
@@ -68,6 +71,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pair.dwp.ledger.write() as transaction:
             legal_holds.place(transaction, pair.dwp.context.new_id(), "quarantine", locked.id, locked.partner, WHY)
             people.add(transaction, "hb1", "Invented", "Assessment", ROLES, "2026-01-01", "2026-01-02", WHY)
+            look(transaction)
         hire(pair.dwp.ledger, "hb1001", "hb1002")
         with pair.dwp.ledger.write() as transaction:
             asked = requests.ask(
@@ -76,6 +80,39 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             proposals.agree(transaction, asked.id, Decision("hb1002", "seen the papers"), 0.0)
         pair.dwp.snapshot(directory / "ledger.sqlite3")
     return directory / "ledger.sqlite3"
+
+
+def look(transaction: Transaction) -> None:
+    """Somebody opens a payload without papers, and another finds that out; a report is printed twice; a form is filled in."""
+    (opener, officer) = (
+        people.add(transaction, user, "Invented", "Assessment", ROLES, "2026-01-01", "2026-01-02", WHY)
+        for user in ("hb2", "hb3")
+    )
+    opening = checks.record_opening(
+        transaction,
+        "o",
+        "hb2",
+        kind="transfer",
+        unit="t",
+        partner="E09000030",
+        flow="claim",
+        system="console",
+        reason="because",
+        case_reference="HBE-1",
+    )
+    check = checks.draw(transaction, "c", opening, opener, "DWP", Criterion.RANDOM)
+    checks.acknowledge(transaction, check, "hb2")
+    checks.explain(transaction, check, "hb2", "no papers")
+    checks.decide(transaction, check, officer.user, supported=False, finding="none found")
+    checks.validate(transaction, check, "hb4", agreed=True, remark="seen")
+    incident = incidents.open_incident(
+        transaction, "i", IncidentKind.ACCESS, "hb3", "none found", about="hb2", check="c"
+    )
+    incidents.add_entry(transaction, incident, "hb3", "asked")
+    incidents.close(transaction, incident, "hb3", IncidentOutcome.MISTAKE, "trained again")
+    for copy, reason in ((1, ""), (2, "lost")):
+        incidents.note_printing(transaction, "2026-11-27", copy, "hb5", count=1, sha256="ab", reason=reason)
+    incidents.fill_in(transaction, "f", FormKind.SYSTEM_FAULT, "hb2", {"what": "it stood still"})
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +153,8 @@ def test_every_column_is_plain_personal_or_exempt_and_in_one_list(table: Any) ->
     assert KEY[table.name] == table.primary_key.columns.keys()[0]
 
 
-def test_every_table_but_that_of_the_events_is_proven() -> None:
-    assert set(KEY) == set(METADATA.tables) - {"events"}
+def test_every_table_but_that_of_the_events_and_of_what_triage_remembers_is_proven() -> None:
+    assert set(KEY) == set(METADATA.tables) - {"events", "marks", "claim_marks"}
 
 
 def test_columns_keep_the_order_of_their_tables() -> None:
@@ -188,6 +225,8 @@ def test_a_forged_row_is_found(connection: Connection, table: str) -> None:
         "id": "id || '0'",
         "partner": "partner || '0'",
         "user": "user || '0'",
+        "opening": "opening || '0'",
+        "copy": "copy + 1000",
         "sequence": "coalesce(sequence, 0) + 1000",
     }
     names = METADATA.tables[table].columns.keys()

@@ -13,10 +13,11 @@ from sqlalchemy import inspect, text
 from gateway.domain.states import Direction, State
 from gateway.errors import LedgerSchema
 from gateway.ledger import migrate as module
+from gateway.ledger.check_units import Check, Form, Incident, Opening, Printing
 from gateway.ledger.engine import open_engine
 from gateway.ledger.integrity import SCHEMA_VERSION, check
 from gateway.ledger.migrate import migrate
-from gateway.ledger.queries import back_office_answers, custody
+from gateway.ledger.queries import back_office_answers, backlog, custody
 from gateway.ledger.queries.overview import transfers
 from gateway.ledger.queries.receipts import receipt_to_join, receipts_about
 from gateway.ledger.store import Ledger
@@ -63,6 +64,11 @@ def test_migrating_again_changes_nothing_and_the_file_is_private(tmp_path: Path)
         (Lane, "lanes"),
         (Quarantined, "quarantine"),
         (Request, "requests"),
+        (Opening, "openings"),
+        (Check, "checks"),
+        (Printing, "printings"),
+        (Incident, "incidents"),
+        (Form, "forms"),
     ],
 )
 def test_a_unit_has_the_columns_of_its_table_in_their_order(unit: type[Transfer], table: str) -> None:
@@ -111,7 +117,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_it_says(tmp_path: P
             assert [row.id for row in custody.not_set_aside(connection)] == ["dropped"]
             assert [row.id for row in custody.to_purge(connection)] == ["redirected"]
             assert [row.id for row in back_office_answers.to_notify(connection, 9)] == ["heard"]
-            assert [row.id for row in back_office_answers.unanswered(connection, 2.0)] == ["waits"]
+            assert [row.id for row in backlog.unanswered(connection, 2.0)] == ["waits"]
             receipts = [(row.answers, row.body) for row in receipts_about(connection, "DWP", "c")]
             joined = receipt_to_join(connection, "DWP", "c", 1000)
     finally:

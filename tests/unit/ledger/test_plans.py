@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +12,15 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import event
 
+from gateway.domain.checks import Quarter
 from gateway.domain.decision import Decision
 from gateway.domain.logins import Count, Login, Result, hour_of, render
 from gateway.domain.requests import OPEN, Act
+from gateway.domain.states import State
 from gateway.ledger import proposals, requests
 from gateway.ledger.queries import (
+    backlog,
+    checks,
     consignments,
     custody,
     events,
@@ -25,6 +31,7 @@ from gateway.ledger.queries import (
     search,
     waiting,
 )
+from gateway.ledger.queries.conversation import conversation
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.events import first_named, some_named
 from gateway.ledger.queries.logins import recorded
@@ -39,8 +46,8 @@ from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
 
 HOUR: Final = 3600.0
 WHOLE: Final = re.compile(
-    r"SCAN (?:transfers|consignments|receipts|requests|events|later|missing)"
-    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge)|requests_(?:waiting|proposed)))"
+    r"SCAN (?:transfers|consignments|receipts|requests|events|openings|checks|printings|later|missing)"
+    r"(?! USING (?:COVERING )?INDEX (?:transfers_(?:to_notify|with_spool_file|to_purge|unanswered)|requests_(?:waiting|proposed)|checks_outstanding))"
     # One side of all traffic, or all that ever left custody, is as good as everything.
     r"|SEARCH \w+ USING (?:COVERING )?INDEX (?:sqlite_autoindex_\w+ \(direction=\?\)|transfers_in_custody \(custody=\?\))$"
 )
@@ -107,6 +114,33 @@ def test_requests_are_asked_taken_and_answered_without_reading_all_there_ever_we
     assert listener.whole() == []
 
 
+def test_what_is_unanswered_is_asked_by_its_own_index_whatever_narrows_it(pair: Pair) -> None:
+    listener = Listener(pair.la)
+    with pair.la.ledger.read() as connection:
+        for flow, partner in itertools.product((None, "claim"), (None, "DWP")):
+            backlog.backlogs(connection, 2e9, flow=flow, partner=partner)
+            backlog.unanswered(connection, 2e9, flow=flow, partner=partner, limit=5)
+    with listener._engine.connect() as connection:
+        for statement, parameters in listener._asked.items():
+            plan = [line[3] for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert len(plan) == 1, "nothing is sorted"
+            assert "transfers_unanswered" in plan[0], statement
+    assert len(listener._asked) == 8
+
+
+def test_who_looked_is_asked_without_reading_all_that_was_ever_opened(pair: Pair) -> None:
+    listener = Listener(pair.dwp)
+    with pair.dwp.ledger.read() as connection:
+        checks.to_acknowledge(connection, "hb1001")
+        checks.outstanding(connection)
+        checks.drawn_between(connection, 0.0, 1.0)
+        checks.decided_in(connection, Quarter(2026, 4))
+        checks.openings(connection, user="hb1001")
+        checks.openings(connection, unit="019a", before=5)
+        checks.printings(connection, "2026-11-28")
+    assert listener.whole() == []
+
+
 def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
     """SQLite plans the same for three transfers as for a million: it has no statistics of a ledger."""
     pair.dwp.submit("a.xml", b"claim a")
@@ -122,6 +156,17 @@ def test_people_look_without_reading_all_transfers(pair: Pair) -> None:
             overview.transfers(connection, **timed, limit=50)
             overview.count_transfers(connection, **timed)
         overview.oldest_waiting(connection)
+        identities.named_so(connection, "a.xml", 5)
+        backlog.backlogs(connection, 2e9)
+        backlog.overdue(connection, {"claim": 1}, 2e9)
+        backlog.unanswered(connection, 2e9, flow="claim", partner="E09000030", limit=5)
+        (row,) = overview.transfers(connection, partner="E09000030", limit=1)
+        for flow, facts in (("enquiry", {"reference": "E"}), ("referral", {"rms": '["R"]'}), ("redirect", {})):
+            told = json.dumps({**facts, "original_transfer": "01"})
+            conversation(
+                connection,
+                row._replace(flow=flow, facts=told, message_id="M", redirected_to="01", state=State.REJECTED),
+            )
         identities.matching(connection, Transfer, "01a1")
         identities.matching(connection, Consignment, "01a1")
         search.with_digest(connection, "aa" * 32, 50)

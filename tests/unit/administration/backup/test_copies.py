@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.administration.backup import contents, taking
+from gateway.administration.backup import contents, restoring, taking
 from gateway.administration.backup.contents import Contents
 from gateway.domain.manifest import AuditHead
 from gateway.errors import BackupUnusable, CopyFull, SiteBusy, UsageWrong
@@ -20,6 +20,7 @@ from gateway.ledger.chain import RESTORED
 from gateway.ledger.queries.restorations import SUBJECT, was_lost
 from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import read_head
+from gateway.settings.home import Home
 from gateway.stages.statements import make
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
 
@@ -53,6 +54,28 @@ def test_what_moves_on_while_the_copy_is_written_is_in_it_as_it_was(pair: Pair, 
     with dwp.ledger.read() as connection:
         assert taken.head < read_head(connection).sequence
     assert not dwp.home.backup.exists()
+
+
+def test_batches_for_a_document_system_are_in_the_copy_and_put_aside_when_it_is_put_back(
+    pair: Pair, tmp_path: Path
+) -> None:
+    dwp = pair.dwp
+    batch = dwp.home.batches / "laid" / "laid-20261128T101500Z-000042"
+    for name in (batch / "a.pdf", dwp.home.open_batches / "laid" / "laid-20261128T101501Z-000043" / "b.pdf"):
+        name.parent.mkdir(parents=True)
+        name.write_bytes(b"%PDF")
+    taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
+    home = Home(tmp_path / "back")
+    home.root.mkdir()
+    copy = Path(taken.path)
+    restoring._fill(copy, contents.read(copy), home, lambda _what, _count: None)
+    back = {str(path.relative_to(home.put_aside)): path.read_bytes() for path in home.put_aside.rglob("*.pdf")}
+    assert back == {
+        "batches/laid/laid-20261128T101500Z-000042/a.pdf": b"%PDF",
+        "open-batches/laid/laid-20261128T101501Z-000043/b.pdf": b"%PDF",
+    }
+    assert not home.batches.exists(), "the importer may have taken it since"
+    assert not home.open_batches.exists()
 
 
 def test_nobody_commits_at_the_moment_that_a_copy_shows(pair: Pair, tmp_path: Path) -> None:

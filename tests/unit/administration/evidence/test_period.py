@@ -14,7 +14,10 @@ import pytest
 
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
+from gateway.domain.decision import Decision
+from gateway.domain.incidents import FormKind
 from gateway.errors import ChainBroken, NotFound, UsageWrong
+from gateway.ledger import incidents, people
 from tests.acceptance.evidence_forgery import MANIFEST, Members, members_of
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.administration.evidence.conftest import Verify
@@ -101,6 +104,27 @@ def test_days_without_events_and_days_the_wrong_way_round_are_refused(pair: Pair
         made(pair.dwp, day, day - timedelta(days=1), tmp_path / "1.zip")
     with pytest.raises(UsageWrong, match="has to have ended"):
         made(pair.dwp, day, day + timedelta(days=1), tmp_path / "1.zip")
+
+
+def test_rows_about_the_people_of_a_site_stay_there_and_the_export_says_so(
+    pair: Pair, tmp_path: Path, verify: Verify
+) -> None:
+    pair.dwp.submit("a.xml", b"one")
+    pair.work()
+    with pair.dwp.ledger.write() as transaction:
+        people.add(transaction, "hb1", "Invented", "Assessment", (), None, None, Decision("tester", "joins"))
+        incidents.fill_in(transaction, "f", FormKind.DATA_QUERY, "hb1", {"case": "QQ 12 34 56 C"})
+    pair.work()
+    day = day_of(pair.dwp)
+    done, _, rows = made(pair.dwp, day, day, tmp_path / "1.zip")
+    assert {table for table, _ in rows} & {"people", "forms"} == set()
+    assert ("transfers", 1) in rows
+    assert "Rows about the people of this site are not in here: 1 of forms, 1 of people." in done.missing
+    assert any("what 2 rows of the period say" in line for line in verify(tmp_path / "1.zip"))
+    with zipfile.ZipFile(tmp_path / "1.zip") as archive:
+        held = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"Invented" not in held
+    assert b"QQ 12" not in held
 
 
 # -- what a site that lies signs anew

@@ -1,0 +1,205 @@
+"""Management checks and the System Access Log: whoever opened acknowledges and explains (LAST 1), a checking officer decides, and some
+are looked at once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.administration.looking import checking, opening
+from gateway.console.listing import Cell, Column, Filter, Line, Titled, listing, simple
+from gateway.console.visits import Visit
+from gateway.domain.checks import CheckState, Sample, quarter_of
+from gateway.domain.identity import to_text
+from gateway.domain.people import Right
+from gateway.errors import Misuse, NotFound
+from gateway.ledger.check_units import Check
+from gateway.ledger.queries.checks import find_check
+
+_COLUMNS: Final = (
+    Column("Drawn", "created", descends_first=True),
+    Column("Check"),
+    Column("Whose access", "user"),
+    Column("Stands", "state"),
+)
+_LOG: Final = (Column("When"), Column("Who"), Column("What"), Column("Why"), Column("System"))
+_SAMPLES: Final = (
+    (Sample.SUPPORT, "Schedule of the support team"),
+    (Sample.VALIDATION, "Quarterly validation"),
+)
+
+
+def listed(visit: Visit) -> Response:
+    """What is outstanding: one's own, or for who decides and works on incidents everybody's."""
+    with visit.console.reading() as connection:
+        found = checking.outstanding(connection, visit.user)
+    lists = [Titled("", simple("/checks", visit.query, _COLUMNS, _lines(found), "No check is outstanding."))]
+    links = [("System Access Log", "/access-log")]
+    if visit.may(Right.INCIDENT):
+        links += [(title, f"/checks/sample/{which}") for which, title in _SAMPLES]
+    return visit.page(
+        "listed",
+        heading="Management checks",
+        intro="Some openings of payloads draw a check. Whoever opened acknowledges it and says which papers supported it; a checking officer decides.",
+        links=links,
+        filters=(),
+        path="/checks",
+        listings=lists,
+    )
+
+
+def one(visit: Visit) -> Response:
+    """One check, and what is to be done about it."""
+    return _shown(visit, "")
+
+
+def act(visit: Visit) -> Response:
+    """Acknowledge, explain, decide, or look once more: by the button that was pressed."""
+    identity, ledger, text = visit.path["id"], visit.console.ledger, visit.form.get("reason", "")
+    try:
+        match visit.form.get("decision"):
+            case "acknowledge":
+                checking.acknowledge(ledger, visit.user, identity)
+            case "explain":
+                checking.explain(ledger, visit.user, identity, text)
+            case "supported" | "unsupported" as decision:
+                checking.decide(ledger, visit.user, identity, supported=decision == "supported", finding=text)
+            case "agree" | "disagree" as decision:
+                checking.validate(ledger, visit.user, identity, agreed=decision == "agree", remark=text)
+            case _:
+                raise NotFound("that is no decision")
+    except Misuse as error:
+        if isinstance(error, NotFound):
+            raise
+        return _shown(visit, error.reason)
+    return visit.to(f"/checks/{identity}")
+
+
+def sample(visit: Visit) -> Response:
+    """The checks of a quarter that are looked at once more."""
+    which = next((each for each, _ in _SAMPLES if each == visit.path["which"]), None)
+    if which is None:
+        raise NotFound("there is no such sample")
+    site = visit.console
+    last = quarter_of(site.now).before
+    quarters = [last, last.before, last.before.before, last.before.before.before]
+    wanted = next((each for each in quarters if str(each) == visit.query.get("quarter")), last)
+    with site.reading() as connection:
+        found = checking.sample(connection, site.settings.checks, wanted, which, site.now)
+    path = f"/checks/sample/{which}"
+    return visit.page(
+        "listed",
+        heading=dict(_SAMPLES)[which],
+        intro=f"{wanted}: {len(found.chosen)} of {found.decided} decided checks, chosen by a keyed digest: nobody here can choose them.",
+        links=[("Management checks", "/checks")],
+        filters=[Filter("quarter", "Quarter", str(wanted), tuple((str(each), str(each)) for each in quarters), "")],
+        path=path,
+        listings=[
+            Titled("", simple(path, visit.query, _COLUMNS, _lines(found.chosen), "No check of that quarter is chosen."))
+        ],
+    )
+
+
+def access_log(visit: Visit) -> Response:
+    """The System Access Log: one's own openings, or for who checks, audits or works on incidents everybody's."""
+    sees_all = any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT))
+    text = visit.query.get("after", "")
+    before = int(text) if text.isdecimal() and len(text) < 18 else None
+    with visit.console.reading() as connection:
+        found = opening.access_log(connection, visit.user, of=None if sees_all else visit.user, before=before)
+    lines = [
+        Line(
+            (
+                Cell(to_text(each.created), moment=True),
+                Cell(each.user),
+                Cell(
+                    f"{each.kind} {each.unit[:8]}", f"/transfers/{each.unit}" if each.kind == opening.TRANSFER else None
+                ),
+                Cell(each.reason or "erased"),
+                Cell(each.system),
+            ),
+            {},
+        )
+        for each in found
+    ]
+    shown = listing(
+        "/access-log",
+        {},
+        _LOG,
+        lines,
+        following=str(found[-1].key) if len(found) >= 500 else None,
+        empty="Nobody has opened a payload.",
+    )
+    return visit.page(
+        "listed",
+        heading="System Access Log",
+        intro="LAST 2: who opened which payload, when, and why.",
+        links=[("Management checks", "/checks")],
+        filters=(),
+        path="/access-log",
+        listings=[Titled("", shown)],
+    )
+
+
+def _shown(visit: Visit, fault: str) -> Response:
+    with visit.console.reading() as connection:
+        found = find_check(connection, visit.path["id"])
+    own = found.user == visit.user
+    if not own and not any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT)):
+        raise NotFound(f"there is no check {visit.path['id'][:40]!r}")
+    buttons: Sequence[tuple[str, str]] = ()
+    if own and found.state is CheckState.DRAWN:
+        buttons = (("acknowledge", "Acknowledge"),)
+    elif own and found.state is CheckState.ACKNOWLEDGED:
+        buttons = (("explain", "Send LAST 1"),)
+    elif not own and visit.may(Right.CHECK) and found.state is not CheckState.DECIDED:
+        buttons = (("supported", "The evidence supports it"), ("unsupported", "It does not: LAST 3"))
+    elif (
+        not own
+        and visit.may(Right.INCIDENT)
+        and found.state is CheckState.DECIDED
+        and found.validated is None
+        and found.decided_by != visit.user
+    ):
+        buttons = (("agree", "Agree"), ("disagree", "Disagree"))
+    rows = [
+        ("Whose access", f"{found.user}, {found.name}"),
+        ("Opening unit", found.unit),
+        ("Case", found.case_reference),
+        ("Drawn", to_text(found.created)),
+        ("Papers (LAST 1)", found.explanation),
+        ("Checking officer", found.decided_by),
+        ("Found", found.finding),
+        ("Supported", None if found.supported is None else "yes" if found.supported else "no: LAST 3"),
+        ("Looked at once more by", found.validated_by),
+        ("Remark", found.remark),
+    ]
+    label = {"explain": "Which papers supported the access", "supported": "What the papers show", "agree": "Remark"}
+    return visit.page(
+        "check",
+        422 if fault else 200,
+        about=found,
+        rows=rows,
+        buttons=buttons,
+        label=label.get(buttons[0][0], "") if buttons else "",
+        fault=fault,
+        reason_given=visit.form.get("reason", ""),
+    )
+
+
+def _lines(found: Sequence[Check]) -> list[Line]:
+    return [
+        Line(
+            (
+                Cell(to_text(each.created), moment=True),
+                Cell(each.id[:8], f"/checks/{each.id}"),
+                Cell(each.user),
+                Cell(str(each.state), tag=True),
+            ),
+            {"created": each.created, "user": each.user, "state": str(each.state)},
+        )
+        for each in found
+    ]
