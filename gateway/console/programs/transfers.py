@@ -10,11 +10,12 @@ from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from gateway.administration.requests.outcomes import seen
+from gateway.administration.views.conversation import ConversationView
 from gateway.administration.views.legal_holds import LegalHoldView
 from gateway.administration.views.records import ConsignmentView, EventView, ReceiptView, TransferView, transfer
 from gateway.administration.views.story import TransferStory, story
 from gateway.console.programs.calls import Call, Fields, answered
-from gateway.domain.people import Right
+from gateway.domain.people import Right, may
 from gateway.domain.states import Direction, State
 from gateway.errors import NotFound
 from gateway.ledger.queries.overview import Meant
@@ -48,7 +49,7 @@ class TransferList:
 
 @dataclass(frozen=True)
 class ToldTransfer(TransferView):
-    """A transfer with its story, as `gateway show --json` has it."""
+    """A transfer with its story, as `gateway show --json` has it. `conversation` is there where all of it is the token's business."""
 
     kind: Literal["transfer"]
     what_to_do: str | None
@@ -59,6 +60,7 @@ class ToldTransfer(TransferView):
     waits: str | None
     erased: str | None
     legal_holds: tuple[LegalHoldView, ...]
+    conversation: ConversationView | None
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ def listed(call: Call) -> Response:
 def one(call: Call) -> Response:
     """One transfer's story."""
     told = _story(call)
-    rest = {name: value for name, value in vars(told).items() if name != "transfer"}
-    return answered(ToldTransfer(**vars(told.transfer), kind="transfer", **rest))
+    rest = {name: value for name, value in vars(told).items() if name not in ("transfer", "conversation")}
+    together = told.conversation if _is_seen(call, told.conversation) else None
+    return answered(ToldTransfer(**vars(told.transfer), kind="transfer", **rest, conversation=together))
 
 
 def receipts(call: Call) -> Response:
@@ -107,6 +110,12 @@ def _story(call: Call) -> TransferStory:
     if not isinstance(found, TransferStory):
         raise NotFound("there is no such transfer")
     return found
+
+
+def _is_seen(call: Call, together: ConversationView | None) -> bool:
+    if together is None or together.more:
+        return False
+    return all(may(call.token, Right.LOOK, each.flow, each.partner) for each in together.members)
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -12,6 +12,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.administration.credentials import tokens
+from gateway.administration.views.conversation import ConversationMember, ConversationView
 from gateway.console.programs.openapi import document
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.rate import Buckets, Places
@@ -99,6 +100,24 @@ def test_story_and_receipts_are_what_show_tells(la: Program) -> None:
     receipts = la.get(f"{PREFIX}/transfers/{row.id}/receipts").data
     assert receipts == {"transfer": row.id, "receipts": story["receipts"]}
     assert receipts["receipts"][0]["content"]["items"][0]["transfer"] == row.id
+
+
+@pytest.mark.parametrize(("flow", "more", "is_told"), [("claim", 0, True), ("referral", 0, False), ("claim", 1, False)])
+def test_what_belongs_together_is_told_where_all_of_it_is_the_tokens(
+    flow: str, more: int, is_told: bool, la: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = came(la.bench, "a.xml")
+    member = ConversationMember(
+        *(NOWHERE, "in", flow, la.bench.other, "c.xml", "delivered", None, None, None, None),
+        asked=False,
+        link="answer",
+        other=row.id,
+        words=None,
+        events=(),
+    )
+    together = ConversationView((member,), more)
+    monkeypatch.setattr("gateway.administration.views.story.conversation_of", lambda *_: together)
+    assert (la.get(f"{PREFIX}/transfers/{row.id}").data["conversation"] is not None) == is_told
 
 
 def test_another_flows_transfer_is_not_there(la: Program) -> None:
