@@ -1,4 +1,4 @@
-"""Writes docs/errors.md, docs/events.md, docs/metrics.md, docs/states.md and docs/formats/back-office-tables.md out of the code, and what `make bench` measured into README.md and
+"""Writes docs/console-pages.md, docs/errors.md, docs/events.md, docs/metrics.md, docs/states.md and docs/formats/back-office-tables.md out of the code, and what `make bench` measured into README.md and
 docs/performance.md; or with --check says whether they are stale.
 
 Raises nothing of its own: it exits with 0, or with 1 where `--check` finds a page that is not what the code says.
@@ -21,6 +21,8 @@ import gateway
 from gateway.administration.metrics.catalogue import METRICS, SAYS
 from gateway.bench.outcome import from_data
 from gateway.bench.report import summary, tables
+from gateway.console.pages import PAGES
+from gateway.domain.people import RIGHTS, PersonRole
 from gateway.domain.states import ITINERARIES, Direction, Itinerary, State
 from gateway.errors import Disposition, GatewayError, documented_errors
 from gateway.events import Event
@@ -175,6 +177,7 @@ def pages() -> dict[str, str]:
     """The generated pages by name, as they should read."""
     written = {"errors.md": errors_page(), "events.md": events_page(), "metrics.md": metrics_page()}
     written["formats/back-office-tables.md"] = back_office_tables_page()
+    written["console-pages.md"] = console_pages_page()
     return {**written, "states.md": states_page(), **measured_pages()}
 
 
@@ -324,6 +327,27 @@ def back_office_tables_page() -> str:
         *tables_page(shapes),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def console_pages_page() -> str:
+    """Which page of the console is whose."""
+    roles = list(PersonRole)
+    lines = [
+        "# Pages of the console, and whose they are",
+        "",
+        _MARK,
+        "",
+        "What is not in this table does not exist, and what a role has no `yes` for is refused, and recorded. A page without a right is for whoever",
+        "has not signed in. Roles: [Who may use the console](operators/people.md). The rights are looked up at every request.",
+        "",
+        f"| page | what it is | right | {' | '.join(roles)} |",
+        f"| --- | --- | --- | {' | '.join('---' for _ in roles)} |",
+    ]
+    for page in PAGES:
+        right = f"`{page.right}`" if page.right else "none"
+        may = ["yes" if page.right is None or page.right in RIGHTS[role] else "" for role in roles]
+        lines.append(f"| `{page.method} {page.path}` | {page.what} | {right} | {' | '.join(may)} |")
+    return "\n".join(lines) + "\n"
 
 
 def metrics_page() -> str:

@@ -9,6 +9,7 @@ and the place of those files is its package URL: no address is named. Exit statu
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
@@ -31,6 +32,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = ROOT / "requirements" / "run.txt"
 EXTRA: Final = ROOT / "requirements" / "timestamps.txt"
 """What the Debian package has: `LOCK`, and what the extra `timestamps` brings besides."""
+VENDORED: Final = ROOT / "gateway" / "console" / "static" / "govuk" / "SOURCE.json"
+"""What is taken over from a package of npm, file by file (`tools/vendor_govuk.py`)."""
 SBOM: Final = ROOT / "gateway" / "sbom.cdx.json"
 
 DEBIAN: Final = {
@@ -100,6 +103,24 @@ def component(wanted: Requirement, hashes: Iterable[str], licences: LicenseFacto
     )
 
 
+def vendored(licences: LicenseFactory) -> Component:
+    """What lies in the tree as others published it, with the digest of the package and of each file."""
+    said = json.loads(VENDORED.read_bytes())
+    purl = PackageURL("npm", name=said["package"], version=said["version"])
+    whole = base64.b64decode(said["integrity"].removeprefix("sha512-")).hex()
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=said["package"],
+        version=said["version"],
+        bom_ref=str(purl),
+        purl=purl,
+        scope=ComponentScope.REQUIRED,
+        licenses=[licences.make_from_string(said["licence"])],
+        hashes=[HashType(alg=HashAlgorithm.SHA_512, content=whole)],
+        properties=[Property(name=f"gateway:{name}", value=digest) for name, digest in said["sha256"].items()],
+    )
+
+
 def write() -> str:
     """The whole file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -129,14 +150,15 @@ def write() -> str:
         )
         for name, (terms, tried) in DEBIAN.items()
     ]
-    bom = Bom(components=[*parts.values(), *system])
+    taken = vendored(licences)
+    bom = Bom(components=[*parts.values(), taken, *system])
     bom.metadata.component = program
     # What `Bom` takes from the clock and from chance would make each writing another file.
     bom.metadata.timestamp = None  # type: ignore[assignment]
     bom.serial_number = uuid5(NAMESPACE_URL, f"{project['name']} {project['version']}\n{LOCK.read_text('utf-8')}")
     extras = project.get("optional-dependencies", {}).get("timestamps", ())
     direct = {Requirement(each).name for each in (*project["dependencies"], *extras)}
-    bom.register_dependency(program, [*(parts[name] for name in sorted(direct)), *system])
+    bom.register_dependency(program, [*(parts[name] for name in sorted(direct)), taken, *system])
     for name, part in parts.items():
         needs = (Requirement(each) for each in distribution(name).requires or ())
         used = {_plain(each.name) for each in needs if each.marker is None or each.marker.evaluate(_FOR)}

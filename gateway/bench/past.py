@@ -57,6 +57,11 @@ def write_past(past: Past, sender: Home, recipient: Home) -> None:
         list(processes.map(partial(_write, past), (sender, recipient), (Direction.OUT, Direction.IN)))
 
 
+def write_sent(past: Past, home: Home) -> None:
+    """Write the sender's ledger alone."""
+    _write(past, home, Direction.OUT)
+
+
 def _write(past: Past, home: Home, direction: Direction) -> None:
     moment = [past.until]
     ledger = Ledger(home.ledger, clock=lambda: moment[0], role="bench", head_file=HeadFile(home.ledger_head))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.bench.cold_start import start
+from gateway.bench.console import console
 from gateway.bench.contest import contest
 from gateway.bench.contract import BenchFile, BenchVoid, Contestant, Run, compare
 from gateway.bench.endurance import backlog, soak
@@ -139,6 +140,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType(
         "start": start,
         "loader": loader,
         "backlog": backlog,
+        "console": console,
         "partners": partners,
         "soak": soak,
     }

@@ -53,7 +53,7 @@ def test_bill_of_materials_has_every_locked_package_with_its_licence_and_hashes_
     locks = (sbom.LOCK, sbom.EXTRA)
     lock = {wanted.name: hashes for path in locks for wanted, hashes in sbom.locked(path.read_text("utf-8"))}
     parts = {part["name"]: part for part in json.loads(text)["components"]}
-    assert parts.keys() == {*lock, *sbom.DEBIAN}
+    assert parts.keys() == {*lock, *sbom.DEBIAN, json.loads(sbom.VENDORED.read_bytes())["package"]}
     for name, hashes in lock.items():
         (files,) = parts[name]["externalReferences"]
         assert sorted(each["content"] for each in files["hashes"]) == sorted(hashes)

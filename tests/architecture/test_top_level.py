@@ -111,6 +111,11 @@ def test_a_wheel_brings_its_files_along(tmp_path: Path) -> None:
     assert directories == [str(unpacked / "gateway" / "_data" / name) for name in PACKAGED]
     assert compiled == str(shutil.which("cc") is not None)
     assert wheel.name.endswith("-py3-none-any.whl") == (compiled == "False")
+    for name in ("console/templates", "console/static"):
+        files = {path.relative_to(ROOT / "gateway" / name) for path in (ROOT / "gateway" / name).rglob("*.*")}
+        assert files == {
+            path.relative_to(unpacked / "gateway" / name) for path in (unpacked / "gateway" / name).rglob("*.*")
+        }
     for name in PACKAGED:
         ours = {path.relative_to(ROOT / name) for path in (ROOT / name).rglob("*") if path.is_file()}
         theirs = unpacked / "gateway" / "_data" / name

@@ -1,0 +1,181 @@
+"""The workload about looking: pages of the console beside a ledger of a million transfers, and beside an empty one.
+
+Each page is asked for by somebody alone, then fifty people ask at once, each with a session of their own. The clock runs from the request until
+the whole page is here, over a connection that is kept. BenchVoid where a page is refused or fails.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+import pyotp
+from argon2 import PasswordHasher
+
+from gateway.administration.credentials import links, signing_in
+from gateway.administration.credentials.context import CredentialContext, credentials
+from gateway.administration.credentials.signing_in import Attempt
+from gateway.administration.people import roster
+from gateway.bench.contract import BenchVoid
+from gateway.bench.files import AUTHORITY, DWP
+from gateway.bench.ground import Ground
+from gateway.bench.outcome import Figure, WorkloadResult, quantile
+from gateway.bench.past import Past, write_sent
+from gateway.demo.sites import free_ports, gateway
+from gateway.domain.decision import Decision
+from gateway.domain.people import PersonRole
+from gateway.logs import configure
+from gateway.settings.home import Home
+from gateway.settings.read import load
+
+PAGES: Final = (
+    "/",
+    "/transfers",
+    "/transfers?sort=name",
+    "/transfers?state=rejected",
+    "/transfers?direction=in",
+    f"/transfers?partner={AUTHORITY}&flow=claim&state=receipted",
+    "/transfers?after=1000",
+    "/waiting",
+    "/quarantine",
+    "/requests",
+    "/partners",
+    "/back-office",
+    "/calendar",
+    "/referrals",
+    "/enquiries",
+    "/find?q=019a",
+    "/checks",
+    "/help",
+)
+_PEOPLE: Final = 50
+_PASSWORD: Final = "violet harbour seventeen"  # noqa: S105 - of people that the bench makes up
+_START_SECONDS: Final = 60.0
+_STEP: Final = 30.0
+
+
+class _Browser:
+    """Somebody who is signed in, over one connection."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"cookie": f"gateway-{DWP.lower()}={token}"}
+
+    def seconds(self, path: str) -> float:
+        """How long a page takes."""
+        started = time.monotonic()
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        if answer.status != http.client.OK:
+            raise BenchVoid(f"the console answered {path} with {answer.status}")
+        return time.monotonic() - started
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def console(ground: Ground) -> WorkloadResult:
+    """Pages among many transfers, by one person and by fifty."""
+    count, rounds = (20_000, 3) if ground.quick else (1_000_000, 10)
+    home = Home(ground.root / "console")
+    gateway("init", home.root, "--site", DWP, "--name", "Department for Work and Pensions")
+    (port,) = free_ports(1)
+    before, section, after = home.gateway_toml.read_text(encoding="utf-8").partition("[console]\n")
+    home.gateway_toml.write_text(f'{before}{section}listen = "127.0.0.1:{port}"\n{after}', encoding="utf-8")
+    tokens = _sign_in(home)
+    ground.say("  pages beside an empty ledger")
+    with _serving(home, port):
+        empty, _ = _alone(port, tokens[0], rounds)
+    ground.say(f"  writing {count:,} transfers")
+    write_sent(Past(DWP, AUTHORITY, count, time.time() - 3600.0, ground.next_seed()), home)
+    ground.say(f"  pages beside {count:,} transfers")
+    with _serving(home, port):
+        full, slowest = _alone(port, tokens[0], rounds)
+        together, elapsed = _together(port, tokens, rounds)
+    figures = (
+        Figure("a page, median of all pages", quantile(full, 0.5), "s"),
+        Figure("a page, 95th percentile of all pages", quantile(full, 0.95), "s"),
+        Figure(f"the slowest page ({slowest[0]}), median", slowest[1], "s"),
+        Figure("a page beside an empty ledger, median", quantile(empty, 0.5), "s"),
+        Figure(f"{_PEOPLE} people at once: pages", len(together) / elapsed, "pages/s"),
+        Figure(f"{_PEOPLE} people at once: a page, 95th percentile", quantile(together, 0.95), "s"),
+    )
+    return WorkloadResult("console", f"{len(PAGES)} pages of the console beside {count:,} transfers", (), figures)
+
+
+def _alone(port: int, token: str, rounds: int) -> tuple[list[float], tuple[str, float]]:
+    """How long pages take for one person, and the page that takes longest with its median."""
+    browser = _Browser(port, token)
+    try:
+        found = {path: [browser.seconds(path) for _ in range(rounds + 1)][1:] for path in PAGES}
+    finally:
+        browser.close()
+    slowest = max(found, key=lambda path: quantile(found[path], 0.5))
+    return [each for times in found.values() for each in times], (slowest, quantile(found[slowest], 0.5))
+
+
+def _together(port: int, tokens: Sequence[str], rounds: int) -> tuple[list[float], float]:
+    """How long pages take for everybody at once, and for how long they all asked."""
+
+    def ask(at: int, token: str) -> list[float]:
+        browser = _Browser(port, token)
+        try:
+            return [browser.seconds(PAGES[(at + turn) % len(PAGES)]) for turn in range(rounds)]
+        finally:
+            browser.close()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(tokens)) as threads:
+        found = list(threads.map(ask, range(len(tokens)), tokens))
+    return [each for times in found for each in times], time.monotonic() - started
+
+
+def _sign_in(home: Home) -> list[str]:
+    """The sessions of fifty supervisors. Their passwords are hashed cheaply: signing in is not what is measured."""
+    settings = load(home)
+    log = configure(settings.site.code, "bench", stream=sys.stderr.buffer, format="json", level="error")
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with credentials(settings, log, time.time, hasher=cheap) as context:
+        return [_session(context, f"bench{number}") for number in range(_PEOPLE)]
+
+
+def _session(context: CredentialContext, user: str) -> str:
+    why = Decision("bench", "to be measured")
+    day = "2026-01-05"
+    roster.add(context.ledger, user, [PersonRole.SUPERVISOR], roster.Details("Bench", "Bench", day, day), why)
+    token = links.issue(context, user, why)
+    code = pyotp.TOTP(links.start(context, token).secret)
+    links.use(context, token, _PASSWORD, code.at(int(time.time() - _STEP)))
+    session, _ = signing_in.sign_in(context, Attempt(user, _PASSWORD, code.at(int(time.time())), user))
+    return session
+
+
+@contextmanager
+def _serving(home: Home, port: int) -> Iterator[None]:
+    """The console, at work."""
+    command = [sys.executable, "-P", "-m", "gateway", "--home", str(home.root), "console"]
+    with (home.root / "console.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BenchVoid("the console did not start")
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
