@@ -104,7 +104,7 @@ def test_story_and_receipts_are_what_show_tells(la: Program) -> None:
 
 @pytest.mark.parametrize(("flow", "more", "is_told"), [("claim", 0, True), ("referral", 0, False), ("claim", 1, False)])
 def test_what_belongs_together_is_told_where_all_of_it_is_the_tokens(
-    flow: str, more: int, is_told: bool, la: Program, monkeypatch: pytest.MonkeyPatch
+    flow: str, more: int, la: Program, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
 ) -> None:
     row = came(la.bench, "a.xml")
     member = ConversationMember(
