@@ -160,6 +160,7 @@ class Event(StrEnum):
     TOKEN_ADDED = "token.added", "info", "a program got a token for the interface for programs"
     TOKEN_REVOKED = "token.revoked", "info", "a program's token was revoked: it is worth nothing any more"
     TOKEN_REFUSED = "token.refused", "warning", "programs were refused at the interface: no token, or not that right"
+    TOKEN_SUBMITTED = "token.submitted", "info", "a program handed a file over"
     TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 

@@ -38,6 +38,12 @@ class Act(StrEnum):
     """The back office cannot take a delivered file; the reason goes to its sender."""
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
+    CHECK = "check", "inspect", Right.SEND
+    """Reads an upload of the console as `gateway validate` would."""
+    SEND = "send", "inspect", Right.SEND
+    """Takes an upload in, as a dropped file is."""
+    OPEN = "open", "inspect", Right.OPEN
+    """Renders a payload, for one person to look at."""
 
 
 class RequestState(StrEnum):
@@ -53,6 +59,9 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
 
+
+READING: Final = (Act.CHECK, Act.SEND, Act.OPEN)
+"""What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

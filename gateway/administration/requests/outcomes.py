@@ -8,24 +8,22 @@ RightMissing, and what the store and the ledger raise.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from orjson import dumps
 
 from gateway.administration.credentials.context import CredentialContext
 from gateway.administration.credentials.refusals import TOKEN
-from gateway.administration.credentials.store import Reply
+from gateway.administration.requests.repeated import known, reply_of
 from gateway.daemon.wake_ups import wake
 from gateway.domain.back_office_answer import AnswerVerdict, BackOfficeAnswer, judge, reason_of
-from gateway.domain.identity import RANDOM_BYTES, is_id, new_id
+from gateway.domain.identity import is_id
 from gateway.domain.people import Right, Token, may
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
-from gateway.errors import KeyReused, NotFound, OutcomeContrary, UsageWrong
+from gateway.errors import NotFound, OutcomeContrary, UsageWrong
 from gateway.ledger import requests
 from gateway.ledger.queries.identities import by_ids
 from gateway.ledger.store import Connection
@@ -33,8 +31,6 @@ from gateway.ledger.units import Request, Transfer
 from gateway.settings.model import Settings
 
 ACTS: Final = {BackOfficeAnswer.ACCEPTED: Act.ACCEPT, BackOfficeAnswer.REJECTED: Act.REJECT}
-KEY_SECONDS: Final = 86_400.0
-"""For so long the same key is the same request."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +53,11 @@ def seen(connection: Connection, token: Token, identity: str, right: Right) -> T
 
 def answer(context: CredentialContext, settings: Settings, token: Token, key: str, outcome: Outcome) -> Request:
     """Ask for the answer to be carried out; the request, or the one that the same key became before."""
-    act, now = ACTS[outcome.answer], context.clock()
-    content = dumps([act, outcome.transfer, list(outcome.findings)])
-    reply = Reply(token.name, _digest(key.encode()), _digest(content), new_id(now, os.urandom(RANDOM_BYTES)), now)
+    act = ACTS[outcome.answer]
+    reply = reply_of(context, token, key, dumps([act, outcome.transfer, list(outcome.findings)]))
     with context.store.write() as records:
-        records.clear_replies(now - KEY_SECONDS, now)
-        known = records.reply(reply.token, reply.key)
-        if known is not None:
-            if known.digest != reply.digest:
-                raise KeyReused
-            with context.ledger.read() as connection:
-                return requests.find(connection, known.request)
+        if (before := known(context, records, reply)) is not None:
+            return before
         reason = reason_of("\n".join(outcome.findings).encode()) or ""
         with context.ledger.write() as transaction:
             row = seen(transaction.connection, token, outcome.transfer, act.right)
@@ -95,7 +85,3 @@ def _require_answerable(row: Transfer, answer: BackOfficeAnswer) -> None:
         raise UsageWrong(f"transfer {row.id} is {row.state}: only what was delivered here can be answered")
     if judge(answer, "", [row], {})[0] is AnswerVerdict.CONTRARY:
         raise OutcomeContrary
-
-
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()

@@ -79,11 +79,14 @@ def listed(
     *,
     states: Collection[RequestState] = (),
     act: Act | None = None,
+    but: Collection[Act] = (),
     after: int | None = None,
     before: int | None = None,
 ) -> RequestPage:
-    """At most `limit` requests after a place, or before one; in any state, or one of these, and for any act, or this one."""
-    found = queries.page(connection, limit, states=states, act=act, after=after, before=before)
+    """At most `limit` requests after a place, or before one; in any state, or one of these, and for any act, or this
+    one, or all `but` some.
+    """
+    found = queries.page(connection, limit, states=states, act=act, but=but, after=after, before=before)
     return RequestPage(tuple(_view(settings, row) for row in found.rows), found.before, found.after)
 
 

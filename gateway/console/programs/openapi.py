@@ -14,6 +14,7 @@ from gateway.console.programs.problems import MEDIA_TYPE, ProblemDetails
 
 VERSION: Final = "1.0.0"
 """Of the interface, not of the program: a field more is a minor version, anything else is another address."""
+FILE: Final = "application/octet-stream"
 KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -74,13 +75,16 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.body is not None:
         parameters.append(KEY)
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[operation.body]}}}
+    if operation.takes_file:
+        parameters.append(KEY)
+        made["requestBody"] = {"required": True, "content": {FILE: {"schema": {}}}}
     return made | ({"parameters": parameters} if parameters else {})
 
 
 def _parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
     defs = schema.get("$defs", {})
     return [
-        {"name": name, "in": "query", "required": False, "schema": _inline(field, defs)}
+        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": _inline(field, defs)}
         for name, field in schema["properties"].items()
     ]
 

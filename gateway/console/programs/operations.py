@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gateway.console.programs import events, outcomes, transfers
+from gateway.console.programs import events, outcomes, submissions, transfers
 from gateway.console.programs.calls import Call, Fields
 from gateway.domain.people import Right
 
@@ -23,7 +23,8 @@ WRITES: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 @dataclass(frozen=True)
 class Operation:
     """One of them, `path` below PREFIX. `query` and `body` are the models of what it takes, `gives` the type of its answer, `problems` the
-    statuses of what it may say instead. One that `waits` is `events.wait`; one that takes a body takes an idempotency key.
+    statuses of what it may say instead. Those without `answer` are `events.wait` and, with `takes_file`,
+    `submissions.take`. One that takes a body or a file takes an idempotency key.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Operation:
     what: str
     query: type[Fields] | None = None
     body: type[Fields] | None = None
+    takes_file: bool = False
     status: int = 200
     problems: tuple[int, ...] = READS
 
@@ -53,6 +55,19 @@ OPERATIONS: Final = (
     Operation(
         *("list-receipts", "GET", "/transfers/{id}/receipts", Right.LOOK, transfers.receipts, transfers.ReceiptList),
         "Show what was signed about one transfer.",
+        problems=(*READS, 404),
+    ),
+    Operation(
+        *("submit", "POST", "/transfers", Right.SEND, None, submissions.SubmissionView),
+        "Hand a file over for a partner.",
+        query=submissions.SubmissionQuery,
+        takes_file=True,
+        status=202,
+        problems=WRITES,
+    ),
+    Operation(
+        *("show-submission", "GET", "/submissions/{id}", Right.SEND, submissions.one, submissions.SubmissionView),
+        "See whether a file was taken into custody.",
         problems=(*READS, 404),
     ),
     Operation(

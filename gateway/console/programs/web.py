@@ -7,6 +7,7 @@ can ask in a person's name; and no answer lets another site's page read it. Ever
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import Any, Final
@@ -22,9 +23,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.administration.credentials import refusals, tokens
-from gateway.console.programs import events
+from gateway.console.programs import events, submissions
 from gateway.console.programs.calls import Call
-from gateway.console.programs.openapi import document
+from gateway.console.programs.openapi import FILE, document
 from gateway.console.programs.operations import OPERATIONS, Operation
 from gateway.console.programs.problems import Problem, of_error, of_validation, response
 from gateway.console.programs.rate import Buckets, Places
@@ -94,6 +95,9 @@ class _Desk:
         body, key = (None, "") if operation.body is None else (await _body(operation, request), _key(request))
         path = {name: str(value) for name, value in request.path_params.items()}
         call = Call(self._site, token, path, query, body, key)
+        if operation.takes_file:
+            _require_type(request, FILE)
+            return await submissions.take(replace(call, key=_key(request)), request)
         if operation.answer is not None:
             return await run_in_threadpool(operation.answer, call)
         return await self._follow(call, secret, request)
@@ -174,8 +178,7 @@ def _query(operation: Operation, request: Request) -> Any:
 
 
 async def _body(operation: Operation, request: Request) -> Any:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
-        raise Problem(415, "media-type", f"The body has to be {_JSON}.")
+    _require_type(request, _JSON)
     content = bytearray()
     try:
         async for part in request.stream():
@@ -189,6 +192,11 @@ async def _body(operation: Operation, request: Request) -> Any:
         return operation.body.model_validate_json(bytes(content))
     except ValidationError as error:
         raise of_validation(error, "body") from None
+
+
+def _require_type(request: Request, wanted: str) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
+        raise Problem(415, "media-type", f"The body has to be {wanted}.")
 
 
 def _key(request: Request) -> str:

@@ -12,7 +12,8 @@ from gateway.administration.views.words import describe
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
 from gateway.console.rooms.transfers import TimelineItem
 from gateway.console.visits import Visit
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.people import Right
+from gateway.domain.requests import READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
 
 _COLUMNS: Final = (
@@ -31,6 +32,9 @@ WORDS: Final = {
     Act.ACCEPT: "Accept as the back office",
     Act.REJECT: "Reject as the back office",
     Act.DISCARD: "Discard",
+    Act.CHECK: "Check a file",
+    Act.SEND: "Send a file",
+    Act.OPEN: "Look at a payload",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
@@ -49,6 +53,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
+            but=READING,
             after=_number(visit.query.get("after")),
             before=_number(visit.query.get("before")),
         )
@@ -102,6 +107,8 @@ def _shown(visit: Visit, fault: str) -> Response:
     with visit.console.reading() as connection:
         found = story(visit.console.settings, connection, visit.path["id"])
     about = found.request
+    if about.act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
+        raise NotFound("who asked to see or send what is for themselves and for auditors")
     act = next(act for act in Act if act == about.act)
     is_open = about.state == RequestState.PROPOSED
     return visit.page(

@@ -150,6 +150,7 @@ def one(visit: Visit) -> Response:
         facts=list(_facts(found)),
         events=_timeline(found.events),
         acts=list(_acts(visit, about)),
+        may_open=visit.may(Right.OPEN),
     )
 
 

@@ -137,7 +137,7 @@ def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
 
 def _act(visit: Visit) -> Act:
     try:
-        act = next(act for act in Act if act == visit.path["act"])
+        act = next(act for act in _WORDS if act == visit.path["act"])
     except StopIteration:
         raise NotFound("nobody can ask for that") from None
     if not visit.may(act.right):

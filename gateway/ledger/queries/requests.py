@@ -37,12 +37,17 @@ def page(
     *,
     states: Collection[RequestState] = (),
     act: Act | None = None,
+    but: Collection[Act] = (),
     after: int | None = None,
     before: int | None = None,
 ) -> Page:
-    """At most `limit` requests after a row's key, or before one; in any state, or one of these, and for any act, or this one."""
+    """At most `limit` requests after a row's key, or before one; in any state, or one of these, and for any act, or this
+    one, or all `but` some.
+    """
     newer = before is not None
     query = _meant(states, act)
+    if but:
+        query = query.where(REQUESTS.c.act.not_in(map(str, but)))
     if after is not None:
         query = query.where(REQUESTS.c.key < after)
     elif newer:
