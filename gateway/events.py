@@ -161,6 +161,7 @@ class Event(StrEnum):
     TOKEN_REVOKED = "token.revoked", "info", "a program's token was revoked: it is worth nothing any more"
     TOKEN_REFUSED = "token.refused", "warning", "programs were refused at the interface: no token, or not that right"
     TOKEN_SUBMITTED = "token.submitted", "info", "a program handed a file over"
+    TOKEN_FETCHED = "token.fetched", "info", "a program took a delivered file"
     TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 

@@ -90,7 +90,7 @@ RIGHTS: Final[Mapping[PersonRole, frozenset[Right]]] = MappingProxyType(
 )
 """What each role may do; a person may do what one of the person's roles may."""
 
-PROGRAMS: Final = frozenset({Right.LOOK, Right.ANSWER, Right.SEND, Right.AUDIT})
+PROGRAMS: Final = frozenset({Right.LOOK, Right.OPEN, Right.ANSWER, Right.SEND, Right.AUDIT})
 """What a token can have: the rights that operations of the interface for programs take."""
 
 SEEING: Final = frozenset({Right.OPEN, Right.PRINT})

@@ -42,6 +42,8 @@ class Act(StrEnum):
     """Reads an upload of the console as `gateway validate` would."""
     SEND = "send", "inspect", Right.SEND
     """Takes an upload in, as a dropped file is."""
+    FETCH = "fetch", "inspect", Right.OPEN
+    """Copies a delivered payload, for a program of the back office to take."""
     OPEN = "open", "inspect", Right.OPEN
     """Renders a payload, for one person to look at."""
 
@@ -60,7 +62,7 @@ class RequestState(StrEnum):
     LAPSED = "lapsed"
 
 
-READING: Final = (Act.CHECK, Act.SEND, Act.OPEN)
+READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
 """What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)

@@ -28,7 +28,7 @@ _ID: Final = {"name": "id", "in": "path", "required": True, "schema": {"type": "
 @cache
 def document() -> dict[str, Any]:
     """All of it, for any site: its server is the console."""
-    kinds = [each for op in OPERATIONS for each in (op.gives, op.body) if each is not None]
+    kinds = [each for op in OPERATIONS for each in (op.gives, op.body) if each not in (None, bytes)]
     inputs: list[tuple[Any, Literal["validation"], TypeAdapter[Any]]] = [
         (kind, "validation", TypeAdapter(kind)) for kind in {*kinds, ProblemDetails}
     ]

@@ -24,7 +24,7 @@ WRITES: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 class Operation:
     """One of them, `path` below PREFIX. `query` and `body` are the models of what it takes, `gives` the type of its answer, `problems` the
     statuses of what it may say instead. Those without `answer` are `events.wait` and, with `takes_file`,
-    `submissions.take`. One that takes a body or a file takes an idempotency key.
+    `submissions.take`, and `payloads.give`, which gives bytes. One that takes a body or a file takes an idempotency key.
     """
 
     name: str
@@ -56,6 +56,11 @@ OPERATIONS: Final = (
         *("list-receipts", "GET", "/transfers/{id}/receipts", Right.LOOK, transfers.receipts, transfers.ReceiptList),
         "Show what was signed about one transfer.",
         problems=(*READS, 404),
+    ),
+    Operation(
+        *("fetch-payload", "GET", "/transfers/{id}/payload", Right.OPEN, None, bytes),
+        "Take a delivered file.",
+        problems=(*READS, 404, 409),
     ),
     Operation(
         *("submit", "POST", "/transfers", Right.SEND, None, submissions.SubmissionView),
