@@ -64,7 +64,9 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
         "description": f"Takes a token with the right to {operation.right}.",
         "responses": {
             str(operation.status): _response(
-                HTTPStatus(operation.status), "application/json", schemas[operation.gives]
+                HTTPStatus(operation.status),
+                FILE if operation.gives is bytes else "application/json",
+                {} if operation.gives is bytes else schemas[operation.gives],
             ),
             **{
                 str(status): _response(HTTPStatus(status), MEDIA_TYPE, schemas[ProblemDetails])

@@ -23,7 +23,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.administration.credentials import refusals, tokens
-from gateway.console.programs import events, submissions
+from gateway.console.programs import events, payloads, submissions
 from gateway.console.programs.calls import Call
 from gateway.console.programs.openapi import FILE, document
 from gateway.console.programs.operations import OPERATIONS, Operation
@@ -98,6 +98,8 @@ class _Desk:
         if operation.takes_file:
             _require_type(request, FILE)
             return await submissions.take(replace(call, key=_key(request)), request)
+        if operation.gives is bytes:
+            return await payloads.give(call)
         if operation.answer is not None:
             return await run_in_threadpool(operation.answer, call)
         return await self._follow(call, secret, request)
