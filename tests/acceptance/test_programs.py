@@ -53,12 +53,12 @@ def asked(command: str, directory: Path, **environment: str) -> Any:
 
 def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path) -> None:
     dwp, la, base = pair
-    making, ending, curls = BLOCKS
+    making, ending, curls, (submitting,) = BLOCKS
     owner, token = (shlex.split(line)[1:] for line in making)
     la.gateway(*owner)
     secret = la.gateway(*token).stdout.strip()
     (tmp_path / "header.txt").write_text(f"Authorization: Bearer {secret}\n")
-    listing, showing, feed, answering = curls
+    listing, showing, feed, fetching, answering = curls
 
     # By hand.
     name, content = claim(1)
@@ -68,6 +68,8 @@ def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path
     here = {"GATEWAY": base, "TRANSFER": found["id"]}
     assert (found["name"], asked(showing, tmp_path, **here)["kind"]) == (name, "transfer")
     assert len(asked(feed, tmp_path, **here)["events"]) == 5
+    assert run(fetching, tmp_path, **here).returncode == 0
+    assert (tmp_path / "claim.xml").read_bytes() == content
     given = asked(answering, tmp_path, **here)
     assert given["state"] in ("asked", "done")
     dwp.wait_for(name, "ingested")
@@ -90,6 +92,13 @@ def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path
     assert [(row["name"], row["reason"]) for row in refused] == [
         (large[0], "The file is larger than this system takes.")
     ]
+
+    assert all(path.stat().st_size for path in tmp_path.glob("*.xml"))
+
+    # A file the other way round: what the authority may not send is refused before a byte is taken.
+    (tmp_path / name).write_bytes(content)
+    said = run(submitting, tmp_path, GATEWAY=base, FILE=name, PARTNER=dwp.code)
+    assert (said.returncode, json.loads(said.stdout)["code"]) == (22, "flow-not-permitted")
 
     # What there is of it: in the chain, and in no secret's place.
     listed, revoked = (shlex.split(line)[1:] for line in ending)
