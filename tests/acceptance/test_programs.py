@@ -27,15 +27,18 @@ BLOCKS: Final = [block.splitlines() for block in re.findall(r"(?ms)^```sh\n(.*?)
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[Site, Site, str]]:
-    """DWP, and an authority whose console answers at that address."""
+def pair(tmp_path: Path) -> Iterator[tuple[Site, Site, dict[str, str]]]:
+    """DWP and an authority, and where the console of each answers, by its code."""
     with copied_pair(created_pair(), tmp_path / "sites") as (dwp, la):
-        listen = f"127.0.0.1:{free_port()}"
-        la.edit_config("console", listen=listen)
-        dwp.start()
-        la.start()
-        wait_until(partial(la.role, "console"), 30, "the start of the console")
-        yield dwp, la, f"http://{listen}"
+        bases = {}
+        for site in (dwp, la):
+            listen = f"127.0.0.1:{free_port()}"
+            site.edit_config("console", listen=listen)
+            bases[site.code] = f"http://{listen}"
+            site.start()
+        for site in (dwp, la):
+            wait_until(partial(site.role, "console"), 30, "the start of the console")
+        yield dwp, la, bases
 
 
 def run(command: str | list[str], directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -51,8 +54,9 @@ def asked(command: str, directory: Path, **environment: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path) -> None:
-    dwp, la, base = pair
+def test_the_page_does_what_it_says(pair: tuple[Site, Site, dict[str, str]], tmp_path: Path) -> None:
+    dwp, la, bases = pair
+    base = bases[la.code]
     making, ending, curls, (submitting,) = BLOCKS
     owner, token = (shlex.split(line)[1:] for line in making)
     la.gateway(*owner)
@@ -95,10 +99,18 @@ def test_the_page_does_what_it_says(pair: tuple[Site, Site, str], tmp_path: Path
 
     assert all(path.stat().st_size for path in tmp_path.glob("*.xml"))
 
-    # A file the other way round: what the authority may not send is refused before a byte is taken.
-    (tmp_path / name).write_bytes(content)
-    said = run(submitting, tmp_path, GATEWAY=base, FILE=name, PARTNER=dwp.code)
+    # A file is handed over: at the authority refused before a byte is taken, at DWP sent, once.
+    other, more = claim(4, seed=4)
+    (tmp_path / other).write_bytes(more)
+    said = run(submitting, tmp_path, GATEWAY=base, FILE=other, PARTNER=dwp.code)
     assert (said.returncode, json.loads(said.stdout)["code"]) == (22, "flow-not-permitted")
+    dwp.gateway(*owner)
+    (tmp_path / "header.txt").write_text(f"Authorization: Bearer {dwp.gateway(*token).stdout.strip()}\n")
+    there = {"GATEWAY": bases[dwp.code], "FILE": other, "PARTNER": la.code}
+    first = asked(submitting, tmp_path, **there)
+    assert dwp.wait_for(other, "receipted")["id"] == first["transfer"]
+    assert asked(submitting, tmp_path, **there) | {"updated": ""} == first | {"state": "done", "updated": ""}
+    (tmp_path / "header.txt").write_text(f"Authorization: Bearer {secret}\n")
 
     # What there is of it: in the chain, and in no secret's place.
     listed, revoked = (shlex.split(line)[1:] for line in ending)
