@@ -34,6 +34,7 @@ WORDS: Final = {
     Act.DISCARD: "Discard",
     Act.CHECK: "Check a file",
     Act.SEND: "Send a file",
+    Act.FETCH: "Take a delivered file",
     Act.OPEN: "Look at a payload",
 }
 _WAITS: Final = {
