@@ -40,6 +40,8 @@ def require_sendable(settings: Settings, token: Token, flow: str, partner: str) 
         raise FlowNotPermitted(f"The flow {flow[:40]} does not go to {partner[:40]}.")
     if sum(1 for _ in settings.home.uploads.glob(f"*{NOTE}")) >= MOST_WAITING:
         raise DiskFull("too many files wait to be taken in")
+    if shutil.disk_usage(settings.home.uploads).free < settings.limits.min_free_bytes + settings.flows[flow].max_bytes:
+        raise DiskFull("there is no room for another file")
 
 
 def submit(
