@@ -40,7 +40,7 @@ from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
-from gateway.settings.model import Settings
+from gateway.settings.model import Settings, SiteKind
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
@@ -52,7 +52,8 @@ def application(site: Site) -> ASGIApp:
     cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
     by_path: dict[str, list[Page]] = {}
     for page in PAGES:
-        by_path.setdefault(page.path, []).append(page)
+        if page.only in (None, site.settings.site.kind):
+            by_path.setdefault(page.path, []).append(page)
     routes: list[BaseRoute] = [
         Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
@@ -131,6 +132,7 @@ async def _received(site: Site, cookie: Cookie, page: Page, request: Request) ->
 
     identity = new_id(site.now, os.urandom(RANDOM_BYTES))
     try:
+        await run_in_threadpool(send.require_room, site, int(request.headers.get("content-length", "0")))
         came = await receive(request, site.settings.home.uploads / identity, most)
     except ClientDisconnect:
         return Response(status_code=400)
@@ -180,7 +182,7 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
-        menu=_menu(page, person),
+        menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(session)),
         check=None if person is None else _check(site, person),
     )
@@ -223,13 +225,13 @@ def _notes(session: Session) -> Iterator[Note]:
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
-def _menu(page: Page, person: Person | None) -> list[MenuItem]:
+def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:
     if person is None:
         return []
     return [
         MenuItem(each.path, each.menu, current=each.section == page.section)
         for each in PAGES
-        if each.menu is not None and each.right is not None and may(person, each.right)
+        if each.menu is not None and each.right is not None and may(person, each.right) and each.only in (None, kind)
     ]
 
 

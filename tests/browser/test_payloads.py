@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from datetime import date
 
@@ -87,6 +88,12 @@ def test_a_file_is_checked_then_sent_once_however_often_the_button_is_pressed(
     assert (la.site.home.inbound / "claim" / "DWP" / name).read_bytes() == content
     person.see(checked.removeprefix(person.base))
     assert "not here any more" in person.text()
+    (nino,) = set(re.findall(rb"<Claimant>\s*<Nino>([A-Z0-9 ]+)</Nino>", content))
+    home = dwp.site.home
+    kept = (home.vault, home.uploads, home.shown)  # plaintext may lie there, and in the spool
+    for path in [*home.state.rglob("*"), *home.landing.rglob("*"), dwp.site.log]:
+        if path.is_file() and not any(path.is_relative_to(place) for place in kept):
+            assert nino not in path.read_bytes(), path
 
 
 def test_a_file_with_faults_shows_them_and_can_be_removed(sites: tuple[ConsoleSite, ConsoleSite], enter: Enter) -> None:

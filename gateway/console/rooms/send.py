@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.administration.requests import asking
 from gateway.administration.requests.submissions import MOST_WAITING, keep
 from gateway.console.renderings import answered, waiting, whole_file
+from gateway.console.site import Site
 from gateway.console.uploading import Came
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
@@ -23,6 +24,16 @@ _SEND: Final = "sent in the console"
 def fields(identity: str, came: Came) -> dict[str, str]:
     """What came of a form's file, as fields of the form."""
     return {"upload": identity, "name": came.name, "size": str(came.size), "fault": came.fault}
+
+
+def require_room(site: Site, coming: int) -> None:
+    """DiskFull where so many bytes more would leave less than the site is to keep free."""
+    try:
+        free = shutil.disk_usage(site.settings.home.uploads).free
+    except OSError as error:
+        raise disk_error(error, "looking at uploads") from error
+    if free < coming + site.settings.limits.min_free_bytes:
+        raise DiskFull(f"{coming} bytes are coming, and {free} are free")
 
 
 def form(visit: Visit) -> Response:
