@@ -32,13 +32,16 @@ from gateway.console.rooms import (
 )
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
+from gateway.settings.model import SiteKind
 
 Answer = Callable[[Visit], Response]
 
 
 @dataclass(frozen=True)
 class Page:
-    """One address. `menu` is its title where the menu leads to it; `section` is the address in the menu that it belongs to."""
+    """One address. `menu` is its title where the menu leads to it; `section` is the address in the menu that it belongs to. `only` is the
+    kind of site that has the page; None for every one.
+    """
 
     method: str
     path: str
@@ -46,6 +49,7 @@ class Page:
     answer: Answer
     what: str
     menu: str | None = None
+    only: SiteKind | None = None
 
     @property
     def section(self) -> str:
@@ -69,8 +73,11 @@ PAGES: Final = (
     Page("GET", "/consignments/{id}", Right.LOOK, transfers.consignment, "One consignment"),
     Page("GET", "/find", Right.LOOK, transfers.find_it, "Find"),
     Page("GET", "/waiting", Right.LOOK, waiting.listed, "What waits for a person", "Waiting"),
-    Page("GET", "/quarantine", Right.LOOK, quarantine.listed, "Quarantine", "Quarantine"),
-    Page("GET", "/quarantine/{id}", Right.LOOK, quarantine.one, "One quarantined file"),
+    Page("GET", "/decide/{act}/{subject}", Right.HOLD, waiting.ask, "Ask for an act"),
+    Page("POST", "/decide/{act}/{subject}", Right.HOLD, waiting.decide, "Ask for an act"),
+    Page("GET", "/requests", Right.LOOK, asked.all_requests, "What people asked for", "Requests"),
+    Page("GET", "/requests/{id}", Right.LOOK, asked.one, "What became of a request"),
+    Page("POST", "/requests/{id}", Right.LOOK, asked.decide, "Decide as the second person, or withdraw"),
     Page(
         "GET",
         "/back-office",
@@ -79,22 +86,12 @@ PAGES: Final = (
         "What the back office has not answered",
         "Back office",
     ),
-    Page("GET", "/partners", Right.OVERVIEW, partners.listed, "Partners", "Partners"),
-    Page("GET", "/partners/{code}", Right.OVERVIEW, partners.one, "One partner"),
-    Page("GET", "/calendar", Right.LOOK, extracts.calendar_page, "DWP's extract calendar", "Calendar"),
-    Page("GET", "/referrals", Right.LOOK, loops.referral_page, "DWP's referral loop", "Referrals"),
+    Page("GET", "/quarantine", Right.LOOK, quarantine.listed, "Quarantine", "Quarantine"),
+    Page("GET", "/quarantine/{id}", Right.LOOK, quarantine.one, "One quarantined file"),
+    Page("GET", "/calendar", Right.LOOK, extracts.calendar_page, "DWP's extract calendar", "Calendar", SiteKind.DWP),
+    Page("GET", "/referrals", Right.LOOK, loops.referral_page, "DWP's referral loop", "Referrals", SiteKind.DWP),
     Page("GET", "/enquiries", Right.LOOK, loops.enquiry_page, "Enquiries", "Enquiries"),
     Page("GET", "/faults", Right.OVERVIEW, loops.fault_page, "Known faults"),
-    Page("GET", "/audit", Right.AUDIT, audit.audit, "The audit chain", "Audit"),
-    Page("GET", "/events", Right.AUDIT, audit.events, "What happened, event by event"),
-    Page("GET", "/configuration", Right.CONFIGURATION, configuration.configuration, "Configuration", "Configuration"),
-    Page("GET", "/help", Right.OVERVIEW, desk_aids.index, "Help", "Help"),
-    Page("GET", "/help/{name}", Right.OVERVIEW, desk_aids.one, "A desk aid"),
-    Page("GET", "/decide/{act}/{subject}", Right.HOLD, waiting.ask, "Ask for an act"),
-    Page("POST", "/decide/{act}/{subject}", Right.HOLD, waiting.decide, "Ask for an act"),
-    Page("GET", "/requests", Right.LOOK, asked.all_requests, "What people asked for", "Requests"),
-    Page("GET", "/requests/{id}", Right.LOOK, asked.one, "What became of a request"),
-    Page("POST", "/requests/{id}", Right.LOOK, asked.decide, "Decide as the second person, or withdraw"),
     Page("GET", "/checks", Right.OVERVIEW, checks.listed, "Management checks", "Checks"),
     Page("GET", "/checks/sample/{which}", Right.INCIDENT, checks.sample, "Checks that are looked at once more"),
     Page(
@@ -112,6 +109,8 @@ PAGES: Final = (
         checks.access_log,
         "System Access Log: one's own, or by those rights everybody's",
     ),
+    Page("GET", "/print", Right.PRINT, forms.printing, "Secure print", "Secure print"),
+    Page("POST", "/print", Right.PRINT, forms.print_day, "Print a day's report of checks"),
     Page("GET", "/incidents", Right.INCIDENT, incidents.listed, "Incidents", "Incidents"),
     Page("GET", "/incidents/open", Right.INCIDENT, incidents.open_form, "Open an incident"),
     Page("POST", "/incidents/open", Right.INCIDENT, incidents.open_one, "Open an incident"),
@@ -121,11 +120,16 @@ PAGES: Final = (
     Page("GET", "/forms/pdf/{id}", Right.REPORT, forms.as_pdf, "A form on paper"),
     Page("GET", "/forms/{kind}", Right.REPORT, forms.form, "An empty form"),
     Page("POST", "/forms/{kind}", Right.REPORT, forms.fill_in, "Fill a form in"),
-    Page("GET", "/print", Right.PRINT, forms.printing, "Secure print", "Secure print"),
-    Page("POST", "/print", Right.PRINT, forms.print_day, "Print a day's report of checks"),
+    Page("GET", "/partners", Right.OVERVIEW, partners.listed, "Partners", "Partners"),
+    Page("GET", "/partners/{code}", Right.OVERVIEW, partners.one, "One partner"),
     Page("GET", "/people", Right.PEOPLE, people.listed, "People", "People"),
     Page("GET", "/people/add", Right.PEOPLE, people.add_form, "Add somebody"),
     Page("POST", "/people/add", Right.PEOPLE, people.add, "Add somebody"),
     Page("GET", "/people/{user}", Right.PEOPLE, people.one, "One person"),
     Page("POST", "/people/{user}", Right.PEOPLE, people.change, "Change somebody's roles or state, or make a link"),
+    Page("GET", "/audit", Right.AUDIT, audit.audit, "The audit chain", "Audit"),
+    Page("GET", "/events", Right.AUDIT, audit.events, "What happened, event by event"),
+    Page("GET", "/configuration", Right.CONFIGURATION, configuration.configuration, "Configuration", "Configuration"),
+    Page("GET", "/help", Right.OVERVIEW, desk_aids.index, "Help", "Help"),
+    Page("GET", "/help/{name}", Right.OVERVIEW, desk_aids.one, "A desk aid"),
 )

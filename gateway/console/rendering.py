@@ -50,6 +50,11 @@ def address(path: str, **query: object) -> str:
     return f"{path}?{text}" if text else path
 
 
+def _size(number: int) -> str:
+    """A size that stays on one line."""
+    return bytes_of(number).replace(" ", "\u00a0")
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("gateway.console"),
@@ -59,7 +64,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": bytes_of, "when": when, "brief": brief, "duration": duration, "counted": counted}
+    made.filters |= {"size": _size, "when": when, "brief": brief, "duration": duration, "counted": counted}
     made.globals |= {"address": address}
     return made
 

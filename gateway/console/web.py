@@ -36,6 +36,7 @@ from gateway.console.site import Site
 from gateway.console.visits import MenuItem, Note, Visit
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
+from gateway.settings.model import SiteKind
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
@@ -47,7 +48,8 @@ def application(site: Site) -> ASGIApp:
     cookie = Cookie(site.settings.site.code, secure=address.scheme == "https")
     by_path: dict[str, list[Page]] = {}
     for page in PAGES:
-        by_path.setdefault(page.path, []).append(page)
+        if page.only in (None, site.settings.site.kind):
+            by_path.setdefault(page.path, []).append(page)
     routes: list[BaseRoute] = [
         Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
@@ -116,7 +118,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
-        menu=_menu(page, person),
+        menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(session)),
         check=None if person is None else _check(site, person),
     )
@@ -176,13 +178,13 @@ def _notes(session: Session) -> Iterator[Note]:
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
 
 
-def _menu(page: Page, person: Person | None) -> list[MenuItem]:
+def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:
     if person is None:
         return []
     return [
         MenuItem(each.path, each.menu, current=each.section == page.section)
         for each in PAGES
-        if each.menu is not None and each.right is not None and may(person, each.right)
+        if each.menu is not None and each.right is not None and may(person, each.right) and each.only in (None, kind)
     ]
 
 
