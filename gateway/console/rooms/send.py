@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Final
 
 from starlette.responses import Response
@@ -15,7 +16,9 @@ from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import META, read_findings
 from gateway.domain.uploads import COMING, NOTE, Upload, read_note
+from gateway.errors import DiskFull
 from gateway.flows.routes import routes
+from gateway.storage.durable import disk_error
 
 _CHECK: Final = "uploaded in the console"
 _SEND: Final = "sent in the console"
