@@ -57,6 +57,7 @@ def import_engines() -> None:
         overdue_answers,
         overdue_enquiries,
         overdue_receipts,
+        payloads,
         statement_dispatch,
         statement_stamp,
     )
@@ -134,6 +135,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     from gateway.stages.timers.extract_calendar import ExtractCalendar
     from gateway.stages.timers.overdue_answers import OverdueAnswers
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
+    from gateway.stages.timers.payloads import Payloads
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
     from gateway.stages.timers.statement_dispatch import StatementDispatch
 
@@ -153,6 +155,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     return [
         admit,
         Requests(context, "requests", INSPECT_ACTS),
+        Payloads(context, plans(settings)),
         Validate(context, readers, viruses, key),
         Deliver(context, readers, viruses, key),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),

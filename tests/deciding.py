@@ -43,6 +43,8 @@ SITE: Final = {
     "people resume": "person.resumed",
     "people remove": "person.removed",
     "people link": "link.issued",
+    "tokens add": "token.added",
+    "tokens revoke": "token.revoked",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -98,6 +100,7 @@ LOOKS: Final = {
         "continuity reconcile",
         "index example",
         "people list",
+        "tokens list",
         "requests",
         "checks",
         "incidents",

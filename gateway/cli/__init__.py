@@ -139,6 +139,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "continuity": CommandEntry(
             "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
         ),
+        "tokens": CommandEntry(
+            "gateway.cli.tokens:tokens", "Which programs may use the interface for programs: add, list, revoke."
+        ),
         "people": CommandEntry(
             "gateway.cli.people:people", "Who may use the console: add, list, role, suspend, resume, remove, link."
         ),

@@ -11,13 +11,17 @@ from types import MappingProxyType
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.console.programs.problems import Problem, response
 
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body, where its page does not take files."""
 REQUEST_SECONDS: Final = 15.0
-"""Within which a body has to be here whole."""
+"""Within which the next piece of a body has to be here."""
+PROGRAMS: Final = "/api/"
+"""What addresses of the interface for programs begin with."""
 _FETCH_SITES: Final = ("same-origin", "none")
 _SAFE: Final = ("GET", "HEAD")
 
@@ -38,12 +42,13 @@ HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 
 class Guard:
     """Wraps an application. `hosts` are the names under which the console is known: a request for another one may have been
-    led here by somebody else's name server.
+    led here by somebody else's name server. `larger` has the bytes of a body where it may be longer than MOST_BYTES, by path.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], larger: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse, or pass on."""
@@ -63,19 +68,35 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        await self._app(scope, _Body(receive), send_guarded)
+        await self._app(scope, _Body(receive, self._most(scope)), send_guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if scope["path"].startswith(PROGRAMS):
+            return self._problem(scope, headers)
         if headers.get("host", "") not in self._hosts:
             return PlainTextResponse("The console is not known by this name.\n", 421)
         if scope["method"] not in (*_SAFE, "POST"):
             return PlainTextResponse("The console answers GET and POST.\n", 405, {"allow": "GET, HEAD, POST"})
         if scope["method"] == "POST" and not self._is_own(headers):
             return PlainTextResponse("This came from a page that is not the console's.\n", 403)
-        if int(headers.get("content-length", "0") or "0") > MOST_BYTES:
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self._most(scope):
             return PlainTextResponse("This is too much for a form.\n", 413)
         return None
+
+    def _problem(self, scope: Scope, headers: Headers) -> Response | None:
+        """For programs, which no browser made ask: they show a token, and nothing is read that a browser sends by itself."""
+        if headers.get("host", "") not in self._hosts:
+            return response(Problem(421, "host", "The console is not known by this name."))
+        length, most = headers.get("content-length", "0"), self._most(scope)
+        if not length.isdecimal() or int(length[:20]) > most:
+            return response(Problem(413, "too-large", f"A body has {most} bytes at most."))
+        return None
+
+    def _most(self, scope: Scope) -> int:
+        """How long a body may be."""
+        return self._larger.get(scope["path"], MOST_BYTES) if scope["method"] == "POST" else MOST_BYTES
 
     def _is_own(self, headers: Headers) -> bool:
         """Whether a browser says that one of our pages sent this. Browsers that say neither are older than those that are supported."""
@@ -88,8 +109,9 @@ class Guard:
 class _Body:
     """A request's body as far as it may be long, and within its time."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
+        self._most = most
         self._bytes = 0
         self._ended = False
 
@@ -103,4 +125,4 @@ class _Body:
             return {"type": "http.disconnect"}
         self._bytes += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
-        return {"type": "http.disconnect"} if self._bytes > MOST_BYTES else message
+        return {"type": "http.disconnect"} if self._bytes > self._most else message

@@ -25,9 +25,11 @@ from gateway.console.rooms import (
     loops,
     overview,
     partners,
+    payload,
     people,
     quarantine,
     retention,
+    send,
     sign_in,
     transfers,
     waiting,
@@ -52,6 +54,8 @@ class Page:
     what: str
     menu: str | None = None
     only: SiteKind | None = None
+    takes_file: bool = False
+    """Whether its form has a file, which `uploading` receives."""
 
     @property
     def section(self) -> str:
@@ -72,8 +76,16 @@ PAGES: Final = (
     Page("GET", "/transfers", Right.LOOK, transfers.listed, "Transfers", "Transfers"),
     Page("GET", "/transfers.csv", Right.LOOK, transfers.as_csv, "Transfers as CSV"),
     Page("GET", "/transfers/{id}", Right.LOOK, transfers.one, "One transfer"),
+    Page("GET", "/transfers/{id}/payload", Right.OPEN, payload.form, "Look at a payload, with a reason"),
+    Page("POST", "/transfers/{id}/payload", Right.OPEN, payload.ask, "Look at a payload, with a reason"),
+    Page("GET", "/transfers/{id}/payload/{request}", Right.OPEN, payload.one, "A payload"),
+    Page("GET", "/transfers/{id}/payload/{request}/{page}.png", Right.OPEN, payload.picture, "A page of a payload"),
     Page("GET", "/consignments/{id}", Right.LOOK, transfers.consignment, "One consignment"),
     Page("GET", "/find", Right.LOOK, transfers.find_it, "Find"),
+    Page("GET", "/send", Right.SEND, send.form, "Send a file", "Send"),
+    Page("POST", "/send", Right.SEND, send.take, "Send a file", takes_file=True),
+    Page("GET", "/send/{request}", Right.SEND, send.checked, "A file that is to be sent"),
+    Page("POST", "/send/{request}", Right.SEND, send.send, "A file that is to be sent"),
     Page("GET", "/waiting", Right.LOOK, waiting.listed, "What waits for a person", "Waiting"),
     Page("GET", "/decide/{act}/{subject}", Right.HOLD, waiting.ask, "Ask for an act"),
     Page("POST", "/decide/{act}/{subject}", Right.HOLD, waiting.decide, "Ask for an act"),

@@ -1,6 +1,6 @@
 """The console's role (`gateway console`): answers browsers at one socket that it opens first, and then gives up the network.
 
-It holds no key, and where the kernel has Landlock it can write beside the ledger, in state/run and in state/console alone. Raises AddressTaken, SiteBusy
+It holds no key, and where the kernel has Landlock it can write beside the ledger, in state/run, in state/console and in state/uploads alone. Raises AddressTaken, SiteBusy
 where the role runs already, UsageWrong where no address is set, and what opening the ledger raises.
 """
 
@@ -61,7 +61,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
     site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
-    confine_writes([home.run, home.ledger.parent, home.console], [home.ledger_head])
+    confine_writes([home.run, home.ledger.parent, home.console, home.uploads], [home.ledger_head])
     config = uvicorn.Config(
         application(site),
         loop="asyncio",

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
+from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
 from gateway.logs import Logger
 from gateway.settings.model import Settings
+
+_MOST_KNOWN: Final = 10_000
+
+
+class Openings:
+    """Which requests for a payload have been recorded as opened by this process: each is, before anything is shown, and once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[str, None] = {}
+
+    def record(self, request: str, record: Callable[[], object]) -> bool:
+        """Record it, if that was not done; whether it was done now."""
+        with self._lock:
+            if request in self._known:
+                return False
+            record()
+            self._known[request] = None
+            while len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            return True
+
+    def __contains__(self, request: str) -> bool:
+        return request in self._known
 
 
 @dataclass(frozen=True)
@@ -23,6 +48,7 @@ class Site:
     log: Logger
     stopping: Event = field(default_factory=Event)
     """Set when the console ends: what goes on for long ends with it."""
+    openings: Openings = field(default_factory=Openings)
 
     @property
     def ledger(self) -> Ledger:

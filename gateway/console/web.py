@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -28,14 +29,18 @@ from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
+from gateway.console.programs.operations import OPERATIONS, PREFIX
+from gateway.console.programs.web import programs
 from gateway.console.rendering import counted
-from gateway.console.rooms import continuity
+from gateway.console.rooms import continuity, send
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
+from gateway.console.uploading import FORM_BYTES, receive
 from gateway.console.visits import MenuItem, Note, Visit
+from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
-from gateway.settings.model import SiteKind
+from gateway.settings.model import Settings, SiteKind
 
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
@@ -54,9 +59,17 @@ def application(site: Site) -> ASGIApp:
         for path, pages in by_path.items()
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts=[address.netloc])
+    larger = {page.path: _largest(site.settings) for page in PAGES if page.takes_file}
+    larger |= {PREFIX + each.path: _largest(site.settings) for each in OPERATIONS if each.takes_file}
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), [address.netloc], larger)
+
+
+def _largest(settings: Settings) -> int:
+    """Bytes of a form with a file."""
+    return FORM_BYTES + max(flow.max_bytes for flow in settings.flows.values())
 
 
 class Cookie:
@@ -90,7 +103,12 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
     async def answer(request: Request) -> Response:
         page = by_method["GET" if request.method == "HEAD" else request.method]
         form: Mapping[str, str] = {}
-        if request.method == "POST":
+        if page.takes_file:
+            came = await _received(site, cookie, page, request)
+            if isinstance(came, Response):
+                return came
+            form = came
+        elif request.method == "POST":
             try:
                 async with request.form(max_files=0, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD) as found:
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
@@ -101,7 +119,55 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
     return answer
 
 
+async def _received(site: Site, cookie: Cookie, page: Page, request: Request) -> Mapping[str, str] | Response:
+    """The fields of a form with a file, and what came of the file: only who may send files is listened to at all."""
+    visit = await run_in_threadpool(_visit, site, cookie, page, request, {})
+    if isinstance(visit, Response):
+        return visit
+
+    def most(fields: dict[str, str]) -> int:
+        flow = site.settings.flows.get(fields.get("flow", ""))
+        is_own = hmac.compare_digest(fields.get("csrf", ""), visit.csrf)
+        return flow.max_bytes if flow is not None and is_own else 0
+
+    identity = new_id(site.now, os.urandom(RANDOM_BYTES))
+    try:
+        await run_in_threadpool(send.require_room, site, int(request.headers.get("content-length", "0")))
+        came = await receive(request, site.settings.home.uploads / identity, most)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except (Defer, Halt) as error:
+        return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
+    return {**came.fields, **send.fields(identity, came)}
+
+
 def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Response:
+    visit = _visit(site, cookie, page, request, form)
+    if isinstance(visit, Response):
+        return visit
+    token = visit.session
+    if request.method == "POST" and token is not None and not hmac.compare_digest(form.get("csrf", ""), visit.csrf):
+        return _problem(
+            visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more."
+        )
+    try:
+        response = page.answer(visit)
+    except NotFound as error:
+        return _problem(visit, 404, "There is no such thing here", error.reason)
+    except NotPermitted as error:
+        return _problem(visit, 403, "This is not permitted", error.reason, error.remedy)
+    except (Defer, Halt) as error:
+        return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
+    except GatewayError as error:
+        return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
+    new = response.session if isinstance(response, SessionChange) else token
+    if new != cookie.token(request):
+        cookie.put(response, new)
+    return response
+
+
+def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Visit | Response:
+    """Who asks, if that person may see the page; else where to go, or why not."""
     token = cookie.token(request)
     session = _session(site, token, used="x-live" not in request.headers)
     person = None if session is None else session.person
@@ -129,24 +195,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         if not may(person, page.right):
             refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
-    if request.method == "POST" and token is not None and not hmac.compare_digest(form.get("csrf", ""), visit.csrf):
-        return _problem(
-            visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more."
-        )
-    try:
-        response = page.answer(visit)
-    except NotFound as error:
-        return _problem(visit, 404, "There is no such thing here", error.reason)
-    except NotPermitted as error:
-        return _problem(visit, 403, "This is not permitted", error.reason, error.remedy)
-    except (Defer, Halt) as error:
-        return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
-    except GatewayError as error:
-        return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
-    new = response.session if isinstance(response, SessionChange) else token
-    if new != cookie.token(request):
-        cookie.put(response, new)
-    return response
+    return visit
 
 
 def _session(site: Site, token: str | None, *, used: bool) -> Session | None:

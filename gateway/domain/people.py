@@ -90,6 +90,9 @@ RIGHTS: Final[Mapping[PersonRole, frozenset[Right]]] = MappingProxyType(
 )
 """What each role may do; a person may do what one of the person's roles may."""
 
+PROGRAMS: Final = frozenset({Right.LOOK, Right.OPEN, Right.ANSWER, Right.SEND, Right.AUDIT})
+"""What a token can have: the rights that operations of the interface for programs take."""
+
 SEEING: Final = frozenset({Right.OPEN, Right.PRINT})
 """Rights that show people's data: they take a confidentiality agreement and training first."""
 
@@ -126,10 +129,32 @@ class Person:
     updated: float
 
 
-def may(person: Person, right: Right) -> bool:
-    """Whether somebody may do that now. No without a role that has the right, without an active state, or where the right shows
-    people's data and agreement or training is missing.
+@dataclass(frozen=True)
+class Token:
+    """What a program shows instead of signing in: for `owner`, it may do what `rights` say of these flows and, unless None, these partners,
+    until `ends` (seconds since 1970). The owner is a person as the ledger has them now.
     """
+
+    name: str
+    owner: Person
+    rights: frozenset[Right]
+    flows: frozenset[str]
+    partners: frozenset[str] | None
+    ends: float
+
+
+def may(who: Person | Token, right: Right, flow: str | None = None, partner: str | None = None) -> bool:
+    """Whether somebody, or a program by its token, may do that now. No without a role that has the right, without an active state, or where
+    the right shows people's data and agreement or training is missing.
+
+    A token may do no more than its owner; and where it is about a flow or a partner, nothing about others than its own.
+    """
+    if isinstance(who, Token):
+        mine = (flow is None or flow in who.flows) and (
+            partner is None or who.partners is None or partner in who.partners
+        )
+        return mine and right in who.rights and may(who.owner, right)
+    person = who
     if person.state is not PersonState.ACTIVE or right not in rights_of(person.roles):
         return False
     return right not in SEEING or (person.agreement is not None and person.training is not None)
@@ -182,6 +207,16 @@ def require_user(user: str) -> str:
             "for good: take a staff number, not a name."
         )
     return user
+
+
+def require_token_name(name: str) -> str:
+    """The name of a token; UsageWrong for one that is none."""
+    if _USER.fullmatch(name) is None:
+        raise UsageWrong(
+            "A token's name has 2 to 32 characters: small letters, digits, `.` and `-`, the first a letter. It stays in the audit "
+            "chain for good: name the program, not a person."
+        )
+    return name
 
 
 def require_day(text: str, today: date) -> str:

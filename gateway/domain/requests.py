@@ -36,8 +36,21 @@ class Act(StrEnum):
     RELEASE = "release", "inspect", Right.RELEASE, 2
     RETRY = "retry", "inspect", Right.HOLD
     RETURN = "return", "inspect", Right.HOLD
+    ACCEPT = "accept", "inspect", Right.ANSWER
+    """The back office has taken a delivered file over."""
+    REJECT = "reject", "inspect", Right.ANSWER
+    """The back office cannot take a delivered file; the reason goes to its sender."""
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
+    CHECK = "check", "inspect", Right.SEND
+    """Reads an upload of the console as `gateway validate` would."""
+    SEND = "send", "inspect", Right.SEND
+    """Takes an upload in, as a dropped file is."""
+    FETCH = "fetch", "inspect", Right.OPEN
+    """Copies a delivered payload, for a program of the back office to take."""
+    OPEN = "open", "inspect", Right.OPEN
+    """Renders a payload, for one person to look at."""
+
     CHANGE_ROLES = "change-roles", "console", Right.PEOPLE, 2
     """Of somebody: the roles are the request's argument, by `domain.people.roles_text`."""
     RESUME = "resume", "console", Right.PEOPLE, 2
@@ -85,6 +98,9 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
 
+
+READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
+"""What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

@@ -161,6 +161,14 @@ class PayloadGone(Misuse):
     )
 
 
+class Unshown(Misuse):
+    """A payload cannot be shown: it is none of its flow, or its reader ended over it."""
+
+    code = "unshown"
+    exit_status = 65
+    remedy = "What is to be known about it is in its story. To read the file itself, ask whoever sent it, or the back office."
+
+
 class OriginalOther(Misuse):
     """The file that was named is not the one that was delivered, byte for byte."""
 
@@ -223,6 +231,14 @@ class LinkRefused(Misuse):
     code = "link"
     exit_status = 77
     remedy = "Ask an administrator for a new one: `gateway people link USER`."
+
+
+class KeyReused(Misuse):
+    """The idempotency key was used before, with another request."""
+
+    code = "idempotency-key"
+    exit_status = 65
+    remedy = "Make a new key for each new request, and use it again only to repeat the same one."
 
 
 class PasswordRefused(Misuse):

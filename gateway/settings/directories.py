@@ -35,6 +35,8 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.sshd,
         home.notify,
         home.console,
+        home.uploads,
+        home.shown,
         home.triage,
         home.logins,
         home.vault,

@@ -170,6 +170,16 @@ class Home:
         return self.console / "console.db"
 
     @cached_property
+    def uploads(self) -> Path:
+        """Files that came through the console, until somebody sends them, or for an hour: plaintext. The console writes, inspect takes."""
+        return self.state / "uploads"
+
+    @cached_property
+    def shown(self) -> Path:
+        """What inspect rendered for somebody to look at, for minutes, one directory a request: plaintext. The console reads."""
+        return self.state / "shown"
+
+    @cached_property
     def triage(self) -> Path:
         """The key of what triage remembers, `triage.secret`."""
         return self.state / "triage"
@@ -186,7 +196,7 @@ class Home:
 
     @cached_property
     def vault(self) -> Path:
-        """Plaintext is worked on below this directory and nowhere else (promise I3)."""
+        """Plaintext is worked on below this directory, `uploads` and `shown`, and nowhere else (promise I3)."""
         return self.state / "vault"
 
     @cached_property

@@ -105,7 +105,7 @@ class Accounts(Table):
     """`[accounts]`: with `split`, each role runs under an account of its own, and groups say who shares what.
 
     `ledger` is of inspect, vault, link, metrics, notify and console; `plain` of inspect and vault; `sealed` of vault and link; `landing` of link and
-    sshd; `roles` of all seven; `operators` of inspect and of the people and programs that work in the spool.
+    sshd; `roles` of all seven; the group of `console` also of inspect; `operators` of inspect and of the people and programs that work in the spool.
     """
 
     split: Switch = False

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import NotPermitted, OriginalOther
-from gateway.storage.digest import pieces, rest_digest
+from gateway.storage.digest import copy, pieces, rest_digest
 from gateway.storage.directory_walk import DIRECTORY, FILE, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 
@@ -37,6 +37,23 @@ def read_delivered(inbound: Path, wanted: DeliveredFile) -> tuple[str, bytes] | 
     """The name that the file has and its bytes; None where it is not there any more."""
     with _translated("reading a delivered file"), _directory(inbound, wanted) as directory:
         return None if directory is None else _find(directory, wanted)
+
+
+def copy_delivered(inbound: Path, wanted: DeliveredFile, target: Path) -> bool:
+    """Copy the file to a new one, in pieces; False where it is not there any more, byte for byte, and then nothing is left."""
+    with _translated("copying a delivered file"), _directory(inbound, wanted) as directory:
+        for name in wanted.names if directory is not None else ():
+            with _of_its_size(name, directory, wanted) as source:
+                if source is None:
+                    continue
+                descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                try:
+                    if copy(source, descriptor, wanted.size) == wanted.sha256:
+                        return True
+                finally:
+                    os.close(descriptor)
+                target.unlink()
+        return False
 
 
 def remove_delivered(inbound: Path, wanted: DeliveredFile, marker: str, disk: Disk = DISK) -> bool:

@@ -35,6 +35,7 @@ class Leg:
 ITINERARY: Final = (
     Leg("admit", Role.INSPECT),
     Leg("requests", Role.INSPECT, wakes=(Role.VAULT, Role.LINK)),
+    Leg("payloads", Role.INSPECT),
     Leg("validate", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("deliver", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("answer", Role.INSPECT, wakes=(Role.VAULT,)),

@@ -160,7 +160,7 @@ def _require(context: StageContext, row: Transfer, order: Order) -> None:
 
 def _content(context: StageContext, row: Transfer, order: Order) -> tuple[str | None, bytes]:
     """The name in spool/inbound and the bytes; the bytes may be given by whoever asks."""
-    wanted = delivered_as(row, _names(context, row))
+    wanted = delivered_as(row, delivered_names(context, row))
     found = read_delivered(context.home.inbound, wanted)
     if order.given is not None:
         return None if found is None else found[0], read_given(order.given, wanted)
@@ -171,7 +171,7 @@ def _content(context: StageContext, row: Transfer, order: Order) -> tuple[str | 
     return found
 
 
-def _names(context: StageContext, row: Transfer) -> list[str]:
+def delivered_names(context: StageContext, row: Transfer) -> list[str]:
     """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
     if row.delivered_name is not None:
         return [row.delivered_name]

@@ -21,17 +21,22 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import continuity, decisions, legal_holds
+from gateway.stages import back_office, continuity, decisions, legal_holds
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
 
-_POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision], Decided]]] = MappingProxyType(
+Policy = Callable[[StageContext, Transaction, str, Decision], Decided]
+"""What does an act about a subject, for whoever decided it, in the transaction that answers."""
+
+_POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
     {
         Act.HOLD: decisions.hold,
         Act.RELEASE: decisions.release,
         Act.RETRY: decisions.retry,
         Act.RETURN: decisions.return_to_operator,
+        Act.ACCEPT: back_office.accept,
+        Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
         Act.INVOKE_CONTINUITY: continuity.invoke,
         Act.UPDATE_CONTINUITY: continuity.update,
@@ -41,14 +46,15 @@ _POLICY: Final[Mapping[Act, Callable[[StageContext, Transaction, str, Decision],
         Act.RELEASE_RETENTION: legal_holds.release_asked,
     }
 )
-_REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
+REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
 """Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway."""
 
 
-def carry_out(context: StageContext, request: Request, owner: str) -> None:
+def carry_out(context: StageContext, request: Request, owner: str, policy: Policy | None = None) -> None:
     """Do what a request asks for, or refuse it; nothing where it has an answer, or belongs to another process by now.
 
-    Lets a Defer and a Halt through: the request waits.
+    `policy` is for acts that need more than the ledger: whoever carries one out has prepared it. Lets a Defer and a Halt through: the
+    request waits.
     """
     try:
         with context.ledger.write() as transaction:
@@ -56,8 +62,8 @@ def carry_out(context: StageContext, request: Request, owner: str) -> None:
             if taken is not None:
                 requests.require_permitted(transaction.connection, taken)
                 meant = taken.subject if taken.argument is None else taken.argument
-                _act(context, transaction, taken, meant, _decision(taken))
-    except _REFUSALS as error:
+                _act(context, transaction, taken, meant, _decision(taken), policy)
+    except REFUSALS as error:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
@@ -74,7 +80,7 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
     try:
         with context.ledger.write() as transaction:
             return _act(context, transaction, ask(transaction), identity, decision)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         with context.ledger.write() as transaction:
             _refuse(context, transaction, ask(transaction), decision, error)
         raise
@@ -85,9 +91,14 @@ def _decision(request: Request) -> Decision:
 
 
 def _act(
-    context: StageContext, transaction: Transaction, request: Request, identity: str, decision: Decision
+    context: StageContext,
+    transaction: Transaction,
+    request: Request,
+    identity: str,
+    decision: Decision,
+    policy: Policy | None = None,
 ) -> Decided:
-    done = _POLICY[request.act](context, transaction, identity, decision)
+    done = (policy or _POLICY[request.act])(context, transaction, identity, decision)
     requests.finish(transaction, request, Done(done.kind, done.identity, done.partner or None, str(done.state)))
     return done
 

@@ -53,6 +53,10 @@ def build(plan: Plan) -> Validator:
                 from gateway.validation.statement import StatementValidator
 
                 return StatementValidator(**arguments)
+            case Kind.SHOWN:
+                from gateway.validation.showing.renderer import Renderer
+
+                return Renderer(**arguments)
     except TypeError as error:
         raise ConfigurationInvalid(f"a validator of kind {plan.kind} does not take those arguments: {error}") from error
 

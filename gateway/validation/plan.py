@@ -23,6 +23,8 @@ class Kind(StrEnum):
     REDIRECT = "redirect"
     ENQUIRY = "enquiry"
     STATEMENT = "statement"
+    SHOWN = "shown"
+    """No validator: it renders a file for somebody to look at."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ def enquiry_plan(
 ) -> Plan:
     """Enquiries or replies with the PDFs that are attached to them; `links` are for these."""
     return _plan(Kind.ENQUIRY, schema_root, allow_test_numbers, flow=flow, links=list(links))
+
+
+def shown_plan(schema_root: Path, flow: str, into: Path, first: int) -> Plan:
+    """One file of `flow`, rendered into a directory from the record or page `first` on."""
+    arguments: dict[str, Plain] = {"flow": flow, "into": str(into.absolute()), "first": first}
+    return Plan(Kind.SHOWN, {"schema_root": str(schema_root.absolute()), **arguments})
 
 
 def _plan(kind: Kind, schema_root: Path, allow_test_numbers: bool, **arguments: Plain) -> Plan:  # noqa: FBT001 - passed on as it came

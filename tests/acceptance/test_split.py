@@ -46,7 +46,7 @@ GROUPS = {
     "operators": "dip",
 }
 MEMBERS = {
-    "inspect": ("roles", "ledger", "plain", "operators"),
+    "inspect": ("roles", "ledger", "plain", "operators", "console"),
     "vault": ("roles", "ledger", "plain", "sealed"),
     "link": ("roles", "ledger", "sealed", "landing"),
     "sshd": ("roles", "landing"),
@@ -63,7 +63,9 @@ BACK_OFFICE_ACCOUNT = "irc"
 def _as(role: str) -> dict[str, Any]:
     """What makes a child process that role's account, with its groups and no others."""
     entry = pwd.getpwnam(ACCOUNTS.get(role, BACK_OFFICE_ACCOUNT))
-    groups = [grp.getgrnam(GROUPS[name]).gr_gid for name in MEMBERS.get(role, BACK_OFFICE)]
+    groups = [
+        grp.getgrnam({**GROUPS, "console": ACCOUNTS["console"]}[name]).gr_gid for name in MEMBERS.get(role, BACK_OFFICE)
+    ]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
 
@@ -441,6 +443,16 @@ WALLS = [
         for name in ("keyrings", "vault", "sealed", "evidence", "quarantine", "notify", "logins", "mail")
     ),
     ("console", "os.listdir(home / 'spool/inbound')", False),
+    ("console", "(home / 'state/uploads/x').write_bytes(b'x')", True),
+    ("console", "os.listdir(home / 'state/shown')", True),
+    ("console", "(home / 'state/shown/x').write_bytes(b'x')", False),
+    ("inspect", "(home / 'state/uploads/y').write_bytes(b'x'); os.unlink(home / 'state/uploads/y')", True),
+    ("inspect", "(home / 'state/shown/x').write_bytes(b'x'); os.unlink(home / 'state/shown/x')", True),
+    *(
+        (role, f"os.listdir(home / 'state/{name}')", False)
+        for role in ("vault", "link", "sshd", "metrics", "notify", "load")
+        for name in ("uploads", "shown")
+    ),
     ("console", "os.listdir(home / 'landing')", False),
     ("console", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("console", "(home / 'state/console/console.db').read_bytes()", True),

@@ -45,25 +45,26 @@ FORBIDDEN: Final = {
     },
     "vault": {
         *(HOME.spool, HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
-        HOME.triage,
+        *(HOME.triage, HOME.uploads, HOME.shown),
     },
     "link": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console),
-        HOME.triage,
+        *(HOME.triage, HOME.uploads, HOME.shown),
     },
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
         *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console, HOME.triage),
+        *(HOME.uploads, HOME.shown),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
-        HOME.triage,
+        *(HOME.triage, HOME.uploads, HOME.shown),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
-        HOME.triage,
+        *(HOME.triage, HOME.uploads, HOME.shown),
     },
     "console": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
@@ -142,7 +143,8 @@ def test_sysusers_make_the_accounts_and_groups_that_the_configuration_names_by_d
         *((us.of(role), getattr(us, name)) for role, names in MEMBERS.items() for name in names),
         *((account, getattr(us, name)) for account in lines("load", "User") for name in BACK_OFFICE),
     }
-    assert set(re.findall(r"(?m)^g (\S+) ", text)) == {group for _, group in memberships} - {us.operators}
+    # An account's group is made with it.
+    assert set(re.findall(r"(?m)^g (\S+) ", text)) == {group for _, group in memberships} - {us.operators, us.console}
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="takes systemd-sysusers")
@@ -184,6 +186,8 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
         HOME.notify,
         HOME.triage,
         HOME.console,
+        HOME.uploads,
+        HOME.shown,
     }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
@@ -199,7 +203,10 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
     assert lines("retention", "ReadWritePaths") == [f"{HOME.state} {HOME.spool}"]
     assert set(lines("retention", "InaccessiblePaths")) == {
         f"-{path}"
-        for path in (HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage, HOME.console)
+        for path in (
+            *(HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage),
+            *(HOME.console, HOME.uploads, HOME.shown),
+        )
     }
 
 

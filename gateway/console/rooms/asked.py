@@ -16,7 +16,7 @@ from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Title
 from gateway.console.rooms.transfers import TimelineItem
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.ledger.store import Connection
 
@@ -33,6 +33,8 @@ WORDS: Final = {
     Act.RELEASE: "Release",
     Act.RETRY: "Try again now",
     Act.RETURN: "Return",
+    Act.ACCEPT: "Accept as the back office",
+    Act.REJECT: "Reject as the back office",
     Act.DISCARD: "Discard",
     Act.CHANGE_ROLES: "Change roles",
     Act.RESUME: "Resume",
@@ -45,6 +47,10 @@ WORDS: Final = {
     Act.RELEASE_RETENTION: "End a legal hold",
     Act.DISPOSE: "Dispose",
     Act.TAKE_CARD: "Take a partner's card",
+    Act.CHECK: "Check a file",
+    Act.SEND: "Send a file",
+    Act.FETCH: "Take a delivered file",
+    Act.OPEN: "Look at a payload",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
@@ -66,7 +72,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            acts=_seen(visit),
+            acts=tuple(act for act in _seen(visit) if act not in READING),
             after=_number(visit.query.get("after")),
             before=_number(visit.query.get("before")),
         )
@@ -156,6 +162,8 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         told = _told(visit, connection)
     act, found = told.act, told.story
     about = found.request
+    if act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
+        raise NotFound("who asked to see or send what is for themselves and for auditors")
     is_open = about.state == RequestState.PROPOSED
     may_decide = is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right)
     return visit.page(

@@ -38,6 +38,8 @@ _WORDS: Final = {
     Act.RELEASE: ("Release", "It goes on where it stopped."),
     Act.RETRY: ("Try again now", "What waits for a later attempt is tried now."),
     Act.RETURN: ("Return", "It goes back to whoever submitted it; one that came is refused, and its sender is told."),
+    Act.ACCEPT: ("Accept as the back office", "The back office has it: its sender gets a receipt that says so."),
+    Act.REJECT: ("Reject as the back office", "The back office cannot take it: its sender is told this reason."),
     Act.DISCARD: ("Discard", "The quarantined file is removed for good."),
     Act.RELEASE_RETENTION: (
         "End a legal hold",

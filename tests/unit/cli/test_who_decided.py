@@ -35,6 +35,7 @@ from tests.unit.cli.conftest import Run
 LA, RIGHT = "E09000030", "E08000004"
 WHY = ("--reason", "because of the test")
 SOMEBODY = ("hb1", "--name", "Invented", "--unit", "Revenues", "--role", "administrator")
+A_TOKEN = ("back-office", "--owner", "hb1", "--right", "look", "--flow", "claim")
 WHO = {"actor": "nobody", "account": "root", "known_by": "processes"}
 
 
@@ -233,6 +234,12 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
             run(pair.dwp, "people", "suspend", "hb1", "--reason", "second")
             said = run(pair.dwp, *words, "hb1", *WHY)
+        case "tokens add" | "tokens revoke":
+            dates = ("--agreement", "2026-01-05", "--training", "2026-01-06")
+            run(pair.dwp, "people", "add", *SOMEBODY[:-1], "operator", *dates, "--reason", "first")
+            said = run(pair.dwp, "tokens", "add", *A_TOKEN, *(WHY if words[1] == "add" else ("--reason", "first")))
+            if words[1] == "revoke":
+                said = run(pair.dwp, *words, "back-office", *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -303,6 +310,8 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "people resume": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people remove": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people link": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "tokens add": (lambda _: (*A_TOKEN, *WHY), "person-unknown", WHY[1]),
+    "tokens revoke": (lambda _: ("back-office", *WHY), "not-found", WHY[1]),
 }
 
 

@@ -1,0 +1,285 @@
+"""What people of the console ask about bytes: uploads checked and sent once, payloads rendered, with real readers and a real ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway import assembly
+from gateway.domain.requests import Act, RequestState
+from gateway.domain.shown import META, Kind, read_findings, read_form, read_shown
+from gateway.domain.states import State
+from gateway.domain.uploads import Upload, note
+from gateway.errors import RightMissing, Unshown
+from gateway.ledger import people, requests
+from gateway.ledger.queries import events, overview
+from gateway.ledger.units import Request, Transfer
+from gateway.settings.model import Validation
+from gateway.spool import uploads
+from gateway.stages import showing, uploading
+from gateway.stages.timers.payloads import Payloads
+from tests.acceptance.sites import claim
+from tests.fakes import bombs
+from tests.fakes.staff import ADMINISTRATOR, hire
+from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
+
+NAME, CONTENT = claim(1)
+REASON = "the authority has called"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path) as made:
+        for bench in (made.dwp, made.la):
+            hire(bench.ledger, "j.smith", "b.jones")
+            for directory in (bench.home.uploads, bench.home.shown):
+                directory.mkdir(parents=True, exist_ok=True)
+        yield made
+
+
+@pytest.fixture
+def dwp(pair: Pair) -> Bench:
+    return pair.dwp
+
+
+def stage(bench: Bench) -> Payloads:
+    settings = replace(bench.settings, validation=Validation(test_numbers=True))
+    return Payloads(replace(bench.context, settings=settings), assembly.plans(settings))
+
+
+def upload(bench: Bench, content: bytes = CONTENT, *, flow: str = "claim", name: str = NAME, **other: str) -> str:
+    """What the console leaves of a file that somebody uploaded."""
+    identity = bench.context.new_id()
+    made = Upload(identity, "j.smith", flow, bench.other, name, len(content), bench.context.clock())
+    made = replace(made, **other)  # type: ignore[arg-type]
+    (bench.home.uploads / identity).write_bytes(content)
+    (bench.home.uploads / f"{identity}.json").write_bytes(note(made))
+    for path in bench.home.uploads.iterdir():
+        os.utime(path, (bench.now, bench.now))
+    return identity
+
+
+def ask(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> str:
+    with bench.ledger.write() as transaction:
+        return requests.ask(transaction, bench.context.new_id(), act, subject, user, REASON).id
+
+
+def answered(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> Request:
+    identity = ask(bench, act, subject, user)
+    assert stage(bench).step().done == 1
+    return found(bench, identity)
+
+
+def found(bench: Bench, identity: str) -> Request:
+    with bench.ledger.read() as connection:
+        return requests.find(connection, identity)
+
+
+def transfers(bench: Bench) -> list[Transfer]:
+    with bench.ledger.read() as connection:
+        return list(overview.transfers(connection))
+
+
+def test_an_upload_is_checked_by_the_rules_of_its_flow_and_stays(dwp: Bench) -> None:
+    identity = upload(dwp)
+    done = answered(dwp, Act.CHECK, identity)
+    assert (done.state, done.kind, done.unit, done.became) == (RequestState.DONE, "upload", identity, "checked")
+    findings = read_findings((dwp.home.shown / done.id / META).read_bytes())
+    assert (findings.accepted, findings.total, findings.findings) == (True, 0, ())
+    assert transfers(dwp) == []
+    assert (dwp.home.uploads / identity).read_bytes() == CONTENT
+
+
+def test_findings_of_an_upload_name_places_and_rules_and_no_value(dwp: Bench) -> None:
+    name, content = claim(2, defect="date")
+    done = answered(dwp, Act.CHECK, upload(dwp, content, name=name))
+    findings = read_findings((dwp.home.shown / done.id / META).read_bytes())
+    assert not findings.accepted
+    assert "date" in {code for code, _, _ in findings.findings}
+
+
+def test_a_file_for_another_authority_is_told_before_it_is_sent(dwp: Bench) -> None:
+    name, content = claim(2, authority="E08000004")
+    done = answered(dwp, Act.CHECK, upload(dwp, content, name=name))
+    findings = read_findings((dwp.home.shown / done.id / META).read_bytes())
+    assert [code for code, _, _ in findings.findings] == ["wrong-authority"]
+
+
+def test_what_is_sent_twice_is_sent_once(dwp: Bench) -> None:
+    identity = upload(dwp)
+    first, second = ask(dwp, Act.SEND, identity), ask(dwp, Act.SEND, identity)
+    at_work = stage(dwp)
+    assert [at_work.step().done for _ in range(3)] == [1, 1, 0]
+    assert [found(dwp, each).unit for each in (first, second)] == [identity, identity]
+    assert {found(dwp, each).state for each in (first, second)} == {RequestState.DONE}
+    (row,) = transfers(dwp)
+    assert (row.id, row.name, row.size, row.state) == (identity, NAME, len(CONTENT), State.ADMITTED)
+    assert (dwp.home.custody / identity).read_bytes() == CONTENT
+    assert list(dwp.home.uploads.iterdir()) == []
+
+
+def test_who_sent_it_is_in_the_event_of_its_admission(dwp: Bench) -> None:
+    answered(dwp, Act.SEND, upload(dwp))
+    with dwp.ledger.read() as connection:
+        (admitted,) = [each for each in events.chain(connection) if each.event == "transfer.admitted"]
+    assert json.loads(admitted.detail)["actor"] == "j.smith"
+
+
+@pytest.mark.parametrize("moment", ["after the copy", "after the commit"])
+def test_a_crash_sends_nothing_twice_and_loses_nothing_that_was_said_to_be_sent(
+    dwp: Bench, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    identity = upload(dwp)
+    asked = ask(dwp, Act.SEND, identity)
+    if moment == "after the copy":
+        monkeypatch.setattr(uploading, "record_admitted", _die)
+    else:
+        monkeypatch.setattr(uploads, "remove_upload", _die)
+    with pytest.raises(InterruptedError):
+        stage(dwp).step()
+    monkeypatch.undo()
+    assert found(dwp, asked).state == (RequestState.ASKED if moment == "after the copy" else RequestState.DONE)
+    dwp.now += 60  # the lease of the process that died
+    again = ask(dwp, Act.SEND, identity)
+    at_work = stage(dwp)
+    while at_work.step().done:
+        pass
+    assert {found(dwp, each).state for each in (asked, again)} == {RequestState.DONE}
+    assert [row.id for row in transfers(dwp)] == [identity]
+    assert (dwp.home.custody / identity).read_bytes() == CONTENT
+    assert list(dwp.home.uploads.iterdir()) == []
+
+
+def _die(*_: object, **__: object) -> None:
+    raise InterruptedError("a crash")
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        ({"user": "b.jones"}, "not-found"),
+        ({"partner": "E06000001"}, "partner-unknown"),
+        ({"flow": "outcome"}, "flow-not-permitted"),
+        ({"name": "../etc/passwd"}, "file-name"),
+    ],
+)
+def test_what_a_note_may_not_say_is_refused(dwp: Bench, other: dict[str, str], code: str) -> None:
+    identity = upload(dwp, **other)  # type: ignore[arg-type]
+    refused = answered(dwp, Act.SEND, identity)
+    assert (refused.state, refused.code) == (RequestState.REFUSED, code)
+    assert transfers(dwp) == []
+
+
+def test_a_link_in_the_uploads_is_no_upload(dwp: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    identity = upload(dwp)
+    (dwp.home.uploads / identity).unlink()
+    (dwp.home.uploads / identity).symlink_to(secret)
+    for act in (Act.CHECK, Act.SEND):
+        assert answered(dwp, act, identity).code == "not-found"
+
+
+def test_uploads_that_nobody_sends_are_removed_after_an_hour(dwp: Bench) -> None:
+    identity = upload(dwp)
+    at_work = stage(dwp)
+    at_work.step()
+    assert (dwp.home.uploads / identity).exists()
+    dwp.now += uploads.KEPT_SECONDS + 61
+    at_work.step()
+    assert list(dwp.home.uploads.iterdir()) == []
+
+
+def test_a_payload_in_custody_is_rendered_as_a_form_with_what_a_check_is_drawn_by(dwp: Bench) -> None:
+    sent = dwp.submit(NAME, CONTENT)
+    done = answered(dwp, Act.OPEN, sent)
+    assert (done.state, done.unit, done.became) == (RequestState.DONE, sent, "rendered")
+    directory = dwp.home.shown / done.id
+    shown = read_shown((directory / META).read_bytes())
+    assert (shown.kind, shown.pages, shown.total, shown.schema) == (Kind.FORM, 1, 1, "claim/1.0")
+    (case,) = shown.cases
+    assert case.birth is not None
+    assert case.in_payment is not None
+    labels = [node.label for node in read_form((directory / "page-1.json").read_bytes())]
+    assert labels == ["Header", "Trailer", "Claim 1 of 1"]
+    assert sorted(path.name for path in directory.iterdir()) == ["page-1.json", META]
+
+
+def test_a_delivered_file_is_rendered_and_one_that_was_taken_away_is_said_to_be_gone(pair: Pair) -> None:
+    pair.dwp.submit(NAME, CONTENT)
+    pair.work()
+    (row,) = transfers(pair.la)
+    assert row.state == State.DELIVERED
+    done = answered(pair.la, Act.OPEN, row.id)
+    assert done.state == RequestState.DONE, done
+    assert {path.name for path in (pair.la.home.shown / done.id).iterdir()} == {"page-1.json", META}
+    (delivered,) = [path for path in pair.la.home.inbound.rglob("*") if path.is_file() and path.stat().st_size]
+    delivered.write_bytes(b"something else")
+    gone = answered(pair.la, Act.OPEN, row.id)
+    assert (gone.state, gone.code) == (RequestState.REFUSED, "payload-gone")
+
+
+@pytest.mark.parametrize("subject", ["nothing", "0190a0a0-0000-7000-8000-000000000000", "../../etc/passwd"])
+def test_what_is_no_transfer_is_not_shown(dwp: Bench, subject: str) -> None:
+    refused = answered(dwp, Act.OPEN, subject)
+    assert (refused.state, refused.code) == (RequestState.REFUSED, "not-found")
+    assert list(dwp.home.shown.iterdir()) == []
+
+
+@pytest.mark.parametrize("bomb", sorted(bombs.XML))
+def test_a_bomb_is_not_shown_and_leaves_nothing(dwp: Bench, bomb: str) -> None:
+    sent = dwp.submit("bomb.xml", bombs.XML[bomb]())
+    refused = answered(dwp, Act.OPEN, sent)
+    assert (refused.state, refused.code) == (RequestState.REFUSED, "unshown")
+    assert list(dwp.home.shown.iterdir()) == []
+
+
+def test_whoever_lost_the_right_meanwhile_is_shown_nothing(dwp: Bench) -> None:
+    sent = dwp.submit(NAME, CONTENT)
+    identity = ask(dwp, Act.OPEN, sent)
+    with dwp.ledger.write() as transaction:
+        people.suspend(transaction, "j.smith", ADMINISTRATOR)
+    stage(dwp).step()
+    refused = found(dwp, identity)
+    assert (refused.state, refused.code) == (RequestState.REFUSED, RightMissing.code)
+    assert list(dwp.home.shown.iterdir()) == []
+
+
+def test_renderings_go_after_minutes_and_when_the_role_starts(dwp: Bench) -> None:
+    sent = dwp.submit(NAME, CONTENT)
+    done = answered(dwp, Act.OPEN, sent)
+    directory = dwp.home.shown / done.id
+    os.utime(directory, (dwp.context.clock(), dwp.context.clock()))
+    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS - 1)
+    assert directory.exists()
+    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS + 1)
+    assert not directory.exists()
+    done = answered(dwp, Act.OPEN, sent)
+    assert (dwp.home.shown / done.id).exists()
+    stage(dwp)
+    assert list(dwp.home.shown.iterdir()) == []
+
+
+@pytest.mark.parametrize("lie", ["a link", "another name", "a picture that is none", "no meta", "meta that lies"])
+def test_a_reader_that_was_taken_over_shows_nothing(tmp_path: Path, lie: str) -> None:
+    (tmp_path / META).write_bytes(
+        b'{"kind":"form","pages":1,"first":1,"last":1,"total":1,"schema":null,"reference":null,"cases":[]}'
+    )
+    match lie:
+        case "a link":
+            (tmp_path / "page-1.json").symlink_to("/etc/passwd")
+        case "another name":
+            (tmp_path / "page-1.html").write_bytes(b"<script>")
+        case "a picture that is none":
+            (tmp_path / "page-1.png").write_bytes(b"<svg/>")
+        case "no meta":
+            (tmp_path / META).unlink()
+        case _:
+            (tmp_path / META).write_bytes(b"[" * 100_000)
+    with pytest.raises(Unshown):
+        showing._look_through(tmp_path)
