@@ -157,6 +157,12 @@ class Event(StrEnum):
     REQUEST_DECLINED = "request.declined", "info", "a second person declined"
     REQUEST_WITHDRAWN = "request.withdrawn", "info", "whoever had asked took it back"
     REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
+    TOKEN_ADDED = "token.added", "info", "a program got a token for the interface for programs"
+    TOKEN_REVOKED = "token.revoked", "info", "a program's token was revoked: it is worth nothing any more"
+    TOKEN_REFUSED = "token.refused", "warning", "programs were refused at the interface: no token, or not that right"
+    TOKEN_SUBMITTED = "token.submitted", "info", "a program handed a file over"
+    TOKEN_FETCHED = "token.fetched", "info", "a program took a delivered file"
+    TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
     # -- who looked, and what came of it

@@ -43,6 +43,8 @@ SITE: Final = {
     "people resume": "person.resumed",
     "people remove": "person.removed",
     "people link": "link.issued",
+    "tokens add": "token.added",
+    "tokens revoke": "token.revoked",
 }
 KEYS: Final = {
     "keys rotate": "key.rotated",
@@ -56,6 +58,8 @@ KEYS: Final = {
     "retention": "retention.begun",
     "partner revoke": "key.revoked",
 }
+ASKED: Final = {"carry-out": "partner.added"}
+"""In the names of the two people who decided it in the console: `tests/acceptance/test_cards_by_two.py`."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(
@@ -96,6 +100,7 @@ LOOKS: Final = {
         "continuity reconcile",
         "index example",
         "people list",
+        "tokens list",
         "requests",
         "checks",
         "incidents",

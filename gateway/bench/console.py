@@ -16,12 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
-import pyotp
-from argon2 import PasswordHasher
-
-from gateway.administration.credentials import links, signing_in
-from gateway.administration.credentials.context import CredentialContext, credentials
-from gateway.administration.credentials.signing_in import Attempt
+from gateway.administration.credentials.context import CredentialContext, credentials, digest_of
+from gateway.administration.credentials.store import Credential, StoredSession
 from gateway.administration.people import roster
 from gateway.bench.contract import BenchVoid
 from gateway.bench.files import AUTHORITY, DWP
@@ -56,9 +52,7 @@ PAGES: Final = (
     "/help",
 )
 _PEOPLE: Final = 50
-_PASSWORD: Final = "violet harbour seventeen"  # noqa: S105 - of people that the bench makes up
 _START_SECONDS: Final = 60.0
-_STEP: Final = 30.0
 
 
 class _Browser:
@@ -90,7 +84,7 @@ def console(ground: Ground) -> WorkloadResult:
     (port,) = free_ports(1)
     before, section, after = home.gateway_toml.read_text(encoding="utf-8").partition("[console]\n")
     home.gateway_toml.write_text(f'{before}{section}listen = "127.0.0.1:{port}"\n{after}', encoding="utf-8")
-    tokens = _sign_in(home)
+    tokens = _sessions(home)
     ground.say("  pages beside an empty ledger")
     with _serving(home, port):
         empty, _ = _alone(port, tokens[0], rounds)
@@ -138,24 +132,23 @@ def _together(port: int, tokens: Sequence[str], rounds: int) -> tuple[list[float
     return [each for times in found for each in times], time.monotonic() - started
 
 
-def _sign_in(home: Home) -> list[str]:
-    """The sessions of fifty supervisors. Their passwords are hashed cheaply: signing in is not what is measured."""
+def _sessions(home: Home) -> list[str]:
+    """The sessions of fifty supervisors, written down as signing in would: that is not what is measured."""
     settings = load(home)
     log = configure(settings.site.code, "bench", stream=sys.stderr.buffer, format="json", level="error")
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    with credentials(settings, log, time.time, hasher=cheap) as context:
+    with credentials(settings, log, time.time) as context:
         return [_session(context, f"bench{number}") for number in range(_PEOPLE)]
 
 
 def _session(context: CredentialContext, user: str) -> str:
-    why = Decision("bench", "to be measured")
-    day = "2026-01-05"
-    roster.add(context.ledger, user, [PersonRole.SUPERVISOR], roster.Details("Bench", "Bench", day, day), why)
-    token = links.issue(context, user, why)
-    code = pyotp.TOTP(links.start(context, token).secret)
-    links.use(context, token, _PASSWORD, code.at(int(time.time() - _STEP)))
-    session, _ = signing_in.sign_in(context, Attempt(user, _PASSWORD, code.at(int(time.time())), user))
-    return session
+    day, now = "2026-01-05", context.clock()
+    details = roster.Details("Bench", "Bench", day, day)
+    person = roster.add(context.ledger, user, [PersonRole.SUPERVISOR], details, Decision("bench", "to be measured"))
+    token = context.token()
+    with context.store.write() as records:
+        records.keep_credential(Credential(user, "", now, "", 0))
+        records.start_session(StoredSession(digest_of(token), user, person.changes, now, now))
+    return token
 
 
 @contextmanager

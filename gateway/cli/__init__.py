@@ -104,6 +104,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "requests": CommandEntry(
             "gateway.cli.requests:requests", "What people asked, what waits for a second person, and the answers."
         ),
+        "carry-out": CommandEntry(
+            "gateway.cli.carry_out:carry_out", "Carry out what two people decided in the console and no role can."
+        ),
         "redirect": CommandEntry(
             "gateway.cli.redirect:redirect", "Pass a file on to the authority that it belongs to."
         ),
@@ -135,6 +138,9 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "import": CommandEntry("gateway.cli.carriage:bring", "Take what a partner's medium brings."),
         "continuity": CommandEntry(
             "gateway.cli.continuity:continuity", "Invoke business continuity, say how it stands, end it, and reconcile."
+        ),
+        "tokens": CommandEntry(
+            "gateway.cli.tokens:tokens", "Which programs may use the interface for programs: add, list, revoke."
         ),
         "people": CommandEntry(
             "gateway.cli.people:people", "Who may use the console: add, list, role, suspend, resume, remove, link."

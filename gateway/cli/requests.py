@@ -66,7 +66,7 @@ def requests(
     wanted = [RequestState(state) for state in states]
     with reading(settings) as connection:
         found = views.listed(
-            settings, connection, limit, states=wanted, act=next((each for each in Act if each == act), None)
+            settings, connection, limit, states=wanted, acts=[each for each in Act if act in (None, each)]
         )
     if as_json:
         output.show_json(found.rows)
@@ -89,6 +89,7 @@ def _tell(told: RequestStory) -> None:
     request = told.request
     click.echo(f"Request to {request.act} {tables.printable(request.subject)}: {request.state}\n")
     said = {
+        "in particular": request.argument and request.argument[:100],
         "asked by": f"{request.actor}, {tables.brief(request.asked)}",
         "because": request.reason,
         "second person": request.decider and f"{request.decider}, {tables.brief(request.decided)}",

@@ -11,13 +11,17 @@ from types import MappingProxyType
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.console.programs.problems import Problem, response
 
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body, where its page does not take files."""
 REQUEST_SECONDS: Final = 15.0
 """Within which the next piece of a body has to be here."""
+PROGRAMS: Final = "/api/"
+"""What addresses of the interface for programs begin with."""
 _FETCH_SITES: Final = ("same-origin", "none")
 _SAFE: Final = ("GET", "HEAD")
 
@@ -66,8 +70,10 @@ class Guard:
             return
         await self._app(scope, _Body(receive, self._most(scope)), send_guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if scope["path"].startswith(PROGRAMS):
+            return self._problem(scope, headers)
         if headers.get("host", "") not in self._hosts:
             return PlainTextResponse("The console is not known by this name.\n", 421)
         if scope["method"] not in (*_SAFE, "POST"):
@@ -77,6 +83,15 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > self._most(scope):
             return PlainTextResponse("This is too much for a form.\n", 413)
+        return None
+
+    def _problem(self, scope: Scope, headers: Headers) -> Response | None:
+        """For programs, which no browser made ask: they show a token, and nothing is read that a browser sends by itself."""
+        if headers.get("host", "") not in self._hosts:
+            return response(Problem(421, "host", "The console is not known by this name."))
+        length, most = headers.get("content-length", "0"), self._most(scope)
+        if not length.isdecimal() or int(length[:20]) > most:
+            return response(Problem(413, "too-large", f"A body has {most} bytes at most."))
         return None
 
     def _most(self, scope: Scope) -> int:

@@ -20,6 +20,7 @@ import uvicorn
 from gateway.administration.credentials.context import credentials
 from gateway.administration.credentials.refusals import tell_rest
 from gateway.administration.credentials.sessions import sweep
+from gateway.administration.requests import asking
 from gateway.console.server import ConsoleProtocol
 from gateway.console.site import Site
 from gateway.console.web import application
@@ -91,10 +92,13 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
 
 
 def _tidy(site: Site, log: Logger) -> None:
-    """End sessions that have ended while nobody looked, and tell the chain of refusals that were only counted."""
+    """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
+    that were only counted.
+    """
     try:
         sweep(site.credentials)
         tell_rest(site.credentials)
+        asking.lapse(site.settings.console, site.ledger)
     except Defer as error:  # a busy ledger, a full disk: the next look does it
         log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
 

@@ -29,8 +29,10 @@ from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
+from gateway.console.programs.operations import OPERATIONS, PREFIX
+from gateway.console.programs.web import programs
 from gateway.console.rendering import counted
-from gateway.console.rooms import send
+from gateway.console.rooms import continuity, send
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.uploading import FORM_BYTES, receive
@@ -57,9 +59,11 @@ def application(site: Site) -> ASGIApp:
         for path, pages in by_path.items()
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
     larger = {page.path: _largest(site.settings) for page in PAGES if page.takes_file}
+    larger |= {PREFIX + each.path: _largest(site.settings) for each in OPERATIONS if each.takes_file}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), [address.netloc], larger)
 
 
@@ -179,7 +183,7 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         session=token,
         address=_address(site, request),
         menu=_menu(page, person, site.settings.site.kind),
-        notes=[] if session is None else list(_notes(session)),
+        notes=[] if session is None else list(_notes(site, session)),
         check=None if person is None else _check(site, person),
     )
     if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
@@ -214,8 +218,9 @@ def _check(site: Site, person: Person) -> str | None:
     return None if found is None else found.id
 
 
-def _notes(session: Session) -> Iterator[Note]:
+def _notes(site: Site, session: Session) -> Iterator[Note]:
     """What every page says above itself."""
+    yield from continuity.notes(site, leads=may(session.person, Right.CONTINUITY))
     if session.remind:
         days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
         yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")

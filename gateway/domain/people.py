@@ -90,6 +90,9 @@ RIGHTS: Final[Mapping[PersonRole, frozenset[Right]]] = MappingProxyType(
 )
 """What each role may do; a person may do what one of the person's roles may."""
 
+PROGRAMS: Final = frozenset({Right.LOOK, Right.OPEN, Right.ANSWER, Right.SEND, Right.AUDIT})
+"""What a token can have: the rights that operations of the interface for programs take."""
+
 SEEING: Final = frozenset({Right.OPEN, Right.PRINT})
 """Rights that show people's data: they take a confidentiality agreement and training first."""
 
@@ -104,6 +107,7 @@ APART: Final = frozenset(
 )
 """Pairs of roles that must not meet in one person: secure print is held alone; who gives rights out decides nothing about files."""
 
+_NO_ROLE: Final = "none"
 _USER: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}")
 
 
@@ -125,10 +129,32 @@ class Person:
     updated: float
 
 
-def may(person: Person, right: Right) -> bool:
-    """Whether somebody may do that now. No without a role that has the right, without an active state, or where the right shows
-    people's data and agreement or training is missing.
+@dataclass(frozen=True)
+class Token:
+    """What a program shows instead of signing in: for `owner`, it may do what `rights` say of these flows and, unless None, these partners,
+    until `ends` (seconds since 1970). The owner is a person as the ledger has them now.
     """
+
+    name: str
+    owner: Person
+    rights: frozenset[Right]
+    flows: frozenset[str]
+    partners: frozenset[str] | None
+    ends: float
+
+
+def may(who: Person | Token, right: Right, flow: str | None = None, partner: str | None = None) -> bool:
+    """Whether somebody, or a program by its token, may do that now. No without a role that has the right, without an active state, or where
+    the right shows people's data and agreement or training is missing.
+
+    A token may do no more than its owner; and where it is about a flow or a partner, nothing about others than its own.
+    """
+    if isinstance(who, Token):
+        mine = (flow is None or flow in who.flows) and (
+            partner is None or who.partners is None or partner in who.partners
+        )
+        return mine and right in who.rights and may(who.owner, right)
+    person = who
     if person.state is not PersonState.ACTIVE or right not in rights_of(person.roles):
         return False
     return right not in SEEING or (person.agreement is not None and person.training is not None)
@@ -137,6 +163,19 @@ def may(person: Person, right: Right) -> bool:
 def rights_of(roles: Iterable[PersonRole]) -> frozenset[Right]:
     """What these roles may do together."""
     return frozenset[Right]().union(*(RIGHTS[role] for role in roles))
+
+
+def roles_text(roles: Collection[PersonRole]) -> str:
+    """Roles as one line, in the order of PersonRole: `operator checking-officer`; `none` where there are none."""
+    return " ".join(role for role in PersonRole if role in roles) or _NO_ROLE
+
+
+def read_roles(text: str) -> frozenset[PersonRole]:
+    """The roles that `roles_text` wrote; UsageWrong for anything else."""
+    try:
+        return frozenset(map(PersonRole, () if text == _NO_ROLE else text.split(" ")))
+    except ValueError as error:
+        raise UsageWrong(f"{text[:40]!r} is no list of roles.") from error
 
 
 def apart(roles: Collection[PersonRole]) -> tuple[PersonRole, PersonRole] | None:
@@ -168,6 +207,16 @@ def require_user(user: str) -> str:
             "for good: take a staff number, not a name."
         )
     return user
+
+
+def require_token_name(name: str) -> str:
+    """The name of a token; UsageWrong for one that is none."""
+    if _USER.fullmatch(name) is None:
+        raise UsageWrong(
+            "A token's name has 2 to 32 characters: small letters, digits, `.` and `-`, the first a letter. It stays in the audit "
+            "chain for good: name the program, not a person."
+        )
+    return name
 
 
 def require_day(text: str, today: date) -> str:

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 META: Final = "shown.json"
+PAYLOAD: Final = "payload"
+"""The bytes themselves, while a reader reads them, or for a program."""
 MOST_PAGES: Final = 40
 MOST_CASES: Final = 2_000
 MOST_BYTES: Final = 8 << 20

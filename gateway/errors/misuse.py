@@ -233,6 +233,14 @@ class LinkRefused(Misuse):
     remedy = "Ask an administrator for a new one: `gateway people link USER`."
 
 
+class KeyReused(Misuse):
+    """The idempotency key was used before, with another request."""
+
+    code = "idempotency-key"
+    exit_status = 65
+    remedy = "Make a new key for each new request, and use it again only to repeat the same one."
+
+
 class PasswordRefused(Misuse):
     """The password is too easy to guess, or too long."""
 

@@ -196,7 +196,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "receipts": ("answers", "body", "reason"),
         "lanes": ("reason",),
         "quarantine": ("consignment", "reason"),
-        "requests": ("subject", "actor", "reason", "refusal", "decider", "decider_reason"),
+        "requests": ("subject", "actor", "reason", "refusal", "decider", "decider_reason", "argument"),
         "reasons": ("text",),
         "holds": ("reason",),
         "people": ("name", "unit"),
@@ -230,7 +230,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Working state, which says when and by whom a row is looked at next, and nothing about what happened."""
 
 LATER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {"requests": frozenset({"takes", "decider", "decider_reason", "decided"})}
+    {"requests": frozenset({"takes", "decider", "decider_reason", "decided", "argument"})}
 )
 """Columns that a table got when its rows were committed to already. One that is null enters no digest, so the digests of those rows hold."""
 

@@ -26,7 +26,7 @@ from gateway.errors import (
 )
 from gateway.ledger.head_file import HeadFile
 
-SCHEMA_VERSION: Final = "0013"
+SCHEMA_VERSION: Final = "0014"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 BUSY_SECONDS: Final = 30

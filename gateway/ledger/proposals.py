@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, literal_column, select, update
 
 from gateway.domain.decision import Decision
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import Act, RequestState, require_another
 from gateway.errors import UsageWrong
 from gateway.ledger.requests import KIND, find, require_right
 from gateway.ledger.store import Transaction
@@ -27,13 +27,13 @@ _MOST: Final = 500
 
 def agree(transaction: Transaction, identity: str, decision: Decision, until: float) -> Request:
     """A second person agrees: the role may carry it out from now on. What was proposed by `until` is over its time."""
-    require_right(transaction.connection, decision.actor, find(transaction.connection, identity).act.right)
+    _require_second(transaction.connection, identity, decision)
     return _second(transaction, identity, decision, RequestState.ASKED, "request.agreed", REQUESTS.c.created > until)
 
 
 def decline(transaction: Transaction, identity: str, decision: Decision) -> Request:
     """A second person says no."""
-    require_right(transaction.connection, decision.actor, find(transaction.connection, identity).act.right)
+    _require_second(transaction.connection, identity, decision)
     return _second(transaction, identity, decision, RequestState.DECLINED, "request.declined")
 
 
@@ -55,6 +55,12 @@ def lapse(transaction: Transaction, proposals: Collection[Request]) -> int:
         _written(transaction, each.id, RequestState.LAPSED) and _told(transaction, each, "request.lapsed")
         for each in proposals
     )
+
+
+def _require_second(connection: Connection, identity: str, decision: Decision) -> None:
+    request = find(connection, identity)
+    require_right(connection, decision.actor, request.act.right)
+    require_another(request.act, request.subject, [decision.actor])
 
 
 def _second(

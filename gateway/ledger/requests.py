@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Select, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
 from gateway.domain.people import Right, may
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import Act, RequestState, require_another
 from gateway.errors import ImpossibleMove, NotFound, RightMissing
 from gateway.ledger.queries.people import find_person
 from gateway.ledger.store import Transaction
@@ -43,7 +43,7 @@ class Done(NamedTuple):
 
     kind: str
     unit: str
-    partner: str
+    partner: str | None
     became: str
 
 
@@ -56,20 +56,28 @@ class Refused(NamedTuple):
 
 
 def ask(
-    transaction: Transaction, identity: str, act: Act, subject: str, actor: str, reason: str, owner: str | None = None
+    transaction: Transaction,
+    identity: str,
+    act: Act,
+    subject: str,
+    actor: str,
+    reason: str,
+    owner: str | None = None,
+    argument: str | None = None,
 ) -> Request:
-    """A new request, with `identity` as its id. With an owner it belongs to the process that asks until the commit, and the machine's
-    account asks. Without one a person does, by user id.
+    """A new request, with `identity` as its id; `argument` is what is asked for in particular, where the act takes one. With an owner it
+    belongs to the process that asks until the commit, and the machine's account asks. Without one a person does, by user id.
     """
     row = {"id": identity, "act": str(act), "subject": subject, "actor": actor, "reason": reason, "owner": owner}
     state, takes = RequestState.ASKED, None
     if owner is None:
         require_right(transaction.connection, actor, act.right)
+        require_another(act, subject, [actor])
         takes = act.people
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
-    transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes}])
+    transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument}])
     return find(transaction.connection, identity)
 
 
@@ -88,6 +96,7 @@ def require_permitted(connection: Connection, request: Request) -> None:
     people = {request.actor, *([] if request.decider is None else [request.decider])}
     if request.takes != act.people or len(people) != act.people:
         raise RightMissing(f"it was not asked by as many people as a {act} takes")
+    require_another(act, request.subject, people)
     for user in sorted(people):
         require_right(connection, user, act.right)
 

@@ -254,12 +254,20 @@ REQUESTS: Final = Table(
     Column("decider", Text),
     Column("decider_reason", Text),
     Column("decided", Float),
+    Column("argument", Text),
     UniqueConstraint("id"),
     # Migration 0011 repeats both: the database refuses whoever writes past `ledger.proposals`.
     CheckConstraint("decider IS NULL OR decider <> actor", "another_decides"),
     CheckConstraint(
         "takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%'",
         "two_people_where_it_takes_two",
+    ),
+    # Migration 0016 repeats both.
+    CheckConstraint("length(argument) <= 65536", "argument_bounded"),
+    CheckConstraint(
+        "act NOT IN ('change-roles', 'resume', 'issue-link') OR (subject <> actor AND (decider IS NULL OR subject <> decider))"
+        " OR salt LIKE 'erased:%'",
+        "nobody_about_themselves",
     ),
     Index("requests_waiting", "key", sqlite_where=text("state = 'asked'")),
     Index("requests_proposed", "key", sqlite_where=text("state = 'proposed'")),

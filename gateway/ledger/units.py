@@ -254,11 +254,11 @@ class Request(NamedTuple):
     takes: int | None
     """How many people it takes, as of when it was asked; None of a command on the machine, which no person of the console gave."""
     decider: str | None
-    """Of a request that takes two: the second person, who agreed or declined; None before that."""
+    """Of a request that takes two: the second person, who agreed or declined, in their words why, and when; None before that."""
     decider_reason: str | None
-    """Why, in the second person's words."""
     decided: float | None
-    """When the second person did."""
+    argument: str | None
+    """What is asked for in particular, such as somebody's new roles; None of an act that takes nothing."""
 
 
 class LegalHold(NamedTuple):

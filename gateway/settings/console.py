@@ -20,7 +20,8 @@ class ConsoleSettings(Table):
     TLS is ended in front of it.
 
     After `failures` attempts in a row that failed, somebody's next one waits for `lock_minutes`, and each time twice as long, at most
-    `longest_lock_minutes`; an address waits after four times as many. What takes two people ends by itself where no second person decided it for `proposal_days`.
+    `longest_lock_minutes`; an address waits after four times as many. What takes two people ends by itself where no second person decided it for `proposal_days`. A
+    program may ask `token_requests` times a minute with one token.
     """
 
     listen: Annotated[
@@ -48,6 +49,7 @@ class ConsoleSettings(Table):
     lock_minutes: _Minutes = 1
     longest_lock_minutes: _Minutes = 60
     proposal_days: _MostDays = 7
+    token_requests: Annotated[int, Field(ge=1, le=100_000, description="a whole number from 1 to 100000")] = 600
 
     @property
     def origin(self) -> str:

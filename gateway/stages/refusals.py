@@ -8,9 +8,11 @@ from typing import Final
 from gateway.domain.decision import Decision
 from gateway.domain.identity import is_id
 from gateway.errors import NotFound
+from gateway.ledger.queries.continuity import SUBJECT as CONTINUITY
 from gateway.ledger.queries.identities import find
 from gateway.ledger.queries.people import find_person
 from gateway.ledger.queries.quarantine import find_quarantined
+from gateway.ledger.queries.retention import SUBJECT as RETENTION
 from gateway.ledger.store import Transaction
 from gateway.settings.model import Settings
 
@@ -32,7 +34,9 @@ def record_refused(
 
 
 def _meant(transaction: Transaction, settings: Settings, about: str) -> tuple[str, str, str | None]:
-    """Kind, id and partner of what is meant; of what there is not here, the start of an id or a listed code and no other word."""
+    """Kind, id and partner of what is meant; a site's continuity and its retention are things of their own. Of what there is not here, the start of an id or a listed code and no other word."""
+    if about in (CONTINUITY, RETENTION):
+        return about, about, None
     if about in settings.codes:
         return "lane", about, about
     if settings.authorities.find(about) is not None:

@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import decisions
+from gateway.stages import back_office, continuity, decisions, legal_holds
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -35,7 +35,15 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.RELEASE: decisions.release,
         Act.RETRY: decisions.retry,
         Act.RETURN: decisions.return_to_operator,
+        Act.ACCEPT: back_office.accept,
+        Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
+        Act.INVOKE_CONTINUITY: continuity.invoke,
+        Act.UPDATE_CONTINUITY: continuity.update,
+        Act.NOTE_TOLD: continuity.told,
+        Act.END_CONTINUITY: continuity.end,
+        Act.HOLD_RETENTION: legal_holds.place_asked,
+        Act.RELEASE_RETENTION: legal_holds.release_asked,
     }
 )
 REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
@@ -53,7 +61,8 @@ def carry_out(context: StageContext, request: Request, owner: str, policy: Polic
             taken = requests.take(transaction, request, owner)
             if taken is not None:
                 requests.require_permitted(transaction.connection, taken)
-                _act(context, transaction, taken, taken.subject, _decision(taken), policy)
+                meant = taken.subject if taken.argument is None else taken.argument
+                _act(context, transaction, taken, meant, _decision(taken), policy)
     except REFUSALS as error:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
@@ -90,7 +99,7 @@ def _act(
     policy: Policy | None = None,
 ) -> Decided:
     done = (policy or _POLICY[request.act])(context, transaction, identity, decision)
-    requests.finish(transaction, request, Done(done.kind, done.identity, done.partner, str(done.state)))
+    requests.finish(transaction, request, Done(done.kind, done.identity, done.partner or None, str(done.state)))
     return done
 
 

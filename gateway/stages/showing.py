@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.identity import is_id
-from gateway.domain.shown import META, MOST_BYTES, MOST_PAGES, read_shown
-from gateway.domain.states import Direction
-from gateway.errors import DiskFailed, NotFound, PayloadGone, Unshown
+from gateway.domain.shown import META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
+from gateway.domain.states import Direction, State
+from gateway.errors import DiskFailed, DiskFull, NotFound, PayloadGone, Unshown
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.units import Transfer
 from gateway.settings.resources import resource
@@ -37,7 +37,7 @@ KEPT_SECONDS: Final = 600.0
 LIMITS: Final = WorkerLimits(cpu_seconds=20, wall_seconds=40, written=MOST_BYTES)
 _SUBJECT: Final = re.compile(r"([0-9a-f-]{36})(?::([1-9][0-9]{0,8}))?")
 _NAME: Final = re.compile(r"(?:page-[1-9][0-9]?\.(?:png|json)|words-[1-9][0-9]?\.json|shown\.json)")
-_COPY: Final = "payload"
+_COPY: Final = PAYLOAD
 _MAKING: Final = ".making"
 _PICTURE: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -58,6 +58,26 @@ def show(context: StageContext, request: str, subject: str) -> Transfer:
         if not result.valid:
             raise Unshown(result.findings[0].message)
         _look_through(directory)
+    return row
+
+
+def copy(context: StageContext, request: str, identity: str) -> Transfer:
+    """Copy the payload of a delivered transfer for a request, as `state/shown/REQUEST/payload`."""
+    with context.ledger.read() as connection:
+        row = find_transfer(connection, identity)
+    if row.direction != Direction.IN or row.state not in (State.DELIVERED, State.INGESTED):
+        raise NotFound(f"transfer {row.id} was not delivered here")
+    if shutil.disk_usage(context.home.shown).free < row.size + context.settings.limits.min_free_bytes:
+        raise DiskFull(f"{row.size} bytes are needed to copy the file")
+    with place_for(context, request) as directory:
+        target = directory / PAYLOAD
+        source = _payload(context, row, target)
+        try:
+            if source != target:
+                shutil.copyfile(source, target)
+            target.chmod(0o640)
+        except OSError as error:
+            raise disk_error(error, "copying a payload") from error
     return row
 
 

@@ -110,7 +110,9 @@ def test_a_running_role_carries_out_what_was_asked_or_says_why_not(dwp: Site) ->
     sealed = dwp.home.quarantine / f"{kept['id']}.sealed"
     assert sealed.exists()
     asked = ask(dwp, "discard", kept["id"])
-    listed, whole = COMMANDS
+    carry_out, reload, listed, whole = COMMANDS
+    assert "Nothing waits" in dwp.gateway(*carry_out).stdout + dwp.gateway(*carry_out).stderr
+    dwp.gateway(*reload, "--reason", "as the page says")
     assert "1 asked for, waiting for a second person" in dwp.gateway("status", check=False).stdout
     assert [each["id"] for each in dwp.json(*listed, "--json")] == [asked]
     assert asked in dwp.gateway(*listed).stdout

@@ -37,6 +37,7 @@ PEOPLE: Final = {
     "prt1": ["secure-print"],
     "aud1": ["auditor"],
     "adm1": ["administrator"],
+    "adm2": ["administrator"],
 }
 
 

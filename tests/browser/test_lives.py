@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,6 +34,13 @@ def reload_until(person: Person, text: str) -> None:
         return text in person.text()
 
     wait_until(shown, 30, f"{text!r} on {person.page.url}")
+
+
+def ask_for_operator(person: Person) -> None:
+    person.see("/people/hb7001/roles")
+    person.page.check("#role-operator")
+    fill_reason(person, "joins the team")
+    press(person, "Ask for these roles")
 
 
 def test_delivered_file_is_found_by_its_name_and_its_story_has_the_receipt(
@@ -155,25 +163,195 @@ def test_what_is_locked_away_is_seen_and_discarded_by_two(sites: tuple[ConsoleSi
     assert la.site.json("quarantine", "list") == []
 
 
-def test_administrator_adds_somebody_who_starts_by_the_link_and_is_suspended_at_once(
+def banners(person: Person) -> str:
+    return " ".join(person.page.locator(".govuk-notification-banner").all_inner_texts())
+
+
+def test_continuity_is_invoked_and_ended_by_two_and_every_page_says_so(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp, la = sites
+    one, other, operator = enter(dwp, "sup1"), enter(dwp, "sup2"), enter(dwp, "op1")
+    assert operator.see("/continuity") == 403
+    one.see("/continuity")
+    fill_reason(one, "no network since 9:00")
+    press(one, "Ask to invoke it")
+    asked = one.page.url
+    operator.see("/transfers")
+    assert banners(operator) == "", "one person alone invokes nothing"
+    other.page.goto(asked)
+    fill_reason(other, "seen it too")
+    press(other, "Agree")
+    reload_until(other, "Done")
+    other.page.get_by_role("link", name="Go to continuity").click()
+    other.page.wait_for_load_state()
+    assert other.violations() == []
+    assert other.overflow() == 0
+    for path in ("/", "/transfers", "/help"):
+        operator.see(path)
+        assert "Invoked here since" in banners(operator), path
+    assert operator.violations() == []
+    other.page.get_by_role("button", name="Told Duty manager").click()
+    other.page.wait_for_load_state()
+    reload_until(other, "Done")
+    assert [each["told"] for each in dwp.site.json("continuity", "told", "2")["tell"]] == [True, True]
+    other.see("/continuity")
+    fill_reason(other, "the carrier says 15:00")
+    press(other, "Say how it stands")
+    reload_until(other, "Done")
+    other.see("/continuity")
+    assert "the carrier says 15:00" in other.text()
+
+    name, content = claim(20)
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "receipted")
+    there = enter(la, "aud1")
+
+    def told() -> bool:
+        there.see("/")
+        return "Invoked at DWP" in banners(there)
+
+    wait_until(told, 30, "the partner's banner")
+    assert there.violations() == []
+    other.see("/continuity")
+    fill_reason(other, "the network is back")
+    press(other, "Ask to end it")
+    one.page.goto(other.page.url)
+    fill_reason(one, "yes, it is")
+    press(one, "Agree")
+    reload_until(one, "Done")
+    operator.see("/transfers")
+    assert banners(operator) == ""
+    operator.complaints = [said for said in operator.complaints if "403" not in said]
+
+
+def test_legal_hold_is_placed_by_one_and_disposal_asked_by_two_is_done_by_the_next_run(
     sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
 ) -> None:
     dwp = sites[0]
-    administrator = enter(dwp, "adm1")
+    name, content = claim(21)
+    dwp.site.drop("claim", LA, name, content)
+    sent = dwp.site.wait_for(name, "receipted")
+    one, other = enter(dwp, "sup1"), enter(dwp, "sup2")
+    one.see("/retention?due=yes")
+    assert "No row is over its time" in one.text()
+    fill_reason(one, "appeal, case 2027/14")
+    press(one, "Place a legal hold")
+    assert "Give the whole id" in one.text()
+    assert one.violations() == []
+    one.page.fill("#subject", sent["id"])
+    fill_reason(one, "appeal, case 2027/14")
+    press(one, "Place a legal hold")
+    reload_until(one, "Done")
+    one.page.get_by_role("link", name="Go to retention").click()
+    one.page.wait_for_load_state()
+    assert "appeal, case 2027/14" in one.text()
+    assert one.violations() == []
+    assert one.overflow() == 0
+    one.page.get_by_role("link", name="Ask to end it").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "appeal decided")
+    press(one, "End a legal hold")
+    assert "Proposed" in one.text()
+
+    one.see("/retention")
+    one.page.get_by_role("button", name="Ask to dispose").click()
+    one.page.wait_for_load_state()
+    fill_reason(one, "the year is over")
+    press(one, "Dispose")
+    other.page.goto(one.page.url)
+    fill_reason(other, "I looked at the plan")
+    press(other, "Agree")
+    assert "The next run of gateway retention does it" in other.text()
+    assert other.violations() == []
+    dwp.site.gateway("retention")
+    reload_until(other, "nothing was over its time")
+    one.complaints = [said for said in one.complaints if "422" not in said]
+
+
+def test_card_is_taken_by_two_who_hear_the_fingerprint_and_a_third_at_the_machine(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp, la = sites
+    card = la.site.gateway("card").stdout
+    fingerprint = json.loads(card)["fingerprint"]
+    one, other = enter(dwp, "adm1"), enter(dwp, "adm2")
+    one.see("/partners")
+    one.page.get_by_role("link", name="Take a partner's card").click()
+    one.page.wait_for_load_state()
+    one.page.fill("#card", "no card")
+    fill_reason(one, "they send it anew")
+    press(one, "Ask to take it")
+    assert "not JSON" in one.text()
+    assert one.violations() == []
+    one.page.fill("#card", card)
+    press(one, "Ask to take it")
+    assert fingerprint in "".join(one.text().split()), "who asks compares all of it"
+    assert one.overflow() == 0
+
+    other.page.goto(one.page.url)
+    shown = "".join(other.text().split())
+    assert fingerprint[:-8] in shown
+    assert fingerprint not in shown
+    fill_reason(other, "they read it out")
+    other.page.fill("#heard", "0000 0000")
+    press(other, "Agree")
+    assert "These are not the last 8 digits" in other.text()
+    assert other.violations() == []
+    assert other.overflow() == 0
+    other.page.fill("#heard", fingerprint[-8:])
+    press(other, "Agree")
+    assert "Somebody at the machine carries it out" in other.text()
+    dwp.site.gateway("carry-out")
+    reload_until(other, "Done")
+    assert other.page.get_by_role("link", name="Go to the partner").count() == 1
+    for each in (one, other):
+        each.complaints = [said for said in each.complaints if "422" not in said]
+
+
+def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    administrator, other = enter(dwp, "adm1"), enter(dwp, "adm2")
     administrator.see("/people/add")
     for field, text in {"user": "hb7001", "name": "Assessor 7", "unit": "Assessment"}.items():
         administrator.page.fill(f"#{field}", text)
-    administrator.page.check("#role-operator")
     fill_reason(administrator)
     press(administrator, "Add")
+    assert "Assessor 7" in administrator.text()
+    ask_for_operator(administrator)
     assert "agreement and training" in administrator.text(), "who sees payloads has signed and was trained"
     assert administrator.violations() == []
+    assert administrator.overflow() == 0
+    administrator.see("/people/hb7001")
     administrator.page.fill("#agreement", "2026-01-05")
     administrator.page.fill("#training", "2026-01-06")
-    press(administrator, "Add")
-    assert "Assessor 7" in administrator.text()
+    fill_reason(administrator, "joins the team")
+    press(administrator, "Record the dates")
+    ask_for_operator(administrator)
+    assert "Proposed" in administrator.text()
+    assert administrator.page.get_by_role("button", name="Agree").count() == 0, "whoever asks does not agree"
+
+    other.page.goto(administrator.page.url)
+    assert other.violations() == []
+    assert other.overflow() == 0
+    fill_reason(other, "I asked the manager")
+    press(other, "Agree")
+    assert "Done" in other.text()
+    other.page.get_by_role("link", name="Go to hb7001").click()
+    other.page.wait_for_load_state()
+    assert "operator" in other.text()
+    added = next(each for each in dwp.site.json("people", "list") if each["user"] == "hb7001")
+    assert added["roles"] == ["operator"]
+
+    administrator.see("/people/hb7001")
     fill_reason(administrator, "first password")
-    press(administrator, "Make a one-time link")
+    press(administrator, "Ask for a one-time link")
+    administrator, other = other, administrator
+    administrator.page.goto(other.page.url)
+    fill_reason(administrator, "they stand beside me")
+    press(administrator, "Agree")
     link = administrator.page.inner_text(".govuk-notification-banner .console-mono").strip()
     assert administrator.violations() == []
 
@@ -199,4 +377,30 @@ def test_administrator_adds_somebody_who_starts_by_the_link_and_is_suspended_at_
         assert "/sign-in" in newcomer.page.url, "rights and session end at once"
     finally:
         newcomer.close()
-    administrator.complaints = [each for each in administrator.complaints if "422" not in each]
+    for each in (administrator, other):
+        each.complaints = [said for said in each.complaints if "422" not in said]
+
+
+def test_nobody_sees_or_decides_about_themselves_or_what_is_not_their_business(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    one, other, operator = enter(dwp, "adm1"), enter(dwp, "adm2"), enter(dwp, "op1")
+    assert one.see("/people/adm1/roles") == 422
+    one.see("/people/adm1")
+    assert one.page.get_by_role("button", name="Suspend").count() == 0
+    one.see("/people/adm2/roles")
+    one.page.uncheck("#role-administrator")
+    fill_reason(one, "moves to another office")
+    press(one, "Ask for these roles")
+    request = one.page.url
+    other.page.goto(request)
+    assert other.page.get_by_role("button", name="Agree").count() == 0
+    assert operator.see(request) == 404
+    operator.see("/requests")
+    assert "Change roles" not in operator.text()
+    fill_reason(one, "they stay")
+    press(one, "Withdraw")
+    assert "Withdrawn" in one.text()
+    for each in (one, operator):
+        each.complaints = [said for said in each.complaints if "422" not in said and "404" not in said]

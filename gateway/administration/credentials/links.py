@@ -7,6 +7,7 @@ UsageWrong, and what the store and the ledger raise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.administration.credentials import second_factor
@@ -20,6 +21,7 @@ from gateway.domain.people import Person, PersonState
 from gateway.errors import LinkRefused, SignInRefused, UsageWrong
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
+from gateway.ledger.store import Transaction
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,15 @@ class Start:
 
 def issue(context: CredentialContext, user: str, decision: Decision) -> str:
     """A new link's token, instead of any before; attempts that failed are forgiven. UsageWrong for somebody who is not active."""
+    return issue_by(context, user, lambda _: decision)
+
+
+def issue_by(context: CredentialContext, user: str, decide: Callable[[Transaction], Decision]) -> str:
+    """The same, by what somebody decides in the transaction that issues it: whatever `decide` raises, there is no link."""
     token = context.token()
     with context.store.write() as records:
         with context.ledger.write() as transaction:
+            decision = decide(transaction)
             person = find(transaction.connection, user)
             if person.state is not PersonState.ACTIVE:
                 raise UsageWrong(f"{user} is {person.state}: no link.")

@@ -18,6 +18,8 @@ from gateway.ledger.people import KIND
 EVERY_SECONDS: Final = 60.0
 MOST_A_MINUTE: Final = 10
 _ALL: Final = "all"
+TOKEN: Final = "token"  # noqa: S105 - a word
+"""What events about tokens are about; their subject is the token's name."""
 
 
 def sign_in_refused(context: CredentialContext, address: str, user: str | None, typed: str) -> None:
@@ -40,6 +42,14 @@ def page_refused(
     _refused(context, Event.PAGE_REFUSED, address, user, user or "", act=page, right=right)
 
 
+def token_refused(context: CredentialContext, address: str, token: str | None, act: str, right: Right | None) -> None:
+    """A program was refused: without a token that counts, or with the token of that name, which does not have the right. `act` is the
+    operation's name in the table of operations.
+    """
+    kind, subject = (CONSOLE, CONSOLE) if token is None else (TOKEN, token)
+    _record(context, Event.TOKEN_REFUSED, address, (kind, subject), token or "", {}, act=act, right=right)
+
+
 def tell_rest(context: CredentialContext, *, everything: bool = False) -> None:
     """Tell the chain of what was counted and is more than a minute old: from time to time, and with `everything` at the end."""
     now = context.clock()
@@ -52,6 +62,19 @@ def tell_rest(context: CredentialContext, *, everything: bool = False) -> None:
 
 
 def _refused(context: CredentialContext, event: Event, address: str, user: str | None, about: str, **told: Any) -> None:
+    subject = (CONSOLE, CONSOLE) if user is None else (KIND, user)
+    _record(context, event, address, subject, about, {} if user is None else {"user": user}, **told)
+
+
+def _record(
+    context: CredentialContext,
+    event: Event,
+    address: str,
+    subject: tuple[str, str],
+    about: str,
+    log: dict[str, str],
+    **told: Any,
+) -> None:
     now = context.clock()
     source = context.store.digest("address", address)
     with context.store.write() as records:
@@ -60,16 +83,7 @@ def _refused(context: CredentialContext, event: Event, address: str, user: str |
         count = _due(records, event, f"{event} {source} {about}", now)
         if count is not None:
             with context.ledger.write() as transaction:
-                kind, subject = (KIND, user) if user is not None else (CONSOLE, CONSOLE)
-                transaction.record(
-                    event,
-                    kind,
-                    subject,
-                    source=source,
-                    count=count,
-                    log={"address": address, **({} if user is None else {"user": user})},
-                    **told,
-                )
+                transaction.record(event, *subject, source=source, count=count, log={"address": address, **log}, **told)
     if rolled:
         tell_rest(context)
 

@@ -3,7 +3,7 @@
 SQLite, opened by the console and by `gateway people link`. Whoever writes has the write lock from the start of the transaction, so what
 was read in it still holds. A digest of what strangers typed takes a key of this database's own: nobody can guess it back. Raises
 NotPermitted, and
-ConsoleStoreUnavailable for whatever SQLite or the disk says.
+ConsoleStoreUnavailable for whatever SQLite or the disk says. Long because every statement about this database is here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,7 +29,9 @@ from gateway.administration.credentials.tables import (
     LINKS,
     METADATA,
     REFUSALS,
+    REPLIES,
     SESSIONS,
+    TOKENS,
 )
 from gateway.errors import ConsoleStoreUnavailable, NotPermitted
 from gateway.storage.durable import make_directory
@@ -72,6 +74,34 @@ class StoredSession:
     changes: int
     started: float
     seen: float
+
+
+@dataclass(frozen=True)
+class StoredToken:
+    """A program's token: its name and SHA-256, whose it is, what it may do, when it was made, ends, and was used last (0: never). Rights, flows
+    and partners are words with a space between.
+    """
+
+    name: str
+    sha256: str
+    owner: str
+    rights: str
+    flows: str
+    partners: str
+    created: float
+    ends: float
+    used: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was asked with an idempotency key: whose token and key (SHA-256), the digest of all of it, and the request that it became."""
+
+    token: str
+    key: str
+    digest: str
+    request: str
+    created: float
 
 
 class Store:
@@ -180,6 +210,39 @@ class Records:
     def end_session(self, sha256: str) -> bool:
         """False where it has ended already."""
         return self._connection.execute(delete(SESSIONS).where(SESSIONS.c.sha256 == sha256)).rowcount == 1
+
+    # -- tokens of programs, and their idempotency keys
+
+    def keep_token(self, token: StoredToken) -> None:
+        self._replace(TOKENS, token)
+
+    def token(self, sha256: str) -> StoredToken | None:
+        row = self._connection.execute(select(TOKENS).where(TOKENS.c.sha256 == sha256)).first()
+        return None if row is None else StoredToken(*row)
+
+    def tokens(self) -> list[StoredToken]:
+        """All of them, by name."""
+        return [StoredToken(*row) for row in self._connection.execute(select(TOKENS).order_by(TOKENS.c.name))]
+
+    def see_token(self, name: str, now: float) -> None:
+        self._connection.execute(update(TOKENS).where(TOKENS.c.name == name).values(used=now))
+
+    def remove_token(self, name: str) -> bool:
+        """With its idempotency keys; False where there is none of that name."""
+        self._connection.execute(delete(REPLIES).where(REPLIES.c.token == name))
+        return self._connection.execute(delete(TOKENS).where(TOKENS.c.name == name)).rowcount == 1
+
+    def keep_reply(self, reply: Reply) -> None:
+        self._replace(REPLIES, reply)
+
+    def reply(self, token: str, key: str) -> Reply | None:
+        row = self._connection.execute(select(REPLIES).where(REPLIES.c.token == token, REPLIES.c.key == key)).first()
+        return None if row is None else Reply(*row)
+
+    def clear_replies(self, before: float, after: float) -> None:
+        """Forget those of before a moment, and those of after another one, which were kept before the clock was set back."""
+        over = or_(REPLIES.c.created < before, REPLIES.c.created > after)
+        self._connection.execute(delete(REPLIES).where(over))
 
     # -- attempts that failed
 

@@ -64,4 +64,32 @@ REFUSALS: Final = Table(
 )
 """Refusals that the chain was not told of yet: `since` is when it was last told of such."""
 
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("owner", String, nullable=False),
+    Column("rights", String, nullable=False),
+    Column("flows", Text, nullable=False),
+    Column("partners", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("ends", Float, nullable=False),
+    Column("used", Float, nullable=False),
+)
+"""What programs show. Rights, flows and partners are words with a space between; no partner stands for all of them. `used` is 0 before the
+first use.
+"""
+
+REPLIES: Final = Table(
+    "replies",
+    METADATA,
+    Column("token", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("request", String, nullable=False),
+    Column("created", Float, nullable=False, index=True),
+)
+"""Idempotency keys of programs (their SHA-256): the digest of what was asked with one, and the request that it became."""
+
 KEYS: Final = Table("keys", METADATA, Column("name", String, primary_key=True), Column("value", LargeBinary))

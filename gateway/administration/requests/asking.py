@@ -22,16 +22,21 @@ from gateway.ledger import proposals, requests
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.model import Settings
 
 _LONGEST_REASON: Final = 300
 _LONGEST_SUBJECT: Final = 100
 _LONGEST_ACTOR: Final = 64
+_LONGEST_ARGUMENT: Final = 65_536
 _DAY: Final = 86_400.0
 
 
-def ask(settings: Settings, ledger: Ledger, act: Act, subject: str, actor: str, reason: str) -> str:
-    """Ask for an act about what `subject` names, as the person with the user id `actor`; returns the request's id.
+def ask(
+    settings: Settings, ledger: Ledger, act: Act, subject: str, actor: str, reason: str, argument: str | None = None
+) -> str:
+    """Ask for an act about what `subject` names, as the person with the user id `actor`; returns the request's id. `argument` is what is
+    asked for in particular, as the act takes it.
 
     The request is committed. Where it takes two people it waits for another one, else the role that carries it out is woken. `answer`
     tells what became of it.
@@ -41,9 +46,11 @@ def ask(settings: Settings, ledger: Ledger, act: Act, subject: str, actor: str, 
         raise UsageWrong("Give the whole id of what the request is about, or a partner's code.")
     if not _is_plain(actor, _LONGEST_ACTOR):
         raise UsageWrong(f"The name of whoever asks has 1 to {_LONGEST_ACTOR} printable characters.")
+    if argument is not None and len(argument) > _LONGEST_ARGUMENT:
+        raise UsageWrong(f"What is asked for in particular has at most {_LONGEST_ARGUMENT} characters.")
     identity = new_id(ledger.clock(), os.urandom(RANDOM_BYTES))
     with ledger.write() as transaction:
-        requests.ask(transaction, identity, act, subject, actor, text)
+        requests.ask(transaction, identity, act, subject, actor, text, argument=argument)
     if act.people == 1:
         wake(settings.home.run, act.role)
     return identity
@@ -53,10 +60,26 @@ def agree(settings: Settings, ledger: Ledger, identity: str, user: str, reason: 
     """Agree to what somebody else asked, as a second person with the right that it takes; the role that carries it out is woken."""
     decision = Decision(user, reason_text(reason))
     with ledger.write() as transaction:
-        until = transaction.now - settings.console.proposal_days * _DAY
-        agreed = proposals.agree(transaction, identity, decision, until)
+        if requests.find(transaction.connection, identity).act.role in ("console", "machine"):
+            raise UsageWrong("What is about people or partners' keys is agreed to in the console, where more is asked.")
+        agreed = proposals.agree(transaction, identity, decision, oldest(settings.console, transaction.now))
     wake(settings.home.run, agreed.act.role)
     return agreed
+
+
+def oldest(settings: ConsoleSettings, now: float) -> float:
+    """Nobody can agree any more to what was proposed by then."""
+    return now - settings.proposal_days * _DAY
+
+
+def lapse(settings: ConsoleSettings, ledger: Ledger) -> int:
+    """End what was asked, nobody decided in time, and no stage ends; how many requests that were."""
+    with ledger.read() as connection:
+        over = proposals.over(connection, [act for act in Act if not act.by_stage], oldest(settings, ledger.clock()))
+    if not over:
+        return 0
+    with ledger.write() as transaction:
+        return proposals.lapse(transaction, over)
 
 
 def decline(ledger: Ledger, identity: str, user: str, reason: str) -> Request:

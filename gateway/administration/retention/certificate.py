@@ -62,8 +62,9 @@ class _Account:
 
     def add(self, said: Said) -> None:
         if said.event == BEGUN:
-            account = said.detail.get("account")
-            self.actors[f"{said.detail['actor']}{f' as {account}' if account else ''}"] = None
+            account, second = said.detail.get("account"), said.detail.get("second")
+            who = f"{said.detail['actor']}{f' as {account}' if account else ''}"
+            self.actors[f"{who} with {second}" if second else who] = None
             return
         self.first = self.first or said
         self.last = said

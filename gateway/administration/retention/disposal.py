@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
+from gateway.administration.retention import asked
 from gateway.administration.retention.certificate import certify, write_missing
 from gateway.administration.retention.compaction import Compacted, compact_ledger
 from gateway.administration.retention.files import LOCKED, DueFile, as_delivered, due_files, spool_tree
@@ -94,6 +95,7 @@ def dispose(
         if any(line.count for line in lines):
             with run.context.ledger.write() as transaction:
                 transaction.record(BEGUN, SUBJECT, SUBJECT, **decision.detail)
+        begun = [] if role == Role.INSPECT else asked.begin(run.context, is_due=run.has_work(lines))
         run.remove_files()
         run.erase_rows()
         text, file, compacted = None, None, Compacted.LATER
@@ -104,6 +106,7 @@ def dispose(
             certified = certify(run.context, compacted)
             write_missing(run.context)
             text, file = certified if certified is not None else (None, None)
+            asked.finish(run.context, begun, "disposed" if text is not None else "nothing was over its time")
         with run.context.ledger.read() as connection:
             emptied = truncate_log(connection)
     return Disposed(lines, text, None if file is None else str(file), emptied, str(compacted))
@@ -120,6 +123,13 @@ class _Run:
     @property
     def home(self) -> Home:
         return self.context.home
+
+    def has_work(self, lines: Iterable[Line]) -> bool:
+        """Whether this run will have something to certify: what is due, or what another account's run has done before."""
+        if any(line.count for line in lines):
+            return True
+        with self.context.ledger.read() as connection:
+            return any(said.event != BEGUN for said in said_since(connection, last_certified(connection)))
 
     # -- files
 

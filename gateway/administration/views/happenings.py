@@ -96,6 +96,26 @@ def from_on(
     return found, upto + 1 if upto > 0 else None
 
 
+def from_here(
+    connection: Connection, is_meant: Callable[[Happening], bool], after: int, most: int
+) -> tuple[list[Happening], int]:
+    """The first events after that number that are meant, in order, at most so many; and the number after which to look on. At most 20,000 events
+    are looked through.
+    """
+    found: list[Happening] = []
+    for _ in range(_BACK // _CHUNK):
+        entries = some_after(connection, after, _CHUNK)
+        for each in _told(connection, entries, HappeningFilter()):
+            if is_meant(each):
+                found.append(each)
+                if len(found) == most:
+                    return found, each.sequence
+        after = entries[-1].sequence if entries else after
+        if len(entries) < _CHUNK:
+            break
+    return found, after
+
+
 def follow(
     read: Callable[[], AbstractContextManager[Connection]],
     wanted: HappeningFilter,

@@ -26,7 +26,7 @@ _DAY: Final = 86_400.0
 class RequestView:
     """What somebody asked, and what became of it. Times are RFC 3339, UTC.
 
-    `people` is how many it takes, None of a command on the machine. `actor` asked, `decider` is the second person, who agreed or declined
+    `argument` is what is asked for in particular, such as somebody's new roles. `people` is how many it takes, None of a command on the machine. `actor` asked, `decider` is the second person, who agreed or declined
     at `decided`. `ends` is when a proposal lapses, if nobody decides it before. `kind`, `unit`, `partner` and `became` say what a request that
     was done was about; `code`, `refusal` and `remedy` why one was refused.
     """
@@ -34,6 +34,7 @@ class RequestView:
     id: str
     act: str
     subject: str
+    argument: str | None
     state: str
     people: int | None
     asked: str
@@ -78,15 +79,12 @@ def listed(
     limit: int,
     *,
     states: Collection[RequestState] = (),
-    act: Act | None = None,
-    but: Collection[Act] = (),
+    acts: Collection[Act] = tuple(Act),
     after: int | None = None,
     before: int | None = None,
 ) -> RequestPage:
-    """At most `limit` requests after a place, or before one; in any state, or one of these, and for any act, or this
-    one, or all `but` some.
-    """
-    found = queries.page(connection, limit, states=states, act=act, but=but, after=after, before=before)
+    """At most `limit` requests after a place, or before one; in any state, or one of these, and for these acts."""
+    found = queries.page(connection, limit, states=states, acts=acts, after=after, before=before)
     return RequestPage(tuple(_view(settings, row) for row in found.rows), found.before, found.after)
 
 
@@ -103,6 +101,7 @@ def _view(settings: Settings, row: Request) -> RequestView:
         id=row.id,
         act=str(row.act),
         subject=row.subject,
+        argument=row.argument,
         state=str(row.state),
         people=row.takes,
         asked=to_text(row.created),

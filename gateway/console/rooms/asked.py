@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.requests import asking
-from gateway.administration.views.requests import RequestView, listed, story
+from gateway.administration.people import roster
+from gateway.administration.requests import about_people, asking, cards
+from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.administration.views.words import describe
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
 from gateway.console.rooms.transfers import TimelineItem
 from gateway.console.visits import Visit
-from gateway.domain.people import Right
+from gateway.domain.people import Right, roles_text
 from gateway.domain.requests import READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
+from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
     Column("Asked"),
@@ -29,9 +33,23 @@ WORDS: Final = {
     Act.RELEASE: "Release",
     Act.RETRY: "Try again now",
     Act.RETURN: "Return",
+    Act.ACCEPT: "Accept as the back office",
+    Act.REJECT: "Reject as the back office",
     Act.DISCARD: "Discard",
+    Act.CHANGE_ROLES: "Change roles",
+    Act.RESUME: "Resume",
+    Act.ISSUE_LINK: "One-time link",
+    Act.INVOKE_CONTINUITY: "Invoke continuity",
+    Act.UPDATE_CONTINUITY: "Say how continuity stands",
+    Act.NOTE_TOLD: "Note who was told",
+    Act.END_CONTINUITY: "End continuity",
+    Act.HOLD_RETENTION: "Place a legal hold",
+    Act.RELEASE_RETENTION: "End a legal hold",
+    Act.DISPOSE: "Dispose",
+    Act.TAKE_CARD: "Take a partner's card",
     Act.CHECK: "Check a file",
     Act.SEND: "Send a file",
+    Act.FETCH: "Take a delivered file",
     Act.OPEN: "Look at a payload",
 }
 _WAITS: Final = {
@@ -39,9 +57,12 @@ _WAITS: Final = {
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
 
+_BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
+_DISPOSAL: Final = "The next run of gateway retention does it and answers here: gateway-retention.timer, once a day, or a person at the machine."
+
 
 def all_requests(visit: Visit) -> Response:
-    """What people asked, the newest first."""
+    """What people asked, the newest first, as far as it is the reader's business."""
     site = visit.console
     wanted = visit.query.get("state", "")
     states = [state for state in RequestState if state == wanted]
@@ -51,7 +72,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            but=READING,
+            acts=tuple(act for act in _seen(visit) if act not in READING),
             after=_number(visit.query.get("after")),
             before=_number(visit.query.get("before")),
         )
@@ -68,7 +89,7 @@ def all_requests(visit: Visit) -> Response:
     return visit.page(
         "listed",
         heading="Requests",
-        intro="What people asked for. Release and discard take two people: one asks, another agrees.",
+        intro="What people asked for. Where it takes two people, one asks and another one with the same right agrees.",
         links=(),
         filters=[
             Filter("state", "State", wanted, tuple((str(state), str(state).capitalize()) for state in RequestState))
@@ -84,10 +105,19 @@ def one(visit: Visit) -> Response:
 
 
 def decide(visit: Visit) -> Response:
-    """Agree, decline, or withdraw: by the button that was pressed."""
+    """Agree, decline, or withdraw: by the button that was pressed. Whether that person may is for the ledger to say."""
     site, identity, reason = visit.console, visit.path["id"], visit.form.get("reason", "")
+    with site.reading() as connection:
+        act = _told(visit, connection).act
     try:
         match visit.form.get("decision"):
+            case "agree" if act.about_people:
+                answered = about_people.agree(site.credentials, identity, visit.user, reason)
+                if answered.link is not None:
+                    return _shown(visit, "", answered.link)
+            case "agree" if act is Act.TAKE_CARD:
+                heard = visit.form.get("heard", "")
+                cards.agree(site.settings, site.ledger, identity, visit.user, heard, reason)
             case "agree":
                 asking.agree(site.settings, site.ledger, identity, visit.user, reason)
             case "decline":
@@ -101,22 +131,53 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
-def _shown(visit: Visit, fault: str) -> Response:
+def _seen(visit: Visit) -> tuple[Act, ...]:
+    """The acts that are the reader's business: what is about people is for administrators and auditors."""
+    return tuple(
+        act for act in Act if visit.may(act.right) or visit.may(Right.AUDIT if act.about_people else Right.LOOK)
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    act: Act
+    story: RequestStory
+    now: str | None
+
+
+def _told(visit: Visit, connection: Connection) -> _Told:
+    found = story(visit.console.settings, connection, visit.path["id"])
+    try:
+        act = next(act for act in _seen(visit) if act == found.request.act)
+    except StopIteration:
+        raise NotFound(f"there is no request {visit.path['id'][:40]!r}") from None
+    now = None
+    if act.about_people and found.request.state == RequestState.PROPOSED:
+        now = roles_text(roster.find(connection, found.request.subject).roles)
+    return _Told(act, found, now)
+
+
+def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     with visit.console.reading() as connection:
-        found = story(visit.console.settings, connection, visit.path["id"])
+        told = _told(visit, connection)
+    act, found = told.act, told.story
     about = found.request
-    if about.act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
+    if act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
         raise NotFound("who asked to see or send what is for themselves and for auditors")
-    act = next(act for act in Act if act == about.act)
     is_open = about.state == RequestState.PROPOSED
+    may_decide = is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right)
     return visit.page(
         "asked",
         422 if fault else 200,
         about=about,
         words=WORDS[act],
-        waits=_WAITS.get(RequestState(about.state), ""),
+        link=link,
+        hours=visit.console.settings.console.link_hours,
+        waits=_waits(act, RequestState(about.state)),
         rows=[
             ("About", about.subject),
+            *([("Roles now", told.now)] if told.now is not None else []),
+            *_particulars(act, about, whole=not may_decide),
             ("Asked by", about.actor),
             ("Why", about.reason),
             ("Second person", about.decider),
@@ -124,13 +185,34 @@ def _shown(visit: Visit, fault: str) -> Response:
             ("Lapses", about.ends),
             ("Is now", about.became),
         ],
-        path=_path(about),
+        path=_path(visit, act, about),
         events=[TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events],
-        may_decide=is_open and about.actor != visit.user and visit.may(act.right),
+        may_decide=may_decide,
+        heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
         fault=fault,
         reason_given=visit.form.get("reason", ""),
     )
+
+
+def _waits(act: Act, state: RequestState) -> str:
+    """What it waits for."""
+    if state is RequestState.ASKED and not act.by_stage:
+        return _DISPOSAL if act is Act.DISPOSE else _BY_HAND
+    return _WAITS.get(state, "")
+
+
+def _particulars(act: Act, about: RequestView, *, whole: bool) -> Iterator[tuple[str, str | None]]:
+    """What is asked for in particular; of a card, what it says, and the fingerprint, which who decides has to hear for themselves."""
+    if act is not Act.TAKE_CARD:
+        if about.argument is not None:
+            yield "Asked for", about.argument
+    elif about.argument is not None:
+        card = cards.card_of(about.argument)
+        yield "Name", card.name
+        yield "Address", "none" if card.endpoint is None else f"{card.endpoint.host}:{card.endpoint.port}"
+        yield "Card of", card.issued
+        yield "Fingerprint", cards.in_groups(card, whole=whole)
 
 
 def _line(each: RequestView) -> Line:
@@ -148,7 +230,16 @@ def _line(each: RequestView) -> Line:
     )
 
 
-def _path(about: RequestView) -> str | None:
+def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
+    """Where the page of what it is about is, for whoever may see that."""
+    if act.about_people:
+        return f"/people/{about.subject}" if visit.may(Right.PEOPLE) else None
+    if act.right is Right.CONTINUITY:
+        return "/continuity" if visit.may(Right.CONTINUITY) else None
+    if act.right is Right.RETENTION:
+        return "/retention" if visit.may(Right.RETENTION) else None
+    if act is Act.TAKE_CARD:
+        return None if about.unit is None else f"/partners/{about.unit}"
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")

@@ -6,13 +6,15 @@ from typing import Final
 
 from starlette.responses import Response
 
+from gateway.administration.requests import cards
 from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health
 from gateway.administration.views.partners import PartnerView, partners
 from gateway.console.listing import Cell, Column, Line, Titled, simple
 from gateway.console.machine import look
 from gateway.console.visits import Visit
-from gateway.errors import NotFound
+from gateway.domain.people import Right
+from gateway.errors import Misuse, NotFound
 
 _COLUMNS: Final = (
     Column("Code", "code"),
@@ -51,11 +53,30 @@ def listed(visit: Visit) -> Response:
         "listed",
         heading="Partners",
         intro="",
-        links=(),
+        links=[("Take a partner's card", "/partners/introduce")] if visit.may(Right.PARTNERS) else (),
         filters=(),
         path="/partners",
         listings=[Titled("", shown)],
     )
+
+
+def card_form(visit: Visit) -> Response:
+    """The form that takes a card's text."""
+    return _card_form(visit, "")
+
+
+def ask_for_card(visit: Visit) -> Response:
+    """Ask that it is taken."""
+    site, form = visit.console, visit.form
+    try:
+        identity = cards.ask(site.settings, site.ledger, form.get("card", ""), visit.user, form.get("reason", ""))
+    except Misuse as error:
+        return _card_form(visit, error.reason)
+    return visit.to(f"/requests/{identity}")
+
+
+def _card_form(visit: Visit, fault: str) -> Response:
+    return visit.page("partner_card", 422 if fault else 200, fault=fault, given=visit.form if fault else {})
 
 
 def one(visit: Visit) -> Response:

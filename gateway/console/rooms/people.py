@@ -1,4 +1,8 @@
-"""The people of a site: who they are, what they may do, and what an administrator changes about them."""
+"""The people of a site: who they are, what they may do, and what administrators change about them.
+
+One administrator adds somebody without roles, records dates, suspends and removes. Roles, a resumption, and a link for somebody who has
+a role are asked for, and another administrator agrees (`rooms.asked`). Nobody changes anything about themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,15 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.credentials import links
 from gateway.administration.people import roster
-from gateway.administration.people.roster import Details
+from gateway.administration.people.roster import Details, PersonView
+from gateway.administration.requests import about_people
 from gateway.administration.requests.asking import reason_text
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
 from gateway.console.visits import Visit
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
-from gateway.errors import GatewayError, Misuse, NotFound
+from gateway.errors import GatewayError, Misuse, NotFound, RightMissing
 
 _COLUMNS: Final = (
     Column("User id", "user"),
@@ -72,10 +76,10 @@ def add_form(visit: Visit) -> Response:
 
 
 def add(visit: Visit) -> Response:
-    """Add somebody."""
+    """Add somebody, without a role."""
     form = visit.form
     try:
-        roster.add(visit.console.ledger, form.get("user", "").strip(), _roles(visit), _details(visit), _decision(visit))
+        roster.add(visit.console.ledger, form.get("user", "").strip(), (), _details(visit), _decision(visit))
     except Misuse as error:
         return _form(visit, _sentence(error))
     return visit.to(f"/people/{form['user'].strip()}")
@@ -87,39 +91,71 @@ def one(visit: Visit) -> Response:
 
 
 def change(visit: Visit) -> Response:
-    """Change, suspend, resume, remove, or make a link: by the button that was pressed."""
-    user, ledger = visit.path["user"], visit.console.ledger
-    link = ""
+    """Record dates, suspend, remove, make a link, or ask for a link or a resumption: by the button that was pressed."""
+    user, site = visit.path["user"], visit.console
+    _require_other(visit)
     try:
         decision = _decision(visit)
+        asked = (site.settings, site.ledger, user, visit.user, visit.form.get("reason", ""))
         match visit.form.get("decision"):
             case "change":
-                roster.change(ledger, user, _roles(visit), _details(visit), decision)
+                roster.change(site.ledger, user, None, _details(visit), decision)
             case "suspend":
-                roster.suspend(ledger, user, decision)
-            case "resume":
-                roster.resume(ledger, user, decision)
+                roster.suspend(site.ledger, user, decision)
             case "remove":
-                roster.remove(ledger, user, decision)
+                roster.remove(site.ledger, user, decision)
+            case "resume":
+                return visit.to(f"/requests/{about_people.ask_to_resume(*asked)}")
+            case "link" if _has_roles(visit):
+                return visit.to(f"/requests/{about_people.ask_for_link(*asked)}")
             case "link":
-                token = links.issue(visit.console.credentials, user, decision)
-                link = links.address(visit.console.credentials, token)
+                link = about_people.issue_link(site.credentials, user, visit.user, visit.form.get("reason", ""))
+                return _shown(visit, "", link)
             case _:
                 raise NotFound("that is no decision")
     except Misuse as error:
         return _shown(visit, _sentence(error))
-    return _shown(visit, "", link) if link else visit.to(f"/people/{user}")
+    return visit.to(f"/people/{user}")
+
+
+def roles_form(visit: Visit) -> Response:
+    """The form that asks for other roles."""
+    _require_other(visit)
+    return _roles_form(visit, "")
+
+
+def ask_for_roles(visit: Visit) -> Response:
+    """Ask for them."""
+    site, reason = visit.console, visit.form.get("reason", "")
+    _require_other(visit)
+    try:
+        asked = about_people.ask_for_roles(
+            site.settings, site.ledger, visit.path["user"], frozenset(_chosen(visit)), visit.user, reason
+        )
+    except Misuse as error:
+        return _roles_form(visit, _sentence(error))
+    return visit.to(f"/requests/{asked}")
 
 
 def _form(visit: Visit, fault: str) -> Response:
+    return visit.page("person_add", 422 if fault else 200, fault=fault, given=visit.form)
+
+
+def _roles_form(visit: Visit, fault: str) -> Response:
+    person = _person(visit)
     return visit.page(
-        "person_add", 422 if fault else 200, fault=fault, given=visit.form, roles=ROLES, chosen=_names(visit)
+        "person_roles",
+        422 if fault else 200,
+        about=person,
+        fault=fault,
+        roles=ROLES,
+        chosen=_chosen(visit) if fault else person.roles,
+        reason_given=visit.form.get("reason", ""),
     )
 
 
 def _shown(visit: Visit, fault: str, link: str = "") -> Response:
-    with visit.console.reading() as connection:
-        person = roster.shown(roster.find(connection, visit.path["user"]))
+    person = _person(visit)
     return visit.page(
         "person",
         422 if fault else 200,
@@ -127,18 +163,28 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         fault=fault,
         link=link,
         hours=visit.console.settings.console.link_hours,
-        roles=ROLES,
         own=person.user == visit.user,
         reason_given=visit.form.get("reason", "") if fault else "",
     )
 
 
-def _names(visit: Visit) -> list[str]:
-    return [str(role) for role in PersonRole if visit.form.get(f"role-{role}")]
+def _person(visit: Visit) -> PersonView:
+    with visit.console.reading() as connection:
+        return roster.shown(roster.find(connection, visit.path["user"]))
 
 
-def _roles(visit: Visit) -> frozenset[PersonRole]:
-    return frozenset(map(PersonRole, _names(visit)))
+def _require_other(visit: Visit) -> None:
+    """RightMissing for what somebody would decide about themselves."""
+    if visit.path["user"] == visit.user:
+        raise RightMissing("nobody decides about themselves: another administrator does")
+
+
+def _has_roles(visit: Visit) -> bool:
+    return bool(_person(visit).roles)
+
+
+def _chosen(visit: Visit) -> list[PersonRole]:
+    return [role for role in PersonRole if visit.form.get(f"role-{role}")]
 
 
 def _details(visit: Visit) -> Details:

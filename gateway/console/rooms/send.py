@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Final
 
 from starlette.responses import Response
 
 from gateway.administration.requests import asking
+from gateway.administration.requests.submissions import MOST_WAITING, keep
 from gateway.console.renderings import answered, waiting, whole_file
 from gateway.console.site import Site
 from gateway.console.uploading import Came
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import META, read_findings
-from gateway.domain.uploads import COMING, NOTE, Upload, note, read_note
+from gateway.domain.uploads import COMING, NOTE, Upload, read_note
 from gateway.errors import DiskFull
 from gateway.flows.routes import routes
-from gateway.storage.durable import disk_error, fsync_directory, write_file
+from gateway.storage.durable import disk_error
 
-_MOST_WAITING: Final = 100
-"""Uploads that nobody has sent, of everybody together."""
 _CHECK: Final = "uploaded in the console"
 _SEND: Final = "sent in the console"
 
@@ -58,7 +56,7 @@ def take(visit: Visit) -> Response:
         upload = Upload(
             given["upload"], visit.user, flow, partner, given["name"], int(given["size"]), visit.console.now
         )
-        _keep(settings.home.uploads, coming, upload)
+        keep(settings.home.uploads, coming, upload)
     finally:
         coming.unlink(missing_ok=True)
     identity = asking.ask(settings, visit.console.ledger, Act.CHECK, upload.id, visit.user, _CHECK)
@@ -113,16 +111,6 @@ def _fault(visit: Visit, flow: str, partner: str) -> str:
     settings = visit.console.settings
     if partner not in routes(settings).outgoing.get(flow, frozenset()):
         return f"The flow {flow[:40]} does not go to {partner[:40]}."
-    if sum(1 for _ in settings.home.uploads.glob(f"*{NOTE}")) >= _MOST_WAITING:
+    if sum(1 for _ in settings.home.uploads.glob(f"*{NOTE}")) >= MOST_WAITING:
         return "Too many files wait to be sent: send or remove some, or wait for an hour."
     return ""
-
-
-def _keep(directory: Path, coming: Path, upload: Upload) -> None:
-    """The note first, and then the file its name: whoever finds the file finds what it is."""
-    try:
-        write_file(directory / f"{upload.id}{NOTE}", note(upload), mode=0o660)
-        coming.rename(directory / upload.id)
-        fsync_directory(directory)
-    except OSError as error:
-        raise disk_error(error, "keeping an upload") from error

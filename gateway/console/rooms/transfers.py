@@ -19,7 +19,7 @@ from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, whole
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.states import Direction, State
-from gateway.errors import NotFound, UsageWrong
+from gateway.errors import NotFound, RefusedByBackOffice, UsageWrong
 from gateway.ledger.queries.overview import Meant
 from gateway.ledger.queries.transfer_pages import Order, Place, page
 
@@ -190,6 +190,14 @@ def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
     ):
         yield "hold", "Hold"
         yield "return", "Return"
+    elif (
+        visit.may(Right.ANSWER)
+        and about.direction == Direction.IN
+        and about.state == State.DELIVERED
+        and about.code != RefusedByBackOffice.code
+    ):
+        yield "accept", "Accept as the back office"
+        yield "reject", "Reject as the back office"
     if visit.may(Right.HOLD) and about.attempts:
         yield "retry", "Try again now"
 

@@ -38,7 +38,17 @@ _WORDS: Final = {
     Act.RELEASE: ("Release", "It goes on where it stopped."),
     Act.RETRY: ("Try again now", "What waits for a later attempt is tried now."),
     Act.RETURN: ("Return", "It goes back to whoever submitted it; one that came is refused, and its sender is told."),
+    Act.ACCEPT: ("Accept as the back office", "The back office has it: its sender gets a receipt that says so."),
+    Act.REJECT: ("Reject as the back office", "The back office cannot take it: its sender is told this reason."),
     Act.DISCARD: ("Discard", "The quarantined file is removed for good."),
+    Act.RELEASE_RETENTION: (
+        "End a legal hold",
+        "What it kept goes when its time is over, which may be at the next run.",
+    ),
+    Act.DISPOSE: (
+        "Dispose",
+        "All that is over its time is removed, and names in it erased, by the next run of gateway retention.",
+    ),
 }
 
 
@@ -113,6 +123,12 @@ def _form(visit: Visit, act: Act, fault: str = "") -> Response:
 
 
 def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
+    if act is Act.DISPOSE:
+        yield "About", "All that is over its time"
+        return
+    if act is Act.RELEASE_RETENTION:
+        yield "Kept", subject
+        return
     if subject in visit.console.settings.codes:
         yield "Lane to", subject
         return

@@ -36,18 +36,13 @@ def page(
     limit: int,
     *,
     states: Collection[RequestState] = (),
-    act: Act | None = None,
-    but: Collection[Act] = (),
+    acts: Collection[Act] = tuple(Act),
     after: int | None = None,
     before: int | None = None,
 ) -> Page:
-    """At most `limit` requests after a row's key, or before one; in any state, or one of these, and for any act, or this
-    one, or all `but` some.
-    """
+    """At most `limit` requests after a row's key, or before one; in any state, or one of these, and for these acts."""
     newer = before is not None
-    query = _meant(states, act)
-    if but:
-        query = query.where(REQUESTS.c.act.not_in(map(str, but)))
+    query = _meant(states, acts)
     if after is not None:
         query = query.where(REQUESTS.c.key < after)
     elif newer:
@@ -66,10 +61,10 @@ def count_proposed(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _meant(states: Collection[RequestState], act: Act | None) -> Select[Any]:
+def _meant(states: Collection[RequestState], acts: Collection[Act]) -> Select[Any]:
     query = select(REQUESTS)
     if states:
         (only, *others) = states
         by_index = _INDEXED.get(only) if not others else None
         query = query.where(REQUESTS.c.state.in_(map(str, states)) if by_index is None else by_index)
-    return query if act is None else query.where(REQUESTS.c.act == str(act))
+    return query if len(acts) == len(Act) else query.where(REQUESTS.c.act.in_(map(str, acts)))

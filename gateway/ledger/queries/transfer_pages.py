@@ -32,6 +32,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """Whose list it is: of these flows and, unless None, these partners alone. What is outside of it is not there."""
+
+    flows: frozenset[str]
+    partners: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
 class Order:
     """How a list is ordered."""
 
@@ -63,12 +71,13 @@ def page(
     after: Place | None = None,
     before: Place | None = None,
     meant: Meant | None = None,
+    scope: Scope | None = None,
 ) -> TransferPage:
     """At most `limit` rows after a place, or before one; the first where neither is given."""
     backward = before is not None
     start = before if backward else after
     walk = Order(order.by_name, order.descending != backward)
-    found, end = _walk(connection, walk, limit + 1, start, meant or Meant())
+    found, end = _walk(connection, walk, limit + 1, start, meant or Meant(), scope)
     more, rows = len(found) > limit, found[:limit]
     further = walk.place_of(rows[-1]) if more else end
     nearer = None if start is None else walk.place_of(rows[0]) if rows else start
@@ -78,18 +87,18 @@ def page(
 
 
 def _walk(
-    connection: Connection, order: Order, limit: int, start: Place | None, meant: Meant
+    connection: Connection, order: Order, limit: int, start: Place | None, meant: Meant, scope: Scope | None
 ) -> tuple[list[Transfer], Place | None]:
     """At most `limit` rows from a place on, and where the look ended if that is not the list's end."""
     if _is_rare(connection, meant.get("state")):
         query = _ordered(
-            select(TRANSFERS).where(*_conditions(TRANSFERS.c, meant, seek=True)), TRANSFERS.c, order, start
+            select(TRANSFERS).where(*_conditions(TRANSFERS.c, meant, scope, seek=True)), TRANSFERS.c, order, start
         )
         return [Transfer._make(row) for row in connection.execute(query.limit(limit))], None
     found: list[Transfer] = []
     for _ in range(_WINDOWS):
         window = _ordered(select(TRANSFERS), TRANSFERS.c, order, start).limit(_WINDOW).subquery()
-        wanted = select(window).where(*_conditions(window.c, meant, seek=False)).limit(limit - len(found))
+        wanted = select(window).where(*_conditions(window.c, meant, scope, seek=False)).limit(limit - len(found))
         found += map(Transfer._make, connection.execute(wanted))
         if len(found) >= limit:
             return found, None
@@ -127,7 +136,7 @@ def _ordered(query: Select[Any], columns: Any, order: Order, start: Place | None
     return query.order_by(*(column.desc() if order.descending else column.asc() for column in by))
 
 
-def _conditions(columns: Any, meant: Meant, *, seek: bool) -> list[Any]:
+def _conditions(columns: Any, meant: Meant, scope: Scope | None, *, seek: bool) -> list[Any]:
     """What is meant. An expression keeps SQLite from an index that would lead it to half of the table."""
     equal = {name: meant.get(name) for name in ("direction", "partner", "flow")}
     found = [columns[name].concat("") == value for name, value in equal.items() if value is not None]
@@ -137,4 +146,8 @@ def _conditions(columns: Any, meant: Meant, *, seek: bool) -> list[Any]:
         found.append(columns.created + 0.0 >= since)
     if (before := meant.get("before")) is not None:
         found.append(columns.created + 0.0 < before)
+    if scope is not None:
+        found.append(columns.flow.concat("").in_(sorted(scope.flows)))
+        if scope.partners is not None:
+            found.append(columns.partner.concat("").in_(sorted(scope.partners)))
     return found

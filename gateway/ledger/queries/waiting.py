@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, and_, func, or_, select, tuple_
 
+from gateway.domain.requests import BY_STAGE
 from gateway.domain.states import Direction, State
 from gateway.ledger import requests
 from gateway.ledger.queries import fair_share
@@ -69,5 +70,5 @@ def due_now(
                 ready = table.c.state.in_([State.VALIDATED, State.SEALED])
                 query = query.where(~and_(ready, tuple_(table.c.partner, table.c.flow).in_(shut)))
             total += connection.execute(query).scalar_one()
-    total += len(requests.waiting(connection))
+    total += len(requests.waiting(connection, BY_STAGE))
     return total + len(finished_but_kept(connection, 1)) + len(to_notify(connection, 1))

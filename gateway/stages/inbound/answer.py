@@ -24,19 +24,17 @@ from gateway.errors import (
     OutcomeContrary,
     OutcomeUnmatched,
     PartnerUnknown,
-    RefusedByBackOffice,
     Reject,
     StillBeingWritten,
 )
-from gateway.ledger.queries import consignments
 from gateway.ledger.queries.back_office_answers import answerable
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.back_office_answers import AnswerFile, BackOfficeAnswers
 from gateway.spool.drops import Refusal
+from gateway.stages.back_office import change, issue_answers
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.issued_receipts import add_answers, answer_of, answered_consignment
 from gateway.stages.returns import return_refused
 
 _LOOK_AGAIN: Final = 0.25
@@ -117,12 +115,12 @@ class Answer:
                     known.append(answer)
                 elif verdict is AnswerVerdict.FIRST and row is not None:
                     pending[row.key] = answer.answer
-                    changes.append(_change(transaction, row, answer, reason))
+                    changes.append(change(transaction, row, answer.answer, answer.fingerprint, reason))
                     answered[row.partner, required(row.consignment)].append(row.key)
                     first.append(answer)
             transaction.move(TRANSFERS, Direction.IN, State.DELIVERED, changes)
             for (partner, consignment), keys in answered.items():
-                _issue(transaction, partner, consignment, keys)
+                issue_answers(transaction, partner, consignment, keys)
         return known + first
 
 
@@ -159,33 +157,3 @@ def _id_in(subject: str) -> str | None:
         return subject
     identity = PurePath(subject).stem.rpartition("~")[2]
     return identity if is_id(identity) else None
-
-
-def _change(transaction: Transaction, row: Transfer, answer: AnswerFile, reason: str | None) -> dict[str, Any]:
-    accepted = answer.answer is BackOfficeAnswer.ACCEPTED
-    following = State.INGESTED if accepted else State.DELIVERED
-    code = None if accepted else RefusedByBackOffice.code
-    event = transaction.record(
-        "transfer.ingested" if accepted else "transfer.refused",
-        "transfer",
-        row.id,
-        row.partner,
-        flow=row.flow,
-        code=code,
-        state=str(following),
-    )
-    return {
-        "key": row.key,
-        "state": following,
-        "code": code,
-        "reason": None if accepted else reason or "The back office gave no reason.",
-        "answer_file": answer.fingerprint,
-        "event": event,
-    }
-
-
-def _issue(transaction: Transaction, partner: str, identity: str, keys: list[int]) -> None:
-    """Issue a receipt with the answers about these transfers of a consignment, where the stage that ends it has not."""
-    if (consignment := answered_consignment(transaction, partner, identity)) is not None:
-        rows = consignments.carried(transaction.connection, Direction.IN, partner, identity)
-        add_answers(transaction, consignment, [answer_of(row) for row in rows if row.key in keys])

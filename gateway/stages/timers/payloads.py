@@ -84,6 +84,9 @@ class Payloads:
                 return _done(Decided(uploading.UPLOAD, upload.id, upload.partner, "checked"))
             case Act.SEND:
                 return stack.enter_context(uploading.sending(context, request))
+            case Act.FETCH:
+                row = showing.copy(context, request.id, request.subject)
+                return _done(Decided("transfer", row.id, row.partner, "copied"))
             case _:
                 row = showing.show(context, request.id, request.subject)
                 return _done(Decided("transfer", row.id, row.partner, "rendered"))

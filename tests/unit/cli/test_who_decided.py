@@ -26,7 +26,7 @@ from gateway.settings.model import Partner
 from gateway.settings.rights import Difference
 from gateway.settings.write import write_partner
 from gateway.validation.sandbox.pool import Sandbox
-from tests.deciding import KEYS, LOOKS, MEDIA, RUNS, SITE
+from tests.deciding import ASKED, KEYS, LOOKS, MEDIA, RUNS, SITE
 from tests.fakes.keybox import write_keybox
 from tests.fakes.older_ledger import at_version
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, two_ledgers
@@ -35,6 +35,7 @@ from tests.unit.cli.conftest import Run
 LA, RIGHT = "E09000030", "E08000004"
 WHY = ("--reason", "because of the test")
 SOMEBODY = ("hb1", "--name", "Invented", "--unit", "Revenues", "--role", "administrator")
+A_TOKEN = ("back-office", "--owner", "hb1", "--right", "look", "--flow", "claim")
 WHO = {"actor": "nobody", "account": "root", "known_by": "processes"}
 
 
@@ -85,7 +86,7 @@ def leaves(command: click.Command, words: tuple[str, ...], ctx: click.Context) -
 
 def test_every_command_is_known_to_decide_or_to_look() -> None:
     found = set(leaves(gateway, (), click.Context(gateway)))
-    sorts = [set(SITE), set(KEYS), set(MEDIA), LOOKS, RUNS]
+    sorts = [set(SITE), set(KEYS), set(MEDIA), set(ASKED), LOOKS, RUNS]
     assert found == set().union(*sorts)
     assert sum(map(len, sorts)) == len(found)
 
@@ -233,6 +234,12 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
             run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
             run(pair.dwp, "people", "suspend", "hb1", "--reason", "second")
             said = run(pair.dwp, *words, "hb1", *WHY)
+        case "tokens add" | "tokens revoke":
+            dates = ("--agreement", "2026-01-05", "--training", "2026-01-06")
+            run(pair.dwp, "people", "add", *SOMEBODY[:-1], "operator", *dates, "--reason", "first")
+            said = run(pair.dwp, "tokens", "add", *A_TOKEN, *(WHY if words[1] == "add" else ("--reason", "first")))
+            if words[1] == "revoke":
+                said = run(pair.dwp, *words, "back-office", *WHY)
         case _:
             raise AssertionError(f"nobody tries {command}")
     assert said.status == 0, said.err
@@ -303,6 +310,8 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "people resume": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people remove": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people link": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "tokens add": (lambda _: (*A_TOKEN, *WHY), "person-unknown", WHY[1]),
+    "tokens revoke": (lambda _: ("back-office", *WHY), "not-found", WHY[1]),
 }
 
 

@@ -477,7 +477,7 @@ def test_a_request_from_before_two_people_keeps_its_digest(tmp_path: Path) -> No
             transaction.commit_to({"requests": {"1": before}})
         with ledger.read() as connection:
             assert faults(connection) == []
-            for column in ("takes", "decided", "decider", "decider_reason"):
+            for column in ("takes", "decided", "decider", "decider_reason", "argument"):
                 savepoint = connection.begin_nested()
                 connection.exec_driver_sql(f"UPDATE requests SET {column} = '1'")  # noqa: S608 - names
                 assert faults(connection), column

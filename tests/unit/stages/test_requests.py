@@ -92,8 +92,12 @@ def test_what_a_person_asked_is_done_in_their_name(dwp: Bench) -> None:
 
 
 def test_every_act_has_a_role_that_carries_it_out_by_a_stage_of_its_own() -> None:
-    assert sorted([*INSPECT_ACTS, *VAULT_ACTS]) == sorted(request_answers._POLICY)
-    assert sorted([*INSPECT_ACTS, *VAULT_ACTS, *READING]) == sorted(Act)
+    by_stages = sorted([*INSPECT_ACTS, *VAULT_ACTS])
+    assert by_stages == sorted(request_answers._POLICY)
+    assert sorted([*by_stages, *READING]) == sorted(act for act in Act if act.by_stage)
+    assert all((act.role, act.people) == ("console", 2) for act in Act if act.about_people), (
+        "done when the second agrees"
+    )
     assert {"requests", "payloads"} <= {*stages_of(Role.INSPECT)}
     assert "vault-requests" in stages_of(Role.VAULT)
 

@@ -308,9 +308,9 @@ def test_requests_are_listed_page_by_page_and_told_whole(dwp: Bench) -> None:
         first = views.listed(dwp.settings, connection, 2)
         second = views.listed(dwp.settings, connection, 2, after=first.after)
         back = views.listed(dwp.settings, connection, 2, before=second.before)
-        waiting = views.listed(dwp.settings, connection, 5, states=[RequestState.PROPOSED], act=Act.RELEASE)
+        waiting = views.listed(dwp.settings, connection, 5, states=[RequestState.PROPOSED], acts=[Act.RELEASE])
         either = views.listed(dwp.settings, connection, 5, states=OPEN)
-        none = views.listed(dwp.settings, connection, 5, states=OPEN, act=Act.DISCARD)
+        none = views.listed(dwp.settings, connection, 5, states=OPEN, acts=[Act.DISCARD])
         story = views.story(dwp.settings, connection, proposed[0])
         with pytest.raises(NotFound):
             views.story(dwp.settings, connection, "nothing")
