@@ -22,6 +22,8 @@ class ConsoleSite:
     site: Site
     base: str
     secrets: dict[str, str]
+    steps: dict[str, int] = field(default_factory=dict)
+    """The time step of the last code that each has used."""
     jars: dict[str, list[Any]] = field(default_factory=dict)
     """The cookies of who has signed in, by user id: a code can be used once, and the next one comes after half a minute."""
 
@@ -60,8 +62,13 @@ def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
         entered.append(person)
         if user in site.jars:
             person.context.add_cookies(site.jars[user])
-        else:
-            person.sign_in()
+        # A change of the person, which another test made, ends the session.
+        if (
+            user not in site.jars
+            or person.context.request.get("/", max_redirects=0).headers.get("location") == "/sign-in"
+        ):
+            person.context.clear_cookies()
+            site.steps[user] = person.sign_in(after=site.steps.get(user, 0))
             site.jars[user] = person.context.cookies()
         return person
 
