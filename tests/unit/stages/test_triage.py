@@ -13,12 +13,14 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from gateway.administration.views.triage import case
 from gateway.domain.retention import Clock, Kind, Rule
 from gateway.domain.states import Direction, State
 from gateway.domain.triage import Finding, TriageCounts, claim_digest, keyed
 from gateway.ledger.queries import overview
+from gateway.ledger.queries.facts import told_of
 from gateway.ledger.retention import erase
 from gateway.ledger.units import Transfer
 from gateway.sample.catalog import samplers
@@ -172,3 +174,28 @@ def test_a_flow_may_hold_what_repeats_and_a_case_is_found(pair: Pair) -> None:
     assert found.delivered_as == "one.xml"
     assert found.records
     assert json.dumps(reference) not in str(found)
+
+
+def test_what_comes_back_has_not_gone_before(pair: Pair) -> None:
+    first = pair.dwp.submit("a.xml", notices(1), "etd")
+    other = pair.dwp.submit("b.xml", notices(1) + b"\n", "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp) == {}  # of one message id one came back, and the other is the first of its kind
+    with pair.dwp.ledger.write() as transaction:
+        for identity in (first, other):
+            values = {"state": str(State.REJECTED), "id": identity}
+            transaction.connection.execute(text("UPDATE transfers SET state = :state WHERE id = :id"), values)
+    pair.dwp.submit("c.xml", notices(2), "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp) == {}
+    pair.dwp.submit("d.xml", notices(3), "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp).keys() == {"d.xml"}
+
+
+def told_of_repeats(site: Bench) -> dict[str, int]:
+    """How many records of each file the site says repeat others."""
+    with site.ledger.read() as connection:
+        rows = overview.transfers(connection)
+    counts = {row.name: TriageCounts.of(told_of(row.facts)) for row in rows}
+    return {name: each.repeats for name, each in counts.items() if each is not None and each.repeats}
