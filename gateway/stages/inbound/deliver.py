@@ -35,6 +35,7 @@ from gateway.ledger.queries import consignments, deadlines, fair_share, identiti
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
+from gateway.settings.directories import SHARED
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
 from gateway.spool.exception_lists import ENDING as LIST
@@ -229,7 +230,11 @@ class Deliver:
         for row in rows:
             target = self._context.home.inbound / row.flow / row.partner / names[row.key]
             if target.parent not in made:
-                make_directory(target.parent, 0o770)
+                if not target.parent.is_dir():
+                    make_directory(target.parent, SHARED)
+                    target.parent.chmod(
+                        SHARED
+                    )  # whatever the umask: operators and the back office look into `repeats` by their group
                 made.add(target.parent)
             placements.append(Placement(self._unpacked(row), target.parent, target.name, row.id, row.sha256))
         beforehand: dict[int, list[Path]] = {}
