@@ -199,14 +199,15 @@ class Deliver:
             name = row.delivered_name or self._name(row)
             if row.delivered_name is None:
                 told = facts[row.key]
-                if ASIDE in told:
+                aside = ASIDE in told and ((directory / REPEATS).is_dir() or not os.path.lexists(directory / REPEATS))
+                if aside:
                     directory /= REPEATS
                 if endings := [ending for fact, ending in ((COUNTS[0], LIST), ("triaged", TRIAGE)) if fact in told]:
                     wanted = [directory / name, *(directory / f"{name}{ending}" for ending in endings)]
                     taken = any(path in given or os.path.lexists(path) for path in wanted)
                     has_space = all(has_room(name, len(ending)) for ending in endings)
                     name = name if has_space and not taken else second_name(name, row.id)
-                if ASIDE in told:
+                if aside:
                     name = f"{REPEATS}/{name}"
             given.add(self._context.home.inbound / row.flow / row.partner / name)
             names[row.key] = name
@@ -217,7 +218,8 @@ class Deliver:
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-        # The template may have made it too long; and no file may pass for another one's marker.
+        # The template may have made it too long; and no file may pass for another one's marker, or lie where `repeats` belongs.
+        name = second_name(name, row.id) if name == REPEATS else name
         name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
@@ -230,11 +232,10 @@ class Deliver:
         for row in rows:
             target = self._context.home.inbound / row.flow / row.partner / names[row.key]
             if target.parent not in made:
-                if not target.parent.is_dir():
+                if not os.path.lexists(target.parent):
                     make_directory(target.parent, SHARED)
-                    target.parent.chmod(
-                        SHARED
-                    )  # whatever the umask: operators and the back office look into `repeats` by their group
+                    # Whatever the umask: operators and the back office look into `repeats` by their group.
+                    target.parent.chmod(SHARED)
                 made.add(target.parent)
             placements.append(Placement(self._unpacked(row), target.parent, target.name, row.id, row.sha256))
         beforehand: dict[int, list[Path]] = {}

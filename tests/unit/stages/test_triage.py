@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from stat import S_IMODE
 from typing import cast
 
 import pytest
@@ -24,6 +26,7 @@ from gateway.ledger.queries.facts import told_of
 from gateway.ledger.retention import erase
 from gateway.ledger.units import Transfer
 from gateway.sample.catalog import samplers
+from gateway.settings.directories import SHARED
 from gateway.settings.flow_settings import DEFAULT_FLOWS, TriagedSettings
 from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import RecordMark, Report
@@ -174,6 +177,23 @@ def test_a_flow_may_hold_what_repeats_and_a_case_is_found(pair: Pair) -> None:
     assert found.delivered_as == "one.xml"
     assert found.records
     assert json.dumps(reference) not in str(found)
+
+
+def test_no_file_that_is_called_repeats_is_in_the_way_of_those_that_are_set_aside(pair: Pair) -> None:
+    object.__setattr__(pair.la.settings, "flows", {**DEFAULT_FLOWS, "etd": TriagedSettings(triage="set-aside")})
+    inbound = pair.la.home.inbound / "etd" / "DWP"
+    first = pair.dwp.submit("repeats", notices(1), "etd")
+    pair.work()
+    pair.dwp.submit("two.xml", notices(2), "etd")
+    pair.work()
+    assert {path.name for path in inbound.iterdir()} == {f"repeats~{first}", "repeats"}
+    assert S_IMODE((inbound / "repeats").stat().st_mode) == SHARED
+    assert (inbound / "repeats" / "two.xml").is_file()
+    shutil.rmtree(inbound / "repeats")
+    (inbound / "repeats").touch()  # somebody's
+    pair.dwp.submit("three.xml", notices(3), "etd")
+    pair.work()
+    assert (inbound / "three.xml").is_file()
 
 
 def test_what_comes_back_has_not_gone_before(pair: Pair) -> None:
