@@ -218,9 +218,10 @@ class Deliver:
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-        # The template may have made it too long; and no file may pass for another one's marker, or lie where `repeats` belongs.
+        # The template may have made it too long; and no file may pass for what lies beside another one, or lie where `repeats` belongs.
+        beside = (LIST, TRIAGE, *([MARKER] if flow.done_marker else []))
         name = second_name(name, row.id) if name == REPEATS else name
-        name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+        name = safe_name(f"{name}_" if name.lower().endswith(beside) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
     def _publish(

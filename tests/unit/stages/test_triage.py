@@ -196,6 +196,16 @@ def test_no_file_that_is_called_repeats_is_in_the_way_of_those_that_are_set_asid
     assert (inbound / "three.xml").is_file()
 
 
+def test_no_delivered_file_passes_for_what_lies_beside_another_one(pair: Pair) -> None:
+    inbound = pair.la.home.inbound / "etd" / "DWP"
+    for number, name in enumerate(("one.xml.triage.json", "one.xml.Exceptions.csv", "one.xml.done"), 1):
+        pair.dwp.submit(name, notices(number), "etd")
+        pair.work()
+    names = {path.name for path in inbound.iterdir()}
+    assert {"one.xml.triage.json_", "one.xml.Exceptions.csv_", "one.xml.done"} <= names
+    assert names.isdisjoint({"one.xml.triage.json", "one.xml.Exceptions.csv"})
+
+
 def test_what_comes_back_has_not_gone_before(pair: Pair) -> None:
     first = pair.dwp.submit("a.xml", notices(1), "etd")
     other = pair.dwp.submit("b.xml", notices(1) + b"\n", "etd")
