@@ -105,7 +105,7 @@ def restore(
     for path in done.put_aside:
         output.say(f"Has the back office fetched it? {path}")
     if not done.keys:
-        output.say("Its secret keys were not in the copy: put state/keyrings/own and state/ssh there.")
+        output.say("Its secret keys were not in the copy: put state/keyrings/own, state/ssh and state/triage there.")
     if not dry_run:
         output.say("It does nothing before it is known what happened since: `gateway recover --help`.")
 

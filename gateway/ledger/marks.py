@@ -15,13 +15,25 @@ from typing import Final, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
+from gateway.domain.states import Direction, State
+from gateway.errors import ReceiptAwaited
 from gateway.ledger.engine import driver_of
 from gateway.ledger.store import Transaction
 
 _SEEN: Final = (
     "SELECT digest, min(transfer), max(coalesce(day, 0)) FROM marks"
-    " WHERE digest IN (SELECT value FROM json_each(:digests)) AND {} GROUP BY digest"
+    " WHERE digest IN (SELECT value FROM json_each(:digests)) AND {} AND NOT EXISTS"
+    " (SELECT 1 FROM transfers t WHERE t.key = marks.transfer AND t.direction = :out AND t.state IN (:rejected, :quarantined, :expired)"
+    " AND t.code IS NOT :awaited) GROUP BY digest"
 )
+"""What came back to its sender was nowhere before: as in `queries.duplicates`."""
+_CAME_BACK: Final = {
+    "out": str(Direction.OUT),
+    "rejected": str(State.REJECTED),
+    "quarantined": str(State.QUARANTINED),
+    "expired": str(State.EXPIRED),
+    "awaited": ReceiptAwaited.code,
+}
 
 
 class RecordNumbers(NamedTuple):
@@ -53,11 +65,11 @@ def judged_at(connection: Connection, transfers: Collection[int]) -> dict[int, i
 def seen(
     connection: Connection, records: Iterable[RecordNumbers], before: tuple[int, int] | None = None
 ) -> dict[int, Seen]:
-    """What is known of what these records say, and of their awards: of all transfers, or of those that were judged before one, by its
-    `at` and key.
+    """What is known of what these records say, and of their awards: of all transfers that did not come back to their sender, or of those
+    that were judged before one, by its `at` and key.
     """
     digests = [number for each in records for number in each[1:3] if number is not None]
-    wanted = {"digests": orjson.dumps(digests), "at": 0, "transfer": 0}
+    wanted: dict[str, object] = {"digests": orjson.dumps(digests), "at": 0, "transfer": 0, **_CAME_BACK}
     condition = "1"
     if before is not None:
         wanted["at"], wanted["transfer"] = before

@@ -142,7 +142,7 @@ class Inbox:
                 with suppress(FileNotFoundError):
                     if os.lstat(f"{directory}/{found.name}").st_ino != found.inode:
                         continue  # somebody took the file, and another has its name
-                    for name in (f"{found.name}{ending}" for ending in BESIDE):
+                    for name in (f"{found.name}{ending}" for ending in self._passed_over[found.flow]):
                         if name in lying[directory]:
                             self._disk.unlink(f"{directory}/{name}")
                     self._disk.unlink(f"{directory}/{found.name}")

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from gateway.errors import GatewayError, SecretExposed
 from gateway.settings.faults import Fault
+from gateway.settings.flow_settings import TriagedSettings
 from gateway.settings.home import Home
 from gateway.settings.index_templates import examine as examine_templates
 from gateway.settings.model import Settings
 from gateway.settings.read import examine
 from gateway.settings.secrets import Secrets
+from gateway.settings.triage_key import read_triage_key
 
 _PRIVATE: Final = 0o077
 
@@ -26,11 +29,13 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     needed = [] if split else list(_needed(settings, known))
     if settings is not None:
         faults = (*faults, *examine_templates(settings)[1])
-    return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed)]))
+    return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed), *_triage(known, needed)]))
 
 
 def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
-    """The SSH keys that have to be there, those that are being replaced among them, and the passwords of a mailbox that is used."""
+    """The SSH keys that have to be there, those that are being replaced among them, the passwords of a mailbox that is used, and the key of
+    triage.
+    """
     yield secrets.client_key
     if settings is None:
         return
@@ -42,6 +47,9 @@ def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
         yield secrets.host_key
         if settings.keys.old_host_key_until is not None:
             yield secrets.old_host_key
+    triaged = any(isinstance(flow, TriagedSettings) and flow.triages for flow in settings.flows.values())
+    if triaged and secrets.triage.exists():  # one that is missing is made at the next start
+        yield secrets.triage
 
 
 def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
@@ -92,3 +100,15 @@ def _keys(secrets: Secrets, paths: list[Path]) -> Iterator[Fault]:
             yield Fault(named(path), 0, "", f"cannot be found: {reason}; restore state/ssh from the backup")
     for path, how in secrets.exposed(paths):
         yield Fault(named(path), 0, "", f"can be read by other users, {how}: `chmod 600 {named(path)}`")
+
+
+def _triage(secrets: Secrets, paths: list[Path]) -> Iterator[Fault]:
+    """A key of triage that the gateway would not start with."""
+    if secrets.triage not in paths:
+        return
+    try:
+        read_triage_key(secrets)
+    except SecretExposed:
+        return  # said above
+    except GatewayError as error:
+        yield Fault(str(secrets.home.triage.relative_to(secrets.home.root)), 0, "", error.reason)

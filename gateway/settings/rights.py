@@ -28,7 +28,8 @@ _ROOT: Final = "root"
 @dataclass(frozen=True)
 class Right:
     """A directory's owner, group and mode, and the mode of files in it; those below it follow it, unless they have a
-    right of their own. Without `files`, files are left as they are; without `deep`, so is everything below.
+    right of their own. Without `files`, files are left as they are; without `deep`, so is everything below. With `makers`,
+    what is below stays its maker's: its group and its mode count.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Right:
     mode: int
     files: int | None = None
     deep: bool = True
+    makers: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.root, _ROOT, _ROOT, 0o711, deep=False),
         Right(home.config, _ROOT, us.roles, 0o2750, 0o640),
         Right(home.spool, us.inspect, us.operators, 0o2770),
+        # A back office makes the directories of its answers where they are not there, `gateway load` among them.
+        Right(home.outcomes, us.inspect, us.operators, 0o2770, makers=True),
         Right(home.landing, _ROOT, _ROOT, 0o711, deep=False),
         Right(home.state, _ROOT, us.roles, 0o750, deep=False),
         Right(home.ledger.parent, _ROOT, us.ledger, 0o2770, 0o660),
@@ -179,7 +183,7 @@ def _into(directory: int, right: Right, rights: dict[Path, Right], where: Path, 
 def _entry(descriptor: int, right: Right, mode: int, path: Path, *, fix: bool) -> Iterator[Difference]:
     about = os.fstat(descriptor)
     owner, group = _account(right.owner), _group(right.group)
-    if _is_shared(right, about):
+    if _is_shared(right, about) or (right.makers and path != right.path):
         owner = about.st_uid
     found = stat.S_IMODE(about.st_mode)
     if (about.st_uid, about.st_gid, found) == (owner, group, mode):

@@ -39,5 +39,7 @@ def read_triage_key(secrets: Secrets) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise ConfigurationInvalid(f"{path} is not {2 * KEY_BYTES} hexadecimal digits: put it back from a copy")
+        raise ConfigurationInvalid(
+            f"{path.name} is not {2 * KEY_BYTES} hexadecimal digits: put it back from a copy, or remove it, and nothing is known again"
+        )
     return key

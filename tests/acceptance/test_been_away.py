@@ -50,6 +50,7 @@ def test_files_that_waited_come_oldest_first_and_pending_says_what_waits(pair: t
         dwp.drop("claim", la.code, *claim(index))
         dwp.drop("etd", la.code, *etd(index))
     waiting = 2 * EACH - 8 * 7
+    wait_until(lambda: len(transfer_states(dwp)) == 2 * EACH, 60, "all files taken in")
     wait_until(lambda: list(transfer_states(dwp).values()).count("validated") >= waiting, 60, "files that wait")
     assert la.json("inbound", "pending", "--totals") == []
     la.start()

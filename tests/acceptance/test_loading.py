@@ -104,6 +104,7 @@ def test_with_the_role_on_files_are_loaded_as_they_come_also_after_it_was_killed
     wait_until(lambda: la.role("load"), SECONDS, "the load role")
     (name,) = send(dwp, la, 5)
     dwp.wait_for(name, "ingested", SECONDS)
+    assert la.json("status")["processes"]["load"] == la.role("load")
     la.kill("load")
     (name,) = send(dwp, la, 6)
     dwp.wait_for(name, "ingested", SECONDS)

@@ -513,7 +513,11 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
 ) -> None:
     dwp, _ = pair
     settings = load(dwp.home)
-    # Roles at work made their locks, pipes and notes: `gateway doctor` must not call that a fault.
+    made = dwp.home.outcomes / "scan"
+    made.mkdir(exist_ok=True)
+    os.chown(made, _as("load")["user"], grp.getgrnam(GROUPS["operators"]).gr_gid)
+    made.chmod(0o2770)
+    # Roles at work made their locks, pipes and notes, and a back office its directory: `gateway doctor` must not call that a fault.
     assert not [
         row for row in differences(settings) if row.path.is_dir() or row.path.parent in {dwp.home.run, dwp.home.sshd}
     ]
@@ -525,6 +529,7 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
     assert "state/ssh/client_key " in done.stdout
     dwp.gateway("rights", "--apply")
     dwp.gateway("rights")
+    assert made.stat().st_uid == _as("load")["user"]
     assert stat.S_IMODE(dwp.home.keyrings.stat().st_mode) == 0o700
     assert dwp.home.client_key.stat().st_uid == pwd.getpwnam(ACCOUNTS["link"]).pw_uid
 

@@ -9,8 +9,10 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from stat import S_IMODE
 
 from gateway.sample.catalog import samplers
+from gateway.settings.directories import SHARED
 from tests.acceptance.sites import Site, two_sites, wait_until
 from tests.acceptance.test_continuity import commands
 
@@ -71,6 +73,7 @@ def test_the_desk_aid_does_what_it_says(tmp_path: Path) -> None:
         dwp.wait_for("three.xml", "receipted")
         dwp.wait_for("four.xml", "receipted")
         assert (directory / "repeats" / "three.xml").is_file()
+        assert S_IMODE((directory / "repeats").stat().st_mode) == SHARED
         assert (directory / "repeats" / "three.xml.triage.json").is_file()
         assert (directory / "four.xml").is_file()
         aside = la.wait_for("three.xml", "delivered", direction="in")

@@ -220,6 +220,20 @@ def test_site_of_two_right_partners_has_no_faults(home: Home, capfd: pytest.Capt
     assert say(capfd, home, "config", "check")[0] == 0
 
 
+def test_key_of_triage_that_run_would_refuse_is_told_first(home: Home) -> None:
+    home.triage.mkdir(mode=0o700, exist_ok=True)
+    key = home.triage / "triage.secret"
+    for content in (b"", b"garbage\n", b"\xff"):
+        key.write_bytes(content)
+        key.chmod(0o600)
+        (fault,) = preflight.check(home, Secrets(home))
+        assert (fault.file, "put it back from a copy" in fault.message) == ("state/triage", True)
+    key.write_text("ab" * 32 + "\n")
+    assert preflight.check(home, Secrets(home)) == ()
+    key.chmod(0o644)
+    assert [fault.file for fault in preflight.check(home, Secrets(home))] == ["state/triage/triage.secret"]
+
+
 @pytest.mark.parametrize("path", FAULTS, ids=".".join)
 def test_fault_of_one_setting_stops_that_partner_alone_and_is_said_by_name(
     home: Home, capfd: pytest.CaptureFixture[str], path: Path_

@@ -17,7 +17,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,7 @@ from gateway.settings.directories import SHARED
 from gateway.settings.index_templates import Template
 from gateway.settings.model import Settings
 from gateway.settings.naming import MARKER
+from gateway.spool.names import second_name
 from gateway.storage.directory_walk import is_plain
 from gateway.storage.durable import DISK, Disk, disk_error, make_directory, move_new, sync_directory, write_file
 from gateway.storage.file_group import write_files
@@ -124,9 +125,14 @@ class BatchFolder:
                     self._move(_beside(source, ending), _beside(target, ending))
                 self._remove(_beside(source, MARKER))
             if os.path.lexists(target) and (row is None or digest(target) != row.sha256):
-                given_back.append(entry)
+                back = source
+                if os.path.lexists(source) and not os.path.samestat(source.lstat(), target.lstat()):
+                    back = source.with_name(
+                        second_name(source.name, entry.transfer)
+                    )  # another file has its name by now
                 for ending in (*BESIDE, ""):
-                    self._move(_beside(target, ending), _beside(source, ending))
+                    self._move(_beside(target, ending), _beside(back, ending))
+                given_back.append(replace(entry, name=back.name))
         sync_directory(folder, self._disk)  # where they are now, before where they were
         for directory in dict.fromkeys(self._source(entry).parent for entry in entries):
             sync_directory(directory, self._disk)

@@ -77,15 +77,18 @@ def _files(settings: Settings, directory: int, flow: str, partner: str) -> Itera
 
 
 def known(connection: Connection, found: Sequence[Lying]) -> dict[Lying, Transfer]:
-    """The ledger's rows of these files. Another file with the id of a known one is not told from it here: its digest is."""
+    """The ledger's rows of these files. Of several with one id it is the one that has the name of the delivered file; whether it is that
+    file is told by its digest, and not here.
+    """
     rows: dict[Lying, Transfer] = {}
-    groups: dict[tuple[str, str], dict[str, Lying]] = {}
+    groups: dict[tuple[str, str], dict[str, list[Lying]]] = {}
     for each in found:
         if each.transfer is not None:
-            groups.setdefault((each.flow, each.partner), {})[each.transfer] = each
+            groups.setdefault((each.flow, each.partner), {}).setdefault(each.transfer, []).append(each)
     for (flow, partner), by_id in groups.items():
         for row in answerable(connection, flow, partner, [], [*by_id]):
-            rows[by_id[row.id]] = row
+            several = by_id[row.id]
+            rows[next((each for each in several if each.name == row.delivered_name), several[-1])] = row
     return rows
 
 

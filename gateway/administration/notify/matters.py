@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from gateway.administration.site.audit_record import last_audit
 from gateway.daemon.lock import holder
 from gateway.daemon.pulse import StillPulse
+from gateway.daemon.roles import NOTIFY, roles_of
 from gateway.daemon.stopped_partners import noted_stopped
 from gateway.daemon.supervisor import NAME as SUPERVISOR
 from gateway.events import Event
@@ -28,6 +29,7 @@ class Matters:
         self._settings = settings
         self._monotonic = monotonic
         self._still = {str(role): StillPulse(settings.home.run, role) for role in Role}
+        self._roles = [role for role in roles_of(settings) if role != NOTIFY]  # which is who looks
         self._missing: frozenset[str] = frozenset()
 
     def look(self) -> frozenset[tuple[str, str]]:
@@ -37,7 +39,7 @@ class Matters:
     def _found(self) -> Iterator[tuple[Event, str]]:
         settings, home = self._settings, self._settings.home
         now = self._monotonic()
-        missing = frozenset(role for role in self._still if holder(home.run, role) is None)
+        missing = frozenset(role for role in self._roles if holder(home.run, role) is None)
         if settings.accounts.split or holder(home.run, SUPERVISOR) is not None:
             yield from ((Event.ROLE_DIED, role) for role in missing & self._missing)
         self._missing = missing

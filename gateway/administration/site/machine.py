@@ -8,6 +8,7 @@ from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
+from gateway.daemon.roles import roles_of
 from gateway.daemon.stopped_partners import noted_shut_out, noted_stopped
 from gateway.settings.model import Settings
 from gateway.spool.passed_over import forgotten
@@ -20,7 +21,7 @@ def look(settings: Settings, now: float) -> Machine:
     """The site's machine at a moment."""
     home = settings.home
     return Machine(
-        processes={name: holder(home.run, name) for name in ("gateway", *(role.value for role in Role))},
+        processes={name: holder(home.run, name) for name in ("gateway", *roles_of(settings))},
         noted_stopped=noted_stopped(home),
         passed_over=_forgotten(settings, now),
         written_late=_written_late(settings),

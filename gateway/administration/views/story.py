@@ -5,7 +5,7 @@ Raises NotFound where the id or the name names none, or more than one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -109,7 +109,7 @@ def _transfer(connection: Connection, row: Transfer, waits: str | None) -> Trans
         what_to_do=remedy(row.code, row.state, row.direction, row.id),
         original=_original(row),
         carried_by=None if carrier is None else consignment(carrier),
-        receipts=tuple(_answer(each, row.id) for each in map(receipt, receipts)),
+        receipts=tuple(_answers(map(receipt, receipts), row.id)),
         events=_events(connection, row, subjects),
         waits=waits,
         erased=erased_at(connection, row.kind, row.id, row.partner),
@@ -142,12 +142,13 @@ def _holds(connection: Connection, row: Transfer | Consignment, carrier: str | N
     return tuple(legal_hold(each) for each in found)
 
 
-def _answer(shown: ReceiptView, identity: str) -> ReceiptView:
-    """The receipt as far as it speaks of one transfer."""
-    if shown.content is None:
-        return shown
-    items = [item for item in shown.content["items"] if item["transfer"] == identity]
-    return replace(shown, content={**shown.content, "items": items})
+def _answers(receipts: Iterable[ReceiptView], identity: str) -> Iterator[ReceiptView]:
+    """The receipts as far as they speak of one transfer; one about others of its consignment alone is not among them."""
+    for shown in receipts:
+        if shown.content is None:
+            yield shown
+        elif items := [item for item in shown.content["items"] if item["transfer"] == identity]:
+            yield replace(shown, content={**shown.content, "items": items})
 
 
 def _events(

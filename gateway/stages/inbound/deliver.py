@@ -35,6 +35,7 @@ from gateway.ledger.queries import consignments, deadlines, fair_share, identiti
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
+from gateway.settings.directories import SHARED
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
 from gateway.spool.exception_lists import ENDING as LIST
@@ -198,14 +199,15 @@ class Deliver:
             name = row.delivered_name or self._name(row)
             if row.delivered_name is None:
                 told = facts[row.key]
-                if ASIDE in told:
+                aside = ASIDE in told and ((directory / REPEATS).is_dir() or not os.path.lexists(directory / REPEATS))
+                if aside:
                     directory /= REPEATS
                 if endings := [ending for fact, ending in ((COUNTS[0], LIST), ("triaged", TRIAGE)) if fact in told]:
                     wanted = [directory / name, *(directory / f"{name}{ending}" for ending in endings)]
                     taken = any(path in given or os.path.lexists(path) for path in wanted)
                     has_space = all(has_room(name, len(ending)) for ending in endings)
                     name = name if has_space and not taken else second_name(name, row.id)
-                if ASIDE in told:
+                if aside:
                     name = f"{REPEATS}/{name}"
             given.add(self._context.home.inbound / row.flow / row.partner / name)
             names[row.key] = name
@@ -216,8 +218,10 @@ class Deliver:
         flow = self._context.settings.flows[row.flow]
         came = datetime.fromtimestamp(row.created, UTC).date()
         name = expand(flow.inbound_name, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-        # The template may have made it too long; and no file may pass for another one's marker.
-        name = safe_name(f"{name}_" if flow.done_marker and name.lower().endswith(MARKER) else name)
+        # The template may have made it too long; and no file may pass for what lies beside another one, or lie where `repeats` belongs.
+        beside = (LIST, TRIAGE, *([MARKER] if flow.done_marker else []))
+        name = second_name(name, row.id) if name == REPEATS else name
+        name = safe_name(f"{name}_" if name.lower().endswith(beside) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
     def _publish(
@@ -229,7 +233,10 @@ class Deliver:
         for row in rows:
             target = self._context.home.inbound / row.flow / row.partner / names[row.key]
             if target.parent not in made:
-                make_directory(target.parent, 0o770)
+                if not os.path.lexists(target.parent):
+                    make_directory(target.parent, SHARED)
+                    # Whatever the umask: operators and the back office look into `repeats` by their group.
+                    target.parent.chmod(SHARED)
                 made.add(target.parent)
             placements.append(Placement(self._unpacked(row), target.parent, target.name, row.id, row.sha256))
         beforehand: dict[int, list[Path]] = {}

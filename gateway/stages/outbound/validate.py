@@ -69,8 +69,6 @@ class _Before:
     messages: Mapping[int, str]
     judged: Mapping[int, Judged] = field(default_factory=dict)
     """What triage says, by the keys of transfers."""
-    in_batch: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
-    """Of this batch, which is not in the ledger yet: digest and id by partner, flow and message id."""
 
 
 class Validate:
@@ -138,18 +136,22 @@ class Validate:
         rows = [row for row, result in results if isinstance(result, Report)]
         since = {row.key: transaction.now - days[row.flow] * _DAY for row in rows if days[row.flow]}
         used = {row.key: result.facts.get("message_id") for row, result in results if isinstance(result, Report)}
-        messages = {key: message for key, message in used.items() if message is not None}
+        said = {key: message for key, message in used.items() if message is not None}
+        good = [
+            (row, result)
+            for row, result in results
+            if isinstance(result, Report) and content_error(self._context, row, result) is None
+        ]
+        messages = duplicates.messages(transaction.connection, rows, said)
+        messages |= _used_in_batch(
+            [(row, said[row.key]) for row, _ in good if row.key in said.keys() - messages.keys()]
+        )
+        # What comes back for its message id has not gone before anything.
+        going = [(row, report) for row, report in good if row.key not in messages]
         return _Before(
             duplicates.copies(transaction.connection, rows, since),
-            duplicates.messages(transaction.connection, rows, messages),
-            self._triage.judge(
-                transaction.connection,
-                [
-                    (row, result)
-                    for row, result in results
-                    if isinstance(result, Report) and content_error(self._context, row, result) is None
-                ],
-            ),
+            messages,
+            self._triage.judge(transaction.connection, going),
         )
 
     def _judge(self, transaction: Transaction, row: Transfer, result: Result, before: _Before) -> dict[str, Any] | None:
@@ -170,7 +172,7 @@ class Validate:
                 facts = facts_to_keep(result) | ({} if judged is None else judged.counts.to_facts())
             else:
                 outcome = error
-            if outcome is State.VALIDATED and (used := self._message_used(row, result, before)) is not None:
+            if outcome is State.VALIDATED and (used := before.messages.get(row.key)) is not None:
                 outcome = MessageIdUsed(f"transfer {used} of the same flow carried this message id")
         move = advance(TRANSFER_OUT, State.ADMITTED, outcome)
         if move.state is State.VALIDATED and (doubts := list(self._doubts(transaction, row, facts, before))):
@@ -201,16 +203,6 @@ class Validate:
             return bool(fingerprint_of(about.st_ino, about.st_size, about.st_mtime_ns) == row.spool_file)
         except OSError as error:
             return not isinstance(error, FileNotFoundError)
-
-    def _message_used(self, row: Transfer, report: Report, before: _Before) -> str | None:
-        """The earlier transfer to the partner with this message id. The same bytes in one batch count as duplicates instead."""
-        message = report.facts.get("message_id")
-        if message is None:
-            return None
-        if (used := before.messages.get(row.key)) is not None:
-            return used
-        digest, transfer = before.in_batch.setdefault((row.partner, row.flow, message), (row.sha256, row.id))
-        return None if digest == row.sha256 else transfer
 
     def _doubts(
         self, transaction: Transaction, row: Transfer, facts: Mapping[str, str] | None, before: _Before
@@ -248,6 +240,19 @@ class Validate:
         """Whether a person has released an extract with a name of the same form."""
         released = released_names(transaction.connection, row.flow, row.partner, AuthorityUnsaid.code)
         return form_of(row.name) in {form_of(name) for name in released}
+
+
+def _used_in_batch(rows: Sequence[tuple[Transfer, str]]) -> dict[int, str]:
+    """By the keys of transfers with their message ids, the id of an earlier one of the batch that has the same, which the ledger does not
+    know yet. The same bytes count as duplicates instead.
+    """
+    first: dict[tuple[str, str, str], Transfer] = {}
+    found = {}
+    for row, message in sorted(rows, key=lambda each: each[0].key):
+        before = first.setdefault((row.partner, row.flow, message), row)
+        if before.sha256 != row.sha256:
+            found[row.key] = before.id
+    return found
 
 
 def _warn(transaction: Transaction, row: Transfer, judged: Judged) -> None:

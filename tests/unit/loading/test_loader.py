@@ -177,6 +177,14 @@ def test_other_bytes_under_the_id_of_a_loaded_transfer_are_left_for_a_person(sit
     assert site.left() == {f"{IDS[0]}.xml"}
 
 
+def test_a_document_that_is_named_as_a_marker_is_not_removed_with_another_one(tmp_path: Path) -> None:
+    site = LoadingSite(tmp_path, template="{name}")
+    site.deliver("claim", "a.xml.done", b"<a/>")
+    site.deliver("claim", "a.xml", made("claim"))
+    assert [line.verdict for line in site.load()] == ["rejected", "accepted"]
+    assert site.left() == {"a.xml.done"}
+
+
 def test_a_connection_that_breaks_between_groups_is_made_anew(site: LoadingSite, database: str | None) -> None:
     if database is None:
         pytest.skip("a file has no connection that breaks")

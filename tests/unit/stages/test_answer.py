@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.administration.views.story import story
 from gateway.domain.states import Direction, State
 from gateway.ledger.audit.files import Area, Listing, check_files
 from gateway.ledger.audit.rows import check_rows
@@ -89,7 +90,14 @@ def test_accepted_file_is_ingested_at_both_sites_and_its_operator_sees_it(pair: 
     assert row_of(pair.la, "a.xml", Direction.IN).state == State.INGESTED
     sent = row_of(pair.dwp, "a.xml", Direction.OUT)
     assert (sent.state, sent.code, sent.reason) == (State.INGESTED, None, None)
-    assert row_of(pair.dwp, "b.xml", Direction.OUT).state == State.RECEIPTED
+    other = row_of(pair.dwp, "b.xml", Direction.OUT)
+    assert other.state == State.RECEIPTED
+    levels = {}
+    for row in (sent, other):
+        with pair.dwp.ledger.read() as connection:
+            told = story(pair.dwp.settings, connection, row.id, pair.dwp.now)
+        levels[row.name] = [each.content["items"][0]["outcome"] for each in told.receipts if each.content]
+    assert levels == {"a.xml": ["delivered", "ingested"], "b.xml": ["delivered"]}
     receipts = pair.dwp.home.receipts / "claim" / LA
     told = json.loads((receipts / "a.xml.receipt.json").read_text())
     assert told["level"] == "ingested"

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from stat import S_IMODE
 from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from gateway.administration.views.triage import case
 from gateway.domain.retention import Clock, Kind, Rule
 from gateway.domain.states import Direction, State
 from gateway.domain.triage import Finding, TriageCounts, claim_digest, keyed
 from gateway.ledger.queries import overview
+from gateway.ledger.queries.facts import told_of
 from gateway.ledger.retention import erase
 from gateway.ledger.units import Transfer
 from gateway.sample.catalog import samplers
+from gateway.settings.directories import SHARED
 from gateway.settings.flow_settings import DEFAULT_FLOWS, TriagedSettings
 from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import RecordMark, Report
@@ -172,3 +177,55 @@ def test_a_flow_may_hold_what_repeats_and_a_case_is_found(pair: Pair) -> None:
     assert found.delivered_as == "one.xml"
     assert found.records
     assert json.dumps(reference) not in str(found)
+
+
+def test_no_file_that_is_called_repeats_is_in_the_way_of_those_that_are_set_aside(pair: Pair) -> None:
+    object.__setattr__(pair.la.settings, "flows", {**DEFAULT_FLOWS, "etd": TriagedSettings(triage="set-aside")})
+    inbound = pair.la.home.inbound / "etd" / "DWP"
+    first = pair.dwp.submit("repeats", notices(1), "etd")
+    pair.work()
+    pair.dwp.submit("two.xml", notices(2), "etd")
+    pair.work()
+    assert {path.name for path in inbound.iterdir()} == {f"repeats~{first}", "repeats"}
+    assert S_IMODE((inbound / "repeats").stat().st_mode) == SHARED
+    assert (inbound / "repeats" / "two.xml").is_file()
+    shutil.rmtree(inbound / "repeats")
+    (inbound / "repeats").touch()  # somebody's
+    pair.dwp.submit("three.xml", notices(3), "etd")
+    pair.work()
+    assert (inbound / "three.xml").is_file()
+
+
+def test_no_delivered_file_passes_for_what_lies_beside_another_one(pair: Pair) -> None:
+    inbound = pair.la.home.inbound / "etd" / "DWP"
+    for number, name in enumerate(("one.xml.triage.json", "one.xml.Exceptions.csv", "one.xml.done"), 1):
+        pair.dwp.submit(name, notices(number), "etd")
+        pair.work()
+    names = {path.name for path in inbound.iterdir()}
+    assert {"one.xml.triage.json_", "one.xml.Exceptions.csv_", "one.xml.done"} <= names
+    assert names.isdisjoint({"one.xml.triage.json", "one.xml.Exceptions.csv"})
+
+
+def test_what_comes_back_has_not_gone_before(pair: Pair) -> None:
+    first = pair.dwp.submit("a.xml", notices(1), "etd")
+    other = pair.dwp.submit("b.xml", notices(1) + b"\n", "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp) == {}  # of one message id one came back, and the other is the first of its kind
+    with pair.dwp.ledger.write() as transaction:
+        for identity in (first, other):
+            values = {"state": str(State.REJECTED), "id": identity}
+            transaction.connection.execute(text("UPDATE transfers SET state = :state WHERE id = :id"), values)
+    pair.dwp.submit("c.xml", notices(2), "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp) == {}
+    pair.dwp.submit("d.xml", notices(3), "etd")
+    pair.work()
+    assert told_of_repeats(pair.dwp).keys() == {"d.xml"}
+
+
+def told_of_repeats(site: Bench) -> dict[str, int]:
+    """How many records of each file the site says repeat others."""
+    with site.ledger.read() as connection:
+        rows = overview.transfers(connection)
+    counts = {row.name: TriageCounts.of(told_of(row.facts)) for row in rows}
+    return {name: each.repeats for name, each in counts.items() if each is not None and each.repeats}

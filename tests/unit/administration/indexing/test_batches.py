@@ -177,6 +177,41 @@ def test_what_is_not_the_delivered_file_stays_and_is_told_once(site: IndexedSite
     assert list(indexer.work(all_of_it=True)) == []
 
 
+def test_what_was_altered_in_an_open_batch_is_not_shown_where_another_file_has_its_name_by_now(
+    site: IndexedSite,
+) -> None:
+    identity = site.deliver(0, delivered_name=f"{IDS[0]}.pdf")
+    folder = site.home.open_batches / "laid" / f"laid-{TIME}-000001"
+    folder.mkdir(parents=True)
+    (folder / f"{identity}.pdf").write_bytes(b"%PDF-1.7 altered")
+    entry = {
+        "flow": "laid",
+        "partner": "DWP",
+        "name": f"{identity}.pdf",
+        "transfer": identity,
+        "file": f"{identity}.pdf",
+    }
+    (folder.parent / "journal.json").write_text(json.dumps({"number": 1, "batch": folder.name, "open": [entry]}))
+    told = site.work()
+    assert [each.code for each in told if isinstance(each, Left)] == ["index-conflict"]
+    (files,) = site.batches().values()
+    assert files[f"{identity}.pdf"] == b"%PDF-1.7 0"
+    true_to(files)
+    assert site.left() == {f"{identity}~{identity}.pdf"}
+
+
+def test_a_copy_beside_a_delivered_file_does_not_keep_it_out_of_its_batch(site: IndexedSite) -> None:
+    identity = site.deliver(0, delivered_name=f"{IDS[0]}.pdf")
+    directory = site.home.inbound / "laid" / "DWP"
+    for copy in (f"{identity} (copy).pdf", f"{identity}~1.pdf"):
+        (directory / copy).write_bytes(b"%PDF-1.7 altered")
+    told = site.work()
+    assert [each.code for each in told if isinstance(each, Left)] == ["index-unknown"] * 2
+    (files,) = site.batches().values()
+    assert files[f"{identity}.pdf"] == b"%PDF-1.7 0"
+    assert len(site.left()) == 2
+
+
 def test_a_batch_of_which_nothing_is_left_takes_no_number(site: IndexedSite) -> None:
     identity = site.deliver(0)
     (site.home.inbound / "laid" / "DWP" / f"{identity}.pdf").write_bytes(b"another")

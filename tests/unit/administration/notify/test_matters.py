@@ -66,6 +66,16 @@ def test_a_role_is_gone_at_the_second_look_and_only_while_the_gateway_runs(bench
     assert split.look() == {("role.died", role) for role in ROLES}
 
 
+def test_a_role_that_the_settings_ask_for_and_that_is_gone_is_a_matter(bench: Bench) -> None:
+    load = bench.settings.load.model_copy(update={"enabled": True})
+    matters = Matters(replace(bench.settings, load=load))
+    with running(bench, *ROLES, "gateway", "load"):
+        assert matters.look() == matters.look() == set()
+    with running(bench, *ROLES, "gateway"):
+        matters.look()
+        assert matters.look() == {("role.died", "load")}
+
+
 def test_a_role_whose_pulse_stands_still_is_stuck(bench: Bench) -> None:
     now = [0.0]
     settings = replace(bench.settings, daemon=Daemon(stuck_seconds=30.0, rescan_seconds=1.0))
