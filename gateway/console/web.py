@@ -97,6 +97,11 @@ def csrf_of(token: str) -> str:
     return hmac.digest(token.encode(), b"forms", hashlib.sha256).hex()
 
 
+def _is_own(visit: Visit, form: Mapping[str, str]) -> bool:
+    """Whether a form is of this session."""
+    return hmac.compare_digest(form.get("csrf", "").encode(errors="replace"), visit.csrf.encode())
+
+
 def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
     by_method = {page.method: page for page in pages}
 
@@ -127,8 +132,7 @@ async def _received(site: Site, cookie: Cookie, page: Page, request: Request) ->
 
     def most(fields: dict[str, str]) -> int:
         flow = site.settings.flows.get(fields.get("flow", ""))
-        is_own = hmac.compare_digest(fields.get("csrf", ""), visit.csrf)
-        return flow.max_bytes if flow is not None and is_own else 0
+        return flow.max_bytes if flow is not None and _is_own(visit, fields) else 0
 
     identity = new_id(site.now, os.urandom(RANDOM_BYTES))
     try:
@@ -146,7 +150,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
     if isinstance(visit, Response):
         return visit
     token = visit.session
-    if request.method == "POST" and token is not None and not hmac.compare_digest(form.get("csrf", ""), visit.csrf):
+    if request.method == "POST" and token is not None and not _is_own(visit, form):
         return _problem(
             visit, 403, "This form is out of date", "Go back, load the page again, and fill it in once more."
         )

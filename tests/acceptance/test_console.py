@@ -135,7 +135,7 @@ def test_form_from_elsewhere_is_refused_and_changes_nothing(console: Console, su
         assert console.post(supervisor, path, {**wanted, "csrf": csrf}, **forged).status_code == 403, forged
     bare = supervisor.post(console.base + path, data={**wanted, "csrf": csrf}, allow_redirects=False, timeout=20)
     assert bare.status_code == 403, "neither header"
-    for wrong in ("", "0" * 64, csrf[:-1], csrf + "0"):
+    for wrong in ("", "0" * 64, csrf[:-1], csrf + "0", "ŵ" * 64):
         assert console.post(supervisor, path, {**wanted, "csrf": wrong}).status_code == 403, wrong
     assert console.site.json("requests") == []
 
