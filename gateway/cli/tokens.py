@@ -97,21 +97,24 @@ def add(
 
 
 @tokens.command("list")
+@output.as_csv
 @output.as_json
 @click.pass_context
-def list_tokens(ctx: click.Context, *, as_json: bool) -> None:
+def list_tokens(ctx: click.Context, *, as_csv: bool, as_json: bool) -> None:
     """List all tokens: whose they are, what they may do, when they end and were used last.
 
     \b
     Example:
       gateway --home /srv/gateway tokens list
     """
-    from gateway.administration.credentials.tokens import listed  # noqa: PLC0415  # slow to import
+    from gateway.administration.credentials.tokens import TokenView, listed  # noqa: PLC0415  # slow to import
 
     with _credentials(settings_of(ctx)) as context:
         found = listed(context)
     if as_json:
         output.show_json(found)
+    elif as_csv:
+        output.show_csv(TokenView, found)
     elif not found:
         output.say("None: `gateway tokens add` makes one.")
     else:

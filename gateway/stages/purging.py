@@ -8,14 +8,17 @@ removed; what the back office has put there under the name meanwhile stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from gateway.ledger.queries import custody
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.settings.home import Home
-from gateway.settings.naming import MARKER
+from gateway.settings.model import Settings
+from gateway.settings.naming import MARKER, expand
 from gateway.spool.delivered import DeliveredFile, remove_delivered
+from gateway.spool.names import safe_name, second_name
 
 
 def purge(home: Home, ledger: Ledger) -> None:
@@ -32,3 +35,14 @@ def purge(home: Home, ledger: Ledger) -> None:
 def delivered_as(row: Transfer, names: Sequence[str]) -> DeliveredFile:
     """A transfer's file in spool/inbound, under the first of these names that it has."""
     return DeliveredFile(row.flow, row.partner, tuple(names), row.size, row.sha256)
+
+
+def delivered_names(settings: Settings, row: Transfer) -> list[str]:
+    """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
+    if row.delivered_name is not None:
+        return [row.delivered_name]
+    template = settings.flows[row.flow].inbound_name
+    came = datetime.fromtimestamp(row.created, UTC).date()
+    named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
+    # Its second name first: the plain one may belong to the same bytes from another transfer.
+    return [name for first in (safe_name(named), row.name) for name in (second_name(first, row.id), first)]

@@ -33,16 +33,14 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.settings.model import SiteKind
-from gateway.settings.naming import expand
 from gateway.spool.delivered import read_delivered, read_given
-from gateway.spool.names import safe_name, second_name
 from gateway.spool.submission import Copied, SubmittedCopies
 from gateway.stages.admission import record_admitted
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.issued_receipts import add_answers, answered_consignment
-from gateway.stages.purging import delivered_as, purge
+from gateway.stages.purging import delivered_as, delivered_names, purge
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
@@ -160,7 +158,7 @@ def _require(context: StageContext, row: Transfer, order: Order) -> None:
 
 def _content(context: StageContext, row: Transfer, order: Order) -> tuple[str | None, bytes]:
     """The name in spool/inbound and the bytes; the bytes may be given by whoever asks."""
-    wanted = delivered_as(row, delivered_names(context, row))
+    wanted = delivered_as(row, delivered_names(context.settings, row))
     found = read_delivered(context.home.inbound, wanted)
     if order.given is not None:
         return None if found is None else found[0], read_given(order.given, wanted)
@@ -169,17 +167,6 @@ def _content(context: StageContext, row: Transfer, order: Order) -> tuple[str | 
             f"{row.delivered_name or row.name} does not lie in spool/inbound/{row.flow}/{row.partner} any more"
         )
     return found
-
-
-def delivered_names(context: StageContext, row: Transfer) -> list[str]:
-    """The name that the file was delivered under; where the ledger does not know it, those that it may have."""
-    if row.delivered_name is not None:
-        return [row.delivered_name]
-    template = context.settings.flows[row.flow].inbound_name
-    came = datetime.fromtimestamp(row.created, UTC).date()
-    named = expand(template, name=row.name, transfer=row.id, partner=row.partner, flow=row.flow, day=came)
-    # Its second name first: the plain one may belong to the same bytes from another transfer.
-    return [name for first in (safe_name(named), row.name) for name in (second_name(first, row.id), first)]
 
 
 def _document(

@@ -26,8 +26,7 @@ from gateway.settings.resources import resource
 from gateway.spool.custody import custody_file
 from gateway.spool.delivered import copy_delivered
 from gateway.stages.context import StageContext
-from gateway.stages.purging import delivered_as
-from gateway.stages.redirecting import delivered_names
+from gateway.stages.purging import delivered_as, delivered_names
 from gateway.storage.durable import disk_error
 from gateway.validation.plan import shown_plan
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox, WorkerLimits
@@ -135,7 +134,7 @@ def _payload(context: StageContext, row: Transfer, copy: Path) -> Path:
     if path.is_file():
         return path
     if row.direction == Direction.IN and copy_delivered(
-        home.inbound, delivered_as(row, delivered_names(context, row)), copy
+        home.inbound, delivered_as(row, delivered_names(context.settings, row)), copy
     ):
         return copy
     raise PayloadGone(f"the content of transfer {row.id} is not at this site any more, byte for byte")

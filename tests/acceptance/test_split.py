@@ -593,3 +593,8 @@ def test_upgrade_makes_a_directory_that_is_new_in_state_and_its_role_starts_with
     dwp.gateway("rights")
     dwp.begin("inspect")
     wait_until(dwp.home.triage.joinpath("triage.secret").is_file, 60, "the key of triage")
+    started = len(dwp.events("role.started"))
+    others = [role for role in ACCOUNTS if role != "inspect"]
+    for role in others:
+        dwp.begin(role)
+    wait_until(lambda: len(dwp.events("role.started")) >= started + len(others), 90, "the start of the others")

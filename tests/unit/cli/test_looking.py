@@ -179,7 +179,7 @@ def test_what_comes_while_somebody_follows_is_told_once(pair: Pair) -> None:
 LISTS = {
     *("transfers", "find", "quarantine list", "inbound pending", "logins", "partner list", "keys list", "authorities"),
     *("enquiries", "referrals", "faults", "calendar", "audit heads", "sample", "extract exceptions", "notify list"),
-    *("continuity reconcile", "people list", "checks", "incidents", "inbound case", "triage report"),
+    *("continuity reconcile", "people list", "tokens list", "checks", "incidents", "inbound case", "triage report"),
 }
 
 
