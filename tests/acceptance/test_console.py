@@ -22,6 +22,7 @@ from tests.acceptance.forked import daemon
 from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_until
 from tests.browser.browsing import PASSWORD, add_people
 
+GUESSER: Final = {"x-forwarded-for": "203.0.113.7"}
 HOSTILE: Final = (
     "'; DROP TABLE transfers; --",
     '"><script>alert(1)</script>',
@@ -81,7 +82,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         site.drop("claim", "E09000030", name, content)
         site.run_until_idle()
         listen = f"127.0.0.1:{free_port()}"
-        site.edit_config("console", listen=listen)
+        site.edit_config("console", listen=listen, address=f"http://{listen}")  # so that a request may say whose it is
         made = Console(site, f"http://{listen}", add_people(site))
         with site.log.open("ab") as log:
             process = daemon("--home", str(site.home.root), "console", env=sites.ENVIRONMENT, log=log)
@@ -289,7 +290,7 @@ def test_slow_clients_are_let_go_and_keep_nobody_else_waiting(console: Console, 
 def test_guessing_is_slowed_down_and_told_without_filling_the_chain(console: Console) -> None:
     for number in range(60):
         wrong = {"user": "prt1", "password": f"wrong guess {number}", "code": f"{number:06d}"}
-        assert console.post(requests.Session(), "/sign-in", wrong).status_code == 422
+        assert console.post(requests.Session(), "/sign-in", wrong, **GUESSER).status_code == 422
     right = {"user": "prt1", "password": PASSWORD, "code": console.code("prt1")}
     answer = console.post(requests.Session(), "/sign-in", right)
     assert answer.status_code == 422

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.sites import Site, created_pair, free_port, wait_until
@@ -52,6 +52,15 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSit
         yield prepared[0], prepared[1]
 
 
+def stands(person: Person) -> str:
+    """Whether the session of somebody's cookies lasts or is `ended`; nothing while the console does not answer."""
+    try:
+        answer = person.context.request.get("/", max_redirects=0)
+    except Error:
+        return ""
+    return "ended" if answer.headers.get("location") == "/sign-in" else "lasts"
+
+
 @pytest.fixture
 def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
     """Somebody at a browser, signed in; signed out again at the end, and nothing complained."""
@@ -62,11 +71,8 @@ def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
         entered.append(person)
         if user in site.jars:
             person.context.add_cookies(site.jars[user])
-        # A change of the person, which another test made, ends the session.
-        if (
-            user not in site.jars
-            or person.context.request.get("/", max_redirects=0).headers.get("location") == "/sign-in"
-        ):
+        # A change of the person, which another test made, ends the session. After a reload the console is away for a moment.
+        if user not in site.jars or wait_until(partial(stands, person), 30, "an answer of the console") == "ended":
             person.context.clear_cookies()
             site.steps[user] = person.sign_in(after=site.steps.get(user, 0))
             site.jars[user] = person.context.cookies()

@@ -52,8 +52,8 @@ def token_refused(context: CredentialContext, address: str, token: str | None, a
 
 def tell_rest(context: CredentialContext, *, everything: bool = False) -> None:
     """Tell the chain of what was counted and is more than a minute old: from time to time, and with `everything` at the end."""
-    now = context.clock()
     with context.store.write() as records:
+        now = context.clock()
         left = records.take_refusals(now if everything else now - EVERY_SECONDS)
         if left:
             with context.ledger.write() as transaction:
@@ -75,9 +75,9 @@ def _record(
     log: dict[str, str],
     **told: Any,
 ) -> None:
-    now = context.clock()
     source = context.store.digest("address", address)
     with context.store.write() as records:
+        now = context.clock()
         known = records.refusals(_ALL)
         rolled = known is not None and not 0 <= now - known[0] < EVERY_SECONDS
         count = _due(records, event, f"{event} {source} {about}", now)

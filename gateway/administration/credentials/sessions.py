@@ -35,12 +35,12 @@ class Session:
 
 def look(context: CredentialContext, token: str, *, used: bool = True) -> Session | None:
     """Whose session it is; None where there is none, or it has ended. A page that asks by itself is no use: `used` False."""
-    now = context.clock()
     with context.store.read() as records:
         stored = records.session(digest_of(token))
         if stored is None:
             return None
         credential = records.credential(stored.user)
+    now = context.clock()
     person, outcome = _standing(context, stored, now)
     if person is None or credential is None:
         with context.store.write() as records:
@@ -82,8 +82,11 @@ def sweep(context: CredentialContext) -> int:
     """End what has ended while nobody looked, and forget old failures and the passwords of whoever has left: from time to time. How
     many sessions ended.
     """
-    now, ended = context.clock(), 0
+    ended = 0
     with context.store.write() as records:
+        now = (
+            context.clock()
+        )  # not before nobody else writes: a session that began meanwhile would be one of the future
         records.clear_failures(now)
         for stored in records.sessions():
             person, outcome = _standing(context, stored, now)

@@ -105,7 +105,7 @@ def _prove(context: CredentialContext, attempt: Attempt) -> _Known:
     now, user = context.clock(), attempt.user.strip()
     with context.ledger.read() as connection:
         person = find_person(connection, user) if len(user) <= _LONGEST_USER else None
-    counted = _count(context, attempt, user, now)
+    counted = _count(context, attempt, user)
     if isinstance(counted, float):
         sign_in_refused(context, attempt.address, None, "")
         raise SignInLocked(f"too many attempts failed: the next one is taken in {ceil(counted)} seconds")
@@ -123,11 +123,14 @@ def _prove(context: CredentialContext, attempt: Attempt) -> _Known:
     raise SignInRefused
 
 
-def _count(context: CredentialContext, attempt: Attempt, user: str, now: float) -> _Counted | float:
-    """Count an attempt as failed; the seconds that it has to wait, where it is not taken."""
+def _count(context: CredentialContext, attempt: Attempt, user: str) -> _Counted | float:
+    """Count an attempt as failed; the seconds that it has to wait, where it is not taken. The moment is that at which nobody else counts:
+    of an earlier one, the failures before it would be of the future, and forgotten.
+    """
     who, where = context.store.digest("user", user), context.store.digest("address", attempt.address)
     persons, addresses = of_person(context.settings), of_address(context.settings)
     with context.store.write() as records:
+        now = context.clock()
         earlier, there = records.failures(who), records.failures(where)
         if not persons.is_free(earlier, now):
             return earlier.free_at - now

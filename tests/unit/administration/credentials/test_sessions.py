@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from gateway.administration.credentials import refusals, sessions
+from gateway.administration.credentials import refusals, sessions, signing_in
+from gateway.administration.credentials.store import Records
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details
 from gateway.domain.people import PersonRole, Right
@@ -121,3 +123,21 @@ def test_refused_pages_are_told_once_a_minute_with_how_many(desk: Desk) -> None:
     refusals.page_refused(desk.context, "192.0.2.1", session.person, "people", Right.PEOPLE)
     refusals.tell_rest(desk.context, everything=True)
     assert desk.told("page.refused")[-1] == ("page.refused", "console", {"count": 1})
+
+
+def test_session_that_begins_while_a_sweep_waits_for_its_turn_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, signed = desk.context.store.write, []
+
+    @contextmanager
+    def after_somebody_signed_in() -> Iterator[Records]:
+        monkeypatch.setattr(desk.context.store, "write", write)
+        desk.now += 1.0
+        signed.append(signing_in.sign_in(desk.context, desk.attempt("hb1"))[0])
+        with write() as records:
+            yield records
+
+    monkeypatch.setattr(desk.context.store, "write", after_somebody_signed_in)
+    assert sessions.sweep(desk.context) == 0
+    assert sessions.look(desk.context, signed[0]) is not None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from gateway.administration.credentials import links, sessions, signing_in
 from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.store import Records
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details
 from gateway.domain.people import PersonRole
@@ -259,3 +262,31 @@ def test_a_link_forgives_what_a_stranger_did(desk: Desk) -> None:
 
 def test_a_link_is_an_address_below_that_of_the_console(desk: Desk) -> None:
     assert links.address(desk.context, "ab") == "/start/ab"
+
+
+def test_attempt_that_waited_while_another_failed_forgets_no_failure(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        fail(desk)
+    write = desk.context.store.write
+
+    @contextmanager
+    def after_another_failed() -> Iterator[Records]:
+        monkeypatch.setattr(desk.context.store, "write", write)
+        desk.now += 120.0
+        fail(desk)
+        desk.now += 120.0
+        with write() as records:
+            yield records
+
+    monkeypatch.setattr(desk.context.store, "write", after_another_failed)
+    fail(desk)
+    with desk.context.store.read() as records:
+        assert records.failures(desk.context.store.digest("user", "hb1")).count == 5
+
+
+def fail(desk: Desk) -> None:
+    with pytest.raises(SignInRefused):
+        signing_in.sign_in(desk.context, desk.attempt("hb1", "a wrong password", "000000"))
+    desk.now += 120.0
