@@ -95,12 +95,12 @@ def console(ground: Ground) -> WorkloadResult:
         full, slowest = _alone(port, tokens[0], rounds)
         together, elapsed = _together(port, tokens, rounds)
     figures = (
-        Figure("a page, median of all pages", quantile(full, 0.5), "s"),
-        Figure("a page, 95th percentile of all pages", quantile(full, 0.95), "s"),
-        Figure(f"the slowest page ({slowest[0]}), median", slowest[1], "s"),
-        Figure("a page beside an empty ledger, median", quantile(empty, 0.5), "s"),
+        Figure("a page, median of all pages", quantile(full, 0.5) * 1000.0, "ms"),
+        Figure("a page, 95th percentile of all pages", quantile(full, 0.95) * 1000.0, "ms"),
+        Figure(f"the slowest page ({slowest[0]}), median", slowest[1] * 1000.0, "ms"),
+        Figure("a page beside an empty ledger, median", quantile(empty, 0.5) * 1000.0, "ms"),
         Figure(f"{_PEOPLE} people at once: pages", len(together) / elapsed, "pages/s"),
-        Figure(f"{_PEOPLE} people at once: a page, 95th percentile", quantile(together, 0.95), "s"),
+        Figure(f"{_PEOPLE} people at once: a page, 95th percentile", quantile(together, 0.95) * 1000.0, "ms"),
     )
     return WorkloadResult("console", f"{len(PAGES)} pages of the console beside {count:,} transfers", (), figures)
 

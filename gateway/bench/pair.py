@@ -109,7 +109,10 @@ class Pair:
             directory = recipient.home.inbound / flow / sender.code
             if directory.is_dir():
                 found |= dict(names_of(directory))
-        return found
+        # What triage says of a file lies beside it: of thousands that are made up, one may repeat another.
+        return {
+            name: digest for name, digest in found.items() if name.removesuffix(_TRIAGE) not in found.keys() - {name}
+        }
 
     def clear(self, flows: Iterable[str]) -> None:
         """Take away what was delivered and receipted, as a back office and an operator do."""
@@ -122,6 +125,9 @@ class Pair:
             ):
                 for path in directory.iterdir() if directory.is_dir() else ():
                     path.unlink()
+
+
+_TRIAGE: Final = ".triage.json"
 
 
 @contextmanager

@@ -108,7 +108,8 @@ def listening(listen: str) -> socket.socket:
     is_path = listen.startswith("/")
     host, _, port = listen.rpartition(":")
     family = socket.AF_UNIX if is_path else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Named, so that asyncio knows it for TCP, and lets no answer wait 40 ms for what it could be sent with (TCP_NODELAY).
+    made = socket.socket(family, socket.SOCK_STREAM, 0 if is_path else socket.IPPROTO_TCP)
     try:
         if is_path:
             _remove_socket(Path(listen))
