@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.console.rendering import address
 
 PAGE_ROWS: Final = 50
+_PLACE_DIGITS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def _heading(path: str, query: Mapping[str, str], column: Column, sort: str) -> 
     return Heading(
         column.title, column.numeric, address(path, **query, sort=descending if turned else column.sort), now
     )
+
+
+def place_of(text: str | None) -> int | None:
+    """A row's key, or an event's number, out of an address; None for what is none."""
+    return int(text) if text and text.isdecimal() and len(text) < _PLACE_DIGITS else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from gateway.administration.views.words import bytes_of
+from gateway.errors import GatewayError
 
 
 def when(text: str | None) -> str:
@@ -42,6 +43,11 @@ def duration(seconds: float) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def sentence(error: GatewayError) -> str:
+    """An error's reason as a sentence of its own."""
+    return f"{error.reason[:1].upper()}{error.reason[1:].rstrip('.')}."
 
 
 def address(path: str, **query: object) -> str:

@@ -7,12 +7,9 @@ where the role runs already, UsageWrong where no address is set, and what openin
 from __future__ import annotations
 
 import os
-import socket
-import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Final
 
 import uvicorn
@@ -24,11 +21,12 @@ from gateway.administration.requests import asking
 from gateway.console.server import ConsoleProtocol
 from gateway.console.site import Site
 from gateway.console.web import application
+from gateway.daemon.listening import listening
 from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import AddressTaken, Defer, UsageWrong
+from gateway.errors import Defer, UsageWrong
 from gateway.linux.landlock import confine_writes
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
@@ -36,6 +34,7 @@ from gateway.settings.model import Settings
 _START_SECONDS: Final = 60
 _LOOK_EVERY: Final = 5.0
 _MOST_CONNECTIONS: Final = 300
+_BACKLOG: Final = 128
 _STOP_SECONDS: Final = 3
 
 
@@ -56,7 +55,7 @@ def run_console_role(settings: Settings, *, supervised_by: int | None = None) ->
 def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
     stack.enter_context(alone(settings, CONSOLE, log, supervised=supervised))
-    listener = stack.enter_context(listening(settings.console.listen))
+    listener = stack.enter_context(listening(settings.console.listen, _BACKLOG))
     log.info("role.confined", measures=list(confine(settings, CONSOLE)))
     life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
@@ -101,32 +100,3 @@ def _tidy(site: Site, log: Logger) -> None:
         asking.lapse(site.settings.console, site.ledger)
     except Defer as error:  # a busy ledger, a full disk: the next look does it
         log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
-
-
-def listening(listen: str) -> socket.socket:
-    """A socket that listens at `HOST:PORT`, or at a path."""
-    is_path = listen.startswith("/")
-    host, _, port = listen.rpartition(":")
-    family = socket.AF_UNIX if is_path else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    # Named, so that asyncio knows it for TCP, and lets no answer wait 40 ms for what it could be sent with (TCP_NODELAY).
-    made = socket.socket(family, socket.SOCK_STREAM, 0 if is_path else socket.IPPROTO_TCP)
-    try:
-        if is_path:
-            _remove_socket(Path(listen))
-            made.bind(listen)
-            Path(listen).chmod(0o660)
-        else:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((host.strip("[]"), int(port)))
-        made.listen(128)
-    except OSError as error:
-        made.close()
-        raise AddressTaken(f"nothing can be listened at on {listen}: {error.strerror}") from error
-    return made
-
-
-def _remove_socket(path: Path) -> None:
-    """Remove what a process before left; anything but a socket stays, and the address is taken."""
-    with suppress(FileNotFoundError):
-        if stat.S_ISSOCK(os.lstat(path).st_mode):
-            path.unlink()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext
+from gateway.administration.views.health import health
+from gateway.administration.views.health_fields import Health
+from gateway.console.machine import look
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
 from gateway.logs import Logger
@@ -64,8 +67,10 @@ class Site:
         """The moment, RFC 3339, UTC."""
         return to_text(self.now)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """One consistent view of the ledger."""
-        with self.ledger.read() as connection:
-            yield connection
+        return self.ledger.read()
+
+    def health(self, connection: Connection) -> Health:
+        """The site's health now, as far as the console sees it. It counts all that there is."""
+        return health(self.settings, connection, look(self.settings), self.now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -263,10 +263,6 @@ async def _live(site: Site, cookie: Cookie, request: Request) -> Response:
     def is_here() -> bool:
         return _session(site, token, used=False) is not None
 
-    async def said() -> AsyncIterator[str]:
-        async for line in feed(site, is_here=is_here):
-            yield line
-
     if not await run_in_threadpool(is_here):
         return Response(status_code=401)
-    return StreamingResponse(said(), media_type="text/event-stream")
+    return StreamingResponse(feed(site, is_here), media_type="text/event-stream")

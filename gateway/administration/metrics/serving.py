@@ -7,20 +7,16 @@ with a deadline. Raises AddressTaken where the address cannot be listened at.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket
 import socketserver
-import stat
 import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Final
 
 from gateway.administration.metrics.exposition import Check, Exposition
-from gateway.errors import AddressTaken
+from gateway.daemon.listening import listening
 
 MOST_REQUESTS: Final = 16
 """Requests that are answered side by side; the next ones are turned away."""
@@ -32,24 +28,16 @@ class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     doing.
     """
 
-    allow_reuse_address = True
     daemon_threads = True
     exposition: Exposition | None = None
     failed: BaseException | None = None
 
     def __init__(self, listen: str) -> None:
-        is_path = listen.startswith("/")
-        host, _, port = listen.rpartition(":")
-        self.address_family = socket.AF_UNIX if is_path else socket.AF_INET6 if host.startswith("[") else socket.AF_INET
         self._slots = threading.BoundedSemaphore(MOST_REQUESTS)
-        try:
-            if is_path:
-                _remove_socket(Path(listen))
-            super().__init__(listen if is_path else (host.strip("[]"), int(port)), _Request)  # type: ignore[arg-type]  # a path too
-            if is_path:
-                Path(listen).chmod(0o660)
-        except OSError as error:
-            raise AddressTaken(f"nothing can be listened at on {listen}: {error.strerror}") from error
+        super().__init__(("", 0), _Request, bind_and_activate=False)
+        self.socket.close()  # the one that socketserver made
+        self.socket = listening(listen, self.request_queue_size)
+        self.server_address = self.socket.getsockname()
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         if self._slots.acquire(blocking=False):
@@ -110,10 +98,3 @@ class _Request(BaseHTTPRequestHandler):
 def _told(checks: list[Check]) -> tuple[int, bytes, str]:
     lines = "".join(f"{check.name}: {check.why or 'ok'}\n" for check in checks)
     return 503 if any(check.why for check in checks) else 200, lines.encode(), "text/plain; charset=utf-8"
-
-
-def _remove_socket(path: Path) -> None:
-    """Remove what a process before left; anything but a socket stays, and the address is taken."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(os.lstat(path).st_mode):
-            path.unlink()

@@ -62,14 +62,8 @@ def start_of(connection: Connection, wanted: HappeningFilter, since: float | Non
     """The number of the event to begin after: the last one before a moment, or that before the `last` ones that are meant."""
     if since is not None:
         return last_before(connection, to_text(since))
-    head = read_head(connection).sequence
-    meant: list[int] = []
-    upto = head
-    while upto > max(head - _BACK, 0) and len(meant) < last:
-        start = max(upto - _CHUNK, 0)
-        meant[:0] = [each.sequence for each in _told(connection, some_after(connection, start, upto - start), wanted)]
-        upto = start
-    return meant[-last] - 1 if len(meant) >= last else upto
+    found, further = from_on(connection, wanted, read_head(connection).sequence + 1, last)
+    return found[-1].sequence - 1 if len(found) == last else (further or 1) - 1
 
 
 def last(connection: Connection, wanted: HappeningFilter, most: int) -> list[Happening]:

@@ -11,9 +11,8 @@ from starlette.responses import Response
 from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
-from gateway.administration.views.words import describe
-from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
-from gateway.console.rooms.transfers import TimelineItem
+from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
 from gateway.domain.requests import READING, Act, RequestState
@@ -73,8 +72,8 @@ def all_requests(visit: Visit) -> Response:
             PAGE_ROWS,
             states=states,
             acts=tuple(act for act in _seen(visit) if act not in READING),
-            after=_number(visit.query.get("after")),
-            before=_number(visit.query.get("before")),
+            after=place_of(visit.query.get("after")),
+            before=place_of(visit.query.get("before")),
         )
     query = {"state": str(states[0])} if states else {}
     shown = listing(
@@ -186,7 +185,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             ("Is now", about.became),
         ],
         path=_path(visit, act, about),
-        events=[TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events],
+        events=timeline(found.events),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
@@ -243,10 +242,6 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
     if about.unit is None:
         return None
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 18 else None
 
 
 def _text(place: int | None) -> str | None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.happenings import HappeningFilter, from_on
-from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing
+from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
 from gateway.console.visits import Visit
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import read_head
@@ -31,8 +31,8 @@ def events(visit: Visit) -> Response:
     partner = visit.query.get("partner") or None
     with site.reading() as connection:
         head = read_head(connection).sequence
-        asked = visit.query.get("after", "")
-        before = int(asked) if asked.isdecimal() and len(asked) < 16 else head + 1
+        place = place_of(visit.query.get("after"))
+        before = head + 1 if place is None else place
         found, further = from_on(connection, HappeningFilter(partner), before, PAGE_ROWS)
     lines = [
         Line(

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.looking import checking, opening
-from gateway.console.listing import Cell, Column, Filter, Line, Titled, listing, simple
+from gateway.console.listing import Cell, Column, Filter, Line, Titled, listing, place_of, simple
 from gateway.console.visits import Visit
 from gateway.domain.checks import CheckState, Sample, quarter_of
 from gateway.domain.identity import to_text
@@ -106,8 +106,7 @@ def sample(visit: Visit) -> Response:
 def access_log(visit: Visit) -> Response:
     """The System Access Log: one's own openings, or for who checks, audits or works on incidents everybody's."""
     sees_all = any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT))
-    text = visit.query.get("after", "")
-    before = int(text) if text.isdecimal() and len(text) < 18 else None
+    before = place_of(visit.query.get("after"))
     with visit.console.reading() as connection:
         found = opening.access_log(connection, visit.user, of=None if sees_all else visit.user, before=before)
     lines = [

@@ -10,9 +10,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.happenings import Happening, HappeningFilter, last
-from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health
-from gateway.console.machine import look
 from gateway.console.site import Site
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
@@ -61,7 +59,7 @@ class _Kept:
             now = site.now
             kept = self._of.get(key)
             if kept is None or not 0 <= now - kept[0] < _FRESH_SECONDS:
-                found = health(site.settings, connection, look(site.settings), now)
+                found = site.health(connection)
                 kept = self._of[key] = (now, found, tuple(_partners(found, connection)))
             return kept[1:]
 

@@ -7,11 +7,9 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import cards
-from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health
 from gateway.administration.views.partners import PartnerView, partners
 from gateway.console.listing import Cell, Column, Line, Titled, simple
-from gateway.console.machine import look
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.errors import Misuse, NotFound
@@ -100,7 +98,7 @@ def one(visit: Visit) -> Response:
 def _health(visit: Visit) -> Health:
     site = visit.console
     with site.reading() as connection:
-        return health(site.settings, connection, look(site.settings), site.now)
+        return site.health(connection)
 
 
 def _link(each: PartnerView) -> str:

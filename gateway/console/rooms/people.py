@@ -15,10 +15,11 @@ from gateway.administration.people.roster import Details, PersonView
 from gateway.administration.requests import about_people
 from gateway.administration.requests.asking import reason_text
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
+from gateway.console.rendering import sentence
 from gateway.console.visits import Visit
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
-from gateway.errors import GatewayError, Misuse, NotFound, RightMissing
+from gateway.errors import Misuse, NotFound, RightMissing
 
 _COLUMNS: Final = (
     Column("User id", "user"),
@@ -81,7 +82,7 @@ def add(visit: Visit) -> Response:
     try:
         roster.add(visit.console.ledger, form.get("user", "").strip(), (), _details(visit), _decision(visit))
     except Misuse as error:
-        return _form(visit, _sentence(error))
+        return _form(visit, sentence(error))
     return visit.to(f"/people/{form['user'].strip()}")
 
 
@@ -114,7 +115,7 @@ def change(visit: Visit) -> Response:
             case _:
                 raise NotFound("that is no decision")
     except Misuse as error:
-        return _shown(visit, _sentence(error))
+        return _shown(visit, sentence(error))
     return visit.to(f"/people/{user}")
 
 
@@ -133,7 +134,7 @@ def ask_for_roles(visit: Visit) -> Response:
             site.settings, site.ledger, visit.path["user"], frozenset(_chosen(visit)), visit.user, reason
         )
     except Misuse as error:
-        return _roles_form(visit, _sentence(error))
+        return _roles_form(visit, sentence(error))
     return visit.to(f"/requests/{asked}")
 
 
@@ -194,7 +195,3 @@ def _details(visit: Visit) -> Details:
 
 def _decision(visit: Visit) -> Decision:
     return Decision(visit.user, reason_text(visit.form.get("reason", "")))
-
-
-def _sentence(error: GatewayError) -> str:
-    return f"{error.reason[:1].upper()}{error.reason[1:].rstrip('.')}."

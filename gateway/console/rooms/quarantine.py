@@ -7,9 +7,8 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.quarantine import quarantine, story
-from gateway.administration.views.words import describe
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
-from gateway.console.rooms.transfers import TimelineItem
+from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 
 _COLUMNS: Final = (
@@ -66,5 +65,5 @@ def one(visit: Visit) -> Response:
         ("Digest (SHA-256)", found.sha256),
         ("Discarded", found.discarded),
     ]
-    events = [TimelineItem(each.at, describe(each.event, each.detail), each.role) for each in found.events]
+    events = timeline(found.events)
     return visit.page("quarantined", about=found, rows=rows, events=events)

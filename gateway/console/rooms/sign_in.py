@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gateway.administration.credentials import links, sessions, signing_in
 from gateway.administration.credentials.signing_in import Attempt
+from gateway.console.rendering import sentence
 from gateway.console.visits import SEE_OTHER, Visit
 from gateway.errors import CredentialsExpired, GatewayError, LinkRefused, PasswordRefused, SignInRefused
 
@@ -48,7 +49,7 @@ def enter(visit: Visit) -> Response:
     except CredentialsExpired:
         return _renewal(visit, {}, attempt.user, over=True)
     except GatewayError as error:
-        return _form(visit, {"": f"{_sentence(error)} {error.remedy}"})
+        return _form(visit, {"": f"{sentence(error)} {error.remedy}"})
     return SessionChange(_own_page(visit.form.get("next", "/")), token)
 
 
@@ -73,9 +74,9 @@ def renew(visit: Visit) -> Response:
     try:
         signing_in.renew(visit.console.credentials, attempt, new)
     except PasswordRefused as error:
-        return _renewal(visit, {"new": _sentence(error)}, attempt.user, over=False)
+        return _renewal(visit, {"new": sentence(error)}, attempt.user, over=False)
     except GatewayError as error:
-        return _renewal(visit, {"": f"{_sentence(error)} {error.remedy}"}, attempt.user, over=False)
+        return _renewal(visit, {"": f"{sentence(error)} {error.remedy}"}, attempt.user, over=False)
     return SessionChange("/sign-in", None)
 
 
@@ -92,11 +93,11 @@ def start(visit: Visit) -> Response:
     try:
         links.use(visit.console.credentials, visit.path["token"], password, visit.form.get("code", ""))
     except PasswordRefused as error:
-        return _start(visit, {"password": _sentence(error)})
+        return _start(visit, {"password": sentence(error)})
     except LinkRefused:
         raise
     except SignInRefused as error:
-        return _start(visit, {"code": _sentence(error)})
+        return _start(visit, {"code": sentence(error)})
     return SessionChange("/sign-in", None)
 
 
@@ -147,8 +148,3 @@ def _own_page(path: str) -> str:
     """A page of the console to go on at; anything else is the overview."""
     is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
     return path if is_own else "/"
-
-
-def _sentence(error: GatewayError) -> str:
-    reason = error.reason
-    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."

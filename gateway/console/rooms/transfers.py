@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
-from gateway.administration.views.records import EventView, TransferView, transfer
+from gateway.administration.views.records import TransferView, transfer
 from gateway.administration.views.search import Hit, find
 from gateway.administration.views.story import ConsignmentStory, TransferStory, story
-from gateway.administration.views.words import describe, exceptions
-from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, whole
+from gateway.administration.views.words import exceptions
+from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, place_of, whole
+from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.states import Direction, State
@@ -46,15 +46,6 @@ _MOST_FOUND: Final = 200
 _STATES: Final = tuple(
     (str(state), str(state).capitalize()) for state in State if state not in ("landed", "issued", "accepted")
 )
-
-
-@dataclass(frozen=True)
-class TimelineItem:
-    """An event of a story: what happened in a sentence, and who did it."""
-
-    at: str
-    words: str
-    by: str
 
 
 def listed(visit: Visit) -> Response:
@@ -148,7 +139,7 @@ def one(visit: Visit) -> Response:
         about=about,
         way="to" if about.direction == Direction.OUT else "from",
         facts=list(_facts(found)),
-        events=_timeline(found.events),
+        events=timeline(found.events),
         acts=list(_acts(visit, about)),
         may_open=visit.may(Right.OPEN),
     )
@@ -221,7 +212,7 @@ def consignment(visit: Visit) -> Response:
         about=about,
         way="to" if about.direction == Direction.OUT else "from",
         listing=whole(f"/consignments/{about.id}", visit.query, columns, found.transfers),
-        events=_timeline(found.events),
+        events=timeline(found.events),
     )
 
 
@@ -238,10 +229,6 @@ def find_it(visit: Visit) -> Response:
         "/find", {**visit.query, "q": word}, _FOUND, hits, empty=f"Nothing is known of {word}." if word else ""
     )
     return visit.page("find", listing=shown, word=word, more=more, short=0 < len(word) < 3)
-
-
-def _timeline(events: tuple[EventView, ...]) -> list[TimelineItem]:
-    return [TimelineItem(event.at, describe(event.event, event.detail), event.role) for event in events]
 
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
@@ -270,10 +257,9 @@ def _meant(query: Mapping[str, str]) -> tuple[Meant, str]:
 
 def _place(text: str | None) -> Place | None:
     """A place out of an address: a key, and behind `~` a name."""
-    if not text:
-        return None
-    key, _, name = text.partition("~")
-    return Place(int(key), name) if key.isdecimal() and len(key) < 18 else None
+    key, _, name = (text or "").partition("~")
+    number = place_of(key)
+    return None if number is None else Place(number, name)
 
 
 def _text(place: Place | None) -> str | None:

@@ -9,11 +9,9 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import asking
-from gateway.administration.views.health import health
 from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
-from gateway.console.machine import look
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -69,7 +67,7 @@ def listed(visit: Visit) -> Response:
     """The page of what waits."""
     site = visit.console
     with site.reading() as connection:
-        found = health(site.settings, connection, look(site.settings), site.now)
+        found = site.health(connection)
     held = [
         Held(
             each.since,
