@@ -72,7 +72,7 @@ def enter(browser: Browser) -> Iterator[Callable[[ConsoleSite, str], Person]]:
         if user in site.jars:
             person.context.add_cookies(site.jars[user])
         # A change of the person, which another test made, ends the session. After a reload the console is away for a moment.
-        if user not in site.jars or wait_until(partial(stands, person), 30, "an answer of the console") == "ended":
+        if wait_until(partial(stands, person), 30, "an answer of the console") == "ended":
             person.context.clear_cookies()
             site.steps[user] = person.sign_in(after=site.steps.get(user, 0))
             site.jars[user] = person.context.cookies()
