@@ -14,13 +14,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
 from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
@@ -33,6 +32,7 @@ from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, S
 from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages, require_file, translate
+from gateway.ledger.place import Place
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
@@ -52,7 +52,7 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
 
 
 def _require_open(connection: Connection) -> None:
-    """ImpossibleMove where SQLite has taken the transaction back, and somebody kept the error to himself."""
+    """ImpossibleMove where the database has taken the transaction back, and somebody kept the error to himself."""
     if not driver_of(connection).in_transaction:
         raise ImpossibleMove("the ledger took the transaction back before its end")
 
@@ -65,7 +65,7 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path,
+        path: Place,
         *,
         clock: Callable[[], float],
         role: str,
@@ -84,7 +84,7 @@ class Ledger:
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
-        """What `integrity.check` says of the file."""
+        """What `integrity.check` says of the database."""
         check(self._path, self._head_file)
 
     def check_pages(self) -> None:
@@ -287,6 +287,7 @@ class Transaction:
 
     def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
+        upsert = (sqlite if self.connection.dialect.name == "sqlite" else postgresql).insert
         self.connection.execute(
             upsert(LANES).values(partner=partner, updated=self.now, salt=self._salt()).on_conflict_do_nothing(),
         )
