@@ -74,7 +74,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
     from gateway.stages.context import StageContext
 
     ledger = Ledger(
-        settings.home.ledger,
+        settings.ledger_place,
         clock=time.time,
         role=role,
         announce=announcer_of_all(log),

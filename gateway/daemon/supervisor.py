@@ -76,7 +76,7 @@ class Supervisor:
 
     def run(self, *, until_idle: bool = False) -> int:
         """Supervise until SIGTERM, a halt, or (where asked for) nothing is due any more; returns the exit status."""
-        home = self._settings.home
+        home, place = self._settings.home, self._settings.ledger_place
         if self._settings.accounts.split:
             raise ConfigurationInvalid(_SPLIT)
         with ExitStack() as stack:
@@ -87,8 +87,8 @@ class Supervisor:
             with suppress(OSError):  # then the start of each role reports it
                 self._fork_server.open()
             # A damaged ledger is reported once, here, and not by three roles.
-            check(home.ledger, HeadFile(home.ledger_head))
-            check_pages(home.ledger)
+            check(place, HeadFile(home.ledger_head))
+            check_pages(place)
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)
             self._server.start()
@@ -230,7 +230,7 @@ def is_idle(settings: Settings) -> bool:
     home = settings.home
     if any(True for _ in _files(home, settings.stopped, PassedOver(settings.spool.passed_over))):
         return False
-    ledger = Ledger(home.ledger, clock=time.time, role=NAME)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=NAME)
     try:
         with ledger.read() as connection:
             return due_now(connection, time.time(), Timetable.of(settings).closed, settings.stopped) == 0

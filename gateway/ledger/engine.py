@@ -23,7 +23,11 @@ SQLITE_VERSION: Final = sqlite3.sqlite_version
 
 def driver_of(connection: Connection) -> Driver:
     """The driver's own connection: for what has to be quick, or what SQLAlchemy cannot say."""
-    driver: Driver = connection.info.get("driver") or connection.connection.driver_connection
+    driver: Driver | None = connection.info.get("driver")
+    if driver is None:
+        return connection.connection.driver_connection  # type: ignore[return-value]
+    if not connection.in_transaction():
+        connection.begin()  # what psycopg began by itself would be no view of the ledger's kind
     return driver
 
 

@@ -65,7 +65,7 @@ class Ledger:
 
     def __init__(
         self,
-        path: Place,
+        place: Place,
         *,
         clock: Callable[[], float],
         role: str,
@@ -73,23 +73,23 @@ class Ledger:
         head_file: HeadFile | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        require_file(path)
-        self._path = path
+        require_file(place)
+        self._place = place
         self.clock = clock
         self.role = role
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
-        self._engine = open_engine(path)
+        self._engine = open_engine(place)
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
         """What `integrity.check` says of the database."""
-        check(self._path, self._head_file)
+        check(self._place, self._head_file)
 
     def check_pages(self) -> None:
         """LedgerCorrupt where a page is damaged: `integrity.check_pages`."""
-        check_pages(self._path)
+        check_pages(self._place)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

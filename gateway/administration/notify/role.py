@@ -51,7 +51,7 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
     stack.enter_context(alone(settings, NOTIFY, log, supervised=supervised))
     measures = confine(settings, NOTIFY)
     life = Life(stack, home.run, NOTIFY)
-    ledger = Ledger(home.ledger, clock=time.time, role=NOTIFY)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=NOTIFY)
     stack.callback(ledger.close)
     make_directory(home.notify)
     confine_writes([home.run, home.ledger.parent, home.notify])
