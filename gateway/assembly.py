@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from gateway.errors import ConfigurationInvalid, ServerFailed
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
-from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
@@ -265,11 +264,15 @@ def key_store(keyrings: Path) -> KeyStore:
     return GnuPgKeyStore(keyrings)
 
 
-def create_ledger(home: Home) -> None:
-    """An empty ledger."""
+def create_ledger(place: Path | str) -> None:
+    """An empty ledger; UsageWrong where the database has one already."""
+    from gateway.errors import UsageWrong
+    from gateway.ledger.integrity import is_there
     from gateway.ledger.migrate import migrate
 
-    migrate(home.ledger)
+    if isinstance(place, str) and is_there(place):
+        raise UsageWrong("There is a ledger in that database already: each site has a database of its own.")
+    migrate(place)
 
 
 def transport(

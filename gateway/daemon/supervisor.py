@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
+from gateway.daemon.patience import once_free
 from gateway.daemon.pulse import StillPulse
 from gateway.daemon.roles import HALTED, roles_of
 from gateway.daemon.signals import noted
@@ -87,7 +89,8 @@ class Supervisor:
             with suppress(OSError):  # then the start of each role reports it
                 self._fork_server.open()
             # A damaged ledger is reported once, here, and not by three roles.
-            check(place, HeadFile(home.ledger_head))
+            patiently = partial(once_free, log=self._log, wait=wake_up.wait, stopping=lambda: bool(signals))
+            patiently(lambda: check(place, HeadFile(home.ledger_head)))
             check_pages(place)
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)

@@ -13,9 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 
-from gateway.errors import ConfigurationInvalid
 from gateway.ledger.capture import Driver, arm
-from gateway.ledger.integrity import BUSY_SECONDS, LACKING
+from gateway.ledger.integrity import BUSY_SECONDS, installed
 from gateway.ledger.place import Place
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
@@ -48,10 +47,8 @@ def open_engine(place: Place) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    try:
+    with installed():
         from gateway.ledger.postgresql.engine import open_engine as opened  # noqa: PLC0415 - only where it is used
-    except ModuleNotFoundError as error:
-        raise ConfigurationInvalid(LACKING) from error
     return opened(url)
 
 

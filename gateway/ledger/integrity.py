@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import (
     ConfigurationInvalid,
@@ -30,6 +30,9 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.place import Place
 from gateway.ledger.postgresql import errors as postgresql_errors
 
+if TYPE_CHECKING:
+    from gateway.ledger.postgresql.server import ServerReport
+
 SCHEMA_VERSION: Final = "0014"
 """The newest migration; a test holds it against `migrations/versions`."""
 
@@ -43,7 +46,7 @@ TABLES: Final = {
 """The question whether there is a ledger, by whether it is PostgreSQL that is asked."""
 
 
-LACKING: Final = "PostgreSQL takes the extra `postgresql` of this program, which brings psycopg"
+_LACKING: Final = "PostgreSQL takes the extra `postgresql` of this program, which brings psycopg"
 
 
 def require_file(path: Place) -> None:
@@ -54,6 +57,12 @@ def require_file(path: Place) -> None:
         raise SiteMissing(f"there is no ledger at {path}")
     if path.stat().st_size == 0:
         raise LedgerCorrupt("the ledger's file is empty")
+
+
+def is_there(place: Place) -> bool:
+    """Whether a database holds a ledger, of whatever version."""
+    with _asked(place) as ask:
+        return ask(TABLES[isinstance(place, str)]) is not None
 
 
 def check(path: Place, head_file: HeadFile | None = None) -> None:
@@ -85,6 +94,13 @@ def _compare(ask: Ask, remembered: Head) -> None:
         )
 
 
+def server_report(url: str) -> ServerReport:
+    """Whether the server of a PostgreSQL database keeps what the ledger needs of it."""
+    with installed():
+        from gateway.ledger.postgresql.server import server_report as asked  # noqa: PLC0415 - only where it is used
+    return asked(url)
+
+
 def check_pages(path: Place) -> None:
     """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word. PostgreSQL looks
     at each page itself, when it reads it.
@@ -98,13 +114,20 @@ def check_pages(path: Place) -> None:
 
 
 @contextmanager
+def installed() -> Iterator[None]:
+    """ConfigurationInvalid where what is imported in the block takes what this installation lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationInvalid(_LACKING) from error
+
+
+@contextmanager
 def _asked(place: Place) -> Iterator[Ask]:
     """What gives the first value of the answer to a question."""
     if isinstance(place, str):
-        try:
+        with installed():
             from gateway.ledger.postgresql.asking import asked  # noqa: PLC0415 - only where it is used
-        except ModuleNotFoundError as error:
-            raise ConfigurationInvalid(LACKING) from error
         with asked(place) as ask:
             yield ask
         return

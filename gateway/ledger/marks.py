@@ -95,8 +95,12 @@ def remember(transaction: Transaction, files: Mapping[int, Sequence[RecordNumber
     rows.sort(key=itemgetter(0))
     claims.sort()
     driver = driver_of(transaction.connection)
-    driver.executemany("INSERT INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
-    driver.executemany("INSERT INTO claim_marks (transfer, record, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", claims)
+    driver.executemany(
+        "INSERT INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
+    )
+    driver.executemany(
+        "INSERT INTO claim_marks (transfer, record, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", claims
+    )
 
 
 def forget(connection: Connection, transfers: Sequence[int]) -> None:
@@ -122,6 +126,7 @@ def of_claim(connection: Connection, digest: int) -> Mapping[int, list[int]]:
 def ids_of(connection: Connection, keys: Collection[int]) -> dict[int, str]:
     """The ids of transfers by their keys."""
     rows = driver_of(connection).execute(
-        "SELECT key, id FROM transfers WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(list(keys)).decode(),)
+        "SELECT key, id FROM transfers WHERE key IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(keys)).decode(),),
     )
     return dict(rows.fetchall())

@@ -51,7 +51,10 @@ def migrate(place: Place, *, clock: Callable[[], float] = time.time) -> int | No
         os.close(os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     engine = open_engine(place)
     try:
-        with engine.connect().execution_options(gateway_write=True, gateway_head=False) as connection, connection.begin():
+        with (
+            engine.connect().execution_options(gateway_write=True, gateway_head=False) as connection,
+            connection.begin(),
+        ):
             if sqlite_of(connection) is None:
                 connection.exec_driver_sql(_ONE_AT_A_TIME)
             before = MigrationContext.configure(connection).get_current_revision()

@@ -188,9 +188,24 @@ def _empty(driver: Driver, table: str, keys: Sequence[int | str]) -> None:
     driver.executemany(f"UPDATE {table} SET {emptied}, {SALT} = ? WHERE {KEY[table]} = ?", changed)  # noqa: S608 - names
 
 
+def size_of(connection: Connection) -> int:
+    """Bytes of the ledger, with its indices."""
+    if sqlite_of(connection) is None:
+        here = "relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+        query = f"SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE {here}"  # noqa: S608
+        return int(connection.exec_driver_sql(query).scalar_one())
+    pages, each = (connection.exec_driver_sql(f"PRAGMA page_{what}").scalar_one() for what in ("count", "size"))
+    return int(pages * each)
+
+
 def truncate_log(connection: Connection) -> bool:
-    """Write everything into the ledger's file and empty its -wal, where older pages lie; False where somebody still reads them."""
-    busy, *_ = driver_of(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    """Write everything into the ledger's file and empty its -wal, where older pages lie; False where somebody still reads them.
+    PostgreSQL's log is its server's business.
+    """
+    driver = sqlite_of(connection)
+    if driver is None:
+        return True
+    busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
 
@@ -200,7 +215,11 @@ def compact(connection: Connection, directory: Path) -> None:
     What SQLite writes down meanwhile lies in `directory`, not in the system's own for such files. Nobody else writes to the ledger
     while it lasts.
     """
-    driver = driver_of(connection)
+    driver = sqlite_of(connection)
+    if driver is None:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(KEY)}")
+        return
     place = str(directory).replace("'", "''")
     driver.execute(f"PRAGMA temp_store_directory = '{place}'")
     driver.execute("VACUUM")

@@ -1,4 +1,6 @@
-"""`[ledger]`: where the ledger lies, if not in SQLite's file below HOME. Raises ValueError, which pydantic takes for a fault of the value."""
+"""`[ledger]`: where the ledger lies, if not in SQLite's file below HOME. Raises ValueError, which pydantic takes
+for a fault of the value, and UsageWrong.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,9 @@ import re
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
+from gateway.errors import UsageWrong
 from gateway.settings.values import Table
 
 POSTGRESQL: Final = "postgresql://"
@@ -36,6 +39,16 @@ class LedgerSettings(Table):
             description='"postgresql://HOST/DATABASE" without a password, which belongs into libpq\'s password file, in quotes, or ""',
         ),
     ] = ""
+
+    @classmethod
+    def of(cls, url: str) -> LedgerSettings:
+        """The settings with that URL. UsageWrong for what `[ledger] url` would not take."""
+        try:
+            return cls(url=url)
+        except ValidationError as error:
+            raise UsageWrong(
+                'A ledger\'s URL is "postgresql://HOST/DATABASE", without a password: libpq has a file for that.'
+            ) from error
 
     @property
     def is_remote(self) -> bool:

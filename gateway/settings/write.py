@@ -67,7 +67,7 @@ def _toml(value: str | int | datetime | tuple[str, ...]) -> str:
 
 
 def render_gateway_toml(
-    *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False
+    *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False, ledger: str = ""
 ) -> str:
     """The text of a new site's gateway.toml, every other setting shown as a comment with its default."""
     return fill(
@@ -80,6 +80,7 @@ def render_gateway_toml(
             ("sftp_server", "port"): port,
             ("sftp_server", "user"): user,
             ("accounts", "split"): split,
+            **({("ledger", "url"): ledger} if ledger else {}),
         },
     )
 

@@ -64,10 +64,10 @@ class PostgresqlLedgers:
         self._template = self._made("")
         migrate(self._template)
 
-    def new(self, path: Path) -> Place:
+    def new(self, path: Path) -> Place:  # noqa: ARG002 - as SQLite has it
         return self._made(self._template)
 
-    def copy(self, place: Place, path: Path) -> Place:
+    def copy(self, place: Place, path: Path) -> Place:  # noqa: ARG002 - as SQLite has it
         return self._made(str(place))
 
     def _made(self, template: str) -> str:

@@ -27,9 +27,9 @@ _ABOUT: Final = "the ledger"
 def check_schema(connection: Connection) -> Iterator[Fault]:
     """Every table, index, trigger and view, by its name and the text that made it."""
     if sqlite_of(connection) is None:
-        from gateway.ledger.postgresql.schema import expected as made, objects  # noqa: PLC0415 - only where it is used
+        from gateway.ledger.postgresql import schema  # noqa: PLC0415 - only where it is used
 
-        expected, found = made(connection, upgrade), objects(connection)
+        expected, found = schema.expected(connection, upgrade), schema.objects(connection)
     else:
         expected, found = _expected(), _objects(connection)
     for kind, name in sorted(expected.keys() | found.keys()):

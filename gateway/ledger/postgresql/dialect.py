@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import Null
 
 from gateway.ledger.tables import EnumText
 
-# ruff: noqa: N802, N801 - names that SQLAlchemy looks for
+# ruff: noqa: ARG002, N802, N815 - names and parameters that SQLAlchemy has
 
 
 class _Types(PGTypeCompiler):
@@ -63,7 +63,7 @@ class _Members(EnumText):
 class _TruthAsNumber(Dumper):
     oid = types["int2"].oid
 
-    def dump(self, obj: bool) -> Buffer | None:
+    def dump(self, obj: Any) -> Buffer | None:
         return b"1" if obj else b"0"
 
 

@@ -24,7 +24,10 @@ _BY_INDEX: Final = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapsc
 _RULES: Final = (
     (re.compile("%"), "%%"),
     (re.compile(_TABLE_ITSELF), ""),
-    (re.compile(r"SELECT value FROM json_each\((\?|:\w+)\)"), r"SELECT value::bigint FROM json_array_elements_text(\1::json)"),
+    (
+        re.compile(r"SELECT value FROM json_each\((\?|:\w+)\)"),
+        r"SELECT value::bigint FROM json_array_elements_text(\1::json)",
+    ),
     (re.compile(r"unixepoch\((\(SELECT .*?\))\)"), r"extract(epoch FROM \1::timestamptz)::bigint"),
     (re.compile(r"\binstr\("), "strpos("),
     (re.compile(r"\?"), "%s"),

@@ -7,30 +7,47 @@ takes a new view with each statement). Errors are SQLAlchemy's and the driver's:
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, Final
 
+import psycopg
 from psycopg import IsolationLevel
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DisconnectionError
 
 from gateway.ledger.postgresql import dialect
 from gateway.ledger.postgresql.connecting import settings_of
 from gateway.ledger.postgresql.driver import Driver
 from gateway.ledger.postgresql.guards import TOUCHED
 
+_IDLE_SECONDS: Final = 5.0
 _HEAD: Final = "SELECT sequence FROM chain_head FOR UPDATE"
 
 
 def open_engine(url: str) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
-    # A connection that the server has closed meanwhile is replaced before it is used.
-    engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True, pool_pre_ping=True)
+    engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
         record.info["driver"] = Driver(connection)
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        """A connection that the server has closed meanwhile is replaced before it is used."""
+        if time.monotonic() - record.info.get("idle_since", math.inf) > _IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except psycopg.Error as error:
+                raise DisconnectionError("the server is not there any more") from error
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

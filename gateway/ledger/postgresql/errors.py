@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.errors import DiskFull, GatewayError, ImpossibleMove, LedgerBusy, LedgerCorrupt, LedgerUnavailable
+from gateway.errors import (
+    DiskFull,
+    GatewayError,
+    ImpossibleMove,
+    LedgerAway,
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerUnavailable,
+)
 
 _BUSY: Final = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock not available."""
@@ -21,7 +29,7 @@ def translate(cause: Any) -> GatewayError:
     about = getattr(cause, "diag", None)
     words = " ".join(filter(None, (type(cause).__name__, state, getattr(about, "constraint_name", None))))
     if state is None or state[:2] in _CONNECTING:
-        return LedgerUnavailable(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
+        return LedgerAway(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
     if state in _BUSY:
         return LedgerBusy()
     if state == _FULL:

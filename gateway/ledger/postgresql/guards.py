@@ -4,6 +4,7 @@ Made from this program's lists of columns, so it is made anew whenever the ledge
 writers lock. Where a batch of events does not go on from it, or somebody changes an event, the statement fails with P0001.
 """
 
+# ruff: noqa: S608 - constants
 from __future__ import annotations
 
 from typing import Final
@@ -23,7 +24,7 @@ CREATE TABLE IF NOT EXISTS chain_head (
 INSERT INTO chain_head (sequence, sha256)
     SELECT coalesce(max(sequence), 0), coalesce((SELECT sha256 FROM events ORDER BY sequence DESC LIMIT 1), '{GENESIS}') FROM events
     ON CONFLICT DO NOTHING;
-"""  # noqa: S608 - constants
+"""
 
 _CHAIN: Final = f"""
 CREATE OR REPLACE FUNCTION chain_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -53,7 +54,7 @@ CREATE OR REPLACE TRIGGER one_chain AFTER INSERT ON events REFERENCING NEW TABLE
     FOR EACH STATEMENT EXECUTE FUNCTION chain_goes_on();
 CREATE OR REPLACE TRIGGER chain_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION chain_only_grows();
-"""  # noqa: S608 - constants
+"""
 
 
 def make(connection: Connection) -> None:

@@ -39,9 +39,9 @@ SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc
 UNION ALL
 SELECT 'rule', relname || '.' || rulename, pg_get_ruledef(pg_rewrite.oid)
     FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class WHERE relnamespace = {here}
-""".format(here="current_schema()::regnamespace")
+""".format(here="current_schema()::regnamespace")  # noqa: S608 - constants
 
-_CHECKING: Final = "SELECT extname FROM pg_extension WHERE extname = 'amcheck'"
+_CHECKING: Final = "SELECT 1 FROM pg_extension WHERE extname = 'amcheck'"
 _INDICES: Final = (
     "SELECT indexrelid, relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
     " WHERE relnamespace = current_schema()::regnamespace ORDER BY relname"
@@ -57,7 +57,10 @@ def objects(connection: Connection) -> Mapping[tuple[str, str], str]:
 
 def expected(connection: Connection, upgrade: Callable[[Connection], None]) -> Mapping[tuple[str, str], str]:
     """What the migrations make."""
-    with connection.engine.connect().execution_options(gateway_write=True, gateway_head=False) as made, made.begin() as all_of_it:
+    with (
+        connection.engine.connect().execution_options(gateway_write=True, gateway_head=False) as made,
+        made.begin() as all_of_it,
+    ):
         made.exec_driver_sql(f"CREATE SCHEMA {_SCRATCH}; SET LOCAL search_path = {_SCRATCH}")
         upgrade(made)
         found = objects(made)

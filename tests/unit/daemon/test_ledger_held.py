@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role_process import once_free
+from gateway.daemon.patience import once_free
 from gateway.errors import DiskFailed, LedgerBusy
 from gateway.ledger import engine
 from gateway.ledger.store import Ledger

@@ -96,7 +96,7 @@ def test_lanes_are_found_by_seeks_and_not_by_reading_what_waits(tmp_path: Path) 
     migrate(tmp_path / "ledger.sqlite3")
     made = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
     for table in (TRANSFERS, CONSIGNMENTS):
-        query = fair_share._of_each(table, Direction.OUT, State.SEALED, fair_share.anything)
+        query = fair_share._of_each(table, Direction.OUT, State.SEALED, fair_share.anything, lateral=False)
         sql = str(query.params(now=NOW, share=3).compile(made, compile_kwargs={"literal_binds": True}))
         with made.connect() as connection:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]

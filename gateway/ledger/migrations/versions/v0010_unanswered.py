@@ -18,5 +18,7 @@ def upgrade() -> None:
         "transfers_unanswered",
         "transfers",
         ["flow", "partner", "updated"],
-        **where("state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"),
+        **where(
+            "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
+        ),
     )

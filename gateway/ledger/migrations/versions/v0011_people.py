@@ -49,8 +49,10 @@ def upgrade() -> None:
             "agreement_and_training_first",
         ),
         sa.CheckConstraint(
-            rule("state IS NOT 'left'"
-            " OR operator + supervisor + checking_officer + secure_print + auditor + administrator = 0"),
+            rule(
+                "state IS NOT 'left'"
+                " OR operator + supervisor + checking_officer + secure_print + auditor + administrator = 0"
+            ),
             "left_without_roles",
         ),
         sa.CheckConstraint("state IN ('active', 'suspended', 'left')", "state_is_known"),

@@ -65,13 +65,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("opening"),
         sa.CheckConstraint(rule('decided_by IS NULL OR decided_by IS NOT "user"'), "decided_by_another"),
         sa.CheckConstraint(
-            rule("validated_by IS NULL OR (validated_by IS NOT \"user\" AND validated_by IS NOT decided_by AND state IS 'decided')"),
+            rule(
+                "validated_by IS NULL OR (validated_by IS NOT \"user\" AND validated_by IS NOT decided_by AND state IS 'decided')"
+            ),
             "validated_by_a_third",
         ),
         sa.CheckConstraint(
-            rule("(state IS NOT 'acknowledged' OR acknowledged IS NOT NULL)"
-            " AND (state IS NOT 'explained' OR (acknowledged IS NOT NULL AND explained IS NOT NULL))"
-            " AND (state IS NOT 'decided' OR (decided IS NOT NULL AND decided_by IS NOT NULL AND supported IN (0, 1)))"),
+            rule(
+                "(state IS NOT 'acknowledged' OR acknowledged IS NOT NULL)"
+                " AND (state IS NOT 'explained' OR (acknowledged IS NOT NULL AND explained IS NOT NULL))"
+                " AND (state IS NOT 'decided' OR (decided IS NOT NULL AND decided_by IS NOT NULL AND supported IN (0, 1)))"
+            ),
             "steps_were_taken",
         ),
         sa.CheckConstraint("state IN ('drawn', 'acknowledged', 'explained', 'decided')", "check_state_is_known"),
@@ -118,8 +122,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
         sa.CheckConstraint(rule('closed_by IS NULL OR "user" IS NULL OR closed_by IS NOT "user"'), "closed_by_another"),
         sa.CheckConstraint(
-            rule("(state IS 'open' AND closed IS NULL)"
-            " OR (state IS 'closed' AND closed IS NOT NULL AND closed_by IS NOT NULL AND outcome IS NOT NULL)"),
+            rule(
+                "(state IS 'open' AND closed IS NULL)"
+                " OR (state IS 'closed' AND closed IS NOT NULL AND closed_by IS NOT NULL AND outcome IS NOT NULL)"
+            ),
             "closed_with_an_outcome",
         ),
         sa.CheckConstraint("central IN (0, 1)", "central_is_a_truth_value"),
