@@ -23,7 +23,7 @@ from gateway.errors import LedgerCorrupt, UsageWrong
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.bulk import insert_entries
-from gateway.ledger.chain import EMPTY, ChainEntry, Head, verify
+from gateway.ledger.chain import EMPTY, Head, verify
 from gateway.ledger.engine import open_engine, sqlite_of
 from gateway.ledger.integrity import check, is_there, require_file, translate
 from gateway.ledger.migrate import migrate

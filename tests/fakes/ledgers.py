@@ -67,6 +67,10 @@ class PostgresqlLedgers:
     def new(self, path: Path) -> Place:  # noqa: ARG002 - as SQLite has it
         return self._made(self._template)
 
+    def empty(self) -> str:
+        """A database with nothing in it."""
+        return self._made("")
+
     def copy(self, place: Place, path: Path) -> Place:  # noqa: ARG002 - as SQLite has it
         return self._made(str(place))
 

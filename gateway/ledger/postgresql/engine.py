@@ -34,6 +34,8 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
+        connection.execute(TOUCHED)
+        connection.commit()  # else a rollback of the first transaction would take it back
         record.info["driver"] = Driver(connection)
 
     @event.listens_for(engine, "checkin")
@@ -58,10 +60,7 @@ def open_engine(url: str) -> Engine:
         plain.read_only = not writing
         if not writing:
             return
-        if not connection.info.get("armed", False):
-            connection.exec_driver_sql(TOUCHED)
         if options.get("gateway_head", True):
             connection.exec_driver_sql(_HEAD)
-        connection.info["armed"] = True
 
     return engine
