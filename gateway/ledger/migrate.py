@@ -73,11 +73,14 @@ def upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    if sqlite_of(connection) is None:
-        from gateway.ledger.postgresql.guards import make  # noqa: PLC0415 - only where it is used
+    if sqlite_of(connection) is not None:
+        command.upgrade(config, "head")
+        return
+    from gateway.ledger.postgresql import guards  # noqa: PLC0415 - only where it is used
 
-        make(connection)
+    guards.unmake(connection)
+    command.upgrade(config, "head")
+    guards.make(connection)
 
 
 def _adopt(connection: Connection, now: float) -> int:

@@ -20,6 +20,8 @@ _FULL: Final = "53100"
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 _REFUSED: Final = frozenset({"23", "P0"})
 """Classes: a rule of a table, and a trigger of the ledger's."""
+_LOST: Final = frozenset({"OperationalError", "InterfaceError"})
+"""What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
 _CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
 
 
@@ -28,7 +30,8 @@ def translate(cause: Any) -> GatewayError:
     state: str | None = cause.sqlstate
     about = getattr(cause, "diag", None)
     words = " ".join(filter(None, (type(cause).__name__, state, getattr(about, "constraint_name", None))))
-    if state is None or state[:2] in _CONNECTING:
+    lost = state is None and _LOST & {each.__name__ for each in type(cause).__mro__}
+    if lost or (state or "")[:2] in _CONNECTING:
         return LedgerAway(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
     if state in _BUSY:
         return LedgerBusy()
@@ -36,7 +39,7 @@ def translate(cause: Any) -> GatewayError:
         return DiskFull("no room for the ledger")
     if state in _DAMAGED:
         return LedgerCorrupt(f"PostgreSQL: {words}")
-    if state[:2] in _REFUSED:
+    if (state or "")[:2] in _REFUSED:
         return ImpossibleMove(f"the ledger refuses it: {words}")
     return LedgerUnavailable(f"PostgreSQL: {words}")
 

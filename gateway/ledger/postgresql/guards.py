@@ -57,6 +57,27 @@ CREATE OR REPLACE TRIGGER chain_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE O
 """
 
 
+_NOTING: Final = """
+DO $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT tgname, tgrelid::regclass AS made_on FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE relnamespace = current_schema()::regnamespace AND starts_with(proname, 'note_') AND NOT tgisinternal
+    LOOP
+        EXECUTE format('DROP TRIGGER %%I ON %%s', each.tgname, each.made_on);
+    END LOOP;
+END $$
+"""
+
+
+def unmake(connection: Connection) -> None:
+    """Remove the triggers that note what is touched: a column that one names could not be changed, and no new one would be in it."""
+    connection.exec_driver_sql(_NOTING)
+
+
 def make(connection: Connection) -> None:
     """Make the head's row and the triggers, or bring them to this version."""
     connection.exec_driver_sql(_HEAD + _CHAIN + "".join(map(_noting, KEY)))
