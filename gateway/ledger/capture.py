@@ -66,6 +66,7 @@ _POSTGRESQL: Final = _Touched(
     'SELECT "table" FROM touched GROUP BY "table" ORDER BY min(ctid)',
     {
         table: _query(table, '"key"::bigint' if key in ("key", "sequence") else '"key" COLLATE "C"')
+        + ' ORDER BY noted."key"'
         for table, key in KEY.items()
     },
 )

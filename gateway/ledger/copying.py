@@ -74,8 +74,25 @@ def plan(source: Place, target: Place) -> Plan:
 def copy(source: Place, target: Place, watch: Watch) -> Copied:
     """Make the ledger at `target`, or bring it up to the one at `source`."""
     planned = plan(source, target)
+    with _opened(source) as engine, _reading(engine) as connection:
+        return _copy(connection, target, planned, watch)
+
+
+def copy_at_one_moment(source: str, target: Place, meanwhile: Callable[[], None], watch: Watch) -> Head:
+    """Copy the ledger of a PostgreSQL database as it is at one moment; the chain's head then. `meanwhile` is called at that moment:
+    every commit before it is in the copy, none after it is, and nobody can commit until it returns.
+    """
+    check(source)
+    with _opened(source) as engine, _reading(engine) as connection:
+        with _writing(engine):
+            planned = Plan(read_head(connection), EMPTY, 0)
+            meanwhile()
+        return _copy(connection, target, planned, watch).head
+
+
+def _copy(connection: Connection, target: Place, planned: Plan, watch: Watch) -> Copied:
     migrate(target)
-    with _opened(source) as engine, _opened(target) as other, _reading(engine) as connection:
+    with _opened(target) as other:
         events = _copy_events(connection, other, planned.there, watch)
         found = [_copy_table(connection, other, table, watch) for table in TABLES]
         _verify(other, planned.head, watch)

@@ -76,6 +76,10 @@ def check(path: Place, head_file: HeadFile | None = None) -> None:
     remembered = None if head_file is None else head_file.remembered()
     with _asked(path) as ask:
         if ask(TABLES[isinstance(path, str)]) is None:
+            if isinstance(path, str):
+                raise ConfigurationInvalid(
+                    "[ledger] url names a database without a ledger: `gateway ledger copy` brings it there"
+                )
             raise LedgerCorrupt("the ledger's database is there, but holds no ledger")
         found = ask("SELECT version_num FROM alembic_version")
         if found != SCHEMA_VERSION:

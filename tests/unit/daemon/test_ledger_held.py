@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.daemon.recovery import tidy
 from gateway.daemon.patience import once_free
+from gateway.daemon.recovery import tidy
 from gateway.errors import DiskFailed, LedgerBusy
 from gateway.ledger import engine
 from gateway.ledger.store import Ledger

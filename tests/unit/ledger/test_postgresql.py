@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.states import Direction, State
-from gateway.errors import ImpossibleMove, LedgerAway, LedgerBusy, LedgerCorrupt, LedgerRolledBack, SiteMissing
+from gateway.errors import ConfigurationInvalid, ImpossibleMove, LedgerAway, LedgerBusy, LedgerRolledBack, SiteMissing
 from gateway.ledger import integrity
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
@@ -95,7 +96,10 @@ def test_the_same_acts_give_the_same_rows_and_the_same_chain_as_in_sqlite(ledger
         for each in (other, ledger):
             with each.write() as transaction:
                 write(transaction)
-        assert found(ledger) == found(other)
+        (ours, rows), (theirs, others) = found(ledger), found(other)
+        # Of the last one SQLite is free in which order it has the keys of lanes, which are no numbers.
+        assert (ours[:-1], orjson.loads(ours[-1].detail)) == (theirs[:-1], orjson.loads(theirs[-1].detail))
+        assert rows | {"events": []} == others | {"events": []}
 
 
 def test_names_and_partners_are_ordered_by_their_bytes(ledger: Ledger) -> None:
@@ -320,7 +324,7 @@ def test_a_writer_waits_for_another_and_is_told_where_that_takes_too_long(ledger
 def test_a_database_without_a_ledger_an_old_one_and_an_old_copy_are_refused(
     server: PostgresqlLedgers, tmp_path: Path
 ) -> None:
-    with pytest.raises(LedgerCorrupt, match="no ledger"):
+    with pytest.raises(ConfigurationInvalid, match="without a ledger"):
         opened(server.empty()).check()
     place, head_file = server.new(tmp_path), HeadFile(tmp_path / "head")
     with closing(opened(place, head_file)) as ledger:
