@@ -67,7 +67,7 @@ def plan(source: Place, target: Place) -> Plan:
         if _has_ledger(target):
             check(target)
             with _opened(target) as other, _reading(other) as copy:
-                there = _common(connection, copy)
+                there = _shared_head(connection, copy)
     return Plan(head, there, rows)
 
 
@@ -108,7 +108,7 @@ def _has_ledger(place: Place) -> bool:
     return is_there(place)
 
 
-def _common(connection: Connection, copy: Connection) -> Head:
+def _shared_head(connection: Connection, copy: Connection) -> Head:
     """The head of the copy, which the source's chain has to have."""
     there = read_head(copy)
     if there != EMPTY and event_digest(connection, there.sequence) != there.sha256:

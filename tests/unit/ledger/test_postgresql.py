@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Table, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.states import Direction, State
@@ -177,7 +177,7 @@ CHECK = {
     "state": "drawn",
 }
 PRINTING = {"id": "p", "day": "2026-11-27", "copy": 2, "user": "hb1", "checks": 1, "sha256": "ab", "reason": "lost"}
-RULES = {
+RULES: dict[str, tuple[Table, dict[str, Any], dict[str, Any]]] = {
     "secure_print_is_held_alone": (
         PEOPLE,
         PERSON | {"agreement": "a", "training": "t"},
