@@ -50,7 +50,7 @@ class _Questions(PGCompiler_psycopg):
 
     def visit_sum_func(self, fn: Any, **kw: Any) -> str:
         """A sum of whole numbers is one; PostgreSQL's own is a decimal."""
-        return f"CAST({self.visit_function(fn, **kw)} AS BIGINT)"
+        return f"CAST(sum{self.function_argspec(fn, **kw)} AS BIGINT)"
 
 
 class _Members(EnumText):

@@ -13,20 +13,21 @@ from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.engine import Engine
 
 from gateway.domain.states import Direction, State
+from gateway.ledger.engine import open_engine
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import fair_share
-from gateway.ledger.tables import CONSIGNMENTS, METADATA, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Transfer
+from tests.fakes.ledgers import Ledgers
 
 NOW = 1000.0
 _LANES = st.dictionaries(st.tuples(st.sampled_from("ABC"), st.sampled_from(["claim", "laid"])), st.integers(1, 30))
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    made = create_engine("sqlite://")
-    METADATA.create_all(made)
-    yield made
+def engine(ledgers: Ledgers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    made = open_engine(ledgers.new(tmp_path_factory.mktemp("shares") / "ledger.sqlite3"))
+    yield made.execution_options(gateway_write=True)
     made.dispose()
 
 

@@ -24,7 +24,7 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
 from gateway.ledger.postgresql.driver import said
-from gateway.ledger.queries import events
+from gateway.ledger.queries import events, figures
 from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import CHECKS, METADATA, PEOPLE, PRINTINGS, REQUESTS, TRANSFERS
 from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers, on_postgresql
@@ -352,3 +352,13 @@ def test_a_database_without_a_ledger_an_old_one_and_an_old_copy_are_refused(
 )
 def test_a_statement_is_said_as_postgresql_has_it(ours: str, theirs: str) -> None:
     assert said(ours) == theirs
+
+
+def test_sums_and_counts_are_whole_numbers(ledger: Ledger) -> None:
+    with ledger.write() as transaction:
+        write(transaction)
+    with ledger.read() as connection:
+        found = {each.bytes for each in figures.waiting_transfers(connection)}
+        assert found == {12 * 2**40}
+        assert {type(each) for each in found} == {int}
+        assert [each.number for each in figures.transfer_counts(connection)] == [11, 1]
