@@ -14,6 +14,7 @@ from gateway.errors import UsageWrong
 from gateway.settings.values import Table
 
 POSTGRESQL: Final = "postgresql://"
+_PORT: Final = 5432
 _URL: Final = re.compile(rf"{POSTGRESQL}[^\x00-\x20\x7f]*")
 
 
@@ -49,6 +50,13 @@ class LedgerSettings(Table):
             raise UsageWrong(
                 'A ledger\'s URL is "postgresql://HOST/DATABASE", without a password: libpq has a file for that.'
             ) from error
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Where on the network it is reached; none for a file and for a socket of this machine."""
+        parts = urlsplit(self.url)
+        told = re.findall(r"(?:^|&)port=(\d+)", parts.query)
+        return frozenset(map(int, told)) or frozenset({parts.port or _PORT}) if self.is_remote else frozenset()
 
     @property
     def is_remote(self) -> bool:

@@ -70,7 +70,7 @@ def render_gateway_toml(
     *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False, ledger: str = ""
 ) -> str:
     """The text of a new site's gateway.toml, every other setting shown as a comment with its default."""
-    return fill(
+    text = fill(
         (resource("config") / "gateway.toml").read_text(encoding="utf-8"),
         {
             ("site", "code"): code,
@@ -80,9 +80,9 @@ def render_gateway_toml(
             ("sftp_server", "port"): port,
             ("sftp_server", "user"): user,
             ("accounts", "split"): split,
-            **({("ledger", "url"): ledger} if ledger else {}),
         },
     )
+    return change(text, "ledger", {"url": ledger}) if ledger else text
 
 
 def render_partner(partner: Partner) -> str:

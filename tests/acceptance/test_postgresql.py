@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import ENVIRONMENT, Site, claim, command, created_pair, wait_until
 from tests.fakes.postgresql import Server, running
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "postgresql.md"
@@ -52,7 +53,9 @@ def send(dwp: Site, la: Site, first: int) -> dict[str, bytes]:
     return made
 
 
-def test_kill_9_of_a_role_and_of_the_server_in_mid_work_loses_nothing(pair: tuple[Site, Site], server: Server) -> None:
+def test_kill_9_of_a_role_and_of_the_server_loses_nothing_and_the_ledger_comes_back_into_its_file(
+    pair: tuple[Site, Site], server: Server
+) -> None:
     dwp, la = pair
     assert "commits are durable" in dwp.gateway("doctor", check=False).stdout
     dwp.start()
@@ -66,6 +69,8 @@ def test_kill_9_of_a_role_and_of_the_server_in_mid_work_loses_nothing(pair: tupl
     before = {role: dwp.role(role) for role in ("inspect", "vault", "link")}
     server.kill()
     dropped |= send(dwp, la, 201)
+    told = dwp.gateway("status", check=False)
+    assert (told.returncode, "PostgreSQL: OperationalError" in told.stderr) == (75, True)
     wait_until(lambda: any(line.get("code") == "ledger-away" for line in dwp.events()), 60, "a role that waits")
     server.start()
     wait_until(
@@ -76,14 +81,10 @@ def test_kill_9_of_a_role_and_of_the_server_in_mid_work_loses_nothing(pair: tupl
     for site in pair:
         site.gateway("audit", "verify", "--deep")
     assert "ledger-away" in {line.get("code") for line in dwp.events("work.deferred")}
-    assert not [line for line in dwp.events() if "sesame" in str(line)]
     assert dwp.json("status")["healthy"]
     for site in pair:
         assert site.stop() == 0
-
-
-def test_the_ledger_comes_back_into_its_file_by_the_desk_aid(pair: tuple[Site, Site], server: Server) -> None:
-    dwp, la = pair
+    # And back into the file, by the desk aid.
     (words,) = re.findall(r"(?m)^gateway (ledger copy --to sqlite)$", TEXT)
     dwp.gateway(*words.split())
     dwp.edit_config("ledger", url="")
@@ -96,5 +97,26 @@ def test_the_ledger_comes_back_into_its_file_by_the_desk_aid(pair: tuple[Site, S
     # The server's is a copy that is behind now, and nobody can go on from it.
     dwp.stop()
     dwp.edit_config("ledger", url=server.url)
-    refused = dwp.gateway("status", check=False)
-    assert dwp.gateway("run", "--until-idle", check=False).returncode != 0, refused
+    refused = dwp.gateway("run", "--until-idle", check=False)
+    assert (refused.returncode, "has written event" in refused.stderr) == (70, True)
+
+
+def test_a_new_site_has_its_ledger_there_and_no_other_site_gets_it(server: Server, tmp_path: Path) -> None:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE another")
+    url = server.url.replace("/postgres?", "/another?")
+    made = command("init", tmp_path / "site", "--site", "E09000030", "--ledger", url, env=ENVIRONMENT)
+    assert made.returncode == 0, made.stderr
+    site = Site(tmp_path / "site", "E09000030", 0)
+    assert not site.home.ledger.exists()
+    checks = {
+        check["name"]: check["outcome"] for check in json.loads(site.gateway("doctor", "--json", check=False).stdout)
+    }
+    assert (checks["ledger"], checks["ledger's server"]) == ("ok", "ok")
+    assert site.json("status")["site"] == "E09000030"
+    refused = command("init", tmp_path / "other", "--site", "E09000030", "--ledger", url, env=ENVIRONMENT)
+    assert refused.returncode != 0
+    assert "a database of its own" in refused.stderr
+    assert not (tmp_path / "other").exists()

@@ -261,6 +261,7 @@ class Bench:
             host="127.0.0.1",
             port=2222,
             user="gateway",
+            ledger=self.settings.ledger.url,
         )
         write_text(self.home.gateway_toml, text)
         write_partner(self.home, self.settings.partners[self.other])

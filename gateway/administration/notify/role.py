@@ -80,8 +80,10 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
 
 
 def _connections(settings: Settings) -> list[str]:
-    """Keep this process to the ports of its channels; what is in force, as text for the log."""
-    ports = sorted({channel.server[1] for channel in settings.notify.channels.values()})
+    """Keep this process to the ports of its channels, and of the ledger where that is on another machine; what is in force, as text
+    for the log.
+    """
+    ports = sorted({*(channel.server[1] for channel in settings.notify.channels.values()), *settings.ledger.ports})
     if not confine_connections([*ports, _DNS_PORT]):
         return ["connects anywhere: no Landlock for ports here"]
     return [f"connects to port {', '.join(map(str, ports))} alone"]
