@@ -32,8 +32,7 @@ def driver_of(connection: Connection) -> Driver:
 
 def sqlite_of(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection where it is SQLite's: for what only SQLite has."""
-    driver = driver_of(connection)
-    return driver if isinstance(driver, sqlite3.Connection) else None
+    return driver_of(connection) if connection.dialect.name == "sqlite" else None  # type: ignore[return-value]
 
 
 def open_engine(place: Place) -> Engine:

@@ -134,7 +134,7 @@ def due(connection: Connection, rule: Rule, after: int | str | None = None, most
     start = _FIRST[query.table == "quarantine"] if after is None else after
     rows = driver_of(connection).execute(
         f"SELECT {key}, {query.fields} FROM {query.table}"  # noqa: S608 - names of this module
-        f" WHERE {key} > :after AND {query.where} AND ({said}) ORDER BY {key} LIMIT :most",
+        f" WHERE {key} > :after AND {query.where} AND ({said}) ORDER BY {query.table}.{key} LIMIT :most",
         {"after": start, "until": rule.until, "most": most},
     )
     yield from map(Due._make, map(_padded, rows))
@@ -217,6 +217,7 @@ def compact(connection: Connection, directory: Path) -> None:
     """
     driver = sqlite_of(connection)
     if driver is None:
+        connection.rollback()  # the view, for this goes by no transaction
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(KEY)}")
         return

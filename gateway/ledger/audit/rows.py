@@ -107,7 +107,7 @@ def _event_has(driver: Driver, values: Sequence[Any]) -> bool:
 def _was_erased(driver: Driver, table: str, values: Sequence[Any]) -> bool:
     query = "SELECT 1 FROM events WHERE subject = ? AND kind = ? AND event = ?"
     noun = NOUN[table]
-    return driver.execute(query, (values[_SUBJECT[table]], noun, f"{noun}.erased")).fetchone() is not None
+    return driver.execute(query, (str(values[_SUBJECT[table]]), noun, f"{noun}.erased")).fetchone() is not None
 
 
 def _gone(table: str, known: LastCommitments) -> Iterator[Fault]:

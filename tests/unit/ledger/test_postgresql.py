@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from gateway.domain.retention import Clock, Rule
 from gateway.domain.states import Direction, State
 from gateway.errors import ConfigurationInvalid, ImpossibleMove, LedgerAway, LedgerBusy, LedgerRolledBack, SiteMissing
-from gateway.ledger import integrity
+from gateway.ledger import integrity, marks, retention
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.audit.schema import check_pages, check_schema
@@ -362,3 +363,36 @@ def test_sums_and_counts_are_whole_numbers(ledger: Ledger) -> None:
         assert found == {12 * 2**40}
         assert {type(each) for each in found} == {int}
         assert [each.number for each in figures.transfer_counts(connection)] == [11, 1]
+
+
+def test_the_same_is_over_its_time_and_erased_as_in_sqlite_and_the_tables_are_written_anew(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    with closing(opened(SqliteLedgers().new(tmp_path / "ledger.sqlite3"))) as other:
+        told = []
+        for each in (other, ledger):
+            with each.write() as transaction:
+                write(transaction)
+                identity = f"{str(ROW['id'])[:-2]}04"
+                event = transaction.record("transfer.rejected", "transfer", identity, "DWP", state="rejected")
+                given_back = {"state": "rejected", "custody": False, "event": event}
+                transaction.connection.execute(update(TRANSFERS).where(TRANSFERS.c.key == 5).values(given_back))
+                marks.remember(transaction, {5: [marks.RecordNumbers(1, -(2**63), 2**62, 700_000, (7, 8))]})
+            with each.read() as connection:
+                looked = (
+                    marks.seen(connection, [marks.RecordNumbers(2, -(2**63), 2**62, 0)]),
+                    marks.judged_at(connection, [5]),
+                )
+            rules = [Rule(kind, Clock.TRANSFERS, 1, 2e9) for kind in retention.ROWS]
+            with each.write() as transaction:
+                erased = [retention.erase(transaction, rule, None, 100) for rule in rules]
+            told.append((looked, erased))
+        assert told[0] == told[1]
+        assert sum(len(gone) for gone, _ in told[0][1]) > 20
+        assert found(ledger)[1] | {"events": []} == found(other)[1] | {"events": []}
+    with ledger.read() as connection:
+        assert retention.size_of(connection) > 0
+        retention.compact(connection, tmp_path)
+    with ledger.read() as connection:
+        assert retention.truncate_log(connection)
+    found(ledger)
