@@ -103,6 +103,7 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction: committed at the end, or not at all where an exception leaves the block."""
+        ending: str | None = None
         try:
             with self._writer.begin() as connection:
                 transaction = Transaction(connection, self.clock(), self.role, self._random_bytes)
@@ -113,8 +114,10 @@ class Ledger:
                 for action in transaction.beforehand.values():
                     action()
                 _require_open(connection)
+                ending = connection.info.get("transaction")
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise translate(error) from error
+            if ending is None or not self._was_committed(ending):
+                raise translate(error) from error
         if self._head_file is not None and transaction.recorded:
             self._head_file.remember(transaction.head())
         if transaction.announcements:
@@ -122,6 +125,12 @@ class Ledger:
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
             raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
+
+    def _was_committed(self, transaction: str) -> bool:
+        """Of PostgreSQL: a commit may have come through although its answer did not."""
+        from gateway.ledger.postgresql.doubt import was_committed  # noqa: PLC0415 - only where it is used
+
+        return was_committed(self._engine, transaction)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -23,7 +23,7 @@ from gateway.ledger.postgresql.driver import Driver
 from gateway.ledger.postgresql.guards import TOUCHED
 
 _IDLE_SECONDS: Final = 5.0
-_HEAD: Final = "SELECT sequence FROM chain_head FOR UPDATE"
+_HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
 
 
 def open_engine(url: str) -> Engine:
@@ -61,6 +61,6 @@ def open_engine(url: str) -> Engine:
         if not writing:
             return
         if options.get("gateway_head", True):
-            connection.exec_driver_sql(_HEAD)
+            connection.info["transaction"] = connection.exec_driver_sql(_HEAD).scalar_one()
 
     return engine

@@ -24,6 +24,7 @@ from gateway.ledger.chain import Head
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
+from gateway.ledger.postgresql.dialect import LedgerDialect
 from gateway.ledger.postgresql.driver import said
 from gateway.ledger.queries import events, figures
 from gateway.ledger.store import Ledger, Transaction, read_head
@@ -396,3 +397,33 @@ def test_the_same_is_over_its_time_and_erased_as_in_sqlite_and_the_tables_are_wr
     with ledger.read() as connection:
         assert retention.truncate_log(connection)
     found(ledger)
+
+
+@pytest.mark.parametrize("comes_through", [True, False])
+def test_a_commit_whose_answer_is_lost_is_asked_about(
+    server: PostgresqlLedgers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, comes_through: bool
+) -> None:
+    commit = LedgerDialect.do_commit
+
+    def lost(dialect: LedgerDialect, connection: Any) -> None:
+        monkeypatch.undo()
+        if comes_through:
+            commit(dialect, connection)
+        plain = connection.driver_connection
+        server.change(ledger._place, f"SELECT pg_terminate_backend({plain.info.backend_pid})")
+        plain.execute("SELECT 1")  # fails, as the answer's coming would
+
+    def write() -> None:
+        with ledger.write() as transaction:
+            transaction.insert(TRANSFERS, [{**ROW, "event": 1}])
+            transaction.afterwards.append(lambda: done.append("afterwards"))
+            monkeypatch.setattr(LedgerDialect, "do_commit", lost)
+
+    done: list[str] = []
+    if comes_through:
+        write()
+    else:
+        with pytest.raises(LedgerAway):
+            write()
+    with ledger.read() as connection:
+        assert len(connection.execute(select(TRANSFERS)).all()) == len(done) == comes_through
