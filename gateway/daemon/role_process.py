@@ -54,6 +54,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         patiently = partial(once_free, log=log, wait=life.wake_up.wait, stopping=life.is_stopping)
         context = patiently(lambda: assembly.stage_context(settings, role, log, life.is_stopping))
         stack.callback(context.ledger.close)
+        patiently(lambda: stack.enter_context(context.ledger.held()))
         if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)

@@ -92,6 +92,17 @@ class Ledger:
         check_pages(self._place)
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one of its role who works with the ledger while the block runs. SQLite's file is where HOME's own lock is."""
+        if not isinstance(self._place, str):
+            yield
+            return
+        from gateway.ledger.postgresql.holding import held  # noqa: PLC0415 - only where it is used
+
+        with held(self._place, self.role):
+            yield
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view. Errors come out translated."""
         try:

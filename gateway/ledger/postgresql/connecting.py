@@ -14,6 +14,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "synchronous_commit": "on",  # whatever the server's default is: a commit of the ledger is durable
     "lock_timeout": f"{BUSY_SECONDS}s",
     "idle_in_transaction_session_timeout": f"{_SILENT_SECONDS}s",
+    "idle_session_timeout": "0",
     "timezone": "UTC",
 }
 

@@ -15,7 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.retention import Clock, Rule
 from gateway.domain.states import Direction, State
-from gateway.errors import ConfigurationInvalid, ImpossibleMove, LedgerAway, LedgerBusy, LedgerRolledBack, SiteMissing
+from gateway.errors import (
+    ConfigurationInvalid,
+    ImpossibleMove,
+    LedgerAway,
+    LedgerBusy,
+    LedgerRolledBack,
+    SiteBusy,
+    SiteMissing,
+)
 from gateway.ledger import integrity, marks, retention
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
@@ -427,3 +435,17 @@ def test_a_commit_whose_answer_is_lost_is_asked_about(
             write()
     with ledger.read() as connection:
         assert len(connection.execute(select(TRANSFERS)).all()) == len(done) == comes_through
+
+
+def test_a_role_works_with_a_ledger_once_wherever_its_processes_are(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ledger.postgresql.holding._WAIT_SECONDS", 0.0)
+    with closing(opened(ledger._place)) as other:
+        with ledger.held(), pytest.raises(SiteBusy, match="is test of this ledger"), other.held():
+            pytest.fail("two at once")
+        other.role = "vault"
+        with ledger.held(), other.held():
+            pass
+        with other.held():
+            pass
