@@ -48,6 +48,11 @@ class _Questions(PGCompiler_psycopg):
         sign = " IS " if isinstance(binary.right, Null) else " = "
         return f"{self.process(binary.left, **kw)}{sign}{self.process(binary.right, **kw)}"
 
+    def visit_like_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """SQLite's LIKE tells no A from an a."""
+        said: str = self.visit_ilike_op_binary(binary, operator, **kw)
+        return said
+
     def visit_sum_func(self, fn: Any, **kw: Any) -> str:
         """A sum of whole numbers is one; PostgreSQL's own is a decimal."""
         return f"CAST(sum{self.function_argspec(fn, **kw)} AS BIGINT)"

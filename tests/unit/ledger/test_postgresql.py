@@ -34,7 +34,7 @@ from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
 from gateway.ledger.postgresql.dialect import LedgerDialect
 from gateway.ledger.postgresql.driver import said
-from gateway.ledger.queries import events, figures
+from gateway.ledger.queries import events, figures, search
 from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import CHECKS, METADATA, PEOPLE, PRINTINGS, REQUESTS, TRANSFERS
 from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers, on_postgresql
@@ -372,6 +372,14 @@ def test_sums_and_counts_are_whole_numbers(ledger: Ledger) -> None:
         assert found == {12 * 2**40}
         assert {type(each) for each in found} == {int}
         assert [each.number for each in figures.transfer_counts(connection)] == [11, 1]
+
+
+def test_a_name_is_found_in_capitals_and_small_letters_and_its_percent_sign_is_one(ledger: Ledger) -> None:
+    with ledger.write() as transaction:
+        write(transaction)
+    with ledger.read() as connection:
+        for text_, count in (('"X" %S %(A)', 12), ("%s_%", 0), ("Ærø", 12), ("ÆRØ", 0)):
+            assert len(search.named(connection, text_, 50)) == count, text_
 
 
 def test_the_same_is_over_its_time_and_erased_as_in_sqlite_and_the_tables_are_written_anew(
