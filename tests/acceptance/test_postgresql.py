@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import ENVIRONMENT, Site, claim, command, created_pair, wait_until
+from tests.acceptance.forked import command
+from tests.acceptance.sites import ENVIRONMENT, Site, claim, created_pair, wait_until
 from tests.fakes.postgresql import Server, running
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "postgresql.md"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -419,7 +419,7 @@ def test_the_same_is_over_its_time_and_erased_as_in_sqlite_and_the_tables_are_wr
 def test_a_commit_whose_answer_is_lost_is_asked_about(
     server: PostgresqlLedgers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, comes_through: bool
 ) -> None:
-    commit = LedgerDialect.do_commit
+    commit: Callable[[LedgerDialect, Any], None] = LedgerDialect.do_commit
 
     def lost(dialect: LedgerDialect, connection: Any) -> None:
         monkeypatch.undo()
