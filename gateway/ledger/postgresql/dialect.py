@@ -87,7 +87,7 @@ class LedgerDialect(PGDialect_psycopg):
 class _Stream(ServerCursor[Any]):
     """Whoever breaks off a stream of rows leaves it to the transaction's end, as in SQLite; psycopg would warn of it."""
 
-    def __del__(self) -> None:
+    def __del__(self, _warn: Any = None, /) -> None:
         pass
 
 
