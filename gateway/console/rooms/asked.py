@@ -12,6 +12,7 @@ from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.rooms import saved_filters
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
@@ -95,7 +96,11 @@ def all_requests(visit: Visit) -> Response:
         ],
         path="/requests",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/requests", query),
     )
+
+
+save: Final = saved_filters.changes("/requests", ("state",), all_requests)
 
 
 def one(visit: Visit) -> Response:

@@ -15,6 +15,7 @@ from gateway.administration.views.search import Hit, find
 from gateway.administration.views.story import ConsignmentStory, TransferStory, story
 from gateway.administration.views.words import exceptions
 from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, place_of, whole
+from gateway.console.rooms import saved_filters
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
@@ -37,6 +38,7 @@ _ORDERS: Final[Mapping[str, Order]] = {
     "name": Order(by_name=True, descending=False),
     "-name": Order(by_name=True),
 }
+_FILTERS: Final = ("direction", "partner", "flow", "state", "from", "to")
 _CSV: Final = ("id", "direction", "flow", "partner", "name", "size", "sha256", "state", "code", "created", "updated")
 _MOST_CSV: Final = 100_000
 _CSV_PAGE: Final = 1_000
@@ -86,7 +88,11 @@ def listed(visit: Visit) -> Response:
         partners=[(code, code) for code in sorted(settings.codes)],
         flows=[(name, name) for name in sorted(settings.flows)],
         states=_STATES,
+        saved=saved_filters.of(visit, "/transfers", query if sort == "-submitted" else {**query, "sort": sort}),
     )
+
+
+save: Final = saved_filters.changes("/transfers", (*_FILTERS, "sort"), listed)
 
 
 def as_csv(visit: Visit) -> Response:
@@ -232,8 +238,7 @@ def find_it(visit: Visit) -> Response:
 
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
-    names = ("direction", "partner", "flow", "state", "from", "to")
-    return {name: query[name][:100] for name in names if query.get(name)}
+    return {name: query[name][:100] for name in _FILTERS if query.get(name)}
 
 
 def _meant(query: Mapping[str, str]) -> tuple[Meant, str]:
