@@ -118,6 +118,13 @@ PAGES: Final = (
     Page("POST", "/enquiries", Right.LOOK, loops.save_enquiries, "Save a filter of the enquiries, or remove one"),
     Page("GET", "/faults", Right.OVERVIEW, loops.fault_page, "Known faults"),
     Page("GET", "/checks", Right.OVERVIEW, checks.listed, "Management checks", "Checks"),
+    Page(
+        "GET",
+        "/checks/sample/{which}.csv",
+        Right.INCIDENT,
+        checks.sample_as_csv,
+        "Checks that are looked at once more, as CSV",
+    ),
     Page("GET", "/checks/sample/{which}", Right.INCIDENT, checks.sample, "Checks that are looked at once more"),
     Page(
         "GET",
@@ -127,6 +134,15 @@ PAGES: Final = (
         "One check: one's own, or by the right to check, audit or work on incidents",
     ),
     Page("POST", "/checks/{id}", Right.OVERVIEW, checks.act, "Acknowledge, explain, decide, look once more"),
+    Page("GET", "/checks/{id}/last-1.pdf", Right.OVERVIEW, checks.last_1, "LAST 1 on paper, for who may see the check"),
+    Page(
+        "GET",
+        "/checks/{id}/last-3.pdf",
+        Right.OVERVIEW,
+        checks.last_3,
+        "LAST 3 on paper, for who may see the check and is not whom it is about",
+    ),
+    Page("GET", "/access-log.csv", Right.OVERVIEW, checks.access_log_as_csv, "System Access Log as CSV"),
     Page(
         "GET",
         "/access-log",
@@ -140,6 +156,7 @@ PAGES: Final = (
     Page("GET", "/incidents/open", Right.INCIDENT, incidents.open_form, "Open an incident"),
     Page("POST", "/incidents/open", Right.INCIDENT, incidents.open_one, "Open an incident"),
     Page("GET", "/incidents/{id}", Right.INCIDENT, incidents.one, "One incident"),
+    Page("GET", "/incidents/{id}/last-4.pdf", Right.INCIDENT, incidents.as_pdf, "LAST 4 on paper"),
     Page("POST", "/incidents/{id}", Right.INCIDENT, incidents.act, "Add to an incident's trail, or close it"),
     Page("GET", "/forms", Right.REPORT, forms.listed, "Forms", "Forms"),
     Page("GET", "/forms/pdf/{id}", Right.REPORT, forms.as_pdf, "A form on paper"),

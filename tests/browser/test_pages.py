@@ -64,14 +64,14 @@ def filled(page: Page, dwp: ConsoleSite) -> str:
     )
 
 
-NEED_MORE: Final = ("/quarantine/{id}", "/requests/{id}", "/checks/{id}", "/incidents/{id}", "/forms/pdf/{id}")
+NEED_MORE: Final = ("/quarantine/{id}", "/requests/{id}", "/checks/{id}", "/incidents/{id}", "/forms/pdf/{id}", ".pdf")
 """Pages about what is not at every site: test_lives.py and test_checks.py have them."""
 ASKED: Final = "{request}"
 """In the address of a page about what somebody has asked for: test_payloads.py has them."""
 LOOKED_AT: Final = [
     page
     for page in PAGES
-    if page.method == "GET" and page.right and page.path not in NEED_MORE and ASKED not in page.path
+    if page.method == "GET" and page.right and not page.path.endswith(NEED_MORE) and ASKED not in page.path
 ]
 
 
