@@ -117,7 +117,7 @@ def _counts(connection: Connection) -> Mapping[str, Mapping[str, Mapping[str, in
 
 def lane_healths(settings: Settings, connection: Connection, now: float) -> Iterator[LaneHealth]:
     """Every partner's lane at a moment, stopped and suspended partners' last."""
-    lanes, waiting = alllane_healths(connection), Waiting(settings, now)
+    lanes, waiting = all_lanes(connection), Waiting(settings, now)
     for code, partner in settings.partners.items():
         yield replace(
             _lane(code, lanes.get(code, Lane(code)), now),
@@ -146,7 +146,7 @@ def _lane(partner: str, lane: Lane, now: float) -> LaneHealth:
 
 def held_units(connection: Connection) -> Iterator[HeldUnit]:
     """What waits for a person's decision: transfers, consignments, then receipts, of each the oldest first."""
-    for row in overview.allheld_units(connection):
+    for row in overview.all_held(connection):
         identity = row.consignment if isinstance(row, Receipt) else row.id
         yield HeldUnit(row.kind, identity, row.partner, row.code, row.reason, moment(row.updated))
 
