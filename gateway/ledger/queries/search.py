@@ -32,7 +32,9 @@ def named(connection: Connection, text: str, most: int | None) -> list[Transfer]
         and_(TRANSFERS.c.reference.is_not(None), TRANSFERS.c.reference.contains(text, autoescape=True)),
         and_(TRANSFERS.c.delivered_name.is_not(None), TRANSFERS.c.delivered_name == text),
     )
-    if most is not None:  # what many have in their names is found among the newest: then nobody reads the index of all names
+    if (
+        most is not None
+    ):  # what many have in their names is found among the newest: then nobody reads the index of all names
         newest = select(func.max(TRANSFERS.c.key) - _NEWEST).scalar_subquery()
         found = _transfers(connection, select(TRANSFERS).where(TRANSFERS.c.key > newest, or_(*by)), most)
         if len(found) == most:

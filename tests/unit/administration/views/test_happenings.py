@@ -31,7 +31,9 @@ def test_last_events_are_the_same_however_many_are_read_at_once(pair: Pair, monk
             meant = [each for each in meant if wanted.partner is None or wanted.partner == each.partner]
             for chunk in (1, 3, 1000):
                 monkeypatch.setattr(happenings, "_CHUNK", chunk)
-                assert [last(connection, wanted, most) for most in (1, 2, 5, 40)] == [meant[:most] for most in (1, 2, 5, 40)]
+                assert [last(connection, wanted, most) for most in (1, 2, 5, 40)] == [
+                    meant[:most] for most in (1, 2, 5, 40)
+                ]
                 found, before = from_on(connection, wanted, read_head(connection).sequence + 1, 4)
                 while before is not None:
                     more, before = from_on(connection, wanted, before, 4)
