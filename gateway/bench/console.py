@@ -150,7 +150,7 @@ def _crowd(console: int, port: int, tokens: Sequence[str], rounds: int, reading:
     """Everybody at once: each asks for so many pages, and reads each for about so many seconds. `console` is the process that answers."""
 
     def ask(at: int, token: str) -> list[float]:
-        browser, chance = _Browser(port, token), random.Random(at)  # noqa: S311 - nobody guesses when somebody reads
+        browser, chance = _Browser(port, token), random.Random(at)
         found = []
         try:
             for turn in range(rounds):

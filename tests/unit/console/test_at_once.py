@@ -23,7 +23,7 @@ def _request(method: str, number: int) -> Request:
 
 
 def test_pages_are_answered_few_at_a_time_in_order_and_forms_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on, lock = threading.Event(), threading.Lock()
+    go_on, two, lock = threading.Event(), threading.Event(), threading.Lock()
     begun: list[str] = []
     now, most = 0, 0
 
@@ -36,6 +36,8 @@ def test_pages_are_answered_few_at_a_time_in_order_and_forms_at_once(monkeypatch
                 now += 1
                 most = max(most, now)
         if page.method == "GET":
+            if now == 2:
+                two.set()
             assert go_on.wait(20)
             with lock:
                 now -= 1
@@ -47,9 +49,8 @@ def test_pages_are_answered_few_at_a_time_in_order_and_forms_at_once(monkeypatch
     async def ask() -> None:
         pages = [Page(method, "/x", None, nothing, "") for method in ("GET", "POST")]
         endpoint = web._endpoint(cast("Any", None), cast("Any", None), asyncio.Semaphore(2), pages)
-        gets = [asyncio.create_task(endpoint(_request("GET", number))) for number in range(6)]
-        while len(begun) < 2:
-            await asyncio.sleep(0.01)
+        gets = [asyncio.ensure_future(endpoint(_request("GET", number))) for number in range(6)]
+        assert await asyncio.to_thread(two.wait, 20)
         form = await asyncio.wait_for(endpoint(_request("POST", 99)), 20)
         assert form.body == b"/99"
         assert not any(each.done() for each in gets)

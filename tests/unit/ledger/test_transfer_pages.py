@@ -63,7 +63,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 def _is_meant(row: Transfer, meant: Meant) -> bool:
-    same = all(getattr(row, name) == meant[name] for name in ("direction", "partner", "flow", "state") if name in meant)  # type: ignore[literal-required]
+    same = all(getattr(row, name) == meant[name] for name in ("direction", "partner", "flow", "state") if name in meant)
     return same and meant.get("since", 0.0) <= row.created < meant.get("before", 1e9)  # type: ignore[operator]
 
 
@@ -91,7 +91,7 @@ def test_pages_have_all_that_is_meant_once_and_in_order(
                 if within is not None:
                     wanted = [row for row in wanted if row.flow == "claim" and row.partner == "E09000030"]
                 wanted.sort(
-                    key=lambda row: (row.name if order.by_name else "", row.key),  # noqa: B023 - used at once
+                    key=lambda row: (row.name if order.by_name else "", row.key),
                     reverse=order.descending,
                 )
                 assert [row for each in _walk(connection, order, meant, within) for row in each.rows] == wanted
