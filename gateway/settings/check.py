@@ -43,7 +43,9 @@ def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
         yield secrets.old_client_key
     if any(partner.link == "mail" for partner in settings.partners.values()):
         yield from (secrets.submission, secrets.imap)
-    if settings.console.identity_provider is not None and secrets.identity_provider.exists():  # else the console says so
+    if (
+        settings.console.identity_provider is not None and secrets.identity_provider.exists()
+    ):  # else the console says so
         yield secrets.identity_provider
     if settings.sftp_server.managed:
         yield secrets.host_key

@@ -63,9 +63,9 @@ class IdentityProviderSettings(Table):
         AfterValidator(_check_issuer),
     ]
     client_id: Annotated[str, Field(pattern=r"^[\x21-\x39\x3b-\x7e]{1,200}$", description="a client's id, in quotes")]
-    claim: Annotated[
-        str, Field(pattern=r"^[\x21-\x7e]{1,200}$", description="the name of a claim, in quotes")
-    ] = "preferred_username"
+    claim: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$", description="the name of a claim, in quotes")] = (
+        "preferred_username"
+    )
     scopes: _Values = ("profile",)
     acr: _Values = ()
     amr: _Values = ()

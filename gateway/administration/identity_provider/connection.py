@@ -26,6 +26,8 @@ from gateway.settings.identity_provider import IdentityProviderSettings, origin_
 ANSWER_SECONDS: Final = 10.0
 MOST_BYTES: Final = 256 * 1024
 AT_ONCE: Final = 4
+WAIT_SECONDS: Final = 1.0
+"""Whoever finds that many asking already waits for so long: pages for others need threads too."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Connection:
     def _ask(self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         if not self.is_own(address):
             raise IdentityProviderUnavailable("the identity provider names an address that is not its own host's")
-        if not self._turns.acquire(timeout=self._seconds):
+        if not self._turns.acquire(timeout=WAIT_SECONDS):
             raise IdentityProviderUnavailable("the identity provider keeps others waiting already")
         try:
             with _translated():
@@ -91,40 +93,47 @@ class Connection:
             )
         return Answer(status, found)
 
-    def _exchange(
-        self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
-        scheme, host, port = self._origin
-        parts = urlsplit(address)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    def _exchange(self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        _, host, port = self._origin
         with closing(socket.create_connection((host, port), self._seconds)) as raw, closing(raw.dup()) as watched:
             # A limit for each read alone would let somebody answer for hours, byte by byte.
             timer = Timer(self._seconds, _cut, [watched])
             timer.daemon = True
             timer.start()
             try:
-                connection: HTTPConnection
-                if scheme == "https":
-                    context = _context(self._ca_file)
-                    connection = HTTPSConnection(host, port, context=context)
-                    connection.sock = context.wrap_socket(raw, server_hostname=host)
-                else:
-                    connection = HTTPConnection(host, port)
-                    connection.sock = raw
-                with closing(connection):
-                    connection.request(method, path, body, {"User-Agent": "gateway", **headers})
-                    response = connection.getresponse()
-                    content = response.read(MOST_BYTES + 1)
-                if not timer.is_alive():
-                    raise TimeoutError
-                if len(content) > MOST_BYTES:
-                    raise IdentityProviderUnavailable("the identity provider's answer is too long")
-                return response.status, content
+                status, content = self._answer(raw, method, address, body, headers)
             except (OSError, HTTPException) as error:
-                raise error if timer.is_alive() else TimeoutError from error
+                if timer.is_alive():
+                    raise
+                raise TimeoutError from error
             finally:
+                is_late = not timer.is_alive()
                 timer.cancel()
                 timer.join()  # it must not outlive the socket whose number it knows
+        if is_late:
+            raise TimeoutError
+        if len(content) > MOST_BYTES:
+            raise IdentityProviderUnavailable("the identity provider's answer is too long")
+        return status, content
+
+    def _answer(
+        self, raw: socket.socket, method: str, address: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        scheme, host, port = self._origin
+        connection: HTTPConnection
+        if scheme == "https":
+            context = _context(self._ca_file)
+            connection = HTTPSConnection(host, port, context=context)
+            connection.sock = context.wrap_socket(raw, server_hostname=host)
+        else:
+            connection = HTTPConnection(host, port)
+            connection.sock = raw
+        with closing(connection):
+            parts = urlsplit(address)
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request(method, path, body, {"User-Agent": "gateway", **headers})
+            response = connection.getresponse()
+            return response.status, response.read(MOST_BYTES + 1)
 
 
 def _cut(watched: socket.socket) -> None:

@@ -76,7 +76,9 @@ def _signed(token: str, keys: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     except InvalidKeyIdError as error:
         raise UnknownKey from error
     except (JoseError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise IdentityRefused("the ID token is not signed by the identity provider, or not in a way that is taken") from error
+        raise IdentityRefused(
+            "the ID token is not signed by the identity provider, or not in a way that is taken"
+        ) from error
     return found.claims, found.header
 
 

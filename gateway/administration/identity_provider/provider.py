@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from authlib.oauth2.client import OAuth2Client, OAuth2Error
 
-from gateway.administration.identity_provider.connection import Connection
+from gateway.administration.identity_provider.connection import WAIT_SECONDS, Connection
 from gateway.administration.identity_provider.id_token import Identity, UnknownKey, read
 from gateway.errors import IdentityProviderUnavailable, IdentityRefused
 from gateway.settings.identity_provider import IdentityProviderSettings
@@ -48,19 +48,26 @@ class _Document:
     failed: str = ""
     lock: Lock = field(default_factory=Lock)
 
-    def now(self, moment: float, *, anew: bool = False) -> dict[str, Any]:
-        """As it was at most an hour ago; `anew`, at most ten seconds ago."""
-        with self.lock:
-            age = moment - self.asked
-            if not 0 <= age < (AGAIN_SECONDS if anew or self.content is None else KNOWN_SECONDS):
-                self.asked, self.failed = moment, ""
-                try:
-                    self.content = self.get()
-                except IdentityProviderUnavailable as error:
-                    self.failed = error.reason
+    def now(self, clock: Callable[[], float], *, anew: bool = False) -> dict[str, Any]:
+        """As it was at most an hour ago; `anew`, at most ten seconds ago. Nobody waits long for somebody else who asks."""
+        if not self.lock.acquire(timeout=WAIT_SECONDS):
+            raise IdentityProviderUnavailable("the identity provider keeps others waiting already")
+        try:
+            kept = AGAIN_SECONDS if anew or self.content is None else KNOWN_SECONDS
+            if not 0 <= clock() - self.asked < kept:
+                self._ask()
+                self.asked = clock()
             if self.content is None:
                 raise IdentityProviderUnavailable(self.failed)
             return self.content
+        finally:
+            self.lock.release()
+
+    def _ask(self) -> None:
+        try:
+            self.content = self.get()
+        except IdentityProviderUnavailable as error:
+            self.failed = error.reason  # what was known before counts on
 
 
 class Provider:
@@ -98,7 +105,9 @@ class Provider:
         address = self._address("token_endpoint")
         client = self._client(self._secret())
         try:
-            token = client.fetch_token(address, grant_type="authorization_code", code=code, code_verifier=proof.verifier)
+            token = client.fetch_token(
+                address, grant_type="authorization_code", code=code, code_verifier=proof.verifier
+            )
         except OAuth2Error as error:
             raise IdentityRefused("the identity provider does not take the code that the browser brought") from error
         except ValueError as error:
@@ -108,13 +117,15 @@ class Provider:
             raise IdentityRefused("the identity provider gave no ID token")
         access = access if isinstance(access, str) else None
         try:
-            return read(self.settings, found, self._keys.now(self._clock()), proof.nonce, access, now)
+            return read(self.settings, found, self._keys.now(self._clock), proof.nonce, access, now)
         except UnknownKey:
-            keys = self._keys.now(self._clock(), anew=True)
+            keys = self._keys.now(self._clock, anew=True)
         try:
             return read(self.settings, found, keys, proof.nonce, access, now)
         except UnknownKey as error:
-            raise IdentityRefused("the ID token is signed with a key that the identity provider does not have") from error
+            raise IdentityRefused(
+                "the ID token is signed with a key that the identity provider does not have"
+            ) from error
 
     def end(self, back: str) -> str | None:
         """Where a browser goes to sign out there too, and comes back from (RP-Initiated Logout 1.0); None where there is no such address.
@@ -141,7 +152,7 @@ class Provider:
         )
 
     def _metadata(self) -> Mapping[str, Any]:
-        return self._about.now(self._clock())
+        return self._about.now(self._clock)
 
     def _get_about(self) -> dict[str, Any]:
         found = self._connection.get(self.settings.issuer.removesuffix("/") + _WELL_KNOWN)
@@ -164,5 +175,7 @@ class Provider:
         except (OSError, UnicodeDecodeError):
             secret = ""
         if not secret:
-            raise IdentityProviderUnavailable("the console's secret at the identity provider cannot be read, or is empty")
+            raise IdentityProviderUnavailable(
+                "the console's secret at the identity provider cannot be read, or is empty"
+            )
         return secret
