@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from threading import BoundedSemaphore, Timer
+from threading import BoundedSemaphore, Event, Timer
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -97,20 +97,20 @@ class Connection:
         _, host, port = self._origin
         with closing(socket.create_connection((host, port), self._seconds)) as raw, closing(raw.dup()) as watched:
             # A limit for each read alone would let somebody answer for hours, byte by byte.
-            timer = Timer(self._seconds, _cut, [watched])
+            late = Event()
+            timer = Timer(self._seconds, _cut, [watched, late])
             timer.daemon = True
             timer.start()
             try:
                 status, content = self._answer(raw, method, address, body, headers)
             except (OSError, HTTPException) as error:
-                if timer.is_alive():
-                    raise
-                raise TimeoutError from error
+                if late.is_set():
+                    raise TimeoutError from error
+                raise
             finally:
-                is_late = not timer.is_alive()
                 timer.cancel()
                 timer.join()  # it must not outlive the socket whose number it knows
-        if is_late:
+        if late.is_set():
             raise TimeoutError
         if len(content) > MOST_BYTES:
             raise IdentityProviderUnavailable("the identity provider's answer is too long")
@@ -136,8 +136,9 @@ class Connection:
             return response.status, response.read(MOST_BYTES + 1)
 
 
-def _cut(watched: socket.socket) -> None:
+def _cut(watched: socket.socket, late: Event) -> None:
     """End a connection that takes too long: whoever reads from it, or shakes hands, gets an error."""
+    late.set()
     try:
         watched.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -23,10 +23,8 @@ from gateway.administration.credentials.refusals import identity_refused, sign_i
 from gateway.administration.credentials.store import PinnedIdentity, ProviderAttempt, StoredSession
 from gateway.administration.identity_provider.id_token import Identity
 from gateway.administration.identity_provider.provider import Proof, Provider
-from gateway.administration.people.roster import find
-from gateway.domain.decision import Decision
 from gateway.domain.people import Person, PersonState
-from gateway.errors import IdentityProviderUnavailable, IdentityRefused, SignInLocked, UsageWrong
+from gateway.errors import IdentityProviderUnavailable, IdentityRefused, SignInLocked
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
 
@@ -89,15 +87,6 @@ def finish(
     entered = _enter(context, provider.settings.issuer, identity, address)
     _forgive(context, where, free_at)
     return Entered(entered, attempt.onward)
-
-
-def unpin(context: CredentialContext, user: str, decision: Decision) -> None:
-    """Let whoever has that user id at the provider next be this person. UsageWrong where nothing is pinned, PersonUnknown."""
-    with context.store.write() as records, context.ledger.write() as transaction:
-        find(transaction.connection, user)
-        if not records.unpin(user):
-            raise UsageWrong(f"{user} has not signed in by an identity provider: nothing is pinned.")
-        transaction.record("identity.unpinned", KIND, user, log={"user": user}, **decision.detail)
 
 
 def clear(context: CredentialContext) -> None:
