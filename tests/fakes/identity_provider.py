@@ -4,6 +4,8 @@ It knows people by user id and password, and takes a code once. A test can have 
 test's own making (`forge`); everything else is as a council's provider does it.
 """
 
+# ruff: noqa: ARG002 - Authlib hands over more than is needed
+
 from __future__ import annotations
 
 import html
@@ -249,13 +251,17 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 self._authorize(None, {})
             elif path == "/end":
                 self._page('<h1>Sign out?</h1><form method="post"><button>Yes</button></form>')
+            elif path == "/moved":
+                self._send(303, b"{}", {"location": "/keys"})
             else:
                 self._json(404, {})
 
         def do_POST(self) -> None:
             path = urlsplit(self.path).path
             provider.asked.append(path)
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode(), keep_blank_values=True))
+            form = dict(
+                parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode(), keep_blank_values=True)
+            )
             if path == provider.hangs:
                 self._drip()
             elif path == "/token":

@@ -85,7 +85,7 @@ def _signed(token: str, keys: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
 def _require_authentication(settings: IdentityProviderSettings, claims: Mapping[str, Any], now: float) -> None:
     """That the person proved it long enough ago to count and by what the site wants: the claims `auth_time`, `acr` and `amr`."""
     since, acr, amr = claims["auth_time"], claims.get("acr"), claims.get("amr")
-    age = now - since if isinstance(since, int | float) and not isinstance(since, bool) else None
+    age = int(now) - since if isinstance(since, int | float) and not isinstance(since, bool) else None
     if age is None or not -LEEWAY_SECONDS <= age <= settings.authentication_minutes * 60.0 + LEEWAY_SECONDS:
         raise IdentityRefused("the authentication at the identity provider is too old, or of no known time")
     if settings.acr and acr not in settings.acr:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from gateway.administration.credentials import identities, sessions, signing_in
 from gateway.administration.identity_provider import signing_in as by_provider
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details
 from gateway.domain.people import PersonRole
-from gateway.errors import IdentityProviderUnavailable, IdentityRefused, SecretExposed, SignInElsewhere, SignInLocked, UsageWrong
+from gateway.errors import (
+    IdentityProviderUnavailable,
+    IdentityRefused,
+    SecretExposed,
+    SignInElsewhere,
+    SignInLocked,
+    UsageWrong,
+)
 from tests.fakes.credentials import WHY
 from tests.fakes.identity_provider import Account
 from tests.unit.administration.identity_provider.conftest import ADDRESS, Site, post
@@ -127,7 +137,7 @@ def test_nobody_becomes_a_person_by_signing_in(site: Site) -> None:
 
 
 def away_as(site: Site, user: str) -> tuple[str, dict[str, str]]:
-    site.real.accounts["page"] = replace(site.real.accounts[user], password="p")
+    site.real.accounts["page"] = replace(site.real.accounts[user], password="p")  # noqa: S106 - of a test's
     token, address = by_provider.begin(site.desk.context, site.provider, "/")
     return token, post(address, {"user": "page", "password": "p"})
 
@@ -236,3 +246,47 @@ def test_what_is_kept_names_no_subject_and_no_token_of_the_provider(site: Site) 
     proof = by_provider.proof_of(token)
     for secret in ("subject-of-hb1", token, entered.session, proof.state, proof.nonce, proof.verifier):
         assert secret.encode() not in kept
+
+
+def test_a_forged_token_lets_nobody_in_and_the_chain_has_the_attempt(site: Site) -> None:
+    for forge in (
+        lambda claims, header: str(jwt.encode(header, {**claims, "nonce": "of another attempt"}, site.real.key)),
+        lambda claims, header: str(jwt.encode(header, claims, RSAKey.generate_key(2048))),
+        lambda *_: None,
+    ):
+        site.real.forge = forge
+        with pytest.raises(IdentityRefused):
+            site.enter()
+        site.desk.now += 61
+    assert site.refusals() == [("console", "token")] * 3
+    assert site.pinned() == []
+    with site.desk.context.store.read() as records:
+        assert records.sessions() == []
+
+
+def test_a_token_of_another_attempt_is_not_this_one_s(site: Site) -> None:
+    """Somebody at the way to the provider puts in what was given out before."""
+    given: list[str] = []
+
+    def keep(claims: dict[str, Any], header: dict[str, Any]) -> str:
+        given.append(str(jwt.encode(header, claims, site.real.key)))
+        return given[0]
+
+    site.real.forge = keep
+    site.enter()
+    with pytest.raises(IdentityRefused, match="nonce"):
+        site.enter()
+
+
+def test_a_new_key_of_the_provider_is_found_but_not_at_every_token(site: Site) -> None:
+    site.enter()
+    first, site.real.key = site.real.key, RSAKey.generate_key(2048, {"kid": "second", "use": "sig"})
+    try:
+        with pytest.raises(IdentityRefused, match="does not have"):
+            site.enter()
+        asked = site.real.asked.count("/keys")
+        site.seconds += 11
+        assert site.session(site.enter()) is not None
+        assert site.real.asked.count("/keys") == asked + 1
+    finally:
+        site.real.key = first
