@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Final
@@ -285,8 +286,8 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 self._to(f"{asked['redirect_uri']}?{urlencode({'error': 'access_denied', 'state': asked['state']})}")
             elif account is None:
                 self._page(
-                    '<h1>Work account</h1><form method="post"><input name="user" id="user" aria-label="User">'
-                    '<input name="password" id="password" type="password" aria-label="Password"><button>Sign in</button></form>'
+                    '<h1>Work account</h1><form method="post"><input name="user" id="user" aria-label="User" autocomplete="username">'
+                    '<input name="password" id="password" type="password" aria-label="Password" autocomplete="current-password"><button>Sign in</button></form>'
                 )
             else:
                 _, _, headers = server.create_authorization_response(request, account, grant)
@@ -298,7 +299,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             if status == 200 and provider.forge is not None:
                 real = jwt.decode(body["id_token"], provider.key)
                 body["id_token"] = provider.forge(dict(real.claims), dict(real.header))
-            self._json(status, body)
+            self._json(status, body | ({"more": "x" * 2**20} if provider.huge else {}))
 
         def _drip(self) -> None:
             self.send_response(200)
@@ -330,6 +331,22 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 return
 
     return Handler
+
+
+def post(address: str, form: dict[str, str], back: str) -> dict[str, str]:
+    """Fill in the provider's page; what a browser takes along from there to the address `back`."""
+    parts = urlsplit(address)
+    assert parts.hostname
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=10)
+    try:
+        connection.request("POST", f"{parts.path}?{parts.query}", urlencode(form), {})
+        answer = connection.getresponse()
+        content = answer.read().decode()
+    finally:
+        connection.close()
+    location = answer.getheader("location", "")
+    assert location.startswith(back), content
+    return dict(parse_qsl(urlsplit(location).query))
 
 
 @contextmanager

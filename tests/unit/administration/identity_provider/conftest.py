@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -23,7 +20,7 @@ from gateway.settings.home import Home
 from gateway.settings.identity_provider import IdentityProviderSettings
 from gateway.settings.secrets import Secrets
 from tests.fakes.credentials import Desk, desk
-from tests.fakes.identity_provider import CLIENT, SECRET, Account, identity_provider
+from tests.fakes.identity_provider import CLIENT, SECRET, Account, identity_provider, post
 from tests.fakes.identity_provider import Provider as Real
 
 BACK = "http://127.0.0.1:9640/sign-in/provider/return"
@@ -55,7 +52,7 @@ class Site:
         """Go to the provider and sign in there: the browser's token, and what it brings back."""
         token, address = signing_in.begin(self.desk.context, self.provider, onward)
         account = self.real.accounts[user]
-        return token, post(address, {"user": user, "password": account.password})
+        return token, post(address, {"user": user, "password": account.password}, BACK)
 
     def back(self, token: str | None, query: dict[str, str]) -> Entered:
         return signing_in.finish(self.desk.context, self.provider, token, query, ADDRESS)
@@ -73,22 +70,6 @@ class Site:
 
     def pinned(self) -> list[str]:
         return [subject for _, subject, _ in self.desk.told("identity.pinned")]
-
-
-def post(address: str, form: dict[str, str]) -> dict[str, str]:
-    """Fill in the provider's page; what the browser brings back from there."""
-    parts = urlsplit(address)
-    assert parts.hostname
-    connection = HTTPConnection(parts.hostname, parts.port, timeout=10)
-    try:
-        connection.request("POST", f"{parts.path}?{parts.query}", urlencode(form), {})
-        answer = connection.getresponse()
-        content = answer.read().decode()
-    finally:
-        connection.close()
-    location = answer.getheader("location", "")
-    assert location.startswith(BACK), re.sub("<[^>]+>", " ", content)
-    return dict(parse_qsl(urlsplit(location).query))
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ from gateway.errors import (
     UsageWrong,
 )
 from tests.fakes.credentials import WHY
-from tests.fakes.identity_provider import Account
-from tests.unit.administration.identity_provider.conftest import ADDRESS, Site, post
+from tests.fakes.identity_provider import Account, post
+from tests.unit.administration.identity_provider.conftest import ADDRESS, BACK, Site
 
 DETAILS = Details("Invented", "Assessment", "2026-01-01", "2026-01-02")
 
@@ -139,7 +139,7 @@ def test_nobody_becomes_a_person_by_signing_in(site: Site) -> None:
 def away_as(site: Site, user: str) -> tuple[str, dict[str, str]]:
     site.real.accounts["page"] = replace(site.real.accounts[user], password="p")  # noqa: S106 - of a test's
     token, address = by_provider.begin(site.desk.context, site.provider, "/")
-    return token, post(address, {"user": "page", "password": "p"})
+    return token, post(address, {"user": "page", "password": "p"}, BACK)
 
 
 def test_a_user_id_that_somebody_else_gets_is_not_this_person(site: Site) -> None:
@@ -172,7 +172,7 @@ def test_capitals_of_a_directory_do_not_count(site: Site) -> None:
 
 def test_whoever_is_not_let_in_there_is_not_let_in_here(site: Site) -> None:
     token, address = by_provider.begin(site.desk.context, site.provider, "/")
-    answer = post(address, {"user": "hb1", "password": "", "refuse": "yes"})
+    answer = post(address, {"user": "hb1", "password": "", "refuse": "yes"}, BACK)
     assert answer["error"] == "access_denied"
     with pytest.raises(IdentityRefused, match="did not let you in"):
         site.back(token, answer)
