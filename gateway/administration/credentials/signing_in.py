@@ -70,6 +70,8 @@ def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = N
     """A new session's token, and the session. `before` is the token that the browser had: it ends."""
     known = _prove(context, attempt)
     if not may_use_password(context.settings, known.person):
+        user = known.person.user
+        sign_in_refused(context, attempt.address, user, context.store.digest("user", user))
         raise SignInElsewhere
     if days_left(context, known.credential.set_at) < 0:
         raise CredentialsExpired

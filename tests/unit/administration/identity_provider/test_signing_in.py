@@ -211,6 +211,7 @@ def test_beside_a_provider_passwords_are_for_administrators_unless_the_site_says
     desk.person("adm1", PersonRole.ADMINISTRATOR)
     with pytest.raises(SignInElsewhere):
         desk.sign_in("hb1")
+    assert site.refusals() == [("hb1", "")]
     desk.now += 30
     assert desk.sign_in("adm1")
     everybody = desk.context.settings.model_copy(
