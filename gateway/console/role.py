@@ -68,7 +68,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     log.info("role.confined", measures=measures)
     life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
-    provider = _provider(settings)
+    provider = _provider(settings, log)
     site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log, provider=provider)
     confine_writes([home.run, home.ledger.parent, home.console, home.uploads], [home.ledger_head])
     config = uvicorn.Config(
@@ -111,13 +111,17 @@ def _connections(settings: Settings) -> list[str]:
     return [f"connects to port {port} alone"]
 
 
-def _provider(settings: Settings) -> Provider | None:
+def _provider(settings: Settings, log: Logger) -> Provider | None:
     about = settings.console.identity_provider
     if about is None:
         return None
     connection = Connection(about, settings.home.config)
     back = settings.console.origin + RETURN
-    return Provider(about, secrets_of(settings.home, os.environ), back, connection, time.monotonic)
+
+    def tell(error: Defer) -> None:
+        log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+
+    return Provider(about, secrets_of(settings.home, os.environ), back, connection, time.monotonic, tell)
 
 
 def _tidy(site: Site, log: Logger) -> None:

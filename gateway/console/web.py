@@ -33,7 +33,7 @@ from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
 from gateway.console.rendering import counted
 from gateway.console.rooms import continuity, send
-from gateway.console.rooms.identity_provider import RETURN, Away, SessionPage
+from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.uploading import FORM_BYTES, receive
@@ -173,8 +173,10 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
     except GatewayError as error:
         return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
     new = response.session if isinstance(response, SessionChange | SessionPage) else token
-    if isinstance(response, Away) or (visit.away is not None and page.path == RETURN):
-        _away(site).put(response, response.away if isinstance(response, Away) else None)
+    if isinstance(response, Away):
+        _away(site).put(response, response.away)
+    elif visit.away is not None and new is not None:  # whoever is in; a refusal leaves another tab on its way
+        _away(site).put(response, None)
     if new != cookie.token(request):
         cookie.put(response, new)
     return response

@@ -84,8 +84,16 @@ def at(browser: Browser, console: Console, *, script: bool = True) -> Iterator[P
 
 
 def go_in(page: Page, user: str, onward: str = "/") -> None:
+    go_to_provider(page, onward)
+    fill_in(page, user)
+
+
+def go_to_provider(page: Page, onward: str = "/") -> None:
     page.goto(f"/sign-in?next={onward}")
     page.click("text=Sign in with your work account")
+
+
+def fill_in(page: Page, user: str) -> None:
     page.fill("#user", user)
     page.fill("#password", f"{user}'s own")
     page.click("button")
@@ -149,18 +157,29 @@ def test_an_answer_that_somebody_else_s_browser_got_lets_nobody_in(browser: Brow
     begun = requests.get(f"{console.base}/sign-in/provider", allow_redirects=False, timeout=20)
     answer = post(begun.headers["location"], {"user": "op1", "password": "op1's own"}, console.provider.returns[0])
     with at(browser, console) as page:
-        page.goto("/sign-in/provider")  # so that this browser is on its way too
-        page.goto(f"{console.provider.returns[0]}?{urlencode(answer)}")
-        assert "did not begin this sign-in" in page.inner_text("main")
-        page.goto("/")
-        assert "/sign-in" in page.url
+        go_to_provider(page)
+        other = page.context.new_page()  # this browser is on its way too
+        other.goto(f"{console.provider.returns[0]}?{urlencode(answer)}")
+        assert "did not begin this sign-in" in other.inner_text("main")
+        other.goto("/")
+        assert "/sign-in" in other.url
+        other.close()
+        fill_in(page, "op1")
+        page.wait_for_url(f"{console.base}/")
 
 
-def test_the_console_says_what_it_may_connect_to_and_names_nobody(console: Console) -> None:
+def test_the_console_says_what_it_may_connect_to_and_what_failed_and_names_nobody(
+    browser: Browser, console: Console
+) -> None:
+    console.provider.huge = True
+    with at(browser, console) as page:
+        go_in(page, "op1")
+    console.provider.huge = False
     port = console.provider.address.rpartition(":")[2]
     said = console.site.log_text()
     told = f"connects to port {port} alone" if has_ports() else "connects anywhere"
     assert told in said
+    assert '"code":"identity-provider"' in said
     assert "subject-of" not in said
     assert "work account" not in said
 

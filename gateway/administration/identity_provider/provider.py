@@ -43,6 +43,7 @@ class _Document:
     """Something that the provider publishes: how it is got, what it was, when, and why there was none the last time."""
 
     get: Callable[[], dict[str, Any]]
+    tell: Callable[[IdentityProviderUnavailable], None]
     content: dict[str, Any] | None = None
     asked: float = -KNOWN_SECONDS
     failed: str = ""
@@ -68,10 +69,13 @@ class _Document:
             self.content = self.get()
         except IdentityProviderUnavailable as error:
             self.failed = error.reason  # what was known before counts on
+            self.tell(error)
 
 
 class Provider:
-    """For any number of threads. `back` is the address to which browsers come back, `clock` gives seconds that only go on."""
+    """For any number of threads. `back` is the address to which browsers come back, `clock` gives seconds that only go on, `tell` takes what
+    the provider failed to do: strangers can bring that about once in ten seconds, and by whole attempts.
+    """
 
     def __init__(
         self,
@@ -80,14 +84,16 @@ class Provider:
         back: str,
         connection: Connection,
         clock: Callable[[], float],
+        tell: Callable[[IdentityProviderUnavailable], None],
     ) -> None:
         self.settings = settings
         self._secrets = secrets
         self._back = back
         self._connection = connection
         self._clock = clock
-        self._about = _Document(self._get_about)
-        self._keys = _Document(lambda: connection.get(self._address("jwks_uri")))
+        self._tell = tell
+        self._about = _Document(self._get_about, tell)
+        self._keys = _Document(lambda: connection.get(self._address("jwks_uri")), tell)
 
     def authorization(self, proof: Proof) -> str:
         """Where a browser goes to sign in."""
@@ -102,16 +108,7 @@ class Provider:
 
     def identify(self, code: str, proof: Proof, now: float) -> Identity:
         """Whose code it is; each code is good once."""
-        address = self._address("token_endpoint")
-        client = self._client(self._secret())
-        try:
-            token = client.fetch_token(
-                address, grant_type="authorization_code", code=code, code_verifier=proof.verifier
-            )
-        except OAuth2Error as error:
-            raise IdentityRefused("the identity provider does not take the code that the browser brought") from error
-        except ValueError as error:
-            raise IdentityProviderUnavailable("the identity provider's answer is not one of OAuth 2.0") from error
+        token = self._token(code, proof)
         found, access = token.get("id_token"), token.get("access_token")
         if not isinstance(found, str):
             raise IdentityRefused("the identity provider gave no ID token")
@@ -126,6 +123,22 @@ class Provider:
             raise IdentityRefused(
                 "the ID token is signed with a key that the identity provider does not have"
             ) from error
+
+    def _token(self, code: str, proof: Proof) -> Mapping[str, Any]:
+        address = self._address("token_endpoint")
+        try:
+            client = self._client(self._secret())
+            found: Mapping[str, Any] = client.fetch_token(
+                address, grant_type="authorization_code", code=code, code_verifier=proof.verifier
+            )
+        except OAuth2Error as error:
+            raise IdentityRefused("the identity provider does not take the code that the browser brought") from error
+        except ValueError as error:
+            raise IdentityProviderUnavailable("the identity provider's answer is not one of OAuth 2.0") from error
+        except IdentityProviderUnavailable as error:
+            self._tell(error)
+            raise
+        return found
 
     def end(self, back: str) -> str | None:
         """Where a browser goes to sign out there too, and comes back from (RP-Initiated Logout 1.0); None where there is no such address.

@@ -38,6 +38,7 @@ class Site:
     settings: IdentityProviderSettings
     provider: Provider = field(init=False)
     seconds: float = 0.0
+    told: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.set()
@@ -46,7 +47,9 @@ class Site:
         """Other settings; what was known of the provider is forgotten."""
         self.settings = IdentityProviderSettings.model_validate(self.settings.model_dump() | about)
         connection = Connection(self.settings, self.home.config, SECONDS)
-        self.provider = Provider(self.settings, Secrets(self.home), BACK, connection, lambda: self.seconds)
+        self.provider = Provider(
+            self.settings, Secrets(self.home), BACK, connection, lambda: self.seconds, self.told.append
+        )
 
     def away(self, user: str = "hb1", onward: str = "/") -> tuple[str, dict[str, str]]:
         """Go to the provider and sign in there: the browser's token, and what it brings back."""

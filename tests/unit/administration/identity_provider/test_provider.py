@@ -48,6 +48,7 @@ def test_the_answer_of_a_moment_ago_is_remembered_also_where_it_was_none(site: S
     site.real.huge = False
     assert "too long" in unavailable(site)
     assert site.real.asked.count("/.well-known/openid-configuration") == 1
+    assert len(site.told) == 1, "the log has it once"
     site.seconds += 11
     site.enter()
     site.enter()
