@@ -12,7 +12,7 @@ import pytest
 
 from gateway.administration.credentials.sessions import Session, look
 from gateway.administration.identity_provider import signing_in
-from gateway.administration.identity_provider.connection import Connection
+from gateway.administration.identity_provider.connection import ANSWER_SECONDS, Connection
 from gateway.administration.identity_provider.provider import Provider
 from gateway.administration.identity_provider.signing_in import Entered
 from gateway.settings.console import ConsoleSettings
@@ -25,7 +25,8 @@ from tests.fakes.identity_provider import Provider as Real
 
 BACK = "http://127.0.0.1:9640/sign-in/provider/return"
 ADDRESS = "192.0.2.1"
-SECONDS = 0.5
+SHORT = 0.5
+"""Seconds that a provider has to answer in, where a test has it hang."""
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Site:
     settings: IdentityProviderSettings
     provider: Provider = field(init=False)
     seconds: float = 0.0
+    patience: float = ANSWER_SECONDS
     told: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -46,7 +48,7 @@ class Site:
     def set(self, **about: Any) -> None:
         """Other settings; what was known of the provider is forgotten."""
         self.settings = IdentityProviderSettings.model_validate(self.settings.model_dump() | about)
-        connection = Connection(self.settings, self.home.config, SECONDS)
+        connection = Connection(self.settings, self.home.config, self.patience)
         self.provider = Provider(
             self.settings, Secrets(self.home), BACK, connection, lambda: self.seconds, self.told.append
         )
