@@ -147,6 +147,16 @@ class Event(StrEnum):
     SIGNIN_ACCEPTED = "signin.accepted", "info", "somebody signed in to the console"
     SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
     SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
+    IDENTITY_PINNED = (
+        "identity.pinned",
+        "info",
+        "somebody's first sign-in by the identity provider: nobody else there is this person from now on",
+    )
+    IDENTITY_UNPINNED = (
+        "identity.unpinned",
+        "warning",
+        "a person let the next one who has that user id at the identity provider be this person",
+    )
     PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
     REQUEST_PROPOSED = (
         "request.proposed",

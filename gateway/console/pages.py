@@ -21,6 +21,7 @@ from gateway.console.rooms import (
     desk_aids,
     extracts,
     forms,
+    identity_provider,
     incidents,
     loops,
     overview,
@@ -66,6 +67,8 @@ class Page:
 PAGES: Final = (
     Page("GET", "/sign-in", None, sign_in.form, "Sign in"),
     Page("POST", "/sign-in", None, sign_in.enter, "Sign in"),
+    Page("GET", identity_provider.BEGIN, None, identity_provider.begin, "Sign in at the identity provider"),
+    Page("GET", identity_provider.RETURN, None, identity_provider.finish, "Back from the identity provider"),
     Page("POST", "/sign-out", None, sign_in.leave, "Sign out"),
     Page("GET", "/start/{token}", None, sign_in.start_form, "Set a password, by a one-time link"),
     Page("POST", "/start/{token}", None, sign_in.start, "Set a password, by a one-time link"),

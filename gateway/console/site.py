@@ -9,6 +9,7 @@ from threading import Event, Lock
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.administration.credentials.context import CredentialContext
+from gateway.administration.identity_provider.provider import Provider
 from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health
 from gateway.console.machine import look
@@ -69,6 +70,8 @@ class Site:
     stopping: Event = field(default_factory=Event)
     """Set when the console ends: what goes on for long ends with it."""
     openings: Openings = field(default_factory=Openings)
+    provider: Provider | None = None
+    """The identity provider, where the site has one."""
     board: Kept[Any] = field(default_factory=Kept)
     """The overview's: it counts all that there is."""
 

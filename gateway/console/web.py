@@ -13,7 +13,7 @@ import hmac
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
 from starlette.applications import Starlette
@@ -35,6 +35,7 @@ from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
 from gateway.console.rendering import counted
 from gateway.console.rooms import continuity, send
+from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.uploading import FORM_BYTES, receive
@@ -78,11 +79,14 @@ def _largest(settings: Settings) -> int:
 
 
 class Cookie:
-    """The cookie of a session: a browser's sites on one host share a jar, so its name has the site's code."""
+    """The cookie of a session: a browser's sites on one host share a jar, so its name has the site's code. With `what`, the one of who is
+    away to the identity provider: that is another site, from which a browser brings back no strict cookie.
+    """
 
-    def __init__(self, code: str, *, secure: bool) -> None:
-        self._name = f"{'__Host-' if secure else ''}gateway-{code.lower()}"
+    def __init__(self, code: str, *, secure: bool, what: str = "") -> None:
+        self._name = f"{'__Host-' if secure else ''}gateway-{code.lower()}{what and '-'}{what}"
         self._secure = secure
+        self._same: Literal["strict", "lax"] = "lax" if what else "strict"
 
     def token(self, request: Request) -> str | None:
         """The session's token, as far as there is one of its form."""
@@ -92,9 +96,13 @@ class Cookie:
     def put(self, response: Response, token: str | None) -> None:
         """Set it, or take it back."""
         if token is None:
-            response.delete_cookie(self._name, secure=self._secure, httponly=True, samesite="strict")
+            response.delete_cookie(self._name, secure=self._secure, httponly=True, samesite=self._same)
         else:
-            response.set_cookie(self._name, token, secure=self._secure, httponly=True, samesite="strict")
+            response.set_cookie(self._name, token, secure=self._secure, httponly=True, samesite=self._same)
+
+
+def _away(site: Site) -> Cookie:
+    return Cookie(site.settings.site.code, secure=site.settings.console.origin.startswith("https:"), what="away")
 
 
 def csrf_of(token: str) -> str:
@@ -174,7 +182,11 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
     except GatewayError as error:
         return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
-    new = response.session if isinstance(response, SessionChange) else token
+    new = response.session if isinstance(response, SessionChange | SessionPage) else token
+    if isinstance(response, Away):
+        _away(site).put(response, response.away)
+    elif visit.away is not None and new is not None:  # whoever is in; a refusal leaves another tab on its way
+        _away(site).put(response, None)
     if new != cookie.token(request):
         cookie.put(response, new)
     return response
@@ -196,6 +208,7 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
+        away=_away(site).token(request),
         menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(site, session)),
         check=None if person is None else _check(site, person),

@@ -217,6 +217,22 @@ class SignInLocked(Misuse):
     remedy = "Wait, then try again. An administrator's new link ends the wait for that person."
 
 
+class IdentityRefused(Misuse):
+    """What the identity provider says does not prove who somebody is, or is about nobody who may sign in here."""
+
+    code = "identity"
+    exit_status = 77
+    remedy = "Start again from the page *Sign in*. If that does not help, tell an administrator the code and the time: the audit chain has the attempt."
+
+
+class SignInElsewhere(Misuse):
+    """The person signs in by the identity provider, and not by a password of the console."""
+
+    code = "sign-in-elsewhere"
+    exit_status = 77
+    remedy = "Sign in with your work account. While the identity provider is away, `passwords` of [console.identity_provider] can let everybody in by password."
+
+
 class CredentialsExpired(Misuse):
     """The password is past its time."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.identity_provider import IdentityProviderSettings
 from gateway.settings.values import Table, check_listen
 
 _MostDays = Annotated[int, Field(ge=1, le=365, description="a whole number of days from 1 to 365")]
@@ -21,7 +22,7 @@ class ConsoleSettings(Table):
 
     After `failures` attempts in a row that failed, somebody's next one waits for `lock_minutes`, and each time twice as long, at most
     `longest_lock_minutes`; an address waits after four times as many. What takes two people ends by itself where no second person decided it for `proposal_days`. A
-    program may ask `token_requests` times a minute with one token.
+    program may ask `token_requests` times a minute with one token. With `identity_provider` people sign in there.
     """
 
     listen: Annotated[
@@ -50,6 +51,7 @@ class ConsoleSettings(Table):
     longest_lock_minutes: _Minutes = 60
     proposal_days: _MostDays = 7
     token_requests: Annotated[int, Field(ge=1, le=100_000, description="a whole number from 1 to 100000")] = 600
+    identity_provider: IdentityProviderSettings | None = None
 
     @property
     def origin(self) -> str:

@@ -2,7 +2,7 @@
 
 An attempt is counted as failed before it is made (`lockout`), so that many at once are no more guesses than one after the other. A user id
 that there is not takes as long, waits as long and is answered as any other. A code is taken once. What follows is a new session, whatever
-session the browser had before. Raises SignInRefused, SignInLocked, CredentialsExpired, PasswordRefused, and what the store and
+session the browser had before. Raises SignInRefused, SignInLocked, SignInElsewhere, CredentialsExpired, PasswordRefused, and what the store and
 the ledger raise.
 """
 
@@ -17,10 +17,17 @@ from gateway.administration.credentials.context import CredentialContext, digest
 from gateway.administration.credentials.lockout import Failures, of_address, of_person
 from gateway.administration.credentials.passwords import require_good
 from gateway.administration.credentials.refusals import sign_in_locked, sign_in_refused
-from gateway.administration.credentials.sessions import Session, days_left, end_all, session_of, sign_out
+from gateway.administration.credentials.sessions import (
+    Session,
+    days_left,
+    end_all,
+    may_use_password,
+    session_of,
+    sign_out,
+)
 from gateway.administration.credentials.store import Credential, Records, StoredSession
 from gateway.domain.people import Person, PersonState
-from gateway.errors import CredentialsExpired, PasswordRefused, SignInLocked, SignInRefused
+from gateway.errors import CredentialsExpired, PasswordRefused, SignInElsewhere, SignInLocked, SignInRefused
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
 
@@ -62,6 +69,10 @@ class _Counted:
 def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = None) -> tuple[str, Session]:
     """A new session's token, and the session. `before` is the token that the browser had: it ends."""
     known = _prove(context, attempt)
+    if not may_use_password(context.settings, known.person):
+        user = known.person.user
+        sign_in_refused(context, attempt.address, user, context.store.digest("user", user))
+        raise SignInElsewhere
     if days_left(context, known.credential.set_at) < 0:
         raise CredentialsExpired
     if before is not None:
@@ -72,7 +83,11 @@ def sign_in(context: CredentialContext, attempt: Attempt, before: str | None = N
             if find_person(transaction.connection, person.user) != person or _changed(records, known):
                 raise SignInRefused  # rights or password changed meanwhile
             transaction.record(
-                "signin.accepted", KIND, person.user, log={"address": attempt.address, "user": person.user}
+                "signin.accepted",
+                KIND,
+                person.user,
+                log={"address": attempt.address, "user": person.user},
+                act="password",
             )
         records.start_session(StoredSession(digest_of(token), person.user, person.changes, now, now))
     return token, session_of(context, person, now, known.credential.set_at)

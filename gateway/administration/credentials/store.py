@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +26,12 @@ from gateway.administration.credentials.tables import (
     CREDENTIALS,
     FAILURES,
     FILTERS,
+    IDENTITIES,
     KEYS,
     LINKS,
     METADATA,
+    PROVIDER_ATTEMPTS,
+    PROVIDER_SESSIONS,
     REFUSALS,
     REPLIES,
     SESSIONS,
@@ -40,7 +43,7 @@ from gateway.storage.durable import make_directory
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
-_OWN: Final = (CREDENTIALS, LINKS, FILTERS)
+_OWN: Final = (CREDENTIALS, LINKS, FILTERS, IDENTITIES)
 """What goes with whoever goes."""
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
@@ -77,6 +80,26 @@ class StoredSession:
     changes: int
     started: float
     seen: float
+    by_provider: bool = False
+    """Whether it began at the identity provider."""
+
+
+@dataclass(frozen=True)
+class ProviderAttempt:
+    """Somebody who is away to the identity provider: SHA-256 of the browser's token, the page that they wanted, and since when."""
+
+    sha256: str
+    onward: str
+    created: float
+
+
+@dataclass(frozen=True)
+class PinnedIdentity:
+    """Whose subject (as SHA-256) at an issuer is whose user id here."""
+
+    user: str
+    issuer: str
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -156,6 +179,11 @@ class Store:
             yield Records(connection)
 
 
+_SESSIONS: Final = select(SESSIONS, PROVIDER_SESSIONS.c.sha256.is_not(None)).join(
+    PROVIDER_SESSIONS, PROVIDER_SESSIONS.c.sha256 == SESSIONS.c.sha256, isouter=True
+)
+
+
 class Records:
     """What is known, within one transaction."""
 
@@ -178,11 +206,11 @@ class Records:
         return self._connection.execute(query).rowcount == 1
 
     def users(self) -> set[str]:
-        """Whose credentials, links or filters are here."""
+        """Whose credentials, links, filters or pinned identities are here."""
         return {user for table in _OWN for user in self._connection.execute(select(table.c.user)).scalars()}
 
     def forget(self, user: str) -> None:
-        """Remove somebody's credential, link and filters."""
+        """Remove somebody's credential, link, filters and pinned identities."""
         for table in _OWN:
             self._connection.execute(delete(table).where(table.c.user == user))
 
@@ -218,15 +246,18 @@ class Records:
     # -- sessions
 
     def start_session(self, session: StoredSession) -> None:
-        self._replace(SESSIONS, session)
+        values = asdict(session)
+        if values.pop("by_provider"):
+            self._connection.execute(insert(PROVIDER_SESSIONS).values(sha256=session.sha256))
+        self._connection.execute(insert(SESSIONS).values(values))
 
     def session(self, sha256: str) -> StoredSession | None:
-        row = self._connection.execute(select(SESSIONS).where(SESSIONS.c.sha256 == sha256)).first()
+        row = self._connection.execute(_SESSIONS.where(SESSIONS.c.sha256 == sha256)).first()
         return None if row is None else StoredSession(*row)
 
     def sessions(self, user: str | None = None) -> list[StoredSession]:
         """All sessions, or those of one person, the oldest first."""
-        query = select(SESSIONS).order_by(SESSIONS.c.started)
+        query = _SESSIONS.order_by(SESSIONS.c.started)
         rows = self._connection.execute(query if user is None else query.where(SESSIONS.c.user == user))
         return [StoredSession(*row) for row in rows]
 
@@ -235,7 +266,44 @@ class Records:
 
     def end_session(self, sha256: str) -> bool:
         """False where it has ended already."""
+        self._connection.execute(delete(PROVIDER_SESSIONS).where(PROVIDER_SESSIONS.c.sha256 == sha256))
         return self._connection.execute(delete(SESSIONS).where(SESSIONS.c.sha256 == sha256)).rowcount == 1
+
+    # -- the identity provider
+
+    def keep_attempt(self, attempt: ProviderAttempt) -> None:
+        self._replace(PROVIDER_ATTEMPTS, attempt)
+
+    def take_attempt(self, sha256: str) -> ProviderAttempt | None:
+        """Use an attempt up; None where it is not there any more."""
+        columns = PROVIDER_ATTEMPTS.c
+        row = self._connection.execute(select(PROVIDER_ATTEMPTS).where(columns.sha256 == sha256)).first()
+        self._connection.execute(delete(PROVIDER_ATTEMPTS).where(columns.sha256 == sha256))
+        return None if row is None else ProviderAttempt(*row)
+
+    def clear_attempts(self, before: float, after: float) -> None:
+        """Forget those of before a moment, of after another one, which were made before the clock was set back, and the oldest of too many."""
+        created = PROVIDER_ATTEMPTS.c.created
+        self._connection.execute(delete(PROVIDER_ATTEMPTS).where(or_(created < before, created > after)))
+        oldest = self._connection.execute(
+            select(created).order_by(created.desc()).offset(MOST_FAILURES).limit(1)
+        ).scalar()
+        if oldest is not None:
+            self._connection.execute(delete(PROVIDER_ATTEMPTS).where(created <= oldest))
+
+    def pinned(self, issuer: str, user: str, subject: str) -> list[PinnedIdentity]:
+        """What is known of that user id, and of that subject."""
+        columns = IDENTITIES.c
+        either = or_(columns.user == user, columns.subject == subject)
+        rows = self._connection.execute(select(IDENTITIES).where(columns.issuer == issuer, either))
+        return [PinnedIdentity(*row) for row in rows]
+
+    def pin(self, identity: PinnedIdentity) -> None:
+        self._connection.execute(insert(IDENTITIES).values(asdict(identity)))
+
+    def unpin(self, user: str) -> bool:
+        """At all issuers; False where nothing was pinned."""
+        return self._connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user == user)).rowcount > 0
 
     # -- tokens of programs, and their idempotency keys
 

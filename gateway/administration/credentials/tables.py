@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA: Final = MetaData()
 
@@ -43,6 +43,30 @@ SESSIONS: Final = Table(
     Column("started", Float, nullable=False),
     Column("seen", Float, nullable=False),
 )
+
+PROVIDER_SESSIONS: Final = Table("provider_sessions", METADATA, Column("sha256", String, primary_key=True))
+"""Which of the sessions began at the identity provider, and not with a password."""
+
+PROVIDER_ATTEMPTS: Final = Table(
+    "provider_attempts",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("onward", Text, nullable=False),
+    Column("created", Float, nullable=False, index=True),
+)
+"""Who is away to the identity provider: SHA-256 of the browser's token, of which state, nonce and PKCE's verifier are derived; and the page that
+they wanted.
+"""
+
+IDENTITIES: Final = Table(
+    "identities",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("issuer", String, primary_key=True),
+    Column("subject", String, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+"""Whose subject at an identity provider is whose user id here; the subject as SHA-256."""
 
 FAILURES: Final = Table(
     "failures",
