@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 META: Final = "shown.json"
+FINDINGS: Final = "findings.json"
+"""What is wrong with a file that is locked away, beside its rendering. inspect writes it, and no reader."""
 PAYLOAD: Final = "payload"
 """The bytes themselves, while a reader reads them, or for a program."""
 MOST_PAGES: Final = 40
@@ -34,6 +36,8 @@ class Kind(StrEnum):
     FORM = "form"
     TABLE = "table"
     FINDINGS = "findings"
+    BYTES = "bytes"
+    """Of what no reader can render: the first ones, as hexadecimal."""
 
 
 @dataclass(frozen=True)

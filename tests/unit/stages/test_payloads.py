@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -22,6 +27,7 @@ from gateway.ledger.units import Request, Transfer
 from gateway.settings.model import Validation
 from gateway.spool import uploads
 from gateway.stages import showing, uploading
+from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.timers.payloads import Payloads
 from tests.acceptance.sites import claim
 from tests.fakes import bombs
@@ -71,8 +77,21 @@ def ask(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> str:
 
 def answered(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> Request:
     identity = ask(bench, act, subject, user)
-    assert stage(bench).step().done == 1
+    with closing(stage(bench)) as at_work:
+        assert work(at_work) == 1
     return found(bench, identity)
+
+
+def work(at_work: Payloads, seconds: float = 30.0) -> int:
+    """Step until nothing is under way any more; how many answers there were."""
+    until, done = time.monotonic() + seconds, 0
+    while True:
+        step = at_work.step()
+        done += step.done
+        if not step.done and not at_work._running:
+            return done
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def found(bench: Bench, identity: str) -> Request:
@@ -283,3 +302,110 @@ def test_a_reader_that_was_taken_over_shows_nothing(tmp_path: Path, lie: str) ->
             (tmp_path / META).write_bytes(b"[" * 100_000)
     with pytest.raises(Unshown):
         showing._look_through(tmp_path)
+
+
+# -- beside the role's other work
+
+
+def slow(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Renderings end once the event is set."""
+    go_on, really = Event(), showing.render
+
+    def render(*given: Any) -> None:
+        assert go_on.wait(30)
+        really(*given)
+
+    monkeypatch.setattr(showing, "render", render)
+    return go_on
+
+
+def test_a_step_does_not_wait_for_what_is_being_rendered(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, identity = dwp.submit(NAME, CONTENT), upload(dwp)
+    go_on = slow(dwp, monkeypatch)
+    asked, woken = ask(dwp, Act.OPEN, sent), Event()
+    settings = replace(dwp.settings, validation=Validation(test_numbers=True))
+    with closing(Payloads(replace(dwp.context, settings=settings), assembly.plans(settings), woken.set)) as at_work:
+        step = at_work.step()
+        assert step.done == 0
+        assert step.due is not None, "the lease is to be renewed"
+        also = ask(dwp, Act.SEND, identity)
+        assert at_work.step().done == 1
+        assert [found(dwp, each).state for each in (asked, also)] == [RequestState.ASKED, RequestState.DONE]
+        assert not woken.is_set()
+        go_on.set()
+        assert woken.wait(30), "the role is woken"
+        assert at_work.step().done == 1
+    assert found(dwp, asked).state == RequestState.DONE
+
+
+def test_two_are_read_at_once_one_of_each_person_and_people_wait_in_turns(
+    dwp: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hire(dwp.ledger, "a.third")
+    sent = dwp.submit(NAME, CONTENT)
+    go_on = slow(dwp, monkeypatch)
+    many = [ask(dwp, Act.OPEN, sent) for _ in range(600)]  # more than are looked at together
+    others = [ask(dwp, Act.OPEN, sent, user) for user in ("b.jones", "a.third")]
+    with closing(stage(dwp)) as at_work:
+        at_work.step()
+        assert set(at_work._running) == {many[0], others[0]}
+        at_work.step()
+        assert set(at_work._running) == {many[0], others[0]}, "no second one of anybody"
+        go_on.set()
+        order = []
+        while found(dwp, others[1]).state is RequestState.ASKED:
+            before = set(at_work._running)
+            at_work.step()
+            order += [each for each in at_work._running if each not in before]
+        assert order[0] == others[1], "who has had no turn is next"
+        assert found(dwp, many[2]).state is RequestState.ASKED
+
+
+def test_what_takes_longer_than_a_lease_stays_with_its_role(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = dwp.submit(NAME, CONTENT)
+    go_on = slow(dwp, monkeypatch)
+    asked = ask(dwp, Act.OPEN, sent)
+    with closing(stage(dwp)) as at_work:
+        at_work.step()
+        for _ in range(4):
+            dwp.now += 12
+            at_work.step()
+            assert not requests.is_free(found(dwp, asked), "another", dwp.context.clock())
+        go_on.set()
+        assert work(at_work) == 1
+    assert found(dwp, asked).state == RequestState.DONE
+
+
+def test_a_role_that_stops_ends_its_readers_and_what_was_asked_is_done_by_the_next(
+    dwp: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, pids = Event(), []
+    really = BackgroundReaders.sandbox
+
+    @contextmanager
+    def sandbox(readers: BackgroundReaders, plans: Any, limits: Any) -> Iterator[Any]:
+        with really(readers, plans, limits) as made:
+            made.start()
+            pids.extend(made.pids)
+            os.kill(pids[0], signal.SIGSTOP)  # it reads for ever
+            begun.set()
+            yield made
+
+    monkeypatch.setattr(BackgroundReaders, "sandbox", sandbox)
+    sent = dwp.submit(NAME, CONTENT)
+    asked = ask(dwp, Act.OPEN, sent)
+    at_work = stage(dwp)
+    at_work.step()
+    assert begun.wait(30)
+    before = time.monotonic()
+    at_work.close()
+    assert time.monotonic() - before < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert found(dwp, asked).state == RequestState.ASKED
+    monkeypatch.undo()
+    dwp.now += 60
+    with closing(stage(dwp)) as at_work:
+        assert list(dwp.home.shown.iterdir()) == []
+        assert work(at_work) == 1
+    assert found(dwp, asked).state == RequestState.DONE
