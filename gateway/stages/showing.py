@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.identity import is_id
-from gateway.domain.shown import META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
+from gateway.domain.shown import KEPT_SECONDS, META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, DiskFull, NotFound, PayloadGone, Unshown
 from gateway.ledger.queries.identities import find_transfer
@@ -33,8 +33,6 @@ from gateway.storage.durable import disk_error
 from gateway.validation.plan import shown_plan
 from gateway.validation.sandbox.pool import Crash, Job, WorkerLimits
 
-KEPT_SECONDS: Final = 600.0
-"""How long a rendering stays."""
 LIMITS: Final = WorkerLimits(cpu_seconds=20, wall_seconds=40, written=MOST_BYTES)
 _SUBJECT: Final = re.compile(r"([0-9a-f-]{36})(?::([1-9][0-9]{0,8}))?")
 _NAME: Final = re.compile(r"(?:page-[1-9][0-9]?\.(?:png|json)|words-[1-9][0-9]?\.json|shown\.json)")
