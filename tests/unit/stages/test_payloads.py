@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -16,19 +16,24 @@ from typing import Any
 import pytest
 
 from gateway import assembly
+from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act, RequestState
-from gateway.domain.shown import META, Kind, read_findings, read_form, read_shown
+from gateway.domain.shown import FINDINGS, KEPT_SECONDS, META, Kind, read_findings, read_form, read_shown, read_words
 from gateway.domain.states import State
 from gateway.domain.uploads import Upload, note
-from gateway.errors import RightMissing, Unshown
+from gateway.errors import DiskFailed, EnvelopeTruncated, RightMissing, Unshown
 from gateway.ledger import people, requests
 from gateway.ledger.queries import events, overview
-from gateway.ledger.units import Request, Transfer
+from gateway.ledger.queries.quarantine import quarantined
+from gateway.ledger.units import Quarantined, Request, Transfer
 from gateway.settings.model import Validation
 from gateway.spool import uploads
 from gateway.stages import showing, uploading
 from gateway.stages.background_readers import BackgroundReaders
+from gateway.stages.quarantine import measure, quarantine_file
+from gateway.stages.scanning import isolate
 from gateway.stages.timers.payloads import Payloads
+from gateway.stages.timers.requests import VAULT_ACTS, Requests
 from tests.acceptance.sites import claim
 from tests.fakes import bombs
 from tests.fakes.staff import ADMINISTRATOR, hire
@@ -274,9 +279,9 @@ def test_renderings_go_after_minutes_and_when_the_role_starts(dwp: Bench) -> Non
     done = answered(dwp, Act.OPEN, sent)
     directory = dwp.home.shown / done.id
     os.utime(directory, (dwp.context.clock(), dwp.context.clock()))
-    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS - 1)
+    showing.sweep(dwp.home.shown, dwp.context.clock() + KEPT_SECONDS - 1)
     assert directory.exists()
-    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS + 1)
+    showing.sweep(dwp.home.shown, dwp.context.clock() + KEPT_SECONDS + 1)
     assert not directory.exists()
     done = answered(dwp, Act.OPEN, sent)
     assert (dwp.home.shown / done.id).exists()
@@ -379,7 +384,8 @@ def test_what_takes_longer_than_a_lease_stays_with_its_role(dwp: Bench, monkeypa
 def test_a_role_that_stops_ends_its_readers_and_what_was_asked_is_done_by_the_next(
     dwp: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, pids = Event(), []
+    begun = Event()
+    pids: list[int] = []
     really = BackgroundReaders.sandbox
 
     @contextmanager
@@ -409,3 +415,93 @@ def test_a_role_that_stops_ends_its_readers_and_what_was_asked_is_done_by_the_ne
         assert list(dwp.home.shown.iterdir()) == []
         assert work(at_work) == 1
     assert found(dwp, asked).state == RequestState.DONE
+
+
+# -- what is in quarantine
+
+
+def locked_file(bench: Bench, content: bytes, flow: str = "claim") -> Quarantined:
+    """A file that the virus scanner objected to, as conclude locks it away."""
+    sent = bench.submit(NAME, content, flow)
+    (row,) = [each for each in transfers(bench) if each.id == sent]
+    with bench.ledger.write() as transaction:
+        isolate(bench.context, transaction, row, bench.home.custody / sent, "Eicar-Test-Signature")
+    with bench.ledger.read() as connection:
+        return quarantined(connection)[0]
+
+
+def locked_sealed(bench: Bench, content: bytes) -> Quarantined:
+    """A sealed file that broke a rule."""
+    path = bench.home.sealed_in / bench.other / f"{bench.context.new_id()}.pgp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    named = {"kind": "consignment", "stem": path.stem, "partner": bench.other}
+    with bench.ledger.write() as transaction:
+        error = EnvelopeTruncated("it ends in the middle")
+        quarantine_file(bench.context, transaction, path=path, measured=measure(path), error=error, **named)  # type: ignore[arg-type]
+    with bench.ledger.read() as connection:
+        return quarantined(connection)[0]
+
+
+def test_an_infected_file_is_rendered_beside_what_is_wrong_with_it_and_stays_locked_away(dwp: Bench) -> None:
+    _, content = claim(2, defect="date")
+    locked = locked_file(dwp, content)
+    done = answered(dwp, Act.EXAMINE_FILE, locked.id)
+    assert (done.state, done.kind, done.unit, done.became) == (
+        RequestState.DONE, "quarantine", locked.id, "rendered"
+    )  # fmt: skip
+    directory = dwp.home.shown / done.id
+    assert read_shown((directory / META).read_bytes()).kind is Kind.FORM
+    findings = read_findings((directory / FINDINGS).read_bytes())
+    assert not findings.accepted
+    assert all(where for _, where, _ in findings.findings)
+    assert "date" in {code for code, _, _ in findings.findings}
+    assert (dwp.home.infected / locked.id).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"MZ\x90no document at all", bombs.XML[min(bombs.XML)]()])
+def test_of_what_no_reader_can_render_the_first_bytes_are_shown(dwp: Bench, content: bytes) -> None:
+    done = answered(dwp, Act.EXAMINE_FILE, locked_file(dwp, content).id)
+    directory = dwp.home.shown / done.id
+    assert read_shown((directory / META).read_bytes()).kind is Kind.BYTES
+    assert content[:16].hex(" ") in read_words((directory / "page-1.json").read_bytes())
+    assert "No reader can render it" in read_findings((directory / FINDINGS).read_bytes()).note
+    assert {path.name for path in directory.iterdir()} == {META, FINDINGS, "page-1.json"}
+
+
+def test_of_a_sealed_file_the_vault_says_what_it_begins_as_and_opens_nothing(dwp: Bench) -> None:
+    content = b"\x84\x5e\x03" + bytes(range(1, 9)) + b"\x01" + bytes(100)
+    locked = locked_sealed(dwp, content)
+    asked = ask(dwp, Act.EXAMINE_SEALED, locked.id)
+    assert stage(dwp).step().done == 0, "inspect does not read it"
+    Requests(dwp.context, "vault-requests", VAULT_ACTS).step()
+    done = found(dwp, asked)
+    assert (done.state, done.unit) == (RequestState.DONE, locked.id)
+    assert "encrypted for the key 0102030405060708" in (done.became or "")
+    assert list(dwp.home.shown.iterdir()) == []
+    assert (dwp.home.quarantine / f"{locked.id}.sealed").read_bytes() == content
+
+
+def test_only_who_may_examine_and_only_the_right_kind_by_its_whole_id(dwp: Bench) -> None:
+    hire(dwp.ledger, "op", role=PersonRole.OPERATOR)
+    hire(dwp.ledger, "chk", role=PersonRole.CHECKING_OFFICER)
+    sealed, file = locked_sealed(dwp, b"x"), locked_file(dwp, CONTENT)
+    for user in ("op", "chk"):
+        for act in (Act.EXAMINE_FILE, Act.EXAMINE_SEALED):
+            with pytest.raises(RightMissing):
+                ask(dwp, act, file.id, user)
+    sent = next(row.id for row in transfers(dwp))
+    for subject in (sealed.id, sent, file.id[:8], f"{file.id}:0", "../../infected", "x" * 90):
+        refused = answered(dwp, Act.EXAMINE_FILE, subject)
+        assert refused.state is RequestState.REFUSED, subject
+    at_work = Requests(dwp.context, "vault-requests", VAULT_ACTS)
+    asked = [ask(dwp, Act.EXAMINE_SEALED, subject) for subject in (file.id, sealed.id[:8], "../../keyrings", sent)]
+    at_work.step()
+    assert {found(dwp, each).state for each in asked} == {RequestState.REFUSED}
+    (dwp.home.quarantine / f"{sealed.id}.sealed").unlink()
+    (dwp.home.quarantine / f"{sealed.id}.sealed").symlink_to(dwp.home.ledger)
+    asked = [ask(dwp, Act.EXAMINE_SEALED, sealed.id)]
+    with suppress(DiskFailed):
+        at_work.step()
+    assert found(dwp, asked[0]).state is not RequestState.DONE
+    assert list(dwp.home.shown.iterdir()) == []
