@@ -61,7 +61,7 @@ def described(start: bytes) -> str:
     for beginning, words in _KINDS:
         if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(beginning):
             return f"It begins as {words}. {_NOT_TOLD}"
-    if all(each >= 0x20 or each in b"\t\r\n" for each in start):
+    if all(0x20 <= each < 0x7F or each in b"\t\r\n" for each in start):
         return f"It begins as text. {_NOT_TOLD}"
     return "It begins as nothing that is known here. None of its bytes is shown."
 

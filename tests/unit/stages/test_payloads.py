@@ -438,7 +438,7 @@ def locked_sealed(bench: Bench, content: bytes) -> Quarantined:
     named = {"kind": "consignment", "stem": path.stem, "partner": bench.other}
     with bench.ledger.write() as transaction:
         error = EnvelopeTruncated("it ends in the middle")
-        quarantine_file(bench.context, transaction, path=path, measured=measure(path), error=error, **named)  # type: ignore[arg-type]
+        quarantine_file(bench.context, transaction, path=path, measured=measure(path), error=error, **named)
     with bench.ledger.read() as connection:
         return quarantined(connection)[0]
 
