@@ -23,8 +23,10 @@ from gateway.domain.states import State
 from gateway.domain.uploads import Upload, note
 from gateway.errors import DiskFailed, EnvelopeTruncated, RightMissing, Unshown
 from gateway.ledger import people, requests
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries import events, overview
 from gateway.ledger.queries.quarantine import quarantined
+from gateway.ledger.store import Ledger
 from gateway.ledger.units import Quarantined, Request, Transfer
 from gateway.settings.model import Validation
 from gateway.spool import uploads
@@ -349,7 +351,10 @@ def test_two_are_read_at_once_one_of_each_person_and_people_wait_in_turns(
     hire(dwp.ledger, "a.third")
     sent = dwp.submit(NAME, CONTENT)
     go_on = slow(dwp, monkeypatch)
-    many = [ask(dwp, Act.OPEN, sent) for _ in range(600)]  # more than are looked at together
+    with dwp.ledger.write() as transaction:  # more than are looked at together
+        many = [
+            requests.ask(transaction, dwp.context.new_id(), Act.OPEN, sent, "j.smith", REASON).id for _ in range(600)
+        ]
     others = [ask(dwp, Act.OPEN, sent, user) for user in ("b.jones", "a.third")]
     with closing(stage(dwp)) as at_work:
         at_work.step()
@@ -505,3 +510,46 @@ def test_only_who_may_examine_and_only_the_right_kind_by_its_whole_id(dwp: Bench
         at_work.step()
     assert found(dwp, asked[0]).state is not RequestState.DONE
     assert list(dwp.home.shown.iterdir()) == []
+
+
+def test_a_role_that_is_killed_leaves_no_reader_and_nothing_shown_and_its_request_is_answered_by_the_next(
+    dwp: Bench,
+) -> None:
+    strokes = b"0 0 m 600 800 100 200 7 9 c S\n" * 200_000
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << >> >>"
+    catalogue = (b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+    content = bombs.pdf([*catalogue, page, bombs.stream(b"[1 2 3] 0 d 3 w\n" + strokes, b"")])
+    asked = ask(dwp, Act.OPEN, dwp.submit("a.pdf", content, "laid"))
+    role = os.fork()
+    if role == 0:
+        try:
+            own = Ledger(
+                dwp.home.ledger, clock=lambda: dwp.now, role="inspect", head_file=HeadFile(dwp.home.ledger_head)
+            )
+            Payloads(replace(dwp.context, ledger=own), {}).step()
+            signal.pause()
+        finally:
+            os._exit(1)
+
+    def readers() -> list[Path]:
+        tasks = [each / "children" for each in Path(f"/proc/{role}/task").iterdir()]
+        return [Path(f"/proc/{child}") for each in tasks for child in each.read_text().split()]
+
+    until = time.monotonic() + 30
+    while not (list(dwp.home.shown.glob("*.making")) and readers()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    there = readers()
+    os.kill(role, signal.SIGKILL)
+    os.waitpid(role, 0)
+    while any(each.exists() and "Z" not in (each / "stat").read_text().split()[2] for each in there):
+        assert time.monotonic() < until, "a reader that outlives its role"
+        time.sleep(0.02)
+    assert found(dwp, asked).state == RequestState.ASKED
+    with closing(stage(dwp)) as at_work:
+        assert list(dwp.home.shown.iterdir()) == []
+        at_work.step()
+        assert not at_work._running, "the lease of the role that was killed runs yet"
+        dwp.now += requests.LEASE_SECONDS + 1
+        at_work.step()
+        assert set(at_work._running) == {asked}
