@@ -120,8 +120,16 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, answers: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes."""
+def inspect_stages(
+    context: StageContext,
+    readers: Sandbox,
+    dropped: Stability,
+    answers: Stability,
+    wake: Callable[[], None] = lambda: None,
+) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes; `wake` is
+    called when something was read in the background.
+    """
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
@@ -155,7 +163,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     return [
         admit,
         Requests(context, "requests", INSPECT_ACTS),
-        Payloads(context, plans(settings)),
+        Payloads(context, plans(settings), wake),
         Validate(context, readers, viruses, key),
         Deliver(context, readers, viruses, key),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),

@@ -129,7 +129,7 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
             with suppress(ReadersFailed, DiskFailed):  # the stage that needs the readers reports it
                 readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(context, readers, dropped, answers)
+            return assembly.inspect_stages(context, readers, dropped, answers, wake_up.wake)
         case Role.VAULT:
             return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:

@@ -42,6 +42,12 @@ class Act(StrEnum):
     """The back office cannot take a delivered file; the reason goes to its sender."""
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
+    EXAMINE_SEALED = "examine-sealed", "vault", Right.EXAMINE
+    """Says in words what a sealed file in quarantine begins as: *vault* alone may read it, and decrypts nothing for it."""
+    EXAMINE_FILE = "examine-file", "inspect", Right.EXAMINE
+    """Renders a file that is locked away for its content, for one person to look at."""
+    REDIRECT = "redirect", "inspect", Right.ANSWER
+    """Passes a delivered file on to the authority that it belongs to: the argument is a `domain.redirect.Wish`."""
     CHECK = "check", "inspect", Right.SEND
     """Reads an upload of the console as `gateway validate` would."""
     SEND = "send", "inspect", Right.SEND
@@ -99,8 +105,11 @@ class RequestState(StrEnum):
     LAPSED = "lapsed"
 
 
-READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
-"""What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
+READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.EXAMINE_SEALED)
+"""Of bytes that one person wants to see or send: such a request is for that person and for auditors."""
+
+BESIDE: Final = (Act.CHECK, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.REDIRECT)
+"""What takes long, and so is prepared beside the role's other work: files are read for it, before the transaction that answers."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, literal_column, or_, select, update
+from sqlalchemy import Connection, Select, func, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
 from gateway.domain.people import Right, may
@@ -115,6 +115,19 @@ def waiting(connection: Connection, acts: Collection[Act] = tuple(Act)) -> list[
         return []
     query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, acts)))
     rows = connection.execute(query.order_by(REQUESTS.c.lease, REQUESTS.c.key).limit(_MOST))
+    return [Request._make(row) for row in rows]
+
+
+def oldest_of_each(connection: Connection, acts: Collection[Act]) -> list[Request]:
+    """Of each person's requests for these acts that have no answer yet the oldest, the oldest of all first; at most 500. However much one
+    person asks for, it hides nothing of another's.
+    """
+    if connection.execute(_ANYTHING).first() is None:
+        return []
+    first = (
+        select(func.min(REQUESTS.c.key)).where(_ASKED, REQUESTS.c.act.in_(map(str, acts))).group_by(REQUESTS.c.actor)
+    )
+    rows = connection.execute(select(REQUESTS).where(REQUESTS.c.key.in_(first)).order_by(REQUESTS.c.key).limit(_MOST))
     return [Request._make(row) for row in rows]
 
 

@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import back_office, continuity, decisions, legal_holds
+from gateway.stages import back_office, continuity, decisions, legal_holds, quarantine
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -38,6 +38,7 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.ACCEPT: back_office.accept,
         Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
+        Act.EXAMINE_SEALED: quarantine.describe,
         Act.INVOKE_CONTINUITY: continuity.invoke,
         Act.UPDATE_CONTINUITY: continuity.update,
         Act.NOTE_TOLD: continuity.told,

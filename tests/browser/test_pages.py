@@ -64,7 +64,16 @@ def filled(page: Page, dwp: ConsoleSite) -> str:
     )
 
 
-NEED_MORE: Final = ("/quarantine/{id}", "/requests/{id}", "/checks/{id}", "/incidents/{id}", "/forms/pdf/{id}", ".pdf")
+NEED_MORE: Final = (
+    "/quarantine/{id}",
+    "/quarantine/{locked}/payload",
+    "/transfers/{id}/redirect",
+    "/requests/{id}",
+    "/checks/{id}",
+    "/incidents/{id}",
+    "/forms/pdf/{id}",
+    ".pdf",
+)
 """Pages about what is not at every site: test_lives.py and test_checks.py have them."""
 ASKED: Final = "{request}"
 """In the address of a page about what somebody has asked for: test_payloads.py has them."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking, cards
+from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
 from gateway.console.rooms import saved_filters
@@ -52,6 +53,9 @@ WORDS: Final = {
     Act.SEND: "Send a file",
     Act.FETCH: "Take a delivered file",
     Act.OPEN: "Look at a payload",
+    Act.EXAMINE_FILE: "Look at what is in quarantine",
+    Act.EXAMINE_SEALED: "Look at what is in quarantine",
+    Act.REDIRECT: "Pass on to the right authority",
 }
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
@@ -148,6 +152,7 @@ class _Told:
     act: Act
     story: RequestStory
     now: str | None
+    held_back: HeldBack | None
 
 
 def _told(visit: Visit, connection: Connection) -> _Told:
@@ -159,7 +164,9 @@ def _told(visit: Visit, connection: Connection) -> _Told:
     now = None
     if act.about_people and found.request.state == RequestState.PROPOSED:
         now = roles_text(roster.find(connection, found.request.subject).roles)
-    return _Told(act, found, now)
+    about = found.request
+    why = held_back(connection, act, about.subject) if about.state == RequestState.PROPOSED else None
+    return _Told(act, found, now, why)
 
 
 def _shown(visit: Visit, fault: str, link: str = "") -> Response:
@@ -188,9 +195,11 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             ("Second person", about.decider),
             ("Their reason", about.decider_reason),
             ("Lapses", about.ends),
-            ("Is now", about.became),
+            # What the vault says of a sealed file is shown with its opening, on the page of that file alone.
+            ("Is now", None if act is Act.EXAMINE_SEALED else about.became),
         ],
         path=_path(visit, act, about),
+        held_back=told.held_back,
         events=timeline(found.events),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
@@ -247,6 +256,8 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
         return None if about.unit is None else f"/partners/{about.unit}"
     if about.unit is None:
         return None
+    if act in (Act.DISCARD, Act.EXAMINE_FILE, Act.EXAMINE_SEALED):
+        return f"/quarantine/{about.unit}"
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")
 
 

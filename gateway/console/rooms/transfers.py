@@ -15,11 +15,12 @@ from gateway.administration.views.words import exceptions
 from gateway.console.files import MOST_LINES, csv_file
 from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, place_of, whole
 from gateway.console.rooms import saved_filters
+from gateway.console.rooms.passing_on import may_pass_on
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.states import Direction, State
-from gateway.errors import NotFound, RefusedByBackOffice, UsageWrong
+from gateway.errors import NotFound, Redirected, RefusedByBackOffice, UsageWrong
 from gateway.ledger.queries.overview import Meant
 from gateway.ledger.queries.transfer_pages import Order, Place, page
 
@@ -132,6 +133,8 @@ def one(visit: Visit) -> Response:
         events=timeline(found.events),
         acts=list(_acts(visit, about)),
         may_open=visit.may(Right.OPEN),
+        may_pass_on=may_pass_on(visit, about),
+        passed=list(_passed(found)),
     )
 
 
@@ -159,6 +162,16 @@ def _facts(found: TransferStory) -> Iterator[tuple[str, object]]:
         yield "Names erased", found.erased
 
 
+def _passed(found: TransferStory) -> Iterator[tuple[str, str, str]]:
+    """The other transfer of a file that was passed on, and where its page is."""
+    for each in found.events:
+        told = each.detail
+        if to := told.get("passed_to"):
+            yield "Passed on", f"To {to}, as {told.get('passed_as')}", f"/transfers/{told.get('passed_as')}"
+        if came := told.get("came_from"):
+            yield "Came here", f"From {came}, as {told.get('came_as')}", f"/transfers/{told.get('came_as')}"
+
+
 def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
     """What may be asked for, by the state that the transfer is in: the role that carries it out decides."""
     if about.state == State.HELD:
@@ -175,7 +188,7 @@ def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
         visit.may(Right.ANSWER)
         and about.direction == Direction.IN
         and about.state == State.DELIVERED
-        and about.code != RefusedByBackOffice.code
+        and about.code not in (RefusedByBackOffice.code, Redirected.code)
     ):
         yield "accept", "Accept as the back office"
         yield "reject", "Reject as the back office"

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.administration.requests import asking
 from gateway.administration.views.health import held_units, lane_healths
+from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
@@ -117,6 +118,7 @@ def _form(visit: Visit, act: Act, fault: str = "") -> Response:
         what=what,
         subject=subject,
         about=list(_about(visit, act, subject)),
+        held_back=_held_back(visit, act, subject),
         fault=fault,
         reason_given=visit.form.get("reason", ""),
     )
@@ -137,7 +139,6 @@ def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
             locked = quarantined_one(connection, subject)
             yield "In quarantine", locked.id
             yield "Partner", locked.partner
-            yield "Why", locked.reason
             return
         row = find(connection, subject)
     yield row.kind.capitalize(), row.id
@@ -147,6 +148,11 @@ def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
         yield "Flow", view.flow
     yield "Partner", row.partner
     yield "State", row.state
+
+
+def _held_back(visit: Visit, act: Act, subject: str) -> HeldBack | None:
+    with visit.console.reading() as connection:
+        return held_back(connection, act, subject)
 
 
 def _act(visit: Visit) -> Act:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from gateway.domain.requests import READING, Act
+from gateway.domain.requests import BESIDE, Act
 from gateway.domain.retry import is_due
 from gateway.ledger import proposals, requests
 from gateway.stages.context import StageContext, Step
 from gateway.stages.request_answers import carry_out
 
-INSPECT_ACTS: Final = tuple(act for act in Act if act.role == "inspect" and act not in READING)
+INSPECT_ACTS: Final = tuple(act for act in Act if act.role == "inspect" and act not in BESIDE and act is not Act.SEND)
 VAULT_ACTS: Final = tuple(act for act in Act if act.role == "vault")
 
 _AT_ONCE: Final = 50
