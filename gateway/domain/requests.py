@@ -51,6 +51,13 @@ class Act(StrEnum):
     OPEN = "open", "inspect", Right.OPEN
     """Renders a payload, for one person to look at."""
 
+    VERIFY = "verify", "vault", Right.AUDIT
+    """Verifies the chain, the rows, the heads and the files that the vault sees, as `gateway audit verify` does."""
+    MAKE_STATEMENT = "make-statement", "vault", Right.AUDIT
+    """Signs yesterday's statement, where there is none yet."""
+    EVIDENCE = "evidence", "vault", Right.EVIDENCE
+    """Makes the file of evidence of one transfer, for one person to take."""
+
     CHANGE_ROLES = "change-roles", "console", Right.PEOPLE, 2
     """Of somebody: the roles are the request's argument, by `domain.people.roles_text`."""
     RESUME = "resume", "console", Right.PEOPLE, 2
@@ -101,6 +108,12 @@ class RequestState(StrEnum):
 
 READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
 """What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
+
+PROVING: Final = (Act.VERIFY, Act.MAKE_STATEMENT, Act.EVIDENCE)
+"""What a stage of the vault's own carries out: it may take minutes."""
+
+ALONE: Final = (Act.VERIFY, Act.MAKE_STATEMENT)
+"""Of these no second one is asked while one waits."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

@@ -448,6 +448,13 @@ WALLS = [
     ("console", "(home / 'state/shown/x').write_bytes(b'x')", False),
     ("inspect", "(home / 'state/uploads/y').write_bytes(b'x'); os.unlink(home / 'state/uploads/y')", True),
     ("inspect", "(home / 'state/shown/x').write_bytes(b'x'); os.unlink(home / 'state/shown/x')", True),
+    ("vault", "(home / 'state/proofs/x').write_bytes(b'x'); (home / 'state/proofs/x').chmod(0o640)", True),
+    ("console", "(home / 'state/proofs/x').read_bytes()", True),
+    ("console", "(home / 'state/proofs/y').write_bytes(b'x')", False),
+    *(
+        (role, "os.listdir(home / 'state/proofs')", False)
+        for role in ("inspect", "link", "sshd", "metrics", "notify", "load")
+    ),
     *(
         (role, f"os.listdir(home / 'state/{name}')", False)
         for role in ("vault", "link", "sshd", "metrics", "notify", "load")
