@@ -112,6 +112,9 @@ READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
 PROVING: Final = (Act.VERIFY, Act.MAKE_STATEMENT, Act.EVIDENCE)
 """What a stage of the vault's own carries out: it may take minutes."""
 
+LOOKING: Final = (Act.OPEN, Act.EVIDENCE)
+"""Who looked at a file, or took evidence of it, is no part of what became of it: evidence leaves these out."""
+
 ALONE: Final = (Act.VERIFY, Act.MAKE_STATEMENT)
 """Of these no second one is asked while one waits."""
 

@@ -28,7 +28,7 @@ def note(run: Path, progress: Progress) -> None:
     """Write down how far it is."""
     fresh = run / f".{_FILE}"
     with suppress(OSError):
-        fresh.write_bytes(orjson.dumps(progress))
+        fresh.write_bytes(orjson.dumps(list(progress)))
         fresh.chmod(0o660)
         fresh.replace(run / _FILE)
 

@@ -81,7 +81,7 @@ class Proofs:
             self._sweep(kept=KEPT_SECONDS)
         for work in [each for each in self._works.values() if each.ended.is_set()]:
             del self._works[work.request.act]
-            self._finish(work)
+            self._finish(work, now)
             done += 1
         if self._works and is_due(self._renewed, now, _RENEW_EVERY):
             self._renewed = now + _RENEW_EVERY
@@ -148,10 +148,10 @@ class Proofs:
                 if requests.take(transaction, work.request, self._owner) is None:
                     work.process.kill()
 
-    def _finish(self, work: _Work) -> None:
+    def _finish(self, work: _Work, now: float) -> None:
         request, said = work.request, _read(work.answer)
         if said.get("later"):
-            self._later = self._context.clock() + _LATER
+            self._later = now + _LATER
             self._context.log(
                 "work.deferred", code=str(said.get("code")), reason=str(said.get("reason")), stage=self.name
             )
