@@ -64,8 +64,11 @@ def filled(page: Page, dwp: ConsoleSite) -> str:
     )
 
 
-NEED_MORE: Final = ("/quarantine/{id}", "/requests/{id}", "/checks/{id}", "/incidents/{id}", "/forms/pdf/{id}")
-"""Pages about what is not at every site: test_lives.py and test_checks.py have them."""
+NEED_MORE: Final = (
+    *("/quarantine/{id}", "/requests/{id}", "/checks/{id}", "/incidents/{id}", "/forms/pdf/{id}"),
+    *("/audit/statements/{event}.asc", "/audit/statements/{event}.tsr"),
+)
+"""Pages about what is not at every site: test_lives.py, test_checks.py and the acceptance tests have them."""
 ASKED: Final = "{request}"
 """In the address of a page about what somebody has asked for: test_payloads.py has them."""
 LOOKED_AT: Final = [
