@@ -8,6 +8,7 @@ such a line. It ends with the vault.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -31,13 +32,15 @@ from gateway.ledger import requests
 from gateway.ledger.audit.chain import Watch
 from gateway.ledger.store import read_head
 from gateway.ledger.units import Request
-from gateway.linux.process import refuse_inspection, signal_at_parents_end
+from gateway.linux.process import limit_resource, refuse_inspection, signal_at_parents_end
 from gateway.logs import safe_text
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.settings.values import GIB
 from gateway.storage.digest import file_digest
 
 _NICE: Final = 19
+_MEMORY: Final = GIB
 _EVERY: Final = 1.0
 """Seconds between two words of how far it is."""
 _MODE: Final = 0o640
@@ -50,6 +53,7 @@ def main(arguments: list[str]) -> int:
     if os.getppid() != int(parent):
         return 1
     refuse_inspection()
+    limit_resource(resource.RLIMIT_AS, _MEMORY)  # it ends before the vault's unit runs out, which would end the vault
     os.nice(_NICE)
     sys.stdout.buffer.write(orjson.dumps(answer(Home(Path(home)), identity)))
     return 0

@@ -72,7 +72,7 @@ class AuditReport:
     restored: tuple[Restoration, ...] = ()
     """Restorations from copies that the chain tells of: the events between `head` and `event` are lost."""
     unseen: tuple[str, ...] = ()
-    """Directories of state/ into which this account may not look; empty but where `partial` was asked for."""
+    """The areas (`ledger.audit.files.Area`) into which this account may not look; empty but where `partial` was asked for."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _far(request: Request, progress: Progress | None) -> str:
 
 def _line(each: Verification) -> Line:
     first = each.first or "–"
-    unseen = (f"Not compared: files in state/{', state/'.join(each.unseen)}",) if each.unseen else ()
+    unseen = (f"Not compared: the files of {', '.join(each.unseen)}",) if each.unseen else ()
     faults = counted(each.faults, "fault") if each.faults else "none"
     cells = (Cell(each.at, moment=True), Cell(each.actor), Cell(each.events), Cell(faults), Cell(first, below=unseen))
     return Line(cells, {})

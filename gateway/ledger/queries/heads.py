@@ -14,12 +14,13 @@ from sqlalchemy import Connection, func, select
 from gateway.domain.states import Direction
 from gateway.ledger.audit.heads import body_of, head_in
 from gateway.ledger.chain import GENESIS, Head
+from gateway.ledger.commitment import ERASED
 from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt
 
-_WINDOW: Final = 20_000
+_WINDOW: Final = 5_000
 _WINDOWS: Final = 4
 
 
@@ -66,6 +67,8 @@ def page(
         query = select(table).where(
             table.c.key < top, table.c.key >= low, table.c.direction.concat("") == str(direction)
         )
+        if receipts:
+            query = query.where(RECEIPTS.c.body.is_not(None) | RECEIPTS.c.salt.startswith(ERASED))
         if partner is not None:
             query = query.where(table.c.partner.concat("") == partner)
         for row in connection.execute(query.order_by(table.c.key.desc())):

@@ -19,7 +19,7 @@ SUBJECT: Final = "audit"
 @dataclass(frozen=True)
 class Verification:
     """The event's number, when (RFC 3339), who asked; the events that were verified, and the head; how many faults, the first in words;
-    and the directories of state/ whose files were not compared.
+    and the areas (`ledger.audit.files.Area`) whose files were not compared.
     """
 
     sequence: int
