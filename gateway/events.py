@@ -230,8 +230,8 @@ class Event(StrEnum):
 
     # -- proof that the console asked for
 
-    AUDIT_VERIFIED = "audit.verified", "info", "chain, rows, heads and files were verified: everything agrees"
-    AUDIT_FAULTED = "audit.faulted", "error", "chain, rows, heads and files were verified, and do not agree"
+    VERIFICATION_PASSED = "verification.passed", "info", "chain, rows, heads and files were verified: everything agrees"
+    VERIFICATION_FAILED = "verification.failed", "error", "chain, rows, heads and files were verified, and do not agree"
     EVIDENCE_MADE = "evidence.made", "info", "evidence of a transfer was made for somebody of the console"
     EVIDENCE_TAKEN = "evidence.taken", "info", "evidence of a transfer was taken from the console"
 

@@ -173,7 +173,7 @@ class ProofFailed(Misuse):
     """A process of the vault that verified the site, or made evidence, ended without an answer."""
 
     code = "proof-failed"
-    exit_status = 70
+    exit_status = 69
     remedy = (
         "Ask once more. If it ends so again, `gateway audit verify` and `gateway evidence` on the machine say more."
     )

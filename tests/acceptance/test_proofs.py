@@ -88,8 +88,9 @@ def test_evidence_is_asked_made_taken_and_checked_by_somebody_else(
     assert given.status_code == 200
     assert given.headers["content-type"] == "application/zip"
     assert given.headers["cache-control"] == "no-store"
-    (made,) = told(console, "evidence.made")
-    (taken,) = told(console, "evidence.taken")
+    request = path.rpartition("/")[2]
+    (made,) = [each for each in told(console, "evidence.made") if each["subject"] == request]
+    (taken,) = [each for each in told(console, "evidence.taken") if each["subject"] == request]
     assert (made["actor"], made["transfer"], made["kind"]) == ("aud1", transfer, "request")
     assert (taken["actor"], taken["subject"]) == ("aud1", made["subject"])
     out = tmp_path / "case.zip"
@@ -187,7 +188,7 @@ def test_an_altered_row_is_found_by_verify_now_and_told_on_the_page(
     console, _, transfer = played
     page = verified(console, auditor)
     assert ">none<" in re.sub(r"\s+", "", page), page
-    (event,) = told(console, "audit.verified")
+    (event,) = told(console, "verification.passed")
     assert (event["actor"], event["findings"], event["first"], event["unseen"]) == ("aud1", 0, [], [])
     with closing(sqlite3.connect(console.site.home.ledger)) as ledger, ledger:
         (size,) = ledger.execute("SELECT size FROM transfers WHERE id = ?", (transfer,)).fetchone()
@@ -199,6 +200,6 @@ def test_an_altered_row_is_found_by_verify_now_and_told_on_the_page(
             ledger.execute("UPDATE transfers SET size = ? WHERE id = ?", (size, transfer))
     assert "1 fault" in page
     assert f"row transfer {transfer}: it is not what the chain committed to last" in page
-    (faulted,) = told(console, "audit.faulted")
+    (faulted,) = told(console, "verification.failed")
     assert faulted["findings"] == 1
     assert console.site.json("audit", "verify")["ok"], "it was put back, and the verifications agree with the chain"

@@ -1,8 +1,8 @@
 """Verifies a site, or makes evidence, for one request that the vault has taken: `python -m gateway.administration.proofs.worker HOME PARENT REQUEST`.
 
 A process of its own, so that the vault goes on meanwhile, with the lowest priority there is. It decides nothing and records nothing: the
-last line that it prints is JSON, what it found or why it found nothing, and the vault asks the policy and answers. Whatever it raises is
-such a line. It ends with the vault.
+last line that it prints is JSON, what it found or why it found nothing, and the vault asks the policy and answers. An error of
+the gateway is such a line; of anything else, or without memory, there is none. It ends with the vault.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.administration.proofs.progress import Progress, note
 from gateway.administration.site import audit
 from gateway.domain.identity import is_id
 from gateway.domain.requests import Act
-from gateway.errors import Defer, DiskFull, GatewayError, NotFound, ProofFailed
+from gateway.errors import Defer, DiskFull, GatewayError, NotFound
 from gateway.ledger import requests
 from gateway.ledger.audit.chain import Watch
 from gateway.ledger.store import read_head
@@ -72,8 +72,6 @@ def answer(home: Home, identity: str) -> Mapping[str, Any]:
     except GatewayError as error:
         later = isinstance(error, Defer)
         return {"code": error.code, "reason": error.reason, "remedy": error.remedy, "later": later}
-    except Exception as error:  # noqa: BLE001 - a defect of ours is an answer too
-        return {"code": ProofFailed.code, "reason": type(error).__name__, "remedy": ProofFailed.remedy, "later": False}
 
 
 def _verified(settings: Settings, watch: Callable[[], Any]) -> Mapping[str, Any]:

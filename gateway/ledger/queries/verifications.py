@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 
 from gateway.ledger.tables import EVENTS
 
-VERIFIED: Final = "audit.verified"
-FAULTED: Final = "audit.faulted"
-SUBJECT: Final = "audit"
+VERIFIED: Final = "verification.passed"
+FAULTED: Final = "verification.failed"
+SUBJECT: Final = "verification"
 """What both are about: the index of subjects finds them in a chain of any length."""
 
 

@@ -31,7 +31,7 @@ from gateway.ledger.units import Request
 from gateway.stages.context import StageContext, Step
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
-from gateway.stages.request_answers import REFUSALS, Policy, carry_out
+from gateway.stages.request_answers import REFUSALS, Policy, about, carry_out
 from gateway.stages.statements import make, yesterday
 from gateway.storage.durable import disk_error
 
@@ -191,7 +191,7 @@ class Proofs:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, self._owner)
             if taken is not None:
-                record_refused(transaction, context.settings, str(taken.act), taken.subject, decision, code)
+                record_refused(transaction, context.settings, str(taken.act), about(taken), decision, code)
                 requests.finish(transaction, taken, Refused(code, reason, remedy))
 
     def _sweep(self, kept: float) -> None:
@@ -210,12 +210,17 @@ class Proofs:
 
 def _verified(request: Request, said: Mapping[str, Any]) -> Policy:
     faults, first, unseen = int(said["faults"]), said["first"], list(said["unseen"])
-    told: dict[str, Any] = {"until": int(said["events"]), "sha256": str(said["head"]), "findings": faults}
+    told: dict[str, Any] = {
+        "until": int(said["events"]),
+        "sha256": str(said["head"]),
+        "findings": faults,
+        "request": request.id,
+    }
     told |= {"first": [] if first is None else [str(first)], "unseen": [str(each) for each in unseen]}
 
     def policy(_context: StageContext, transaction: Transaction, _identity: str, decision: Decision) -> Decided:
         event, subject = verifications.FAULTED if faults else verifications.VERIFIED, verifications.SUBJECT
-        transaction.record(event, subject, subject, request=request.id, **told, **decision.detail)
+        transaction.record(event, subject, subject, **told, **decision.detail)
         return Decided(subject, subject, "", f"{faults} faults" if faults else "no fault")
 
     return policy
@@ -227,8 +232,8 @@ def _made(request: Request, said: Mapping[str, Any]) -> Policy:
 
     def policy(_context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
         row = find_transfer(transaction.connection, identity)
-        about = {"transfer": row.id, **told, **lists, **decision.detail}
-        transaction.record("evidence.made", requests.KIND, request.id, row.partner, **about)
+        said = {"transfer": row.id, **told, **lists, **decision.detail}
+        transaction.record("evidence.made", requests.KIND, request.id, row.partner, **said)
         return Decided("transfer", row.id, row.partner, "made")
 
     return policy

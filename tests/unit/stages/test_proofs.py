@@ -51,7 +51,7 @@ def stage(bench: Bench, start: Callable[[str], subprocess.Popen[bytes]]) -> Proo
     return Proofs(bench.context, PretendedPgp(bench.settings.site.code), start, lambda: None)
 
 
-def ask(bench: Bench, act: Act, subject: str = "audit", user: str = "aud1") -> str:
+def ask(bench: Bench, act: Act, subject: str = verifications.SUBJECT, user: str = "aud1") -> str:
     with bench.ledger.write() as transaction:
         return requests.ask(transaction, bench.context.new_id(), act, subject, user, "because of the test").id
 
@@ -69,7 +69,7 @@ def ended(bench: Bench, at_work: Proofs, identity: str) -> Request:
     return found(bench, identity)
 
 
-def answered(bench: Bench, act: Act, answer: object, subject: str = "audit") -> Request:
+def answered(bench: Bench, act: Act, answer: object, subject: str = verifications.SUBJECT) -> Request:
     identity, at_work = ask(bench, act, subject), stage(bench, printing(answer))
     assert at_work.step().done == 1
     request = ended(bench, at_work, identity)
@@ -85,7 +85,7 @@ def test_a_verification_is_an_event_with_who_asked_and_the_first_fault(dwp: Benc
         (event,) = events_of(connection, [verifications.SUBJECT])
     assert (one.actor, one.events, one.faults, one.first) == ("aud1", 7, answer["faults"], answer["first"])
     assert one.unseen == ("quarantine",)
-    assert event.event == ("audit.faulted" if answer["faults"] else "audit.verified")
+    assert event.event == ("verification.failed" if answer["faults"] else "verification.passed")
 
 
 @pytest.mark.parametrize(
