@@ -12,6 +12,7 @@ from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.happenings import HappeningFilter, from_on
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
 from gateway.console.rendering import counted
+from gateway.console.rooms import saved_filters
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -146,4 +147,8 @@ def events(visit: Visit) -> Response:
         ],
         path="/events",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/events", query),
     )
+
+
+save_events: Final = saved_filters.changes("/events", ("partner",), events)

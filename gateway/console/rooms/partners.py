@@ -7,7 +7,8 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import cards
-from gateway.administration.views.health_fields import Health
+from gateway.administration.views.health import ending_keys, lane_healths
+from gateway.administration.views.health_fields import LaneHealth
 from gateway.administration.views.partners import PartnerView, partners
 from gateway.console.listing import Cell, Column, Line, Titled, simple
 from gateway.console.visits import Visit
@@ -27,7 +28,7 @@ _GROUP: Final = 4
 
 def listed(visit: Visit) -> Response:
     """All partners."""
-    lanes = {lane.partner: lane for lane in _health(visit).lanes}
+    lanes = _lanes(visit)
     lines = []
     for each in partners(visit.console.settings):
         lane = lanes[each.code].state if each.code in lanes else "stopped"
@@ -83,22 +84,24 @@ def one(visit: Visit) -> Response:
     found = next((each for each in partners(visit.console.settings) if each.code == code), None)
     if found is None:
         raise NotFound(f"there is no partner {code[:20]}")
-    report = _health(visit)
-    lane = next((each for each in report.lanes if each.partner == code), None)
+    site = visit.console
+    with site.reading() as connection:
+        keys = [key for key in ending_keys(site.settings, connection, site.now) if key.owner == code]
     return visit.page(
         "partner",
         about=found,
-        lane=lane,
+        lane=_lanes(visit).get(code),
         link=_link(found),
         fingerprint=_spoken(found.fingerprint or ""),
-        keys=[key for key in report.keys if key.owner == code],
+        keys=keys,
     )
 
 
-def _health(visit: Visit) -> Health:
+def _lanes(visit: Visit) -> dict[str, LaneHealth]:
+    """The lanes by partner."""
     site = visit.console
     with site.reading() as connection:
-        return site.health(connection)
+        return {lane.partner: lane for lane in lane_healths(site.settings, connection, site.now)}
 
 
 def _link(each: PartnerView) -> str:
