@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -58,6 +60,7 @@ def import_engines() -> None:
         overdue_enquiries,
         overdue_receipts,
         payloads,
+        proofs,
         statement_dispatch,
         statement_stamp,
     )
@@ -196,6 +199,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.timers.daily_statement import DailyStatement
     from gateway.stages.timers.key_expiry import KeyExpiry
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
+    from gateway.stages.timers.proofs import Proofs
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
 
     engine = open_pgp(context.settings)
@@ -205,12 +209,33 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         KeyExpiry(context, engine),
         DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
+        Proofs(context, open_pgp(context.settings), partial(_prove, context.home), wake),
         Accept(context, engine),
         Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
         Pack(context),
         Seal(context, engine, partial(_archive, context), Background(open_pgp(context.settings), wake)),
         Acknowledge(context, engine),
     ]
+
+
+def _prove(home: Home, request: str) -> subprocess.Popen[bytes]:
+    """The process that verifies the site or makes evidence for a request, and prints its answer."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-s",
+            "-m",
+            "gateway.administration.proofs.worker",
+            str(home.root),
+            str(os.getpid()),
+            request,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
 
 
 def link_stages(

@@ -238,6 +238,13 @@ class Event(StrEnum):
     FAULT_CHANGED = "fault.changed", "info", "a known fault is told in other words"
     FAULT_CLOSED = "fault.closed", "info", "a known fault is mended"
 
+    # -- proof that the console asked for
+
+    VERIFICATION_PASSED = "verification.passed", "info", "chain, rows, heads and files were verified: everything agrees"
+    VERIFICATION_FAILED = "verification.failed", "error", "chain, rows, heads and files were verified, and do not agree"
+    EVIDENCE_MADE = "evidence.made", "info", "evidence of a transfer was made for somebody of the console"
+    EVIDENCE_TAKEN = "evidence.taken", "info", "evidence of a transfer was taken from the console"
+
     # -- daily statements
 
     STATEMENT_MADE = "statement.made", "info", "this site's statement of the day was signed"

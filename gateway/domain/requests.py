@@ -57,6 +57,13 @@ class Act(StrEnum):
     OPEN = "open", "inspect", Right.OPEN
     """Renders a payload, for one person to look at."""
 
+    VERIFY = "verify", "vault", Right.AUDIT
+    """Verifies the chain, the rows, the heads and the files that the vault sees, as `gateway audit verify` does."""
+    MAKE_STATEMENT = "make-statement", "vault", Right.AUDIT
+    """Signs yesterday's statement, where there is none yet."""
+    EVIDENCE = "evidence", "vault", Right.EVIDENCE
+    """Makes the file of evidence of one transfer, for one person to take."""
+
     CHANGE_ROLES = "change-roles", "console", Right.PEOPLE, 2
     """Of somebody: the roles are the request's argument, by `domain.people.roles_text`."""
     RESUME = "resume", "console", Right.PEOPLE, 2
@@ -110,6 +117,15 @@ READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Ac
 
 BESIDE: Final = (Act.CHECK, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.REDIRECT)
 """What takes long, and so is prepared beside the role's other work: files are read for it, before the transaction that answers."""
+
+PROVING: Final = (Act.VERIFY, Act.MAKE_STATEMENT, Act.EVIDENCE)
+"""What a stage of the vault's own carries out: it may take minutes."""
+
+LOOKING: Final = (Act.OPEN, Act.EVIDENCE)
+"""Who looked at a file, or took evidence of it, is no part of what became of it: evidence leaves these out."""
+
+ALONE: Final = (Act.VERIFY, Act.MAKE_STATEMENT)
+"""Of these no second one is asked while one waits."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

@@ -169,6 +169,16 @@ class Unshown(Misuse):
     remedy = "What is to be known about it is in its story. To read the file itself, ask whoever sent it, or the back office."
 
 
+class ProofFailed(Misuse):
+    """A process of the vault that verified the site, or made evidence, ended without an answer."""
+
+    code = "proof-failed"
+    exit_status = 69
+    remedy = (
+        "Ask once more. If it ends so again, `gateway audit verify` and `gateway evidence` on the machine say more."
+    )
+
+
 class OriginalOther(Misuse):
     """The file that was named is not the one that was delivered, byte for byte."""
 

@@ -37,6 +37,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.console,
         home.uploads,
         home.shown,
+        home.proofs,
         home.triage,
         home.logins,
         home.vault,

@@ -180,6 +180,11 @@ class Home:
         return self.state / "shown"
 
     @cached_property
+    def proofs(self) -> Path:
+        """Files of evidence that the vault made for somebody of the console, for an hour, one a request. The console reads."""
+        return self.state / "proofs"
+
+    @cached_property
     def triage(self) -> Path:
         """The key of what triage remembers, `triage.secret`."""
         return self.state / "triage"

@@ -76,6 +76,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.console, us.console, us.console, 0o700, 0o600),
         Right(home.uploads, us.console, us.console, 0o2770, 0o660),
         Right(home.shown, us.inspect, us.console, 0o2750, 0o640),
+        Right(home.proofs, us.vault, us.console, 0o2750, 0o640),
         Right(home.triage, us.inspect, us.inspect, 0o700, 0o600),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),

@@ -48,6 +48,7 @@ ITINERARY: Final = (
     Leg("key-expiry", Role.VAULT),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("vault-requests", Role.VAULT),
+    Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("pack", Role.VAULT),

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.decision import Decision
-from gateway.domain.requests import Act
+from gateway.domain.requests import LOOKING, Act
 from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
 from gateway.ledger import requests
 from gateway.ledger.requests import Done, Refused
@@ -104,9 +104,14 @@ def _act(
     return done
 
 
+def about(request: Request) -> str:
+    """What a refusal's event is about; of who looked nothing is told where the file's own story is."""
+    return str(request.act) if request.act in LOOKING else request.subject
+
+
 def _refuse(
     context: StageContext, transaction: Transaction, request: Request, decision: Decision, error: GatewayError
 ) -> None:
-    record_refused(transaction, context.settings, str(request.act), request.subject, decision, error.code)
+    record_refused(transaction, context.settings, str(request.act), about(request), decision, error.code)
     refusal = Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
     requests.finish(transaction, request, refusal)

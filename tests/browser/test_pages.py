@@ -72,9 +72,11 @@ NEED_MORE: Final = (
     "/checks/{id}",
     "/incidents/{id}",
     "/forms/pdf/{id}",
+    "/audit/statements/{event}.asc",
+    "/audit/statements/{event}.tsr",
     ".pdf",
 )
-"""Pages about what is not at every site: test_lives.py and test_checks.py have them."""
+"""Pages about what is not at every site: test_lives.py, test_checks.py and the acceptance tests have them."""
 ASKED: Final = "{request}"
 """In the address of a page about what somebody has asked for: test_payloads.py has them."""
 LOOKED_AT: Final = [

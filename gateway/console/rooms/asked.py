@@ -18,7 +18,7 @@ from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
-from gateway.domain.requests import READING, Act, RequestState
+from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.ledger.store import Connection
 
@@ -49,6 +49,9 @@ WORDS: Final = {
     Act.RELEASE_RETENTION: "End a legal hold",
     Act.DISPOSE: "Dispose",
     Act.TAKE_CARD: "Take a partner's card",
+    Act.VERIFY: "Verify the site",
+    Act.MAKE_STATEMENT: "Make a statement",
+    Act.EVIDENCE: "Evidence of a transfer",
     Act.CHECK: "Check a file",
     Act.SEND: "Send a file",
     Act.FETCH: "Take a delivered file",
@@ -57,6 +60,8 @@ WORDS: Final = {
     Act.EXAMINE_SEALED: "Look at what is in quarantine",
     Act.REDIRECT: "Pass on to the right authority",
 }
+_OWN: Final = (*READING, *PROVING)
+"""Acts of which nobody but whoever asked, and auditors, is told: somebody may be looked into."""
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
@@ -77,7 +82,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            acts=tuple(act for act in _seen(visit) if act not in READING),
+            acts=tuple(act for act in _seen(visit) if act not in _OWN),
             after=place_of(visit.query.get("after")),
             before=place_of(visit.query.get("before")),
         )
@@ -174,8 +179,8 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         told = _told(visit, connection)
     act, found = told.act, told.story
     about = found.request
-    if act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
-        raise NotFound("who asked to see or send what is for themselves and for auditors")
+    if act in _OWN and about.actor != visit.user and not visit.may(Right.AUDIT):
+        raise NotFound("who asked to see, send or prove what is for themselves and for auditors")
     is_open = about.state == RequestState.PROPOSED
     may_decide = is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right)
     return visit.page(
