@@ -153,7 +153,7 @@ class Event(StrEnum):
         "info",
         "somebody asked for what takes two people: it waits for a second person",
     )
-    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: a role carries it out"
+    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: what was asked is to be carried out"
     REQUEST_DECLINED = "request.declined", "info", "a second person declined"
     REQUEST_WITHDRAWN = "request.withdrawn", "info", "whoever had asked took it back"
     REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
@@ -375,6 +375,8 @@ class Event(StrEnum):
         "warning",
         "so much came from a partner within a day that no more is taken for now; it waits in the landing",
     )
+    LINK_STEPPED = "link.stepped", "info", "a step of a trial of the link, which a person of the console asked for"
+    LINK_TRIED = "link.tried", "info", "a trial of the link ended: the outcome says how"
     KEY_ROTATED = "key.rotated", "info", "a person changed a key"
     KEY_CONFIRMED = "key.confirmed", "info", "a partner has shown that it knows our new key"
     KEY_RETIRED = "key.retired", "info", "an old key is gone"

@@ -23,7 +23,8 @@ from math import inf
 from gateway.assembly import server_spec
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
-from gateway.errors import CardRefused, ServerFailed
+from gateway.errors import CardRefused, GatewayError, ServerFailed
+from gateway.ledger.suspended import suspended_partners
 from gateway.settings import read
 from gateway.settings.check import check as check_files
 from gateway.settings.faults import Fault
@@ -43,8 +44,15 @@ OTHER_CERTIFICATE = (
 
 
 def load(home: Home) -> Settings:
-    """The site's settings, with the partners stopped that cannot be worked with."""
-    return fit(read.load(home))
+    """The site's settings, with the partners stopped that cannot be worked with, or that are suspended: by their files, or by the ledger's word.
+
+    Where the ledger cannot be read its word is left out: whoever works with partners opens it, and asks again.
+    """
+    settings = fit(read.load(home))
+    try:
+        return settings.with_suspended(suspended_partners(home.ledger))
+    except (GatewayError, OSError):
+        return settings
 
 
 def fit(settings: Settings, now: float | None = None) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from gateway.administration.views.health_fields import Health
 from gateway.console.machine import look
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 
@@ -42,16 +44,41 @@ class Openings:
         return request in self._known
 
 
+class Suspended:
+    """The settings as the ledger's suspensions make them, looked at whenever they are asked for."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._watch = SuspensionWatch(ledger, time.monotonic)
+        self._lock = Lock()
+        self._settings = settings
+
+    def settings(self) -> Settings:
+        with self._lock:
+            if self._watch.changed():
+                self._settings = self._settings.with_suspended(self._watch.reasons())
+            return self._settings
+
+
 @dataclass(frozen=True)
 class Site:
     """For any number of threads."""
 
-    settings: Settings
+    configured: Settings
     credentials: CredentialContext
     log: Logger
     stopping: Event = field(default_factory=Event)
     """Set when the console ends: what goes on for long ends with it."""
     openings: Openings = field(default_factory=Openings)
+
+    suspended: Suspended = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suspended", Suspended(self.configured, self.ledger))
+
+    @property
+    def settings(self) -> Settings:
+        """The site's settings, with the partners that people suspended by now."""
+        return self.suspended.settings()
 
     @property
     def ledger(self) -> Ledger:

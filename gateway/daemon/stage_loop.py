@@ -34,7 +34,9 @@ class _Scheduled:
 
 
 class StageLoop:
-    """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step."""
+    """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step. `anew` says that the
+    stages are to be made anew: it is asked before each round.
+    """
 
     def __init__(
         self,
@@ -43,17 +45,19 @@ class StageLoop:
         wake_up: WakeUp,
         monotonic: Callable[[], float] = time.monotonic,
         pulse: Pulse | None = None,
+        anew: Callable[[], bool] = lambda: False,
     ) -> None:
         self._context = context
         self._scheduled = [_Scheduled(stage) for stage in stages]
         self._wake_up = wake_up
         self._monotonic = monotonic
         self._pulse = pulse
+        self._anew = anew
 
     def run(self) -> None:
-        """Run the stages until the context says stop."""
+        """Run the stages until the context says stop, or they are to be made anew."""
         context = self._context
-        while not context.stopping():
+        while not context.stopping() and not self._anew():
             done, wait = self._round()
             if not done and not context.stopping():
                 self._wake_up.wait(wait)

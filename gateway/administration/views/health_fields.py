@@ -220,6 +220,8 @@ class Health:
     quarantined: int
     proposed: int
     """Requests that wait for a second person."""
+    at_machine: int
+    """Requests that two people decided, and that wait for a person at the machine."""
     oldest_waiting: TransferView | None
     passed_over: int | None
     written_late: int | None

@@ -46,6 +46,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"{number} locked away: `gateway quarantine list`"
     if number := health.proposed:
         yield f"{number} asked for, waiting for a second person in the console: `gateway requests --state proposed`"
+    if number := health.at_machine:
+        yield f"{number} decided by two people, waiting for somebody at the machine: `gateway carry-out`"
     for key in health.keys:
         whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
         when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"
