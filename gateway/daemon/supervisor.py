@@ -67,7 +67,9 @@ class Supervisor:
     """One site's gateway. `clock` gives seconds that never go back."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings.with_suspended({})  # the roles take over what the ledger says, and nothing is reloaded for it
+        self._settings = settings.with_suspended(
+            {}
+        )  # the roles take over what the ledger says, and nothing is reloaded for it
         self._clock = clock
         self._children = _children(settings)
         self._log = _logger(settings)

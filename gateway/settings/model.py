@@ -438,9 +438,7 @@ class Settings:
             for code, each in self.stopped.items()
             if each.faults or each.by_file is not None or code in reasons
         }
-        stopped |= {
-            code: Stopped((), each, reasons[code]) for code, each in self.partners.items() if code in reasons
-        }
+        stopped |= {code: Stopped((), each, reasons[code]) for code, each in self.partners.items() if code in reasons}
         resumed = {
             code: each.partner
             for code, each in self.stopped.items()

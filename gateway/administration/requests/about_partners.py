@@ -30,7 +30,9 @@ def ask(settings: Settings, ledger: Ledger, act: Act, code: str, actor: str, rea
     if act is Act.SUSPEND_PARTNER and stopped is not None and stopped.suspended is not None:
         raise UsageWrong(f"Partner {code} is suspended already.")
     if act is Act.RESUME_PARTNER and (stopped is None or stopped.by_ledger is None):
-        raise UsageWrong(f"Partner {code} was not suspended in the console: a suspension by its file ends at the machine.")
+        raise UsageWrong(
+            f"Partner {code} was not suspended in the console: a suspension by its file ends at the machine."
+        )
     if act is Act.TEST_LINK:
         if stopped is not None:
             raise UsageWrong(f"Partner {code} is stopped or suspended: its link is not tried.")
