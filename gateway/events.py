@@ -56,6 +56,7 @@ class Event(StrEnum):
     ROLE_DIED = "role.died", "error", "a role ended by itself"
     ROLE_RESTARTED = "role.restarted", "info", "a role that had died runs again"
     ROLE_STUCK = "role.stuck", "error", "a role is there and makes no steps: it is ended and restarted"
+    ROLE_HELD_UP = "role.held-up", "error", "a fault of this machine has put off all work of a stage for minutes"
     ROLE_HALTED = "role.halted", "error", "this gateway must not go on: all of it stops"
 
     # -- the managed SFTP server

@@ -66,7 +66,7 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
         try:
             teller.look()
         except Defer as error:  # a full disk, a busy ledger: the next look does what this one could not
-            life.pulse.failed_step(NOTIFY)
+            life.pulse.failed_step(NOTIFY, error.code)
             if error.code != failed:
                 log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
             failed = error.code

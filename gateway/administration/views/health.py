@@ -84,6 +84,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         audit=machine.audit,
         restored=machine.restored,
         untold=machine.untold,
+        held_up=machine.held_up,
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
