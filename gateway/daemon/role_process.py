@@ -70,7 +70,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             reasons = patiently(watch.reasons)
             if role is Role.LINK:
                 try:
-                    note_suspended(home.logins, reasons)
+                    note_suspended(home.shut_out, reasons)
                 except Defer as error:  # this role exchanges nothing with them all the same
                     context.say_deferred(error, remedy=error.remedy)
             _until_changed(assembly.without(context, reasons), watch, role, life, log)

@@ -159,7 +159,7 @@ class Server:
 
     def _noted_suspended(self) -> frozenset[str]:
         """Partners that are suspended by the ledger's word, as the link role wrote it down."""
-        return noted_suspended(self._settings.home.logins)
+        return noted_suspended(self._settings.home.shut_out)
 
     def _full_landings(self, spec: ServerSpec) -> frozenset[str]:
         """Partners that could log in, and in whose landing lies too much."""

@@ -1,6 +1,6 @@
 """Partners whom people suspended by the ledger, on their way from the link role to the process that runs sshd, which may have no right to the ledger.
 
-A small file beside the counts of log-ins (`Home.logins`), which both may write. The link role writes it before it does anything else, and after
+A small file (`Home.shut_out`) beside the counts of log-ins, in a directory which both may write. The link role writes it before it does anything else, and after
 each change; it stays over a restart of the machine. Who forges it shuts partners out, and lets nobody in who has no key. Raises DiskFull or
 DiskFailed where it cannot be written; reading raises nothing.
 """
@@ -15,21 +15,20 @@ from typing import Final
 
 from gateway.storage.durable import write_file
 
-_NAME: Final = "suspended"
 _MODE: Final = 0o640
 _MOST_BYTES: Final = 1_000_000
 
 
-def note_suspended(directory: Path, codes: Collection[str]) -> None:
+def note_suspended(path: Path, codes: Collection[str]) -> None:
     """Write down these partners' codes, where they are others than before."""
-    if frozenset(codes) != noted_suspended(directory):
-        write_file(directory / _NAME, "".join(f"{code}\n" for code in sorted(codes)).encode(), mode=_MODE)
+    if frozenset(codes) != noted_suspended(path):
+        write_file(path, "".join(f"{code}\n" for code in sorted(codes)).encode(), mode=_MODE)
 
 
-def noted_suspended(directory: Path) -> frozenset[str]:
+def noted_suspended(path: Path) -> frozenset[str]:
     """The codes that are written down; none where nothing is. No link is followed, and only a plain file is read."""
     try:
-        descriptor = os.open(directory / _NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return frozenset()
