@@ -190,7 +190,11 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             ("Is now", about.became),
         ],
         path=_path(visit, act, about),
-        steps=[each.detail for each in found.events if each.event == Event.LINK_STEPPED],
+        steps=[
+            tuple(each.detail.get(key, "") for key in ("stage", "outcome", "reason", "code"))
+            for each in found.events
+            if each.event == Event.LINK_STEPPED
+        ],
         events=timeline(each for each in found.events if each.event != Event.LINK_STEPPED),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
