@@ -37,6 +37,7 @@ from gateway.transport.keys import parse_public_key
 from gateway.transport.sshd.machine import check_server, machine_faults
 from gateway.transport.sshd.spec import account_faults
 
+_BUSY_SECONDS = 1.0
 NO_CERTIFICATE = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
 OTHER_CERTIFICATE = (
     "is not that of the certificate in state/keyrings: take the partner's card again with `gateway partner add`"
@@ -50,7 +51,7 @@ def load(home: Home) -> Settings:
     """
     settings = fit(read.load(home))
     try:
-        return settings.with_suspended(suspended_partners(home.ledger))
+        return settings.with_suspended(suspended_partners(home.ledger, _BUSY_SECONDS))
     except (GatewayError, OSError):
         return settings
 

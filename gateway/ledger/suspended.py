@@ -40,11 +40,11 @@ def suspended_by(driver: sqlite3.Connection) -> Mapping[str, str]:
     return found
 
 
-def suspended_partners(ledger: Path) -> Mapping[str, str]:
-    """The same, of the ledger in that file."""
+def suspended_partners(ledger: Path, busy_seconds: float = BUSY_SECONDS) -> Mapping[str, str]:
+    """The same, of the ledger in that file; LedgerBusy where somebody holds it for longer than that."""
     require_file(ledger)
     try:
-        with closing(sqlite3.connect(ledger, timeout=BUSY_SECONDS)) as driver:
+        with closing(sqlite3.connect(ledger, timeout=busy_seconds)) as driver:
             return suspended_by(driver)
     except sqlite3.Error as error:
         raise translate(error) from error

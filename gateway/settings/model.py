@@ -389,6 +389,11 @@ class Stopped:
         """Why a person suspended the partner; None where nobody did."""
         return self.by_ledger if self.by_ledger is not None else self.by_file
 
+    @property
+    def why(self) -> str:
+        """Its faults, one a line; where it has none, that it is suspended, and why."""
+        return "\n".join(map(str, self.faults)) or f"The partner is suspended: {self.suspended}"
+
 
 @dataclass(frozen=True)
 class Settings:
