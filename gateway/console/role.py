@@ -22,11 +22,11 @@ from gateway.console.server import ConsoleProtocol
 from gateway.console.site import Site
 from gateway.console.web import application
 from gateway.daemon.listening import listening
-from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import Defer, UsageWrong
+from gateway.errors import UsageWrong
 from gateway.linux.landlock import confine_writes
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
@@ -80,23 +80,22 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         serving = threads.submit(server.run, [listener])
     serving.add_done_callback(lambda _: life.wake_up.wake())
     log.info("role.started", pid=os.getpid())
+    deferral = Deferral(log)
     try:
         while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
-            _tidy(site, log)
+            with deferral.told():
+                _tidy(site)
     finally:
         site.stopping.set()
         server.should_exit = True
     serving.result()
 
 
-def _tidy(site: Site, log: Logger) -> None:
+def _tidy(site: Site) -> None:
     """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
     that were only counted.
     """
-    try:
-        sweep(site.credentials)
-        tell_rest(site.credentials)
-        asking.lapse(site.settings.console, site.ledger)
-    except Defer as error:  # a busy ledger, a full disk: the next look does it
-        log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+    sweep(site.credentials)
+    tell_rest(site.credentials)
+    asking.lapse(site.settings.console, site.ledger)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from gateway.administration.credentials.context import CredentialContext
 from gateway.administration.views.health import health
@@ -20,6 +20,8 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 
 _MOST_KNOWN: Final = 10_000
+_FRESH_SECONDS: Final = 2.0
+T = TypeVar("T")
 
 
 class Openings:
@@ -59,6 +61,21 @@ class Suspended:
             return self._settings
 
 
+class Kept(Generic[T]):
+    """What takes long to look at, looked at once for all who ask within a moment."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._looked: tuple[float, T] | None = None
+
+    def look(self, now: float, afresh: Callable[[], T]) -> T:
+        """What was found a moment ago, or now by `afresh`."""
+        with self._lock:
+            if self._looked is None or not 0 <= now - self._looked[0] < _FRESH_SECONDS:
+                self._looked = (now, afresh())
+            return self._looked[1]
+
+
 @dataclass(frozen=True)
 class Site:
     """For any number of threads."""
@@ -69,6 +86,8 @@ class Site:
     stopping: Event = field(default_factory=Event)
     """Set when the console ends: what goes on for long ends with it."""
     openings: Openings = field(default_factory=Openings)
+    board: Kept[Any] = field(default_factory=Kept)
+    """The overview's: it counts all that there is."""
 
     suspended: Suspended = field(init=False)
 

@@ -52,6 +52,8 @@ class Visit:
     notes: list[Note] = field(default_factory=list)
     check: str | None = None
     """The management check that whoever asks has to acknowledge: every page says so until then."""
+    fault: str = ""
+    """What was wrong with what was filled in, where a list is shown again for it."""
 
     @property
     def site(self) -> str:

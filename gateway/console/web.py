@@ -1,11 +1,13 @@
 """The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
 
 Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
-is answered in a thread, since it reads a database; few at a time.
+is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page: they may
+have to wait for the ledger.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -42,6 +44,8 @@ from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 from gateway.settings.model import Settings, SiteKind
 
+_PAGES_AT_ONCE: Final = 4
+"""More threads than that take the interpreter from each other, and everybody's page comes later (ADR 0083)."""
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
 
@@ -54,8 +58,9 @@ def application(site: Site) -> ASGIApp:
     for page in PAGES:
         if page.only in (None, site.settings.site.kind):
             by_path.setdefault(page.path, []).append(page)
+    room = asyncio.Semaphore(_PAGES_AT_ONCE)
     routes: list[BaseRoute] = [
-        Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
+        Route(path, _endpoint(site, cookie, room, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
@@ -102,7 +107,9 @@ def _is_own(visit: Visit, form: Mapping[str, str]) -> bool:
     return hmac.compare_digest(form.get("csrf", "").encode(errors="replace"), visit.csrf.encode())
 
 
-def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    site: Site, cookie: Cookie, room: asyncio.Semaphore, pages: list[Page]
+) -> Callable[[Request], Awaitable[Response]]:
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
@@ -119,7 +126,10 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
             except ClientDisconnect:
                 return Response(status_code=400)
-        return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        if page.method == "POST":
+            return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        async with room:
+            return await run_in_threadpool(_answer, site, cookie, page, request, form)
 
     return answer
 

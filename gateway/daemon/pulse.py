@@ -54,7 +54,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Deferral:
+class PutOff:
     """For how many seconds each step of a stage was put off, and the code of the last fault."""
 
     seconds: float
@@ -70,7 +70,7 @@ class PulseRead:
     starts: int
     steps: Mapping[str, Distribution]
     failures: Mapping[str, int]
-    deferred: Mapping[str, Deferral] = field(default_factory=dict)
+    deferred: Mapping[str, PutOff] = field(default_factory=dict)
 
 
 class Pulse:
@@ -179,7 +179,7 @@ def read_pulse(run: Path, role: str) -> PulseRead | None:
         if any(len(each.counts) != len(STEP_BOUNDS) + 1 for each in steps.values()):
             return PulseRead(int(content["starts"]), {}, {})
         deferred = {
-            stage: Deferral(float(seconds), str(code))
+            stage: PutOff(float(seconds), str(code))
             for stage, (seconds, code) in content.get("deferred", {}).items()  # an earlier version said nothing of it
         }
         return PulseRead(int(content["starts"]), steps, dict(content["failures"]), deferred)
@@ -187,7 +187,7 @@ def read_pulse(run: Path, role: str) -> PulseRead | None:
         return None
 
 
-def held_up(run: Path, role: str) -> Mapping[str, Deferral]:
+def held_up(run: Path, role: str) -> Mapping[str, PutOff]:
     """The stages of a role in which nothing has gone on for HELD_UP_SECONDS, since a fault of the machine put off each of their steps."""
     pulse = read_pulse(run, role)
     if pulse is None:

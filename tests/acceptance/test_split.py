@@ -224,6 +224,8 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
     assert grp.getgrgid(about.st_gid).gr_name == GROUPS["operators"]
     assert about.st_mode & stat.S_IRGRP
     assert json.loads(dwp.gateway("audit", "verify", "--json").stdout)
+    assert list((dwp.home.evidence / la.code).iterdir()), "the signed receipt, which link had collected"
+    assert not [row for row in differences(load(dwp.home)) if row.path.is_relative_to(dwp.home.evidence)]
     assert dwp.home.ledger_head.read_text(encoding="ascii")  # whichever role was the last to write
     for role, process in dwp.processes.items():
         assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
@@ -519,7 +521,11 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
     made.chmod(0o2770)
     # Roles at work made their locks, pipes and notes, and a back office its directory: `gateway doctor` must not call that a fault.
     assert not [
-        row for row in differences(settings) if row.path.is_dir() or row.path.parent in {dwp.home.run, dwp.home.sshd}
+        row
+        for row in differences(settings)
+        if row.path.is_dir()
+        or row.path.parent in {dwp.home.run, dwp.home.sshd}
+        or row.path.is_relative_to(dwp.home.evidence)
     ]
     dwp.home.keyrings.chmod(0o755)
     os.chown(dwp.home.client_key, 0, 0)

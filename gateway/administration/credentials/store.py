@@ -25,6 +25,7 @@ from gateway.administration.credentials.lockout import FORGOTTEN_SECONDS, Failur
 from gateway.administration.credentials.tables import (
     CREDENTIALS,
     FAILURES,
+    FILTERS,
     KEYS,
     LINKS,
     METADATA,
@@ -39,6 +40,8 @@ from gateway.storage.durable import make_directory
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
+_OWN: Final = (CREDENTIALS, LINKS, FILTERS)
+"""What goes with whoever goes."""
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 
@@ -104,6 +107,16 @@ class Reply:
     created: float
 
 
+@dataclass(frozen=True)
+class SavedFilter:
+    """A filter of the list at a path, under the name that somebody gave it; `query` is what stands behind the `?` of its address."""
+
+    user: str
+    path: str
+    name: str
+    query: str
+
+
 class Store:
     """The database, open; made where it is not there. For any number of threads and processes."""
 
@@ -165,15 +178,28 @@ class Records:
         return self._connection.execute(query).rowcount == 1
 
     def users(self) -> set[str]:
-        """Whose credentials or links are here."""
-        return {
-            user for table in (CREDENTIALS, LINKS) for user in self._connection.execute(select(table.c.user)).scalars()
-        }
+        """Whose credentials, links or filters are here."""
+        return {user for table in _OWN for user in self._connection.execute(select(table.c.user)).scalars()}
 
     def forget(self, user: str) -> None:
-        """Remove somebody's credential and link."""
-        for table in (CREDENTIALS, LINKS):
+        """Remove somebody's credential, link and filters."""
+        for table in _OWN:
             self._connection.execute(delete(table).where(table.c.user == user))
+
+    # -- saved filters
+
+    def filters(self, user: str) -> list[SavedFilter]:
+        """All that somebody has saved, by name."""
+        query = select(FILTERS).where(FILTERS.c.user == user).order_by(FILTERS.c.name)
+        return [SavedFilter(*row) for row in self._connection.execute(query)]
+
+    def keep_filter(self, kept: SavedFilter) -> None:
+        """Instead of the one of that name."""
+        self._replace(FILTERS, kept)
+
+    def remove_filter(self, user: str, path: str, name: str) -> None:
+        meant = FILTERS.c.user == user, FILTERS.c.path == path, FILTERS.c.name == name
+        self._connection.execute(delete(FILTERS).where(*meant))
 
     # -- one-time links
 

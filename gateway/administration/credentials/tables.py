@@ -92,4 +92,14 @@ REPLIES: Final = Table(
 )
 """Idempotency keys of programs (their SHA-256): the digest of what was asked with one, and the request that it became."""
 
+FILTERS: Final = Table(
+    "filters",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("query", Text, nullable=False),
+)
+"""Filters of lists that people have saved: of which list, by its path, under which name, and the query of its address."""
+
 KEYS: Final = Table("keys", METADATA, Column("name", String, primary_key=True), Column("value", LargeBinary))

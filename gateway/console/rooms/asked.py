@@ -12,6 +12,8 @@ from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.rooms import saved_filters
+from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
@@ -62,7 +64,7 @@ _WAITS: Final = {
 _TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
 
 _BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
-_DISPOSAL: Final = "The next run of gateway retention does it and answers here: gateway-retention.timer, once a day, or a person at the machine."
+_DISPOSAL: Final = "The next run of gateway retention does it and answers here."
 
 
 def all_requests(visit: Visit) -> Response:
@@ -100,7 +102,11 @@ def all_requests(visit: Visit) -> Response:
         ],
         path="/requests",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/requests", query),
     )
+
+
+save: Final = saved_filters.changes("/requests", ("state",), all_requests)
 
 
 def one(visit: Visit) -> Response:
@@ -177,7 +183,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_waits(act, RequestState(about.state)),
+        waits=_waits(visit, act, RequestState(about.state)),
         rows=[
             ("About", about.subject),
             *([("Roles now", told.now)] if told.now is not None else []),
@@ -204,10 +210,10 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     )
 
 
-def _waits(act: Act, state: RequestState) -> str:
+def _waits(visit: Visit, act: Act, state: RequestState) -> str:
     """What it waits for."""
     if state is RequestState.ASKED and not act.by_stage:
-        return _DISPOSAL if act is Act.DISPOSE else _BY_HAND
+        return f"{_DISPOSAL} {next_run(visit)}" if act is Act.DISPOSE else _BY_HAND
     if state is RequestState.ASKED and act is Act.TEST_LINK:
         return _TRYING
     return _WAITS.get(state, "")

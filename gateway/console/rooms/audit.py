@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.happenings import HappeningFilter, from_on
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.rooms import saved_filters
 from gateway.console.visits import Visit
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import read_head
@@ -66,4 +67,8 @@ def events(visit: Visit) -> Response:
         ],
         path="/events",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/events", query),
     )
+
+
+save_events: Final = saved_filters.changes("/events", ("partner",), events)

@@ -12,9 +12,11 @@ from gateway.administration.views.known_faults import board
 from gateway.administration.views.referrals import ReferralFilter, referrals, require_referrals
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
 from gateway.console.rendering import counted, duration
+from gateway.console.rooms import saved_filters
 from gateway.console.visits import Visit
 
 _OUTSTANDING: Final = (("yes", "Outstanding"),)
+_FILTERS: Final = ("partner", "outstanding", "sort")
 _REFERRALS: Final = (
     Column("Number", "rms"),
     Column("Authority", "partner"),
@@ -104,7 +106,11 @@ def referral_page(visit: Visit) -> Response:
             Titled("By authority and rule", simple("/referrals", {}, _GROUPS, groups, "No referral was sent.")),
             Titled("Each", simple("/referrals", visit.query, _REFERRALS, lines, "No referral is meant by this.")),
         ],
+        saved=saved_filters.of(visit, "/referrals", _present(visit)),
     )
+
+
+save_referrals: Final = saved_filters.changes("/referrals", _FILTERS, referral_page)
 
 
 def enquiry_page(visit: Visit) -> Response:
@@ -137,7 +143,16 @@ def enquiry_page(visit: Visit) -> Response:
         filters=[Filter("outstanding", "Which", "yes" if outstanding else "", _OUTSTANDING)],
         path="/enquiries",
         listings=[Titled("", simple("/enquiries", visit.query, _ENQUIRIES, lines, "There are no enquiries."))],
+        saved=saved_filters.of(visit, "/enquiries", _present(visit)),
     )
+
+
+save_enquiries: Final = saved_filters.changes("/enquiries", _FILTERS, enquiry_page)
+
+
+def _present(visit: Visit) -> dict[str, str]:
+    """By what a list is filtered and sorted now."""
+    return {name: visit.query[name] for name in _FILTERS if visit.query.get(name)}
 
 
 def fault_page(visit: Visit) -> Response:

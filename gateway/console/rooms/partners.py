@@ -7,7 +7,8 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import about_partners, cards
-from gateway.administration.views.health_fields import Health
+from gateway.administration.views.health import ending_keys, lane_healths
+from gateway.administration.views.health_fields import LaneHealth
 from gateway.administration.views.partner_page import keys, last_tried, limits
 from gateway.administration.views.partners import PartnerView, partners
 from gateway.administration.views.requests import open_about
@@ -32,7 +33,7 @@ _ASKED: Final = {"test": Act.TEST_LINK, "suspend": Act.SUSPEND_PARTNER, "resume"
 
 def listed(visit: Visit) -> Response:
     """All partners."""
-    lanes = {lane.partner: lane for lane in _health(visit).lanes}
+    lanes = _lanes(visit)
     lines = []
     for each in partners(visit.console.settings):
         lane = lanes[each.code].state if each.code in lanes else "stopped"
@@ -108,7 +109,7 @@ def _one(visit: Visit, fault: str) -> Response:
         raise NotFound(f"there is no partner {code[:20]}")
     stopped = settings.stopped.get(code)
     with site.reading() as connection:
-        report = site.health(connection)
+        ending = list(ending_keys(settings, connection, site.now))
         tried = last_tried(connection, code, _TRIED)
         bounds = list(limits(settings, connection, code, site.now))
         waits = open_about(settings, connection, about_partners.ACTS, code)
@@ -116,10 +117,10 @@ def _one(visit: Visit, fault: str) -> Response:
         "partner",
         422 if fault else 200,
         about=found,
-        lane=next((each for each in report.lanes if each.partner == code), None),
+        lane=_lanes(visit).get(code),
         link=_link(found),
         fingerprint=_spoken(found.fingerprint or ""),
-        keys=list(keys(settings, report.keys, code, site.now)),
+        keys=list(keys(settings, ending, code, site.now)),
         limits=bounds,
         tried=tried,
         waits=waits,
@@ -131,10 +132,11 @@ def _one(visit: Visit, fault: str) -> Response:
     )
 
 
-def _health(visit: Visit) -> Health:
+def _lanes(visit: Visit) -> dict[str, LaneHealth]:
+    """The lanes by partner."""
     site = visit.console
     with site.reading() as connection:
-        return site.health(connection)
+        return {lane.partner: lane for lane in lane_healths(site.settings, connection, site.now)}
 
 
 def _link(each: PartnerView) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import asking
+from gateway.administration.views.health import held_units, lane_healths
 from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
@@ -67,7 +68,8 @@ def listed(visit: Visit) -> Response:
     """The page of what waits."""
     site = visit.console
     with site.reading() as connection:
-        found = site.health(connection)
+        units = list(held_units(connection))
+        lanes = list(lane_healths(site.settings, connection, site.now))
     held = [
         Held(
             each.since,
@@ -78,9 +80,9 @@ def listed(visit: Visit) -> Response:
             remedy(each.code, "held", "", each.id),
             f"/{'transfers' if each.kind == 'transfer' else 'consignments'}/{each.id}",
         )
-        for each in found.held
+        for each in units
     ]
-    lanes = [lane for lane in found.lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
+    lanes = [lane for lane in lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
     return visit.page(
         "waiting",
         held=whole("/waiting", visit.query, _HELD, held, empty="Nothing waits for a decision."),

@@ -12,8 +12,8 @@ import pytest
 from gateway.daemon.pulse import (
     HELD_UP_SECONDS,
     STEP_BOUNDS,
-    Deferral,
     Pulse,
+    PutOff,
     StillPulse,
     held_up,
     last_beat,
@@ -136,7 +136,7 @@ def test_a_stage_is_held_up_once_each_of_its_steps_was_put_off_for_minutes(tmp_p
         pulse.made_step("admit", 0, 0.1)
         clock.now += 1
         pulse.failed_step("requests", "disk-full")
-        assert held_up(tmp_path, "inspect") == {"requests": Deferral(HELD_UP_SECONDS, "disk-full")}
+        assert held_up(tmp_path, "inspect") == {"requests": PutOff(HELD_UP_SECONDS, "disk-full")}
         clock.now += 1
         pulse.made_step("requests", 0, 0.1)
         assert held_up(tmp_path, "inspect") == {}
