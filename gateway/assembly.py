@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, ServerFailed
+from gateway.errors import ConfigurationInvalid, ServerFailed, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
+    from gateway.stages.timers.link_trials import Trial
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
     from gateway.transport.sshd.spec import ServerSpec
@@ -55,6 +57,7 @@ def import_engines() -> None:
         daily_statement,
         extract_calendar,
         key_expiry,
+        link_trials,
         login_records,
         overdue_answers,
         overdue_enquiries,
@@ -94,6 +97,12 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         entropy=os.urandom,
         stopping=stopping,
     )
+
+
+def without(context: StageContext, suspended: Mapping[str, str]) -> StageContext:
+    """The same surroundings where these partners, and no others, are suspended by the ledger's word: why, by their codes."""
+    settings = context.settings.with_suspended(suspended)
+    return replace(context, settings=settings, routes=routes(settings))
 
 
 def plans(settings: Settings) -> Mapping[str, Plan]:
@@ -244,6 +253,7 @@ def link_stages(
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
+    from gateway.stages.timers.link_trials import LinkTrials
     from gateway.stages.timers.login_records import LoginRecords
     from gateway.stages.timers.statement_stamp import StatementStamp
 
@@ -259,8 +269,35 @@ def link_stages(
     }
     return [
         *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
-        StatementStamp(context, _stamp(context.settings), wake),
+        *(StatementStamp(context, _stamp(context.settings), wake), LinkTrials(context, _trial(context.settings), wake)),
     ]
+
+
+def _trial(settings: Settings) -> Trial:
+    """How the link to a partner is tried, and its steps told."""
+    from gateway.stages.timers.link_trials import TrialEnd, TrialStep
+    from gateway.transport.sftp.check import check_link
+    from gateway.transport.sftp.client import SftpTransport
+
+    def trial(partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
+        if partner.link == "mail":
+            found = mail_transport(settings, partner).trial()
+            tell(TrialStep("submission", "worked", f"{found.submission_seconds:.2f} s"))
+            tell(TrialStep("imap", "worked", f"{found.imap_seconds:.2f} s"))
+            return TrialEnd()
+        there = transport(settings, partner)
+        if not isinstance(there, SftpTransport):
+            raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
+        report = check_link(
+            there,
+            os.urandom(8).hex(),
+            collects=partner.link == "collect",
+            tell=lambda step: tell(TrialStep(step.name, str(step.outcome), step.reason, step.code)),
+        )
+        failed = report.failed
+        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{failed.name}: {failed.reason}")
+
+    return trial
 
 
 def _stamp(settings: Settings) -> Callable[[bytes], bytes] | None:

@@ -56,6 +56,7 @@ class Event(StrEnum):
     ROLE_DIED = "role.died", "error", "a role ended by itself"
     ROLE_RESTARTED = "role.restarted", "info", "a role that had died runs again"
     ROLE_STUCK = "role.stuck", "error", "a role is there and makes no steps: it is ended and restarted"
+    ROLE_HELD_UP = "role.held-up", "error", "a fault of this machine has put off all work of a stage for minutes"
     ROLE_HALTED = "role.halted", "error", "this gateway must not go on: all of it stops"
 
     # -- the managed SFTP server
@@ -163,7 +164,7 @@ class Event(StrEnum):
         "info",
         "somebody asked for what takes two people: it waits for a second person",
     )
-    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: a role carries it out"
+    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: what was asked is to be carried out"
     REQUEST_DECLINED = "request.declined", "info", "a second person declined"
     REQUEST_WITHDRAWN = "request.withdrawn", "info", "whoever had asked took it back"
     REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
@@ -392,6 +393,8 @@ class Event(StrEnum):
         "warning",
         "so much came from a partner within a day that no more is taken for now; it waits in the landing",
     )
+    LINK_STEPPED = "link.stepped", "info", "a step of a trial of the link, which a person of the console asked for"
+    LINK_TRIED = "link.tried", "info", "a trial of the link ended: the outcome says how"
     KEY_ROTATED = "key.rotated", "info", "a person changed a key"
     KEY_CONFIRMED = "key.confirmed", "info", "a partner has shown that it knows our new key"
     KEY_RETIRED = "key.retired", "info", "an old key is gone"

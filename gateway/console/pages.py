@@ -226,6 +226,9 @@ PAGES: Final = (
     Page("GET", "/partners/introduce", Right.PARTNERS, partners.card_form, "Ask to take a partner's card"),
     Page("POST", "/partners/introduce", Right.PARTNERS, partners.ask_for_card, "Ask to take a partner's card"),
     Page("GET", "/partners/{code}", Right.OVERVIEW, partners.one, "One partner"),
+    Page(
+        "POST", "/partners/{code}", Right.PARTNERS, partners.ask, "Ask for a link tried, a suspension or a resumption"
+    ),
     Page("GET", "/continuity", Right.CONTINUITY, continuity.shown, "Business continuity", "Continuity"),
     Page("POST", "/continuity", Right.CONTINUITY, continuity.decide, "Invoke, update or end business continuity"),
     Page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from gateway.administration.views.health_fields import Health
 from gateway.console.machine import look
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 
@@ -45,6 +47,21 @@ class Openings:
         return request in self._known
 
 
+class Suspended:
+    """The settings as the ledger's suspensions make them, looked at whenever they are asked for."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._watch = SuspensionWatch(ledger, time.monotonic)
+        self._lock = Lock()
+        self._settings = settings
+
+    def settings(self) -> Settings:
+        with self._lock:
+            if self._watch.changed():
+                self._settings = self._settings.with_suspended(self._watch.reasons())
+            return self._settings
+
+
 class Kept(Generic[T]):
     """What takes long to look at, looked at once for all who ask within a moment."""
 
@@ -64,7 +81,7 @@ class Kept(Generic[T]):
 class Site:
     """For any number of threads."""
 
-    settings: Settings
+    configured: Settings
     credentials: CredentialContext
     log: Logger
     stopping: Event = field(default_factory=Event)
@@ -74,6 +91,16 @@ class Site:
     """The identity provider, where the site has one."""
     board: Kept[Any] = field(default_factory=Kept)
     """The overview's: it counts all that there is."""
+
+    suspended: Suspended = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suspended", Suspended(self.configured, self.ledger))
+
+    @property
+    def settings(self) -> Settings:
+        """The site's settings, with the partners that people suspended by now."""
+        return self.suspended.settings()
 
     @property
     def ledger(self) -> Ledger:

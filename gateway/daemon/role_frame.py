@@ -66,6 +66,11 @@ class Deferral:
         """Whether the last look was put off."""
         return bool(self._code)
 
+    @property
+    def code(self) -> str:
+        """Of the trouble that put it off; "" where none did."""
+        return self._code
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Around one look. A Defer (a full disk, a busy ledger) ends it: the next look does what this one could not."""

@@ -84,6 +84,12 @@ class Act(StrEnum):
     """Whatever it kept is disposed of when its time is over, which may be at once."""
     DISPOSE = "dispose", "retention", Right.RETENTION, 2
 
+    TEST_LINK = "test-link", "link", Right.PARTNERS
+    """The link to a partner's server, as `gateway partner test` does; *link* has the key."""
+    SUSPEND_PARTNER = "suspend-partner", "inspect", Right.PARTNERS
+    """At once, by one person: misuse may be suspected. All roles take it over."""
+    RESUME_PARTNER = "resume-partner", "inspect", Right.PARTNERS, 2
+    """A partner that was suspended so; one that its file suspends is resumed at the machine."""
     TAKE_CARD = "take-card", "machine", Right.PARTNERS, 2
     """A partner's card, which introduces it, or changes its keys: the argument is the card's text."""
 

@@ -200,6 +200,11 @@ class Home:
         return self.state / "logins"
 
     @cached_property
+    def shut_out(self) -> Path:
+        """Whom sshd is not to let in, since people suspended them: written by link."""
+        return self.logins / "suspended"
+
+    @cached_property
     def vault(self) -> Path:
         """Plaintext is worked on below this directory, `uploads` and `shown`, and nowhere else (promise I3)."""
         return self.state / "vault"

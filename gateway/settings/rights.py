@@ -79,6 +79,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.proofs, us.vault, us.console, 0o2750, 0o640),
         Right(home.triage, us.inspect, us.inspect, 0o700, 0o600),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
+        Right(home.shut_out, us.link, us.landing, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
         Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
         Right(home.submitted, us.inspect, us.plain, 0o2750, 0o640),

@@ -58,6 +58,7 @@ ITINERARY: Final = (
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK),
     Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,)),
+    Leg("link-trials", Role.LINK),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 

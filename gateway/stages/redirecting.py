@@ -177,7 +177,7 @@ def _require(context: StageContext, row: Transfer, order: Order) -> None:
     if aliases(order.to, context.site):
         raise UsageWrong(f"{order.to} is this site.")
     if order.to in context.settings.stopped:
-        raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[order.to].faults))
+        raise ConfigurationInvalid(context.settings.stopped[order.to].why)
     if partner is None:
         raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
     if partner.kind is not SiteKind.LA:

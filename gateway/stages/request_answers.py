@@ -21,7 +21,7 @@ from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import back_office, continuity, decisions, legal_holds, quarantine
+from gateway.stages import back_office, continuity, decisions, legal_holds, quarantine, suspensions
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -45,6 +45,8 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.END_CONTINUITY: continuity.end,
         Act.HOLD_RETENTION: legal_holds.place_asked,
         Act.RELEASE_RETENTION: legal_holds.release_asked,
+        Act.SUSPEND_PARTNER: suspensions.suspend,
+        Act.RESUME_PARTNER: suspensions.resume,
     }
 )
 REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)

@@ -65,7 +65,7 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
         with deferral.told():
             teller.look()
         if deferral.waits:
-            life.pulse.failed_step(NOTIFY)
+            life.pulse.failed_step(NOTIFY, deferral.code)
         else:
             life.pulse.made_step(NOTIFY, 1, time.monotonic() - started)
         note(home.run, teller.memory)

@@ -43,7 +43,7 @@ from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, u
 from gateway.ledger.queries.landed import taken_since
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.queries.quarantine import quarantined
-from gateway.ledger.queries.requests import count_proposed
+from gateway.ledger.queries.requests import count_at_machine, count_proposed
 from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Lane, Receipt
@@ -73,6 +73,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         not_reloaded=tuple(sorted(machine.noted_stopped & settings.partners.keys())) if running else (),
         quarantined=len(quarantined(connection)),
         proposed=count_proposed(connection),
+        at_machine=count_at_machine(connection),
         oldest_waiting=None if oldest is None else transfer(oldest),
         passed_over=machine.passed_over,
         written_late=machine.written_late,
@@ -83,6 +84,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         audit=machine.audit,
         restored=machine.restored,
         untold=machine.untold,
+        held_up=machine.held_up,
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),

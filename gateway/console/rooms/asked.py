@@ -20,6 +20,7 @@ from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
 from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
+from gateway.events import Event
 from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
@@ -52,6 +53,9 @@ WORDS: Final = {
     Act.VERIFY: "Verify the site",
     Act.MAKE_STATEMENT: "Make a statement",
     Act.EVIDENCE: "Evidence of a transfer",
+    Act.TEST_LINK: "Try a partner's link",
+    Act.SUSPEND_PARTNER: "Suspend a partner",
+    Act.RESUME_PARTNER: "Resume a partner",
     Act.CHECK: "Check a file",
     Act.SEND: "Send a file",
     Act.FETCH: "Take a delivered file",
@@ -66,6 +70,7 @@ _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
+_TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
 
 _BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
 _DISPOSAL: Final = "The next run of gateway retention does it and answers here."
@@ -205,7 +210,12 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         ],
         path=_path(visit, act, about),
         held_back=told.held_back,
-        events=timeline(found.events),
+        steps=[
+            tuple(each.detail.get(key, "") for key in ("stage", "outcome", "reason", "code"))
+            for each in found.events
+            if each.event == Event.LINK_STEPPED
+        ],
+        events=timeline(each for each in found.events if each.event != Event.LINK_STEPPED),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
@@ -218,6 +228,8 @@ def _waits(visit: Visit, act: Act, state: RequestState) -> str:
     """What it waits for."""
     if state is RequestState.ASKED and not act.by_stage:
         return f"{_DISPOSAL} {next_run(visit)}" if act is Act.DISPOSE else _BY_HAND
+    if state is RequestState.ASKED and act is Act.TEST_LINK:
+        return _TRYING
     return _WAITS.get(state, "")
 
 
@@ -259,6 +271,8 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
         return "/retention" if visit.may(Right.RETENTION) else None
     if act is Act.TAKE_CARD:
         return None if about.unit is None else f"/partners/{about.unit}"
+    if act.right is Right.PARTNERS:
+        return f"/partners/{about.subject}"
     if about.unit is None:
         return None
     if act in (Act.DISCARD, Act.EXAMINE_FILE, Act.EXAMINE_SEALED):

@@ -66,6 +66,8 @@ def _cards(found: Health) -> Iterator[Card]:
     out, came = _of(found.counts, "transfer", Direction.OUT), _of(found.counts, "transfer", Direction.IN)
     waits = len(found.held)
     yield Card("Waiting for a person", waits, "/waiting", "warning" if waits else "")
+    if found.at_machine:
+        yield Card("Waiting at the machine", found.at_machine, "/requests?state=asked", "warning")
     yield Card("In quarantine", found.quarantined, "/quarantine", "bad" if found.quarantined else "")
     yield Card("On the way", sum(out.get(state, 0) for state in _UNDER_WAY), "/transfers?direction=out&state=sent")
     yield Card("Arrived at partners", sum(out.get(state, 0) for state in _ARRIVED), "/transfers?direction=out")
