@@ -16,6 +16,7 @@ import uvicorn
 
 from gateway.administration.credentials.context import credentials
 from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.reminders import EVERY_SECONDS, remind
 from gateway.administration.credentials.sessions import sweep
 from gateway.administration.requests import asking
 from gateway.console.server import ConsoleProtocol
@@ -26,6 +27,7 @@ from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
+from gateway.domain.retry import is_due
 from gateway.errors import Defer, UsageWrong
 from gateway.linux.landlock import confine_writes
 from gateway.logs import Logger, library_lines
@@ -80,23 +82,28 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         serving = threads.submit(server.run, [listener])
     serving.add_done_callback(lambda _: life.wake_up.wake())
     log.info("role.started", pid=os.getpid())
+    due = 0.0
     try:
         while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
-            _tidy(site, log)
+            due = _tidy(site, log, due)
     finally:
         site.stopping.set()
         server.should_exit = True
     serving.result()
 
 
-def _tidy(site: Site, log: Logger) -> None:
+def _tidy(site: Site, log: Logger, due: float) -> float:
     """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
-    that were only counted.
+    that were only counted and, where it is time, of what ends soon: `due` is when, and so is what comes back.
     """
     try:
         sweep(site.credentials)
         tell_rest(site.credentials)
         asking.lapse(site.settings.console, site.ledger)
+        if is_due(due, site.now, EVERY_SECONDS):
+            remind(site.credentials)
+            due = site.now + EVERY_SECONDS
     except Defer as error:  # a busy ledger, a full disk: the next look does it
         log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+    return due
