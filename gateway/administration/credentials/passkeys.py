@@ -9,6 +9,7 @@ PasskeyRefused, SignInRefused, SignInLocked, CredentialsExpired, NotFound, and w
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -113,10 +114,7 @@ def begin_to_add(context: CredentialContext, session: str, attempt: Attempt, nam
 def add(context: CredentialContext, session: str, person: Person, response: str) -> None:
     """Keep what the device answered, for the person of that session. PasskeyRefused where it is not an answer to this session's challenge."""
     asked = _tried(lambda: parse_registration_credential_json(response))
-    taken = None if asked is None else _take(context, asked.response.client_data_json, digest_of(session))
-    if asked is None or taken is None:
-        raise PasskeyRefused("the device's answer came too late, twice, or from another page")
-    challenge, wanted = taken
+    challenge, wanted = _take(context, asked.response.client_data_json, digest_of(session))
     verified = _tried(
         lambda: verify_registration_response(
             credential=asked,
@@ -126,8 +124,6 @@ def add(context: CredentialContext, session: str, person: Person, response: str)
             require_user_verification=True,
         )
     )
-    if verified is None:
-        raise PasskeyRefused("the device's answer is not what was asked for")
     identity, now = bytes_to_base64url(verified.credential_id), context.clock()
     synced = verified.credential_device_type is CredentialDeviceType.MULTI_DEVICE
     key, counter = verified.credential_public_key, verified.sign_count
@@ -138,7 +134,8 @@ def add(context: CredentialContext, session: str, person: Person, response: str)
         if len(records.passkeys(person.user)) >= MOST:
             raise PasskeyRefused(f"nobody has more than {MOST} passkeys")
         with context.ledger.write() as transaction:
-            if find_person(transaction.connection, person.user) != person or records.credential(person.user) is None:
+            current = find_person(transaction.connection, person.user)
+            if current != person or records.session(digest_of(session)) is None:  # as after a new link or password
                 raise PasskeyRefused("something about you was changed meanwhile")
             _tell(transaction, "passkey.registered", person.user, identity)
         records.keep_passkey(passkey)
@@ -167,30 +164,35 @@ def begin_to_sign_in(context: CredentialContext, address: str) -> str:
 
 def sign_in(context: CredentialContext, response: str, address: str, before: str | None = None) -> tuple[str, Session]:
     """A new session's token, and the session, by what a device signed. `before` is the token that the browser had: it ends."""
-    asked = _tried(lambda: parse_authentication_credential_json(response))
-    identity = "" if asked is None else asked.id[:_LONGEST_ID]
+    asked, identity = None, ""
+    with suppress(PasskeyRefused):
+        asked = _tried(lambda: parse_authentication_credential_json(response))
+        identity = asked.id[:_LONGEST_ID]
     with context.store.read() as records:
         passkey = records.passkey(identity)
     counted = count(context, address, f"passkey {identity}" if passkey is None else passkey.user)
-    challenge = None if asked is None else _take(context, asked.response.client_data_json, _SIGN_IN)
-    if asked is not None and challenge is not None and passkey is not None:
-        with context.ledger.read() as connection:
-            person = find_person(connection, passkey.user)
-        credential = counted.credential
-        verified = _verified(context, passkey, asked, challenge[0])
-        if (
-            verified is not None
-            and person is not None
-            and person.state is PersonState.ACTIVE
-            and credential is not None
-        ):
+    credential = counted.credential
 
-            def is_good(records: Records) -> bool:
-                return records.passkey(passkey.id) is not None and records.credential(passkey.user) == credential
+    def is_good(records: Records) -> bool:
+        return records.passkey(identity) is not None and records.credential(person.user) == credential
 
-            if _use(context, counted, passkey, verified):
-                return begin(context, person, credential, address, before, is_good, act="passkey")
+    if asked is not None:
+        with suppress(PasskeyRefused):  # why is nobody's business
+            challenge, _ = _take(context, asked.response.client_data_json, _SIGN_IN)
+            if passkey is not None and credential is not None:
+                person = _active(context, passkey.user)
+                verified = _verified(context, passkey, asked, challenge)
+                if _use(context, counted, passkey, verified):
+                    return begin(context, person, credential, address, before, is_good, act="passkey")
     raise refused(context, address, counted, None if passkey is None else passkey.user)
+
+
+def _active(context: CredentialContext, user: str) -> Person:
+    with context.ledger.read() as connection:
+        person = find_person(connection, user)
+    if person is None or person.state is not PersonState.ACTIVE:
+        raise PasskeyRefused("its owner may not sign in")
+    return person
 
 
 def _use(context: CredentialContext, counted: Counted, passkey: Passkey, verified: VerifiedAuthentication) -> bool:
@@ -212,12 +214,12 @@ def _use(context: CredentialContext, counted: Counted, passkey: Passkey, verifie
 
 def _verified(
     context: CredentialContext, passkey: Passkey, asked: AuthenticationCredential, challenge: bytes
-) -> VerifiedAuthentication | None:
-    """What the device signed, if it did; None for anything else. The counter is compared by `_use`, once the signature holds: here anybody could
+) -> VerifiedAuthentication:
+    """What the device signed; PasskeyRefused where it did not. The counter is compared by `_use`, once the signature holds: here anybody could
     have written it.
     """
     if asked.response.user_handle not in (None, _handle(context, passkey.user)):
-        return None
+        raise PasskeyRefused("the key is another person's")
     return _tried(
         lambda: verify_authentication_response(
             credential=asked,
@@ -247,22 +249,24 @@ def _challenge(context: CredentialContext, address: str, about: str, name: str) 
     return challenge
 
 
-def _take(context: CredentialContext, client_data: bytes, about: str) -> tuple[bytes, Challenge] | None:
-    """Use up the challenge that an answer says it is of; None where that is none of ours, of that session, and of these two minutes."""
-    said = _tried(lambda: parse_client_data_json(client_data))
-    if said is None:
-        return None
+def _take(context: CredentialContext, client_data: bytes, about: str) -> tuple[bytes, Challenge]:
+    """Use up the challenge that an answer says it is of; PasskeyRefused where that is none of ours, of that session, and of these two minutes."""
+    challenge = _tried(lambda: parse_client_data_json(client_data)).challenge
     with context.store.write() as records:
-        found = records.take_challenge(sha256(said.challenge).hexdigest(), about, context.clock())
-    return None if found is None else (said.challenge, found)
+        found = records.take_challenge(sha256(challenge).hexdigest(), about, context.clock())
+    if found is None:
+        raise PasskeyRefused("the device's answer came too late, twice, or from another page")
+    return challenge, found
 
 
-def _tried(look: Callable[[], _T]) -> _T | None:
-    """What the library makes of what a browser sent. None where that is bent: it says so in its own errors and in those of JSON, CBOR and base64."""
+def _tried(look: Callable[[], _T]) -> _T:
+    """What the library makes of what a browser sent. PasskeyRefused where that is bent: it says so in its own errors, and in those of JSON, CBOR,
+    base64 and whatever else it stumbles over.
+    """
     try:
         return look()
-    except Exception:  # noqa: BLE001 - whatever it is, the answer is no
-        return None
+    except Exception as error:
+        raise PasskeyRefused("the device's answer is not what was asked for") from error
 
 
 def _handle(context: CredentialContext, user: str) -> bytes:

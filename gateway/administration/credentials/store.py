@@ -44,7 +44,7 @@ _SOURCE: Final = "sources"
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 CHALLENGE_SECONDS: Final = 120.0
-MOST_CHALLENGES: Final = 20
+MOST_CHALLENGES: Final = 200
 """Challenges that one address may have at once: with more, its oldest go, and nobody else's."""
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.administration.credentials import passkeys, sessions, signing_in
+from gateway.administration.credentials import passkeys, sessions, signing_in, store
 from gateway.administration.credentials.passkeys import MOST
-from gateway.administration.credentials.store import CHALLENGE_SECONDS, MOST_CHALLENGES
+from gateway.administration.credentials.store import CHALLENGE_SECONDS
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details
 from gateway.domain.people import PersonRole
@@ -159,6 +159,15 @@ def test_answer_counts_only_in_the_session_that_asked_and_for_its_person(desk: D
     assert passkeys.listed(desk.context, "hb1") == passkeys.listed(desk.context, "hb2") == []
 
 
+def test_answer_that_comes_after_a_new_password_adds_nothing(desk: Desk) -> None:
+    token, session = desk.sign_in("hb1")
+    options = passkeys.begin_to_add(desk.context, token, desk.attempt("hb1"), "laptop")
+    desk.now += 30.0
+    signing_in.renew(desk.context, desk.attempt("hb1"), "seven lanterns below the pier")
+    with pytest.raises(PasskeyRefused):
+        passkeys.add(desk.context, token, session.person, Device().create(options))
+
+
 def test_passkey_is_added_only_by_password_and_code(desk: Desk) -> None:
     token, _ = desk.sign_in("hb1")
     for wrong in ({"password": "wrong"}, {"code": "000000"}):
@@ -266,12 +275,13 @@ def test_whatever_is_no_answer_of_a_device_is_refused_as_any_other(desk: Desk) -
             passkeys.add(desk.context, token, session.person, response)
 
 
-def test_one_address_has_so_many_challenges_and_takes_nobody_elses(desk: Desk) -> None:
+def test_one_address_has_so_many_challenges_and_takes_nobody_elses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_CHALLENGES", 3)
     device = Device()
     add(desk, device)
     others = passkeys.begin_to_sign_in(desk.context, "192.0.2.2")
     first = passkeys.begin_to_sign_in(desk.context, ADDRESS)
-    for _ in range(MOST_CHALLENGES):
+    for _ in range(3):
         desk.now += 0.01
         passkeys.begin_to_sign_in(desk.context, ADDRESS)
     with pytest.raises(SignInRefused):
