@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Final
 
 from starlette.responses import Response
@@ -70,8 +71,9 @@ def _person(visit: Visit) -> Person:
 def _shown(visit: Visit, faults: dict[str, str]) -> Response:
     site = visit.console
     ends = password_ends(site.credentials).get(visit.user)
-    days = -1 if ends is None else int((from_text(ends) - site.now) // _DAY)
-    if ends is not None and days <= max(STEPS) and not any(note.id == "password" for note in visit.notes):
+    left = -1.0 if ends is None else (from_text(ends) - site.now) / _DAY
+    days = floor(left)
+    if ends is not None and left <= max(STEPS) and not any(note.id == "password" for note in visit.notes):
         visit.notes.append(password_note(days))
     origin = site.settings.console.passkey_origin
     return visit.page(
