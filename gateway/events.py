@@ -145,6 +145,14 @@ class Event(StrEnum):
     PERSON_REMOVED = "person.removed", "info", "somebody left: rights and sessions ended"
     LINK_ISSUED = "link.issued", "info", "a one-time link was made, by which somebody sets a password"
     PASSWORD_SET = "password.set", "info", "somebody set a password, and by a link a new second factor"
+    PASSWORD_EXPIRING = "password.expiring", "info", "somebody's password ends soon"
+    PASSKEY_REGISTERED = "passkey.registered", "info", "somebody added a passkey, by password and code"
+    PASSKEY_REMOVED = "passkey.removed", "info", "a passkey was removed, by its owner or with a new one-time link"
+    PASSKEY_DOUBTED = (
+        "passkey.doubted",
+        "error",
+        "a passkey's counter went back, so it may have been copied: it was removed, and its owner's sessions ended",
+    )
     SIGNIN_ACCEPTED = "signin.accepted", "info", "somebody signed in to the console"
     SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
     SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
@@ -174,6 +182,7 @@ class Event(StrEnum):
     TOKEN_SUBMITTED = "token.submitted", "info", "a program handed a file over"
     TOKEN_FETCHED = "token.fetched", "info", "a program took a delivered file"
     TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
+    TOKEN_EXPIRING = "token.expiring", "warning", "a program's token ends soon"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
     # -- who looked, and what came of it

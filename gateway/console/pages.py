@@ -1,6 +1,6 @@
 """The table of pages: what there is, by which right, and what answers it. What is not in it does not exist.
 
-A page with a right is for whoever has that right at the moment of the request; one without is for anybody. The first that fits counts. The
+A page with a right is for whoever has that right at the moment of the request; an `own` one for whoever is signed in; any other for anybody. The first that fits counts. The
 table is data, so that a test can hold every page against every role, and `docs/console-pages.md` is made from it.
 """
 
@@ -13,6 +13,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.console.rooms import (
+    account,
     asked,
     audit,
     checks,
@@ -60,6 +61,8 @@ class Page:
     only: SiteKind | None = None
     takes_file: bool = False
     """Whether its form has a file, which `uploading` receives."""
+    own: bool = False
+    """Whether it is for whoever is signed in, of any role or none, and about that person alone."""
 
     @property
     def section(self) -> str:
@@ -70,6 +73,8 @@ class Page:
 PAGES: Final = (
     Page("GET", "/sign-in", None, sign_in.form, "Sign in"),
     Page("POST", "/sign-in", None, sign_in.enter, "Sign in"),
+    Page("POST", "/sign-in/challenge", None, sign_in.challenge, "What a passkey is to sign"),
+    Page("POST", "/sign-in/passkey", None, sign_in.enter_by_passkey, "Sign in with a passkey"),
     Page("GET", identity_provider.BEGIN, None, identity_provider.begin, "Sign in at the identity provider"),
     Page("GET", identity_provider.RETURN, None, identity_provider.finish, "Back from the identity provider"),
     Page("POST", "/sign-out", None, sign_in.leave, "Sign out"),
@@ -78,6 +83,10 @@ PAGES: Final = (
     Page("GET", "/start/{token}/code.svg", None, sign_in.start_code, "The second factor as a picture"),
     Page("GET", "/password", None, sign_in.renewal, "Set a new password"),
     Page("POST", "/password", None, sign_in.renew, "Set a new password"),
+    Page("GET", "/account", None, account.shown, "One's own account", own=True),
+    Page("POST", "/account/passkeys/begin", None, account.begin, "Add a passkey, by password and code", own=True),
+    Page("POST", "/account/passkeys/add", None, account.add, "Add a passkey: what the device answered", own=True),
+    Page("POST", "/account/passkeys/remove", None, account.remove, "Remove a passkey of one's own", own=True),
     Page("GET", "/", Right.OVERVIEW, overview.overview, "Overview", "Overview"),
     Page("GET", "/transfers", Right.LOOK, transfers.listed, "Transfers", "Transfers"),
     Page("POST", "/transfers", Right.LOOK, transfers.save, "Save a filter of the transfers, or remove one"),

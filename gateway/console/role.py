@@ -17,6 +17,7 @@ import uvicorn
 
 from gateway.administration.credentials.context import credentials
 from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.reminders import EVERY_SECONDS, remind
 from gateway.administration.credentials.sessions import sweep
 from gateway.administration.identity_provider.connection import Connection
 from gateway.administration.identity_provider.provider import Provider
@@ -31,6 +32,7 @@ from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
+from gateway.domain.retry import is_due
 from gateway.errors import Defer, UsageWrong
 from gateway.linux.landlock import confine_connections, confine_writes
 from gateway.logs import Logger, library_lines
@@ -90,12 +92,15 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         serving = threads.submit(server.run, [listener])
     serving.add_done_callback(lambda _: life.wake_up.wake())
     log.info("role.started", pid=os.getpid())
-    deferral = Deferral(log)
+    deferral, due = Deferral(log), 0.0
     try:
         while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
             with deferral.told():
                 _tidy(site)
+                if is_due(due, site.now, EVERY_SECONDS):
+                    remind(site.credentials)
+                    due = site.now + EVERY_SECONDS
     finally:
         site.stopping.set()
         server.should_exit = True

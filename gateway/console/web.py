@@ -33,8 +33,8 @@ from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
-from gateway.console.rendering import counted
 from gateway.console.rooms import continuity, send
+from gateway.console.rooms.account import password_note
 from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
@@ -70,7 +70,8 @@ def application(site: Site) -> ASGIApp:
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
     larger = {page.path: _largest(site.settings) for page in PAGES if page.takes_file}
     larger |= {PREFIX + each.path: _largest(site.settings) for each in OPERATIONS if each.takes_file}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), [address.netloc], larger)
+    hosts = {address.netloc, urlsplit(site.settings.console.passkey_origin).netloc} - {""}
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts, larger)
 
 
 def _largest(settings: Settings) -> int:
@@ -215,11 +216,11 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
     )
     if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
         return visit.to(visit.menu[0].path)
-    if page.right is not None:
+    if page.right is not None or page.own:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
             return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
-        if not may(person, page.right):
+        if page.right is not None and not may(person, page.right):
             refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
     return visit
@@ -249,8 +250,7 @@ def _notes(site: Site, session: Session) -> Iterator[Note]:
     """What every page says above itself."""
     yield from continuity.notes(site, leads=may(session.person, Right.CONTINUITY))
     if session.remind:
-        days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
-        yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
+        yield password_note(session.days_left)
 
 
 def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:

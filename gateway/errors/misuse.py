@@ -275,6 +275,14 @@ class PasswordRefused(Misuse):
     remedy = "Three words that have nothing to do with each other are long enough, and can be remembered."
 
 
+class PasskeyRefused(Misuse):
+    """The passkey cannot be added: the address can have none, or the device's answer is not one to what was asked."""
+
+    code = "passkey"
+    exit_status = 65
+    remedy = "Begin again on the page of your account; password and code stay another way."
+
+
 class CheckOutstanding(Misuse):
     """A management check of the person's own has to be acknowledged before anything else."""
 

@@ -111,9 +111,9 @@ def sweep(context: CredentialContext) -> int:
     return ended
 
 
-def end_all(context: CredentialContext, records: Records, user: str, outcome: str) -> int:
-    """End all sessions of somebody, within a transaction; how many there were."""
-    found = records.sessions(user)
+def end_all(context: CredentialContext, records: Records, user: str, outcome: str, but: str = "") -> int:
+    """End all sessions of somebody, within a transaction, but the one of that token; how many there were."""
+    found = [stored for stored in records.sessions(user) if stored.sha256 != digest_of(but)]
     for stored in found:
         _end(context, records, stored, outcome)
     return len(found)

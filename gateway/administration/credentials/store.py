@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.administration.credentials.lockout import FORGOTTEN_SECONDS, Failures
 from gateway.administration.credentials.tables import (
+    CHALLENGES,
     CREDENTIALS,
     FAILURES,
     FILTERS,
@@ -30,6 +31,7 @@ from gateway.administration.credentials.tables import (
     KEYS,
     LINKS,
     METADATA,
+    PASSKEYS,
     PROVIDER_ATTEMPTS,
     PROVIDER_SESSIONS,
     REFUSALS,
@@ -43,10 +45,13 @@ from gateway.storage.durable import make_directory
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
-_OWN: Final = (CREDENTIALS, LINKS, FILTERS, IDENTITIES)
+_OWN: Final = (CREDENTIALS, PASSKEYS, LINKS, FILTERS, IDENTITIES)
 """What goes with whoever goes."""
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
+CHALLENGE_SECONDS: Final = 120.0
+MOST_CHALLENGES: Final = 200
+"""Challenges that one address may have at once: with more, its oldest go, and nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,35 @@ class Link:
     changes: int
     secret: str
     expires: float
+
+
+@dataclass(frozen=True)
+class Passkey:
+    """A passkey: its id (base64url), whose it is, what its owner calls it, its public key (COSE), the last counter that it signed, whether its
+    maker may copy it, when it was added, and when it was used last (0: never).
+    """
+
+    id: str
+    user: str
+    name: str
+    public_key: bytes
+    counter: int
+    synced: bool
+    added: float
+    used: float
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a passkey is to sign (its SHA-256): for the session of that SHA-256 ("": to sign in), asked from that address (its digest), and
+    what a new passkey is to be called.
+    """
+
+    sha256: str
+    about: str
+    source: str
+    name: str
+    created: float
 
 
 @dataclass(frozen=True)
@@ -196,6 +230,10 @@ class Records:
         row = self._connection.execute(select(CREDENTIALS).where(CREDENTIALS.c.user == user)).first()
         return None if row is None else Credential(*row)
 
+    def credentials(self) -> list[Credential]:
+        """Everybody's."""
+        return [Credential(*row) for row in self._connection.execute(select(CREDENTIALS))]
+
     def keep_credential(self, credential: Credential) -> None:
         """Instead of the one before."""
         self._replace(CREDENTIALS, credential)
@@ -206,11 +244,11 @@ class Records:
         return self._connection.execute(query).rowcount == 1
 
     def users(self) -> set[str]:
-        """Whose credentials, links, filters or pinned identities are here."""
+        """Whose credentials, passkeys, links, filters or pinned identities are here."""
         return {user for table in _OWN for user in self._connection.execute(select(table.c.user)).scalars()}
 
     def forget(self, user: str) -> None:
-        """Remove somebody's credential, link, filters and pinned identities."""
+        """Remove somebody's credential, passkeys, link, filters and pinned identities."""
         for table in _OWN:
             self._connection.execute(delete(table).where(table.c.user == user))
 
@@ -228,6 +266,42 @@ class Records:
     def remove_filter(self, user: str, path: str, name: str) -> None:
         meant = FILTERS.c.user == user, FILTERS.c.path == path, FILTERS.c.name == name
         self._connection.execute(delete(FILTERS).where(*meant))
+
+    # -- passkeys, and the challenges that they sign
+
+    def passkey(self, identity: str) -> Passkey | None:
+        row = self._connection.execute(select(PASSKEYS).where(PASSKEYS.c.id == identity)).first()
+        return None if row is None else Passkey(*row)
+
+    def passkeys(self, user: str) -> list[Passkey]:
+        """Somebody's, the oldest first."""
+        query = select(PASSKEYS).where(PASSKEYS.c.user == user).order_by(PASSKEYS.c.added, PASSKEYS.c.id)
+        return [Passkey(*row) for row in self._connection.execute(query)]
+
+    def keep_passkey(self, passkey: Passkey) -> None:
+        """A new one, or as it is after a use."""
+        self._replace(PASSKEYS, passkey)
+
+    def remove_passkey(self, user: str, identity: str) -> bool:
+        """False where it is not there, or not that person's."""
+        query = delete(PASSKEYS).where(PASSKEYS.c.id == identity, PASSKEYS.c.user == user)
+        return self._connection.execute(query).rowcount == 1
+
+    def keep_challenge(self, challenge: Challenge) -> None:
+        """A new one; those past their time go, those of a clock that was set back, and the oldest of too many from one address."""
+        created, now = CHALLENGES.c.created, challenge.created
+        over = or_(created <= now - CHALLENGE_SECONDS, created > now)
+        self._connection.execute(delete(CHALLENGES).where(over))
+        same = select(CHALLENGES.c.sha256).where(CHALLENGES.c.source == challenge.source)
+        many = same.order_by(CHALLENGES.c.created.desc()).offset(MOST_CHALLENGES - 1).limit(-1)
+        self._connection.execute(delete(CHALLENGES).where(CHALLENGES.c.sha256.in_(many)))
+        self._replace(CHALLENGES, challenge)
+
+    def take_challenge(self, sha256: str, about: str, now: float) -> Challenge | None:
+        """Use up a challenge: None where it is not there any more, past its time, or about something else."""
+        query = delete(CHALLENGES).where(CHALLENGES.c.sha256 == sha256, CHALLENGES.c.about == about)
+        row = self._connection.execute(query.returning(CHALLENGES)).first()
+        return None if row is None or not 0 <= now - row.created < CHALLENGE_SECONDS else Challenge(*row)
 
     # -- one-time links
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA: Final = MetaData()
 
@@ -22,6 +22,35 @@ CREDENTIALS: Final = Table(
     Column("step", Integer, nullable=False),
 )
 """`step` is the time step of the last code that was taken: none of it or before is taken again."""
+
+PASSKEYS: Final = Table(
+    "passkeys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("user", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("synced", Boolean, nullable=False),
+    Column("added", Float, nullable=False),
+    Column("used", Float, nullable=False),
+)
+"""`id` is the credential's in base64url, `name` what its owner calls it, `counter` the last one that it signed. `synced`: its maker may copy
+it to other devices of its owner. `used` is 0 before the first use.
+"""
+
+CHALLENGES: Final = Table(
+    "challenges",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("about", String, nullable=False),
+    Column("source", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("created", Float, nullable=False, index=True),
+)
+"""What a passkey is to sign, once: `about` is the SHA-256 of the session that adds one, which is to be called `name`; "" for signing in.
+`source` is the keyed digest of the address that asked.
+"""
 
 LINKS: Final = Table(
     "links",

@@ -1,4 +1,4 @@
-"""Signing in and out, a new password before the old one ends, and the page behind a one-time link."""
+"""Signing in, by password or passkey, and out, a new password before the old one ends, and the page behind a one-time link."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import io
 from typing import Final
 
 import segno
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from gateway.administration.credentials import links, sessions, signing_in
+from gateway.administration.credentials import links, passkeys, sessions, signing_in
 from gateway.administration.credentials.signing_in import Attempt
 from gateway.console.rendering import sentence
 from gateway.console.rooms import identity_provider
@@ -49,6 +49,31 @@ def enter(visit: Visit) -> Response:
         token, _ = signing_in.sign_in(visit.console.credentials, attempt, visit.session)
     except CredentialsExpired:
         return _renewal(visit, {}, attempt.user, over=True)
+    except GatewayError as error:
+        return _form(visit, {"": f"{sentence(error)} {error.remedy}"})
+    return SessionChange(own_page(visit.form.get("next", "/")), token)
+
+
+def challenge(visit: Visit) -> Response:
+    """What a passkey is to sign, for the script of the form; it is of use to nobody else."""
+    try:
+        options = passkeys.begin_to_sign_in(visit.console.credentials, visit.address)
+    except GatewayError as error:
+        return JSONResponse({"fault": sentence(error)}, 422)
+    return Response(options, media_type="application/json")
+
+
+def enter_by_passkey(visit: Visit) -> Response:
+    """Sign in by what a device signed, and go on where somebody wanted to go."""
+    credentials, response = visit.console.credentials, visit.form.get("credential", "")
+    try:
+        token, _ = passkeys.sign_in(credentials, response, visit.address, visit.session)
+    except CredentialsExpired:
+        return _renewal(visit, {}, "", over=True)
+    except SignInRefused:
+        return _form(
+            visit, {"": "The passkey was not taken. Sign in with your password and a code, and look at your account"}
+        )
     except GatewayError as error:
         return _form(visit, {"": f"{sentence(error)} {error.remedy}"})
     return SessionChange(own_page(visit.form.get("next", "/")), token)
@@ -121,6 +146,7 @@ def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
         user=visit.form.get("user", "")[:32],
         next=own_page(wanted),
         provider=provider,
+        origin=visit.console.settings.console.passkey_origin,
     )
 
 
