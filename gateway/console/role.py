@@ -97,10 +97,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
             with deferral.told():
-                _tidy(site)
-                if is_due(due, site.now, EVERY_SECONDS):
-                    remind(site.credentials)
-                    due = site.now + EVERY_SECONDS
+                due = _tidy(site, due)
     finally:
         site.stopping.set()
         server.should_exit = True
@@ -131,11 +128,15 @@ def _provider(settings: Settings, log: Logger) -> Provider | None:
     return Provider(about, secrets_of(settings.home, os.environ), back, connection, time.monotonic, tell)
 
 
-def _tidy(site: Site) -> None:
+def _tidy(site: Site, due: float) -> float:
     """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
-    that were only counted.
+    that were only counted and, where it is time, of what ends soon: `due` is when, and so is what comes back.
     """
     sweep(site.credentials)
     tell_rest(site.credentials)
     clear(site.credentials)
     asking.lapse(site.settings.console, site.ledger)
+    if not is_due(due, site.now, EVERY_SECONDS):
+        return due
+    remind(site.credentials)
+    return site.now + EVERY_SECONDS

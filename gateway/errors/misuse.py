@@ -1,4 +1,7 @@
-"""Errors of a command's caller: it was called wrongly, or by the wrong person. Nothing has changed."""
+"""Errors of a command's caller: it was called wrongly, or by the wrong person. Nothing has changed.
+
+Long because each thing that somebody can do wrong has an error of its own, with what helps.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import pytest
 
 from gateway.console.role import _tidy
 from gateway.console.web import csrf_of
-from gateway.logs import configure
 from tests.fakes.authenticator import Device
 from tests.fakes.credentials import DAY, GOOD, Desk
 from tests.fakes.programs import Program, Said, program
@@ -116,12 +114,11 @@ def test_own_page_reminds_from_14_days_and_every_page_from_remind_days(browser: 
 
 
 def test_role_looks_once_an_hour_for_what_ends(browser: Browser) -> None:
-    log = configure("DWP", "console", stream=io.BytesIO(), strict=True)
     later(browser, 20 * DAY)
-    due = _tidy(browser.console.site, log, 0.0)
+    due = _tidy(browser.console.site, 0.0)
     assert browser.console.site.now < due < browser.console.site.now + 3601.0
     later(browser, 5 * DAY)
-    assert _tidy(browser.console.site, log, browser.console.site.now + 60.0) > browser.console.site.now
+    assert _tidy(browser.console.site, browser.console.site.now + 60.0) > browser.console.site.now
     assert [detail["days"] for *_, detail in browser.desk.told("password.expiring")] == [14]
-    _tidy(browser.console.site, log, due)
+    _tidy(browser.console.site, due)
     assert [detail["days"] for *_, detail in browser.desk.told("password.expiring")] == [14, 7]
