@@ -63,6 +63,8 @@ class Page:
     """Whether its form has a file, which `uploading` receives."""
     own: bool = False
     """Whether it is for whoever is signed in, of any role or none, and about that person alone."""
+    waits: bool = False
+    """Whether the answer waits for another machine: nobody's page waits for it."""
 
     @property
     def section(self) -> str:
@@ -75,8 +77,10 @@ PAGES: Final = (
     Page("POST", "/sign-in", None, sign_in.enter, "Sign in"),
     Page("POST", "/sign-in/challenge", None, sign_in.challenge, "What a passkey is to sign"),
     Page("POST", "/sign-in/passkey", None, sign_in.enter_by_passkey, "Sign in with a passkey"),
-    Page("GET", identity_provider.BEGIN, None, identity_provider.begin, "Sign in at the identity provider"),
-    Page("GET", identity_provider.RETURN, None, identity_provider.finish, "Back from the identity provider"),
+    Page("GET", identity_provider.BEGIN, None, identity_provider.begin, "Sign in at the identity provider", waits=True),
+    Page(
+        "GET", identity_provider.RETURN, None, identity_provider.finish, "Back from the identity provider", waits=True
+    ),
     Page("POST", "/sign-out", None, sign_in.leave, "Sign out"),
     Page("GET", "/start/{token}", None, sign_in.start_form, "Set a password, by a one-time link"),
     Page("POST", "/start/{token}", None, sign_in.start, "Set a password, by a one-time link"),

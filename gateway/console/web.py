@@ -1,8 +1,8 @@
 """The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
 
 Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
-is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page: they may
-have to wait for the ledger.
+is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page, for they may
+have to wait for the ledger; nor does what waits for another machine.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _endpoint(
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
             except ClientDisconnect:
                 return Response(status_code=400)
-        if page.method == "POST":
+        if page.method == "POST" or page.waits:
             return await run_in_threadpool(_answer, site, cookie, page, request, form)
         async with room:
             return await run_in_threadpool(_answer, site, cookie, page, request, form)
