@@ -48,6 +48,7 @@ ITINERARY: Final = (
     Leg("key-expiry", Role.VAULT),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("vault-requests", Role.VAULT),
+    Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("pack", Role.VAULT),
@@ -57,6 +58,7 @@ ITINERARY: Final = (
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK),
     Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,)),
+    Leg("link-trials", Role.LINK),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 
