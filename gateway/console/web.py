@@ -122,7 +122,7 @@ def _endpoint(
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
-        page = by_method["GET" if request.method == "HEAD" else request.method]
+        page = by_method[request.method]
         form: Mapping[str, str] = {}
         if page.takes_file:
             came = await _received(site, cookie, page, request)
