@@ -298,7 +298,7 @@ def test_challenge_that_was_not_made_here_signs_nobody_in(desk: Desk, at: int) -
     made[at] ^= 1
     with pytest.raises(SignInRefused):
         passkeys.sign_in(
-            desk.context, device.get(json.dumps({**options, "challenge": bytes_to_base64url(made)})), ADDRESS
+            desk.context, device.get(json.dumps({**options, "challenge": bytes_to_base64url(bytes(made))})), ADDRESS
         )
     desk.now += 10.0
     enter(desk, device)
