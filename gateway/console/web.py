@@ -29,6 +29,7 @@ from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
 from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
+from gateway.console.listeners import Listeners
 from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
@@ -64,7 +65,7 @@ def application(site: Site) -> ASGIApp:
         Route(path, _endpoint(site, cookie, room, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
-    routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Route("/live", partial(_live, site, cookie, Listeners())))
     routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
@@ -122,7 +123,7 @@ def _endpoint(
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
-        page = by_method["GET" if request.method == "HEAD" else request.method]
+        page = by_method[request.method]
         form: Mapping[str, str] = {}
         if page.takes_file:
             came = await _received(site, cookie, page, request)
@@ -279,13 +280,13 @@ async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
     return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
-async def _live(site: Site, cookie: Cookie, request: Request) -> Response:
+async def _live(site: Site, cookie: Cookie, listeners: Listeners, request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
     def is_here() -> bool:
         return _session(site, token, used=False) is not None
 
-    if not await run_in_threadpool(is_here):
+    if token is None or not await run_in_threadpool(is_here):
         return Response(status_code=401)
-    return StreamingResponse(feed(site, is_here), media_type="text/event-stream")
+    return listeners.bounded(token, StreamingResponse(feed(site, is_here), media_type="text/event-stream"))
