@@ -75,7 +75,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": _size, "when": when, "brief": brief, "tail": tail, "duration": duration, "counted": counted}
+    made.filters |= {
+        "size": _size,
+        "when": when,
+        "brief": brief,
+        "tail": tail,
+        "duration": duration,
+        "counted": counted,
+    }
     made.globals |= {"address": address}
     return made
 

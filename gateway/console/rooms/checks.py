@@ -178,7 +178,8 @@ def access_log(visit: Visit) -> Response:
                 Cell(to_text(each.created), moment=True),
                 Cell(each.user),
                 Cell(
-                    f"{each.kind} {tail(each.unit)}", f"/transfers/{each.unit}" if each.kind == opening.TRANSFER else None
+                    f"{each.kind} {tail(each.unit)}",
+                    f"/transfers/{each.unit}" if each.kind == opening.TRANSFER else None,
                 ),
                 Cell(each.reason or "erased"),
                 Cell(each.system),

@@ -132,7 +132,9 @@ def _shown(visit: Visit, fault: str) -> Response:
         about = None if found.user is None else roster.find(connection, found.user)
         by_it = about is not None and any(each.incident == found.id for each in suspensions(connection, about.user))
     trail = [(each.at, each.user, each.text) for each in found.entries]
-    trail.insert(0, (found.created, found.opened_by, f"Opened; {found.user} was suspended with it" if by_it else "Opened"))
+    trail.insert(
+        0, (found.created, found.opened_by, f"Opened; {found.user} was suspended with it" if by_it else "Opened")
+    )
     if found.closed is not None:
         trail.append((found.closed, found.closed_by or "", f"Closed: {found.outcome}"))
     rows = [

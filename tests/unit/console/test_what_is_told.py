@@ -60,7 +60,8 @@ def test_first_password_has_all_faults_at_once_and_sign_in_says_that_it_is_set(c
     roster.add(console.bench.ledger, "hb7004", (), roster.Details("Somebody", "Benefits"), WHY)
     token = links.issue(context, "hb7004", WHY)
     visit = Visitor(console, "nobody's")
-    wrong = visit.post(f"/start/{token}", password="short", again="shorter", code="000000")
+    typed = {"password": "short", "again": "shorter", "code": "000000"}
+    wrong = visit.post(f"/start/{token}", **typed)
     assert list(faults(wrong.body)) == ["password", "again", "code"]
     assert re.search(r'name="user" type="text" value="hb7004"', wrong.body.decode()), "password managers need it"
     assert "does not work again" in words(visit.get("/sign-in?after=password"))
@@ -108,3 +109,27 @@ def test_check_goes_from_step_to_step_and_its_pages_lead_on(console: Program, ad
     assert "by chk1: an incident" in told
     assert incident.id[-8:] in told
     assert f"/incidents/{incident.id}" not in administrator.get("/people/op2").body.decode(), "it has no right to it"
+
+
+def test_request_names_the_file_and_says_only_what_there_is(console: Program) -> None:
+    supervisor = visitor(console, "sup1", PersonRole.SUPERVISOR)
+    with console.bench.ledger.read() as connection:
+        claim = overview.transfers(connection)[0]
+    asked = supervisor.post(f"/decide/accept/{claim.id}", reason="loaded by hand")
+    request = asked.headers["location"]
+    page = supervisor.get(request)
+    shown = words(page)
+    assert claim.name in shown
+    assert "Second person" not in shown
+    assert ": accept" not in shown, "the heading says so"
+    assert claim.name in words(supervisor.get("/requests"))
+    plain = visitor(console, "adm2", PersonRole.ADMINISTRATOR)
+    assert claim.name not in words(plain.get("/requests")), "names of files are for who may look at transfers"
+
+
+def test_suspended_partner_and_statements_are_no_choice_of_what_is_sent(console: Program) -> None:
+    operator = visitor(console, "op3", PersonRole.OPERATOR)
+    page = operator.get("/send").body.decode()
+    assert '<option value="statement"' not in page
+    assert '<option value="laid"' in page or '<option value="outcome"' in page
+    assert "Nothing was sent" in words(operator.get("/send?after=removed"))
