@@ -239,7 +239,7 @@ def _shown(visit: Visit, fault: str = "", *, sure: bool = False) -> Response:
         ("Whose access", f"{found.user}, {found.name}{'' if can_explain else f': {opener.state}'}"),
         ("Opening unit", found.unit),
         *about,
-        ("Case, the first that was shown", found.case_reference),
+        ("Case, the first that was shown", None if path.endswith(found.case_reference) else found.case_reference),
         ("Drawn", when(to_text(found.created))),
         ("Papers (LAST 1)", found.explanation),
         ("Checking officer", found.decided_by),
