@@ -92,7 +92,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
             say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
             _show_people(consoles.people(sites))
-            left_open.leave(samplers(), sites, datetime.now(UTC).date(), timeout)
+            dwp = next(site for site in sites if site.code == demo_sites.DWP)
+            left_open.leave(samplers(), dwp, demo_sites.AUTHORITIES[0], datetime.now(UTC).date(), timeout)
             say("\nWhat to try, the first four at DWP:")
             for each in left_open.TO_TRY:
                 say(f"  - {each}")

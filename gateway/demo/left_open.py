@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
@@ -48,11 +48,10 @@ TO_TRY: Final = (
 """What there is to try, in the order in which it is best tried; the first four at DWP."""
 
 
-def leave(makers: Mapping[str, Sampler], sites: Sequence[DemoSite], today: date, seconds: float) -> None:
-    """Leave all of it, from DWP, whose people are there by now."""
-    dwp = next(site for site in sites if site.code == DWP)
-    settings, authority = load(dwp.home), AUTHORITIES[0]
-    sample, drawn = once_more(makers, today), random.Random(f"{SEED}/{_FRESH}")
+def leave(makers: Mapping[str, Sampler], dwp: DemoSite, authority: str, today: date, seconds: float) -> None:
+    """Leave all of it, from DWP, whose people are there by now; the authority got its first claim before."""
+    settings = load(dwp.home)
+    sample, drawn = once_more(makers, today, authority, "once-more"), random.Random(f"{SEED}/{_FRESH}")
     fresh = makers["claim"].make(sender=DWP, recipient=authority, index=_FRESH, random=drawn, today=today)
     for directory, name, content in (
         (dwp.home.outbound / "claim" / authority, sample.name, sample.content),

@@ -151,13 +151,12 @@ def _ends(flow: str, authority: str) -> tuple[str, str]:
 
 def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:
     """The first claim once more under another name: held, until a person releases it."""
-    again = once_more(samplers, today, seed, "again")
+    again = once_more(samplers, today, AUTHORITIES[0], "again", seed)
     yield Act("claim", DWP, AUTHORITIES[0], again, Ending.RELEASED, "suspected-duplicate")
 
 
-def once_more(samplers: Mapping[str, Sampler], today: date, seed: int = SEED, mark: str = "once-more") -> Sample:
-    """The first claim to the first authority, under a name of its own."""
-    authority = AUTHORITIES[0]
+def once_more(samplers: Mapping[str, Sampler], today: date, authority: str, mark: str, seed: int = SEED) -> Sample:
+    """The first claim to an authority, under a name of its own."""
     drawn = random.Random(f"{seed}/claim/{authority}/0")
     first = samplers["claim"].make(sender=DWP, recipient=authority, index=0, random=drawn, today=today)
     stem, _, ending = first.name.rpartition(".")
