@@ -118,6 +118,7 @@ def test_the_demonstration_leaves_a_held_file_one_in_quarantine_and_a_check(tmp_
     makers, today = samplers(), datetime.now(UTC).date()
     with two_sites(tmp_path) as (dwp, la):
         demo_consoles.people([DemoSite(dwp.code, dwp.home)])
+        la.edit_config("flows.extract", settle_seconds=0.5)
         for site in (dwp, la):
             site.start()
         given = makers["extract"].make(sender=la.code, recipient="DWP", index=1, random=random.Random(1), today=today)
