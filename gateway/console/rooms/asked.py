@@ -1,4 +1,7 @@
-"""Requests: what people asked, what waits for a second person, and the second person's decision."""
+"""Requests: what people asked, what waits for a second person, and the second person's decision.
+
+Long because one page tells of every act in that act's own words.
+"""
 
 from __future__ import annotations
 

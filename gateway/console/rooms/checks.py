@@ -1,5 +1,5 @@
 """Management checks and the System Access Log: whoever opened acknowledges and explains (LAST 1), a checking officer decides, and some
-are looked at once more.
+are looked at once more. Long because the log of openings, of which the checks are drawn, is here too.
 """
 
 from __future__ import annotations
