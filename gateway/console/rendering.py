@@ -29,6 +29,11 @@ def brief(text: str | None) -> str:
     return f"{moment.day}\u00a0{moment:%b}\u00a0{moment:%Y, %H:%M}"
 
 
+def tail(identity: str) -> str:
+    """What tells an id from others of the same minute: its last 8 characters. Its first ones are a time."""
+    return identity[-8:]
+
+
 def duration(seconds: float) -> str:
     """A duration as people read it: two units."""
     minutes = int(seconds) // 60
@@ -70,7 +75,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": _size, "when": when, "brief": brief, "duration": duration, "counted": counted}
+    made.filters |= {
+        "size": _size,
+        "when": when,
+        "brief": brief,
+        "tail": tail,
+        "duration": duration,
+        "counted": counted,
+    }
     made.globals |= {"address": address}
     return made
 

@@ -14,7 +14,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -220,7 +220,9 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
     if page.right is not None or page.own:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
-            return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
+            had_one = cookie.token(request) is not None
+            query = {**({} if wanted == "/" else {"next": wanted}), **({"after": "session"} if had_one else {})}
+            return visit.to(f"/sign-in?{urlencode(query, safe='/')}" if query else "/sign-in")
         if page.right is not None and not may(person, page.right):
             refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")

@@ -130,7 +130,7 @@ def test_what_one_holds_two_release_and_neither_can_do_both(
     assert operator.see(f"/decide/release/{waiting['id']}") == 404, "an operator may not release"
 
     one.see("/waiting")
-    one.page.get_by_role("link", name=f"Release transfer {waiting['id'][:8]}").click()
+    one.page.get_by_role("link", name=f"Release transfer {waiting['id'][-8:]}").click()
     one.page.wait_for_load_state()
     fill_reason(one, "the authority has called")
     press(one, "Release")

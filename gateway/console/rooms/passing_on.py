@@ -20,7 +20,7 @@ from gateway.flows.routes import routes
 from gateway.ledger.queries.identities import find_transfer
 from gateway.settings.model import Settings, SiteKind
 
-_WHY: Final[Mapping[Why, str]] = MappingProxyType(
+WHY: Final[Mapping[Why, str]] = MappingProxyType(
     {
         Why.ADDRESS_ELSEWHERE: "The address lies in another authority",
         Why.MOVED: "The person has moved there",
@@ -30,7 +30,7 @@ _WHY: Final[Mapping[Why, str]] = MappingProxyType(
         Why.OTHER: "Something else, said below",
     }
 )
-_OPENED: Final[Mapping[Opened, str]] = MappingProxyType(
+OPENED: Final[Mapping[Opened, str]] = MappingProxyType(
     {
         Opened.BY_OFFICER: "An officer has seen what is in it",
         Opened.BY_SYSTEM: "A system has loaded it, and nobody has looked",
@@ -105,8 +105,8 @@ def _form(visit: Visit, faults: Mapping[str, str]) -> Response:
         about=about,
         faults=faults,
         authorities=authorities(visit.console.settings, about.partner),
-        whys=[(str(why), words) for why, words in _WHY.items()],
-        openings=[(str(opened), words) for opened, words in _OPENED.items()],
+        whys=[(str(why), words) for why, words in WHY.items()],
+        openings=[(str(opened), words) for opened, words in OPENED.items()],
         to=given.get("to", ""),
         why=given.get("why", ""),
         opened=given.get("opened", str(Opened.BY_OFFICER)),

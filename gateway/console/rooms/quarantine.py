@@ -7,9 +7,13 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.quarantine import quarantine, story
+from gateway.administration.views.requests import open_about
+from gateway.administration.views.words import bytes_of
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
+from gateway.console.rendering import tail, when
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
+from gateway.domain.requests import Act
 
 _COLUMNS: Final = (
     Column("Received", "received", descends_first=True),
@@ -29,10 +33,10 @@ def listed(visit: Visit) -> Response:
         Line(
             (
                 Cell(each.received, moment=True),
-                Cell(f"{each.kind} {each.id[:8]}", f"/quarantine/{each.id}"),
+                Cell(f"{each.kind} {tail(each.id)}", f"/quarantine/{each.id}"),
                 Cell(each.partner),
                 Cell(each.code, below=(each.reason, *(["discarded"] if each.discarded else []))),
-                Cell(each.size),
+                Cell(bytes_of(each.size)),
             ),
             vars(each),
         )
@@ -57,13 +61,14 @@ def one(visit: Visit) -> Response:
     """All about one quarantined file."""
     with visit.console.reading() as connection:
         found = story(visit.console.settings, connection, visit.path["id"])
+        waits = open_about(visit.console.settings, connection, (Act.DISCARD,), found.id)
     rows = [
         ("Partner", found.partner),
         ("Came as", found.kind),
         ("Consignment", found.consignment),
         ("Size", f"{found.size:,} bytes"),
         ("Digest (SHA-256)", found.sha256),
-        ("Discarded", found.discarded),
+        ("Discarded", when(found.discarded)),
     ]
     events = timeline(found.events)
-    return visit.page("quarantined", about=found, rows=rows, events=events)
+    return visit.page("quarantined", about=found, rows=rows, events=events, waits=waits)

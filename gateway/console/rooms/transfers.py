@@ -132,7 +132,7 @@ def one(visit: Visit) -> Response:
         facts=list(_facts(found)),
         events=timeline(found.events),
         acts=list(_acts(visit, about)),
-        may_open=visit.may(Right.OPEN),
+        may_open=visit.may(Right.OPEN) and not (about.direction == Direction.IN and about.code == Redirected.code),
         may_pass_on=may_pass_on(visit, about),
         passed=list(_passed(found)),
     )
