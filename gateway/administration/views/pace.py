@@ -15,7 +15,7 @@ from gateway.ledger.store import Connection
 
 _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
-_EVENTS: Final = 5_000
+_EVENTS: Final = 1_000
 """The chain's last events that are looked through for arrivals."""
 
 

@@ -23,7 +23,7 @@ _WAITING: Final = {
 }
 _AWAITED: Final = CONSIGNMENTS.c.expires.is_not(None)
 """Of what was sent: a receipt is waited for."""
-MOST_TAKEN: Final = 20_000
+MOST_TAKEN: Final = 10_000
 """So many transfers are counted for a page."""
 _ENDED: Final = ("transfer.receipted", "transfer.delivered")
 
