@@ -15,6 +15,8 @@ from gateway.console.visits import Visit
 from gateway.settings.resources import resource
 
 _SECTION: Final = re.compile(r"#? ?\[([a-z_.-]+)\]")
+_CHANNEL: Final = re.compile(r"(notify\.[a-z]+)\.[a-z-]+")
+_EMPTY: Final = ('""', "[]")
 _SETTING: Final = re.compile(r"#? ?([a-z][a-z0-9_]*) = (.*)")
 
 
@@ -30,11 +32,12 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting as it is at this site."""
+    """A setting as it is at this site: None of one that is not set, of which there may be an example."""
 
     name: str
-    value: str
+    value: str | None
     meaning: str
+    example: str = ""
 
 
 def configuration(visit: Visit) -> Response:
@@ -46,9 +49,11 @@ def configuration(visit: Visit) -> Response:
     said["flows"] = {name: flow.model_dump(mode="json") for name, flow in settings.flows.items()}
     sections: dict[str, list[Setting]] = {}
     for each in meanings():
-        value = _value(said, [*each.section.split("."), each.name])
-        text = each.default if value is None else _shown(value)
-        sections.setdefault(each.section, []).append(Setting(each.name, text, each.meaning))
+        for section in _named_here(said, each.section):
+            value = _value(said, [*section.split("."), each.name])
+            shown = None if value is None else _shown(value)
+            example = each.default if shown is None and each.default not in _EMPTY else ""
+            sections.setdefault(section, []).append(Setting(each.name, shown, each.meaning, example))
     return visit.page("configuration", sections=sections, home=str(settings.home.root))
 
 
@@ -74,7 +79,14 @@ def _read(text: str) -> Iterator[Meaning]:
             comment = []
 
 
-def _value(said: Any, path: list[str]) -> object:
+def _named_here(said: Any, section: str) -> list[str]:
+    """The sections of this site that one of the program's stands for: a channel's name is the site's own."""
+    if (found := _CHANNEL.fullmatch(section)) is None:
+        return [section]
+    return [f"{found[1]}.{name}" for name in _value(said, found[1].split(".")) or {}] or [section]
+
+
+def _value(said: Any, path: list[str]) -> Any:
     for name in path:
         if not isinstance(said, dict) or name not in said:
             return None
