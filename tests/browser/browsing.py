@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from gateway.administration.credentials import links
 from gateway.administration.credentials.context import credentials
@@ -26,6 +26,7 @@ from tests.fakes.credentials import CHEAP
 
 PASSWORD: Final = "violet harbour seventeen"  # noqa: S105 - of people that a test makes up
 _ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+WIDE: Final[ViewportSize] = {"width": 1200, "height": 900}
 NARROW: Final = 320
 STEP: Final = 30.0
 PEOPLE: Final = {
@@ -76,7 +77,7 @@ class Person:
 
     def __init__(self, browser: Browser, base: str, user: str, secret: str) -> None:
         self.base, self.user, self.secret = base, user, secret
-        self.context: BrowserContext = browser.new_context(base_url=base, viewport={"width": 1200, "height": 900})
+        self.context: BrowserContext = browser.new_context(base_url=base, viewport=WIDE)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.complaints: list[str] = []
