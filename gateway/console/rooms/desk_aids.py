@@ -100,7 +100,7 @@ def _rendered(page: str) -> _Page:
 
 def _framed(tokens: list[Token]) -> Iterator[Token]:
     """Headings that can be linked to; tables that scroll by themselves, with the heading above as their caption, and no empty header."""
-    above, taken = "", dict[str, int]()
+    above, taken, tables = "", dict[str, int](), dict[str, int]()
     for place, token in enumerate(tokens):
         following = tokens[place + 1] if place + 1 < len(tokens) else token
         match token.type:
@@ -118,9 +118,11 @@ def _framed(tokens: list[Token]) -> Iterator[Token]:
                 yield _html("</div>")
                 continue
             case "table_open":
-                yield _html(f'<div class="console-table" tabindex="0" role="region" aria-label="{escape(above)}">')
+                tables[above] = tables.get(above, 0) + 1
+                named = escape(f"{above}, table {tables[above]}" if tables[above] > 1 else above)
+                yield _html(f'<div class="console-table" tabindex="0" role="region" aria-label="{named}">')
                 yield token
-                yield _html(f'<caption class="govuk-visually-hidden">{escape(above)}</caption>')
+                yield _html(f'<caption class="govuk-visually-hidden">{named}</caption>')
                 continue
             case _:
                 pass
