@@ -21,6 +21,7 @@ from gateway.settings.resources import resource
 
 _INDEX: Final = "operators/README.md"
 _REFERENCE: Final = ("audit", "authorities", "console-pages", "errors", "events", "limits", "metrics", "wire-format")
+_COMMENT: Final = re.compile(r"(?ms)^<!--.*?-->$")
 _CLASSES: Final = {
     "h1": "govuk-heading-l",
     "h2": "govuk-heading-m",
@@ -85,7 +86,8 @@ def _rendered(page: str) -> _Page:
     """A page as HTML. Links to pages that are shown lead there, all other links are their words alone."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     title, tokens = "", list[Token]()
-    for token in _framed(parser.parse((resource("docs") / page).read_text("utf-8"))):
+    text = _COMMENT.sub("", (resource("docs") / page).read_text("utf-8"))
+    for token in _framed(parser.parse(text)):
         _dress(token)
         if token.children:
             token.children = list(_led(token.children, page))

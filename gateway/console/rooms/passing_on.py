@@ -71,7 +71,7 @@ def ask(visit: Visit) -> Response:
     if opened is None:
         faults["opened"] = "Choose who has seen what is in it."
     if len(" ".join(reason.split())) > MAX_EXPLANATION:
-        faults["reason"] = f"At most {MAX_EXPLANATION} characters go to the right authority."
+        faults["reason"] = f"Say it in at most {MAX_EXPLANATION} characters: the right authority reads it."
     if faults or why is None or opened is None:
         return _form(visit, faults)
     wish = Wish(to, why, opened).to_text()
@@ -111,6 +111,7 @@ def _form(visit: Visit, faults: Mapping[str, str]) -> Response:
         why=given.get("why", ""),
         opened=given.get("opened", str(Opened.BY_OFFICER)),
         reason_given=given.get("reason", ""),
+        most=MAX_EXPLANATION,
     )
 
 

@@ -29,7 +29,9 @@ def shown(reader: Visitor, path: str) -> str:
 
 
 def test_every_link_of_every_page_leads_to_a_place_that_there_is(reader: Visitor) -> None:
-    pages = {"/help": shown(reader, "/help")} | {f"/help/{name}": shown(reader, f"/help/{name}") for name in desk_aids.names()}
+    pages = {"/help": shown(reader, "/help")} | {
+        f"/help/{name}": shown(reader, f"/help/{name}") for name in desk_aids.names()
+    }
     places = {(path, place) for path, text in pages.items() for place in re.findall(r' id="([^"]+)"', text)}
     for path, text in pages.items():
         for link in re.findall(r'<a [^>]*href="([^"]*)"', text):
@@ -44,7 +46,10 @@ def test_every_desk_aid_is_in_the_list_and_has_its_own_heading_as_its_name(reade
         if page.name != "README.md":
             assert f'href="/help/{page.stem}"' in listed, page.name
             heading = page.read_text("utf-8").partition("\n")[0].removeprefix("# ")
-            assert f"<title>{escape(heading).replace('&#x27;', '&#39;')} " in reader.get(f"/help/{page.stem}").body.decode(), page.name
+            assert (
+                f"<title>{escape(heading).replace('&#x27;', '&#39;')} "
+                in reader.get(f"/help/{page.stem}").body.decode()
+            ), page.name
 
 
 def test_a_page_of_the_reference_is_shown_and_a_link_to_what_is_not_is_its_words_alone(reader: Visitor) -> None:
@@ -58,5 +63,6 @@ def test_a_page_of_the_reference_is_shown_and_a_link_to_what_is_not_is_its_words
 def test_tables_have_captions_and_no_header_without_words(reader: Visitor) -> None:
     for name in desk_aids.names():
         text = shown(reader, f"/help/{name}")
+        assert "&lt;!--" not in text, name
         assert text.count("<table") == text.count("<caption"), name
         assert re.search(r"<th[^>]*>\s*</th>", text) is None, name
