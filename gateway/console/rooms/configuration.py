@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from gateway.console.visits import Visit
+from gateway.settings.model import Settings
 from gateway.settings.resources import resource
 
 _SECTION: Final = re.compile(r"#? ?\[([a-z_.-]+)\]")
@@ -43,6 +44,11 @@ class Setting:
 def configuration(visit: Visit) -> Response:
     """All settings, section by section."""
     settings = visit.console.settings
+    return visit.page("configuration", sections=settings_of(settings), home=str(settings.home.root))
+
+
+def settings_of(settings: Settings) -> dict[str, list[Setting]]:
+    """The settings of a site by their sections, in the order of the configuration that the program brings."""
     said = {
         name: value.model_dump(mode="json") for name, value in vars(settings).items() if isinstance(value, BaseModel)
     }
@@ -54,7 +60,7 @@ def configuration(visit: Visit) -> Response:
             shown = None if value is None else _shown(value)
             example = each.default if shown is None and each.default not in _EMPTY else ""
             sections.setdefault(section, []).append(Setting(each.name, shown, each.meaning, example))
-    return visit.page("configuration", sections=sections, home=str(settings.home.root))
+    return sections
 
 
 @cache

@@ -57,7 +57,7 @@ def listed(visit: Visit) -> Response:
     return visit.page(
         "listed",
         heading="Quarantine",
-        intro="What should not exist: it was locked away, and nothing of it goes on from here. Where its signature shows who sent it, a receipt tells them; each page says whether one did. A supervisor can look at it, with a reason.",
+        intro="What should not exist: it was locked away, and nothing of it goes on from here. Whether its sender was told, its page says. A supervisor can look at it, with a reason.",
         links=(),
         filters=filters,
         path="/quarantine",
