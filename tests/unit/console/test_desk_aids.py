@@ -25,7 +25,7 @@ def reader(console: Program) -> Visitor:
 def shown(reader: Visitor, path: str) -> str:
     said = reader.get(path)
     assert said.status == 200, path
-    return re.findall(r"(?s)<main.*</main>", said.body.decode())[0]
+    return str(re.findall(r"(?s)<main.*</main>", said.body.decode())[0])
 
 
 def test_every_link_of_every_page_leads_to_a_place_that_there_is(reader: Visitor) -> None:
