@@ -140,4 +140,5 @@ def show_made(made: Made, *, as_json: bool) -> None:
         say(f"{made.by} confirms them as far as event {made.confirmed}.")
     for each in made.missing:
         say(f"Not in it: {each}")
-    say(f"Who gets it checks it with: python3 verify_evidence.py {made.file}")
+    known = "".join(f" --known {key}" for key in made.keys)
+    say(f"Who gets it checks it with: python3 verify_evidence.py {made.file}{known}")

@@ -20,6 +20,7 @@ from gateway.flows.routes import routes
 from gateway.ledger.queries.identities import find_transfer
 from gateway.settings.model import Settings, SiteKind
 
+_LEAST: Final = 3
 WHY: Final[Mapping[Why, str]] = MappingProxyType(
     {
         Why.ADDRESS_ELSEWHERE: "The address lies in another authority",
@@ -70,8 +71,8 @@ def ask(visit: Visit) -> Response:
         faults["why"] = "Choose why it belongs there."
     if opened is None:
         faults["opened"] = "Choose who has seen what is in it."
-    if len(" ".join(reason.split())) > MAX_EXPLANATION:
-        faults["reason"] = f"At most {MAX_EXPLANATION} characters go to the right authority."
+    if not _LEAST <= len(" ".join(reason.split())) <= MAX_EXPLANATION:
+        faults["reason"] = f"Say it in {_LEAST} to {MAX_EXPLANATION} characters: the right authority reads it."
     if faults or why is None or opened is None:
         return _form(visit, faults)
     wish = Wish(to, why, opened).to_text()
@@ -111,6 +112,7 @@ def _form(visit: Visit, faults: Mapping[str, str]) -> Response:
         why=given.get("why", ""),
         opened=given.get("opened", str(Opened.BY_OFFICER)),
         reason_given=given.get("reason", ""),
+        most=MAX_EXPLANATION,
     )
 
 
