@@ -27,7 +27,8 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
 
 def open_engine(path: Path) -> Engine:
     """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    # As many connections as threads ask for one: who waits for a connection with another one, or a lock, in hand may wait for ever.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
