@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -40,6 +41,12 @@ def duration(seconds: float) -> str:
     return counted(minutes, "minute") if minutes else counted(int(seconds), "second")
 
 
+def at_most(seconds: float) -> str:
+    """A duration that is not less: a part of a second counts as one, and of a minute, once there are some."""
+    whole = math.ceil(seconds)
+    return duration(whole if whole < 60 else -(-whole // 60) * 60)
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -70,7 +77,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": _size, "when": when, "brief": brief, "duration": duration, "counted": counted}
+    made.filters |= {
+        "size": _size,
+        "when": when,
+        "brief": brief,
+        "duration": duration,
+        "counted": counted,
+        "atmost": at_most,
+    }
     made.globals |= {"address": address}
     return made
 

@@ -27,7 +27,7 @@ from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
 from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
-from gateway.console.live import feed, now
+from gateway.console.live import feed, mark, now
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
@@ -194,6 +194,7 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
     person = None if session is None else session.person
     if person is None:
         token = None
+    check, seen = (None, "") if person is None else _stands(site, person)
     visit = Visit(
         console=site,
         path={name: str(value) for name, value in request.path_params.items()},
@@ -206,7 +207,8 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         away=_away(site).token(request),
         menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(site, session)),
-        check=None if person is None else _check(site, person),
+        check=check,
+        mark=seen,
     )
     if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
         return visit.to(visit.menu[0].path)
@@ -233,11 +235,11 @@ def _address(site: Site, request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _check(site: Site, person: Person) -> str | None:
-    """The check that somebody has to acknowledge."""
+def _stands(site: Site, person: Person) -> tuple[str | None, str]:
+    """The check that somebody has to acknowledge, and how far the site is, before the page looks at anything."""
     with site.reading() as connection:
         found = must_acknowledge(connection, person.user)
-    return None if found is None else found.id
+        return None if found is None else found.id, mark(site, connection)
 
 
 def _notes(site: Site, session: Session) -> Iterator[Note]:
@@ -273,13 +275,12 @@ async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
     return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
-async def _live(site: Site, cookie: Cookie, watch: Watch[tuple[int, int]], request: Request) -> Response:
+async def _live(site: Site, cookie: Cookie, watch: Watch[str], request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
     def is_here() -> bool:
         return _session(site, token, used=False) is not None
 
-    if not await run_in_threadpool(is_here):
-        return Response(status_code=401)
-    return StreamingResponse(feed(site, watch, is_here), media_type="text/event-stream")
+    seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
+    return StreamingResponse(feed(site, watch, is_here, seen), media_type="text/event-stream")

@@ -90,7 +90,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         carried=tuple(_carried(settings, connection)),
         unanswered=tuple(_unanswered(settings, connection, now)),
     )
-    needs = tuple(needs_of(found, machine.late_ending, now))
+    needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
 
 

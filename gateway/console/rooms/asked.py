@@ -67,7 +67,7 @@ WORDS: Final = {
 _OWN: Final = (*READING, *PROVING)
 """Acts of which nobody but whoever asked, and auditors, is told: somebody may be looked into."""
 _WAITS: Final = {
-    RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
+    RequestState.PROPOSED: "Another person with the same right has to agree.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
 _TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
@@ -87,7 +87,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            acts=tuple(act for act in _seen(visit) if act not in _OWN),
+            acts=shown_acts(visit),
             after=place_of(visit.query.get("after")),
             before=place_of(visit.query.get("before")),
         )
@@ -150,6 +150,11 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
+def shown_acts(visit: Visit) -> tuple[Act, ...]:
+    """The acts of which the reader sees what others asked."""
+    return tuple(act for act in _seen(visit) if act not in _OWN)
+
+
 def _seen(visit: Visit) -> tuple[Act, ...]:
     """The acts that are the reader's business: what is about people is for administrators and auditors."""
     return tuple(
@@ -195,7 +200,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_waits(visit, act, RequestState(about.state)),
+        waits=_waits(visit, act, about, may_decide=may_decide),
         rows=[
             ("About", about.subject),
             *([("Roles now", told.now)] if told.now is not None else []),
@@ -224,8 +229,13 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     )
 
 
-def _waits(visit: Visit, act: Act, state: RequestState) -> str:
-    """What it waits for."""
+def _waits(visit: Visit, act: Act, about: RequestView, *, may_decide: bool) -> str:
+    """What it waits for, as it concerns whoever reads it."""
+    state = RequestState(about.state)
+    if may_decide:
+        return "It waits for a second person, and you may be that person: agree or decline below."
+    if state is RequestState.PROPOSED and about.actor == visit.user:
+        return f"{_WAITS[state]} You are told here what becomes of it."
     if state is RequestState.ASKED and not act.by_stage:
         return f"{_DISPOSAL} {next_run(visit)}" if act is Act.DISPOSE else _BY_HAND
     if state is RequestState.ASKED and act is Act.TEST_LINK:

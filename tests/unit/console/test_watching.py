@@ -48,14 +48,15 @@ async def ask_again(watch: Watch[int], wanted: int) -> None:
 @pytest.mark.usefixtures("quick")
 def test_whoever_has_no_session_any_more_hears_no_news_for_long_however_much_there_is(console: Program) -> None:
     numbers, asked = count(), count()
-    watch = Watch(lambda: (next(numbers), 0))
+    watch = Watch(lambda: str(next(numbers)))
 
     async def listen() -> list[str]:
-        return [line async for line in feed(console.site, watch, lambda: next(asked) < 2)]
+        return [line async for line in feed(console.site, watch, lambda: next(asked) < 2, "")]
 
     lines = asyncio.run(listen())
     assert lines[0] == "retry: 5000\n\n"
-    assert 20 <= len(lines) <= 42
+    assert lines[-1] == "event: ended\ndata: \n\n"
+    assert 10 <= len(lines) <= 42
     assert next(asked) == 3
 
 
