@@ -35,7 +35,7 @@ async def feed(site: Site, watch: Watch[str], is_here: Callable[[], bool], seen:
         yield _ENDED
         return
     seen = seen or await watch.now()
-    for look in range(1, _LONGEST_LOOKS + 1):
+    for look in range(_LONGEST_LOOKS):
         await asyncio.sleep(LOOK_SECONDS)  # first: a look of others, from before the page was made, is no news to it
         if site.stopping.is_set():
             return

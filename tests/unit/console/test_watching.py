@@ -8,18 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.console import live, watching
+from gateway.console import watching
 from gateway.console.live import feed
 from gateway.console.watching import Watch
 from gateway.domain.people import PersonRole
 from tests.fakes.browsers import visitor
 from tests.fakes.programs import HOST, Program
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (live, watching):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
 
 
 def test_there_is_one_look_for_all_who_come_within_a_moment_and_another_one_later(
