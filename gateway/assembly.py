@@ -80,7 +80,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
     from gateway.stages.context import StageContext
 
     ledger = Ledger(
-        settings.home.ledger,
+        settings.ledger_place,
         clock=time.time,
         role=role,
         announce=announcer_of_all(log),
@@ -335,11 +335,15 @@ def key_store(keyrings: Path) -> KeyStore:
     return GnuPgKeyStore(keyrings)
 
 
-def create_ledger(home: Home) -> None:
-    """An empty ledger."""
+def create_ledger(place: Path | str) -> None:
+    """An empty ledger; UsageWrong where the database has one already."""
+    from gateway.errors import UsageWrong
+    from gateway.ledger.integrity import is_there
     from gateway.ledger.migrate import migrate
 
-    migrate(home.ledger)
+    if isinstance(place, str) and is_there(place):
+        raise UsageWrong("There is a ledger in that database already: each site has a database of its own.")
+    migrate(place)
 
 
 def transport(

@@ -134,6 +134,7 @@ class Event(StrEnum):
     CONTINUITY_ENDED = "continuity.ended", "info", "business continuity has ended"
     CONTINUITY_NOTED = "continuity.noted", "warning", "a partner has invoked business continuity, by what it signs"
     CONTINUITY_LIFTED = "continuity.lifted", "info", "a partner has ended business continuity, by what it signs"
+    LEDGER_COPYING = "ledger.copying", "info", "a person has the whole ledger copied into another database"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
     # -- people who use the console

@@ -51,7 +51,7 @@ def load(home: Home) -> Settings:
     """
     settings = fit(read.load(home))
     try:
-        return settings.with_suspended(suspended_partners(home.ledger, _BUSY_SECONDS))
+        return settings.with_suspended(suspended_partners(settings.ledger_place, _BUSY_SECONDS))
     except (GatewayError, OSError):
         return settings
 

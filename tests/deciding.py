@@ -61,6 +61,8 @@ KEYS: Final = {
 }
 ASKED: Final = {"carry-out": "partner.added"}
 """In the names of the two people who decided it in the console: `tests/acceptance/test_cards_by_two.py`."""
+COPIES: Final = {"ledger copy": "ledger.copying"}
+"""`tests/unit/ledger/test_copying.py`: it takes another database."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(

@@ -25,7 +25,7 @@ ROLE: Final = "command"
 def opened(settings: Settings) -> Iterator[Ledger]:
     """The site's ledger, closed at the end."""
     with permitted():
-        ledger = Ledger(settings.home.ledger, clock=time.time, role=ROLE)
+        ledger = Ledger(settings.ledger_place, clock=time.time, role=ROLE)
     try:
         ledger.check()
         yield ledger
@@ -38,7 +38,7 @@ def writing(settings: Settings, log: Logger, role: str = ROLE) -> Iterator[Ledge
     """The site's ledger for whoever changes it without stages: its events are logged, and its head is remembered."""
     with permitted():
         ledger = Ledger(
-            settings.home.ledger,
+            settings.ledger_place,
             clock=time.time,
             role=role,
             announce=announcer_of_all(log),

@@ -154,6 +154,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "bench": CommandEntry(
             "gateway.cli.bench:bench", "Measure the whole job beside scripts and rclone, on this machine."
         ),
+        "ledger": CommandEntry("gateway.cli.ledger:ledger", "Move the ledger between SQLite and PostgreSQL: copy."),
         "doctor": CommandEntry("gateway.cli.doctor:doctor", "Find everything that would stop this site from working."),
     }
 )

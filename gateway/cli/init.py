@@ -37,9 +37,20 @@ _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-
     help="How long the OpenPGP key is valid; its expiry can be extended.",
 )
 @click.option("--split", is_flag=True, help="An account for each role (as root; the accounts must be there).")
+@click.option(
+    "--ledger", metavar="URL", help="Keep the ledger in this PostgreSQL database.  [default: a file below HOME]"
+)
 @click.option("--unlisted", is_flag=True, help="Take a code that is not in the table of authorities.")
 def init(
-    home: Path | None, code: str, name: str | None, sftp: str | None, key_days: int, *, split: bool, unlisted: bool
+    home: Path | None,
+    code: str,
+    name: str | None,
+    sftp: str | None,
+    key_days: int,
+    ledger: str | None,
+    *,
+    split: bool,
+    unlisted: bool,
 ) -> None:
     """Make a complete site in the directory HOME: configuration, spool, keys and ledger.
 
@@ -59,6 +70,7 @@ def init(
     from gateway.administration.site import authorities, creation  # noqa: PLC0415  # slow to import
     from gateway.settings.authorities import listed  # noqa: PLC0415  # slow to import
     from gateway.settings.home import MACHINES_OWN  # noqa: PLC0415  # slow to import
+    from gateway.settings.ledger import LedgerSettings  # noqa: PLC0415  # slow to import
 
     known = listed()
     authorities.require_listed(known, code, unlisted=unlisted)
@@ -73,6 +85,7 @@ def init(
         port=port or creation.free_port(host),
         key_days=key_days,
         split=split,
+        ledger=LedgerSettings.of(ledger).url if ledger else "",
     )
     made = creation.create_site(home or MACHINES_OWN, spec)
     say(f"The site {code} is in {made.home.root}.")

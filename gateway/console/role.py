@@ -110,7 +110,7 @@ def _connections(settings: Settings) -> list[str]:
     if provider is None:
         return []
     port = provider.origin[2]
-    if not confine_connections([port, _DNS_PORT]):
+    if not confine_connections([port, *settings.ledger.ports, _DNS_PORT]):
         return ["connects anywhere: no Landlock for ports here"]
     return [f"connects to port {port} alone"]
 

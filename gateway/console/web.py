@@ -27,6 +27,7 @@ from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
 from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
+from gateway.console.listeners import Listeners
 from gateway.console.live import feed, mark, now
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
@@ -62,7 +63,7 @@ def application(site: Site) -> ASGIApp:
         Route(path, _endpoint(site, cookie, turns, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
-    routes.append(Route("/live", partial(_live, site, cookie, Watch(partial(now, site)))))
+    routes.append(Route("/live", partial(_live, site, cookie, Watch(partial(now, site)), Listeners())))
     routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
@@ -118,7 +119,7 @@ def _endpoint(site: Site, cookie: Cookie, turns: Turns, pages: list[Page]) -> Ca
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
-        page = by_method["GET" if request.method == "HEAD" else request.method]
+        page = by_method[request.method]
         form: Mapping[str, str] = {}
         if page.takes_file:
             came = await _received(site, cookie, page, request)
@@ -275,7 +276,7 @@ async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
     return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
-async def _live(site: Site, cookie: Cookie, watch: Watch[str], request: Request) -> Response:
+async def _live(site: Site, cookie: Cookie, watch: Watch[str], listeners: Listeners, request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
@@ -283,4 +284,5 @@ async def _live(site: Site, cookie: Cookie, watch: Watch[str], request: Request)
         return _session(site, token, used=False) is not None
 
     seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
-    return StreamingResponse(feed(site, watch, is_here, seen), media_type="text/event-stream")
+    stream = StreamingResponse(feed(site, watch, is_here, seen), media_type="text/event-stream")
+    return stream if token is None else listeners.bounded(token, stream)

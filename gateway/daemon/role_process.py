@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from gateway import assembly
+from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.signals import ended_after
@@ -22,7 +23,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import Defer, DiskFailed, LedgerBusy, ReadersFailed
+from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed
 from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
@@ -35,9 +36,6 @@ from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
 
-_Given = TypeVar("_Given")
-_BUSY_PAUSE: Final = 1.0
-"""Seconds between two attempts at a ledger that is held; each waits for half a minute itself (`ledger.integrity`)."""
 _START_SECONDS: Final = 60
 """How long a watcher may take to start: for 3,000 directories it needs a tenth of a second."""
 
@@ -60,6 +58,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         patiently = partial(once_free, log=log, wait=life.wake_up.wait, stopping=life.is_stopping)
         context = patiently(lambda: assembly.stage_context(settings, role, log, life.is_stopping))
         stack.callback(context.ledger.close)
+        patiently(lambda: stack.enter_context(context.ledger.held()))
         if not supervised:  # else the supervisor has done it for all roles
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
@@ -84,7 +83,7 @@ def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, li
     def changed(*, at_once: bool) -> bool:
         try:
             return watch.changed(at_once=at_once)
-        except LedgerBusy:  # the next look finds it
+        except (LedgerAway, LedgerBusy):  # the next look finds it
             return False
 
     with ExitStack() as stack:
@@ -93,28 +92,6 @@ def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, li
         loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=lambda: changed(at_once=True))
         stack.callback(loop.close)
         loop.run()
-
-
-def once_free(
-    action: Callable[[], _Given], log: Logger, wait: Callable[[float], object], stopping: Callable[[], bool]
-) -> _Given:
-    """What `action` gives, once nobody holds the ledger for too long any more; LedgerBusy only where the role is to stop.
-
-    The wait is told once: a lock passes, and what a role does before its first step may be done again.
-    """
-    told = False
-    while True:
-        try:
-            return action()
-        except LedgerBusy as error:
-            if stopping():
-                raise
-            if not told:
-                log.warning(
-                    "work.deferred", code=error.code, reason="another process holds the ledger: it is waited for"
-                )
-            told = True
-            wait(_BUSY_PAUSE)
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
+from gateway.daemon.patience import once_free
 from gateway.daemon.pulse import StillPulse
 from gateway.daemon.roles import HALTED, roles_of
 from gateway.daemon.signals import noted
@@ -79,7 +81,7 @@ class Supervisor:
 
     def run(self, *, until_idle: bool = False) -> int:
         """Supervise until SIGTERM, a halt, or (where asked for) nothing is due any more; returns the exit status."""
-        home = self._settings.home
+        home, place = self._settings.home, self._settings.ledger_place
         if self._settings.accounts.split:
             raise ConfigurationInvalid(_SPLIT)
         with ExitStack() as stack:
@@ -90,8 +92,9 @@ class Supervisor:
             with suppress(OSError):  # then the start of each role reports it
                 self._fork_server.open()
             # A damaged ledger is reported once, here, and not by three roles.
-            check(home.ledger, HeadFile(home.ledger_head))
-            check_pages(home.ledger)
+            patiently = partial(once_free, log=self._log, wait=wake_up.wait, stopping=lambda: bool(signals))
+            patiently(lambda: check(place, HeadFile(home.ledger_head)))
+            check_pages(place)
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)
             self._server.start()
@@ -231,10 +234,10 @@ def is_idle(settings: Settings) -> bool:
     from gateway.ledger.store import Ledger  # noqa: PLC0415 - a supervisor that runs on needs no database's library
 
     home = settings.home
-    settings = settings.with_suspended(suspended_partners(home.ledger))
+    settings = settings.with_suspended(suspended_partners(settings.ledger_place))
     if any(True for _ in _files(home, settings.stopped, PassedOver(settings.spool.passed_over))):
         return False
-    ledger = Ledger(home.ledger, clock=time.time, role=NAME)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=NAME)
     try:
         with ledger.read() as connection:
             return due_now(connection, time.time(), Timetable.of(settings).closed, settings.stopped) == 0

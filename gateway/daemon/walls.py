@@ -70,12 +70,15 @@ def require_account(settings: Settings, role: str) -> None:
 
 def may_talk(settings: Settings, role: str) -> bool:
     """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address, load for
-    a database that is no file, console for an identity provider.
+    a database that is no file, console for an identity provider; whoever opens the ledger, where its database is on another
+    machine.
     """
-    if role == CONSOLE:
-        return settings.console.identity_provider is not None
     if role == LOAD:
         return settings.load.file(settings.home.root) is None
+    if settings.ledger.is_remote:
+        return True
+    if role == CONSOLE:
+        return settings.console.identity_provider is not None
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 

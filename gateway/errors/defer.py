@@ -311,6 +311,16 @@ class LedgerUnavailable(Defer):
     remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
 
 
+class LedgerAway(LedgerUnavailable):
+    """The server of the ledger's database cannot be reached, or ended the connection."""
+
+    code = "ledger-away"
+    remedy = (
+        "Start the PostgreSQL server, or mend the way to it: work goes on by itself then. If it refuses the account, look at "
+        "`[ledger] url` of gateway.toml, at the password file of the gateway's account and at pg_hba.conf."
+    )
+
+
 class LoadDatabaseUnavailable(Defer):
     """The database for delivered documents does not take them."""
 

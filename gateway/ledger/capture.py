@@ -1,17 +1,25 @@
 """Which rows a transaction changes, whoever changes them and however: the database notes them by itself.
 
-SQLite's own piece of the commitments (`ledger.commitment`): triggers of the writing connection note the key of every row whose
-proven columns a statement writes, in a table in memory that a rollback takes back too. Another database needs another
-module of these two functions. Errors are the driver's.
+The commitments of `ledger.commitment`: triggers note the key of every row whose proven columns a statement writes, in a table of
+the writing connection that a rollback takes back too. SQLite's are the connection's own and lie in memory; PostgreSQL's belong to
+the tables (`postgresql.guards`). Errors are the driver's.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gateway.ledger.commitment import COLUMNS, KEY, digest_of
+
+if TYPE_CHECKING:
+    from gateway.ledger.postgresql.driver import Driver as PostgresqlDriver
+else:
+    PostgresqlDriver = object
+
+Driver = sqlite3.Connection | PostgresqlDriver
+"""The driver's own connection, for what goes past SQLAlchemy: both take the same statements."""
 
 Commitments = Mapping[str, Mapping[str, str | None]]
 """Digests of rows by their keys, as text, by their tables; None for a row that is gone."""
@@ -35,10 +43,17 @@ def _script() -> str:
     return "\n".join(made)
 
 
-def _query(table: str) -> str:
+class _Touched(NamedTuple):
+    """The questions for the tables that were touched, in the order in which they were first, and for the rows of each."""
+
+    tables: str
+    rows: Mapping[str, str]
+
+
+def _query(table: str, key: str = '"key"') -> str:
     """The keys of a table's rows that were touched, and the columns that are committed to; nulls of a row that is gone."""
     columns = ", ".join(f'"{table}"."{name}"' for name in COLUMNS[table])
-    keys = f'SELECT DISTINCT "key" FROM touched WHERE "table" = \'{table}\' ORDER BY "key"'  # noqa: S608 - names of columns
+    keys = f'SELECT DISTINCT {key} AS "key" FROM touched WHERE "table" = \'{table}\' ORDER BY "key"'  # noqa: S608 - names of columns
     return (
         f'SELECT noted."key", {columns} FROM ({keys}) AS noted'  # noqa: S608 - names of columns
         f' LEFT JOIN "{table}" ON "{table}"."{KEY[table]}" = noted."key"'
@@ -46,7 +61,15 @@ def _query(table: str) -> str:
 
 
 _SCRIPT: Final = _script()
-_QUERIES: Final = {table: _query(table) for table in KEY}
+_SQLITE: Final = _Touched('SELECT DISTINCT "table" FROM touched', {table: _query(table) for table in KEY})
+_POSTGRESQL: Final = _Touched(
+    'SELECT "table" FROM touched GROUP BY "table" ORDER BY min(ctid)',
+    {
+        table: _query(table, '"key"::bigint' if key in ("key", "sequence") else '"key" COLLATE "C"')
+        + ' ORDER BY noted."key"'
+        for table, key in KEY.items()
+    },
+)
 
 
 def arm(connection: sqlite3.Connection) -> None:
@@ -54,15 +77,16 @@ def arm(connection: sqlite3.Connection) -> None:
     connection.executescript(_SCRIPT)
 
 
-def commitments(connection: sqlite3.Connection) -> Commitments:
+def commitments(connection: Driver) -> Commitments:
     """Digests of the rows that the transaction has touched, which are forgotten then."""
-    tables = [table for (table,) in connection.execute('SELECT DISTINCT "table" FROM touched')]
+    touched = _SQLITE if isinstance(connection, sqlite3.Connection) else _POSTGRESQL
+    tables = [table for (table,) in connection.execute(touched.tables)]
     if not tables:
         return {}
     found = {
         table: {
             str(row[0]): None if row[1] is None else digest_of(table, row[1:])
-            for row in connection.execute(_QUERIES[table])
+            for row in connection.execute(touched.rows[table])
         }
         for table in tables
     }
@@ -70,8 +94,15 @@ def commitments(connection: sqlite3.Connection) -> Commitments:
     return found
 
 
+def stream(connection: Driver, query: str, values: Sequence[Any] = ()) -> Iterable[Sequence[Any]]:
+    """The rows of a question as the database has them, however many there are."""
+    if isinstance(connection, sqlite3.Connection):
+        return connection.execute(query, values)
+    return connection.stream(query, values)
+
+
 def stored_rows(
-    connection: sqlite3.Connection, table: str, keys: Sequence[int | str] | None = None
+    connection: Driver, table: str, keys: Sequence[int | str] | None = None
 ) -> Iterator[tuple[int | str, Sequence[Any]]]:
     """Rows of a proven table, all of them or those of some keys: the key, and the values in the order of COLUMNS. Streamed, and
     from the table itself: an index may leave out some.
@@ -81,7 +112,7 @@ def stored_rows(
     query = f'SELECT {columns} FROM "{table}" NOT INDEXED'  # noqa: S608 - names of columns
     found: Iterable[Sequence[Any]]
     if keys is None:
-        found = connection.execute(f'{query} ORDER BY "{key}"')
+        found = stream(connection, f'{query} ORDER BY "{key}"')
     else:
         found = (row for each in keys for row in connection.execute(f'{query} WHERE "{key}" = ?', (each,)))
     for name, *values in found:

@@ -1,4 +1,4 @@
-"""How SQLite is opened for the ledger, and how its transactions begin.
+"""How the ledger's database is opened, and how its transactions begin: SQLite here, PostgreSQL by `postgresql.engine`.
 
 WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cut. Errors are SQLAlchemy's and the driver's:
 `integrity.translate` turns them into the gateway's.
@@ -13,20 +13,45 @@ from typing import Any, Final
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 
-from gateway.ledger.capture import arm
-from gateway.ledger.integrity import BUSY_SECONDS
+from gateway.ledger.capture import Driver, arm
+from gateway.ledger.integrity import BUSY_SECONDS, installed
+from gateway.ledger.place import Place
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 
 
-def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection: for what has to be quick, or is SQLite's alone."""
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+def driver_of(connection: Connection) -> Driver:
+    """The driver's own connection: for what has to be quick, or what SQLAlchemy cannot say."""
+    driver: Driver | None = connection.info.get("driver")
+    if driver is None:
+        return connection.connection.driver_connection  # type: ignore[return-value]
+    if not connection.in_transaction():
+        connection.begin()  # what psycopg began by itself would be no view of the ledger's kind
     return driver
 
 
-def open_engine(path: Path) -> Engine:
-    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start."""
+def sqlite_of(connection: Connection) -> sqlite3.Connection | None:
+    """The driver's own connection where it is SQLite's: for what only SQLite has."""
+    return driver_of(connection) if connection.dialect.name == "sqlite" else None  # type: ignore[return-value]
+
+
+def open_engine(place: Place) -> Engine:
+    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start.
+
+    ConfigurationInvalid where PostgreSQL is asked for and this installation lacks what it takes.
+    """
+    if isinstance(place, str):
+        return _postgresql(place)
+    return _sqlite(place)
+
+
+def _postgresql(url: str) -> Engine:
+    with installed():
+        from gateway.ledger.postgresql.engine import open_engine as opened  # noqa: PLC0415 - only where it is used
+    return opened(url)
+
+
+def _sqlite(path: Path) -> Engine:
     # As many connections as threads ask for one: who waits for a connection with another one, or a lock, in hand may wait for ever.
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
 
@@ -50,7 +75,7 @@ def open_engine(path: Path) -> Engine:
         options = connection.get_execution_options()
         writing = options.get("gateway_write", False)
         if options.get("gateway_commitments", False) and not connection.info.get("armed", False):
-            arm(driver_of(connection))
+            arm(connection.connection.driver_connection)  # type: ignore[arg-type]
             connection.info["armed"] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 

@@ -1,18 +1,19 @@
-"""Whether a file is this site's ledger, of this program's version, and what SQLite's errors mean.
+"""Whether a database is this site's ledger, of this program's version, and what its errors mean.
 
-Plain SQLite: whoever only asks (the supervisor, before it starts three roles) does not wait for the library that writes.
+Plain drivers: whoever only asks (the supervisor, before it starts three roles) does not wait for the library that writes.
 Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, LedgerRestored, and what `translate` gives.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import (
+    ConfigurationInvalid,
     DiskFull,
     GatewayError,
     ImpossibleMove,
@@ -24,23 +25,47 @@ from gateway.errors import (
     LedgerUnavailable,
     SiteMissing,
 )
+from gateway.ledger.chain import Head
 from gateway.ledger.head_file import HeadFile
+from gateway.ledger.place import Place
+from gateway.ledger.postgresql import errors as postgresql_errors
+
+if TYPE_CHECKING:
+    from gateway.ledger.postgresql.server import ServerReport
 
 SCHEMA_VERSION: Final = "0014"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 BUSY_SECONDS: Final = 30
 
+Ask = Callable[[str], Any]
+TABLES: Final = {
+    False: "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
+    True: "SELECT to_regclass('alembic_version')",
+}
+"""The question whether there is a ledger, by whether it is PostgreSQL that is asked."""
 
-def require_file(path: Path) -> None:
+
+_LACKING: Final = "PostgreSQL takes the extra `postgresql` of this program, which brings psycopg"
+
+
+def require_file(path: Place) -> None:
     """SiteMissing where there is no file; LedgerCorrupt where it is empty, for opening it would make a database of it."""
+    if isinstance(path, str):
+        return
     if not path.exists():
         raise SiteMissing(f"there is no ledger at {path}")
     if path.stat().st_size == 0:
         raise LedgerCorrupt("the ledger's file is empty")
 
 
-def check(path: Path, head_file: HeadFile | None = None) -> None:
+def is_there(place: Place) -> bool:
+    """Whether a database holds a ledger, of whatever version."""
+    with _asked(place) as ask:
+        return ask(TABLES[isinstance(place, str)]) is not None
+
+
+def check(path: Place, head_file: HeadFile | None = None) -> None:
     """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
     LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet.
     """
@@ -49,29 +74,69 @@ def check(path: Path, head_file: HeadFile | None = None) -> None:
         raise LedgerRestored
     # Asked first: another process may commit, and remember that, before we look.
     remembered = None if head_file is None else head_file.remembered()
-    with _opened(path) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        if ("alembic_version",) not in tables:
-            raise LedgerCorrupt("the ledger's file is a database, but not a ledger")
-        found = _one(connection, "SELECT version_num FROM alembic_version")
+    with _asked(path) as ask:
+        if ask(TABLES[isinstance(path, str)]) is None:
+            if isinstance(path, str):
+                raise ConfigurationInvalid(
+                    "[ledger] url names a database without a ledger: `gateway ledger copy` brings it there"
+                )
+            raise LedgerCorrupt("the ledger's database is there, but holds no ledger")
+        found = ask("SELECT version_num FROM alembic_version")
         if found != SCHEMA_VERSION:
             raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
-        if remembered is None:
-            return
-        last = _one(connection, "SELECT coalesce(max(sequence), 0) FROM events")
-        if _one(connection, "SELECT sha256 FROM events WHERE sequence = ?", remembered.sequence) != remembered.sha256:
-            raise LedgerRolledBack(
-                f"this site has written event {remembered.sequence} of its chain before; the ledger ends with event "
-                f"{last}" + (", and has another one" if last >= remembered.sequence else "")
-            )
+        if remembered is not None:
+            _compare(ask, remembered)
 
 
-def check_pages(path: Path) -> None:
-    """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word."""
+def _compare(ask: Ask, remembered: Head) -> None:
+    last = ask("SELECT coalesce(max(sequence), 0) FROM events")
+    # A number of ours, and not a parameter: the two drivers write those differently.
+    if ask(f"SELECT sha256 FROM events WHERE sequence = {remembered.sequence:d}") != remembered.sha256:  # noqa: S608
+        raise LedgerRolledBack(
+            f"this site has written event {remembered.sequence} of its chain before; the ledger ends with event "
+            f"{last}" + (", and has another one" if last >= remembered.sequence else "")
+        )
+
+
+def server_report(url: str) -> ServerReport:
+    """Whether the server of a PostgreSQL database keeps what the ledger needs of it."""
+    with installed():
+        from gateway.ledger.postgresql.server import server_report as asked  # noqa: PLC0415 - only where it is used
+    return asked(url)
+
+
+def check_pages(path: Place) -> None:
+    """Look at every page, a gigabyte in a second or two: LedgerCorrupt now, before anything was done on its word. PostgreSQL looks
+    at each page itself, when it reads it.
+    """
+    if isinstance(path, str):
+        return
     with _opened(path) as connection:
         said = _one(connection, "PRAGMA quick_check(1)")
     if said != "ok":
         raise LedgerCorrupt(str(said)[:120])
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """ConfigurationInvalid where what is imported in the block takes what this installation lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationInvalid(_LACKING) from error
+
+
+@contextmanager
+def _asked(place: Place) -> Iterator[Ask]:
+    """What gives the first value of the answer to a question."""
+    if isinstance(place, str):
+        with installed():
+            from gateway.ledger.postgresql.asking import asked  # noqa: PLC0415 - only where it is used
+        with asked(place) as ask:
+            yield ask
+        return
+    with _opened(place) as connection:
+        yield lambda query: _one(connection, query)
 
 
 @contextmanager
@@ -83,9 +148,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise translate(error) from error
 
 
-def _one(connection: sqlite3.Connection, query: str, *values: int) -> Any:
+def _one(connection: sqlite3.Connection, query: str) -> Any:
     """The first value of the first row; None where there is none."""
-    row = connection.execute(query, values).fetchone()
+    row = connection.execute(query).fetchone()
     return row[0] if row else None
 
 
@@ -94,6 +159,8 @@ def translate(error: Exception) -> GatewayError:
     of files.
     """
     cause = getattr(error, "orig", None) or error  # SQLAlchemy's errors hold SQLite's
+    if hasattr(cause, "sqlstate"):
+        return postgresql_errors.translate(cause)
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     said = str(cause)[:120]
     match code:

@@ -24,7 +24,7 @@ _SEEN: Final = (
     "SELECT digest, min(transfer), max(coalesce(day, 0)) FROM marks"
     " WHERE digest IN (SELECT value FROM json_each(:digests)) AND {} AND NOT EXISTS"
     " (SELECT 1 FROM transfers t WHERE t.key = marks.transfer AND t.direction = :out AND t.state IN (:rejected, :quarantined, :expired)"
-    " AND t.code IS NOT :awaited) GROUP BY digest"
+    " AND coalesce(t.code, '') <> :awaited) GROUP BY digest"
 )
 """What came back to its sender was nowhere before: as in `queries.duplicates`."""
 _CAME_BACK: Final = {
@@ -57,7 +57,7 @@ def judged_at(connection: Connection, transfers: Collection[int]) -> dict[int, i
     """When these transfers were judged, by their keys; those that never were are not in it."""
     rows = driver_of(connection).execute(
         "SELECT transfer, min(at) FROM marks WHERE transfer IN (SELECT value FROM json_each(?)) GROUP BY transfer",
-        (orjson.dumps(list(transfers)),),
+        (orjson.dumps(list(transfers)).decode(),),
     )
     return dict(rows.fetchall())
 
@@ -69,8 +69,8 @@ def seen(
     that were judged before one, by its `at` and key.
     """
     digests = [number for each in records for number in each[1:3] if number is not None]
-    wanted: dict[str, object] = {"digests": orjson.dumps(digests), "at": 0, "transfer": 0, **_CAME_BACK}
-    condition = "1"
+    wanted: dict[str, object] = {"digests": orjson.dumps(digests).decode(), "at": 0, "transfer": 0, **_CAME_BACK}
+    condition = "1 = 1"
     if before is not None:
         wanted["at"], wanted["transfer"] = before
         condition = "(at, transfer) < (:at, :transfer)"
@@ -95,8 +95,12 @@ def remember(transaction: Transaction, files: Mapping[int, Sequence[RecordNumber
     rows.sort(key=itemgetter(0))
     claims.sort()
     driver = driver_of(transaction.connection)
-    driver.executemany("INSERT OR IGNORE INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?)", rows)
-    driver.executemany("INSERT OR IGNORE INTO claim_marks (transfer, record, digest) VALUES (?, ?, ?)", claims)
+    driver.executemany(
+        "INSERT INTO marks (digest, transfer, record, day, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
+    )
+    driver.executemany(
+        "INSERT INTO claim_marks (transfer, record, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", claims
+    )
 
 
 def forget(connection: Connection, transfers: Sequence[int]) -> None:
@@ -122,6 +126,7 @@ def of_claim(connection: Connection, digest: int) -> Mapping[int, list[int]]:
 def ids_of(connection: Connection, keys: Collection[int]) -> dict[int, str]:
     """The ids of transfers by their keys."""
     rows = driver_of(connection).execute(
-        "SELECT key, id FROM transfers WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(list(keys)),)
+        "SELECT key, id FROM transfers WHERE key IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(keys)).decode(),),
     )
     return dict(rows.fetchall())

@@ -25,28 +25,38 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.errors import LedgerSchema
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import ADOPTED, KEY, KIND, SUBJECT, digest_of
-from gateway.ledger.engine import driver_of, open_engine
+from gateway.ledger.engine import driver_of, open_engine, sqlite_of
 from gateway.ledger.integrity import translate
+from gateway.ledger.place import Place
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import METADATA
 
 _COMMITMENTS: Final = "0004"
 """The version from which on the chain commits to the rows."""
 
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway ledger'))"
+"""Before there is a head whose row could be locked. Whoever writes meanwhile waits for the tables' own locks."""
+
 _CHUNK: Final = 5000
 """Rows that one event commits to."""
 
 
-def migrate(path: Path, *, clock: Callable[[], float] = time.time) -> int | None:
-    """Create the ledger at `path`, or bring it to the newest version, in one transaction. The file's mode is 0600.
+def migrate(place: Place, *, clock: Callable[[], float] = time.time) -> int | None:
+    """Create the ledger at `place`, or bring it to the newest version, in one transaction. The mode of SQLite's file is 0600.
 
     Returns how many rows the chain adopted, None where it did not have to. LedgerSchema for a version that this program does not know, and what `translate` gives; then nothing is changed.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    engine = open_engine(path)
+    if isinstance(place, Path):
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    engine = open_engine(place)
     try:
-        with engine.connect().execution_options(gateway_write=True) as connection, connection.begin():
+        with (
+            engine.connect().execution_options(gateway_write=True, gateway_head=False) as connection,
+            connection.begin(),
+        ):
+            if sqlite_of(connection) is None:
+                connection.exec_driver_sql(_ONE_AT_A_TIME)
             before = MigrationContext.configure(connection).get_current_revision()
             upgrade(connection)
             return None if before is None or before >= _COMMITMENTS else _adopt(connection, clock())
@@ -63,7 +73,14 @@ def upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
+    if sqlite_of(connection) is not None:
+        command.upgrade(config, "head")
+        return
+    from gateway.ledger.postgresql import guards  # noqa: PLC0415 - only where it is used
+
+    guards.unmake(connection)
     command.upgrade(config, "head")
+    guards.make(connection)
 
 
 def _adopt(connection: Connection, now: float) -> int:

@@ -7,7 +7,6 @@ stopped. What an active legal hold covers is passed over by `erase`, in the tran
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +16,9 @@ from sqlalchemy import Connection
 
 from gateway.domain.identity import to_text
 from gateway.domain.retention import INCIDENT_EVENTS, Kind, Rule
-from gateway.ledger.capture import stored_rows
+from gateway.ledger.capture import Driver, stored_rows
 from gateway.ledger.commitment import COLUMNS, ERASED, KEY, NOUN, PERSONAL, SALT, personal_digest
-from gateway.ledger.engine import driver_of
+from gateway.ledger.engine import driver_of, sqlite_of
 from gateway.ledger.marks import forget
 from gateway.ledger.queries.legal_holds import Held, held
 from gateway.ledger.store import Transaction
@@ -72,7 +71,7 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
             "transfers",
             "id, partner, flow, consignment, created, updated, direction, delivered_name, size, sha256",
             f"{_OVER} AND (state IN ('receipted', 'ingested', 'rejected', 'quarantined', 'expired', 'delivered') OR {_UNCONFIRMED})"
-            " AND (custody IS 0 OR direction = 'in') AND notify_pending IS 0 AND spool_file IS NULL AND purge_name IS NULL"
+            " AND (custody = 0 OR direction = 'in') AND notify_pending = 0 AND spool_file IS NULL AND purge_name IS NULL"
             f" AND flow NOT IN ({_BOARD})",
         ),
         Kind.CONSIGNMENTS: _Query(
@@ -94,7 +93,7 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
             "quarantine", "id, partner, NULL, consignment, received, discarded", "discarded <= :until"
         ),
         Kind.HOLDS: _Query("holds", "id, partner, NULL, unit, created, released", "released <= :until"),
-        Kind.PEOPLE: _Query("people", "user, NULL, NULL, NULL, created, updated", f"{_OVER} AND state = 'left'"),
+        Kind.PEOPLE: _Query("people", '"user", NULL, NULL, NULL, created, updated', f"{_OVER} AND state = 'left'"),
         # What a check that is not decided is about is needed until it is.
         Kind.OPENINGS: _Query(
             "openings",
@@ -109,10 +108,10 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
         ),
         Kind.PRINTINGS: _Query("printings", "id, NULL, NULL, NULL, created, created", "created <= :until"),
         Kind.INCIDENT_LOG: _Query(
-            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 0"
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central = 0"
         ),
         Kind.CENTRAL_INCIDENTS: _Query(
-            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central IS 1"
+            "incidents", "id, NULL, NULL, NULL, created, closed", "closed <= :until AND central = 1"
         ),
         Kind.FORMS: _Query("forms", "id, NULL, NULL, NULL, created, created", "created <= :until"),
     }
@@ -120,11 +119,12 @@ _QUERIES: Final[Mapping[Kind, _Query]] = MappingProxyType(
 ROWS: Final = tuple(_QUERIES)
 """The kinds that are rows."""
 
+_ALL: Final = 2**63 - 1
 _FIRST: Final[Mapping[bool, int | str]] = MappingProxyType({True: "", False: -1})
 """What lies before every primary key, of text or of numbers."""
 
 
-def due(connection: Connection, rule: Rule, after: int | str | None = None, most: int = -1) -> Iterator[Due]:
+def due(connection: Connection, rule: Rule, after: int | str | None = None, most: int = _ALL) -> Iterator[Due]:
     """The rows of a kind whose time is over and in which something may name people, by their keys; at most so many of them."""
     if rule.until is None:
         return
@@ -134,7 +134,7 @@ def due(connection: Connection, rule: Rule, after: int | str | None = None, most
     start = _FIRST[query.table == "quarantine"] if after is None else after
     rows = driver_of(connection).execute(
         f"SELECT {key}, {query.fields} FROM {query.table}"  # noqa: S608 - names of this module
-        f" WHERE {key} > :after AND {query.where} AND ({said}) ORDER BY {key} LIMIT :most",
+        f" WHERE {key} > :after AND {query.where} AND ({said}) ORDER BY {query.table}.{key} LIMIT :most",
         {"after": start, "until": rule.until, "most": most},
     )
     yield from map(Due._make, map(_padded, rows))
@@ -177,7 +177,7 @@ def erase(
     return gone, looked_at[-1].key
 
 
-def _empty(driver: sqlite3.Connection, table: str, keys: Sequence[int | str]) -> None:
+def _empty(driver: Driver, table: str, keys: Sequence[int | str]) -> None:
     """Empty the personal columns of rows; the salt remembers their digest."""
     columns = METADATA.tables[table].columns
     emptied = ", ".join(f"{name} = {'NULL' if columns[name].nullable else repr('')}" for name in PERSONAL[table])
@@ -188,9 +188,24 @@ def _empty(driver: sqlite3.Connection, table: str, keys: Sequence[int | str]) ->
     driver.executemany(f"UPDATE {table} SET {emptied}, {SALT} = ? WHERE {KEY[table]} = ?", changed)  # noqa: S608 - names
 
 
+def size_of(connection: Connection) -> int:
+    """Bytes of the ledger, with its indices."""
+    if sqlite_of(connection) is None:
+        here = "relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+        query = f"SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE {here}"  # noqa: S608
+        return int(connection.exec_driver_sql(query).scalar_one())
+    pages, each = (connection.exec_driver_sql(f"PRAGMA page_{what}").scalar_one() for what in ("count", "size"))
+    return int(pages * each)
+
+
 def truncate_log(connection: Connection) -> bool:
-    """Write everything into the ledger's file and empty its -wal, where older pages lie; False where somebody still reads them."""
-    busy, *_ = driver_of(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    """Write everything into the ledger's file and empty its -wal, where older pages lie; False where somebody still reads them.
+    PostgreSQL's log is its server's business.
+    """
+    driver = sqlite_of(connection)
+    if driver is None:
+        return True
+    busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
 
@@ -200,7 +215,12 @@ def compact(connection: Connection, directory: Path) -> None:
     What SQLite writes down meanwhile lies in `directory`, not in the system's own for such files. Nobody else writes to the ledger
     while it lasts.
     """
-    driver = driver_of(connection)
+    driver = sqlite_of(connection)
+    if driver is None:
+        connection.rollback()  # the view, for this goes by no transaction
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(KEY)}")
+        return
     place = str(directory).replace("'", "''")
     driver.execute(f"PRAGMA temp_store_directory = '{place}'")
     driver.execute("VACUUM")

@@ -14,13 +14,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
 from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
@@ -33,6 +32,7 @@ from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, S
 from gateway.ledger.engine import driver_of, open_engine
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages, require_file, translate
+from gateway.ledger.place import Place
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
 
@@ -52,7 +52,7 @@ def _failure_of(action: Callable[[], None]) -> OSError | None:
 
 
 def _require_open(connection: Connection) -> None:
-    """ImpossibleMove where SQLite has taken the transaction back, and somebody kept the error to himself."""
+    """ImpossibleMove where the database has taken the transaction back, and somebody kept the error to himself."""
     if not driver_of(connection).in_transaction:
         raise ImpossibleMove("the ledger took the transaction back before its end")
 
@@ -65,7 +65,7 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         *,
         clock: Callable[[], float],
         role: str,
@@ -73,23 +73,34 @@ class Ledger:
         head_file: HeadFile | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        require_file(path)
-        self._path = path
+        require_file(place)
+        self._place = place
         self.clock = clock
         self.role = role
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
-        self._engine = open_engine(path)
+        self._engine = open_engine(place)
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
-        """What `integrity.check` says of the file."""
-        check(self._path, self._head_file)
+        """What `integrity.check` says of the database."""
+        check(self._place, self._head_file)
 
     def check_pages(self) -> None:
         """LedgerCorrupt where a page is damaged: `integrity.check_pages`."""
-        check_pages(self._path)
+        check_pages(self._place)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one of its role who works with the ledger while the block runs. SQLite's file is where HOME's own lock is."""
+        if not isinstance(self._place, str):
+            yield
+            return
+        from gateway.ledger.postgresql.holding import held  # noqa: PLC0415 - only where it is used
+
+        with held(self._place, self.role):
+            yield
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -103,6 +114,7 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction: committed at the end, or not at all where an exception leaves the block."""
+        ending: str | None = None
         try:
             with self._writer.begin() as connection:
                 transaction = Transaction(connection, self.clock(), self.role, self._random_bytes)
@@ -113,8 +125,10 @@ class Ledger:
                 for action in transaction.beforehand.values():
                     action()
                 _require_open(connection)
+                ending = connection.info.get("transaction")
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise translate(error) from error
+            if ending is None or not self._was_committed(ending):
+                raise translate(error) from error
         if self._head_file is not None and transaction.recorded:
             self._head_file.remember(transaction.head())
         if transaction.announcements:
@@ -122,6 +136,12 @@ class Ledger:
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
             raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
+
+    def _was_committed(self, transaction: str) -> bool:
+        """Of PostgreSQL: a commit may have come through although its answer did not."""
+        from gateway.ledger.postgresql.doubt import was_committed  # noqa: PLC0415 - only where it is used
+
+        return was_committed(self._engine, transaction)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -287,6 +307,7 @@ class Transaction:
 
     def lane(self, partner: str) -> Lane:
         """The partner's lane, made at its first use."""
+        upsert = (sqlite if self.connection.dialect.name == "sqlite" else postgresql).insert
         self.connection.execute(
             upsert(LANES).values(partner=partner, updated=self.now, salt=self._salt()).on_conflict_do_nothing(),
         )

@@ -1,4 +1,4 @@
-"""Which partners people of the console suspended, as the chain tells. Plain SQLite: whoever only asks does not wait for the library that writes.
+"""Which partners people of the console suspended, as the chain tells. Plain drivers: whoever only asks does not wait for the library that writes.
 
 What a partner's file says of it is another matter: `Settings.stopped` has both. Raises SiteMissing where there is no ledger, LedgerCorrupt, and
 what `integrity.translate` gives.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
-from gateway.ledger.integrity import BUSY_SECONDS, require_file, translate
+from gateway.ledger.capture import Driver
+from gateway.ledger.integrity import BUSY_SECONDS, installed, require_file, translate
+from gateway.ledger.place import Place
 
 SUSPENDED: Final = "partner.suspended"
 RESUMED: Final = "partner.resumed"
@@ -29,7 +30,7 @@ def subject_of(partner: str) -> str:
     return f"suspension/{partner}"
 
 
-def suspended_by(driver: sqlite3.Connection) -> Mapping[str, str]:
+def suspended_by(driver: Driver) -> Mapping[str, str]:
     """The partners that are suspended by the ledger's word, and why."""
     found: dict[str, str] = {}
     for code, event, reason in driver.execute(_QUERY, (SUSPENDED, RESUMED)):
@@ -40,8 +41,13 @@ def suspended_by(driver: sqlite3.Connection) -> Mapping[str, str]:
     return found
 
 
-def suspended_partners(ledger: Path, busy_seconds: float = BUSY_SECONDS) -> Mapping[str, str]:
-    """The same, of the ledger in that file; LedgerBusy where somebody holds it for longer than that."""
+def suspended_partners(ledger: Place, busy_seconds: float = BUSY_SECONDS) -> Mapping[str, str]:
+    """The same, of the ledger in that file or database; LedgerBusy where somebody holds it for longer than that."""
+    if isinstance(ledger, str):
+        with installed():
+            from gateway.ledger.postgresql.asking import driver_at  # noqa: PLC0415 - only where it is used
+        with driver_at(ledger) as there:
+            return suspended_by(there)
     require_file(ledger)
     try:
         with closing(sqlite3.connect(ledger, timeout=busy_seconds)) as driver:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
@@ -23,6 +24,7 @@ from gateway.settings.faults import Fault
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings, LaidSettings
 from gateway.settings.home import Home
 from gateway.settings.index import IndexSettings
+from gateway.settings.ledger import LedgerSettings
 from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.notify import NotifySettings
@@ -354,6 +356,7 @@ class GatewayFile(Table):
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
+    ledger: LedgerSettings = LedgerSettings()
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
     index: IndexSettings = IndexSettings()
@@ -424,12 +427,18 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     authorities: Authorities = field(default_factory=listed)
     stopped: Mapping[str, Stopped] = field(default_factory=dict)
+
+    @property
+    def ledger_place(self) -> Path | str:
+        """Where the ledger lies: SQLite's file, or the URL of a PostgreSQL database."""
+        return self.ledger.url or self.home.ledger
 
     @property
     def codes(self) -> tuple[str, ...]:

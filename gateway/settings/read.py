@@ -81,6 +81,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             retention=gateway.retention,
             backup=gateway.backup,
             continuity=gateway.continuity,
+            ledger=gateway.ledger,
             load=gateway.load,
             console=gateway.console,
             index=gateway.index,

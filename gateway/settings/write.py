@@ -67,10 +67,10 @@ def _toml(value: str | int | datetime | tuple[str, ...]) -> str:
 
 
 def render_gateway_toml(
-    *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False
+    *, code: str, name: str, fingerprint: str, host: str, port: int, user: str, split: bool = False, ledger: str = ""
 ) -> str:
     """The text of a new site's gateway.toml, every other setting shown as a comment with its default."""
-    return fill(
+    text = fill(
         (resource("config") / "gateway.toml").read_text(encoding="utf-8"),
         {
             ("site", "code"): code,
@@ -82,6 +82,7 @@ def render_gateway_toml(
             ("accounts", "split"): split,
         },
     )
+    return change(text, "ledger", {"url": ledger}) if ledger else text
 
 
 def render_partner(partner: Partner) -> str:

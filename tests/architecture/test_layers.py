@@ -29,6 +29,7 @@ ALONE: Final = {
     "xmlschema": "validation",
     "sqlalchemy": "ledger",
     "alembic": "ledger",
+    "psycopg": "ledger",
     "watchdog": "spool",
     "zstandard": "archive",
     "rfc3161_client": "transport",

@@ -11,12 +11,11 @@ import io
 import itertools
 import json
 import os
-import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from functools import cache, partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -27,11 +26,12 @@ from gateway.errors import SignatureBad
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.migrate import migrate
+from gateway.ledger.place import Place
 from gateway.ledger.store import Ledger
 from gateway.settings.directories import make, partner_directories, site_directories
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
+from gateway.settings.ledger import LedgerSettings
 from gateway.settings.model import (
     Antivirus,
     Calendar,
@@ -73,6 +73,7 @@ from gateway.validation.contract import Finding, RecordException, Report, Valida
 from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
+from tests.fakes.ledgers import Ledgers, kind, usual
 
 _TRIAGE_KEY = bytes(32)
 _LIMITS = Limits()
@@ -201,16 +202,6 @@ class ActualReaders:
             yield job, self._known[job.flow].validate(job.path)
 
 
-@cache
-def _empty_ledger() -> bytes:
-    """A ledger with its tables and nothing in them, as a file."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "ledger.sqlite3"
-        migrate(path)
-        assert [each.name for each in Path(directory).iterdir()] == [path.name], "nothing of it is beside it"
-        return path.read_bytes()
-
-
 class Bench:
     """One site with all its stages. `now` is its clock."""
 
@@ -223,21 +214,30 @@ class Bench:
         flows_set: Mapping[str, FlowSettings] = DEFAULT_FLOWS,
         limits: Limits = _LIMITS,
         envelope: Envelope = "gateway",
+        ledgers: Ledgers | None = None,
     ) -> None:
         self.code, self.other = code, other
         self.now = 1_795_000_000.0
         self.home = Home(root / code)
         self.home.root.mkdir(parents=True)
         make(site_directories(self.home))
-        write_text(self.home.ledger, "", mode=0o600)
-        self.home.ledger.write_bytes(_empty_ledger())
-        self.settings = _settings(self.home, code, other, flows_set, limits, envelope)
+        self.ledgers = ledgers or usual()
+        place = self.ledgers.new(self.home.ledger)
+        made = _settings(self.home, code, other, flows_set, limits, envelope)
+        self.settings = replace(made, ledger=LedgerSettings(url=place if isinstance(place, str) else ""))
         flows = routes(self.settings)
         out = [flow for flow, partners in flows.outgoing.items() if partners]
         into = [flow for flow, partners in flows.incoming.items() if partners]
         make(partner_directories(self.home, other, out, into))
         head_file = HeadFile(self.home.ledger_head)
-        self.ledger = Ledger(self.home.ledger, clock=self._clock, role="test", head_file=head_file)
+        salts = itertools.count(1)
+        self.ledger = Ledger(
+            place,
+            clock=self._clock,
+            role="test",
+            head_file=head_file,
+            random_bytes=lambda count: hashlib.sha256(f"salt {code}{next(salts)}".encode()).digest()[:count],
+        )
         stack.callback(self.ledger.close)
         counter = itertools.count(1)
         self.context = StageContext(
@@ -261,6 +261,7 @@ class Bench:
             host="127.0.0.1",
             port=2222,
             user="gateway",
+            ledger=self.settings.ledger.url,
         )
         write_text(self.home.gateway_toml, text)
         write_partner(self.home, self.settings.partners[self.other])
@@ -328,18 +329,17 @@ class Bench:
         """Change the ledger behind the program's back; how many rows that touched."""
         return change(self.ledger, statement, *values)
 
-    def snapshot(self, target: Path) -> None:
-        """The ledger as it is now, as a backup would have it."""
-        with sqlite3.connect(self.home.ledger) as source, sqlite3.connect(target) as copy:
-            source.backup(copy)
-        source.close()
-        copy.close()
+    def snapshot(self, target: Path) -> Place:
+        """The ledger as it is now, as a backup would have it; where the copy lies."""
+        if isinstance(self.settings.ledger_place, str):
+            self.ledger.close()  # PostgreSQL copies what nobody has open; it opens again by itself
+        return self.ledgers.copy(self.settings.ledger_place, target)
 
 
 def change(ledger: Ledger, statement: str, *values: object) -> int:
     """Change a ledger behind the program's back; how many rows that touched."""
-    with closing(sqlite3.connect(ledger._path)) as connection, connection:
-        return connection.execute(statement, tuple(values)).rowcount
+    place = ledger._place
+    return kind("postgresql" if isinstance(place, str) else "sqlite").change(place, statement, *values)
 
 
 class Pair:
@@ -384,14 +384,15 @@ def two_ledgers(
     limits: Limits = _LIMITS,
     readers: Sandbox = PRETENDED,
     envelope: Envelope = "gateway",
+    ledgers: Ledgers | None = None,
 ) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
     is DWP's way to the authority, where it is not straight into its landing; `readers` read the files at both. `envelope` is what
     DWP has in the authority's file.
     """
     with ExitStack() as stack:
-        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits, envelope)
-        la = Bench(root, "E09000030", "DWP", stack, flows, limits)
+        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits, envelope, ledgers)
+        la = Bench(root, "E09000030", "DWP", stack, flows, limits, ledgers=ledgers)
         la.now += 0.5
         there = line or FolderTransport(la.home.landing_in(dwp.code))
         stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0], readers)]

@@ -151,7 +151,7 @@ def home(tmp_path: Path, ssh_lines: list[str]) -> Home:
     write_keybox(rings.partner_ring(GOOD), FINGERPRINTS[GOOD])
     write_keybox(rings.partner_ring(BAD), FINGERPRINTS[BAD])
     write_keybox(rings.old_ring(BAD, OLD), OLD)
-    assembly.create_ledger(site)
+    assembly.create_ledger(site.ledger)
     return site
 
 

@@ -145,7 +145,9 @@ def _ledger(settings: Settings, log: Logger) -> Ledger:
     """The ledger of a site that must not be worked with otherwise."""
     home = settings.home
     head_file = HeadFile(home.ledger_head)
-    return Ledger(home.ledger, clock=time.time, role=ROLE, announce=announcer_of_all(log), head_file=head_file)
+    return Ledger(
+        settings.ledger_place, clock=time.time, role=ROLE, announce=announcer_of_all(log), head_file=head_file
+    )
 
 
 def _known(settings: Settings, exported: Sequence[Path], without: Collection[str]) -> list[tuple[str, KnownHead]]:

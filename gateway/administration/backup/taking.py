@@ -38,6 +38,7 @@ from gateway.ledger.queries.restorations import dropped_since
 from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
+from gateway.settings.ledger import LedgerSettings
 from gateway.settings.model import Settings
 from gateway.storage.durable import DISK, sync_directory, write_file
 
@@ -110,7 +111,7 @@ def _fill(
         tree.below(dropped, may_go=True)
     tree.file(home.audit, may_go=True)
     with _second_names(home) as moment:
-        head = copy_ledger(home.ledger, there.ledger, moment.note, lambda pages: watch("pages left", pages))
+        head = copy_ledger(settings.ledger_place, there.ledger, moment.note, watch)
         taken = to_text(now)
         for area, staged in moment.staged:
             tree.below(staged, as_if=area)
@@ -127,7 +128,9 @@ def _fill(
         write_file(working / contents.KEYS, keys)
     watch("audit of the copy", 0)
     # Here, not at the site: what is verified is what was written.
-    report = audit.verify(replace(settings, home=there), (), lambda: nullcontext(watch), deep=True)
+    report = audit.verify(
+        replace(settings, home=there, ledger=LedgerSettings()), (), lambda: nullcontext(watch), deep=True
+    )
     for beside in there.ledger.parent.glob(f"{there.ledger.name}-*"):
         beside.unlink()
     tree.made(there.ledger)

@@ -43,7 +43,7 @@ def _index(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     stack.enter_context(alone(settings, INDEX, log, supervised=supervised))
     log.info("role.confined", measures=list(confine(settings, INDEX)))
     life = Life(stack, home.run, INDEX)
-    ledger = Ledger(home.ledger, clock=time.time, role=INDEX)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=INDEX)
     stack.callback(ledger.close)
     indexer = Indexer(settings, ledger.read, time.time)
     log.info("role.started", pid=os.getpid())

@@ -129,7 +129,7 @@ class Exposition(Collector):
     def _with_suspended(self) -> Settings:
         """The settings with whom the ledger suspends now; as they were read, where it cannot be asked, which readiness says."""
         try:
-            return self._settings.with_suspended(suspended_partners(self._settings.home.ledger))
+            return self._settings.with_suspended(suspended_partners(self._settings.ledger_place))
         except GatewayError:
             return self._settings
 

@@ -25,6 +25,7 @@ from gateway.domain.identity import from_text
 from gateway.ledger.queries import backlog, continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.retention import size_of
 from gateway.ledger.store import Connection
 from gateway.settings.model import Settings, SiteKind
 from gateway.stages.key_ends import noted_key_ends
@@ -51,6 +52,8 @@ class LedgerFigures:
         yield from self._unanswered(connection, now)
         for kind, partner, number in figures.held_units(connection):
             yield Sample(catalogue.HELD, (kind, partner), number)
+        if self._settings.ledger.url:
+            yield Sample(catalogue.LEDGER_BYTES, (), size_of(connection))
         locked_away = dict(figures.locked_away(connection))
         overdue = figures.overdue_receipts(connection, now)
         lanes = all_lanes(connection)
@@ -131,8 +134,9 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
         yield Sample(catalogue.KEY_END, (owner, use), end)
     yield Sample(catalogue.DISK_FREE, (), shutil.disk_usage(home.state).free)
     yield Sample(catalogue.DISK_NEEDED, (), settings.limits.min_free_bytes)
-    with suppress(OSError):
-        yield Sample(catalogue.LEDGER_BYTES, (), home.ledger.stat().st_size)
+    if not settings.ledger.url:
+        with suppress(OSError):
+            yield Sample(catalogue.LEDGER_BYTES, (), home.ledger.stat().st_size)
     audit = last_audit(home)
     if audit is not None:
         yield Sample(catalogue.AUDIT_FAULTS, (), audit.faults if audit.verified is not None else 1)

@@ -47,7 +47,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     server = stack.enter_context(MetricsServer(settings.metrics.listen))
     log.info("role.confined", measures=list(confine(settings, METRICS)))
     life = Life(stack, home.run, METRICS)
-    ledger = Ledger(home.ledger, clock=time.time, role=METRICS)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=METRICS)
     stack.callback(ledger.close)
     confine_writes([home.run, home.ledger.parent])
     server.exposition = exposition = Exposition(settings, ledger)

@@ -50,7 +50,7 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
     stack.enter_context(alone(settings, NOTIFY, log, supervised=supervised))
     measures = confine(settings, NOTIFY)
     life = Life(stack, home.run, NOTIFY)
-    ledger = Ledger(home.ledger, clock=time.time, role=NOTIFY)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role=NOTIFY)
     stack.callback(ledger.close)
     make_directory(home.notify)
     confine_writes([home.run, home.ledger.parent, home.notify])
@@ -73,8 +73,10 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
 
 
 def _connections(settings: Settings) -> list[str]:
-    """Keep this process to the ports of its channels; what is in force, as text for the log."""
-    ports = sorted({channel.server[1] for channel in settings.notify.channels.values()})
+    """Keep this process to the ports of its channels, and of the ledger where that is on another machine; what is in force, as text
+    for the log.
+    """
+    ports = sorted({*(channel.server[1] for channel in settings.notify.channels.values()), *settings.ledger.ports})
     if not confine_connections([*ports, _DNS_PORT]):
         return ["connects anywhere: no Landlock for ports here"]
     return [f"connects to port {', '.join(map(str, ports))} alone"]

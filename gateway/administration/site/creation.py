@@ -40,7 +40,7 @@ _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 @dataclass(frozen=True)
 class SiteSpec:
-    """What is decided about a site before it is made."""
+    """What is decided about a site before it is made. `ledger` is the URL of a PostgreSQL database, "" SQLite's file."""
 
     code: str
     name: str
@@ -48,6 +48,7 @@ class SiteSpec:
     port: int
     key_days: int
     split: bool = False
+    ledger: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,6 @@ def _build(home: Home, spec: SiteSpec) -> str:
     make_key_pair(home.client_key, f"gateway {spec.code}")
     make_key_pair(home.host_key, f"gateway {spec.code} host")
     fingerprint = key_store(home.keyrings).create_own(user_id(spec.code), spec.key_days).fingerprint
-    create_ledger(home)
     write_text(
         home.gateway_toml,
         render_gateway_toml(
@@ -133,8 +133,10 @@ def _build(home: Home, spec: SiteSpec) -> str:
             port=spec.port,
             user=Accounts().sshd if spec.split else own_account(),
             split=spec.split,
+            ledger=spec.ledger,
         ),
     )
+    create_ledger(spec.ledger or home.ledger)
     for path in home.state.rglob("*"):
         if path.is_file() and not path.is_symlink():
             path.chmod(0o600)

@@ -45,7 +45,7 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int |
 
     Returns how many rows its chain adopted, None where it had committed to them before.
     """
-    home = settings.home
+    home, place = settings.home, settings.ledger_place
     from gateway.administration.requests import actors
     from gateway.daemon.lock import held
     from gateway.ledger.integrity import check, require_file
@@ -55,14 +55,14 @@ def migrate_ledger(settings: Settings, log: Logger, decision: Decision) -> int |
     with ExitStack() as locks:
         for name in ("gateway", *(role.value for role in Role)):
             locks.enter_context(held(home.run, name))
-        require_file(home.ledger)
+        require_file(place)
         _make_missing(settings)
         older = False
         try:
-            check(home.ledger)
+            check(place)
         except LedgerSchema:
             older = True
-        adopted = migrate(home.ledger)
+        adopted = migrate(place)
         if older or adopted is not None:
             actors.done(settings, log, "ledger.migrated", decision)
         return adopted

@@ -25,6 +25,7 @@ from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
 from gateway.ledger.head_file import HeadFile
+from gateway.ledger.integrity import server_report
 from gateway.ledger.queries.keys import stage_of
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
@@ -56,7 +57,8 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
             KEYS_UNSEEN, CheckOutcome.WARN, f"only {settings.accounts.vault} can look at them", f"Ask it: {how}."
         )
     yield _tried("schemas", "all compile", lambda: _build_validators(settings))
-    yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings.home))
+    yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings))
+    yield from _ledger_server(settings)
     yield from _server(settings)
     yield _network(settings)
     yield from _scanner(settings)
@@ -232,14 +234,32 @@ def _build_validators(settings: Settings) -> None:
         build(plan)
 
 
-def _check_ledger(home: Home) -> None:
+def _check_ledger(settings: Settings) -> None:
     """Open and read the ledger; the Halt or Defer that says why it cannot be."""
-    ledger = Ledger(home.ledger, clock=time.time, role="doctor", head_file=HeadFile(home.ledger_head))
+    head_file = HeadFile(settings.home.ledger_head)
+    ledger = Ledger(settings.ledger_place, clock=time.time, role="doctor", head_file=head_file)
     try:
         ledger.check()
         ledger.check_pages()
     finally:
         ledger.close()
+
+
+def _ledger_server(settings: Settings) -> Iterator[Check]:
+    """Whether PostgreSQL keeps what the ledger needs: durable commits, and whole pages."""
+    if not settings.ledger.url:
+        return
+    name = "ledger's server"
+    try:
+        found = server_report(settings.ledger.url)
+    except GatewayError as error:
+        yield Check.failed(name, error)
+        return
+    for outcome, faults in ((CheckOutcome.FAIL, found.faults), (CheckOutcome.WARN, found.advice)):
+        for said, remedy in faults:
+            yield Check(name, outcome, said, remedy)
+    if not found.faults:
+        yield Check(name, CheckOutcome.OK, f"PostgreSQL {found.version}, commits are durable")
 
 
 def holds_keys(settings: Settings) -> bool:

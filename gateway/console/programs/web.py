@@ -78,7 +78,7 @@ class _Desk:
 
     def endpoint(self, known: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            operation = known["GET" if request.method == "HEAD" else request.method]
+            operation = known[request.method]
             try:
                 return await self._answer(operation, request)
             except Problem as problem:

@@ -57,7 +57,7 @@ def enter(visit: Visit) -> Response:
 def challenge(visit: Visit) -> Response:
     """What a passkey is to sign, for the script of the form; it is of use to nobody else."""
     try:
-        options = passkeys.begin_to_sign_in(visit.console.credentials, visit.address)
+        options = passkeys.begin_to_sign_in(visit.console.credentials)
     except GatewayError as error:
         return JSONResponse({"fault": sentence(error)}, 422)
     return Response(options, media_type="application/json")

@@ -21,8 +21,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import ChainBroken, DiskFull, ImpossibleMove, LedgerBusy
+from gateway.ledger.capture import stream
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, in_order, verify
-from gateway.ledger.engine import driver_of
+from gateway.ledger.engine import driver_of, sqlite_of
 from gateway.ledger.integrity import translate
 
 Watch = Callable[[str, int], None]
@@ -46,8 +47,13 @@ class Fault:
 
 @contextmanager
 def any_text(connection: Connection) -> Iterator[Connection]:
-    """Read what is no UTF-8 with U+FFFD in its place, instead of not at all: whoever put it there is to be found."""
-    driver = driver_of(connection)
+    """Read what is no UTF-8 with U+FFFD in its place, instead of not at all: whoever put it there is to be found. PostgreSQL takes
+    none in.
+    """
+    driver = sqlite_of(connection)
+    if driver is None:
+        yield connection
+        return
     driver.text_factory = partial(str, encoding="utf-8", errors="replace")
     try:
         yield connection
@@ -97,7 +103,7 @@ def check_chain(
     query = (
         f"SELECT {', '.join(_COLUMNS)} FROM events NOT INDEXED WHERE sequence > ? AND sequence <= ? ORDER BY sequence"  # noqa: S608
     )
-    for row in driver_of(connection).execute(query, (since.sequence, _LAST if until is None else until)):
+    for row in stream(driver_of(connection), query, (since.sequence, _LAST if until is None else until)):
         if row[0] % EVERY == 0:
             watch("events", row[0])
         # What holds is told at once; `verify` knows why it does not.

@@ -151,7 +151,7 @@ def _difference(expected: _Expected, listing: Listing, area: Area, name: str) ->
 
 def _expected_custody(connection: Connection) -> Iterator[_Expected]:
     query = select(TRANSFERS).where(TRANSFERS.c.custody.is_(True), TRANSFERS.c.direction == str(Direction.OUT))
-    for row in map(Transfer._make, connection.execution_options(yield_per=EVERY).execute(query)):
+    for row in map(Transfer._make, connection.execute(query, execution_options={"yield_per": EVERY})):
         yield _Expected(f"transfer {row.id}", {Area.CUSTODY: row.id}, row.size, row.sha256)
 
 
@@ -176,14 +176,14 @@ def _expected_consignments(connection: Connection) -> Iterator[_Expected]:
             # What ended without a receipt is not sent again, and was removed.
             or_(CONSIGNMENTS.c.state != str(State.SENT), CONSIGNMENTS.c.expires.is_not(None)),
         )
-        for row in map(Consignment._make, connection.execution_options(yield_per=EVERY).execute(query)):
+        for row in map(Consignment._make, connection.execute(query, execution_options={"yield_per": EVERY})):
             yield _sealed(f"consignment {row.id}", {area: f"{row.partner}/{row.id}.pgp"}, row)
 
 
 def _expected_receipts(connection: Connection) -> Iterator[_Expected]:
     evidence: dict[str, Receipt] = {}
     query = select(RECEIPTS).order_by(RECEIPTS.c.key)
-    for row in map(Receipt._make, connection.execution_options(yield_per=EVERY).execute(query)):
+    for row in map(Receipt._make, connection.execute(query, execution_options={"yield_per": EVERY})):
         subject = f"receipt {row.consignment}"
         if row.direction == Direction.OUT:
             if row.state == State.SEALED:

@@ -71,7 +71,7 @@ def _published(connection: Connection) -> Iterator[Claimed]:
     query = select(CONSIGNMENTS.c.id, CONSIGNMENTS.c.head_sequence, CONSIGNMENTS.c.head_sha256).where(
         CONSIGNMENTS.c.direction == str(Direction.OUT), CONSIGNMENTS.c.head_sequence.is_not(None)
     )
-    for identity, sequence, sha256 in connection.execution_options(yield_per=EVERY).execute(query):
+    for identity, sequence, sha256 in connection.execute(query, execution_options={"yield_per": EVERY}):
         yield Claimed(sequence, sha256, f"consignment {identity}", "it names")
     for row, body in _bodies(connection, Direction.OUT):
         if head := head_in(body, "audit_head"):
@@ -91,7 +91,7 @@ def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Rece
     query = select(RECEIPTS).where(
         RECEIPTS.c.direction == str(direction), RECEIPTS.c.body.is_not(None) | RECEIPTS.c.salt.startswith(ERASED)
     )
-    rows = connection.execution_options(yield_per=EVERY).execute(query.order_by(RECEIPTS.c.key))
+    rows = connection.execute(query.order_by(RECEIPTS.c.key), execution_options={"yield_per": EVERY})
     for row in map(Receipt._make, rows):
         if body := body_of(connection, row):
             yield row, body
@@ -130,7 +130,7 @@ def _opened(connection: Connection) -> Iterator[Fault]:
         .join(EVENTS, (EVENTS.c.subject == CONSIGNMENTS.c.id) & (EVENTS.c.partner == CONSIGNMENTS.c.partner))
         .where(CONSIGNMENTS.c.direction == str(Direction.IN), EVENTS.c.event == "consignment.opened")
     )
-    for row in connection.execution_options(yield_per=EVERY).execute(opened):
+    for row in connection.execute(opened, execution_options={"yield_per": EVERY}):
         if loaded(row.detail).get("head") != [row.head_sequence, row.head_sha256]:
             yield Fault("head", f"consignment {row.id}", "the partner's head is not the one that came with it")
 
@@ -160,7 +160,7 @@ def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tup
     )
     if partner is not None:
         query = query.where(CONSIGNMENTS.c.partner == partner)
-    rows = connection.execution_options(yield_per=EVERY).execute(query.order_by(CONSIGNMENTS.c.key))
+    rows = connection.execute(query.order_by(CONSIGNMENTS.c.key), execution_options={"yield_per": EVERY})
     for named in map(Consignment._make, rows):
         head = Head(required(named.head_sequence), required(named.head_sha256))
         yield named.partner, head, f"consignment {named.id}"

@@ -6,11 +6,11 @@ whoever altered it breaks, and the row lacks its commitment. Raises nothing of i
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.ledger.audit.chain import EVERY, Watch, loaded, silent
+from gateway.ledger.capture import Driver, stream
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.commitment import COMMITTED, KEY, KIND, SUBJECT
 
@@ -87,10 +87,10 @@ def _place(key: int) -> tuple[int, int]:
     return page, slot * _SIZE
 
 
-def last_commitments(connection: sqlite3.Connection, after: Head = EMPTY, watch: Watch = silent) -> LastCommitments:
+def last_commitments(connection: Driver, after: Head = EMPTY, watch: Watch = silent) -> LastCommitments:
     """What the chain commits to, from the event after `after` on."""
     found = LastCommitments()
-    rows = connection.execute(_QUERY, (SUBJECT, KIND, COMMITTED, after.sequence))
+    rows = stream(connection, _QUERY, (SUBJECT, KIND, COMMITTED, after.sequence))
     for number, (_, detail) in enumerate(rows, 1):
         if number % EVERY == 0:
             watch("commitments", number)

@@ -9,7 +9,6 @@ state, and transfers are where their consignment is.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +18,7 @@ from gateway.domain.states import Direction, State
 from gateway.events import BY_NAME
 from gateway.ledger.audit.chain import EVERY, Fault, Watch, loaded, silent, to_the_end, told
 from gateway.ledger.audit.last_commitments import LastCommitments, last_commitments
-from gateway.ledger.capture import stored_rows
+from gateway.ledger.capture import Driver, stored_rows, stream
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.commitment import COLUMNS, ERASED, KEY, NOUN, digest_of, personal_digest
 from gateway.ledger.engine import driver_of
@@ -55,7 +54,7 @@ def check_rows(connection: Connection, watch: Watch = silent, since: Head = EMPT
     )
 
 
-def _check_all(driver: sqlite3.Connection, table: str, known: LastCommitments, watch: Watch) -> Iterator[Fault]:
+def _check_all(driver: Driver, table: str, known: LastCommitments, watch: Watch) -> Iterator[Fault]:
     for number, (key, values) in enumerate(stored_rows(driver, table), 1):
         if number % EVERY == 0:
             watch(table, number)
@@ -63,14 +62,14 @@ def _check_all(driver: sqlite3.Connection, table: str, known: LastCommitments, w
     yield from _gone(table, known)
 
 
-def _check_changed(driver: sqlite3.Connection, table: str, known: LastCommitments, since: Head) -> Iterator[Fault]:
+def _check_changed(driver: Driver, table: str, known: LastCommitments, since: Head) -> Iterator[Fault]:
     keys = {*known.keys(table), *_changed_after(driver, table, since)}
     for key, values in stored_rows(driver, table, sorted(keys)):
         yield from _compare(driver, table, values, known.take(table, key))
     yield from _gone(table, known)
 
 
-def _changed_after(driver: sqlite3.Connection, table: str, since: Head) -> list[int | str]:
+def _changed_after(driver: Driver, table: str, since: Head) -> list[int | str]:
     """Rows that name an event after `since`: the chain has to have committed to them since."""
     if "event" not in COLUMNS[table]:
         return []
@@ -78,7 +77,7 @@ def _changed_after(driver: sqlite3.Connection, table: str, since: Head) -> list[
     return [key for (key,) in driver.execute(query, (since.sequence,))]
 
 
-def _compare(driver: sqlite3.Connection, table: str, values: Sequence[Any], said: bytes | None) -> Iterator[Fault]:
+def _compare(driver: Driver, table: str, values: Sequence[Any], said: bytes | None) -> Iterator[Fault]:
     subject = f"{NOUN[table]} {values[_SUBJECT[table]]}"
     if said is None:
         yield Fault("row", subject, "the chain does not know this row")
@@ -98,17 +97,17 @@ def _digest(table: str, values: Sequence[Any]) -> bytes | None:
         return None
 
 
-def _event_has(driver: sqlite3.Connection, values: Sequence[Any]) -> bool:
+def _event_has(driver: Driver, values: Sequence[Any]) -> bool:
     """Whether a decision's event has the digest of its reason: a commitment that somebody appends does not change that."""
     row = dict(zip(COLUMNS[REASONS.name], values, strict=True))
     found = driver.execute("SELECT detail FROM events WHERE sequence = ?", (row["sequence"],)).fetchone()
     return found is not None and loaded(found[0]).get("reason_sha256") == personal_digest(REASONS.name, row)
 
 
-def _was_erased(driver: sqlite3.Connection, table: str, values: Sequence[Any]) -> bool:
+def _was_erased(driver: Driver, table: str, values: Sequence[Any]) -> bool:
     query = "SELECT 1 FROM events WHERE subject = ? AND kind = ? AND event = ?"
     noun = NOUN[table]
-    return driver.execute(query, (values[_SUBJECT[table]], noun, f"{noun}.erased")).fetchone() is not None
+    return driver.execute(query, (str(values[_SUBJECT[table]]), noun, f"{noun}.erased")).fetchone() is not None
 
 
 def _gone(table: str, known: LastCommitments) -> Iterator[Fault]:
@@ -121,11 +120,12 @@ def _check_events(connection: Connection, kind: str, since: Head, watch: Watch) 
     head, table = read_head(connection), TABLES[kind]
     subject = "consignment" if kind == "receipt" else "id"
     carrier = "id" if kind == "consignment" else "consignment"
-    rows = driver_of(connection).execute(
-        f"SELECT row.{subject}, row.partner, row.state, row.{carrier}, row.event, about.event, about.kind, about.subject,"  # noqa: S608 - names of columns
-        " about.partner, CASE WHEN instr(about.detail, '\"state\"') THEN about.detail END"
-        f" FROM {table.name} AS row NOT INDEXED LEFT JOIN events AS about NOT INDEXED ON about.sequence = row.event"
-        " WHERE row.event > ? ORDER BY row.key",
+    rows = stream(
+        driver_of(connection),
+        f"SELECT unit.{subject}, unit.partner, unit.state, unit.{carrier}, unit.event, about.event, about.kind, about.subject,"  # noqa: S608 - names of columns
+        " about.partner, CASE WHEN instr(about.detail, '\"state\"') > 0 THEN about.detail END"
+        f" FROM {table.name} AS unit NOT INDEXED LEFT JOIN events AS about NOT INDEXED ON about.sequence = unit.event"
+        " WHERE unit.event > ? ORDER BY unit.key",
         (since.sequence if since != EMPTY else -1,),
     )
     for number, row in enumerate(map(_Row._make, rows), 1):

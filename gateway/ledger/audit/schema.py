@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from gateway.ledger.audit.chain import Fault
-from gateway.ledger.engine import driver_of, open_engine
+from gateway.ledger.engine import driver_of, open_engine, sqlite_of
 from gateway.ledger.migrate import upgrade
 
 _TOLD: Final = 20
@@ -26,7 +26,12 @@ _ABOUT: Final = "the ledger"
 
 def check_schema(connection: Connection) -> Iterator[Fault]:
     """Every table, index, trigger and view, by its name and the text that made it."""
-    expected, found = _expected(), _objects(connection)
+    if sqlite_of(connection) is None:
+        from gateway.ledger.postgresql import schema  # noqa: PLC0415 - only where it is used
+
+        expected, found = schema.expected(connection, upgrade), schema.objects(connection)
+    else:
+        expected, found = _expected(), _objects(connection)
     for kind, name in sorted(expected.keys() | found.keys()):
         subject = f"{kind} {name}"
         if (kind, name) not in found:
@@ -39,7 +44,13 @@ def check_schema(connection: Connection) -> Iterator[Fault]:
 
 def check_pages(connection: Connection) -> Iterator[Fault]:
     """Every page, and every index against its table: an index can leave out rows while its text says otherwise."""
-    for (said,) in driver_of(connection).execute(f"PRAGMA integrity_check({_TOLD})"):
+    driver = sqlite_of(connection)
+    if driver is None:
+        from gateway.ledger.postgresql.schema import broken_indices  # noqa: PLC0415 - only where it is used
+
+        yield from (Fault("schema", f"index {name}", said[:200]) for name, said in broken_indices(connection))
+        return
+    for (said,) in driver.execute(f"PRAGMA integrity_check({_TOLD})"):
         if said != "ok":
             yield Fault("schema", _ABOUT, str(said)[:200])
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, text
 
 from gateway.ledger.tables import TRANSFERS, UNANSWERED
 from gateway.ledger.units import Transfer
 
 _DAY: Final = 86400.0
+_KEY_OF_OLDEST: Final[ColumnElement[int]] = literal_column("(array_agg(key ORDER BY updated, key))[1]")
 
 
 class Backlog(NamedTuple):
@@ -32,7 +33,8 @@ def backlogs(
 ) -> list[Backlog]:
     """What was delivered before a moment and is unanswered, by flow and partner."""
     # Of the group's least moment SQLite gives the key of the row that has it.
-    about = (TRANSFERS.c.flow, TRANSFERS.c.partner, func.count(), func.min(TRANSFERS.c.updated), TRANSFERS.c.key)
+    key = TRANSFERS.c.key if connection.dialect.name == "sqlite" else _KEY_OF_OLDEST
+    about = (TRANSFERS.c.flow, TRANSFERS.c.partner, func.count(), func.min(TRANSFERS.c.updated), key)
     query = _meant(select(*about), before, flow, partner).group_by(TRANSFERS.c.flow, TRANSFERS.c.partner)
     return [Backlog._make(row) for row in connection.execute(query)]
 

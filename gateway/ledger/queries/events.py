@@ -21,7 +21,7 @@ def chain(connection: Connection, after: int = 0, until: int | None = None) -> I
     query = select(EVENTS).where(EVENTS.c.sequence > after).order_by(EVENTS.c.sequence)
     if until is not None:
         query = query.where(EVENTS.c.sequence <= until)
-    for row in connection.execution_options(yield_per=2000).execute(query):
+    for row in connection.execute(query, execution_options={"yield_per": 2000}):
         yield ChainEntry(*row)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.sql.expression import CTE
@@ -73,7 +74,7 @@ def _one_of(column: str, values: tuple[str, ...], *, among: bool) -> Where:
 @lru_cache(_KEPT)
 def larger(column: str, size: int, *, large: bool | None) -> Where:
     """The condition that a column is above `size`, or (`large` is False) that it is not; None: either."""
-    return lambda rows: () if large is None else ((rows.c[column] > size) == large,)
+    return lambda rows: () if large is None else (rows.c[column] > size if large else rows.c[column] <= size,)
 
 
 @lru_cache(_KEPT)
@@ -98,7 +99,7 @@ def due(
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return []
-    query = _shares(table, direction, state, where)
+    query = _shares(table, direction, state, where, lateral=_takes_lateral(connection))
     count = connection.execute(_count(table, direction, state)).scalar_one()
     found: dict[int, AnyUnit] = {}
     share = max(limit // max(count, 1), 1)
@@ -149,7 +150,7 @@ def of_each_lane(
     table = TABLE_OF[unit]
     if not _is_any(connection, table, direction, state):
         return []
-    query = _each_lane(table, direction, state, where)
+    query = _each_lane(table, direction, state, where, lateral=_takes_lateral(connection))
     return [unit._make(row) for row in connection.execute(query, {"now": now, "share": share})]
 
 
@@ -164,6 +165,10 @@ def lanes(connection: Connection, unit: type[Unit], direction: Direction, state:
 def _is_any(connection: Connection, table: Table, direction: Direction, state: State) -> bool:
     """Whether anything is in a state at all: mostly nothing is, and putting the real question together takes longer."""
     return connection.execute(_anything(table), {"state": state, "direction": direction}).first() is not None
+
+
+def _takes_lateral(connection: Connection) -> bool:
+    return connection.dialect.name != "sqlite"
 
 
 @cache
@@ -187,23 +192,28 @@ def _turns(table: Table, direction: Direction, state: State, where: Where) -> tu
 
 
 @lru_cache(_KEPT)
-def _shares(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
-    return _of_each(table, direction, state, where).limit(bindparam("limit", type_=Integer))
+def _shares(table: Table, direction: Direction, state: State, where: Where, *, lateral: bool) -> Select[Any]:
+    return _of_each(table, direction, state, where, lateral=lateral).limit(bindparam("limit", type_=Integer))
 
 
 @lru_cache(_KEPT)
-def _each_lane(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
-    return _of_each(table, direction, state, where).order_by(table.c.claims, table.c.key)
+def _each_lane(table: Table, direction: Direction, state: State, where: Where, *, lateral: bool) -> Select[Any]:
+    return _of_each(table, direction, state, where, lateral=lateral).order_by(table.c.claims, table.c.key)
 
 
-def _of_each(table: Table, direction: Direction, state: State, where: Where) -> Select[Any]:
-    """The first `share` rows of each lane that satisfy `where`."""
+def _of_each(table: Table, direction: Direction, state: State, where: Where, *, lateral: bool) -> Select[Any]:
+    """The first `share` rows of each lane that satisfy `where`. SQLite lets the list of keys lead it to the rows; PostgreSQL would ask
+    of each row whether it is in the list, and takes the same as a `lateral` join.
+    """
     heads, free = _lanes(table, direction, state), _free(direction, state, where)
     head, waiting = table.alias("head"), table.alias("waiting")
     same = [waiting.c[name] == head.c[name] for name in _LANE[table.name]]
     first = select(waiting.c.key).where(*same, *free(waiting)).order_by(waiting.c.claims, waiting.c.key)
     lane = heads.join(head, head.c.key == heads.c.key)
     chosen = first.limit(bindparam("share", type_=Integer)).correlate(head)
+    if lateral:
+        keys = chosen.lateral("chosen")
+        return select(table).select_from(lane.join(keys, true()).join(table, table.c.key == keys.c.key))
     return select(table).select_from(lane.join(table, table.c.key.in_(chosen)))
 
 

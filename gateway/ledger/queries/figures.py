@@ -180,7 +180,7 @@ def ended_transfers(connection: Connection, after: int, until: int) -> Iterator[
         .select_from(EVENTS.join(TRANSFERS, and_(*same)))  # type: ignore[arg-type]  # conditions all
         .where(EVENTS.c.sequence > after, EVENTS.c.sequence <= until, EVENTS.c.event.in_(_ENDED))
     )
-    for way, partner, flow, size, created, at in connection.execution_options(yield_per=2000).execute(query):
+    for way, partner, flow, size, created, at in connection.execute(query, execution_options={"yield_per": 2000}):
         yield Ended(str(way), partner, flow, size, max(0.0, from_text(at) - created))
 
 

@@ -157,7 +157,9 @@ def settled(connection: Connection, rows: Sequence[ProvenRow], first: int, last:
     query = select(EVENTS.c.sequence, EVENTS.c.detail).where(EVENTS.c.event == COMMITTED, EVENTS.c.sequence >= first)
     if not waiting:
         return last
-    for sequence, detail in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
+    for sequence, detail in connection.execute(
+        query.order_by(EVENTS.c.sequence), execution_options={"yield_per": _GROUP}
+    ):
         if sequence > last and not waiting:
             break
         for place, digest in committed(detail):
@@ -179,7 +181,7 @@ def adopted(connection: Connection, places: Collection[Place]) -> Adopted | None
         return None
     left, old = orjson.loads(found.detail)["count"], set[Place]()
     following = query.where(EVENTS.c.event == COMMITTED, EVENTS.c.sequence > found.sequence)
-    for event in connection.execution_options(yield_per=_GROUP).execute(following):
+    for event in connection.execute(following, execution_options={"yield_per": _GROUP}):
         if left <= 0:
             break
         said = {place for place, _ in committed(event.detail)}
@@ -200,7 +202,7 @@ def confirmed(connection: Connection, sequence: int) -> Confirmed | None:
     kept no longer.
     """
     query = select(EVENTS).where(EVENTS.c.sequence > sequence, EVENTS.c.event == _ACCEPTED)
-    for event in connection.execution_options(yield_per=_GROUP).execute(query.order_by(EVENTS.c.sequence)):
+    for event in connection.execute(query.order_by(EVENTS.c.sequence), execution_options={"yield_per": _GROUP}):
         seen = orjson.loads(event.detail).get("seen")
         if seen is None or seen[0] < sequence or was_lost(connection, seen[0]):
             continue

@@ -152,5 +152,5 @@ def said_since(connection: Connection, sequence: int) -> Iterator[Said]:
     query = select(*(EVENTS.c[name] for name in ("sequence", "at", "event", "subject", "partner", "detail"))).where(
         EVENTS.c.sequence > sequence, EVENTS.c.event.in_([*DISPOSALS, BEGUN])
     )
-    for row in connection.execution_options(yield_per=2000).execute(query.order_by(EVENTS.c.sequence)):
+    for row in connection.execute(query.order_by(EVENTS.c.sequence), execution_options={"yield_per": 2000}):
         yield Said(row.sequence, row.at, row.event, row.subject, row.partner, orjson.loads(row.detail))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
-from gateway.daemon.role_process import once_free
-from gateway.errors import DiskFailed, LedgerBusy
+from gateway.errors import DiskFailed, LedgerAway, LedgerBusy
 from gateway.ledger import engine
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, configure
@@ -57,12 +57,26 @@ def test_it_tidies_up_once_the_ledger_is_free(
     assert b'"code":"ledger-busy"' in line
 
 
-@pytest.mark.parametrize(("fault", "stops"), [(LedgerBusy, True), (DiskFailed, False)])
+def test_it_waits_for_the_ledgers_server_and_says_so_once(lines: BytesIO, log: Logger) -> None:
+    faults = [LedgerAway("PostgreSQL: OperationalError: refused"), LedgerAway("PostgreSQL: AdminShutdown")]
+
+    def ask() -> str:
+        if faults:
+            raise faults.pop(0)
+        return "there"
+
+    assert once_free(ask, log, lambda _: None, lambda: False) == "there"
+    (line,) = lines.getvalue().splitlines()
+    assert b'"code":"ledger-away"' in line
+    assert b"OperationalError: refused: it is waited for" in line
+
+
+@pytest.mark.parametrize(("fault", "stops"), [(LedgerBusy, True), (LedgerAway, True), (DiskFailed, False)])
 def test_what_is_no_passing_lock_or_a_stop_ends_the_wait(
     fault: Callable[[], Exception], log: Logger, *, stops: bool
 ) -> None:
     def fail() -> None:
         raise fault()
 
-    with pytest.raises((LedgerBusy, DiskFailed)):
+    with pytest.raises((LedgerBusy, LedgerAway, DiskFailed)):
         once_free(fail, log, lambda _: pytest.fail("it waits"), lambda: stops)

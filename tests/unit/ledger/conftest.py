@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.place import Place
 from gateway.ledger.store import Ledger
+from tests.fakes.ledgers import Ledgers, kind
 from tests.fakes.two_ledgers import Pair, change, two_ledgers
 
 
@@ -30,10 +32,16 @@ class BothBooks:
     la: Books
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def ledgers(request: pytest.FixtureRequest) -> Ledgers:
+    """Each kind of database that a ledger may lie in: what asks for it is the contract of both."""
+    return kind(request.param)
+
+
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(tmp_path: Path, ledgers: Ledgers) -> Iterator[Pair]:
     """Sites with empty ledgers."""
-    with two_ledgers(tmp_path) as made:
+    with two_ledgers(tmp_path, ledgers=ledgers) as made:
         yield made
 
 
@@ -58,24 +66,21 @@ def busy(pair: Pair) -> Pair:
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the ledgers of two sites that have exchanged files."""
+def written(tmp_path_factory: pytest.TempPathFactory, ledgers: Ledgers) -> tuple[Place, Place]:
+    """The ledgers of two sites that have exchanged files, the Department's first."""
     directory = tmp_path_factory.mktemp("books")
-    with two_ledgers(directory / "sites") as pair:
+    with two_ledgers(directory / "sites", ledgers=ledgers) as pair:
         _exchange(pair)
-        pair.dwp.snapshot(directory / "dwp.sqlite3")
-        pair.la.snapshot(directory / "la.sqlite3")
-    return directory
+        return pair.dwp.snapshot(directory / "dwp.sqlite3"), pair.la.snapshot(directory / "la.sqlite3")
 
 
 @pytest.fixture
-def books(written: Path, tmp_path: Path) -> Iterator[BothBooks]:
+def books(written: tuple[Place, Place], ledgers: Ledgers, tmp_path: Path) -> Iterator[BothBooks]:
     """Copies of those ledgers: whatever a test does to them, it does alone."""
     made = []
-    for name in ("dwp", "la"):
-        path = tmp_path / f"{name}.sqlite3"
-        path.write_bytes((written / path.name).read_bytes())
-        made.append(Books(Ledger(path, clock=lambda: 0.0, role="test")))
+    for name, place in zip(("dwp", "la"), written, strict=True):
+        copy = ledgers.copy(place, tmp_path / f"{name}.sqlite3")
+        made.append(Books(Ledger(copy, clock=lambda: 0.0, role="test")))
     yield BothBooks(*made)
     for each in made:
         each.ledger.close()

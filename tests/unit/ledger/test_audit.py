@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
 
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
@@ -21,7 +20,6 @@ from gateway.ledger.chain import GENESIS, ChainEntry
 from gateway.ledger.queries import events, heads, overview, quarantine
 from gateway.ledger.queries.heads import Which
 from gateway.ledger.store import Ledger, read_head
-from gateway.ledger.tables import EVENTS
 from gateway.ledger.units import Transfer
 from gateway.stages.request_answers import decide
 from tests.fakes.two_ledgers import Bench, Pair
@@ -163,13 +161,13 @@ def test_old_copy_of_the_ledger_is_found_by_the_heads_that_partners_hold(pair: P
     """Events and rows are cut together, as when a backup is restored: only the partner remembers more."""
     pair.dwp.submit("a.xml", b"claim a")
     pair.work()
-    pair.dwp.snapshot(tmp_path / "old.sqlite3")
+    place = pair.dwp.snapshot(tmp_path / "old.sqlite3")
     pair.dwp.submit("b.xml", b"claim b")
     pair.work()
     with pair.la.ledger.read() as connection:
         held = [Claimed(known.sequence, known.sha256, source) for _, known, source in heads_of(connection, "DWP")]
     assert faults(pair.dwp, *held) == []
-    old = Ledger(tmp_path / "old.sqlite3", clock=lambda: 0.0, role="test")
+    old = Ledger(place, clock=lambda: 0.0, role="test")
     try:
         with old.read() as connection:
             assert [*check_chain(connection), *check_rows(connection), *check_heads(connection)] == []
@@ -181,15 +179,15 @@ def test_old_copy_of_the_ledger_is_found_by_the_heads_that_partners_hold(pair: P
 
 
 def test_chain_made_anew_with_right_hashes_is_found_by_partners(books: BothBooks) -> None:
-    with books.dwp.ledger.write() as transaction:
-        connection = transaction.connection
+    with books.dwp.ledger.read() as connection:
         entries = list(events.chain(connection))
-        connection.exec_driver_sql("DELETE FROM events")
-        previous = GENESIS
-        for entry in entries:
-            altered = entry._replace(previous=previous, role="nobody")
-            previous = altered.digest()
-            connection.execute(insert(EVENTS).values(**_columns(altered._replace(sha256=previous))))
+    books.dwp.sql("DELETE FROM events")
+    previous = GENESIS
+    insertion = f"INSERT INTO events VALUES ({', '.join('?' * len(ChainEntry._fields))})"  # noqa: S608 - marks
+    for entry in entries:
+        altered = entry._replace(previous=previous, role="nobody")
+        previous = altered.digest()
+        books.dwp.sql(insertion, *altered._replace(sha256=previous))
     found = faults(books.dwp)
     assert {fault.check for fault in found} == {"head"}
     assert any("a partner holds another event" in fault.message for fault in found)
@@ -361,10 +359,6 @@ def test_lost_quarantined_file_is_found(pair: Pair) -> None:
     for path in pair.la.home.quarantine.iterdir():
         path.unlink()
     assert [fault.subject.split()[0] for fault in look(pair.la).faults] == ["quarantine"]
-
-
-def _columns(entry: ChainEntry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in ChainEntry._fields}
 
 
 def test_a_receipt_of_the_same_size_in_anothers_place_is_found(busy: Pair) -> None:

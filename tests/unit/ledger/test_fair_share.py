@@ -13,20 +13,21 @@ from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.engine import Engine
 
 from gateway.domain.states import Direction, State
+from gateway.ledger.engine import open_engine
 from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import fair_share
-from gateway.ledger.tables import CONSIGNMENTS, METADATA, TRANSFERS
+from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Transfer
+from tests.fakes.ledgers import Ledgers
 
 NOW = 1000.0
 _LANES = st.dictionaries(st.tuples(st.sampled_from("ABC"), st.sampled_from(["claim", "laid"])), st.integers(1, 30))
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    made = create_engine("sqlite://")
-    METADATA.create_all(made)
-    yield made
+def engine(ledgers: Ledgers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    made = open_engine(ledgers.new(tmp_path_factory.mktemp("shares") / "ledger.sqlite3"))
+    yield made.execution_options(gateway_write=True)
     made.dispose()
 
 
@@ -96,7 +97,7 @@ def test_lanes_are_found_by_seeks_and_not_by_reading_what_waits(tmp_path: Path) 
     migrate(tmp_path / "ledger.sqlite3")
     made = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
     for table in (TRANSFERS, CONSIGNMENTS):
-        query = fair_share._of_each(table, Direction.OUT, State.SEALED, fair_share.anything)
+        query = fair_share._of_each(table, Direction.OUT, State.SEALED, fair_share.anything, lateral=False)
         sql = str(query.params(now=NOW, share=3).compile(made, compile_kwargs={"literal_binds": True}))
         with made.connect() as connection:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]

@@ -337,7 +337,7 @@ def test_what_no_request_can_be_made_of_is_refused_at_once(dwp: Bench, subject: 
 def test_nodes_with_ledgers_of_their_own_give_one_answer(dwp: Bench) -> None:
     """Two processes have two connections: the one that comes second waits for the lock, and finds nothing to take."""
     identity = asked(dwp, Act.HOLD, dwp.submit("a.xml", b"claim a"))
-    other = Ledger(dwp.home.ledger, clock=lambda: dwp.now, role="inspect")
+    other = Ledger(dwp.settings.ledger_place, clock=lambda: dwp.now, role="inspect")
     try:
         there = Requests(replace(dwp.context, ledger=other), "requests", INSPECT_ACTS)
         assert [there.step().done, stage(dwp).step().done] == [1, 0]

@@ -341,7 +341,7 @@ def race(bench: Bench, *acts: Callable[[Ledger], object]) -> list[object]:
     start, results = threading.Barrier(len(acts)), dict[int, object]()
 
     def run(number: int, act: Callable[[Ledger], object]) -> None:
-        with closing(Ledger(bench.home.ledger, clock=lambda: bench.now, role="test")) as ledger:
+        with closing(Ledger(bench.settings.ledger_place, clock=lambda: bench.now, role="test")) as ledger:
             start.wait()
             try:
                 results[number] = act(ledger)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import where
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -154,13 +156,9 @@ def upgrade() -> None:
     op.create_index("transfers_by_consignment", "transfers", ["consignment", "direction"], unique=False)
     op.create_index("transfers_by_content", "transfers", ["partner", "sha256"], unique=False)
     op.create_index("transfers_by_message", "transfers", ["partner", "flow", "message_id"], unique=False)
-    op.create_index(
-        "transfers_by_place", "transfers", ["placed"], unique=False, sqlite_where=sa.text("placed IS NOT NULL")
-    )
+    op.create_index("transfers_by_place", "transfers", ["placed"], unique=False, **where("placed IS NOT NULL"))
     op.create_index("transfers_by_state", "transfers", ["state", "direction", "due"], unique=False)
     op.create_index("transfers_by_lane", "transfers", ["state", "direction", "partner", "flow", "claims"], unique=False)
     op.create_index("transfers_in_custody", "transfers", ["custody", "state"], unique=False)
-    op.create_index("transfers_untold", "transfers", ["key"], unique=False, sqlite_where=sa.text("untold IS 1"))
-    op.create_index(
-        "transfers_with_origin", "transfers", ["key"], unique=False, sqlite_where=sa.text("origin IS NOT NULL")
-    )
+    op.create_index("transfers_untold", "transfers", ["key"], unique=False, **where("untold IS 1"))
+    op.create_index("transfers_with_origin", "transfers", ["key"], unique=False, **where("origin IS NOT NULL"))

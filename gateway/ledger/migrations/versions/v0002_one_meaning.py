@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import is_sqlite, where
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -31,6 +33,23 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE transfers RENAME COLUMN {before} TO {after}")
     op.add_column("transfers", sa.Column("purge_name", sa.Text(), nullable=True))
     op.add_column("transfers", sa.Column("redirected_to", sa.String(), nullable=True))
+    if is_sqlite():
+        _bring_along()
+    op.create_index(
+        "transfers_by_delivered_name",
+        "transfers",
+        ["delivered_name"],
+        **where("delivered_name IS NOT NULL"),
+    )
+    op.create_index("transfers_to_notify", "transfers", ["key"], **where("notify_pending IS 1"))
+    op.create_index("transfers_with_spool_file", "transfers", ["key"], **where("spool_file IS NOT NULL"))
+    op.create_index("transfers_to_purge", "transfers", ["key"], **where("purge_name IS NOT NULL"))
+    op.add_column("receipts", sa.Column("answers", sa.Text(), nullable=True))
+    if is_sqlite():
+        op.execute("UPDATE receipts SET answers = body, body = NULL WHERE body GLOB '[[]*'")
+
+
+def _bring_along() -> None:
     op.execute(
         "UPDATE transfers SET purge_name = spool_file, spool_file = NULL"
         " WHERE direction = 'in' AND spool_file IS NOT NULL"
@@ -40,14 +59,3 @@ def upgrade() -> None:
         " WHERE answer_file GLOB 'redirected:*'"
     )
     op.execute("UPDATE transfers SET custody = 0 WHERE direction = 'in' AND custody IS NOT 0")
-    op.create_index(
-        "transfers_by_delivered_name",
-        "transfers",
-        ["delivered_name"],
-        sqlite_where=sa.text("delivered_name IS NOT NULL"),
-    )
-    op.create_index("transfers_to_notify", "transfers", ["key"], sqlite_where=sa.text("notify_pending IS 1"))
-    op.create_index("transfers_with_spool_file", "transfers", ["key"], sqlite_where=sa.text("spool_file IS NOT NULL"))
-    op.create_index("transfers_to_purge", "transfers", ["key"], sqlite_where=sa.text("purge_name IS NOT NULL"))
-    op.add_column("receipts", sa.Column("answers", sa.Text(), nullable=True))
-    op.execute("UPDATE receipts SET answers = body, body = NULL WHERE body GLOB '[[]*'")

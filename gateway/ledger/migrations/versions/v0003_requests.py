@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import where
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -36,4 +38,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("id"),
     )
-    op.create_index("requests_waiting", "requests", ["key"], unique=False, sqlite_where=sa.text("state = 'asked'"))
+    op.create_index("requests_waiting", "requests", ["key"], unique=False, **where("state = 'asked'"))

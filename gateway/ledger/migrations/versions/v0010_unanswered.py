@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
+
+from gateway.ledger.migrations.dialects import where
 
 revision = "0010"
 down_revision = "0009"
@@ -17,7 +18,7 @@ def upgrade() -> None:
         "transfers_unanswered",
         "transfers",
         ["flow", "partner", "updated"],
-        sqlite_where=sa.text(
+        **where(
             "state || '' = 'delivered' AND direction || '' = 'in' AND answer_file IS NULL AND redirected_to IS NULL"
         ),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import rule
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -35,11 +37,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("user"),
         sa.CheckConstraint(
-            "secure_print IS 0 OR operator + supervisor + checking_officer + auditor + administrator = 0",
+            rule("secure_print IS 0 OR operator + supervisor + checking_officer + auditor + administrator = 0"),
             "secure_print_is_held_alone",
         ),
         sa.CheckConstraint(
-            "administrator IS 0 OR operator + supervisor + checking_officer = 0", "administrator_decides_no_file"
+            rule("administrator IS 0 OR operator + supervisor + checking_officer = 0"), "administrator_decides_no_file"
         ),
         sa.CheckConstraint(
             "operator + supervisor + checking_officer + secure_print = 0"
@@ -47,8 +49,10 @@ def upgrade() -> None:
             "agreement_and_training_first",
         ),
         sa.CheckConstraint(
-            "state IS NOT 'left'"
-            " OR operator + supervisor + checking_officer + secure_print + auditor + administrator = 0",
+            rule(
+                "state IS NOT 'left'"
+                " OR operator + supervisor + checking_officer + secure_print + auditor + administrator = 0"
+            ),
             "left_without_roles",
         ),
         sa.CheckConstraint("state IN ('active', 'suspended', 'left')", "state_is_known"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import rule, where
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -19,8 +21,6 @@ def upgrade() -> None:
     )
     op.add_column("requests", sa.Column("decider_reason", sa.Text(), nullable=True))
     op.add_column("requests", sa.Column("decided", sa.Float(), nullable=True))
-    op.execute(
-        "ALTER TABLE requests ADD COLUMN takes INTEGER CONSTRAINT two_people_where_it_takes_two CHECK"
-        " (takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%')"
-    )
-    op.create_index("requests_proposed", "requests", ["key"], unique=False, sqlite_where=sa.text("state = 'proposed'"))
+    two = rule("takes IS NOT 2 OR state NOT IN ('asked', 'done') OR decider IS NOT NULL OR salt LIKE 'erased:%'")
+    op.execute(f"ALTER TABLE requests ADD COLUMN takes INTEGER CONSTRAINT two_people_where_it_takes_two CHECK ({two})")
+    op.create_index("requests_proposed", "requests", ["key"], unique=False, **where("state = 'proposed'"))

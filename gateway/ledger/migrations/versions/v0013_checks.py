@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.ledger.migrations.dialects import rule, where
+
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
@@ -61,15 +63,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("id"),
         sa.UniqueConstraint("opening"),
-        sa.CheckConstraint('decided_by IS NULL OR decided_by IS NOT "user"', "decided_by_another"),
+        sa.CheckConstraint(rule('decided_by IS NULL OR decided_by IS NOT "user"'), "decided_by_another"),
         sa.CheckConstraint(
-            "validated_by IS NULL OR (validated_by IS NOT \"user\" AND validated_by IS NOT decided_by AND state IS 'decided')",
+            rule(
+                "validated_by IS NULL OR (validated_by IS NOT \"user\" AND validated_by IS NOT decided_by AND state IS 'decided')"
+            ),
             "validated_by_a_third",
         ),
         sa.CheckConstraint(
-            "(state IS NOT 'acknowledged' OR acknowledged IS NOT NULL)"
-            " AND (state IS NOT 'explained' OR (acknowledged IS NOT NULL AND explained IS NOT NULL))"
-            " AND (state IS NOT 'decided' OR (decided IS NOT NULL AND decided_by IS NOT NULL AND supported IN (0, 1)))",
+            rule(
+                "(state IS NOT 'acknowledged' OR acknowledged IS NOT NULL)"
+                " AND (state IS NOT 'explained' OR (acknowledged IS NOT NULL AND explained IS NOT NULL))"
+                " AND (state IS NOT 'decided' OR (decided IS NOT NULL AND decided_by IS NOT NULL AND supported IN (0, 1)))"
+            ),
             "steps_were_taken",
         ),
         sa.CheckConstraint("state IN ('drawn', 'acknowledged', 'explained', 'decided')", "check_state_is_known"),
@@ -114,10 +120,12 @@ def upgrade() -> None:
         sa.Column("salt", sa.String(), nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("id"),
-        sa.CheckConstraint('closed_by IS NULL OR "user" IS NULL OR closed_by IS NOT "user"', "closed_by_another"),
+        sa.CheckConstraint(rule('closed_by IS NULL OR "user" IS NULL OR closed_by IS NOT "user"'), "closed_by_another"),
         sa.CheckConstraint(
-            "(state IS 'open' AND closed IS NULL)"
-            " OR (state IS 'closed' AND closed IS NOT NULL AND closed_by IS NOT NULL AND outcome IS NOT NULL)",
+            rule(
+                "(state IS 'open' AND closed IS NULL)"
+                " OR (state IS 'closed' AND closed IS NOT NULL AND closed_by IS NOT NULL AND outcome IS NOT NULL)"
+            ),
             "closed_with_an_outcome",
         ),
         sa.CheckConstraint("central IN (0, 1)", "central_is_a_truth_value"),
@@ -137,7 +145,7 @@ def upgrade() -> None:
     )
     op.create_index("openings_by_unit", "openings", ["unit"])
     op.create_index("openings_by_user", "openings", ["user"])
-    op.create_index("checks_to_acknowledge", "checks", ["user", "key"], sqlite_where=sa.text("state = 'drawn'"))
-    op.create_index("checks_outstanding", "checks", ["key"], sqlite_where=sa.text("state != 'decided'"))
+    op.create_index("checks_to_acknowledge", "checks", ["user", "key"], **where("state = 'drawn'"))
+    op.create_index("checks_outstanding", "checks", ["key"], **where("state != 'decided'"))
     op.create_index("checks_by_time", "checks", ["created"])
-    op.create_index("checks_by_decision", "checks", ["decided"], sqlite_where=sa.text("decided IS NOT NULL"))
+    op.create_index("checks_by_decision", "checks", ["decided"], **where("decided IS NOT NULL"))

@@ -24,17 +24,22 @@ from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import read_head
 from gateway.settings.home import Home
 from gateway.stages.statements import make
+from tests.fakes.ledgers import kind
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
+
+BEGINS = ("pages left", "events")
+"""What is told first of a ledger that is copied, from SQLite and from PostgreSQL."""
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with two_ledgers(tmp_path / "sites") as made:
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    with two_ledgers(tmp_path / "sites", ledgers=kind(request.param) if hasattr(request, "param") else None) as made:
         for bench in (made.dwp, made.la):
             bench.configure()
         yield made
 
 
+@pytest.mark.parametrize("pair", ["sqlite", "postgresql"], indirect=True)
 def test_what_moves_on_while_the_copy_is_written_is_in_it_as_it_was(pair: Pair, tmp_path: Path) -> None:
     dwp = pair.dwp
     for number in range(4):
@@ -43,7 +48,7 @@ def test_what_moves_on_while_the_copy_is_written_is_in_it_as_it_was(pair: Pair, 
     moved: list[str] = []
 
     def watch(what: str, _count: int) -> None:
-        if what == "pages left" and not moved:
+        if what in BEGINS and not moved:
             pair.work()
             moved.extend(waiting)
 
@@ -120,7 +125,7 @@ def test_copy_goes_nowhere_into_the_site_and_beside_no_other_copying(pair: Pair,
             taking.take(dwp.settings, inside, lambda: dwp.now, lambda _what, _count: None)
 
     def watch(what: str, _count: int) -> None:
-        if what == "pages left":
+        if what in BEGINS:
             taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now + 1, lambda _what, _count: None)
 
     with pytest.raises(SiteBusy):
@@ -130,7 +135,7 @@ def test_copy_goes_nowhere_into_the_site_and_beside_no_other_copying(pair: Pair,
 
 def test_full_disk_of_the_copies_is_told_as_theirs_and_keeps_nothing(pair: Pair, tmp_path: Path) -> None:
     def watch(what: str, _count: int) -> None:
-        if what == "pages left":
+        if what in BEGINS:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(CopyFull, match="No space left"):

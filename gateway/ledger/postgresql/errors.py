@@ -1,0 +1,49 @@
+"""What PostgreSQL's errors mean. Never with values of rows: of the server's words only those about connecting are passed on."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.errors import (
+    DiskFull,
+    GatewayError,
+    ImpossibleMove,
+    LedgerAway,
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerUnavailable,
+)
+
+_BUSY: Final = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available."""
+_FULL: Final = "53100"
+_DAMAGED: Final = frozenset({"XX001", "XX002"})
+_REFUSED: Final = frozenset({"23", "P0"})
+"""Classes: a rule of a table, and a trigger of the ledger's."""
+_LOST: Final = frozenset({"OperationalError", "InterfaceError"})
+"""What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
+_CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
+
+
+def translate(cause: Any) -> GatewayError:
+    """The gateway's word for an error of psycopg."""
+    state: str | None = cause.sqlstate
+    about = getattr(cause, "diag", None)
+    words = " ".join(filter(None, (type(cause).__name__, state, getattr(about, "constraint_name", None))))
+    lost = state is None and _LOST & {each.__name__ for each in type(cause).__mro__}
+    if lost or (state or "")[:2] in _CONNECTING:
+        return LedgerAway(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
+    if state in _BUSY:
+        return LedgerBusy()
+    if state == _FULL:
+        return DiskFull("no room for the ledger")
+    if state in _DAMAGED:
+        return LedgerCorrupt(f"PostgreSQL: {words}")
+    if (state or "")[:2] in _REFUSED:
+        return ImpossibleMove(f"the ledger refuses it: {words}")
+    return LedgerUnavailable(f"PostgreSQL: {words}")
+
+
+def _first_line(cause: Any) -> str:
+    line = str(cause).strip().partition("\n")[0]
+    return f": {line[:160]}" if line else ""
