@@ -1,13 +1,11 @@
 """The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
 
-Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
-is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page, for they may
-have to wait for the ledger; nor does what waits for another machine.
+Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. It is answered in a
+thread, since it reads a database, when it is its turn (`turns`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import os
@@ -30,7 +28,7 @@ from gateway.administration.credentials.sessions import Session
 from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
 from gateway.console.listeners import Listeners
-from gateway.console.live import feed, mark
+from gateway.console.live import feed, mark, now
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
@@ -39,15 +37,15 @@ from gateway.console.rooms.account import password_note
 from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
+from gateway.console.turns import Turns
 from gateway.console.uploading import FORM_BYTES, receive
 from gateway.console.visits import MenuItem, Note, Visit
+from gateway.console.watching import Watch
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 from gateway.settings.model import Settings, SiteKind
 
-_PAGES_AT_ONCE: Final = 4
-"""More threads than that take the interpreter from each other, and everybody's page comes later (ADR 0083)."""
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
 
@@ -60,12 +58,12 @@ def application(site: Site) -> ASGIApp:
     for page in PAGES:
         if page.only in (None, site.settings.site.kind):
             by_path.setdefault(page.path, []).append(page)
-    room = asyncio.Semaphore(_PAGES_AT_ONCE)
+    turns = Turns(site.stopping)
     routes: list[BaseRoute] = [
-        Route(path, _endpoint(site, cookie, room, pages), methods=[page.method for page in pages])
+        Route(path, _endpoint(site, cookie, turns, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
-    routes.append(Route("/live", partial(_live, site, cookie, Listeners())))
+    routes.append(Route("/live", partial(_live, site, cookie, Watch(partial(now, site)), Listeners())))
     routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
@@ -117,9 +115,7 @@ def _is_own(visit: Visit, form: Mapping[str, str]) -> bool:
     return hmac.compare_digest(form.get("csrf", "").encode(errors="replace"), visit.csrf.encode())
 
 
-def _endpoint(
-    site: Site, cookie: Cookie, room: asyncio.Semaphore, pages: list[Page]
-) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(site: Site, cookie: Cookie, turns: Turns, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
@@ -136,10 +132,7 @@ def _endpoint(
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
             except ClientDisconnect:
                 return Response(status_code=400)
-        if page.method == "POST" or page.waits:
-            return await run_in_threadpool(_answer, site, cookie, page, request, form)
-        async with room:
-            return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        return await turns.answer(page, partial(_answer, site, cookie, page, request, form))
 
     return answer
 
@@ -196,6 +189,7 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
 
 def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Visit | Response:
     """Who asks, if that person may see the page; else where to go, or why not."""
+    site.look()
     token = cookie.token(request)
     session = _session(site, token, used="x-live" not in request.headers)
     person = None if session is None else session.person
@@ -284,7 +278,7 @@ async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
     return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
-async def _live(site: Site, cookie: Cookie, listeners: Listeners, request: Request) -> Response:
+async def _live(site: Site, cookie: Cookie, watch: Watch[str], listeners: Listeners, request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
@@ -292,5 +286,5 @@ async def _live(site: Site, cookie: Cookie, listeners: Listeners, request: Reque
         return _session(site, token, used=False) is not None
 
     seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
-    answer = StreamingResponse(feed(site, is_here, seen), media_type="text/event-stream")
-    return answer if token is None else listeners.bounded(token, answer)
+    stream = StreamingResponse(feed(site, watch, is_here, seen), media_type="text/event-stream")
+    return stream if token is None else listeners.bounded(token, stream)

@@ -93,7 +93,7 @@ def one(visit: Visit) -> Response:
     request = _asked(visit, what)
     path = f"{what.path}/payload/{request.id}"
     if request.state is RequestState.ASKED:
-        return waiting(visit, "Preparing what is in it", path)
+        return waiting(visit, "Preparing what is in it", path, request)
     if what.sealed:
         return _sealed(visit, what, request, path)
     directory = visit.console.settings.home.shown / request.id

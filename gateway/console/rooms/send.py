@@ -84,7 +84,7 @@ def send(visit: Visit) -> Response:
 def _checked(visit: Visit) -> Response:
     request = answered(visit, Act.CHECK, "request")
     if request.state is RequestState.ASKED:
-        return waiting(visit, "Checking the file", f"/send/{request.id}")
+        return waiting(visit, "Checking the file", f"/send/{request.id}", request)
     home, upload, findings = visit.console.settings.home, None, None
     if (found := whole_file(home.uploads / f"{request.subject}{NOTE}")) is not None:
         upload = read_note(found, request.subject)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
+
+import pytest
 
 from gateway.administration.people import roster
-from gateway.console.live import feed
+from gateway.console.live import feed, now
+from gateway.console.watching import Watch
 from gateway.domain.people import PersonRole
 from tests.fakes.browsers import Visitor, visitor
 from tests.fakes.programs import WHY, Program
 from tests.fakes.staff import hire
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def _mark(person: Visitor, path: str = "/") -> str:
@@ -24,7 +30,7 @@ def _heard(console: Program, seen: str, *, is_here: bool = True) -> list[str]:
 
     async def listen() -> list[str]:
         said = []
-        async for line in feed(console.site, lambda: is_here, seen):
+        async for line in feed(console.site, Watch(partial(now, console.site)), lambda: is_here, seen):
             said.append(line)
             if len(said) == 2:
                 break
