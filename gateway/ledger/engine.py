@@ -53,7 +53,9 @@ def _postgresql(url: str) -> Engine:
 
 def _sqlite(path: Path) -> Engine:
     # As many connections as threads ask for one: who waits for a connection with another one, or a lock, in hand may wait for ever.
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
+    # One in memory has a connection of each thread's own.
+    many: dict[str, Any] = {} if str(path) == ":memory:" else {"max_overflow": -1}
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, **many)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
