@@ -39,18 +39,41 @@ class Server:
         self._run("initdb", "-A", "trust", "-U", role, "-E", "UTF8", "--no-sync", "--locale=C")
 
     def start(self) -> None:
-        options = f"-c listen_addresses= -c unix_socket_directories={self._root} -c shared_buffers=16MB -c fsync={self._fsync}"
-        self._control("-l", str(self._root / "log"), "-o", options, "start")
+        """As a child of this process, with which it ends however that ends."""
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._root),
+            "shared_buffers": "16MB",
+            "fsync": self._fsync,
+        }
+        with (self._root / "log").open("ab") as said:
+            self._process = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "QUIT", str(program("postgres")), "-D", str(self._root / "data")),
+                    *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+                ],
+                cwd=self._root,
+                user=self._user,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        until = time.monotonic() + _SECONDS
+        while subprocess.run([str(program("pg_isready")), "-q", "-h", str(self._root)], check=False).returncode:
+            going_on = self._process.poll() is None and time.monotonic() < until
+            assert going_on, (self._root / "log").read_text()
+            time.sleep(0.02)
 
     def stop(self) -> None:
-        if (self._root / "data" / "postmaster.pid").exists():
-            self._control("-m", "immediate", "stop")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(_SECONDS)
 
     def kill(self) -> None:
         """As the kernel does where memory is short: no process of it has a word in it."""
         first = self._first()
         all_of_it = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split())]
         os.kill(first, signal.SIGKILL)
+        self._process.wait(_SECONDS)
         while any(map(_lives, all_of_it)):  # its children see that it is gone, and end by themselves
             time.sleep(0.01)
         # Where nobody takes note of its end, as in many containers, its number still stands for a process.
@@ -60,9 +83,6 @@ class Server:
     def _first(self) -> int:
         return int((self._root / "data" / "postmaster.pid").read_text("ascii").split()[0])
 
-    def _control(self, *arguments: str) -> None:
-        self._run("pg_ctl", "-w", "-t", str(_SECONDS), *arguments)
-
     def _run(self, name: str, *arguments: str) -> None:
         _run([str(program(name)), "-D", str(self._root / "data"), *arguments], self._root, self._user)
 
@@ -70,7 +90,7 @@ class Server:
 @contextmanager
 def running(*, durable: bool = False) -> Iterator[Server]:
     """A server that runs, and is gone at the end; skips the test where there is none. `durable`: commits wait for the disk."""
-    if None in (program("initdb"), program("pg_ctl")):
+    if None in map(program, ("initdb", "postgres", "pg_isready")):
         pytest.skip("no PostgreSQL server here: apt-get install postgresql")
     root = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     try:
