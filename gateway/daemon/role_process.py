@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from gateway import assembly
+from gateway.daemon.heartbeat import heartbeat
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.signals import ended_after
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
-from gateway.daemon.wake_ups import WakeUp
+from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import DiskFailed, ReadersFailed
 from gateway.logs import Logger, library_lines
@@ -59,11 +60,18 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
+        if settings.node.name and role is Role.VAULT:
+            stack.enter_context(heartbeat(settings, log, partial(_wake_all, home.run)))
         stages = _stages(stack, context, role, life.wake_up, log)
         loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse)
         stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
         loop.run()
+
+
+def _wake_all(run: Path) -> None:
+    for role in Role:
+        wake(run, role)
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:

@@ -35,20 +35,21 @@ def sqlite_of(connection: Connection) -> sqlite3.Connection | None:
     return driver_of(connection) if connection.dialect.name == "sqlite" else None  # type: ignore[return-value]
 
 
-def open_engine(place: Place) -> Engine:
-    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start.
+def open_engine(place: Place, silent_seconds: float | None = None) -> Engine:
+    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start. A writer of PostgreSQL
+    that stands still for `silent_seconds` loses its transaction.
 
     ConfigurationInvalid where PostgreSQL is asked for and this installation lacks what it takes.
     """
     if isinstance(place, str):
-        return _postgresql(place)
+        return _postgresql(place, silent_seconds)
     return _sqlite(place)
 
 
-def _postgresql(url: str) -> Engine:
+def _postgresql(url: str, silent_seconds: float | None) -> Engine:
     with installed():
         from gateway.ledger.postgresql.engine import open_engine as opened  # noqa: PLC0415 - only where it is used
-    return opened(url)
+    return opened(url, silent_seconds)
 
 
 def _sqlite(path: Path) -> Engine:

@@ -26,7 +26,7 @@ _IDLE_SECONDS: Final = 5.0
 _HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, silent_seconds: float | None = None) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
     engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True)
@@ -35,6 +35,8 @@ def open_engine(url: str) -> Engine:
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
         connection.execute(TOUCHED)
+        if silent_seconds is not None:
+            connection.execute(f"SET idle_in_transaction_session_timeout = {int(silent_seconds * 1000)}")
         connection.commit()  # else a rollback of the first transaction would take it back
         record.info["driver"] = Driver(connection)
 

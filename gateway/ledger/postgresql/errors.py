@@ -8,6 +8,7 @@ from gateway.errors import (
     DiskFull,
     GatewayError,
     ImpossibleMove,
+    LaneLost,
     LedgerAway,
     LedgerBusy,
     LedgerCorrupt,
@@ -20,6 +21,8 @@ _FULL: Final = "53100"
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 _REFUSED: Final = frozenset({"23", "P0"})
 """Classes: a rule of a table, and a trigger of the ledger's."""
+FENCED: Final = "GN001"
+"""Our own: the fence refuses (`postgresql.guards`)."""
 _LOST: Final = frozenset({"OperationalError", "InterfaceError"})
 """What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
 _CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
@@ -39,6 +42,8 @@ def translate(cause: Any) -> GatewayError:
         return DiskFull("no room for the ledger")
     if state in _DAMAGED:
         return LedgerCorrupt(f"PostgreSQL: {words}")
+    if state == FENCED:
+        return LaneLost("another node has the lane, or this one counts as gone")
     if (state or "")[:2] in _REFUSED:
         return ImpossibleMove(f"the ledger refuses it: {words}")
     return LedgerUnavailable(f"PostgreSQL: {words}")

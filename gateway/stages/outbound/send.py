@@ -69,6 +69,8 @@ class Send:
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
+        self._begun: dict[SizeLane, int] = {}
+        """Of the busy lanes: the epoch in which their work began."""
         self._collect_due = {
             SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
@@ -86,7 +88,7 @@ class Send:
             later = [next_deferred(connection, unit, State.SEALED, now) for unit in kinds]
             free = {
                 SizeLane(partner, large)
-                for partner in self._transports
+                for partner in self._transports.keys() - set(self._context.elsewhere)
                 if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
             } - self._busy.keys()
@@ -172,6 +174,7 @@ class Send:
         elif collect:
             self._collect_due[lane] = now + self._context.settings.link.collect_seconds
         work = partial(self._lane_work.run, lane, parcels, collect=collect, names=self._names_there(parcels))
+        self._begun[lane] = self._context.epoch()
         self._busy[lane] = self._pools[lane.large].submit(work)
 
     def _names_there(self, parcels: Sequence[units.Parcel]) -> Mapping[int, str]:
@@ -208,9 +211,12 @@ class Send:
         notable = [
             result
             for result in self._uncommitted
-            if not isinstance(result, Ended)
-            or result.error is not None
-            or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
+            if self._is_ours(result)
+            and (
+                not isinstance(result, Ended)
+                or result.error is not None
+                or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
+            )
         ]
         if notable:
             with self._context.ledger.write() as transaction:
@@ -223,6 +229,11 @@ class Send:
             if end.more:
                 self._collect_due[SizeLane(end.lane.partner, large=True)] = 0.0
         return done
+
+    def _is_ours(self, result: Result) -> bool:
+        """Whether it may be recorded: what another node took over meanwhile, that node sends again, under the same name."""
+        lane = result.lane if isinstance(result, Ended) else lane_of(result.row)
+        return self._context.has_kept(lane.partner, self._begun[lane])
 
     def _note(self, transaction: Transaction, result: Result) -> None:
         match result:
