@@ -134,8 +134,8 @@ def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None
 def _take(connection: Connection, me: str, before: LaneRow | None, lane: str, number: int) -> bool:
     row = {"partner": lane, "node": me, "epoch": number, "changed": number, "since": _NOW, "leaving": None}
     if before is None:
-        new = insert(LANE_OWNERS).values(row).on_conflict_do_nothing()
-        return connection.execute(new).rowcount == 1
+        new = insert(LANE_OWNERS).values(row).on_conflict_do_nothing().returning(LANE_OWNERS.c.partner)
+        return connection.execute(new).first() is not None
     still_gone = exists().where(NODES.c.name == before.node, _GONE)
     unknown = ~exists().where(NODES.c.name == before.node)
     where = [LANE_OWNERS.c.partner == lane, LANE_OWNERS.c.changed == before.changed]
