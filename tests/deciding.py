@@ -105,6 +105,7 @@ LOOKS: Final = {
         "tokens list",
         "requests",
         "checks",
+        "nodes",
         "incidents",
     ),
 }

@@ -114,4 +114,4 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
 
 if __name__ == "__main__":
     NAME = sys.argv[2]
-    main(sys.argv[1], *map(float, sys.argv[3:5]), int(sys.argv[5]), Path(sys.argv[6]), sys.argv[7:])
+    main(sys.argv[1], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6]), sys.argv[7:])

@@ -21,7 +21,7 @@ def test_minimal_moves(nodes: list[str], other: str) -> None:
     """A node that comes takes lanes for itself alone; one that goes gives its own away alone. The order of nodes says nothing."""
     before = {lane: owner_of(lane, tuple(sorted(nodes))) for lane in LANES}
     after = {lane: owner_of(lane, tuple(sorted({*nodes, other}))) for lane in LANES}
-    assert before == {lane: owner_of(lane, tuple(reversed(sorted(nodes)))) for lane in LANES}
+    assert before == {lane: owner_of(lane, tuple(sorted(nodes, reverse=True))) for lane in LANES}
     assert {after[lane] for lane in LANES if after[lane] != before[lane]} <= {other}
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
 
+from gateway.administration.views.nodes import NodesView, listed
 from gateway.daemon.heartbeat import Heartbeat
 from gateway.domain.ownership import AS_LANE, AS_NODE, AS_SITE, SITE, Moves, owner_of
 from gateway.domain.states import Direction, State
@@ -20,6 +22,8 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.fence import Fence, outside
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import EVENTS, LANE_OWNERS, LANES, NODES, TRANSFERS
+from gateway.settings.node import NodeSettings
+from gateway.stages.node_lanes import NodeLanes
 from tests.fakes.ledgers import PostgresqlLedgers, on_postgresql
 
 PARTNERS = tuple(f"E{number:08}" for number in range(6))
@@ -270,3 +274,53 @@ def test_rows_past_the_program_are_fenced(site: Site) -> None:
         transaction.connection.execute(insert(LANES).values(partner="E1", salt="", updated=0.0))
 
     assert refused(site.ledger, None, by_hand) is LaneLost
+
+
+def settings_of(name: str) -> Any:
+    return SimpleNamespace(codes=PARTNERS, stopped={PARTNERS[1]: "faults"}, node=NodeSettings(name=name))
+
+
+def test_what_stages_are_told(site: Site) -> None:
+    """Lanes of others are as partners that are stopped; one that is left begins nothing, and what is under way there is recorded."""
+    site.beat("a")
+    ledger = opened(site.place, outside("a"))
+    lanes = NodeLanes(ledger, settings_of("a"), "a")
+    assert lanes.stopped == lanes.elsewhere == PARTNERS  # before the first look
+    lanes.look()
+    assert (lanes.elsewhere, lanes.stopped) == ((), (PARTNERS[1],))
+    assert [lanes.may_begin(stage) for stage in ("seal", "requests", "admit")] == [True, True, True]
+    begun = lanes.newest
+    site.beat("b", "a")
+    lanes.look()
+    leads = expected("a", "b")
+    assert set(lanes.elsewhere) == leads["b"] - {SITE}
+    assert set(lanes.stopped) == {*lanes.elsewhere, PARTNERS[1]}
+    assert all(lanes.has_kept(partner, begun) for partner in PARTNERS)
+    assert lanes.may_begin("requests") is (SITE in leads["a"])
+    for _ in range(3):
+        site.pass_time(LEASE / 2)
+        site.beat("a", "b")
+    lanes.look()
+    assert {partner for partner in PARTNERS if lanes.has_kept(partner, begun)} == leads["a"] - {SITE}
+    assert lanes.may_begin("admit")
+    assert ledger.fence == Fence("a", 1, lanes.newest, AS_NODE)
+    site.pass_time(LEASE + 1)
+    lanes.look()
+    assert lanes.elsewhere == PARTNERS
+    assert not any(lanes.has_kept(partner, lanes.newest) for partner in PARTNERS)
+    ledger.close()
+
+
+def test_who_leads_what(site: Site) -> None:
+    site.beat("a", "b", "a")
+    site.pass_time(LEASE + 1)
+    site.beat("b")
+    with site.ledger.read() as connection:
+        found = listed(settings_of("b"), connection)
+        assert listed(settings_of(""), connection) == NodesView()
+    assert [(node.name, node.state, node.lanes, node.site) for node in found.nodes] == [
+        ("a", "gone", len(PARTNERS), True),
+        ("b", "up", 0, False),
+    ]
+    assert found.nodes[0].partners == PARTNERS
+    assert found.without == (SITE, *PARTNERS)
