@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection
 from importlib.metadata import version
 from typing import Self
 
-from gateway.domain.ownership import SITE, Moves, moves
+from gateway.domain.ownership import SITE, Moves, living, moves
 from gateway.errors import GatewayError
 from gateway.ledger import nodes
-from gateway.ledger.fence import outside
+from gateway.ledger.fence import outside, session_of
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.lanes import known_partners
 from gateway.ledger.store import Ledger
@@ -95,6 +95,9 @@ class Heartbeat:
         with self._ledger.read() as connection:
             site = nodes.read(connection)
             lanes = {SITE, *self._partners, *known_partners(connection)}
+        if gone := site.nodes.keys() - living(site.standing(), site.now):
+            with self._ledger.beside_chain() as connection:
+                nodes.end_sessions(connection, gone)
         todo = moves(self._name, site.now, site.standing(), site.owners(), lanes, self._lease)
         if todo != Moves():
             with self._ledger.write() as transaction:
@@ -116,7 +119,7 @@ def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> H
         announce=announcer_of_all(log),
         head_file=HeadFile(settings.home.ledger_head),
         fence=outside(node.name),
-        silent_seconds=node.lease_seconds,
+        session=session_of(node.name, node.lease_seconds),
     )
     return Heartbeat(
         ledger,

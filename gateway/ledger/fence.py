@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from gateway.domain.ownership import AS_SITE, OUTSIDE, SITE
 from gateway.errors import LaneLost
+from gateway.ledger.engine import Session
 from gateway.ledger.tables import LANE_OWNERS
 
 _SAY: Final = (
@@ -38,6 +39,16 @@ class Fence(NamedTuple):
 def outside(node: str) -> Fence | None:
     """What a command at that node says, or a role before its first step; None where the gateway is the only one of its site."""
     return Fence(node) if node else None
+
+
+def session_of(node: str, lease: float) -> Session:
+    """What the connections of a node's roles say: whose they are, so that others can end them (`nodes.end_sessions`); and that a writer
+    which stands still loses its transaction after a lease, since all others wait for it.
+    """
+    return {
+        "application_name": f"gateway node {node}",
+        "idle_in_transaction_session_timeout": f"{int(lease * 1000)}ms",
+    }
 
 
 def say(connection: Connection, fence: Fence) -> None:

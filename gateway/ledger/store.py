@@ -29,7 +29,7 @@ from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, upda
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
 from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, SUBJECT, personal_digest
-from gateway.ledger.engine import driver_of, open_engine
+from gateway.ledger.engine import Session, driver_of, open_engine
 from gateway.ledger.fence import Fence, say
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages, require_file, translate
@@ -61,8 +61,8 @@ def _require_open(connection: Connection) -> None:
 class Ledger:
     """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, `random_bytes` so many
     of them, and `head_file` keeps the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it,
-    has it. `fence` is who writes where the site has several nodes, None where it has one; a role has it changed before each step. `silent_seconds` are how
-    long a writer may stand still before PostgreSQL takes its transaction back, None for the ledger's own patience.
+    has it. `fence` is who writes where the site has several nodes, None where it has one; a role has it changed before each step. `session` are
+    settings of its connections to PostgreSQL, beside the ledger's own.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Ledger:
         head_file: HeadFile | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
         fence: Fence | None = None,
-        silent_seconds: float | None = None,
+        session: Session | None = None,
     ) -> None:
         require_file(place)
         self._place = place
@@ -85,7 +85,7 @@ class Ledger:
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
-        self._engine = open_engine(place, silent_seconds)
+        self._engine = open_engine(place, session)
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:

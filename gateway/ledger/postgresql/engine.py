@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
@@ -26,7 +27,7 @@ _IDLE_SECONDS: Final = 5.0
 _HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
 
 
-def open_engine(url: str, silent_seconds: float | None = None) -> Engine:
+def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
     engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True)
@@ -35,8 +36,8 @@ def open_engine(url: str, silent_seconds: float | None = None) -> Engine:
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
         connection.execute(TOUCHED)
-        if silent_seconds is not None:
-            connection.execute(f"SET idle_in_transaction_session_timeout = {int(silent_seconds * 1000)}")
+        for name, value in (session or {}).items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         connection.commit()  # else a rollback of the first transaction would take it back
         record.info["driver"] = Driver(connection)
 

@@ -26,6 +26,8 @@ FENCED: Final = "GN001"
 _LOST: Final = frozenset({"OperationalError", "InterfaceError"})
 """What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
 _CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
+_TOO_SILENT: Final = "25P03"
+"""The server has ended a connection whose transaction stood still."""
 
 
 def translate(cause: Any) -> GatewayError:
@@ -34,7 +36,7 @@ def translate(cause: Any) -> GatewayError:
     about = getattr(cause, "diag", None)
     words = " ".join(filter(None, (type(cause).__name__, state, getattr(about, "constraint_name", None))))
     lost = state is None and _LOST & {each.__name__ for each in type(cause).__mro__}
-    if lost or (state or "")[:2] in _CONNECTING:
+    if lost or state == _TOO_SILENT or (state or "")[:2] in _CONNECTING:
         return LedgerAway(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
     if state in _BUSY:
         return LedgerBusy()

