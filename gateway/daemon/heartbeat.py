@@ -7,6 +7,8 @@ have changed. A fault of the ledger is told once and tried again: whoever cannot
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -80,6 +82,10 @@ class Heartbeat:
                 if error.code != self._failed:
                     self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
                 self._failed = error.code
+            except Exception as error:  # a defect must not leave a node that works on nothing: the role ends, and is started again
+                self._say("role.died", reason="a defect of the heartbeat", error=type(error).__name__)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             self._ending.wait(self._every)
 
     def beat(self) -> bool:
@@ -95,9 +101,9 @@ class Heartbeat:
         with self._ledger.read() as connection:
             site = nodes.read(connection)
             lanes = {SITE, *self._partners, *known_partners(connection)}
-        if gone := site.nodes.keys() - living(site.standing(), site.now):
+        if site.nodes.keys() - living(site.standing(), site.now):
             with self._ledger.beside_chain() as connection:
-                nodes.end_sessions(connection, gone)
+                nodes.end_stuck(connection)
         todo = moves(self._name, site.now, site.standing(), site.owners(), lanes, self._lease)
         if todo != Moves():
             with self._ledger.write() as transaction:

@@ -16,6 +16,8 @@ from gateway.errors import LaneLost
 from gateway.ledger.engine import Session
 from gateway.ledger.tables import LANE_OWNERS
 
+SESSION: Final = "gateway node "
+
 _SAY: Final = (
     "SELECT set_config('gateway.node', %(node)s, true), set_config('gateway.incarnation', %(incarnation)s, true),"
     " set_config('gateway.newest', %(newest)s, true), set_config('gateway.as', %(acts_as)s, true)"
@@ -42,11 +44,11 @@ def outside(node: str) -> Fence | None:
 
 
 def session_of(node: str, lease: float) -> Session:
-    """What the connections of a node's roles say: whose they are, so that others can end them (`nodes.end_sessions`); and that a writer
+    """What the connections of a node's roles say: whose they are, so that others can end them (`nodes.end_stuck`); and that a writer
     which stands still loses its transaction after a lease, since all others wait for it.
     """
     return {
-        "application_name": f"gateway node {node}",
+        "application_name": f"{SESSION}{node}",
         "idle_in_transaction_session_timeout": f"{int(lease * 1000)}ms",
     }
 

@@ -6,7 +6,7 @@ the chain, which has an event of each move. Raises what SQLAlchemy raises; `Ledg
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Float, and_, case, exists, func, literal_column, or_, select, update
@@ -14,16 +14,17 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gateway.domain.ownership import Moves, Node, Owner
 from gateway.events import Event
-from gateway.ledger.fence import session_of
+from gateway.ledger.fence import SESSION
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import LANE_OWNERS, NODES
 
 KIND: Final = "node"
 _NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
-_END: Final = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND usename = current_user AND application_name = ANY(%s)"
-)
+_END: Final = f"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN nodes ON application_name = '{SESSION}' || name
+    WHERE datname = current_database() AND usename = current_user
+    AND seen + lease <= extract(epoch FROM clock_timestamp()) AND extract(epoch FROM clock_timestamp() - xact_start) > lease
+"""  # noqa: S608 - a constant
 _GONE: Final = NODES.c.seen + NODES.c.lease <= _NOW
 
 
@@ -118,12 +119,11 @@ def version(connection: Connection, name: str) -> Version:
     return Version(incarnation, number or 0)
 
 
-def end_sessions(connection: Connection, gone: Collection[str]) -> None:
-    """End the connections of nodes that are gone: one that was stopped in the middle of a statement holds the chain's head for ever, and
-    no time limit of the server's takes it away.
+def end_stuck(connection: Connection) -> None:
+    """End transactions of nodes that are gone which have lasted for longer than a lease: one that was stopped in the middle of a statement
+    holds the chain's head for ever, and no time limit of the server's takes it away. Others are left: a node that comes back has new ones.
     """
-    names = [session_of(name, 0)["application_name"] for name in gone]
-    connection.exec_driver_sql(_END, (names,))
+    connection.exec_driver_sql(_END)
 
 
 def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None:

@@ -13,7 +13,7 @@ class NodeSettings(Table):
     """`[node]`: with `name` "" the gateway is the only one of its site."""
 
     name: Annotated[
-        str, Field(pattern=r"^([a-z][a-z0-9-]{0,62})?$", description='a name such as "north-1", in quotes, or ""')
+        str, Field(pattern=r"^([a-z][a-z0-9-]{0,39})?$", description='a name such as "north-1", in quotes, or ""')
     ] = ""
     lease_seconds: Annotated[float, Field(strict=False, ge=2, le=600, description="a number from 2 to 600")] = 15.0
     heartbeat_seconds: Annotated[float, Field(strict=False, ge=0.2, le=60, description="a number from 0.2 to 60")] = 3.0

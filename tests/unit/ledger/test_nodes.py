@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +17,11 @@ from gateway.administration.views.nodes import NodesView, listed
 from gateway.daemon.heartbeat import Heartbeat
 from gateway.domain.ownership import AS_LANE, AS_NODE, AS_SITE, SITE, Moves, owner_of
 from gateway.domain.states import Direction, State
-from gateway.errors import GatewayError, ImpossibleMove, LaneLost, LostRace
+from gateway.errors import GatewayError, ImpossibleMove, LaneLost, LedgerAway, LostRace
 from gateway.ledger import nodes
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
-from gateway.ledger.fence import Fence, outside
+from gateway.ledger.fence import Fence, outside, session_of
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import EVENTS, LANE_OWNERS, LANES, NODES, TRANSFERS
 from gateway.settings.node import NodeSettings
@@ -46,8 +48,8 @@ def ledger(place: str) -> Iterator[Ledger]:
         yield made
 
 
-def opened(place: str, fence: Fence | None = None) -> Ledger:
-    return Ledger(place, clock=lambda: 1_795_000_000.0, role="test", fence=fence)
+def opened(place: str, fence: Fence | None = None, session: Mapping[str, str] | None = None) -> Ledger:
+    return Ledger(place, clock=lambda: 1_795_000_000.0, role="test", fence=fence, session=session)
 
 
 class Site:
@@ -324,3 +326,34 @@ def test_who_leads_what(site: Site) -> None:
     ]
     assert found.nodes[0].partners == PARTNERS
     assert found.without == (SITE, *PARTNERS)
+
+
+def test_a_writer_that_was_stopped_in_a_statement_does_not_hold_the_head(site: Site) -> None:
+    """No time limit of the server's is for that: the others end what a node that is gone has begun long ago, and nothing else of it."""
+    site.beat("a", "b")
+    with site.ledger.beside_chain() as connection:
+        connection.execute(update(NODES).values(lease=0.2).where(NODES.c.name == "a"))
+    ended: list[GatewayError] = []
+
+    def hold() -> None:
+        with closing(opened(site.place, outside("a"), session_of("a", 100.0))) as ledger:
+            try:
+                with ledger.write() as transaction:
+                    holding.set()
+                    transaction.connection.execute(text("SELECT pg_sleep(100)"))
+            except GatewayError as error:
+                ended.append(error)
+
+    holding = threading.Event()
+    thread = threading.Thread(target=hold)
+    with closing(opened(site.place, outside("a"), session_of("a", 100.0))) as back, back.read() as connection:
+        thread.start()
+        assert holding.wait(60)
+        time.sleep(0.5)
+        connection.execute(text("SELECT 1"))  # only now a view begins
+        site.beat("b")
+        thread.join(60)
+        assert connection.execute(text("SELECT 2")).scalar() == 2
+    assert [type(error) for error in ended] == [LedgerAway]
+    with site.ledger.write():
+        pass
