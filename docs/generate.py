@@ -338,13 +338,13 @@ def console_pages_page() -> str:
         _MARK,
         "",
         "What is not in this table does not exist, and what a role has no `yes` for is refused, and recorded. A page without a right is for whoever",
-        "has not signed in. Roles: [Who may use the console](operators/people.md). The rights are looked up at every request.",
+        "has not signed in; *signed in* is for everybody about themselves alone. Roles: [Who may use the console](operators/people.md). The rights are looked up at every request.",
         "",
         f"| page | what it is | right | {' | '.join(roles)} |",
         f"| --- | --- | --- | {' | '.join('---' for _ in roles)} |",
     ]
     for page in PAGES:
-        right = f"`{page.right}`" if page.right else "none"
+        right = f"`{page.right}`" if page.right else "signed in" if page.own else "none"
         may = ["yes" if page.right is None or page.right in RIGHTS[role] else "" for role in roles]
         lines.append(f"| `{page.method} {page.path}` | {page.what} | {right} | {' | '.join(may)} |")
     return "\n".join(lines) + "\n"

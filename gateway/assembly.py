@@ -10,15 +10,19 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, ServerFailed
+from gateway.errors import ConfigurationInvalid, ServerFailed, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
+from gateway.settings.home import Home
 from gateway.settings.model import Partner, Settings
 from gateway.settings.resources import resource
 from gateway.settings.secrets import secrets_of
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.spool.stability import Stability
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
+    from gateway.stages.timers.link_trials import Trial
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
     from gateway.transport.sshd.spec import ServerSpec
@@ -52,11 +57,13 @@ def import_engines() -> None:
         daily_statement,
         extract_calendar,
         key_expiry,
+        link_trials,
         login_records,
         overdue_answers,
         overdue_enquiries,
         overdue_receipts,
         payloads,
+        proofs,
         statement_dispatch,
         statement_stamp,
     )
@@ -96,8 +103,14 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
-        lanes=NodeLanes(ledger, settings, node.name) if lanes else None,
+        lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
     )
+
+
+def without(context: StageContext, suspended: Mapping[str, str]) -> StageContext:
+    """The same surroundings where these partners, and no others, are suspended by the ledger's word: why, by their codes."""
+    settings = context.settings.with_suspended(suspended)
+    return replace(context, settings=settings, routes=routes(settings))
 
 
 def plans(settings: Settings) -> Mapping[str, Plan]:
@@ -127,8 +140,16 @@ def scanner(settings: Settings) -> Clamd | None:
     return Clamd(said.socket, said.host, said.port, said.answer_timeout, said.max_bytes)
 
 
-def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, answers: Stability) -> Sequence[Stage]:
-    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes."""
+def inspect_stages(
+    context: StageContext,
+    readers: Sandbox,
+    dropped: Stability,
+    answers: Stability,
+    wake: Callable[[], None] = lambda: None,
+) -> Sequence[Stage]:
+    """Reads what people and partners wrote. No network, no keys. The stabilities are those of spool/outbound and outcomes; `wake` is
+    called when something was read in the background.
+    """
     from gateway.spool.back_office_answers import BackOfficeAnswers
     from gateway.spool.drops import Rule
     from gateway.spool.intake import Intake
@@ -162,7 +183,7 @@ def inspect_stages(context: StageContext, readers: Sandbox, dropped: Stability, 
     return [
         admit,
         Requests(context, "requests", INSPECT_ACTS),
-        Payloads(context, plans(settings)),
+        Payloads(context, plans(settings), wake),
         Validate(context, readers, viruses, key),
         Deliver(context, readers, viruses, key),
         Answer(context, BackOfficeAnswers(context.home.outcomes, settle_seconds, answers, passed_over=passed_over)),
@@ -195,6 +216,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.timers.daily_statement import DailyStatement
     from gateway.stages.timers.key_expiry import KeyExpiry
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
+    from gateway.stages.timers.proofs import Proofs
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
 
     engine = open_pgp(context.settings)
@@ -204,6 +226,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         KeyExpiry(context, engine),
         DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
+        Proofs(context, open_pgp(context.settings), partial(_prove, context.home), wake),
         Accept(context, engine),
         Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
         Pack(context),
@@ -212,12 +235,33 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     ]
 
 
+def _prove(home: Home, request: str) -> subprocess.Popen[bytes]:
+    """The process that verifies the site or makes evidence for a request, and prints its answer."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-s",
+            "-m",
+            "gateway.administration.proofs.worker",
+            str(home.root),
+            str(os.getpid()),
+            request,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+
+
 def link_stages(
     context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
 ) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
+    from gateway.stages.timers.link_trials import LinkTrials
     from gateway.stages.timers.login_records import LoginRecords
     from gateway.stages.timers.statement_stamp import StatementStamp
 
@@ -233,8 +277,35 @@ def link_stages(
     }
     return [
         *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
-        StatementStamp(context, _stamp(context.settings), wake),
+        *(StatementStamp(context, _stamp(context.settings), wake), LinkTrials(context, _trial(context.settings), wake)),
     ]
+
+
+def _trial(settings: Settings) -> Trial:
+    """How the link to a partner is tried, and its steps told."""
+    from gateway.stages.timers.link_trials import TrialEnd, TrialStep
+    from gateway.transport.sftp.check import check_link
+    from gateway.transport.sftp.client import SftpTransport
+
+    def trial(partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
+        if partner.link == "mail":
+            found = mail_transport(settings, partner).trial()
+            tell(TrialStep("submission", "worked", f"{found.submission_seconds:.2f} s"))
+            tell(TrialStep("imap", "worked", f"{found.imap_seconds:.2f} s"))
+            return TrialEnd()
+        there = transport(settings, partner)
+        if not isinstance(there, SftpTransport):
+            raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
+        report = check_link(
+            there,
+            os.urandom(8).hex(),
+            collects=partner.link == "collect",
+            tell=lambda step: tell(TrialStep(step.name, str(step.outcome), step.reason, step.code)),
+        )
+        failed = report.failed
+        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{failed.name}: {failed.reason}")
+
+    return trial
 
 
 def _stamp(settings: Settings) -> Callable[[bytes], bytes] | None:

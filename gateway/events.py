@@ -56,6 +56,7 @@ class Event(StrEnum):
     ROLE_DIED = "role.died", "error", "a role ended by itself"
     ROLE_RESTARTED = "role.restarted", "info", "a role that had died runs again"
     ROLE_STUCK = "role.stuck", "error", "a role is there and makes no steps: it is ended and restarted"
+    ROLE_HELD_UP = "role.held-up", "error", "a fault of this machine has put off all work of a stage for minutes"
     ROLE_HALTED = "role.halted", "error", "this gateway must not go on: all of it stops"
 
     # -- the managed SFTP server
@@ -152,16 +153,34 @@ class Event(StrEnum):
     PERSON_REMOVED = "person.removed", "info", "somebody left: rights and sessions ended"
     LINK_ISSUED = "link.issued", "info", "a one-time link was made, by which somebody sets a password"
     PASSWORD_SET = "password.set", "info", "somebody set a password, and by a link a new second factor"
+    PASSWORD_EXPIRING = "password.expiring", "info", "somebody's password ends soon"
+    PASSKEY_REGISTERED = "passkey.registered", "info", "somebody added a passkey, by password and code"
+    PASSKEY_REMOVED = "passkey.removed", "info", "a passkey was removed, by its owner or with a new one-time link"
+    PASSKEY_DOUBTED = (
+        "passkey.doubted",
+        "error",
+        "a passkey's counter went back, so it may have been copied: it was removed, and its owner's sessions ended",
+    )
     SIGNIN_ACCEPTED = "signin.accepted", "info", "somebody signed in to the console"
     SIGNIN_REFUSED = "signin.refused", "warning", "attempts to sign in to the console failed"
     SIGNIN_LOCKED = "signin.locked", "warning", "so many attempts failed that somebody's next one has to wait"
+    IDENTITY_PINNED = (
+        "identity.pinned",
+        "info",
+        "somebody's first sign-in by the identity provider: nobody else there is this person from now on",
+    )
+    IDENTITY_UNPINNED = (
+        "identity.unpinned",
+        "warning",
+        "a person let the next one who has that user id at the identity provider be this person",
+    )
     PAGE_REFUSED = "page.refused", "warning", "somebody asked for pages of the console that the roles do not permit"
     REQUEST_PROPOSED = (
         "request.proposed",
         "info",
         "somebody asked for what takes two people: it waits for a second person",
     )
-    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: a role carries it out"
+    REQUEST_AGREED = "request.agreed", "info", "a second person agreed: what was asked is to be carried out"
     REQUEST_DECLINED = "request.declined", "info", "a second person declined"
     REQUEST_WITHDRAWN = "request.withdrawn", "info", "whoever had asked took it back"
     REQUEST_LAPSED = "request.lapsed", "warning", "nobody agreed or declined in time"
@@ -171,6 +190,7 @@ class Event(StrEnum):
     TOKEN_SUBMITTED = "token.submitted", "info", "a program handed a file over"
     TOKEN_FETCHED = "token.fetched", "info", "a program took a delivered file"
     TOKEN_ANSWERED = "token.answered", "info", "a program gave the back office's answer"
+    TOKEN_EXPIRING = "token.expiring", "warning", "a program's token ends soon"
     SESSION_ENDED = "session.ended", "info", "a session of the console ended"
 
     # -- who looked, and what came of it
@@ -235,6 +255,13 @@ class Event(StrEnum):
     FAULT_ADDED = "fault.added", "info", "a known fault was put on the board"
     FAULT_CHANGED = "fault.changed", "info", "a known fault is told in other words"
     FAULT_CLOSED = "fault.closed", "info", "a known fault is mended"
+
+    # -- proof that the console asked for
+
+    VERIFICATION_PASSED = "verification.passed", "info", "chain, rows, heads and files were verified: everything agrees"
+    VERIFICATION_FAILED = "verification.failed", "error", "chain, rows, heads and files were verified, and do not agree"
+    EVIDENCE_MADE = "evidence.made", "info", "evidence of a transfer was made for somebody of the console"
+    EVIDENCE_TAKEN = "evidence.taken", "info", "evidence of a transfer was taken from the console"
 
     # -- daily statements
 
@@ -383,6 +410,8 @@ class Event(StrEnum):
         "warning",
         "so much came from a partner within a day that no more is taken for now; it waits in the landing",
     )
+    LINK_STEPPED = "link.stepped", "info", "a step of a trial of the link, which a person of the console asked for"
+    LINK_TRIED = "link.tried", "info", "a trial of the link ended: the outcome says how"
     KEY_ROTATED = "key.rotated", "info", "a person changed a key"
     KEY_CONFIRMED = "key.confirmed", "info", "a partner has shown that it knows our new key"
     KEY_RETIRED = "key.retired", "info", "an old key is gone"

@@ -23,7 +23,8 @@ from math import inf
 from gateway.assembly import server_spec
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
-from gateway.errors import CardRefused, ServerFailed
+from gateway.errors import CardRefused, GatewayError, ServerFailed
+from gateway.ledger.suspended import suspended_partners
 from gateway.settings import read
 from gateway.settings.check import check as check_files
 from gateway.settings.faults import Fault
@@ -36,6 +37,7 @@ from gateway.transport.keys import parse_public_key
 from gateway.transport.sshd.machine import check_server, machine_faults
 from gateway.transport.sshd.spec import account_faults
 
+_BUSY_SECONDS = 1.0
 NO_CERTIFICATE = "has no certificate in state/keyrings: take the partner's card again with `gateway partner add`"
 OTHER_CERTIFICATE = (
     "is not that of the certificate in state/keyrings: take the partner's card again with `gateway partner add`"
@@ -43,8 +45,15 @@ OTHER_CERTIFICATE = (
 
 
 def load(home: Home) -> Settings:
-    """The site's settings, with the partners stopped that cannot be worked with."""
-    return fit(read.load(home))
+    """The site's settings, with the partners stopped that cannot be worked with, or that are suspended: by their files, or by the ledger's word.
+
+    Where the ledger cannot be read its word is left out: whoever works with partners opens it, and asks again.
+    """
+    settings = fit(read.load(home))
+    try:
+        return settings.with_suspended(suspended_partners(settings.ledger_place, _BUSY_SECONDS))
+    except (GatewayError, OSError):
+        return settings
 
 
 def fit(settings: Settings, now: float | None = None) -> Settings:

@@ -43,6 +43,7 @@ SITE: Final = {
     "people resume": "person.resumed",
     "people remove": "person.removed",
     "people link": "link.issued",
+    "people unpin": "identity.unpinned",
     "tokens add": "token.added",
     "tokens revoke": "token.revoked",
 }

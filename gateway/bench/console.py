@@ -1,12 +1,15 @@
 """The workload about looking: pages of the console beside a ledger of a million transfers, and beside an empty one.
 
-Each page is asked for by somebody alone, then fifty people ask at once, each with a session of their own. The clock runs from the request until
-the whole page is here, over a connection that is kept. BenchVoid where a page is refused or fails.
+Each page is asked for by somebody alone; then by fifty people at once, each with a session of their own: first by people who read each page for
+a second, half of it or half as much again, then by people who do not read at all and ask for the next page at once. The clock runs from the request
+until the whole page is here, over a connection that is kept. What the console and the fifty browsers take of the processor is told apart. BenchVoid
+where a page is refused or fails.
 """
 
 from __future__ import annotations
 
 import http.client
+import random
 import socket
 import subprocess
 import sys
@@ -14,6 +17,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext, credentials, digest_of
@@ -24,6 +29,7 @@ from gateway.bench.files import AUTHORITY, DWP
 from gateway.bench.ground import Ground
 from gateway.bench.outcome import Figure, WorkloadResult, quantile
 from gateway.bench.past import Past, write_sent
+from gateway.bench.processor_time import Account
 from gateway.demo.sites import free_ports, gateway
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
@@ -48,11 +54,34 @@ PAGES: Final = (
     "/referrals",
     "/enquiries",
     "/find?q=019a",
+    "/find?q=past",
     "/checks",
     "/help",
 )
 _PEOPLE: Final = 50
+_READING_SECONDS: Final = 1.0
+"""For how long people who read look at a page, on average."""
 _START_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """What many people at once waited for each page, and for how long they asked, in seconds; and what the console and the people's browsers took of
+    the processor meanwhile.
+    """
+
+    waits: list[float]
+    elapsed: float
+    console: float
+    browsers: float
+
+    def figures(self, who: str) -> Iterator[Figure]:
+        yield Figure(f"{who}: pages", len(self.waits) / self.elapsed, "pages/s")
+        yield Figure(f"{who}: a page, median", quantile(self.waits, 0.5) * 1000.0, "ms")
+        yield Figure(f"{who}: a page, 95th percentile", quantile(self.waits, 0.95) * 1000.0, "ms")
+        yield Figure(f"{who}: a page, longest", max(self.waits) * 1000.0, "ms")
+        yield Figure(f"{who}: processor time of the console, a page", self.console / len(self.waits) * 1000.0, "ms")
+        yield Figure(f"{who}: processor time of all browsers, a page", self.browsers / len(self.waits) * 1000.0, "ms")
 
 
 class _Browser:
@@ -91,16 +120,17 @@ def console(ground: Ground) -> WorkloadResult:
     ground.say(f"  writing {count:,} transfers")
     write_sent(Past(DWP, AUTHORITY, count, time.time() - 3600.0, ground.next_seed()), home)
     ground.say(f"  pages beside {count:,} transfers")
-    with _serving(home, port):
+    with _serving(home, port) as console_pid:
         full, slowest = _alone(port, tokens[0], rounds)
-        together, elapsed = _together(port, tokens, rounds)
+        reading = _crowd(console_pid, port, tokens, rounds, _READING_SECONDS)
+        hurried = _crowd(console_pid, port, tokens, rounds, 0.0)
     figures = (
         Figure("a page, median of all pages", quantile(full, 0.5) * 1000.0, "ms"),
         Figure("a page, 95th percentile of all pages", quantile(full, 0.95) * 1000.0, "ms"),
         Figure(f"the slowest page ({slowest[0]}), median", slowest[1] * 1000.0, "ms"),
         Figure("a page beside an empty ledger, median", quantile(empty, 0.5) * 1000.0, "ms"),
-        Figure(f"{_PEOPLE} people at once: pages", len(together) / elapsed, "pages/s"),
-        Figure(f"{_PEOPLE} people at once: a page, 95th percentile", quantile(together, 0.95) * 1000.0, "ms"),
+        *reading.figures(f"{_PEOPLE} people at once who read"),
+        *hurried.figures(f"{_PEOPLE} people at once who do not"),
     )
     return WorkloadResult("console", f"{len(PAGES)} pages of the console beside {count:,} transfers", (), figures)
 
@@ -116,20 +146,36 @@ def _alone(port: int, token: str, rounds: int) -> tuple[list[float], tuple[str, 
     return [each for times in found.values() for each in times], (slowest, quantile(found[slowest], 0.5))
 
 
-def _together(port: int, tokens: Sequence[str], rounds: int) -> tuple[list[float], float]:
-    """How long pages take for everybody at once, and for how long they all asked."""
+def _crowd(console: int, port: int, tokens: Sequence[str], rounds: int, reading: float) -> _Crowd:
+    """Everybody at once: each asks for so many pages, and reads each for about so many seconds. `console` is the process that answers."""
 
     def ask(at: int, token: str) -> list[float]:
-        browser = _Browser(port, token)
+        browser, chance = _Browser(port, token), random.Random(at)
+        found = []
         try:
-            return [browser.seconds(PAGES[(at + turn) % len(PAGES)]) for turn in range(rounds)]
+            for turn in range(rounds):
+                time.sleep(reading * chance.uniform(0.5, 1.5))
+                found.append(browser.seconds(PAGES[(at + turn) % len(PAGES)]))
         finally:
             browser.close()
+        return found
 
-    started = time.monotonic()
+    started, took, own = time.monotonic(), _processor(console), time.process_time()
     with ThreadPoolExecutor(len(tokens)) as threads:
         found = list(threads.map(ask, range(len(tokens)), tokens))
-    return [each for times in found for each in times], time.monotonic() - started
+    return _Crowd(
+        [each for times in found for each in times],
+        time.monotonic() - started,
+        _processor(console) - took,
+        time.process_time() - own,
+    )
+
+
+def _processor(process: int) -> float:
+    """Seconds of the processor that a process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    account = Account.from_stat(fields)
+    return account.user + account.system
 
 
 def _sessions(home: Home) -> list[str]:
@@ -152,8 +198,8 @@ def _session(context: CredentialContext, user: str) -> str:
 
 
 @contextmanager
-def _serving(home: Home, port: int) -> Iterator[None]:
-    """The console, at work."""
+def _serving(home: Home, port: int) -> Iterator[int]:
+    """The console, at work: the number of its process."""
     command = [sys.executable, "-P", "-m", "gateway", "--home", str(home.root), "console"]
     with (home.root / "console.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -163,7 +209,7 @@ def _serving(home: Home, port: int) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise BenchVoid("the console did not start")
             time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()

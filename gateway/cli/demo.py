@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from gateway.cli.output import say
 from gateway.cli.tables import Column
 
 if TYPE_CHECKING:
+    from gateway.demo.consoles import ConsoleLink
     from gateway.demo.performance import Performance
     from gateway.demo.play import Progress
 
@@ -54,7 +56,8 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     answer, and DWP publishes a known fault. At last each authority loads what came into a database (`gateway load`), and DWP
     hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
-    as it should. With --dir each site's console stays there too, and the end prints a one-time link for each person.
+    as it should. With --dir each site's console stays there too, and the end prints a one-time link for each of its people: somebody of each
+    role, two supervisors and two administrators.
 
     \b
     Example:
@@ -86,11 +89,29 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
         if directory is not None:
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
             say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
-            say("Their consoles, and a link for each person, good once; it asks for an authenticator app:")
-            for each in consoles.people(sites):
-                say(f"  {each.site} as {each.user}: {each.link}")
+            _show_people(consoles.people(sites))
             say(f"To stop them: kill {' '.join(pids)}")
     ctx.exit(0 if done.ok else _FAILED)
+
+
+def _show_people(links: Sequence[ConsoleLink]) -> None:
+    """Who may sign in where. On stderr: a link is no result."""
+    say(
+        "Their consoles, and the people of each. A link works once, for a day: by it one sets a password and an authenticator app."
+    )
+    say("After that one signs in at the console's address.")
+    widest = max(len(each.user) for each in links)
+    for site, own in groupby(links, lambda each: each.site):
+        rows = list(own)
+        say(f"\n{site}: {rows[0].address}")
+        say(f"  {'USER':{widest}}  {'ROLE':16}  LINK")
+        for each in rows:
+            say(f"  {each.user:{widest}}  {each.role:16}  {each.link}")
+    say(
+        "\nWhat takes two people, one supervisor asks for and the other one agrees to: a release, continuity, disposal."
+    )
+    say("Roles and partners' cards are for the two administrators. A browser keeps one person of each site: take a")
+    say("private window for the second.")
 
 
 @contextmanager

@@ -139,10 +139,11 @@ def add(
         f"Files to it: {', '.join(done.flows_out) or 'none'}. Files from it: {', '.join(done.flows_in) or 'none'}."
     )
     output.say("A gateway that runs takes it over at `gateway reload`.")
-    if new.suspended is not None:
-        output.say(f"It stays suspended: {new.suspended}")
-    elif new.code in done.stopped:
-        raise stopped_fault(done.stopped[new.code])
+    stopped = done.stopped.get(new.code)
+    if stopped is not None and stopped.suspended is not None:
+        output.say(f"It stays suspended: {stopped.suspended}")
+    elif stopped is not None:
+        raise stopped_fault(stopped)
     for code, stopped in done.stopped.items():
         for fault in stopped.faults:
             output.say(f"Partner {code} is stopped: {fault}")

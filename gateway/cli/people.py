@@ -224,6 +224,33 @@ def link(ctx: click.Context, user: str, reason: str, *, as_json: bool) -> None:
         output.say(f"Good once, for {settings.console.link_hours} hours. Whoever has it becomes {user}.")
 
 
+@people.command()
+@_user
+@reason_option
+@output.as_json
+@click.pass_context
+def unpin(ctx: click.Context, user: str, reason: str, *, as_json: bool) -> None:
+    """Let whoever signs in next at the identity provider with the user id USER be USER. Do it where the provider gave that same person a new
+    account, and only then: it is what keeps somebody else with that user id out.
+
+    \b
+    Example:
+      gateway --home /srv/gateway people unpin hb2210 --reason "new account at the identity provider, ticket 4711"
+    """
+    from gateway.administration.access import ROLE  # noqa: PLC0415  # slow to import
+    from gateway.administration.credentials import identities  # noqa: PLC0415  # slow to import
+    from gateway.administration.credentials.context import credentials  # noqa: PLC0415  # slow to import
+
+    settings = settings_of(ctx)
+    decision = decision_of(ctx, settings, reason, user)
+    with credentials(settings, log_of(settings), clock, ROLE) as context:
+        identities.unpin(context, user, decision)
+    if as_json:
+        output.show_json({"user": user, "pinned": False})
+    else:
+        output.say(f"The next one who signs in at the identity provider as {user} is {user} from then on.")
+
+
 def _do(ctx: click.Context, user: str, reason: str, change: Decided, *, as_json: bool) -> None:
     """Change somebody, and say what the person is now."""
     from gateway.administration.access import writing  # noqa: PLC0415  # slow to import

@@ -1,14 +1,16 @@
-"""What inspect makes for a page of the console: waiting for it, and reading it. NotFound for a request that is not this person's."""
+"""What inspect and the vault make for a page of the console: waiting for it, and reading it. NotFound for a request that is not this person's."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
@@ -22,6 +24,7 @@ _PATIENCE: Final = 3.0
 _LOOK: Final = 0.15
 _AGAIN: Final = 3
 """Seconds after which a browser asks again."""
+_PIECE: Final = 1 << 18
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -56,3 +59,26 @@ def whole_file(path: Path) -> bytes | None:
             return None
         content = file.read(MOST_BYTES + 1)
     return content if len(content) <= MOST_BYTES else None
+
+
+def streamed(path: Path, size: int, name: str, media_type: str, record: Callable[[], None]) -> Response | None:
+    """A file of so many bytes to download under that name, once `record` has said so; None where it is gone, or is another one."""
+    try:
+        descriptor = os.open(path, _OPEN)
+    except OSError:
+        return None
+    with ExitStack() as stack:
+        file = stack.enter_context(os.fdopen(descriptor, "rb"))
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_size != size:
+            return None
+        record()
+        stack.pop_all()
+
+    def pieces() -> Iterator[bytes]:
+        with file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(pieces(), headers=headers, media_type=media_type)

@@ -1,4 +1,5 @@
-"""The console's role (`gateway console`): answers browsers at one socket that it opens first, and then gives up the network.
+"""The console's role (`gateway console`): answers browsers at one socket that it opens first, and then gives up the network, but for the
+port of the site's identity provider.
 
 It holds no key, and where the kernel has Landlock it can write beside the ledger, in state/run, in state/console and in state/uploads alone. Raises AddressTaken, SiteBusy
 where the role runs already, UsageWrong where no address is set, and what opening the ledger raises.
@@ -16,23 +17,32 @@ import uvicorn
 
 from gateway.administration.credentials.context import credentials
 from gateway.administration.credentials.refusals import tell_rest
+from gateway.administration.credentials.reminders import EVERY_SECONDS, remind
 from gateway.administration.credentials.sessions import sweep
+from gateway.administration.identity_provider.connection import Connection
+from gateway.administration.identity_provider.provider import Provider
+from gateway.administration.identity_provider.signing_in import clear
 from gateway.administration.requests import asking
+from gateway.console.rooms.identity_provider import RETURN
 from gateway.console.server import ConsoleProtocol
 from gateway.console.site import Site
 from gateway.console.web import application
 from gateway.daemon.listening import listening
-from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import CONSOLE
 from gateway.daemon.signals import ended_after
 from gateway.daemon.walls import confine, require_account
+from gateway.domain.retry import is_due
 from gateway.errors import Defer, UsageWrong
-from gateway.linux.landlock import confine_writes
+from gateway.linux.landlock import confine_connections, confine_writes
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
+from gateway.settings.secrets import secrets_of
 
 _START_SECONDS: Final = 60
 _LOOK_EVERY: Final = 5.0
+_DNS_PORT: Final = 53
+"""Long answers of a name server come over TCP."""
 _MOST_CONNECTIONS: Final = 300
 _BACKLOG: Final = 128
 _STOP_SECONDS: Final = 3
@@ -56,10 +66,12 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     home = settings.home
     stack.enter_context(alone(settings, CONSOLE, log, supervised=supervised))
     listener = stack.enter_context(listening(settings.console.listen, _BACKLOG))
-    log.info("role.confined", measures=list(confine(settings, CONSOLE)))
+    measures = [*confine(settings, CONSOLE), *_connections(settings)]
+    log.info("role.confined", measures=measures)
     life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
-    site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log)
+    provider = _provider(settings, log)
+    site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log, provider=provider)
     confine_writes([home.run, home.ledger.parent, home.console, home.uploads], [home.ledger_head])
     config = uvicorn.Config(
         application(site),
@@ -80,23 +92,51 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
         serving = threads.submit(server.run, [listener])
     serving.add_done_callback(lambda _: life.wake_up.wake())
     log.info("role.started", pid=os.getpid())
+    deferral, due = Deferral(log), 0.0
     try:
         while not life.is_stopping() and not serving.done():
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
-            _tidy(site, log)
+            with deferral.told():
+                due = _tidy(site, due)
     finally:
         site.stopping.set()
         server.should_exit = True
     serving.result()
 
 
-def _tidy(site: Site, log: Logger) -> None:
-    """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
-    that were only counted.
-    """
-    try:
-        sweep(site.credentials)
-        tell_rest(site.credentials)
-        asking.lapse(site.settings.console, site.ledger)
-    except Defer as error:  # a busy ledger, a full disk: the next look does it
+def _connections(settings: Settings) -> list[str]:
+    """Keep this process to the port of the identity provider, where there is one; what is in force, as text for the log."""
+    provider = settings.console.identity_provider
+    if provider is None:
+        return []
+    port = provider.origin[2]
+    if not confine_connections([port, *settings.ledger.ports, _DNS_PORT]):
+        return ["connects anywhere: no Landlock for ports here"]
+    return [f"connects to port {port} alone"]
+
+
+def _provider(settings: Settings, log: Logger) -> Provider | None:
+    about = settings.console.identity_provider
+    if about is None:
+        return None
+    connection = Connection(about, settings.home.config)
+    back = settings.console.origin + RETURN
+
+    def tell(error: Defer) -> None:
         log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+
+    return Provider(about, secrets_of(settings.home, os.environ), back, connection, time.monotonic, tell)
+
+
+def _tidy(site: Site, due: float) -> float:
+    """End sessions that have ended while nobody looked, and what was asked, nobody decided, and no stage ends; and tell the chain of refusals
+    that were only counted and, where it is time, of what ends soon: `due` is when, and so is what comes back.
+    """
+    sweep(site.credentials)
+    tell_rest(site.credentials)
+    clear(site.credentials)
+    asking.lapse(site.settings.console, site.ledger)
+    if not is_due(due, site.now, EVERY_SECONDS):
+        return due
+    remind(site.credentials)
+    return site.now + EVERY_SECONDS

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from gateway.administration.credentials.context import CredentialContext
+from gateway.administration.identity_provider.provider import Provider
 from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import Health
 from gateway.console.machine import look
 from gateway.domain.identity import to_text
 from gateway.ledger.store import Connection, Ledger
+from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 
 _MOST_KNOWN: Final = 10_000
+_FRESH_SECONDS: Final = 2.0
+T = TypeVar("T")
 
 
 class Openings:
@@ -42,16 +47,60 @@ class Openings:
         return request in self._known
 
 
+class Suspended:
+    """The settings as the ledger's suspensions make them, looked at whenever they are asked for."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._watch = SuspensionWatch(ledger, time.monotonic)
+        self._lock = Lock()
+        self._settings = settings
+
+    def settings(self) -> Settings:
+        with self._lock:
+            if self._watch.changed():
+                self._settings = self._settings.with_suspended(self._watch.reasons())
+            return self._settings
+
+
+class Kept(Generic[T]):
+    """What takes long to look at, looked at once for all who ask within a moment."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._looked: tuple[float, T] | None = None
+
+    def look(self, now: float, afresh: Callable[[], T]) -> T:
+        """What was found a moment ago, or now by `afresh`."""
+        with self._lock:
+            if self._looked is None or not 0 <= now - self._looked[0] < _FRESH_SECONDS:
+                self._looked = (now, afresh())
+            return self._looked[1]
+
+
 @dataclass(frozen=True)
 class Site:
     """For any number of threads."""
 
-    settings: Settings
+    configured: Settings
     credentials: CredentialContext
     log: Logger
     stopping: Event = field(default_factory=Event)
     """Set when the console ends: what goes on for long ends with it."""
     openings: Openings = field(default_factory=Openings)
+    provider: Provider | None = None
+    """The identity provider, where the site has one."""
+    board: Kept[Any] = field(default_factory=Kept)
+    """The overview's: it counts all that there is."""
+
+    suspended: Suspended = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suspended", Suspended(self.configured, self.ledger))
+
+    @property
+    def settings(self) -> Settings:
+        """The site's settings, with the partners that people suspended by now."""
+        return self.suspended.settings()
 
     @property
     def ledger(self) -> Ledger:

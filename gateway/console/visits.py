@@ -50,8 +50,12 @@ class Visit:
     address: str
     menu: Sequence[MenuItem] = ()
     notes: list[Note] = field(default_factory=list)
+    away: str | None = None
+    """The token of whoever is away to the identity provider."""
     check: str | None = None
     """The management check that whoever asks has to acknowledge: every page says so until then."""
+    fault: str = ""
+    """What was wrong with what was filled in, where a list is shown again for it."""
 
     @property
     def site(self) -> str:
@@ -77,3 +81,9 @@ class Visit:
     def to(self, path: str) -> RedirectResponse:
         """Go on at another page, by GET."""
         return RedirectResponse(path, SEE_OTHER)
+
+
+def own_page(path: str) -> str:
+    """A page of the console to go on at; anything else is the overview."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if is_own else "/"

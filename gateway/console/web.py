@@ -1,17 +1,19 @@
 """The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
 
 Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
-is answered in a thread, since it reads a database; few at a time.
+is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page, for they may
+have to wait for the ledger; nor does what waits for another machine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
 from starlette.applications import Starlette
@@ -31,8 +33,9 @@ from gateway.console.live import feed
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
-from gateway.console.rendering import counted
 from gateway.console.rooms import continuity, send
+from gateway.console.rooms.account import password_note
+from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
 from gateway.console.uploading import FORM_BYTES, receive
@@ -42,6 +45,8 @@ from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 from gateway.settings.model import Settings, SiteKind
 
+_PAGES_AT_ONCE: Final = 4
+"""More threads than that take the interpreter from each other, and everybody's page comes later (ADR 0083)."""
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
 
@@ -54,8 +59,9 @@ def application(site: Site) -> ASGIApp:
     for page in PAGES:
         if page.only in (None, site.settings.site.kind):
             by_path.setdefault(page.path, []).append(page)
+    room = asyncio.Semaphore(_PAGES_AT_ONCE)
     routes: list[BaseRoute] = [
-        Route(path, _endpoint(site, cookie, pages), methods=[page.method for page in pages])
+        Route(path, _endpoint(site, cookie, room, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
     routes.append(Route("/live", partial(_live, site, cookie)))
@@ -64,7 +70,8 @@ def application(site: Site) -> ASGIApp:
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
     larger = {page.path: _largest(site.settings) for page in PAGES if page.takes_file}
     larger |= {PREFIX + each.path: _largest(site.settings) for each in OPERATIONS if each.takes_file}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), [address.netloc], larger)
+    hosts = {address.netloc, urlsplit(site.settings.console.passkey_origin).netloc} - {""}
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts, larger)
 
 
 def _largest(settings: Settings) -> int:
@@ -73,11 +80,14 @@ def _largest(settings: Settings) -> int:
 
 
 class Cookie:
-    """The cookie of a session: a browser's sites on one host share a jar, so its name has the site's code."""
+    """The cookie of a session: a browser's sites on one host share a jar, so its name has the site's code. With `what`, the one of who is
+    away to the identity provider: that is another site, from which a browser brings back no strict cookie.
+    """
 
-    def __init__(self, code: str, *, secure: bool) -> None:
-        self._name = f"{'__Host-' if secure else ''}gateway-{code.lower()}"
+    def __init__(self, code: str, *, secure: bool, what: str = "") -> None:
+        self._name = f"{'__Host-' if secure else ''}gateway-{code.lower()}{what and '-'}{what}"
         self._secure = secure
+        self._same: Literal["strict", "lax"] = "lax" if what else "strict"
 
     def token(self, request: Request) -> str | None:
         """The session's token, as far as there is one of its form."""
@@ -87,9 +97,13 @@ class Cookie:
     def put(self, response: Response, token: str | None) -> None:
         """Set it, or take it back."""
         if token is None:
-            response.delete_cookie(self._name, secure=self._secure, httponly=True, samesite="strict")
+            response.delete_cookie(self._name, secure=self._secure, httponly=True, samesite=self._same)
         else:
-            response.set_cookie(self._name, token, secure=self._secure, httponly=True, samesite="strict")
+            response.set_cookie(self._name, token, secure=self._secure, httponly=True, samesite=self._same)
+
+
+def _away(site: Site) -> Cookie:
+    return Cookie(site.settings.site.code, secure=site.settings.console.origin.startswith("https:"), what="away")
 
 
 def csrf_of(token: str) -> str:
@@ -102,7 +116,9 @@ def _is_own(visit: Visit, form: Mapping[str, str]) -> bool:
     return hmac.compare_digest(form.get("csrf", "").encode(errors="replace"), visit.csrf.encode())
 
 
-def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    site: Site, cookie: Cookie, room: asyncio.Semaphore, pages: list[Page]
+) -> Callable[[Request], Awaitable[Response]]:
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
@@ -119,7 +135,10 @@ def _endpoint(site: Site, cookie: Cookie, pages: list[Page]) -> Callable[[Reques
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
             except ClientDisconnect:
                 return Response(status_code=400)
-        return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        if page.method == "POST" or page.waits:
+            return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        async with room:
+            return await run_in_threadpool(_answer, site, cookie, page, request, form)
 
     return answer
 
@@ -164,7 +183,11 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
         return _problem(visit, 503, "The site cannot answer now", error.reason, error.remedy)
     except GatewayError as error:
         return _problem(visit, 422, "This cannot be done", error.reason, error.remedy)
-    new = response.session if isinstance(response, SessionChange) else token
+    new = response.session if isinstance(response, SessionChange | SessionPage) else token
+    if isinstance(response, Away):
+        _away(site).put(response, response.away)
+    elif visit.away is not None and new is not None:  # whoever is in; a refusal leaves another tab on its way
+        _away(site).put(response, None)
     if new != cookie.token(request):
         cookie.put(response, new)
     return response
@@ -186,17 +209,18 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         csrf="" if token is None else csrf_of(token),
         session=token,
         address=_address(site, request),
+        away=_away(site).token(request),
         menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(site, session)),
         check=None if person is None else _check(site, person),
     )
     if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
         return visit.to(visit.menu[0].path)
-    if page.right is not None:
+    if page.right is not None or page.own:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
             return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
-        if not may(person, page.right):
+        if page.right is not None and not may(person, page.right):
             refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
     return visit
@@ -226,8 +250,7 @@ def _notes(site: Site, session: Session) -> Iterator[Note]:
     """What every page says above itself."""
     yield from continuity.notes(site, leads=may(session.person, Right.CONTINUITY))
     if session.remind:
-        days = "today" if session.days_left < 1 else f"in {counted(session.days_left, 'day')}"
-        yield Note("password", "Your password", f"Your password ends {days}. Set a new one before that.", "/password")
+        yield password_note(session.days_left)
 
 
 def _menu(page: Page, person: Person | None, kind: SiteKind) -> list[MenuItem]:

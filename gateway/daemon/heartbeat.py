@@ -82,7 +82,7 @@ class Heartbeat:
                 if error.code != self._failed:
                     self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
                 self._failed = error.code
-            except Exception as error:  # a defect must not leave a node that works on nothing: the role ends, and is started again
+            except Exception as error:  # noqa: BLE001 - a node whose heartbeat ends works on nothing: the role ends, and is started again
                 self._say("role.died", reason="a defect of the heartbeat", error=type(error).__name__)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return

@@ -24,6 +24,9 @@ from gateway.errors import DiskFailed
 STEP_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the classes that steps are counted in, in seconds."""
 
+HELD_UP_SECONDS: Final = 300.0
+"""A stage that was put off for so long wants a person: faults that pass by themselves, as a ledger that is held, have passed by then."""
+
 _EVERY: Final = 1.0
 _BYTES: Final = 8192
 """The file's size, blanks at the end: whoever reads finds one whole text, since it is written by one call."""
@@ -51,12 +54,23 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class PutOff:
+    """For how many seconds each step of a stage was put off, and the code of the last fault."""
+
+    seconds: float
+    code: str
+
+
+@dataclass(frozen=True)
 class PulseRead:
-    """What a role's pulse says: how often the role was started, its steps that moved something, and its failures, by stage."""
+    """What a role's pulse says: how often the role was started, its steps that moved something, its failures, by stage, and the stages
+    whose every step is put off.
+    """
 
     starts: int
     steps: Mapping[str, Distribution]
     failures: Mapping[str, int]
+    deferred: Mapping[str, PutOff] = field(default_factory=dict)
 
 
 class Pulse:
@@ -73,6 +87,7 @@ class Pulse:
         self._monotonic = monotonic
         self._steps: dict[str, Distribution] = {}
         self._failures: dict[str, int] = {}
+        self._deferred: dict[str, tuple[float, str]] = {}
         self._last = monotonic() - _EVERY
         before = read_pulse(run, role)
         self._starts = 1 if before is None else before.starts + 1
@@ -97,6 +112,7 @@ class Pulse:
             "starts": self._starts,
             "steps": {stage: [each.total, *each.counts] for stage, each in self._steps.items()},
             "failures": self._failures,
+            "deferred": {stage: [now - since, code] for stage, (since, code) in self._deferred.items()},
         }
         with suppress(OSError):
             os.pwrite(self._descriptor, orjson.dumps(content).ljust(_BYTES), 0)
@@ -106,13 +122,16 @@ class Pulse:
 
     def made_step(self, stage: str, done: int, seconds: float) -> None:
         """A stage made a step; one that moved nothing costs next to nothing, and is not counted."""
+        self._deferred.pop(stage, None)
         if done:
             self._steps.setdefault(stage, Distribution(STEP_BOUNDS)).observe(seconds)
         self.beat()
 
-    def failed_step(self, stage: str) -> None:
-        """A fault of the machine ended a stage's step."""
+    def failed_step(self, stage: str, code: str) -> None:
+        """A fault of the machine, of that code, ended a stage's step."""
         self._failures[stage] = self._failures.get(stage, 0) + 1
+        since, _ = self._deferred.get(stage, (self._monotonic(), code))
+        self._deferred[stage] = since, code
         self.beat()
 
 
@@ -159,9 +178,21 @@ def read_pulse(run: Path, role: str) -> PulseRead | None:
         }
         if any(len(each.counts) != len(STEP_BOUNDS) + 1 for each in steps.values()):
             return PulseRead(int(content["starts"]), {}, {})
-        return PulseRead(int(content["starts"]), steps, dict(content["failures"]))
+        deferred = {
+            stage: PutOff(float(seconds), str(code))
+            for stage, (seconds, code) in content.get("deferred", {}).items()  # an earlier version said nothing of it
+        }
+        return PulseRead(int(content["starts"]), steps, dict(content["failures"]), deferred)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def held_up(run: Path, role: str) -> Mapping[str, PutOff]:
+    """The stages of a role in which nothing has gone on for HELD_UP_SECONDS, since a fault of the machine put off each of their steps."""
+    pulse = read_pulse(run, role)
+    if pulse is None:
+        return {}
+    return {stage: each for stage, each in pulse.deferred.items() if each.seconds >= HELD_UP_SECONDS}
 
 
 def _path(run: Path, role: str) -> Path:

@@ -23,7 +23,7 @@ from gateway.stages.itinerary import Role
 from gateway.stages.landing import COPYING
 from gateway.stages.purging import purge
 from gateway.storage.digest import file_digest
-from gateway.storage.durable import move_over
+from gateway.storage.durable import move_own
 
 _RECEIPT = ".receipt.pgp"
 _CONSIGNMENT = ".pgp"
@@ -97,7 +97,7 @@ def _read_receipts(home: Home, connection: Connection) -> None:
         of_this = [row for row in rows if row.state == State.ACCEPTED and row.sealed_sha256 == sha256]
         if of_this:
             (home.evidence / partner).mkdir(mode=0o700, parents=True, exist_ok=True)
-            move_over(path, home.evidence / partner / evidence_name(identity, of_this[0].level, sha256))
+            move_own(path, home.evidence / partner / evidence_name(identity, of_this[0].level, sha256))
         else:
             path.unlink(missing_ok=True)
 

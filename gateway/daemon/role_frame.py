@@ -16,7 +16,7 @@ from gateway.daemon.signals import noted
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import die_with
 from gateway.daemon.watchdog import own_watchdog
-from gateway.errors import GatewayError
+from gateway.errors import Defer, GatewayError
 from gateway.logs import Logger, configure
 from gateway.settings.model import Settings
 
@@ -52,6 +52,38 @@ def alone(settings: Settings, role: str, log: Logger, *, supervised: bool) -> It
     except Exception as error:
         log.exception("role.died", reason="a defect of the gateway")
         raise SystemExit(_DEFECT) from error
+
+
+class Deferral:
+    """Work that looks again and again, and may have to wait: each kind of trouble is told once, and once that the work goes on."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._code = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the last look was put off."""
+        return bool(self._code)
+
+    @property
+    def code(self) -> str:
+        """Of the trouble that put it off; "" where none did."""
+        return self._code
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Around one look. A Defer (a full disk, a busy ledger) ends it: the next look does what this one could not."""
+        try:
+            yield
+        except Defer as error:
+            if error.code != self._code:
+                self._log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+            self._code = error.code
+        else:
+            if self._code:
+                self._log.info("work.resumed")
+            self._code = ""
 
 
 class Life:

@@ -6,8 +6,10 @@ Raises SiteBusy where the role runs already, and lets a Halt through to the comm
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,10 +24,12 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import DiskFailed, ReadersFailed
+from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed
+from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
+from gateway.spool.shut_out import note_suspended
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
@@ -62,10 +66,34 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         patiently(lambda: tidy(home, context.ledger, role))
         if settings.node.name and role is Role.VAULT:
             stack.enter_context(heartbeat(settings, log, partial(_wake_all, home.run)))
-        stages = _stages(stack, context, role, life.wake_up, log)
-        loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse)
-        stack.callback(loop.close)
         log.info("role.started", pid=os.getpid())
+        watch = SuspensionWatch(context.ledger, time.monotonic)
+        while not life.is_stopping():
+            reasons = patiently(watch.reasons)
+            if role is Role.LINK:
+                try:
+                    note_suspended(home.shut_out, reasons)
+                except Defer as error:  # this role exchanges nothing with them all the same
+                    context.say_deferred(error, remedy=error.remedy)
+            _until_changed(assembly.without(context, reasons), watch, role, life, log)
+
+
+def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, life: Life, log: Logger) -> None:
+    """Run the role's stages until it is stopped, or somebody suspends or resumes a partner: then what is under way is broken off as at
+    a stop, and everything is made anew.
+    """
+
+    def changed(*, at_once: bool) -> bool:
+        try:
+            return watch.changed(at_once=at_once)
+        except (LedgerAway, LedgerBusy):  # the next look finds it
+            return False
+
+    with ExitStack() as stack:
+        context = replace(context, stopping=lambda: life.is_stopping() or changed(at_once=False))
+        stages = _stages(stack, context, role, life.wake_up, log)
+        loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=lambda: changed(at_once=True))
+        stack.callback(loop.close)
         loop.run()
 
 
@@ -98,8 +126,6 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
 
     match role:
         case Role.INSPECT:
-            import time  # noqa: PLC0415 - here only: stages take their clocks as arguments
-
             dropped, answers = Stability(time.monotonic), Stability(time.monotonic)
 
             def on_spool(path: Path, hint: Hint) -> None:
@@ -114,7 +140,7 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
             with suppress(ReadersFailed, DiskFailed):  # the stage that needs the readers reports it
                 readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(context, readers, dropped, answers)
+            return assembly.inspect_stages(context, readers, dropped, answers, wake_up.wake)
         case Role.VAULT:
             return assembly.vault_stages(context, wake_up.wake)
         case Role.LINK:

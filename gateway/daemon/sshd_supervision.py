@@ -21,6 +21,7 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
 from gateway.spool.logins import LoginCounts
+from gateway.spool.shut_out import noted_suspended
 from gateway.stages.landing_quota import landing_usage
 from gateway.transport.sshd.config import logins
 from gateway.transport.sshd.logins import Attempt, Connections
@@ -39,7 +40,7 @@ class Server:
     """sshd, while `[sftp_server] managed` says so."""
 
     def __init__(self, settings: Settings, log: Logger) -> None:
-        self._settings = settings
+        self._settings = settings.with_suspended({})  # whom the ledger suspends, the link role writes down
         self._log = log
         self._server: ManagedServer | None = None
         self._connections = Connections({})
@@ -47,6 +48,7 @@ class Server:
         self._counts: LoginCounts | None = None
         self._write_at = self._start_at = self._landings_at = 0.0
         self._shut_out: frozenset[str] = frozenset()
+        self._suspended: frozenset[str] = frozenset()
 
     def start(self) -> None:
         if not self._settings.sftp_server.managed:
@@ -55,7 +57,7 @@ class Server:
         secrets.insist([secrets.host_key, secrets.old_host_key])
         spec = server_spec(self._settings)
         self._begin_counting(spec)
-        self._shut_out = self._full_landings(spec)
+        self._shut_out, self._suspended = self._full_landings(spec), self._noted_suspended()
         note_shut_out(self._settings.home, self._shut_out)
         server = ManagedServer(self._without_shut_out(spec), self._read_line)
         server.start()
@@ -89,10 +91,11 @@ class Server:
     def check(self, settings: Settings) -> None:
         """Raise ServerFailed where sshd could not serve these settings."""
         if settings.sftp_server.managed:
-            check_server(server_spec(settings))
+            check_server(server_spec(settings.with_suspended({})))
 
     def reload(self, settings: Settings) -> None:
         """Take over other settings, which `check` has accepted."""
+        settings = settings.with_suspended({})
         before, self._settings = self._settings, settings
         if (settings.sftp_server, settings.site) != (before.sftp_server, before.site) or self._shuts_out(settings):
             self.stop()
@@ -124,7 +127,7 @@ class Server:
     # -- landings
 
     def _look_at_landings(self) -> None:
-        """Shut out whose landing is too full, and let in whose is not any more.
+        """Shut out whose landing is too full or whom a person suspended, and let in whose is not any more and whom nobody did.
 
         sshd checks keys at log-in only. So to shut somebody out ends every session: the others connect again within seconds.
         """
@@ -133,10 +136,11 @@ class Server:
         self._landings_at = time.monotonic() + _LANDINGS_SECONDS
         spec = server_spec(self._settings)
         before, full = self._shut_out, self._full_landings(spec)
-        if full - before:
+        rested, suspended = self._suspended, self._noted_suspended()
+        if full - before or suspended - rested:
             self._start_anew()
-        elif full != before:
-            self._shut_out = full
+        elif (full, suspended) != (before, rested):
+            self._shut_out, self._suspended = full, suspended
             try:
                 note_shut_out(self._settings.home, full)
                 self._server.reload(self._without_shut_out(spec))
@@ -146,8 +150,16 @@ class Server:
             lies = landing_usage(self._settings.home.landing_in(code))
             said = {} if lies is None else {"bytes": lies.bytes, "count": lies.files}
             self._log.error("partner.shut-out", partner=code, **said)
+        for code in sorted(suspended - rested):
+            self._log.warning("partner.left-out", partner=code)
         for code in sorted((before - full) & {account.partner for account in spec.accounts}):
             self._log.info("partner.let-in", partner=code)
+        for code in sorted(rested - suspended):
+            self._log.info("partner.resumed", partner=code)
+
+    def _noted_suspended(self) -> frozenset[str]:
+        """Partners that are suspended by the ledger's word, as the link role wrote it down."""
+        return noted_suspended(self._settings.home.shut_out)
 
     def _full_landings(self, spec: ServerSpec) -> frozenset[str]:
         """Partners that could log in, and in whose landing lies too much."""
@@ -159,7 +171,8 @@ class Server:
         return frozenset(full)
 
     def _without_shut_out(self, spec: ServerSpec) -> ServerSpec:
-        return replace(spec, accounts=tuple(each for each in spec.accounts if each.partner not in self._shut_out))
+        out = self._shut_out | self._suspended
+        return replace(spec, accounts=tuple(each for each in spec.accounts if each.partner not in out))
 
     # -- log-ins
 

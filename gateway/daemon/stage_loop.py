@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.daemon.pulse import Pulse
+from gateway.daemon.pulse import HELD_UP_SECONDS, Pulse
 from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.errors import Defer, LaneLost
 from gateway.stages.context import Stage, StageContext, Step
@@ -29,15 +29,21 @@ _LOOK_AGAIN: Final = 1.0
 
 @dataclass
 class _Scheduled:
-    """A stage, how often it failed in a row, and until when it pauses (`monotonic` seconds)."""
+    """A stage, how often it failed in a row and since when, until when it pauses (`monotonic` seconds), and whether it was told that
+    nothing goes on in it.
+    """
 
     stage: Stage
     failures: int = 0
+    since: float = 0.0
     until: float = 0.0
+    told: bool = False
 
 
 class StageLoop:
-    """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step."""
+    """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step. `anew` says that the
+    stages are to be made anew: it is asked before each round.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class StageLoop:
         wake_up: WakeUp,
         monotonic: Callable[[], float] = time.monotonic,
         pulse: Pulse | None = None,
+        anew: Callable[[], bool] = lambda: False,
     ) -> None:
         self._context = context
         self._scheduled = [_Scheduled(stage) for stage in stages]
@@ -53,11 +60,12 @@ class StageLoop:
         self._monotonic = monotonic
         self._pulse = pulse
         self._blind = False
+        self._anew = anew
 
     def run(self) -> None:
-        """Run the stages until the context says stop."""
+        """Run the stages until the context says stop, or they are to be made anew."""
         context = self._context
-        while not context.stopping():
+        while not context.stopping() and not self._anew():
             done, wait = self._round()
             if not done and not context.stopping():
                 self._wake_up.wait(wait)
@@ -121,7 +129,7 @@ class StageLoop:
             self._pause(scheduled, disk_error(error, f"in the middle of {scheduled.stage.name}"), exc_info=error)
         else:
             if scheduled.failures:
-                scheduled.failures = 0
+                scheduled.failures, scheduled.told = 0, False
                 self._context.log("work.resumed", stage=scheduled.stage.name)
             if self._pulse is not None:
                 self._pulse.made_step(scheduled.stage.name, step.done, self._monotonic() - started)
@@ -129,8 +137,14 @@ class StageLoop:
         return Step(due=self._context.clock() + scheduled.until - self._monotonic())
 
     def _pause(self, scheduled: _Scheduled, error: Defer, **keys: OSError) -> None:
+        scheduled.since = scheduled.since if scheduled.failures else self._monotonic()
         scheduled.failures += 1
         if self._pulse is not None:
-            self._pulse.failed_step(scheduled.stage.name)
+            self._pulse.failed_step(scheduled.stage.name, error.code)
         scheduled.until = self._monotonic() + min(MOST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
         self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)
+        seconds = self._monotonic() - scheduled.since
+        if seconds >= HELD_UP_SECONDS and not scheduled.told:
+            scheduled.told = True
+            said = {"code": error.code, "reason": error.reason, "remedy": error.remedy, "seconds": seconds}
+            self._context.log("role.held-up", stage=scheduled.stage.name, **said)

@@ -31,6 +31,7 @@ from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, GatewayError
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages
+from gateway.ledger.suspended import suspended_partners
 from gateway.logs import Logger, configure
 from gateway.preflight import load
 from gateway.settings.home import Home
@@ -68,7 +69,9 @@ class Supervisor:
     """One site's gateway. `clock` gives seconds that never go back."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
+        self._settings = settings.with_suspended(
+            {}
+        )  # the roles take over what the ledger says, and nothing is reloaded for it
         self._clock = clock
         self._children = _children(settings)
         self._log = _logger(settings)
@@ -179,7 +182,7 @@ class Supervisor:
         """
         before = self._settings
         try:
-            settings = load(before.home)
+            settings = load(before.home).with_suspended({})
             self._server.check(settings)
             require_going(before, settings)
             note_stopped(before.home, settings.stopped)
@@ -231,6 +234,7 @@ def is_idle(settings: Settings) -> bool:
     from gateway.ledger.store import Ledger  # noqa: PLC0415 - a supervisor that runs on needs no database's library
 
     home = settings.home
+    settings = settings.with_suspended(suspended_partners(settings.ledger_place))
     if any(True for _ in _files(home, settings.stopped, PassedOver(settings.spool.passed_over))):
         return False
     ledger = Ledger(settings.ledger_place, clock=time.time, role=NAME)

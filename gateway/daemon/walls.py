@@ -4,8 +4,8 @@ Guaranteed (RoleUnconfined is raised otherwise): no core dumps, no new privilege
 reads its memory (root's can), private files, and limits on memory, open files and the size of a file. Only inspect keeps
 the right to ask who has a file open (CAP_LEASE), which a systemd unit may give. Where the kernel has seccomp, inspect,
 vault, metrics, load, index and console also lose every socket but Unix ones; inspect keeps the network where its virus scanner has a TCP address,
-load where its database is no file, and metrics and console answer at the one socket that each opened before, on loopback. notify keeps itself to the ports of its channels, by Landlock
-(`administration.notify.role`).
+load where its database is no file, console where people sign in by an identity provider, and metrics and console answer at the one socket that each opened before, on loopback. notify and console keep themselves to the ports of the channels and the provider, by Landlock
+(`administration.notify.role`, `console.role`).
 
 Not limited here: processor time, since a daemon may run for years (readers and gpg have limits of their own), and the
 number of processes, which the kernel counts by account and not by role (the systemd units limit it).
@@ -70,12 +70,15 @@ def require_account(settings: Settings, role: str) -> None:
 
 def may_talk(settings: Settings, role: str) -> bool:
     """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address, load for
-    a database that is no file; whoever opens the ledger, where its database is on another machine.
+    a database that is no file, console for an identity provider; whoever opens the ledger, where its database is on another
+    machine.
     """
     if role == LOAD:
         return settings.load.file(settings.home.root) is None
     if settings.ledger.is_remote:
         return True
+    if role == CONSOLE:
+        return settings.console.identity_provider is not None
     scans = any(flow.scan for flow in settings.flows.values())
     return role not in _SILENT or (role == Role.INSPECT and scans and settings.antivirus.host != "")
 

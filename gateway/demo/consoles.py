@@ -1,30 +1,48 @@
-"""The consoles of the demonstration's sites: where each listens, its people, and their one-time links. Raises DemoFailed."""
+"""The consoles of the demonstration's sites: where each listens, its people, and their one-time links. Raises what the ledger raises.
+
+Of each role there is somebody, and of those that decide together there are two, so that one person at several browsers can try all of it.
+"""
 
 from __future__ import annotations
 
-import json
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.demo.sites import DemoSite, free_ports, gateway
+from gateway.administration.access import ROLE
+from gateway.administration.credentials import links
+from gateway.administration.credentials.context import credentials
+from gateway.administration.people import roster
+from gateway.demo.sites import DemoSite, free_ports
+from gateway.domain.decision import Decision
+from gateway.domain.people import PersonRole
+from gateway.logs import configure
+from gateway.settings.read import load
 
-_PEOPLE: Final = (
-    ("demo-operator", "Operator of the demonstration", ("operator",)),
-    ("demo-supervisor", "Supervisor of the demonstration", ("supervisor", "auditor")),
-    ("demo-administrator", "Administrator of the demonstration", ("administrator",)),
+PEOPLE: Final = (
+    ("demo-operator", PersonRole.OPERATOR),
+    ("demo-supervisor", PersonRole.SUPERVISOR),
+    ("demo-supervisor-2", PersonRole.SUPERVISOR),
+    ("demo-checking", PersonRole.CHECKING_OFFICER),
+    ("demo-print", PersonRole.SECURE_PRINT),
+    ("demo-auditor", PersonRole.AUDITOR),
+    ("demo-administrator", PersonRole.ADMINISTRATOR),
+    ("demo-administrator-2", PersonRole.ADMINISTRATOR),
 )
-_WHY: Final = "for the demonstration"
+_WHY: Final = Decision("demonstration", "for the demonstration")
 
 
 @dataclass(frozen=True)
 class ConsoleLink:
-    """Whom a link makes somebody at which site; `address` is where the console answers."""
+    """Whom a link makes somebody, with which role, at which site; `address` is where the console answers."""
 
     site: str
-    user: str
     address: str
+    user: str
+    role: str
     link: str
 
 
@@ -39,15 +57,14 @@ def prepare(sites: Sequence[DemoSite]) -> None:
 def people(sites: Sequence[DemoSite]) -> list[ConsoleLink]:
     """Add people to each site, and make a link for each."""
     today = datetime.now(UTC).date().isoformat()
-    links = []
+    found = []
     for site in sites:
-        for user, name, roles in _PEOPLE:
-            chosen = [word for role in roles for word in ("--role", role)]
-            days = ["--agreement", today, "--training", today]
-            gateway(
-                *("people", "add", user, "--name", name, "--unit", "Demonstration", *chosen, *days, "--reason", _WHY),
-                home=site.home.root,
-            )
-            said = json.loads(gateway("people", "link", user, "--reason", _WHY, "--json", home=site.home.root))
-            links.append(ConsoleLink(site.code, user, said["link"].partition("/start/")[0], said["link"]))
-    return links
+        settings = load(site.home)
+        log = configure(site.code, ROLE, stream=sys.stderr.buffer, format="json", level="error")
+        with credentials(settings, log, time.time, role=ROLE) as context:
+            for user, role in PEOPLE:
+                details = roster.Details(f"Demonstration, {role}", "Demonstration", today, today)
+                roster.add(context.ledger, user, [role], details, _WHY)
+                link = links.address(context, links.issue(context, user, _WHY))
+                found.append(ConsoleLink(site.code, settings.console.origin, user, str(role), link))
+    return found

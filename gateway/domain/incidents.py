@@ -24,6 +24,17 @@ class IncidentKind(StrEnum):
     OTHER = "other"
 
 
+KIND_WORDS: Final[Mapping[IncidentKind, str]] = MappingProxyType(
+    {
+        IncidentKind.ACCESS: "A payload was opened, and the papers do not support it",
+        IncidentKind.DISCLOSURE: "Data reached somebody whom they were not for",
+        IncidentKind.LOSS: "Data, papers or a medium cannot be found",
+        IncidentKind.CREDENTIALS: "Somebody used the log-in of another",
+        IncidentKind.OTHER: "Something else",
+    }
+)
+
+
 class IncidentState(StrEnum):
     OPEN = "open"
     CLOSED = "closed"

@@ -56,6 +56,8 @@ class Right(StrEnum):
     RELEASE = "release"
     """Ask for a release from quarantine, or be the second who decides one."""
     DISCARD = "discard"
+    EXAMINE = "examine"
+    """What is in quarantine, with a reason."""
     ANSWER = "answer"
     """As the back office: accept, reject, pass on."""
     EVIDENCE = "evidence"
@@ -81,7 +83,15 @@ RIGHTS: Final[Mapping[PersonRole, frozenset[Right]]] = MappingProxyType(
     {
         PersonRole.OPERATOR: _OPERATOR,
         PersonRole.SUPERVISOR: _OPERATOR
-        | {Right.RELEASE, Right.DISCARD, Right.EVIDENCE, Right.INCIDENT, Right.CONTINUITY, Right.RETENTION},
+        | {
+            Right.RELEASE,
+            Right.DISCARD,
+            Right.EXAMINE,
+            Right.EVIDENCE,
+            Right.INCIDENT,
+            Right.CONTINUITY,
+            Right.RETENTION,
+        },
         PersonRole.CHECKING_OFFICER: _ALL | {Right.LOOK, Right.OPEN, Right.CHECK, Right.INCIDENT},
         PersonRole.SECURE_PRINT: frozenset({Right.PRINT}),
         PersonRole.AUDITOR: _ALL | {Right.LOOK, Right.EVIDENCE, Right.AUDIT, Right.CONFIGURATION},
@@ -93,7 +103,7 @@ RIGHTS: Final[Mapping[PersonRole, frozenset[Right]]] = MappingProxyType(
 PROGRAMS: Final = frozenset({Right.LOOK, Right.OPEN, Right.ANSWER, Right.SEND, Right.AUDIT})
 """What a token can have: the rights that operations of the interface for programs take."""
 
-SEEING: Final = frozenset({Right.OPEN, Right.PRINT})
+SEEING: Final = frozenset({Right.OPEN, Right.EXAMINE, Right.PRINT})
 """Rights that show people's data: they take a confidentiality agreement and training first."""
 
 APART: Final = frozenset(

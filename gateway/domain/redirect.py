@@ -1,7 +1,7 @@
 """The redirect document: a file that reached the wrong authority, with everybody who held it, on its way to the right one.
 
-`write` makes the document of the flow `redirect` (docs/formats/redirect.md); reading one is `validation.redirect`'s. Raises
-nothing. Pure: what is written is given, the moment and the names included. Safe because every text is escaped, and because
+`write` makes the document of the flow `redirect` (docs/formats/redirect.md); reading one is `validation.redirect`'s. `read_wish`
+raises UsageWrong. Pure: what is written is given, the moment and the names included. Safe because every text is escaped, and because
 the document is held against its schema, like any other, before it leaves.
 """
 
@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.domain.xml_lines import Office, XmlLines
+from gateway.errors import UsageWrong
 
 FLOW: Final = "redirect"
 NAMESPACE: Final = "urn:gateway:redirect:1.0"
@@ -44,6 +45,28 @@ class Why(StrEnum):
     AUTHORITY_REPLACED = "authority-replaced"
     LANDLORD_ELSEWHERE = "landlord-elsewhere"
     OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for in particular: to whom a file goes, why, and who saw here what is in it."""
+
+    to: str
+    why: Why
+    opened: Opened
+
+    def to_text(self) -> str:
+        """As the argument of a request: `E09000030 moved by-officer`."""
+        return f"{self.to} {self.why} {self.opened}"
+
+
+def read_wish(text: str | None) -> Wish:
+    """The wish that `to_text` wrote; UsageWrong for anything else."""
+    try:
+        to, why, opened = (text or "").split(" ")
+        return Wish(to, Why(why), Opened(opened))
+    except ValueError as error:
+        raise UsageWrong("That is no authority, reason, and who saw it.") from error
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,12 @@ class Act(StrEnum):
     """The back office cannot take a delivered file; the reason goes to its sender."""
     DISCARD = "discard", "vault", Right.DISCARD, 2
     """Removes bytes from the quarantine, where *inspect* may not write."""
+    EXAMINE_SEALED = "examine-sealed", "vault", Right.EXAMINE
+    """Says in words what a sealed file in quarantine begins as: *vault* alone may read it, and decrypts nothing for it."""
+    EXAMINE_FILE = "examine-file", "inspect", Right.EXAMINE
+    """Renders a file that is locked away for its content, for one person to look at."""
+    REDIRECT = "redirect", "inspect", Right.ANSWER
+    """Passes a delivered file on to the authority that it belongs to: the argument is a `domain.redirect.Wish`."""
     CHECK = "check", "inspect", Right.SEND
     """Reads an upload of the console as `gateway validate` would."""
     SEND = "send", "inspect", Right.SEND
@@ -50,6 +56,13 @@ class Act(StrEnum):
     """Copies a delivered payload, for a program of the back office to take."""
     OPEN = "open", "inspect", Right.OPEN
     """Renders a payload, for one person to look at."""
+
+    VERIFY = "verify", "vault", Right.AUDIT
+    """Verifies the chain, the rows, the heads and the files that the vault sees, as `gateway audit verify` does."""
+    MAKE_STATEMENT = "make-statement", "vault", Right.AUDIT
+    """Signs yesterday's statement, where there is none yet."""
+    EVIDENCE = "evidence", "vault", Right.EVIDENCE
+    """Makes the file of evidence of one transfer, for one person to take."""
 
     CHANGE_ROLES = "change-roles", "console", Right.PEOPLE, 2
     """Of somebody: the roles are the request's argument, by `domain.people.roles_text`."""
@@ -71,6 +84,12 @@ class Act(StrEnum):
     """Whatever it kept is disposed of when its time is over, which may be at once."""
     DISPOSE = "dispose", "retention", Right.RETENTION, 2
 
+    TEST_LINK = "test-link", "link", Right.PARTNERS
+    """The link to a partner's server, as `gateway partner test` does; *link* has the key."""
+    SUSPEND_PARTNER = "suspend-partner", "inspect", Right.PARTNERS
+    """At once, by one person: misuse may be suspected. All roles take it over."""
+    RESUME_PARTNER = "resume-partner", "inspect", Right.PARTNERS, 2
+    """A partner that was suspended so; one that its file suspends is resumed at the machine."""
     TAKE_CARD = "take-card", "machine", Right.PARTNERS, 2
     """A partner's card, which introduces it, or changes its keys: the argument is the card's text."""
 
@@ -99,8 +118,20 @@ class RequestState(StrEnum):
     LAPSED = "lapsed"
 
 
-READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN)
-"""What a stage of its own carries out: files are read or taken for it, before the transaction that answers."""
+READING: Final = (Act.CHECK, Act.SEND, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.EXAMINE_SEALED)
+"""Of bytes that one person wants to see or send: such a request is for that person and for auditors."""
+
+BESIDE: Final = (Act.CHECK, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.REDIRECT)
+"""What takes long, and so is prepared beside the role's other work: files are read for it, before the transaction that answers."""
+
+PROVING: Final = (Act.VERIFY, Act.MAKE_STATEMENT, Act.EVIDENCE)
+"""What a stage of the vault's own carries out: it may take minutes."""
+
+LOOKING: Final = (Act.OPEN, Act.EVIDENCE)
+"""Who looked at a file, or took evidence of it, is no part of what became of it: evidence leaves these out."""
+
+ALONE: Final = (Act.VERIFY, Act.MAKE_STATEMENT)
+"""Of these no second one is asked while one waits."""
 
 OPEN: Final = (RequestState.PROPOSED, RequestState.ASKED)
 """The states of a request that something still becomes of."""

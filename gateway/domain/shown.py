@@ -14,8 +14,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 META: Final = "shown.json"
+FINDINGS: Final = "findings.json"
+"""What is wrong with a file that is locked away, beside its rendering. inspect writes it, and no reader."""
 PAYLOAD: Final = "payload"
 """The bytes themselves, while a reader reads them, or for a program."""
+KEPT_SECONDS: Final = 600.0
+"""How long a rendering stays."""
 MOST_PAGES: Final = 40
 MOST_CASES: Final = 2_000
 MOST_BYTES: Final = 8 << 20
@@ -34,6 +38,8 @@ class Kind(StrEnum):
     FORM = "form"
     TABLE = "table"
     FINDINGS = "findings"
+    BYTES = "bytes"
+    """Of what no reader can render: the first ones, as hexadecimal."""
 
 
 @dataclass(frozen=True)

@@ -377,3 +377,10 @@ class ConsoleStoreUnavailable(Defer):
 
     code = "console-store"
     remedy = "Nobody can sign in meanwhile; files go on. Look at the disk, and at the rights of state/console: `gateway doctor`."
+
+
+class IdentityProviderUnavailable(Defer):
+    """The identity provider does not answer, or what it answers is of no use."""
+
+    code = "identity-provider"
+    remedy = "Try again in a minute. Meanwhile whoever may sign in by password can. [console.identity_provider] says where it is asked, and as whom."

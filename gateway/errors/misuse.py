@@ -1,4 +1,7 @@
-"""Errors of a command's caller: it was called wrongly, or by the wrong person. Nothing has changed."""
+"""Errors of a command's caller: it was called wrongly, or by the wrong person. Nothing has changed.
+
+Long because each thing that somebody can do wrong has an error of its own, with what helps.
+"""
 
 from __future__ import annotations
 
@@ -169,6 +172,16 @@ class Unshown(Misuse):
     remedy = "What is to be known about it is in its story. To read the file itself, ask whoever sent it, or the back office."
 
 
+class ProofFailed(Misuse):
+    """A process of the vault that verified the site, or made evidence, ended without an answer."""
+
+    code = "proof-failed"
+    exit_status = 69
+    remedy = (
+        "Ask once more. If it ends so again, `gateway audit verify` and `gateway evidence` on the machine say more."
+    )
+
+
 class OriginalOther(Misuse):
     """The file that was named is not the one that was delivered, byte for byte."""
 
@@ -217,6 +230,22 @@ class SignInLocked(Misuse):
     remedy = "Wait, then try again. An administrator's new link ends the wait for that person."
 
 
+class IdentityRefused(Misuse):
+    """What the identity provider says does not prove who somebody is, or is about nobody who may sign in here."""
+
+    code = "identity"
+    exit_status = 77
+    remedy = "Start again from the page *Sign in*. If that does not help, tell an administrator the code and the time: the audit chain has the attempt."
+
+
+class SignInElsewhere(Misuse):
+    """The person signs in by the identity provider, and not by a password of the console."""
+
+    code = "sign-in-elsewhere"
+    exit_status = 77
+    remedy = "Sign in with your work account. While the identity provider is away, `passwords` of [console.identity_provider] can let everybody in by password."
+
+
 class CredentialsExpired(Misuse):
     """The password is past its time."""
 
@@ -247,6 +276,14 @@ class PasswordRefused(Misuse):
     code = "password"
     exit_status = 65
     remedy = "Three words that have nothing to do with each other are long enough, and can be remembered."
+
+
+class PasskeyRefused(Misuse):
+    """The passkey cannot be added: the address can have none, or the device's answer is not one to what was asked."""
+
+    code = "passkey"
+    exit_status = 65
+    remedy = "Begin again on the page of your account; password and code stay another way."
 
 
 class CheckOutstanding(Misuse):

@@ -1,7 +1,8 @@
 """Requests: a person asks for an act through the ledger, one process carries it out, and the row keeps the answer.
 
 Whoever asks is a person of the console with the right that the act takes, or an owner: a command, which the machine's account
-gives. What takes two people is proposed, and waits (`ledger.proposals`). RightMissing where somebody may not.
+gives. What takes two people is proposed, and waits (`ledger.proposals`). RightMissing where somebody may not, UsageWrong
+for a second request of an act of which one waits alone.
 
 A process takes a request before it carries it out: its name becomes the row's owner, for the time of a lease. Where the
 lease has ended without an answer, another process may take the request. `take` is one conditional UPDATE, so of two
@@ -14,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, literal_column, or_, select, update
+from sqlalchemy import Connection, Select, func, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
 from gateway.domain.people import Right, may
-from gateway.domain.requests import Act, RequestState, require_another
-from gateway.errors import ImpossibleMove, NotFound, RightMissing
+from gateway.domain.requests import ALONE, Act, RequestState, require_another
+from gateway.errors import ImpossibleMove, NotFound, RightMissing, UsageWrong
 from gateway.ledger.queries.people import find_person
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import REQUESTS
@@ -73,6 +74,8 @@ def ask(
     if owner is None:
         require_right(transaction.connection, actor, act.right)
         require_another(act, subject, [actor])
+        if act in ALONE and waiting(transaction.connection, [act]):
+            raise UsageWrong("One that was asked for before is not done yet: it is the same for everybody.")
         takes = act.people
         if takes > 1:
             state = RequestState.PROPOSED
@@ -115,6 +118,19 @@ def waiting(connection: Connection, acts: Collection[Act] = tuple(Act)) -> list[
         return []
     query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, acts)))
     rows = connection.execute(query.order_by(REQUESTS.c.lease, REQUESTS.c.key).limit(_MOST))
+    return [Request._make(row) for row in rows]
+
+
+def oldest_of_each(connection: Connection, acts: Collection[Act]) -> list[Request]:
+    """Of each person's requests for these acts that have no answer yet the oldest, the oldest of all first; at most 500. However much one
+    person asks for, it hides nothing of another's.
+    """
+    if connection.execute(_ANYTHING).first() is None:
+        return []
+    first = (
+        select(func.min(REQUESTS.c.key)).where(_ASKED, REQUESTS.c.act.in_(map(str, acts))).group_by(REQUESTS.c.actor)
+    )
+    rows = connection.execute(select(REQUESTS).where(REQUESTS.c.key.in_(first)).order_by(REQUESTS.c.key).limit(_MOST))
     return [Request._make(row) for row in rows]
 
 

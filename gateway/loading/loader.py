@@ -13,8 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from gateway.errors import ConfigurationInvalid
 from gateway.loading.database import ACCEPTED, REJECTED, Database, Loaded
 from gateway.loading.inbox import Answer, Arrived, Found, Inbox
+from gateway.settings.index_templates import examine
 from gateway.settings.model import Settings
 from gateway.storage.durable import DISK, Disk
 from gateway.validation.contract import Report
@@ -48,9 +50,23 @@ class Line:
 
 
 def readers_of(settings: Settings, schema_root: Path) -> Mapping[str, DocumentReader]:
-    """The readers of the flows that `[load]` names."""
+    """The readers of the flows that `[load]` names; ConfigurationInvalid as `require_unclaimed`."""
+    require_unclaimed(settings)
     allowed = settings.validation.test_numbers
     return {flow: DocumentReader(schema_root, flow, allow_test_numbers=allowed) for flow in settings.load.flows}
+
+
+def require_unclaimed(settings: Settings) -> None:
+    """ConfigurationInvalid where a template of `gateway index` has a flow that is loaded: a document goes one way.
+
+    Where `[load]` is enabled the template is at fault (`index_templates`); without it a timer, or somebody, loads all the same.
+    """
+    for template in () if settings.load.enabled else examine(settings)[0]:
+        for flow in template.says.flows:
+            if flow in settings.load.flows:
+                raise ConfigurationInvalid(
+                    f"config/index/{template.name}.toml hands {flow} to a document system: take {flow} out of [load] flows, or out of the template"
+                )
 
 
 Tell = Callable[[str, int], None]

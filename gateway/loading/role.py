@@ -14,10 +14,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
-from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import LOAD
 from gateway.daemon.walls import confine
-from gateway.errors import ConfigurationInvalid, Defer
+from gateway.errors import ConfigurationInvalid
 from gateway.linux.landlock import confine_writes
 from gateway.loading.database import ACCEPTED, REJECTED
 from gateway.loading.loader import Line, Loader, readers_of
@@ -57,21 +57,19 @@ def _load(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool
         written.append(file.parent)
     confine_writes(written)
     log.info("role.started", pid=os.getpid())
+    deferral = Deferral(log)
     while not life.is_stopping():
-        life.wake_up.wait(_LOOK_EVERY if _step(loader, log, life.is_stopping) else _PAUSE)
+        with deferral.told():
+            _step(loader, log, life.is_stopping)
+        if deferral.waits:
+            loader.close()  # what is wrong with a connection is not kept
+        life.wake_up.wait(_PAUSE if deferral.waits else _LOOK_EVERY)
 
 
-def _step(loader: Loader, log: Logger, stopping: Callable[[], bool]) -> bool:
-    """Load what lies there; False where that has to wait."""
-    try:
-        loaded = sum(_tell(line, log) for line in loader.load(stopping))
-    except Defer as error:
-        loader.close()  # what is wrong with a connection is not kept
-        log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, seconds=_PAUSE)
-        return False
-    if loaded:
+def _step(loader: Loader, log: Logger, stopping: Callable[[], bool]) -> None:
+    """Load what lies there."""
+    if loaded := sum(_tell(line, log) for line in loader.load(stopping)):
         log.info("documents.loaded", count=loaded)
-    return True
 
 
 def _tell(line: Line, log: Logger) -> bool:

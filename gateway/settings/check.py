@@ -33,8 +33,8 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
 
 
 def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
-    """The SSH keys that have to be there, those that are being replaced among them, the passwords of a mailbox that is used, and the key of
-    triage.
+    """The SSH keys that have to be there, those that are being replaced among them, the passwords of a mailbox that is used, the key of
+    triage, and the console's secret at an identity provider.
     """
     yield secrets.client_key
     if settings is None:
@@ -43,6 +43,10 @@ def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
         yield secrets.old_client_key
     if any(partner.link == "mail" for partner in settings.partners.values()):
         yield from (secrets.submission, secrets.imap)
+    if (
+        settings.console.identity_provider is not None and secrets.identity_provider.exists()
+    ):  # else the console says so
+        yield secrets.identity_provider
     if settings.sftp_server.managed:
         yield secrets.host_key
         if settings.keys.old_host_key_until is not None:

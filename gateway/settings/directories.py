@@ -37,6 +37,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.console,
         home.uploads,
         home.shown,
+        home.proofs,
         home.triage,
         home.logins,
         home.vault,
@@ -88,3 +89,8 @@ def make(directories: Iterable[Directory]) -> None:
         if not path.is_dir():
             path.mkdir()
             path.chmod(mode)
+
+
+def make_below(path: Path, mode: int) -> None:
+    """Make a directory, and those above it that are missing, all with that mode."""
+    make((each, mode) for each in reversed([path, *path.parents]) if not each.is_dir())

@@ -180,6 +180,11 @@ class Home:
         return self.state / "shown"
 
     @cached_property
+    def proofs(self) -> Path:
+        """Files of evidence that the vault made for somebody of the console, for an hour, one a request. The console reads."""
+        return self.state / "proofs"
+
+    @cached_property
     def triage(self) -> Path:
         """The key of what triage remembers, `triage.secret`."""
         return self.state / "triage"
@@ -193,6 +198,11 @@ class Home:
     def logins(self) -> Path:
         """Counts of log-ins at the managed SFTP server, until they are events of the chain."""
         return self.state / "logins"
+
+    @cached_property
+    def shut_out(self) -> Path:
+        """Whom sshd is not to let in, since people suspended them: written by link."""
+        return self.logins / "suspended"
 
     @cached_property
     def vault(self) -> Path:

@@ -8,7 +8,7 @@ completes the sentence "must be ..." in a fault. Long because it holds every set
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -377,16 +377,27 @@ class LandingQuota:
 @dataclass(frozen=True)
 class Stopped:
     """A partner that is not worked with: for the faults of its file or of its keys, or because a person suspended it. `partner`
-    is what the file says, None where it cannot be read.
+    is what the file says, None where it cannot be read. `by_ledger` is why a person of the console suspended it, by the ledger's word; None where nobody did.
     """
 
     faults: tuple[Fault, ...]
     partner: Partner | None = None
+    by_ledger: str | None = None
+
+    @property
+    def by_file(self) -> str | None:
+        """Why the partner's file says that it is suspended; None where it does not."""
+        return None if self.partner is None else self.partner.suspended
 
     @property
     def suspended(self) -> str | None:
         """Why a person suspended the partner; None where nobody did."""
-        return None if self.partner is None else self.partner.suspended
+        return self.by_ledger if self.by_ledger is not None else self.by_file
+
+    @property
+    def why(self) -> str:
+        """Its faults, one a line; where it has none, that it is suspended, and why."""
+        return "\n".join(map(str, self.faults)) or f"The partner is suspended: {self.suspended}"
 
 
 @dataclass(frozen=True)
@@ -436,6 +447,22 @@ class Settings:
     def codes(self) -> tuple[str, ...]:
         """Every partner that there is a file of, with faults or without."""
         return tuple(sorted({*self.partners, *self.stopped}))
+
+    def with_suspended(self, reasons: Mapping[str, str]) -> Settings:
+        """The settings where these partners, and no others, are suspended by the ledger's word: why, by their codes."""
+        stopped = {
+            code: replace(each, by_ledger=reasons.get(code))
+            for code, each in self.stopped.items()
+            if each.faults or each.by_file is not None or code in reasons
+        }
+        stopped |= {code: Stopped((), each, reasons[code]) for code, each in self.partners.items() if code in reasons}
+        resumed = {
+            code: each.partner
+            for code, each in self.stopped.items()
+            if code not in stopped and each.partner is not None
+        }
+        going = {code: each for code, each in self.partners.items() if code not in stopped}
+        return replace(self, partners=dict(sorted({**going, **resumed}.items())), stopped=stopped)
 
     def landing_quota(self, code: str) -> LandingQuota:
         """The most that may lie in the landing of a partner, whether it is stopped or not."""

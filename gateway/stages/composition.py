@@ -61,7 +61,7 @@ def authority_of(context: StageContext, partner: str) -> str:
 def require_route(context: StageContext, flow: str, partner: str) -> None:
     """Raise where the flow may not go to that partner from here."""
     if partner in context.settings.stopped:
-        raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[partner].faults))
+        raise ConfigurationInvalid(context.settings.stopped[partner].why)
     if partner not in context.settings.partners:
         raise PartnerUnknown(f"There is no partner {partner[:40]!r}.")
     if partner not in context.routes.outgoing.get(flow, frozenset()):

@@ -79,12 +79,13 @@ class StageContext:
     @property
     def stopped(self) -> Collection[str]:
         """Partners for which no stage begins anything here: the settings stop them, or another node works on their lanes."""
-        return self.settings.stopped if self.lanes is None else self.lanes.stopped
+        stopped = self.settings.stopped
+        return stopped if self.lanes is None else tuple(sorted(self.lanes.elsewhere.union(stopped)))
 
     @property
-    def elsewhere(self) -> Collection[str]:
+    def elsewhere(self) -> frozenset[str]:
         """Those of other nodes alone: for what is ended for a partner that is stopped as well."""
-        return () if self.lanes is None else self.lanes.elsewhere
+        return frozenset() if self.lanes is None else self.lanes.elsewhere
 
     def epoch(self) -> int:
         """What work that outlives its step remembers from its beginning, for `has_kept`."""

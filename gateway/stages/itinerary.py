@@ -53,6 +53,7 @@ ITINERARY: Final = (
     Leg("key-expiry", Role.VAULT, acts_as=AS_SITE),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
     Leg("vault-requests", Role.VAULT, acts_as=AS_SITE),
+    Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("pack", Role.VAULT),
@@ -62,6 +63,7 @@ ITINERARY: Final = (
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK, acts_as=AS_NODE),
     Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,), acts_as=AS_SITE),
+    Leg("link-trials", Role.LINK, acts_as=AS_SITE),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 

@@ -13,26 +13,23 @@ from gateway.domain.ownership import AS_SITE, SITE
 from gateway.ledger import nodes
 from gateway.ledger.fence import Fence
 from gateway.ledger.store import Ledger
-from gateway.settings.model import Settings
 from gateway.stages.itinerary import ACTS_AS
 
 _NOTHING: Final = nodes.Version(None, -1)
 
 
 class NodeLanes:
-    """What one role of node `name` knows."""
+    """What one role of node `name` knows; `partners` are all that there are files of."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, name: str) -> None:
+    def __init__(self, ledger: Ledger, partners: Collection[str], name: str) -> None:
         self._ledger = ledger
-        self._settings = settings
+        self._partners = frozenset(partners)
         self._name = name
         self._version = _NOTHING
         self._epochs: Mapping[str, int] = {}
         self._working: frozenset[str] = frozenset()
-        self.elsewhere: Collection[str] = settings.codes
+        self.elsewhere = self._partners
         """Partners whose lanes this node does not work on now."""
-        self.stopped: Collection[str] = settings.codes
-        """The same, and those that the settings stop."""
 
     @property
     def newest(self) -> int:
@@ -51,9 +48,7 @@ class NodeLanes:
         self._version = version
         self._epochs = {row.partner: row.epoch for row in mine}
         self._working = frozenset(row.partner for row in mine if row.leaving is None)
-        known = {*self._settings.codes, *lanes} - {SITE}
-        self.elsewhere = tuple(sorted(known - self._working))
-        self.stopped = tuple(sorted({*self.elsewhere, *self._settings.stopped}))
+        self.elsewhere = frozenset({*self._partners, *lanes}) - self._working - {SITE}
 
     def may_begin(self, stage: str) -> bool:
         """Tell the ledger of the step that a stage begins; whether this node takes it."""

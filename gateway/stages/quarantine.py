@@ -3,6 +3,8 @@
 The file gets its second name in the quarantine, durably, before the row is written, and loses its first one after the
 commit. A crash in between leaves a name without a row, which the vault removes when it starts, or a first name too many,
 and then the file is locked away once more. A folder is moved as it is. Of a link, a pipe or a device only the row is kept.
+
+`describe` says in words what a sealed file begins as, for a person: the vault alone may read it, and decrypts nothing for it.
 """
 
 from __future__ import annotations
@@ -15,13 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.decision import Decision
+from gateway.domain.first_bytes import TAKEN, described
 from gateway.domain.identity import is_id
-from gateway.errors import DiskFailed, GatewayError
+from gateway.errors import DiskFailed, GatewayError, UsageWrong
+from gateway.ledger.queries.quarantine import find_quarantined, kept_file
 from gateway.ledger.store import Transaction
+from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
+from gateway.stages.decisions import Decided
 from gateway.storage.digest import rest_digest
-from gateway.storage.durable import fsync_directory
+from gateway.storage.durable import disk_error, fsync_directory
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class Measured:
     sha256: str
 
 
+QUARANTINE: Final = "quarantine"
+"""The kind of what is locked away, in the answers of requests."""
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOTHING: Final = Measured(0, hashlib.sha256().hexdigest())
 
 
@@ -104,3 +114,32 @@ def quarantine_file(
         )
     )
     return identity
+
+
+def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:
+    """Say what a sealed file in quarantine begins as: the words are the answer of the request, as its policy gives them.
+
+    UsageWrong for what is no such file, NotFound for what is not in quarantine.
+    """
+    row = find_quarantined(transaction.connection, identity)
+    if row.id != identity or row.kind == FILE:
+        raise UsageWrong(f"{identity[:40]} is no sealed file that was locked away.")
+    return Decided(QUARANTINE, row.id, row.partner, described(start_of(kept_file(context.home, row), TAKEN)))
+
+
+def start_of(path: Path, most: int) -> bytes:
+    """The first bytes of a file; UsageWrong where there is none, DiskFailed where it cannot be read."""
+    try:
+        descriptor = os.open(path, _OPEN)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageWrong(
+            "There are no bytes to look at: it was discarded, or it came as a folder, a link or a pipe."
+        ) from error
+    except OSError as error:
+        raise disk_error(error, "reading what is locked away") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UsageWrong("It is no file.")
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)

@@ -5,10 +5,14 @@ the sender's receipt is issued, and the file here is answered and named for remo
 it until then, so `purging`, which every later redirect and every start of the gateway runs, finishes what a crash cut
 short. Raises UsageWrong, NotFound, PartnerUnknown, FlowNotPermitted, FileTooLarge, ContentInvalid and OriginalMissing,
 all before anything is changed.
+
+Long because the file may go or may not go by rules that are asked twice, before the document is made and where it is recorded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +32,7 @@ from gateway.errors import (
     Redirected,
     UsageWrong,
 )
+from gateway.ledger.queries.checks import openings
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
@@ -85,9 +90,37 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
     """Pass a delivered file on. `readers` hold the document against its rules before anything is decided."""
     if not dry_run:
         purge(context.home, context.ledger)
+    row = to_pass_on(context, identity, order)
+    with prepared(context, row, order, readers) as ready:
+        if not dry_run:
+            with context.ledger.write() as transaction:
+                ready.record(transaction)
+            purge(context.home, context.ledger)
+    return ready.passed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made ready outside of any transaction; `record` passes the file on within one. `purge` is to follow."""
+
+    passed: Passed
+    record: Callable[[Transaction], None]
+
+
+def to_pass_on(context: StageContext, identity: str, order: Order) -> Transfer:
+    """The transfer that the order is about, where it may go there."""
     with context.ledger.read() as connection:
         row = find_transfer(connection, identity)
+        looked = order.opened != Opened.BY_OFFICER and openings(connection, unit=row.id, most=1)
     _require(context, row, order)
+    if looked:
+        raise UsageWrong("The System Access Log says that somebody here has looked at it: it was opened by-officer.")
+    return row
+
+
+@contextmanager
+def prepared(context: StageContext, row: Transfer, order: Order, readers: Sandbox) -> Iterator[Prepared]:
+    """The document, durable and held against its rules; the ledger is left alone until it is recorded."""
     found, content = _content(context, row, order)
     now = datetime.fromtimestamp(context.clock(), UTC)
     passed_as = context.new_id()
@@ -100,27 +133,28 @@ def redirect(context: StageContext, identity: str, order: Order, readers: Sandbo
         path, copy = draft.write(text, passed_as)
         draft.commit()
         _validate(context, readers, path, order.to)
-        if not dry_run:
-            with context.ledger.write() as transaction:
-                row = find_transfer(transaction.connection, row.id)
-                _require(context, row, order)
-                draft.move_in(context.home.custody)
-                _record(context, transaction, row, order, copy, name, found=found)
-            purge(context.home, context.ledger)
-    return Passed(
-        transfer=row.id,
-        came_from=row.partner,
-        flow=row.flow,
-        name=row.name,
-        sha256=row.sha256,
-        redirect=passed_as,
-        passed_to=order.to,
-        document=name,
-        document_size=copy.size,
-        document_sha256=copy.sha256,
-        holders=tuple(holding.holder for holding in document.holdings),
-        removed=found,
-    )
+
+        def record(transaction: Transaction) -> None:
+            now = find_transfer(transaction.connection, row.id)
+            _require(context, now, order)
+            draft.move_in(context.home.custody)
+            _record(context, transaction, now, order, copy, name, found=found)
+
+        passed = Passed(
+            transfer=row.id,
+            came_from=row.partner,
+            flow=row.flow,
+            name=row.name,
+            sha256=row.sha256,
+            redirect=passed_as,
+            passed_to=order.to,
+            document=name,
+            document_size=copy.size,
+            document_sha256=copy.sha256,
+            holders=tuple(holding.holder for holding in document.holdings),
+            removed=found,
+        )
+        yield Prepared(passed, record)
 
 
 def _require(context: StageContext, row: Transfer, order: Order) -> None:
@@ -143,7 +177,7 @@ def _require(context: StageContext, row: Transfer, order: Order) -> None:
     if aliases(order.to, context.site):
         raise UsageWrong(f"{order.to} is this site.")
     if order.to in context.settings.stopped:
-        raise ConfigurationInvalid("\n".join(str(fault) for fault in context.settings.stopped[order.to].faults))
+        raise ConfigurationInvalid(context.settings.stopped[order.to].why)
     if partner is None:
         raise PartnerUnknown(f"There is no partner {order.to[:40]!r}.")
     if partner.kind is not SiteKind.LA:

@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.decision import Decision
-from gateway.domain.requests import Act
+from gateway.domain.requests import LOOKING, Act
 from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
 from gateway.ledger import requests
 from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
-from gateway.stages import back_office, continuity, decisions, legal_holds
+from gateway.stages import back_office, continuity, decisions, legal_holds, quarantine, suspensions
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.refusals import record_refused
@@ -38,12 +38,15 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.ACCEPT: back_office.accept,
         Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
+        Act.EXAMINE_SEALED: quarantine.describe,
         Act.INVOKE_CONTINUITY: continuity.invoke,
         Act.UPDATE_CONTINUITY: continuity.update,
         Act.NOTE_TOLD: continuity.told,
         Act.END_CONTINUITY: continuity.end,
         Act.HOLD_RETENTION: legal_holds.place_asked,
         Act.RELEASE_RETENTION: legal_holds.release_asked,
+        Act.SUSPEND_PARTNER: suspensions.suspend,
+        Act.RESUME_PARTNER: suspensions.resume,
     }
 )
 REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
@@ -103,9 +106,14 @@ def _act(
     return done
 
 
+def about(request: Request) -> str:
+    """What a refusal's event is about; of who looked nothing is told where the file's own story is."""
+    return str(request.act) if request.act in LOOKING else request.subject
+
+
 def _refuse(
     context: StageContext, transaction: Transaction, request: Request, decision: Decision, error: GatewayError
 ) -> None:
-    record_refused(transaction, context.settings, str(request.act), request.subject, decision, error.code)
+    record_refused(transaction, context.settings, str(request.act), about(request), decision, error.code)
     refusal = Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
     requests.finish(transaction, request, refusal)

@@ -2,7 +2,8 @@
 
 What a reader wrote lies in a directory of its own until it is known to be such as it may be: files of its names and sizes and no others.
 Then it gets its place, `state/shown/REQUEST`. Raises NotFound, PayloadGone where the bytes are not here any more, Unshown where the reader
-cannot show them, and what the disk and the sandbox raise.
+cannot show them, and what the disk and the sandbox raise. `asked_for` and `to_copy` read the ledger; the others touch files alone, so a
+thread may call them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.identity import is_id
-from gateway.domain.shown import META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
+from gateway.domain.shown import KEPT_SECONDS, META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
 from gateway.domain.states import Direction, State
 from gateway.errors import DiskFailed, DiskFull, NotFound, PayloadGone, Unshown
 from gateway.ledger.queries.identities import find_transfer
@@ -25,14 +26,13 @@ from gateway.ledger.units import Transfer
 from gateway.settings.resources import resource
 from gateway.spool.custody import custody_file
 from gateway.spool.delivered import copy_delivered
+from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.context import StageContext
 from gateway.stages.purging import delivered_as, delivered_names
 from gateway.storage.durable import disk_error
 from gateway.validation.plan import shown_plan
-from gateway.validation.sandbox.pool import Crash, Job, Sandbox, WorkerLimits
+from gateway.validation.sandbox.pool import Crash, Job, WorkerLimits
 
-KEPT_SECONDS: Final = 600.0
-"""How long a rendering stays."""
 LIMITS: Final = WorkerLimits(cpu_seconds=20, wall_seconds=40, written=MOST_BYTES)
 _SUBJECT: Final = re.compile(r"([0-9a-f-]{36})(?::([1-9][0-9]{0,8}))?")
 _NAME: Final = re.compile(r"(?:page-[1-9][0-9]?\.(?:png|json)|words-[1-9][0-9]?\.json|shown\.json)")
@@ -41,31 +41,44 @@ _MAKING: Final = ".making"
 _PICTURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
-def show(context: StageContext, request: str, subject: str) -> Transfer:
-    """Render what `subject` names, a transfer's id and perhaps `:NUMBER` of the record or page to begin with, for a request."""
+def asked_for(context: StageContext, subject: str) -> tuple[Transfer, int]:
+    """What `subject` names: a transfer by its id, and perhaps `:NUMBER` of the record or page to begin with."""
     identity, first = subject_of(subject)
     with context.ledger.read() as connection:
-        row = find_transfer(connection, identity)
+        return find_transfer(connection, identity), first
+
+
+def show(context: StageContext, readers: BackgroundReaders, request: str, row: Transfer, first: int) -> None:
+    """Render a payload from the record or page `first` on, for a request."""
     with place_for(context, request) as directory:
         source = _payload(context, row, directory / _COPY)
-        plan = shown_plan(resource("schemas"), row.flow, directory, first)
-        with Sandbox({row.flow: plan}, 1, LIMITS) as readers:
-            ((_, result),) = readers.validate([Job(row.id, row.flow, source)])
-        (directory / _COPY).unlink(missing_ok=True)
-        if isinstance(result, Crash):
-            raise Unshown(f"its reader ended: {result.reason}")
-        if not result.valid:
-            raise Unshown(result.findings[0].message)
-        _look_through(directory)
-    return row
+        render(readers, row.flow, source, directory, first)
 
 
-def copy(context: StageContext, request: str, identity: str) -> Transfer:
-    """Copy the payload of a delivered transfer for a request, as `state/shown/REQUEST/payload`."""
+def render(readers: BackgroundReaders, flow: str, source: Path, directory: Path, first: int) -> None:
+    """Have a reader render a file of `flow` into a directory, where nothing else is but perhaps its copy, which goes."""
+    plan = shown_plan(resource("schemas"), flow, directory, first)
+    with readers.sandbox({flow: plan}, LIMITS) as sandbox:
+        ((_, result),) = sandbox.validate([Job("shown", flow, source)])
+    (directory / _COPY).unlink(missing_ok=True)
+    if isinstance(result, Crash):
+        raise Unshown(f"its reader ended: {result.reason}")
+    if not result.valid:
+        raise Unshown(result.findings[0].message)
+    _look_through(directory)
+
+
+def to_copy(context: StageContext, identity: str) -> Transfer:
+    """The delivered transfer whose payload a request wants."""
     with context.ledger.read() as connection:
         row = find_transfer(connection, identity)
     if row.direction != Direction.IN or row.state not in (State.DELIVERED, State.INGESTED):
         raise NotFound(f"transfer {row.id} was not delivered here")
+    return row
+
+
+def copy(context: StageContext, request: str, row: Transfer) -> None:
+    """Copy the payload of a delivered transfer for a request, as `state/shown/REQUEST/payload`."""
     if shutil.disk_usage(context.home.shown).free < row.size + context.settings.limits.min_free_bytes:
         raise DiskFull(f"{row.size} bytes are needed to copy the file")
     with place_for(context, request) as directory:
@@ -77,7 +90,6 @@ def copy(context: StageContext, request: str, identity: str) -> Transfer:
             target.chmod(0o640)
         except OSError as error:
             raise disk_error(error, "copying a payload") from error
-    return row
 
 
 def subject_of(subject: str) -> tuple[str, int]:

@@ -26,6 +26,7 @@ from gateway.spool.names import check_name
 from gateway.spool.submission import SubmittedCopies, examine
 from gateway.spool.uploads import find_upload
 from gateway.stages.admission import record_admitted
+from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
 from gateway.stages.inspection import other_authority, too_many, wrong_authority
@@ -35,17 +36,17 @@ from gateway.storage.durable import write_file
 from gateway.validation.contract import Report
 from gateway.validation.exceptions import tolerated
 from gateway.validation.plan import Plan
-from gateway.validation.sandbox.pool import Crash, Job, Sandbox
+from gateway.validation.sandbox.pool import Crash, Job
 
 UPLOAD: Final = "upload"
 _MOST_TOLD: Final = 100
 
 
-def check(context: StageContext, request: Request, plans: Mapping[str, Plan]) -> Upload:
-    """Read the upload in the sandbox by its flow's rules, and leave the findings for the console to show."""
+def check(context: StageContext, readers: BackgroundReaders, request: Request, plans: Mapping[str, Plan]) -> Upload:
+    """Read the upload in the sandbox by its flow's rules, and leave the findings for the console to show. Leaves the ledger alone."""
     path, upload = _upload(context, request)
-    with Sandbox({upload.flow: plans[upload.flow]}, 1) as readers:
-        ((_, result),) = readers.validate([Job(upload.id, upload.flow, path, upload.size)])
+    with readers.sandbox({upload.flow: plans[upload.flow]}) as sandbox:
+        ((_, result),) = sandbox.validate([Job(upload.id, upload.flow, path, upload.size)])
     if isinstance(result, Crash):
         raise Unshown(f"it ended its reader: {result.reason}")
     with place_for(context, request.id) as directory:

@@ -17,6 +17,7 @@ from typing import Final
 from gateway.errors import DiskFailed, DiskFull
 from gateway.linux import file_calls
 
+_PIECE: Final = 1 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -160,6 +161,35 @@ def move_over(source: Path, target: Path, disk: Disk = DISK) -> None:
     disk.rename(source, target)
     with suppress(FileNotFoundError):
         disk.unlink(source)
+
+
+def move_own(source: Path, target: Path, disk: Disk = DISK) -> None:
+    """As `move_over`, and the file is this account's alone afterwards: another account's is written anew, and keeps its first name until that is durable.
+
+    OSError as the system says; after a crash between, the next attempt does it again.
+    """
+    if os.lstat(source).st_uid == os.geteuid():
+        move_over(source, target, disk)
+        return
+    temporary = temporary_beside(target)
+    # Whoever owns it may have put a pipe there, or a link to what only this account may read.
+    original = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        copy = open_temporary(temporary, b"", 0o600, disk)
+        try:
+            while piece := os.read(original, _PIECE):
+                write_all(copy, piece, disk)
+            disk.fsync(copy)
+        finally:
+            os.close(copy)
+        disk.rename(temporary, target)
+        sync_directory(target.parent, disk)
+        disk.unlink(source)
+    except OSError:
+        discard(temporary, disk)
+        raise
+    finally:
+        os.close(original)
 
 
 def temporary_beside(target: Path) -> Path:

@@ -23,6 +23,7 @@ from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_un
 from tests.browser.browsing import PASSWORD, add_people
 
 GUESSER: Final = {"x-forwarded-for": "203.0.113.7"}
+TYPIST: Final = {"x-forwarded-for": "203.0.113.8"}
 HOSTILE: Final = (
     "'; DROP TABLE transfers; --",
     '"><script>alert(1)</script>',
@@ -246,9 +247,11 @@ def test_whatever_is_typed_is_shown_as_text_or_refused(
                 "agreement",
                 "decision",
                 "next",
+                "credential",
+                "passkey",
             )
             csrf = console.csrf(supervisor, "/transfers")
-            answer = console.post(supervisor, path, {"csrf": csrf, **dict.fromkeys(fields, text)})
+            answer = console.post(supervisor, path, {"csrf": csrf, **dict.fromkeys(fields, text)}, **TYPIST)
         assert answer.status_code < 500, (page.method, page.path, answer.text[:300])
         assert "<script>alert" not in answer.text, page.path
         if page.path == "/find" and text.isprintable() and len(text) < 200:

@@ -17,9 +17,13 @@ from gateway.administration.credentials import links, sessions, signing_in
 from gateway.administration.credentials.context import CredentialContext, credentials
 from gateway.administration.credentials.signing_in import Attempt
 from gateway.administration.site.settings import load
-from gateway.domain.people import Right, may
+from gateway.demo import consoles as demo_consoles
+from gateway.demo.sites import DemoSite
+from gateway.domain.people import PersonRole, Right, may
+from gateway.domain.requests import Act
 from gateway.logs import configure
-from tests.acceptance.sites import ROOT, Site, two_sites
+from tests.acceptance.copies import copied_pair
+from tests.acceptance.sites import ROOT, Site, created_pair, two_sites
 
 PAGE = (ROOT / "docs" / "operators" / "people.md").read_text("utf-8")
 COMMANDS = [line.strip() for block in re.findall(r"(?ms)^ *```\n(.*?)^ *```$", PAGE) for line in block.splitlines()]
@@ -88,3 +92,17 @@ def test_the_desk_aid_does_what_it_says(tmp_path: Path) -> None:
         assert stat.S_IMODE(store.stat().st_mode) == 0o600
         assert b"$argon2id$v=19$m=65536,t=3,p=4$" in b"".join(each.read_bytes() for each in store.parent.iterdir())
         assert not any(PASSWORD.encode() in each.read_bytes() for each in store.parent.iterdir())
+
+
+def test_people_of_the_demonstration_are_one_of_each_role_and_two_where_it_takes_two(tmp_path: Path) -> None:
+    with copied_pair(created_pair(), tmp_path) as (dwp, _):
+        site = DemoSite(dwp.code, dwp.home)
+        demo_consoles.prepare([site])
+        found = demo_consoles.people([site])
+        with console(dwp, [0.0]) as context:
+            persons = [links.start(context, each.link.rpartition("/")[2]).person for each in found]
+        assert [(each.user, {each.role}) for each in found] == [(each.user, set(each.roles)) for each in persons]
+        assert {each.address for each in found} == {load(dwp.home).console.origin}
+        for right in {act.right for act in Act if act.people > 1}:
+            assert sum(may(person, right) for person in persons) >= 2, right
+        assert {role for person in persons for role in person.roles} == set(PersonRole)

@@ -6,11 +6,13 @@ The accounts are some that every Debian has and nobody uses; nothing is changed 
 from __future__ import annotations
 
 import grp
+import io
 import json
 import os
 import pwd
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -23,6 +25,10 @@ from typing import Any
 
 import pytest
 
+from gateway.administration.access import writing
+from gateway.administration.requests import asking
+from gateway.domain.requests import Act
+from gateway.logs import configure
 from gateway.settings.read import load
 from gateway.settings.rights import differences
 from tests.acceptance.sites import Site, claim, free_port, introduce, make_site, wait_until
@@ -224,6 +230,8 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
     assert grp.getgrgid(about.st_gid).gr_name == GROUPS["operators"]
     assert about.st_mode & stat.S_IRGRP
     assert json.loads(dwp.gateway("audit", "verify", "--json").stdout)
+    assert list((dwp.home.evidence / la.code).iterdir()), "the signed receipt, which link had collected"
+    assert not [row for row in differences(load(dwp.home)) if row.path.is_relative_to(dwp.home.evidence)]
     assert dwp.home.ledger_head.read_text(encoding="ascii")  # whichever role was the last to write
     for role, process in dwp.processes.items():
         assert Path(f"/proc/{process.pid}").stat().st_uid in {0, pwd.getpwnam(ACCOUNTS[role]).pw_uid}
@@ -448,6 +456,14 @@ WALLS = [
     ("console", "(home / 'state/shown/x').write_bytes(b'x')", False),
     ("inspect", "(home / 'state/uploads/y').write_bytes(b'x'); os.unlink(home / 'state/uploads/y')", True),
     ("inspect", "(home / 'state/shown/x').write_bytes(b'x'); os.unlink(home / 'state/shown/x')", True),
+    (
+        "vault",
+        "x = home / 'state/proofs/x'; x.write_bytes(b'x'); x.chmod(0o640); assert x.stat().st_gid == x.parent.stat().st_gid; x.unlink()",
+        True,
+    ),
+    ("console", "os.listdir(home / 'state/proofs')", True),
+    ("console", "(home / 'state/proofs/y').write_bytes(b'x')", False),
+    *((role, "os.listdir(home / 'state/proofs')", False) for role in ("link", "sshd", "metrics", "notify", "load")),
     *(
         (role, f"os.listdir(home / 'state/{name}')", False)
         for role in ("vault", "link", "sshd", "metrics", "notify", "load")
@@ -519,7 +535,11 @@ def test_nothing_that_was_done_changed_the_rights_and_what_somebody_changes_is_f
     made.chmod(0o2770)
     # Roles at work made their locks, pipes and notes, and a back office its directory: `gateway doctor` must not call that a fault.
     assert not [
-        row for row in differences(settings) if row.path.is_dir() or row.path.parent in {dwp.home.run, dwp.home.sshd}
+        row
+        for row in differences(settings)
+        if row.path.is_dir()
+        or row.path.parent in {dwp.home.run, dwp.home.sshd}
+        or row.path.is_relative_to(dwp.home.evidence)
     ]
     dwp.home.keyrings.chmod(0o755)
     os.chown(dwp.home.client_key, 0, 0)
@@ -598,3 +618,31 @@ def test_upgrade_makes_a_directory_that_is_new_in_state_and_its_role_starts_with
     for role in others:
         dwp.begin(role)
     wait_until(lambda: len(dwp.events("role.started")) >= started + len(others), 90, "the start of the others")
+
+
+def test_vault_verifies_what_it_may_see_and_hands_evidence_to_the_console_alone(pair: tuple[SplitSite, Site]) -> None:
+    dwp, la = pair
+    name, content = claim(77)
+    dwp.drop("claim", la.code, name, content)
+    transfer = str(dwp.wait_for(name, "receipted")["id"])
+    who = ("--name", "Invented", "--unit", "Audit", "--role", "auditor", "--reason", "because of the test")
+    dwp.gateway("people", "add", "au4711", *who)
+    settings, asked = load(dwp.home), {}
+    log = configure(dwp.code, "console", stream=io.BytesIO(), strict=True)
+    with writing(settings, log, "console") as ledger:
+        for act, subject in ((Act.VERIFY, "verification"), (Act.EVIDENCE, transfer)):
+            asked[act] = asking.ask(settings, ledger, act, subject, "au4711", "because of the test")
+
+    def answers() -> dict[str, dict[str, object]]:
+        rows = dwp.json("requests")
+        found = {each["id"]: each for each in rows if each["id"] in asked.values()}
+        return found if all(each["state"] in ("done", "refused") for each in found.values()) else {}
+
+    told = wait_until(answers, 60, "the answers of the vault")
+    assert {each["state"] for each in told.values()} == {"done"}, told
+    with closing(sqlite3.connect(dwp.home.ledger)) as database:
+        (text,) = database.execute("SELECT detail FROM events WHERE event LIKE 'verification.%'").fetchone()
+    assert json.loads(text)["unseen"] == ["infected"]
+    read = f"(home / 'state/proofs/{asked[Act.EVIDENCE]}.zip').read_bytes()"
+    assert [dwp.can(role, [read]) for role in ("console", "link", "sshd")] == [[True], [False], [False]]
+    assert dwp.json("audit", "verify")["unseen"] == [], "root sees all"

@@ -39,6 +39,7 @@ FORBIDDEN: Final = {
         HOME.sealed_out.parent,
         HOME.notify,
         HOME.console,
+        HOME.proofs,
         HOME.evidence,
         HOME.quarantine,
         HOME.landing,
@@ -49,22 +50,22 @@ FORBIDDEN: Final = {
     },
     "link": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
     },
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
         *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console, HOME.triage),
-        *(HOME.uploads, HOME.shown),
+        *(HOME.uploads, HOME.shown, HOME.proofs),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
     },
     "console": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
@@ -188,6 +189,7 @@ def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_s
         HOME.console,
         HOME.uploads,
         HOME.shown,
+        HOME.proofs,
     }
     assert set(lines("audit", "InaccessiblePaths")) == {f"-{path}" for path in hidden}
 
@@ -205,7 +207,7 @@ def test_the_daily_retention_sees_neither_the_landing_nor_the_keys_of_ssh() -> N
         f"-{path}"
         for path in (
             *(HOME.landing, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.triage),
-            *(HOME.console, HOME.uploads, HOME.shown),
+            *(HOME.console, HOME.uploads, HOME.shown, HOME.proofs),
         )
     }
 

@@ -317,11 +317,74 @@ def test_card_is_taken_by_two_who_hear_the_fingerprint_and_a_third_at_the_machin
     other.page.fill("#heard", fingerprint[-8:])
     press(other, "Agree")
     assert "Somebody at the machine carries it out" in other.text()
+    assert "gateway carry-out" in other.text()
+    one.see("/")
+    reload_until(one, "Waiting at the machine")
+    assert "waiting for somebody at the machine: `gateway carry-out`" in dwp.site.gateway("status", check=False).stdout
     dwp.site.gateway("carry-out")
     reload_until(other, "Done")
     assert other.page.get_by_role("link", name="Go to the partner").count() == 1
     for each in (one, other):
         each.complaints = [said for said in each.complaints if "422" not in said]
+
+
+def test_administrator_tries_a_link_and_suspends_a_partner_and_two_resume_it(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    one, other, operator = enter(dwp, "adm1"), enter(dwp, "adm2"), enter(dwp, "op1")
+    operator.see(f"/partners/{LA}")
+    assert operator.page.get_by_role("button", name="Suspend").count() == 0
+    forged = {"csrf": operator.page.locator("input[name=csrf]").first.input_value(), "decision": "suspend"}
+    ours = {"origin": dwp.base, "sec-fetch-site": "same-origin"}
+    answer = operator.context.request.post(
+        f"/partners/{LA}", form={**forged, "reason": "as an operator"}, headers=ours, max_redirects=0
+    )
+    assert answer.status == 403
+    assert "may not see this page" in answer.text(), "it is the right that is missing"
+
+    one.see(f"/partners/{LA}")
+    for words in ("Quota of a day", "In use", "Nobody has tried it from here", "config/partners.d/E09000030.toml"):
+        assert words in one.text()
+    press(one, "Try the link")
+    assert "3 to 300 characters" in one.text()
+    assert one.violations() == []
+    fill_reason(one, "they have a new server")
+    press(one, "Try the link")
+    reload_until(one, "Done")
+    for words in ("Log in: Worked", "Directory: Worked", "Right to remove: Not tried", "works"):
+        assert words in one.text()
+    assert one.violations() == []
+    assert one.overflow() == 0
+    one.page.get_by_role("link", name="Go to the partner").click()
+    one.page.wait_for_load_state()
+    assert one.page.locator("main tbody a", has_text=":").count() == 1, "the last trials"
+
+    fill_reason(one, "suspected misuse")
+    press(one, "Suspend")
+    reload_until(one, "Done")
+    try:
+        one.see(f"/partners/{LA}")
+        assert "Suspended: suspected misuse" in one.text()
+        assert one.page.get_by_role("button", name="Try the link").count() == 0
+        assert one.violations() == []
+        assert one.overflow() == 0
+    finally:
+        fill_reason(one, "it was a mistake")
+        press(one, "Ask to resume")
+        assert "Proposed" in one.text()
+        assert one.page.get_by_role("button", name="Agree").count() == 0, "whoever asks does not agree"
+        other.page.goto(one.page.url)
+        fill_reason(other, "I have called them")
+        press(other, "Agree")
+        reload_until(other, "Done")
+    one.see(f"/partners/{LA}")
+    assert "Suspended" not in one.text()
+    name, content = claim(77)
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "receipted")
+    one.complaints = [said for said in one.complaints if "422" not in said]
+    operator.complaints = [said for said in operator.complaints if "403" not in said]
 
 
 def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_one_at_once(

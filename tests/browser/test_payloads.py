@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import date
 
@@ -242,3 +243,52 @@ def test_what_is_gone_is_said_to_be_gone(sites: tuple[ConsoleSite, ConsoleSite],
     look(person, row["id"])
     assert "There is nothing to show" in person.text()
     assert person.violations() == []
+
+
+def test_an_auditor_verifies_the_site_and_takes_evidence_away_with_a_script_and_without(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    name, content = claim(29)
+    dwp.site.drop("claim", LA, name, content)
+    transfer = dwp.site.wait_for(name, "receipted")["id"]
+    person = enter(dwp, "aud1")
+    for path in ("/audit", "/audit/heads", "/audit/heads?which=theirs", "/audit/statements"):
+        assert person.see(path) == 200
+        assert person.violations() == []
+        assert person.overflow() == 0
+    person.see("/audit")
+    press(person, "Verify now")
+    person.page.wait_for_selector("td:text-is('none')")  # no reload: the page renews itself
+    assert "asked for a verification" not in person.text()
+    assert person.violations() == []
+    assert person.overflow() == 0
+    person.see(f"/transfers/{transfer}")
+    person.page.get_by_role("link", name="Evidence of this transfer").click()
+    person.page.wait_for_load_state()
+    press(person, "Make it")
+    assert "There is a problem" in person.text(), "it takes a reason"
+    assert person.violations() == []
+    fill_reason(person, "court order 12 of 2026")
+    press(person, "Make it")
+    wait_until(lambda: "Take the evidence away" in person.text(), 60, "the evidence")
+    assert person.violations() == []
+    assert person.overflow() == 0
+    with person.page.expect_download() as download:
+        person.page.get_by_role("button", name="Take the evidence away").click()
+    assert download.value.suggested_filename == f"evidence-{transfer}.zip"
+    with zipfile.ZipFile(download.value.path()) as taken:
+        assert "story.pdf" in taken.namelist()
+    nothing_of(person, "422")
+    browser = person.context.browser
+    assert browser is not None
+    plain = browser.new_context(base_url=person.base, java_script_enabled=False)
+    try:
+        plain.add_cookies(dwp.jars["aud1"])
+        page = plain.new_page()
+        page.goto("/audit")
+        page.get_by_role("button", name="Verify now").click()
+        page.wait_for_load_state()
+        wait_until(lambda: page.locator("td:text-is('none')").count() == 2, 60, "the second verification")
+    finally:
+        plain.close()

@@ -96,7 +96,7 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
         random_float=random.random,
         entropy=os.urandom,
         stopping=lambda: bool(ending),
-        lanes=NodeLanes(ledger, settings, NAME),
+        lanes=NodeLanes(ledger, partners, NAME),
     )
     with WakeUp(directory, NAME) as wake_up:
         beat = Heartbeat(

@@ -22,6 +22,7 @@ from gateway.ledger.queries import consignments, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
+from gateway.settings.directories import SHARED, make_below
 from gateway.settings.home import Home
 from gateway.storage.digest import file_digest
 
@@ -205,5 +206,5 @@ _WAY: Final[Mapping[State, Sequence[tuple[State, State]]]] = {
 
 def _move_aside(path: Path, home: Home) -> None:
     target = home.put_aside / path.relative_to(home.spool)
-    target.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+    make_below(target.parent, SHARED)
     path.rename(target)

@@ -31,7 +31,7 @@ from gateway.administration.site.settings import load, share_out
 from gateway.domain.identity import to_text
 from gateway.errors import BackupUnusable, UsageWrong
 from gateway.ledger.audit.chain import Fault
-from gateway.settings.directories import make, site_directories
+from gateway.settings.directories import PRIVATE, SHARED, make, make_below, site_directories
 from gateway.settings.home import Home
 from gateway.settings.resources import resource
 from gateway.storage.durable import sync_directory, sync_file
@@ -135,8 +135,7 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
         path = Path(each.path)
         below = path.relative_to("spool") if any(map(path.is_relative_to, fetched)) else None
         target = home.root / path if below is None else home.put_aside / below
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, mode=0o770 if path.is_relative_to("spool") else 0o700)
+        make_below(target.parent, SHARED if path.is_relative_to("spool") else PRIVATE)
         shutil.copyfile(source / path, target, follow_symlinks=False)
         target.chmod(each.mode)
         sync_file(target)

@@ -69,7 +69,7 @@ def start(context: CredentialContext, token: str) -> Start:
 
 
 def use(context: CredentialContext, token: str, password: str, code: str) -> Person:
-    """Set the password, and the second factor that `code` is of; the link is used up, and the person's sessions end."""
+    """Set the password, and the second factor that `code` is of; the link is used up, and the person's sessions and passkeys end."""
     found = start(context, token)
     person = found.person
     require_good(password, person.user, person.name, context.site)
@@ -86,6 +86,12 @@ def use(context: CredentialContext, token: str, password: str, code: str) -> Per
         with context.ledger.write() as transaction:
             if find_person(transaction.connection, person.user) != person:
                 raise LinkRefused
+            for each in records.passkeys(person.user):  # who lost one, or its secret, starts anew
+                records.remove_passkey(person.user, each.id)
+                told = digest_of(each.id)
+                transaction.record(
+                    "passkey.removed", KIND, person.user, log={"user": person.user}, sha256=told, act="link"
+                )
             transaction.record("password.set", KIND, person.user, log={"user": person.user}, act="link")
     return person
 

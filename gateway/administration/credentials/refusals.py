@@ -29,6 +29,11 @@ def sign_in_refused(context: CredentialContext, address: str, user: str | None, 
     _refused(context, Event.SIGNIN_REFUSED, address, user, typed)
 
 
+def identity_refused(context: CredentialContext, address: str, user: str | None, typed: str, outcome: str) -> None:
+    """Somebody came back from the identity provider, and was not let in: `outcome` is a word of ours."""
+    _refused(context, Event.SIGNIN_REFUSED, address, user, typed, act="identity-provider", outcome=outcome)
+
+
 def sign_in_locked(context: CredentialContext, address: str, user: str | None, typed: str, attempt: int) -> None:
     """The failure of that number in a row: the next attempt of that user id has to wait for longer."""
     _refused(context, Event.SIGNIN_LOCKED, address, user, typed, attempt=attempt)

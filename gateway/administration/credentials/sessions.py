@@ -12,9 +12,10 @@ from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.store import Records, StoredSession
-from gateway.domain.people import Person, PersonState
+from gateway.domain.people import Person, PersonRole, PersonState
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
+from gateway.settings.console import ConsoleSettings
 
 _DAY: Final = 86_400.0
 _SEEN_SECONDS: Final = 30.0
@@ -42,21 +43,29 @@ def look(context: CredentialContext, token: str, *, used: bool = True) -> Sessio
         credential = records.credential(stored.user)
     now = context.clock()
     person, outcome = _standing(context, stored, now)
-    if person is None or credential is None:
+    if person is None or (credential is None and not stored.by_provider):
         with context.store.write() as records:
             _end(context, records, stored, outcome or "password")
         return None
     if used and not 0 <= now - stored.seen < _SEEN_SECONDS:
         with context.store.write() as records:
             records.see_session(stored.sha256, now)
-    return session_of(context, person, stored.started, credential.set_at)
+    return session_of(
+        context, person, stored.started, None if credential is None or stored.by_provider else credential.set_at
+    )
 
 
-def session_of(context: CredentialContext, person: Person, started: float, set_at: float) -> Session:
-    """A person's session that began then, with a password of then."""
-    left = days_left(context, set_at)
+def session_of(context: CredentialContext, person: Person, started: float, set_at: float | None) -> Session:
+    """A person's session that began then, with a password of then; None where it began at the identity provider."""
+    left = context.settings.credential_days if set_at is None else days_left(context, set_at)
     ends = started + context.settings.session_hours * 3600.0
-    return Session(person, ends, left, left <= context.settings.remind_days)
+    return Session(person, ends, left, set_at is not None and left <= context.settings.remind_days)
+
+
+def may_use_password(settings: ConsoleSettings, person: Person) -> bool:
+    """Whether somebody may sign in by a password of the console: beside an identity provider by its setting `passwords`."""
+    provider = settings.identity_provider
+    return provider is None or provider.passwords == "everybody" or PersonRole.ADMINISTRATOR in person.roles
 
 
 def days_left(context: CredentialContext, set_at: float) -> int:
@@ -64,12 +73,13 @@ def days_left(context: CredentialContext, set_at: float) -> int:
     return int((set_at + context.settings.credential_days * _DAY - context.clock()) // _DAY)
 
 
-def sign_out(context: CredentialContext, token: str) -> None:
-    """End a session by its owner's wish; nothing where there is none."""
+def sign_out(context: CredentialContext, token: str) -> bool:
+    """End a session by its owner's wish; nothing where there is none. Whether it began at the identity provider."""
     with context.store.write() as records:
         stored = records.session(digest_of(token))
         if stored is not None:
             _end(context, records, stored, "signed-out")
+    return stored is not None and stored.by_provider
 
 
 def sign_out_everywhere(context: CredentialContext, user: str) -> int:
@@ -101,9 +111,9 @@ def sweep(context: CredentialContext) -> int:
     return ended
 
 
-def end_all(context: CredentialContext, records: Records, user: str, outcome: str) -> int:
-    """End all sessions of somebody, within a transaction; how many there were."""
-    found = records.sessions(user)
+def end_all(context: CredentialContext, records: Records, user: str, outcome: str, but: str = "") -> int:
+    """End all sessions of somebody, within a transaction, but the one of that token; how many there were."""
+    found = [stored for stored in records.sessions(user) if stored.sha256 != digest_of(but)]
     for stored in found:
         _end(context, records, stored, outcome)
     return len(found)
@@ -119,7 +129,11 @@ def _standing(context: CredentialContext, stored: StoredSession, now: float) -> 
         person = find_person(connection, stored.user)
     if person is None or person.state is not PersonState.ACTIVE or person.changes != stored.changes:
         return None, "rights"
-    return person, ""
+    if stored.by_provider:
+        still = context.settings.identity_provider is not None
+    else:
+        still = may_use_password(context.settings, person)
+    return (person, "") if still else (None, "configuration")
 
 
 def _end(context: CredentialContext, records: Records, stored: StoredSession, outcome: str) -> None:

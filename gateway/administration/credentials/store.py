@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,11 +23,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.administration.credentials.lockout import FORGOTTEN_SECONDS, Failures
 from gateway.administration.credentials.tables import (
+    CHALLENGES,
     CREDENTIALS,
     FAILURES,
+    FILTERS,
+    IDENTITIES,
     KEYS,
     LINKS,
     METADATA,
+    PASSKEYS,
+    PROVIDER_ATTEMPTS,
+    PROVIDER_SESSIONS,
     REFUSALS,
     REPLIES,
     SESSIONS,
@@ -39,8 +45,13 @@ from gateway.storage.durable import make_directory
 _BUSY_SECONDS: Final = 30
 _KEY_BYTES: Final = 32
 _SOURCE: Final = "sources"
+_OWN: Final = (CREDENTIALS, PASSKEYS, LINKS, FILTERS, IDENTITIES)
+"""What goes with whoever goes."""
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
+CHALLENGE_SECONDS: Final = 120.0
+MOST_CHALLENGES: Final = 200
+"""Challenges that one address may have at once: with more, its oldest go, and nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,35 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Passkey:
+    """A passkey: its id (base64url), whose it is, what its owner calls it, its public key (COSE), the last counter that it signed, whether its
+    maker may copy it, when it was added, and when it was used last (0: never).
+    """
+
+    id: str
+    user: str
+    name: str
+    public_key: bytes
+    counter: int
+    synced: bool
+    added: float
+    used: float
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a passkey is to sign (its SHA-256): for the session of that SHA-256 ("": to sign in), asked from that address (its digest), and
+    what a new passkey is to be called.
+    """
+
+    sha256: str
+    about: str
+    source: str
+    name: str
+    created: float
+
+
+@dataclass(frozen=True)
 class StoredSession:
     """A session: SHA-256 of its token, whose it is, `Person.changes` at its start, and when it began and was used last."""
 
@@ -74,6 +114,26 @@ class StoredSession:
     changes: int
     started: float
     seen: float
+    by_provider: bool = False
+    """Whether it began at the identity provider."""
+
+
+@dataclass(frozen=True)
+class ProviderAttempt:
+    """Somebody who is away to the identity provider: SHA-256 of the browser's token, the page that they wanted, and since when."""
+
+    sha256: str
+    onward: str
+    created: float
+
+
+@dataclass(frozen=True)
+class PinnedIdentity:
+    """Whose subject (as SHA-256) at an issuer is whose user id here."""
+
+    user: str
+    issuer: str
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +162,16 @@ class Reply:
     digest: str
     request: str
     created: float
+
+
+@dataclass(frozen=True)
+class SavedFilter:
+    """A filter of the list at a path, under the name that somebody gave it; `query` is what stands behind the `?` of its address."""
+
+    user: str
+    path: str
+    name: str
+    query: str
 
 
 class Store:
@@ -143,6 +213,11 @@ class Store:
             yield Records(connection)
 
 
+_SESSIONS: Final = select(SESSIONS, PROVIDER_SESSIONS.c.sha256.is_not(None)).join(
+    PROVIDER_SESSIONS, PROVIDER_SESSIONS.c.sha256 == SESSIONS.c.sha256, isouter=True
+)
+
+
 class Records:
     """What is known, within one transaction."""
 
@@ -155,6 +230,10 @@ class Records:
         row = self._connection.execute(select(CREDENTIALS).where(CREDENTIALS.c.user == user)).first()
         return None if row is None else Credential(*row)
 
+    def credentials(self) -> list[Credential]:
+        """Everybody's."""
+        return [Credential(*row) for row in self._connection.execute(select(CREDENTIALS))]
+
     def keep_credential(self, credential: Credential) -> None:
         """Instead of the one before."""
         self._replace(CREDENTIALS, credential)
@@ -165,15 +244,64 @@ class Records:
         return self._connection.execute(query).rowcount == 1
 
     def users(self) -> set[str]:
-        """Whose credentials or links are here."""
-        return {
-            user for table in (CREDENTIALS, LINKS) for user in self._connection.execute(select(table.c.user)).scalars()
-        }
+        """Whose credentials, passkeys, links, filters or pinned identities are here."""
+        return {user for table in _OWN for user in self._connection.execute(select(table.c.user)).scalars()}
 
     def forget(self, user: str) -> None:
-        """Remove somebody's credential and link."""
-        for table in (CREDENTIALS, LINKS):
+        """Remove somebody's credential, passkeys, link, filters and pinned identities."""
+        for table in _OWN:
             self._connection.execute(delete(table).where(table.c.user == user))
+
+    # -- saved filters
+
+    def filters(self, user: str) -> list[SavedFilter]:
+        """All that somebody has saved, by name."""
+        query = select(FILTERS).where(FILTERS.c.user == user).order_by(FILTERS.c.name)
+        return [SavedFilter(*row) for row in self._connection.execute(query)]
+
+    def keep_filter(self, kept: SavedFilter) -> None:
+        """Instead of the one of that name."""
+        self._replace(FILTERS, kept)
+
+    def remove_filter(self, user: str, path: str, name: str) -> None:
+        meant = FILTERS.c.user == user, FILTERS.c.path == path, FILTERS.c.name == name
+        self._connection.execute(delete(FILTERS).where(*meant))
+
+    # -- passkeys, and the challenges that they sign
+
+    def passkey(self, identity: str) -> Passkey | None:
+        row = self._connection.execute(select(PASSKEYS).where(PASSKEYS.c.id == identity)).first()
+        return None if row is None else Passkey(*row)
+
+    def passkeys(self, user: str) -> list[Passkey]:
+        """Somebody's, the oldest first."""
+        query = select(PASSKEYS).where(PASSKEYS.c.user == user).order_by(PASSKEYS.c.added, PASSKEYS.c.id)
+        return [Passkey(*row) for row in self._connection.execute(query)]
+
+    def keep_passkey(self, passkey: Passkey) -> None:
+        """A new one, or as it is after a use."""
+        self._replace(PASSKEYS, passkey)
+
+    def remove_passkey(self, user: str, identity: str) -> bool:
+        """False where it is not there, or not that person's."""
+        query = delete(PASSKEYS).where(PASSKEYS.c.id == identity, PASSKEYS.c.user == user)
+        return self._connection.execute(query).rowcount == 1
+
+    def keep_challenge(self, challenge: Challenge) -> None:
+        """A new one; those past their time go, those of a clock that was set back, and the oldest of too many from one address."""
+        created, now = CHALLENGES.c.created, challenge.created
+        over = or_(created <= now - CHALLENGE_SECONDS, created > now)
+        self._connection.execute(delete(CHALLENGES).where(over))
+        same = select(CHALLENGES.c.sha256).where(CHALLENGES.c.source == challenge.source)
+        many = same.order_by(CHALLENGES.c.created.desc()).offset(MOST_CHALLENGES - 1).limit(-1)
+        self._connection.execute(delete(CHALLENGES).where(CHALLENGES.c.sha256.in_(many)))
+        self._replace(CHALLENGES, challenge)
+
+    def take_challenge(self, sha256: str, about: str, now: float) -> Challenge | None:
+        """Use up a challenge: None where it is not there any more, past its time, or about something else."""
+        query = delete(CHALLENGES).where(CHALLENGES.c.sha256 == sha256, CHALLENGES.c.about == about)
+        row = self._connection.execute(query.returning(CHALLENGES)).first()
+        return None if row is None or not 0 <= now - row.created < CHALLENGE_SECONDS else Challenge(*row)
 
     # -- one-time links
 
@@ -192,15 +320,18 @@ class Records:
     # -- sessions
 
     def start_session(self, session: StoredSession) -> None:
-        self._replace(SESSIONS, session)
+        values = asdict(session)
+        if values.pop("by_provider"):
+            self._connection.execute(insert(PROVIDER_SESSIONS).values(sha256=session.sha256))
+        self._connection.execute(insert(SESSIONS).values(values))
 
     def session(self, sha256: str) -> StoredSession | None:
-        row = self._connection.execute(select(SESSIONS).where(SESSIONS.c.sha256 == sha256)).first()
+        row = self._connection.execute(_SESSIONS.where(SESSIONS.c.sha256 == sha256)).first()
         return None if row is None else StoredSession(*row)
 
     def sessions(self, user: str | None = None) -> list[StoredSession]:
         """All sessions, or those of one person, the oldest first."""
-        query = select(SESSIONS).order_by(SESSIONS.c.started)
+        query = _SESSIONS.order_by(SESSIONS.c.started)
         rows = self._connection.execute(query if user is None else query.where(SESSIONS.c.user == user))
         return [StoredSession(*row) for row in rows]
 
@@ -209,7 +340,44 @@ class Records:
 
     def end_session(self, sha256: str) -> bool:
         """False where it has ended already."""
+        self._connection.execute(delete(PROVIDER_SESSIONS).where(PROVIDER_SESSIONS.c.sha256 == sha256))
         return self._connection.execute(delete(SESSIONS).where(SESSIONS.c.sha256 == sha256)).rowcount == 1
+
+    # -- the identity provider
+
+    def keep_attempt(self, attempt: ProviderAttempt) -> None:
+        self._replace(PROVIDER_ATTEMPTS, attempt)
+
+    def take_attempt(self, sha256: str) -> ProviderAttempt | None:
+        """Use an attempt up; None where it is not there any more."""
+        columns = PROVIDER_ATTEMPTS.c
+        row = self._connection.execute(select(PROVIDER_ATTEMPTS).where(columns.sha256 == sha256)).first()
+        self._connection.execute(delete(PROVIDER_ATTEMPTS).where(columns.sha256 == sha256))
+        return None if row is None else ProviderAttempt(*row)
+
+    def clear_attempts(self, before: float, after: float) -> None:
+        """Forget those of before a moment, of after another one, which were made before the clock was set back, and the oldest of too many."""
+        created = PROVIDER_ATTEMPTS.c.created
+        self._connection.execute(delete(PROVIDER_ATTEMPTS).where(or_(created < before, created > after)))
+        oldest = self._connection.execute(
+            select(created).order_by(created.desc()).offset(MOST_FAILURES).limit(1)
+        ).scalar()
+        if oldest is not None:
+            self._connection.execute(delete(PROVIDER_ATTEMPTS).where(created <= oldest))
+
+    def pinned(self, issuer: str, user: str, subject: str) -> list[PinnedIdentity]:
+        """What is known of that user id, and of that subject."""
+        columns = IDENTITIES.c
+        either = or_(columns.user == user, columns.subject == subject)
+        rows = self._connection.execute(select(IDENTITIES).where(columns.issuer == issuer, either))
+        return [PinnedIdentity(*row) for row in rows]
+
+    def pin(self, identity: PinnedIdentity) -> None:
+        self._connection.execute(insert(IDENTITIES).values(asdict(identity)))
+
+    def unpin(self, user: str) -> bool:
+        """At all issuers; False where nothing was pinned."""
+        return self._connection.execute(delete(IDENTITIES).where(IDENTITIES.c.user == user)).rowcount > 0
 
     # -- tokens of programs, and their idempotency keys
 

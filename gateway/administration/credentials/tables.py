@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA: Final = MetaData()
 
@@ -22,6 +22,35 @@ CREDENTIALS: Final = Table(
     Column("step", Integer, nullable=False),
 )
 """`step` is the time step of the last code that was taken: none of it or before is taken again."""
+
+PASSKEYS: Final = Table(
+    "passkeys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("user", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("synced", Boolean, nullable=False),
+    Column("added", Float, nullable=False),
+    Column("used", Float, nullable=False),
+)
+"""`id` is the credential's in base64url, `name` what its owner calls it, `counter` the last one that it signed. `synced`: its maker may copy
+it to other devices of its owner. `used` is 0 before the first use.
+"""
+
+CHALLENGES: Final = Table(
+    "challenges",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("about", String, nullable=False),
+    Column("source", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("created", Float, nullable=False, index=True),
+)
+"""What a passkey is to sign, once: `about` is the SHA-256 of the session that adds one, which is to be called `name`; "" for signing in.
+`source` is the keyed digest of the address that asked.
+"""
 
 LINKS: Final = Table(
     "links",
@@ -43,6 +72,30 @@ SESSIONS: Final = Table(
     Column("started", Float, nullable=False),
     Column("seen", Float, nullable=False),
 )
+
+PROVIDER_SESSIONS: Final = Table("provider_sessions", METADATA, Column("sha256", String, primary_key=True))
+"""Which of the sessions began at the identity provider, and not with a password."""
+
+PROVIDER_ATTEMPTS: Final = Table(
+    "provider_attempts",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("onward", Text, nullable=False),
+    Column("created", Float, nullable=False, index=True),
+)
+"""Who is away to the identity provider: SHA-256 of the browser's token, of which state, nonce and PKCE's verifier are derived; and the page that
+they wanted.
+"""
+
+IDENTITIES: Final = Table(
+    "identities",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("issuer", String, primary_key=True),
+    Column("subject", String, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+"""Whose subject at an identity provider is whose user id here; the subject as SHA-256."""
 
 FAILURES: Final = Table(
     "failures",
@@ -91,5 +144,15 @@ REPLIES: Final = Table(
     Column("created", Float, nullable=False, index=True),
 )
 """Idempotency keys of programs (their SHA-256): the digest of what was asked with one, and the request that it became."""
+
+FILTERS: Final = Table(
+    "filters",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("query", Text, nullable=False),
+)
+"""Filters of lists that people have saved: of which list, by its path, under which name, and the query of its address."""
 
 KEYS: Final = Table("keys", METADATA, Column("name", String, primary_key=True), Column("value", LargeBinary))

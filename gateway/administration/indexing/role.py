@@ -14,10 +14,10 @@ from typing import Final
 
 from gateway.administration.indexing.batches import Batch
 from gateway.administration.indexing.indexer import Indexer, Left
-from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import INDEX
 from gateway.daemon.walls import confine
-from gateway.errors import ConfigurationInvalid, Defer
+from gateway.errors import ConfigurationInvalid
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger
 from gateway.settings.model import Settings
@@ -47,16 +47,11 @@ def _index(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
     stack.callback(ledger.close)
     indexer = Indexer(settings, ledger.read, time.time)
     log.info("role.started", pid=os.getpid())
-    failed = ""
+    deferral = Deferral(log)
     while not life.is_stopping():
-        try:
+        with deferral.told():
             for each in indexer.work(life.is_stopping):
                 tell(each, log)
-            failed = ""
-        except Defer as error:  # a full disk, a busy ledger: the next look does what this one could not
-            if error.code != failed:
-                log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
-            failed = error.code
         life.wake_up.wait(_LOOK_EVERY)
 
 

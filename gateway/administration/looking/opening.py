@@ -74,7 +74,7 @@ def open_payload(
     if _SYSTEM.fullmatch(wanted.system) is None:
         raise UsageWrong("The system is a word such as console.")
     with ledger.write() as transaction:
-        person = require_right(transaction.connection, user, Right.OPEN)
+        person = require_right(transaction.connection, user, Right.EXAMINE if wanted.kind == QUARANTINE else Right.OPEN)
         require_acknowledged(transaction.connection, user)
         found = _found(transaction.connection, wanted)
         reference = found.reference if isinstance(found, Transfer) else None

@@ -32,6 +32,7 @@ from gateway.daemon.lock import holder
 from gateway.daemon.pulse import Distribution, StillPulse
 from gateway.errors import GatewayError
 from gateway.ledger.store import Ledger
+from gateway.ledger.suspended import suspended_partners
 from gateway.settings.model import Settings
 from gateway.settings.read import load
 from gateway.stages.itinerary import Role
@@ -110,7 +111,7 @@ class Exposition(Collector):
         if self._read_at is not None and now - self._read_at < self._settings.metrics.keep_seconds:
             return
         self._look_at_roles()
-        samples = [self._info, *machine_samples(self._settings)]
+        samples = [self._info, *machine_samples(self._with_suspended())]
         why = None
         try:
             with self._ledger.read() as connection:  # one view for all of it
@@ -124,6 +125,13 @@ class Exposition(Collector):
         samples.append(Sample(catalogue.READ_SECONDS, (), self._monotonic() - now))
         self._samples, self._texts, self._read_at = samples, {}, self._monotonic()
         self._checks = [self._keys(), Check("ledger", why), *self._roles()]
+
+    def _with_suspended(self) -> Settings:
+        """The settings with whom the ledger suspends now; as they were read, where it cannot be asked, which readiness says."""
+        try:
+            return self._settings.with_suspended(suspended_partners(self._settings.ledger_place))
+        except GatewayError:
+            return self._settings
 
     def _configured(self) -> Check:
         """Whether the files of the configuration are free of faults, by a look that is good for half a minute."""

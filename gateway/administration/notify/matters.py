@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from gateway.administration.site.audit_record import last_audit
 from gateway.daemon.lock import holder
-from gateway.daemon.pulse import StillPulse
+from gateway.daemon.pulse import StillPulse, held_up
 from gateway.daemon.roles import NOTIFY, roles_of
 from gateway.daemon.stopped_partners import noted_stopped
 from gateway.daemon.supervisor import NAME as SUPERVISOR
@@ -46,6 +46,7 @@ class Matters:
         for role, still in self._still.items():
             if still.look(now, longest=60.0) > settings.daemon.still_seconds and role not in missing:
                 yield Event.ROLE_STUCK, role
+        yield from ((Event.ROLE_HELD_UP, role) for role in self._still.keys() - missing if held_up(home.run, role))
         faulty = {code for code, each in settings.stopped.items() if each.faults}
         # Whoever is suspended is so by a person's decision, which is an event.
         yield from ((Event.PARTNER_STOPPED, code) for code in faulty | (noted_stopped(home) - settings.stopped.keys()))

@@ -44,6 +44,8 @@ _PAGES: Final = {
     "key-expiry": (Event.KEY_EXPIRING, Event.KEY_EXPIRED, Event.KEY_RENEWED),
     "key-rotation": (Event.KEY_REVOKED, Event.KEY_ROTATED, Event.KEY_CONFIRMED, Event.KEY_RETIRED),
     "log-ins": (Event.LOGON_REFUSED, Event.LOGON_LOST),
+    "people": (Event.PASSWORD_EXPIRING, Event.TOKEN_EXPIRING),
+    "passkeys": (Event.PASSKEY_DOUBTED,),
     "enquiries": (Event.ENQUIRY_OVERDUE,),
     "been-away": (Event.BACKLOG_OVERDUE,),
     "restoring": (Event.CHAIN_BROKEN, Event.LEDGER_RESTORED, Event.PARTNER_ANSWERED),

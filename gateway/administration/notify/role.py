@@ -19,11 +19,10 @@ from gateway.administration.notify.matters import Matters
 from gateway.administration.notify.noted import note
 from gateway.administration.notify.sending import Sender
 from gateway.administration.notify.telling import Means, Teller
-from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import NOTIFY
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import UsageWrong
-from gateway.errors.defer import Defer
 from gateway.ledger.store import Ledger
 from gateway.linux.landlock import confine_connections, confine_writes
 from gateway.logs import Logger
@@ -60,21 +59,15 @@ def _follow(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bo
     teller = Teller(settings, ledger, _means(settings, secrets_of(home, os.environ), life.is_stopping), log)
     stack.callback(teller.close)
     log.info("role.started", pid=os.getpid())
-    failed = ""
+    deferral = Deferral(log)
     while not life.is_stopping():
         started = time.monotonic()
-        try:
+        with deferral.told():
             teller.look()
-        except Defer as error:  # a full disk, a busy ledger: the next look does what this one could not
-            life.pulse.failed_step(NOTIFY)
-            if error.code != failed:
-                log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
-            failed = error.code
+        if deferral.waits:
+            life.pulse.failed_step(NOTIFY, deferral.code)
         else:
             life.pulse.made_step(NOTIFY, 1, time.monotonic() - started)
-            if failed:
-                log.info("work.resumed")
-            failed = ""
         note(home.run, teller.memory)
         life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
-from gateway.administration.retention import asked
+from gateway.administration.retention import asked, last_run
 from gateway.administration.retention.certificate import certify, write_missing
 from gateway.administration.retention.compaction import Compacted, compact_ledger
 from gateway.administration.retention.files import LOCKED, DueFile, as_delivered, due_files, spool_tree
@@ -107,6 +107,7 @@ def dispose(
             write_missing(run.context)
             text, file = certified if certified is not None else (None, None)
             asked.finish(run.context, begun, "disposed" if text is not None else "nothing was over its time")
+            last_run.note(run.home.run, clock())
         with run.context.ledger.read() as connection:
             emptied = truncate_log(connection)
     return Disposed(lines, text, None if file is None else str(file), emptied, str(compacted))

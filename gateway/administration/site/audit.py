@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,8 @@ _ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
-_AREAS: Final[dict[Area, Callable[[Home], Path]]] = {
+Root = Callable[[Home], Path]
+_AREAS: Final[dict[Area, Root]] = {
     Area.CUSTODY: lambda home: home.custody,
     Area.SEALED_OUT: lambda home: home.sealed_out,
     Area.SEALED_IN: lambda home: home.sealed_in,
@@ -70,6 +71,8 @@ class AuditReport:
     left_over: tuple[Fault, ...]
     restored: tuple[Restoration, ...] = ()
     """Restorations from copies that the chain tells of: the events between `head` and `event` are lost."""
+    unseen: tuple[str, ...] = ()
+    """The areas (`ledger.audit.files.Area`) into which this account may not look; empty but where `partial` was asked for."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,14 @@ def verify(
     deep: bool,
     since: str | None = None,
     record: bool = False,
+    partial: bool = False,
 ) -> AuditReport:
     """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
 
     `deep` reads every file that is kept; statements and receipts are read always. `watch` gives who is told what is looked at, while it is looked at. `since` is an
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
-    `gateway status`.
+    `gateway status`. `partial` leaves out the directories into which this account may not look, where it would else raise NotPermitted.
     """
     with permitted():
         last = kept(settings.home)
@@ -127,7 +131,8 @@ def verify(
             faults += check_heads(connection, given)
             faults += _missing_heads(head, remembered, last)
         tell("files", 0)
-        found = _check_disk(settings, ledger, deep=deep)
+        areas = _visible(settings.home) if partial else _AREAS
+        found = _check_disk(settings, ledger, areas, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(
         head.sequence,
@@ -137,6 +142,7 @@ def verify(
         (*faults, *found.faults),
         tuple(found.left_over),
         tuple(restored),
+        tuple(sorted(area for area in _AREAS if area not in areas)),
     )
     if record:
         with permitted():
@@ -209,13 +215,22 @@ def heads(settings: Settings, partner: str) -> Sequence[HeadView]:
     ]
 
 
-def _check_disk(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
+def _visible(home: Home) -> dict[Area, Root]:
+    """The areas into which this account may look; one that is not there may be looked into."""
+    return {
+        area: root
+        for area, root in _AREAS.items()
+        if os.access(root(home), os.R_OK | os.X_OK) or not os.path.lexists(root(home))
+    }
+
+
+def _check_disk(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
     """The files against the rows. While the gateway works both change, so a fault is one that stays over several looks."""
-    findings = _look(settings, ledger, deep=deep)
+    findings = _look(settings, ledger, areas, deep=deep)
     looks = 1
     while (findings.faults or findings.left_over) and looks < _LOOKS and _works(settings.home):
         time.sleep(_BETWEEN_LOOKS)
-        again = _look(settings, ledger, deep=deep)
+        again = _look(settings, ledger, areas, deep=deep)
         findings = Findings(
             [fault for fault in findings.faults if fault in again.faults],
             [fault for fault in findings.left_over if fault in again.left_over],
@@ -228,16 +243,16 @@ def _works(home: Home) -> bool:
     return any(holder(home.run, role) is not None for role in Role)
 
 
-def _look(settings: Settings, ledger: Ledger, *, deep: bool) -> Findings:
+def _look(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
     home = settings.home
     with permitted():
-        files = {area: _listing(root(home)) for area, root in _AREAS.items()}
+        files = {area: _listing(root(home)) for area, root in areas.items()}
 
     def digest(area: Area, name: str) -> str | None:
         # Receipts and statements are small, and there is no other proof that one is whole: each is read every time.
         return _digest(_AREAS[area](home) / name) if deep or area in _ALWAYS_READ else None
 
-    listing = Listing(files, digest, settings.site.code)
+    listing = Listing(files, digest, settings.site.code, frozenset(_AREAS.keys() - areas.keys()))
     with ledger.read() as connection, any_text(connection):
         return check_files(connection, listing)
 

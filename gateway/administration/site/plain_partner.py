@@ -66,7 +66,7 @@ def propose(
     """What would become of the partner, if its certificate can be believed; `fingerprint` is the one that was confirmed."""
     before = settings.partners.get(offer.code)
     if offer.code in settings.stopped:
-        raise ConfigurationInvalid("\n".join(map(str, settings.stopped[offer.code].faults)))
+        raise ConfigurationInvalid(settings.stopped[offer.code].why)
     if before is not None and before.envelope != "plain":
         raise UsageWrong(f"Partner {offer.code} has a gateway: `gateway partner add CARD` takes its card.")
     if before is None:

@@ -2,7 +2,7 @@
 
 While it is suspended nothing goes to the partner and nothing comes from it: the managed server ends its sessions and does not
 let it in, nothing of it is opened, delivered or sent, and all of it waits where it is. The chain has the decision before the
-file says it, so no partner is suspended without a record.
+file says it, so no partner is suspended without a record. What people of the console suspended stands in the ledger alone; to resume ends that too.
 
 Raises NotFound for a partner that there is not, UsageWrong for one that is suspended already, or is not; ConfigurationInvalid
 where the partner's file cannot be read, and what the ledger, the disk and `reload` raise.
@@ -19,6 +19,7 @@ from gateway.administration.site.settings import readable_partner, share_out
 from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
 from gateway.errors import UsageWrong
+from gateway.ledger import suspensions
 from gateway.ledger.queries.overview import count_transfers
 from gateway.logs import Logger
 from gateway.settings.model import Partner, Settings
@@ -44,8 +45,8 @@ class Suspension:
 def suspend(settings: Settings, log: Logger, code: str, decision: Decision, *, dry_run: bool = False) -> Suspension:
     """Exchange nothing with the partner from now on. What is being sent at this moment is broken off, and waits."""
     partner = readable_partner(settings, code)
-    if partner.suspended is not None:
-        raise UsageWrong(f"Partner {code} is suspended already: {partner.suspended}")
+    if code in settings.stopped and (why := settings.stopped[code].suspended) is not None:
+        raise UsageWrong(f"Partner {code} is suspended already: {why}")
     changed = partner.model_copy(update={"suspended": decision.reason})
     return _change(settings, log, changed, "partner.suspended", decision, dry_run=dry_run)
 
@@ -53,7 +54,7 @@ def suspend(settings: Settings, log: Logger, code: str, decision: Decision, *, d
 def resume(settings: Settings, log: Logger, code: str, decision: Decision, *, dry_run: bool = False) -> Suspension:
     """Exchange with the partner again; what waited goes on."""
     partner = readable_partner(settings, code)
-    if partner.suspended is None:
+    if code not in settings.stopped or settings.stopped[code].suspended is None:
         raise UsageWrong(f"Partner {code} is not suspended.")
     changed = partner.model_copy(update={"suspended": None})
     return _change(settings, log, changed, "partner.resumed", decision, dry_run=dry_run)
@@ -63,6 +64,9 @@ def _change(
     settings: Settings, log: Logger, partner: Partner, event: str, decision: Decision, *, dry_run: bool
 ) -> Suspension:
     code, taken = partner.code, None
+    stopped = settings.stopped.get(code)
+    by_ledger = partner.suspended is None and stopped is not None and stopped.by_ledger is not None
+    by_file = partner.suspended is not None or stopped is None or stopped.by_file is not None
     with stage_context(settings, log) as context:
         with context.ledger.read() as connection:
             waiting = {
@@ -71,8 +75,11 @@ def _change(
             }
         if not dry_run:
             with context.ledger.write() as transaction:
-                transaction.record(event, "site", code, code, **decision.detail)
-    if not dry_run:
+                if by_file:
+                    transaction.record(event, "site", code, code, **decision.detail)
+                if by_ledger:
+                    suspensions.resume(transaction, code, decision)
+    if not dry_run and by_file:
         write_partner(settings.home, partner)
         share_out(settings.home)
         taken = take_over_where_running(settings.home, regardless=partner.suspended is not None)

@@ -81,10 +81,11 @@ def from_on(
     """
     found: list[Happening] = []
     upto = lowest = before - 1
+    chunk = min(2 * most, _CHUNK)  # where nearly all are meant, that is enough
     while upto > max(lowest - _BACK, 0) and len(found) < most:
-        start = max(upto - _CHUNK, 0)
+        start = max(upto - chunk, 0)
         found += reversed(_told(connection, some_after(connection, start, upto - start), wanted))
-        upto = start
+        upto, chunk = start, _CHUNK
     if len(found) > most:
         return found[:most], found[most - 1].sequence
     return found, upto + 1 if upto > 0 else None

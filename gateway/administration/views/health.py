@@ -44,7 +44,7 @@ from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, u
 from gateway.ledger.queries.landed import taken_since
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.queries.quarantine import quarantined
-from gateway.ledger.queries.requests import count_proposed
+from gateway.ledger.queries.requests import count_at_machine, count_proposed
 from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Lane, Receipt
@@ -54,7 +54,7 @@ _DAY: Final = 86_400.0
 
 
 def health(settings: Settings, connection: Connection, machine: Machine, now: float) -> Health:
-    """The site's health at a moment."""
+    """The site's health at a moment. It counts all units that there are: who needs a part of it asks for that part."""
     oldest = overview.oldest_waiting(connection)
     running = machine.processes["gateway"] is not None
     found = Health(
@@ -65,8 +65,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         counts=_counts(connection),
         unconfirmed=overview.count_unconfirmed(connection),
         due=due_now(connection, now, Timetable.of(settings).closed, settings.stopped),
-        lanes=tuple(_lanes(settings, connection, now)),
-        held=tuple(_held(connection)),
+        lanes=tuple(lane_healths(settings, connection, now)),
+        held=tuple(held_units(connection)),
         stopped=tuple(
             StoppedPartner(code, _code_of(stopped), _faults_of(stopped), stopped.suspended)
             for code, stopped in settings.stopped.items()
@@ -74,16 +74,18 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         not_reloaded=tuple(sorted(machine.noted_stopped & settings.partners.keys())) if running else (),
         quarantined=len(quarantined(connection)),
         proposed=count_proposed(connection),
+        at_machine=count_at_machine(connection),
         oldest_waiting=None if oldest is None else transfer(oldest),
         passed_over=machine.passed_over,
         written_late=machine.written_late,
-        keys=tuple(_ending(settings, connection, now)),
+        keys=tuple(ending_keys(settings, connection, now)),
         enquiries=_enquiries(settings, connection, now),
         faults=_faults(settings, connection, now),
         disk=machine.disk,
         audit=machine.audit,
         restored=machine.restored,
         untold=machine.untold,
+        held_up=machine.held_up,
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
@@ -117,7 +119,8 @@ def _counts(connection: Connection) -> Mapping[str, Mapping[str, Mapping[str, in
     return counts
 
 
-def _lanes(settings: Settings, connection: Connection, now: float) -> Iterator[LaneHealth]:
+def lane_healths(settings: Settings, connection: Connection, now: float) -> Iterator[LaneHealth]:
+    """Every partner's lane at a moment, stopped and suspended partners' last."""
     lanes, waiting = all_lanes(connection), Waiting(settings, now)
     for code, partner in settings.partners.items():
         yield replace(
@@ -145,7 +148,8 @@ def _lane(partner: str, lane: Lane, now: float) -> LaneHealth:
     )
 
 
-def _held(connection: Connection) -> Iterator[HeldUnit]:
+def held_units(connection: Connection) -> Iterator[HeldUnit]:
+    """What waits for a person's decision: transfers, consignments, then receipts, of each the oldest first."""
     for row in overview.all_held(connection):
         identity = row.consignment if isinstance(row, Receipt) else row.id
         yield HeldUnit(row.kind, identity, row.partner, row.code, row.reason, moment(row.updated))
@@ -160,7 +164,7 @@ def _faults_of(stopped: Stopped) -> tuple[str, ...]:
     return tuple(str(fault) for fault in stopped.faults)
 
 
-def _ending(settings: Settings, connection: Connection, now: float) -> Iterator[EndingKey]:
+def ending_keys(settings: Settings, connection: Connection, now: float) -> Iterator[EndingKey]:
     """The keys whose end is near or has come, by the last that the chain has about each."""
     pins = [(OWN, settings.openpgp.fingerprint), (OWN, settings.keys.old_openpgp)]
     pins += [(code, partner.fingerprint) for code, partner in settings.partners.items()]

@@ -47,6 +47,16 @@ class LandingHealth:
 
 
 @dataclass(frozen=True)
+class HeldUpRole:
+    """A stage of a role in which nothing goes on: for how many seconds a fault of the machine, of that code, has put off each of its steps."""
+
+    role: str
+    stage: str
+    seconds: float
+    code: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """What of a site's health is not in its ledger.
 
@@ -56,7 +66,7 @@ class Machine:
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
     `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `landings` has what
     lies in those that are not empty, `shut_out` the partners that the managed server does not let in for that. `untold` are
-    channels of `[notify]` that have failed again and again.
+    channels of `[notify]` that have failed again and again. `held_up` are stages of roles that run, in which nothing goes on.
     """
 
     processes: Mapping[str, int | None]
@@ -70,6 +80,7 @@ class Machine:
     shut_out: frozenset[str] = frozenset()
     landings: Mapping[str, LandingUsage] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
+    held_up: tuple[HeldUpRole, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +232,8 @@ class Health:
     quarantined: int
     proposed: int
     """Requests that wait for a second person."""
+    at_machine: int
+    """Requests that two people decided, and that wait for a person at the machine."""
     oldest_waiting: TransferView | None
     passed_over: int | None
     written_late: int | None
@@ -236,3 +249,4 @@ class Health:
     carried: tuple[CarriedHealth, ...] = ()
     unanswered: tuple[OverdueAnswers, ...] = ()
     nodes: tuple[NodeView, ...] = ()
+    held_up: tuple[HeldUpRole, ...] = ()

@@ -31,6 +31,9 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
     for code in health.not_reloaded:
         yield f"partner {code} is stopped in the gateway that runs, and its file is right by now: `gateway reload`"
     yield from _missing_roles(health)
+    for held in health.held_up:
+        since = f"for {held.seconds / 60:.0f} minutes"
+        yield f"{held.role} has put off all work of its stage {held.stage} {since} [{held.code}]: its log says why, docs/operators/logs.md"
     for lane in health.lanes:
         if lane.state == "held":
             yield f"the lane to {lane.partner} is held: {lane.reason}; `gateway release {lane.partner}`"
@@ -46,6 +49,8 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[str]:
         yield f"{number} locked away: `gateway quarantine list`"
     if number := health.proposed:
         yield f"{number} asked for, waiting for a second person in the console: `gateway requests --state proposed`"
+    if number := health.at_machine:
+        yield f"{number} decided by two people, waiting for somebody at the machine: `gateway carry-out`"
     for key in health.keys:
         whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
         when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"

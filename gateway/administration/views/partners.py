@@ -29,6 +29,7 @@ class PartnerView:
 
 def partners(settings: Settings) -> Sequence[PartnerView]:
     """By their codes; those whose file cannot be read come last."""
+    reasons = {code: stopped.suspended for code, stopped in settings.stopped.items()}
     faults = {code: tuple(map(str, stopped.faults)) for code, stopped in settings.stopped.items()}
     read = {code: stopped.partner for code, stopped in settings.stopped.items() if stopped.partner is not None}
     found = []
@@ -46,11 +47,11 @@ def partners(settings: Settings) -> Sequence[PartnerView]:
                 flows_in=tuple(incoming),
                 endpoint=each.endpoint.model_dump(exclude={"host_key"}) if each.endpoint else None,
                 faults=faults.get(code, ()),
-                suspended=each.suspended,
+                suspended=reasons.get(code),
             )
         )
     return found + [
-        PartnerView(code, None, None, None, None, None, (), (), None, said)
+        PartnerView(code, None, None, None, None, None, (), (), None, said, reasons[code])
         for code, said in faults.items()
         if code not in read
     ]

@@ -88,6 +88,13 @@ def listed(
     return RequestPage(tuple(_view(settings, row) for row in found.rows), found.before, found.after)
 
 
+def open_about(
+    settings: Settings, connection: Connection, acts: Collection[Act], subject: str
+) -> tuple[RequestView, ...]:
+    """The requests for these acts about a subject of which something still becomes, the oldest first."""
+    return tuple(_view(settings, row) for row in queries.open_about(connection, acts, subject))
+
+
 def story(settings: Settings, connection: Connection, identity: str) -> RequestStory:
     """All about the request of that id."""
     row = requests.find(connection, identity)

@@ -54,8 +54,14 @@ class Waiting:
         most = None if known is None else known.max_bytes_per_second
         return None if most is None else f"limited to {bytes_of(most)} a second"
 
+    def window(self, partner: str) -> str | None:
+        """When the partner's own windows open; None while one is open, or there are none."""
+        return self._until(self._timetable.opening(partner, "", self._now))
+
     def _window(self, partner: str, flow: str) -> str | None:
-        opens = self._timetable.opening(partner, flow, self._now)
+        return self._until(self._timetable.opening(partner, flow, self._now))
+
+    def _until(self, opens: float | None) -> str | None:
         if opens is None:
             return "the windows of flow and partner never meet"
         if opens == self._now:

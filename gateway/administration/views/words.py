@@ -15,6 +15,10 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 def describe(event: str, detail: Mapping[str, Any]) -> str:
     """An event as a sentence without a full stop: what happened, by whom, and why."""
     said = BY_NAME[event].sentence if event in BY_NAME else event
+    if event == "link.stepped":
+        said = f"the link is tried: {detail.get('stage')}, {detail.get('outcome')}"
+    elif event == "link.tried":
+        said = f"the link was tried, and {detail.get('outcome')}"
     if passed_to := detail.get("passed_to"):
         said += f", {passed_to}, as transfer {detail.get('passed_as')}"
     if came_from := detail.get("came_from"):

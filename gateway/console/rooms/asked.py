@@ -10,13 +10,17 @@ from starlette.responses import Response
 
 from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking, cards
+from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.rooms import saved_filters
+from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right, roles_text
-from gateway.domain.requests import READING, Act, RequestState
+from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
+from gateway.events import Event
 from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
@@ -46,18 +50,30 @@ WORDS: Final = {
     Act.RELEASE_RETENTION: "End a legal hold",
     Act.DISPOSE: "Dispose",
     Act.TAKE_CARD: "Take a partner's card",
+    Act.VERIFY: "Verify the site",
+    Act.MAKE_STATEMENT: "Make a statement",
+    Act.EVIDENCE: "Evidence of a transfer",
+    Act.TEST_LINK: "Try a partner's link",
+    Act.SUSPEND_PARTNER: "Suspend a partner",
+    Act.RESUME_PARTNER: "Resume a partner",
     Act.CHECK: "Check a file",
     Act.SEND: "Send a file",
     Act.FETCH: "Take a delivered file",
     Act.OPEN: "Look at a payload",
+    Act.EXAMINE_FILE: "Look at what is in quarantine",
+    Act.EXAMINE_SEALED: "Look at what is in quarantine",
+    Act.REDIRECT: "Pass on to the right authority",
 }
+_OWN: Final = (*READING, *PROVING)
+"""Acts of which nobody but whoever asked, and auditors, is told: somebody may be looked into."""
 _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
+_TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
 
 _BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
-_DISPOSAL: Final = "The next run of gateway retention does it and answers here: gateway-retention.timer, once a day, or a person at the machine."
+_DISPOSAL: Final = "The next run of gateway retention does it and answers here."
 
 
 def all_requests(visit: Visit) -> Response:
@@ -71,7 +87,7 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            acts=tuple(act for act in _seen(visit) if act not in READING),
+            acts=tuple(act for act in _seen(visit) if act not in _OWN),
             after=place_of(visit.query.get("after")),
             before=place_of(visit.query.get("before")),
         )
@@ -95,7 +111,11 @@ def all_requests(visit: Visit) -> Response:
         ],
         path="/requests",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/requests", query),
     )
+
+
+save: Final = saved_filters.changes("/requests", ("state",), all_requests)
 
 
 def one(visit: Visit) -> Response:
@@ -142,6 +162,7 @@ class _Told:
     act: Act
     story: RequestStory
     now: str | None
+    held_back: HeldBack | None
 
 
 def _told(visit: Visit, connection: Connection) -> _Told:
@@ -153,7 +174,9 @@ def _told(visit: Visit, connection: Connection) -> _Told:
     now = None
     if act.about_people and found.request.state == RequestState.PROPOSED:
         now = roles_text(roster.find(connection, found.request.subject).roles)
-    return _Told(act, found, now)
+    about = found.request
+    why = held_back(connection, act, about.subject) if about.state == RequestState.PROPOSED else None
+    return _Told(act, found, now, why)
 
 
 def _shown(visit: Visit, fault: str, link: str = "") -> Response:
@@ -161,8 +184,8 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         told = _told(visit, connection)
     act, found = told.act, told.story
     about = found.request
-    if act in READING and about.actor != visit.user and not visit.may(Right.AUDIT):
-        raise NotFound("who asked to see or send what is for themselves and for auditors")
+    if act in _OWN and about.actor != visit.user and not visit.may(Right.AUDIT):
+        raise NotFound("who asked to see, send or prove what is for themselves and for auditors")
     is_open = about.state == RequestState.PROPOSED
     may_decide = is_open and visit.user not in (about.actor, about.subject) and visit.may(act.right)
     return visit.page(
@@ -172,7 +195,7 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_waits(act, RequestState(about.state)),
+        waits=_waits(visit, act, RequestState(about.state)),
         rows=[
             ("About", about.subject),
             *([("Roles now", told.now)] if told.now is not None else []),
@@ -182,10 +205,17 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             ("Second person", about.decider),
             ("Their reason", about.decider_reason),
             ("Lapses", about.ends),
-            ("Is now", about.became),
+            # What the vault says of a sealed file is shown with its opening, on the page of that file alone.
+            ("Is now", None if act is Act.EXAMINE_SEALED else about.became),
         ],
         path=_path(visit, act, about),
-        events=timeline(found.events),
+        held_back=told.held_back,
+        steps=[
+            tuple(each.detail.get(key, "") for key in ("stage", "outcome", "reason", "code"))
+            for each in found.events
+            if each.event == Event.LINK_STEPPED
+        ],
+        events=timeline(each for each in found.events if each.event != Event.LINK_STEPPED),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
@@ -194,10 +224,12 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     )
 
 
-def _waits(act: Act, state: RequestState) -> str:
+def _waits(visit: Visit, act: Act, state: RequestState) -> str:
     """What it waits for."""
     if state is RequestState.ASKED and not act.by_stage:
-        return _DISPOSAL if act is Act.DISPOSE else _BY_HAND
+        return f"{_DISPOSAL} {next_run(visit)}" if act is Act.DISPOSE else _BY_HAND
+    if state is RequestState.ASKED and act is Act.TEST_LINK:
+        return _TRYING
     return _WAITS.get(state, "")
 
 
@@ -239,8 +271,12 @@ def _path(visit: Visit, act: Act, about: RequestView) -> str | None:
         return "/retention" if visit.may(Right.RETENTION) else None
     if act is Act.TAKE_CARD:
         return None if about.unit is None else f"/partners/{about.unit}"
+    if act.right is Right.PARTNERS:
+        return f"/partners/{about.subject}"
     if about.unit is None:
         return None
+    if act in (Act.DISCARD, Act.EXAMINE_FILE, Act.EXAMINE_SEALED):
+        return f"/quarantine/{about.unit}"
     return {"transfer": f"/transfers/{about.unit}", "consignment": f"/consignments/{about.unit}"}.get(about.kind or "")
 
 

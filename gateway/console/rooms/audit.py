@@ -1,4 +1,4 @@
-"""The audit chain for people: its head, the last audit on record, the heads that partners hold, and what happened, event by event."""
+"""The audit chain for people: its head, verifying it now, what was verified, and what happened, event by event."""
 
 from __future__ import annotations
 
@@ -6,23 +6,104 @@ from typing import Final
 
 from starlette.responses import Response
 
+from gateway.administration.proofs.progress import Progress, noted
+from gateway.administration.requests import asking
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.happenings import HappeningFilter, from_on
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
+from gateway.console.rendering import counted
+from gateway.console.rooms import saved_filters
 from gateway.console.visits import Visit
-from gateway.ledger.queries.lanes import all_lanes
-from gateway.ledger.store import read_head
+from gateway.domain.requests import Act, RequestState
+from gateway.errors import NotFound, RightMissing, UsageWrong
+from gateway.ledger import requests
+from gateway.ledger.queries import verifications
+from gateway.ledger.queries.verifications import Verification
+from gateway.ledger.store import Connection, read_head
+from gateway.ledger.units import Request
 
 _EVENTS: Final = (Column("Number", numeric=True), Column("When"), Column("By"), Column("What"), Column("Partner"))
+_VERIFICATIONS: Final = (
+    Column("Ended"),
+    Column("Asked by"),
+    Column("Events", numeric=True),
+    Column("Faults", numeric=True),
+    Column("The first fault"),
+)
+_WHY: Final = "verify now, on the audit page"
+_ROWS: Final = 20
+_LOOKS: Final = {
+    "schema": "Tables of the ledger",
+    "indices": "Indices of the ledger",
+    "events": "Events of the chain",
+    "heads": "Heads that partners hold",
+    "files": "Files",
+}
 
 
 def audit(visit: Visit) -> Response:
-    """The head, the last audit, and the heads that partners have confirmed."""
+    """The head, the last audit on record, what is being verified, and what was."""
+    return _page(visit, "")
+
+
+def verify(visit: Visit) -> Response:
+    """Ask the vault to verify the site now."""
+    site = visit.console
+    try:
+        identity = asking.ask(site.settings, site.ledger, Act.VERIFY, verifications.SUBJECT, visit.user, _WHY)
+    except (RightMissing, UsageWrong) as error:
+        return _page(visit, error.reason)
+    return visit.to(f"/audit?asked={identity}")
+
+
+def _page(visit: Visit, fault: str) -> Response:
     site = visit.console
     with site.reading() as connection:
         head = read_head(connection)
-        lanes = sorted(all_lanes(connection).values())
-    return visit.page("audit", head=head, last=last_audit(site.settings.home), lanes=lanes)
+        waiting = next(iter(requests.waiting(connection, [Act.VERIFY])), None)
+        found = verifications.page(connection, _ROWS + 1, place_of(visit.query.get("after")))
+        refused = _refused(connection, visit.query.get("asked", ""))
+    further = str(found[_ROWS - 1].sequence) if len(found) > _ROWS else None
+    lines = [_line(each) for each in found[:_ROWS]]
+    empty = "Nobody has asked for one here."
+    return visit.page(
+        "audit",
+        422 if fault else 200,
+        head=head,
+        last=last_audit(site.settings.home),
+        fault=fault,
+        refused=refused,
+        waiting=waiting,
+        looks=None if waiting is None else _far(waiting, noted(site.settings.home.run)),
+        listing=listing("/audit", {}, _VERIFICATIONS, lines, following=further, empty=empty),
+    )
+
+
+def _refused(connection: Connection, identity: str) -> Request | None:
+    """The verification that was just asked for, where it came to nothing."""
+    try:
+        found = requests.find(connection, identity)
+    except NotFound:
+        return None
+    return found if found.act is Act.VERIFY and found.state is RequestState.REFUSED else None
+
+
+def _far(request: Request, progress: Progress | None) -> str:
+    """How far it is, in words."""
+    if progress is None or progress.request != request.id:
+        return "It begins as soon as the vault has looked: seconds, while the gateway runs."
+    what = _LOOKS.get(progress.what, f"Rows: {progress.what}")
+    if progress.total:
+        return f"{what}: {progress.done:,} of {progress.total:,}"
+    return f"{what}: {progress.done:,}" if progress.done else what
+
+
+def _line(each: Verification) -> Line:
+    first = each.first or "–"
+    unseen = (f"Not compared: the files of {', '.join(each.unseen)}",) if each.unseen else ()
+    faults = counted(each.faults, "fault") if each.faults else "none"
+    cells = (Cell(each.at, moment=True), Cell(each.actor), Cell(each.events), Cell(faults), Cell(first, below=unseen))
+    return Line(cells, {})
 
 
 def events(visit: Visit) -> Response:
@@ -66,4 +147,8 @@ def events(visit: Visit) -> Response:
         ],
         path="/events",
         listings=[Titled("", shown)],
+        saved=saved_filters.of(visit, "/events", query),
     )
+
+
+save_events: Final = saved_filters.changes("/events", ("partner",), events)

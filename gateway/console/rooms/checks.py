@@ -4,20 +4,22 @@ are looked at once more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.looking import checking, opening
+from gateway.administration.looking import checking, last_forms, opening
+from gateway.administration.looking.checking import CheckView, Sampled
+from gateway.console.files import MOST_LINES, csv_file, pdf_file
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, listing, place_of, simple
 from gateway.console.visits import Visit
-from gateway.domain.checks import CheckState, Sample, quarter_of
+from gateway.domain.checks import CheckState, Quarter, Sample, quarter_of
 from gateway.domain.identity import to_text
 from gateway.domain.people import Right
 from gateway.errors import Misuse, NotFound
-from gateway.ledger.check_units import Check
-from gateway.ledger.queries.checks import find_check
+from gateway.ledger.check_units import Check, Opening
 
 _COLUMNS: Final = (
     Column("Drawn", "created", descends_first=True),
@@ -30,6 +32,8 @@ _SAMPLES: Final = (
     (Sample.SUPPORT, "Schedule of the support team"),
     (Sample.VALIDATION, "Quarterly validation"),
 )
+_LOG_CSV: Final = ("at", "user", "kind", "id", "partner", "flow", "reason", "system")
+_SAMPLE_CSV: Final = tuple(each.name for each in fields(CheckView))
 
 
 def listed(visit: Visit) -> Response:
@@ -80,21 +84,13 @@ def act(visit: Visit) -> Response:
 
 def sample(visit: Visit) -> Response:
     """The checks of a quarter that are looked at once more."""
-    which = next((each for each, _ in _SAMPLES if each == visit.path["which"]), None)
-    if which is None:
-        raise NotFound("there is no such sample")
-    site = visit.console
-    last = quarter_of(site.now).before
-    quarters = [last, last.before, last.before.before, last.before.before.before]
-    wanted = next((each for each in quarters if str(each) == visit.query.get("quarter")), last)
-    with site.reading() as connection:
-        found = checking.sample(connection, site.settings.checks, wanted, which, site.now)
-    path = f"/checks/sample/{which}"
+    which, quarters, found = _sampled(visit)
+    wanted, path = found.quarter, f"/checks/sample/{which}"
     return visit.page(
         "listed",
         heading=dict(_SAMPLES)[which],
         intro=f"{wanted}: {len(found.chosen)} of {found.decided} decided checks, chosen by a keyed digest: nobody here can choose them.",
-        links=[("Management checks", "/checks")],
+        links=[("Management checks", "/checks"), ("Download as CSV", f"{path}.csv?quarter={wanted}")],
         filters=[Filter("quarter", "Quarter", str(wanted), tuple((str(each), str(each)) for each in quarters), "")],
         path=path,
         listings=[
@@ -103,12 +99,70 @@ def sample(visit: Visit) -> Response:
     )
 
 
+def sample_as_csv(visit: Visit) -> Response:
+    """The same checks as CSV, for whoever looks at them elsewhere: without names, cases and words."""
+    which, _, found = _sampled(visit)
+    views = map(checking.shown, found.chosen)
+    rows = ([getattr(view, name) for name in _SAMPLE_CSV] for view in views)
+    return csv_file(f"{which}-{visit.site}-{found.quarter}", _SAMPLE_CSV, rows)
+
+
+def _sampled(visit: Visit) -> tuple[Sample, list[Quarter], Sampled]:
+    """Which sample, the quarters that can be asked for, and the checks of the one that is."""
+    which = next((each for each, _ in _SAMPLES if each == visit.path["which"]), None)
+    if which is None:
+        raise NotFound("there is no such sample")
+    site = visit.console
+    last = quarter_of(site.now).before
+    quarters = [last, last.before, last.before.before, last.before.before.before]
+    wanted = next((each for each in quarters if str(each) == visit.query.get("quarter")), last)
+    with site.reading() as connection:
+        return which, quarters, checking.sample(connection, site.settings.checks, wanted, which, site.now)
+
+
+def last_1(visit: Visit) -> Response:
+    """LAST 1 on paper."""
+    with visit.console.reading() as connection:
+        content = last_forms.last_1(connection, visit.user, visit.path["id"])
+    return pdf_file(f"LAST-1-{visit.path['id']}", content)
+
+
+def last_3(visit: Visit) -> Response:
+    """LAST 3 on paper."""
+    with visit.console.reading() as connection:
+        content = last_forms.last_3(connection, visit.user, visit.path["id"])
+    return pdf_file(f"LAST-3-{visit.path['id']}", content)
+
+
+def access_log_as_csv(visit: Visit) -> Response:
+    """The System Access Log as CSV, the newest first; at most 100,000 lines."""
+    return csv_file(f"access-log-{visit.site}-{visit.console.now_text[:10]}", _LOG_CSV, _log_lines(visit))
+
+
+def _log_lines(visit: Visit) -> Iterator[list[object]]:
+    before, written = None, 0
+    while written < MOST_LINES:
+        found = _logged(visit, before)
+        for each in found:
+            yield [
+                *(to_text(each.created), each.user, each.kind, each.unit, each.partner, each.flow),
+                *(each.reason or "erased", each.system),
+            ]
+        if not found:
+            return
+        written, before = written + len(found), found[-1].key
+
+
+def _logged(visit: Visit, before: int | None) -> Sequence[Opening]:
+    """A page of the log: of one's own openings, or for who checks, audits or works on incidents everybody's."""
+    sees_all = any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT))
+    with visit.console.reading() as connection:
+        return opening.access_log(connection, visit.user, of=None if sees_all else visit.user, before=before)
+
+
 def access_log(visit: Visit) -> Response:
     """The System Access Log: one's own openings, or for who checks, audits or works on incidents everybody's."""
-    sees_all = any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT))
-    before = place_of(visit.query.get("after"))
-    with visit.console.reading() as connection:
-        found = opening.access_log(connection, visit.user, of=None if sees_all else visit.user, before=before)
+    found = _logged(visit, place_of(visit.query.get("after")))
     lines = [
         Line(
             (
@@ -136,7 +190,7 @@ def access_log(visit: Visit) -> Response:
         "listed",
         heading="System Access Log",
         intro="LAST 2: who opened which payload, when, and why.",
-        links=[("Management checks", "/checks")],
+        links=[("Management checks", "/checks"), ("Download as CSV", "/access-log.csv")],
         filters=(),
         path="/access-log",
         listings=[Titled("", shown)],
@@ -145,10 +199,8 @@ def access_log(visit: Visit) -> Response:
 
 def _shown(visit: Visit, fault: str) -> Response:
     with visit.console.reading() as connection:
-        found = find_check(connection, visit.path["id"])
+        found = checking.check_seen(connection, visit.user, visit.path["id"])
     own = found.user == visit.user
-    if not own and not any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT)):
-        raise NotFound(f"there is no check {visit.path['id'][:40]!r}")
     buttons: Sequence[tuple[str, str]] = ()
     if own and found.state is CheckState.DRAWN:
         buttons = (("acknowledge", "Acknowledge"),)
@@ -177,10 +229,16 @@ def _shown(visit: Visit, fault: str) -> Response:
         ("Remark", found.remark),
     ]
     label = {"explain": "Which papers supported the access", "supported": "What the papers show", "agree": "Remark"}
+    prints: list[tuple[str, str]] = []
+    if found.explanation:
+        prints.append(("LAST 1 as PDF", f"/checks/{found.id}/last-1.pdf"))
+    if found.finding and found.supported is False and not own:
+        prints.append(("LAST 3 as PDF", f"/checks/{found.id}/last-3.pdf"))
     return visit.page(
         "check",
         422 if fault else 200,
         about=found,
+        prints=prints,
         rows=rows,
         buttons=buttons,
         label=label.get(buttons[0][0], "") if buttons else "",

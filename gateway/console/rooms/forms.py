@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.looking import forms, reporting
+from gateway.console.files import pdf_file
 from gateway.console.listing import Cell, Column, Line, Titled, simple
 from gateway.console.visits import Visit
 from gateway.domain.identity import to_text
@@ -68,7 +69,7 @@ def as_pdf(visit: Visit) -> Response:
     """A form on paper."""
     with visit.console.reading() as connection:
         content = forms.pdf(connection, visit.user, visit.path["id"])
-    return _pdf(content, f"form-{visit.path['id'][:8]}.pdf")
+    return pdf_file(f"form-{visit.path['id'][:8]}", content)
 
 
 def printing(visit: Visit) -> Response:
@@ -86,7 +87,7 @@ def print_day(visit: Visit) -> Response:
             printed = reporting.print_report(ledger, visit.user, day)
     except Misuse as error:
         return _printing(visit, error.reason)
-    return _pdf(printed.pdf, f"checks-{printed.day}-copy-{printed.copy}.pdf")
+    return pdf_file(f"checks-{printed.day}-copy-{printed.copy}", printed.pdf)
 
 
 def _printing(visit: Visit, fault: str) -> Response:
@@ -127,9 +128,3 @@ def _kind(visit: Visit) -> FormKind:
     if kind is None:
         raise NotFound("there is no such form")
     return kind
-
-
-def _pdf(content: bytes, name: str) -> Response:
-    return Response(
-        content, media_type="application/pdf", headers={"content-disposition": f'attachment; filename="{name}"'}
-    )

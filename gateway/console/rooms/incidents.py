@@ -6,12 +6,13 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.looking import investigating
+from gateway.administration.looking import investigating, last_forms
+from gateway.console.files import pdf_file
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
 from gateway.console.rendering import counted
 from gateway.console.visits import Visit
 from gateway.domain.identity import to_text
-from gateway.domain.incidents import IncidentKind, IncidentOutcome, IncidentState
+from gateway.domain.incidents import KIND_WORDS, IncidentKind, IncidentOutcome, IncidentState
 from gateway.errors import Misuse, NotFound
 
 _COLUMNS: Final = (
@@ -21,13 +22,6 @@ _COLUMNS: Final = (
     Column("About", "user"),
     Column("State", "state"),
     Column("Outcome", "outcome"),
-)
-KINDS: Final = (
-    (IncidentKind.ACCESS, "A payload was opened, and the papers do not support it"),
-    (IncidentKind.DISCLOSURE, "Data reached somebody whom they were not for"),
-    (IncidentKind.LOSS, "Data, papers or a medium cannot be found"),
-    (IncidentKind.CREDENTIALS, "Somebody used the log-in of another"),
-    (IncidentKind.OTHER, "Something else"),
 )
 _OUTCOMES: Final = tuple((str(outcome), str(outcome).capitalize()) for outcome in IncidentOutcome)
 _YEAR: Final = 365 * 86_400.0
@@ -76,7 +70,7 @@ def open_one(visit: Visit) -> Response:
     """Open it; whom it is about is suspended in the same moment."""
     form = visit.form
     try:
-        kind = next((kind for kind, _ in KINDS if kind == form.get("kind")), IncidentKind.OTHER)
+        kind = next((kind for kind in IncidentKind if kind == form.get("kind")), IncidentKind.OTHER)
         found = investigating.open_incident(
             visit.console.ledger,
             visit.user,
@@ -93,6 +87,13 @@ def open_one(visit: Visit) -> Response:
 def one(visit: Visit) -> Response:
     """One incident with its trail."""
     return _shown(visit, "")
+
+
+def as_pdf(visit: Visit) -> Response:
+    """LAST 4."""
+    with visit.console.reading() as connection:
+        content = last_forms.last_4(connection, visit.user, visit.path["id"])
+    return pdf_file(f"LAST-4-{visit.path['id']}", content)
 
 
 def act(visit: Visit) -> Response:
@@ -118,14 +119,16 @@ def act(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, fault: str) -> Response:
-    return visit.page("incident_open", 422 if fault else 200, fault=fault, kinds=KINDS, given=visit.form)
+    return visit.page(
+        "incident_open", 422 if fault else 200, fault=fault, kinds=tuple(KIND_WORDS.items()), given=visit.form
+    )
 
 
 def _shown(visit: Visit, fault: str) -> Response:
     with visit.console.reading() as connection:
         found = investigating.incident(connection, visit.user, visit.path["id"])
     rows = [
-        ("Kind", dict(KINDS)[found.kind]),
+        ("Kind", KIND_WORDS[found.kind]),
         ("About", found.user),
         ("Opened by", found.opened_by),
         ("Opened", to_text(found.created)),

@@ -7,14 +7,19 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.views.enquiries import enquiries
-from gateway.administration.views.inbound import PendingFilter, pending, pending_groups
+from gateway.administration.views.inbound import PendingFilter, PendingTransfer, pending, pending_groups
 from gateway.administration.views.known_faults import board
 from gateway.administration.views.referrals import ReferralFilter, referrals, require_referrals
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
 from gateway.console.rendering import counted, duration
+from gateway.console.rooms import saved_filters
+from gateway.console.rooms.passing_on import may_pass_on
 from gateway.console.visits import Visit
+from gateway.domain.people import Right
+from gateway.settings.model import SiteKind
 
 _OUTSTANDING: Final = (("yes", "Outstanding"),)
+_FILTERS: Final = ("partner", "outstanding", "sort")
 _REFERRALS: Final = (
     Column("Number", "rms"),
     Column("Authority", "partner"),
@@ -47,6 +52,7 @@ _PENDING: Final = (
     Column("Partner", "partner"),
     Column("Waits for", "age_seconds", descends_first=True),
 )
+_PASSES: Final = (Column("To another authority"),)
 _MOST_PENDING: Final = 500
 _SUMS: Final = (
     Column("Flow", "flow"),
@@ -104,7 +110,11 @@ def referral_page(visit: Visit) -> Response:
             Titled("By authority and rule", simple("/referrals", {}, _GROUPS, groups, "No referral was sent.")),
             Titled("Each", simple("/referrals", visit.query, _REFERRALS, lines, "No referral is meant by this.")),
         ],
+        saved=saved_filters.of(visit, "/referrals", _present(visit)),
     )
+
+
+save_referrals: Final = saved_filters.changes("/referrals", _FILTERS, referral_page)
 
 
 def enquiry_page(visit: Visit) -> Response:
@@ -137,7 +147,16 @@ def enquiry_page(visit: Visit) -> Response:
         filters=[Filter("outstanding", "Which", "yes" if outstanding else "", _OUTSTANDING)],
         path="/enquiries",
         listings=[Titled("", simple("/enquiries", visit.query, _ENQUIRIES, lines, "There are no enquiries."))],
+        saved=saved_filters.of(visit, "/enquiries", _present(visit)),
     )
+
+
+save_enquiries: Final = saved_filters.changes("/enquiries", _FILTERS, enquiry_page)
+
+
+def _present(visit: Visit) -> dict[str, str]:
+    """By what a list is filtered and sorted now."""
+    return {name: visit.query[name] for name in _FILTERS if visit.query.get(name)}
 
 
 def fault_page(visit: Visit) -> Response:
@@ -177,6 +196,7 @@ def back_office_page(visit: Visit) -> Response:
         groups = pending_groups(site.settings, connection, wanted, site.now)
         found = pending(connection, wanted, site.now, _MOST_PENDING)
     number = sum(each.number for each in groups)
+    passes = site.settings.site.kind is SiteKind.LA and visit.may(Right.ANSWER)
     sums = [
         Line(
             (
@@ -198,6 +218,7 @@ def back_office_page(visit: Visit) -> Response:
                 Cell(each.flow),
                 Cell(each.partner),
                 Cell(duration(each.age_seconds)),
+                *([_passing(visit, each)] if passes else []),
             ),
             vars(each),
         )
@@ -216,6 +237,20 @@ def back_office_page(visit: Visit) -> Response:
                 "By flow and partner",
                 simple("/back-office", {}, _SUMS, sums, "Everything that was delivered is answered."),
             ),
-            Titled("Each", simple("/back-office", visit.query, _PENDING, lines, "Nothing waits for an answer.")),
+            Titled(
+                "Each",
+                simple(
+                    "/back-office",
+                    visit.query,
+                    (*_PENDING, *_PASSES) if passes else _PENDING,
+                    lines,
+                    "Nothing waits for an answer.",
+                ),
+            ),
         ],
     )
+
+
+def _passing(visit: Visit, each: PendingTransfer) -> Cell:
+    """The way to pass it on to the authority that it belongs to, for a flow whose files can be."""
+    return Cell("Pass on", f"/transfers/{each.id}/redirect") if may_pass_on(visit, each) else Cell(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +17,6 @@ from gateway.domain.states import Direction, State
 from gateway.ledger.queries import figures
 from gateway.ledger.store import Connection
 
-_FRESH_SECONDS: Final = 2.0
 _LAST: Final = 10
 _UNDER_WAY: Final = (State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT)
 _ARRIVED: Final = (State.RECEIPTED, State.INGESTED)
@@ -46,32 +44,11 @@ class PartnerCard:
     kind: str
 
 
-class _Kept:
-    """The site's health, looked at once for all who ask within a moment: it counts all that there is."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._of: dict[str, tuple[float, Health, tuple[PartnerCard, ...]]] = {}
-
-    def health(self, site: Site, connection: Connection) -> tuple[Health, tuple[PartnerCard, ...]]:
-        key = str(site.settings.home.root)
-        with self._lock:
-            now = site.now
-            kept = self._of.get(key)
-            if kept is None or not 0 <= now - kept[0] < _FRESH_SECONDS:
-                found = site.health(connection)
-                kept = self._of[key] = (now, found, tuple(_partners(found, connection)))
-            return kept[1:]
-
-
-_KEPT: Final = _Kept()
-
-
 def overview(visit: Visit) -> Response:
     """The first page."""
     site = visit.console
     with site.reading() as connection:
-        found, partners = _KEPT.health(site, connection)
+        found, partners = site.board.look(site.now, lambda: _board(site, connection))
         lately: list[Happening] = []
         if visit.may(Right.LOOK):
             lately = last(connection, HappeningFilter(), _LAST)
@@ -80,10 +57,17 @@ def overview(visit: Visit) -> Response:
     )
 
 
+def _board(site: Site, connection: Connection) -> tuple[Health, list[PartnerCard]]:
+    found = site.health(connection)
+    return found, list(_partners(found, connection))
+
+
 def _cards(found: Health) -> Iterator[Card]:
     out, came = _of(found.counts, "transfer", Direction.OUT), _of(found.counts, "transfer", Direction.IN)
     waits = len(found.held)
     yield Card("Waiting for a person", waits, "/waiting", "warning" if waits else "")
+    if found.at_machine:
+        yield Card("Waiting at the machine", found.at_machine, "/requests?state=asked", "warning")
     yield Card("In quarantine", found.quarantined, "/quarantine", "bad" if found.quarantined else "")
     yield Card("On the way", sum(out.get(state, 0) for state in _UNDER_WAY), "/transfers?direction=out&state=sent")
     yield Card("Arrived at partners", sum(out.get(state, 0) for state in _ARRIVED), "/transfers?direction=out")

@@ -6,13 +6,17 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.administration.requests import cards
-from gateway.administration.views.health_fields import Health
+from gateway.administration.requests import about_partners, cards
+from gateway.administration.views.health import ending_keys, lane_healths
+from gateway.administration.views.health_fields import LaneHealth
+from gateway.administration.views.partner_page import keys, last_tried, limits
 from gateway.administration.views.partners import PartnerView, partners
+from gateway.administration.views.requests import open_about
 from gateway.console.listing import Cell, Column, Line, Titled, simple
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
-from gateway.errors import Misuse, NotFound
+from gateway.domain.requests import Act
+from gateway.errors import Misuse, NotFound, RightMissing, UsageWrong
 
 _COLUMNS: Final = (
     Column("Code", "code"),
@@ -23,11 +27,13 @@ _COLUMNS: Final = (
     Column("Comes from there"),
 )
 _GROUP: Final = 4
+_TRIED: Final = 5
+_ASKED: Final = {"test": Act.TEST_LINK, "suspend": Act.SUSPEND_PARTNER, "resume": Act.RESUME_PARTNER}
 
 
 def listed(visit: Visit) -> Response:
     """All partners."""
-    lanes = {lane.partner: lane for lane in _health(visit).lanes}
+    lanes = _lanes(visit)
     lines = []
     for each in partners(visit.console.settings):
         lane = lanes[each.code].state if each.code in lanes else "stopped"
@@ -79,26 +85,58 @@ def _card_form(visit: Visit, fault: str) -> Response:
 
 def one(visit: Visit) -> Response:
     """One partner."""
-    code = visit.path["code"]
-    found = next((each for each in partners(visit.console.settings) if each.code == code), None)
+    return _one(visit, "")
+
+
+def ask(visit: Visit) -> Response:
+    """Ask for its link to be tried, for its suspension, or for its resumption: by the button that was pressed."""
+    site, act = visit.console, _ASKED.get(visit.form.get("decision", ""))
+    if act is None:
+        raise NotFound("that is no decision")
+    code, reason = visit.path["code"], visit.form.get("reason", "")
+    try:
+        identity = about_partners.ask(site.settings, site.ledger, act, code, visit.user, reason)
+    except (RightMissing, UsageWrong) as error:
+        return _one(visit, error.reason)
+    return visit.to(f"/requests/{identity}")
+
+
+def _one(visit: Visit, fault: str) -> Response:
+    site, code = visit.console, visit.path["code"]
+    settings = site.settings
+    found = next((each for each in partners(settings) if each.code == code), None)
     if found is None:
         raise NotFound(f"there is no partner {code[:20]}")
-    report = _health(visit)
-    lane = next((each for each in report.lanes if each.partner == code), None)
+    stopped = settings.stopped.get(code)
+    with site.reading() as connection:
+        ending = list(ending_keys(settings, connection, site.now))
+        tried = last_tried(connection, code, _TRIED)
+        bounds = list(limits(settings, connection, code, site.now))
+        waits = open_about(settings, connection, about_partners.ACTS, code)
     return visit.page(
         "partner",
+        422 if fault else 200,
         about=found,
-        lane=lane,
+        lane=_lanes(visit).get(code),
         link=_link(found),
         fingerprint=_spoken(found.fingerprint or ""),
-        keys=[key for key in report.keys if key.owner == code],
+        keys=list(keys(settings, ending, code, site.now)),
+        limits=bounds,
+        tried=tried,
+        waits=waits,
+        can_test=stopped is None and (found.endpoint is not None or found.link == "mail"),
+        by_ledger=stopped is not None and stopped.by_ledger is not None,
+        by_file=stopped is not None and stopped.by_file is not None,
+        fault=fault,
+        given=visit.form if fault else {},
     )
 
 
-def _health(visit: Visit) -> Health:
+def _lanes(visit: Visit) -> dict[str, LaneHealth]:
+    """The lanes by partner."""
     site = visit.console
     with site.reading() as connection:
-        return site.health(connection)
+        return {lane.partner: lane for lane in lane_healths(site.settings, connection, site.now)}
 
 
 def _link(each: PartnerView) -> str:

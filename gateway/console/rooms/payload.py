@@ -1,71 +1,111 @@
-"""Looking at a payload: a reason first, then what inspect rendered of it. The file itself is never given out.
+"""Looking at a payload, or at what is in quarantine: a reason first, then what a role rendered of it. The file itself is never given out.
 
 The opening is recorded before anything is shown; what the console has of the payload is gone after minutes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload, require_acknowledged
+from gateway.administration.looking.opening import QUARANTINE, TRANSFER, Wanted, open_payload, require_acknowledged
 from gateway.administration.requests import asking
-from gateway.administration.views.records import transfer
+from gateway.administration.views.quarantine import one as quarantined
 from gateway.console.rendering import address
 from gateway.console.renderings import answered, waiting, whole_file
 from gateway.console.visits import Visit
 from gateway.domain.checks import CaseFacts
 from gateway.domain.requests import Act, RequestState
-from gateway.domain.shown import META, Kind, Shown, page_name, read_form, read_rows, read_shown, read_words, words_name
+from gateway.domain.shown import (
+    FINDINGS,
+    KEPT_SECONDS,
+    META,
+    Findings,
+    Kind,
+    Shown,
+    page_name,
+    read_findings,
+    read_form,
+    read_rows,
+    read_shown,
+    read_words,
+    words_name,
+)
 from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.ledger.queries.identities import find_transfer
-from gateway.ledger.units import Request, Transfer
+from gateway.ledger.tables import FILE
+from gateway.ledger.units import Request
 
 _LARGEST: Final = 999_999_999
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at: `kind` is TRANSFER or QUARANTINE, `path` the address of its page, and `act` what is asked for it. `said` are lines
+    of a summary, and `why` why it was locked away.
+    """
+
+    kind: str
+    id: str
+    name: str
+    caption: str
+    path: str
+    act: Act
+    said: tuple[tuple[str, str], ...]
+    why: str = ""
+
+    @property
+    def sealed(self) -> bool:
+        return self.act is Act.EXAMINE_SEALED
+
+
 def form(visit: Visit) -> Response:
     """The form that asks why."""
-    return _form(visit)
+    return _form(visit, _subject(visit))
 
 
 def ask(visit: Visit) -> Response:
-    """Ask inspect to render it."""
-    site, row = visit.console, _transfer(visit)
+    """Ask for it to be rendered, by the role that may read it."""
+    site, what = visit.console, _subject(visit)
     with site.reading() as connection:
         require_acknowledged(connection, visit.user)
     first = visit.form.get("first", "").strip() or "1"
     if not first.isdecimal() or not 1 <= int(first[:10]) <= _LARGEST:
-        return _form(visit, first_fault="Give a whole number from 1.")
-    subject = row.id if int(first) == 1 else f"{row.id}:{int(first)}"
+        return _form(visit, what, first_fault="Give a whole number from 1.")
+    subject = what.id if int(first) == 1 or what.sealed else f"{what.id}:{int(first)}"
     try:
-        identity = asking.ask(site.settings, site.ledger, Act.OPEN, subject, visit.user, visit.form.get("reason", ""))
+        identity = asking.ask(site.settings, site.ledger, what.act, subject, visit.user, visit.form.get("reason", ""))
     except (RightMissing, UsageWrong) as error:
-        return _form(visit, fault=error.reason)
-    return visit.to(f"/transfers/{row.id}/payload/{identity}")
+        return _form(visit, what, fault=error.reason)
+    return visit.to(f"{what.path}/payload/{identity}")
 
 
 def one(visit: Visit) -> Response:
-    """What was rendered, page by page."""
-    request, row = _asked(visit), _transfer(visit)
-    path = f"/transfers/{row.id}/payload/{request.id}"
+    """What was rendered, page by page; or of a sealed file, what it begins as."""
+    what = _subject(visit)
+    request = _asked(visit, what)
+    path = f"{what.path}/payload/{request.id}"
     if request.state is RequestState.ASKED:
         return waiting(visit, "Preparing what is in it", path)
+    if what.sealed:
+        return _sealed(visit, what, request, path)
     directory = visit.console.settings.home.shown / request.id
     content = whole_file(directory / META) if request.state is RequestState.DONE else None
     if content is None:
-        return visit.page("payload_gone", about=transfer(row), request=request)
+        return visit.page("payload_gone", about=what, request=request)
     shown = read_shown(content)
-    if visit.console.openings.record(request.id, partial(_record, visit, request, row, shown)):
+    if visit.console.openings.record(request.id, partial(_record, visit, request, what, shown)):
         return visit.to(path)  # a check that was drawn is over that page
     page = _page(visit, shown)
     return visit.page(
         "payload",
-        about=transfer(row),
+        about=what,
         shown=shown,
+        findings=_findings(directory, what),
         page=page,
         path=path,
         noun="page" if shown.kind is Kind.PICTURES else "record",
@@ -77,7 +117,7 @@ def one(visit: Visit) -> Response:
 
 def picture(visit: Visit) -> Response:
     """A page of a PDF as a picture, where its opening is recorded."""
-    request, text = _asked(visit), visit.path["page"]
+    request, text = _asked(visit, _subject(visit)), visit.path["page"]
     if request.id in visit.console.openings and text.isdecimal() and len(text) <= 2:
         name = page_name(int(text), Kind.PICTURES)
         content = whole_file(visit.console.settings.home.shown / request.id / name)
@@ -86,12 +126,31 @@ def picture(visit: Visit) -> Response:
     raise NotFound("there is no such picture")
 
 
-def _record(visit: Visit, request: Request, row: Transfer, shown: Shown) -> None:
+def _sealed(visit: Visit, what: Subject, request: Request, path: str) -> Response:
+    """The words of the vault; the ledger has them for good, and the page for as long as a rendering stays."""
+    if request.state is not RequestState.DONE or not 0 <= visit.console.now - request.updated < KEPT_SECONDS:
+        return visit.page("payload_gone", about=what, request=request)
+    if visit.console.openings.record(request.id, partial(_record, visit, request, what, None)):
+        return visit.to(path)
+    return visit.page("payload_sealed", about=what, words=request.became)
+
+
+def _record(visit: Visit, request: Request, what: Subject, shown: Shown | None) -> None:
     """The line in the System Access Log; it may draw a management check."""
     site = visit.console
-    cases = [CaseFacts(case.birth, case.death, case.in_payment, case.sensitive) for case in shown.cases]
-    wanted = Wanted(TRANSFER, row.id, request.reason, case_reference=shown.reference)
-    open_payload(site.settings, site.ledger, visit.user, wanted, cases)
+    cases = () if shown is None else shown.cases
+    facts = [CaseFacts(case.birth, case.death, case.in_payment, case.sensitive) for case in cases]
+    reference = None if shown is None else shown.reference
+    wanted = Wanted(what.kind, what.id, request.reason, case_reference=reference)
+    open_payload(site.settings, site.ledger, visit.user, wanted, facts)
+
+
+def _findings(directory: Path, what: Subject) -> Findings | None:
+    """What is wrong with a file in quarantine, by its flow's rules."""
+    if what.kind != QUARANTINE:
+        return None
+    content = whole_file(directory / FINDINGS)
+    return None if content is None else read_findings(content)
 
 
 def _content(directory: Path, shown: Shown, page: int) -> dict[str, Any]:
@@ -102,7 +161,7 @@ def _content(directory: Path, shown: Shown, page: int) -> dict[str, Any]:
         raise NotFound("it is not here any more: look at it once more, with a reason")
     made: dict[str, Any] = {"nodes": (), "rows": None, "words": ""}
     match shown.kind:
-        case Kind.PICTURES:
+        case Kind.PICTURES | Kind.BYTES:
             made["words"] = read_words(content)
         case Kind.FORM:
             made["nodes"] = read_form(content)
@@ -111,27 +170,40 @@ def _content(directory: Path, shown: Shown, page: int) -> dict[str, Any]:
     return made
 
 
-def _form(visit: Visit, fault: str = "", first_fault: str = "") -> Response:
+def _form(visit: Visit, what: Subject, fault: str = "", first_fault: str = "") -> Response:
     faults = {name: text for name, text in (("reason", fault), ("first", first_fault)) if text}
     return visit.page(
         "payload_why",
         422 if faults else 200,
-        about=transfer(_transfer(visit)),
+        about=what,
         faults=faults,
         reason_given=visit.form.get("reason", ""),
         first=visit.form.get("first", "1"),
     )
 
 
-def _transfer(visit: Visit) -> Transfer:
+def _subject(visit: Visit) -> Subject:
+    """What the address is about: a transfer, or, below /quarantine, what is locked away."""
     with visit.console.reading() as connection:
-        return find_transfer(connection, visit.path["id"])
+        if "locked" not in visit.path:
+            row = find_transfer(connection, visit.path["id"])
+            said = (("File", row.name), ("Flow", row.flow), ("Partner", row.partner))
+            caption = f"{row.flow}, {row.partner}"
+            return Subject(TRANSFER, row.id, row.name, caption, f"/transfers/{row.id}", Act.OPEN, said)
+        found = quarantined(connection, visit.path["locked"])
+    if found.id != visit.path["locked"]:
+        raise NotFound("give the whole id of what is in quarantine")
+    act = Act.EXAMINE_FILE if found.kind == FILE else Act.EXAMINE_SEALED
+    why = f"{found.reason} [{found.code}]"
+    said = (("In quarantine", found.id), ("Partner", found.partner), ("Why", why))
+    name, caption = f"{found.kind} {found.id[:8]}".capitalize(), f"In quarantine, {found.partner}"
+    return Subject(QUARANTINE, found.id, name, caption, f"/quarantine/{found.id}", act, said, why)
 
 
-def _asked(visit: Visit) -> Request:
-    request = answered(visit, Act.OPEN, "request")
-    if request.subject.partition(":")[0] != visit.path["id"]:
-        raise NotFound("that is a request for another transfer")
+def _asked(visit: Visit, what: Subject) -> Request:
+    request = answered(visit, what.act, "request")
+    if request.subject.partition(":")[0] != what.id:
+        raise NotFound("that is a request for something else")
     return request
 
 

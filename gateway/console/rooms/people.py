@@ -10,12 +10,13 @@ from typing import Final
 
 from starlette.responses import Response
 
+from gateway.administration.credentials.reminders import password_ends
 from gateway.administration.people import roster
 from gateway.administration.people.roster import Details, PersonView
 from gateway.administration.requests import about_people
 from gateway.administration.requests.asking import reason_text
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
-from gateway.console.rendering import sentence
+from gateway.console.rendering import brief, sentence
 from gateway.console.visits import Visit
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
@@ -28,6 +29,7 @@ _COLUMNS: Final = (
     Column("Roles"),
     Column("Agreement", "agreement"),
     Column("Training", "training"),
+    Column("Password until"),
     Column("State", "state"),
 )
 ROLES: Final = (
@@ -45,6 +47,7 @@ def listed(visit: Visit) -> Response:
     every = visit.query.get("left") == "yes"
     with visit.console.reading() as connection:
         found = [roster.shown(person) for person in roster.listed(connection, left=every)]
+    ends = password_ends(visit.console.credentials)
     lines = [
         Line(
             (
@@ -54,6 +57,7 @@ def listed(visit: Visit) -> Response:
                 Cell(", ".join(each.roles)),
                 Cell(each.agreement),
                 Cell(each.training),
+                Cell(brief(ends.get(each.user))),
                 Cell(each.state, tag=True),
             ),
             vars(each),

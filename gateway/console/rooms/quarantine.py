@@ -45,7 +45,7 @@ def listed(visit: Visit) -> Response:
     return visit.page(
         "listed",
         heading="Quarantine",
-        intro="What should not exist: it was locked away, nobody can open it here, and its sender was told.",
+        intro="What should not exist: it was locked away, nothing of it goes on from here, and its sender was told. A supervisor can look at it, with a reason.",
         links=(),
         filters=filters,
         path="/quarantine",

@@ -1,4 +1,4 @@
-"""Signing in and out, a new password before the old one ends, and the page behind a one-time link."""
+"""Signing in, by password or passkey, and out, a new password before the old one ends, and the page behind a one-time link."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import io
 from typing import Final
 
 import segno
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from gateway.administration.credentials import links, sessions, signing_in
+from gateway.administration.credentials import links, passkeys, sessions, signing_in
 from gateway.administration.credentials.signing_in import Attempt
 from gateway.console.rendering import sentence
-from gateway.console.visits import SEE_OTHER, Visit
+from gateway.console.rooms import identity_provider
+from gateway.console.visits import SEE_OTHER, Visit, own_page
 from gateway.errors import CredentialsExpired, GatewayError, LinkRefused, PasswordRefused, SignInRefused
 
 _QR_SCALE: Final = 5
@@ -50,14 +51,38 @@ def enter(visit: Visit) -> Response:
         return _renewal(visit, {}, attempt.user, over=True)
     except GatewayError as error:
         return _form(visit, {"": f"{sentence(error)} {error.remedy}"})
-    return SessionChange(_own_page(visit.form.get("next", "/")), token)
+    return SessionChange(own_page(visit.form.get("next", "/")), token)
+
+
+def challenge(visit: Visit) -> Response:
+    """What a passkey is to sign, for the script of the form; it is of use to nobody else."""
+    try:
+        options = passkeys.begin_to_sign_in(visit.console.credentials, visit.address)
+    except GatewayError as error:
+        return JSONResponse({"fault": sentence(error)}, 422)
+    return Response(options, media_type="application/json")
+
+
+def enter_by_passkey(visit: Visit) -> Response:
+    """Sign in by what a device signed, and go on where somebody wanted to go."""
+    credentials, response = visit.console.credentials, visit.form.get("credential", "")
+    try:
+        token, _ = passkeys.sign_in(credentials, response, visit.address, visit.session)
+    except CredentialsExpired:
+        return _renewal(visit, {}, "", over=True)
+    except SignInRefused:
+        return _form(
+            visit, {"": "The passkey was not taken. Sign in with your password and a code, and look at your account"}
+        )
+    except GatewayError as error:
+        return _form(visit, {"": f"{sentence(error)} {error.remedy}"})
+    return SessionChange(own_page(visit.form.get("next", "/")), token)
 
 
 def leave(visit: Visit) -> Response:
-    """Sign out."""
-    if visit.session is not None:
-        sessions.sign_out(visit.console.credentials, visit.session)
-    return SessionChange("/sign-in", None)
+    """Sign out; whoever came from the identity provider is led there, to sign out there too."""
+    by_provider = visit.session is not None and sessions.sign_out(visit.console.credentials, visit.session)
+    return (identity_provider.signed_out(visit) if by_provider else None) or SessionChange("/sign-in", None)
 
 
 def renewal(visit: Visit) -> Response:
@@ -113,12 +138,15 @@ def start_code(visit: Visit) -> Response:
 
 def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
     wanted = visit.form.get("next") or visit.query.get("next") or "/"
+    provider = visit.console.settings.console.identity_provider
     return visit.page(
         "sign_in",
         422 if faults else 200,
         faults=faults or {},
         user=visit.form.get("user", "")[:32],
-        next=_own_page(wanted),
+        next=own_page(wanted),
+        provider=provider,
+        origin=visit.console.settings.console.passkey_origin,
     )
 
 
@@ -142,9 +170,3 @@ def _start(visit: Visit, faults: dict[str, str]) -> Response:
 def _attempt(visit: Visit) -> Attempt:
     form = visit.form
     return Attempt(form.get("user", ""), form.get("password", ""), form.get("code", ""), visit.address)
-
-
-def _own_page(path: str) -> str:
-    """A page of the console to go on at; anything else is the overview."""
-    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
-    return path if is_own else "/"

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gateway.administration.views.records import TransferView, transfer
 from gateway.administration.views.search import Hit, find
 from gateway.administration.views.story import ConsignmentStory, TransferStory, story
 from gateway.administration.views.words import exceptions
+from gateway.console.files import MOST_LINES, csv_file
 from gateway.console.listing import PAGE_ROWS, Column, Listing, listing, place_of, whole
+from gateway.console.rooms import saved_filters
+from gateway.console.rooms.passing_on import may_pass_on
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.states import Direction, State
-from gateway.errors import NotFound, RefusedByBackOffice, UsageWrong
+from gateway.errors import NotFound, Redirected, RefusedByBackOffice, UsageWrong
 from gateway.ledger.queries.overview import Meant
 from gateway.ledger.queries.transfer_pages import Order, Place, page
 
@@ -37,10 +38,9 @@ _ORDERS: Final[Mapping[str, Order]] = {
     "name": Order(by_name=True, descending=False),
     "-name": Order(by_name=True),
 }
+_FILTERS: Final = ("direction", "partner", "flow", "state", "from", "to")
 _CSV: Final = ("id", "direction", "flow", "partner", "name", "size", "sha256", "state", "code", "created", "updated")
-_MOST_CSV: Final = 100_000
 _CSV_PAGE: Final = 1_000
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FOUND: Final = (Column("Found by"), Column("What"), Column("Partner"), Column("State"), Column("Since", "created"))
 _MOST_FOUND: Final = 200
 _STATES: Final = tuple(
@@ -86,42 +86,33 @@ def listed(visit: Visit) -> Response:
         partners=[(code, code) for code in sorted(settings.codes)],
         flows=[(name, name) for name in sorted(settings.flows)],
         states=_STATES,
+        saved=saved_filters.of(visit, "/transfers", query if sort == "-submitted" else {**query, "sort": sort}),
     )
 
 
+save: Final = saved_filters.changes("/transfers", (*_FILTERS, "sort"), listed)
+
+
 def as_csv(visit: Visit) -> Response:
-    """What is meant as CSV, the newest first; at most 100,000 lines. A cell that a spreadsheet would take for a formula has a ' before it."""
+    """What is meant as CSV, the newest first; at most 100,000 lines."""
     meant, fault = _meant(_filters(visit.query))
     if fault:
         raise UsageWrong(fault)
-    name = f"transfers-{visit.site}-{visit.console.now_text[:10]}.csv"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_lines(visit, meant), media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_file(f"transfers-{visit.site}-{visit.console.now_text[:10]}", _CSV, _lines(visit, meant))
 
 
-def _lines(visit: Visit, meant: Meant) -> Iterator[str]:
-    yield _line(_CSV)
+def _lines(visit: Visit, meant: Meant) -> Iterator[list[object]]:
     place, written = None, 0
-    while written < _MOST_CSV:
+    while written < MOST_LINES:
         with visit.console.reading() as connection:
             found = page(connection, Order(), _CSV_PAGE, after=place, meant=meant)
         for row in found.rows:
             view = transfer(row)
-            yield _line([getattr(view, name) for name in _CSV])
+            yield [getattr(view, name) for name in _CSV]
         written += len(found.rows)
         place = found.after
         if place is None:
             return
-
-
-def _line(cells: Sequence[object]) -> str:
-    made = io.StringIO()
-    csv.writer(made).writerow([_cell(cell) for cell in cells])
-    return made.getvalue()
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def one(visit: Visit) -> Response:
@@ -142,6 +133,8 @@ def one(visit: Visit) -> Response:
         events=timeline(found.events),
         acts=list(_acts(visit, about)),
         may_open=visit.may(Right.OPEN),
+        may_pass_on=may_pass_on(visit, about),
+        passed=list(_passed(found)),
     )
 
 
@@ -169,6 +162,16 @@ def _facts(found: TransferStory) -> Iterator[tuple[str, object]]:
         yield "Names erased", found.erased
 
 
+def _passed(found: TransferStory) -> Iterator[tuple[str, str, str]]:
+    """The other transfer of a file that was passed on, and where its page is."""
+    for each in found.events:
+        told = each.detail
+        if to := told.get("passed_to"):
+            yield "Passed on", f"To {to}, as {told.get('passed_as')}", f"/transfers/{told.get('passed_as')}"
+        if came := told.get("came_from"):
+            yield "Came here", f"From {came}, as {told.get('came_as')}", f"/transfers/{told.get('came_as')}"
+
+
 def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
     """What may be asked for, by the state that the transfer is in: the role that carries it out decides."""
     if about.state == State.HELD:
@@ -185,7 +188,7 @@ def _acts(visit: Visit, about: TransferView) -> Iterator[tuple[str, str]]:
         visit.may(Right.ANSWER)
         and about.direction == Direction.IN
         and about.state == State.DELIVERED
-        and about.code != RefusedByBackOffice.code
+        and about.code not in (RefusedByBackOffice.code, Redirected.code)
     ):
         yield "accept", "Accept as the back office"
         yield "reject", "Reject as the back office"
@@ -232,8 +235,7 @@ def find_it(visit: Visit) -> Response:
 
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
-    names = ("direction", "partner", "flow", "state", "from", "to")
-    return {name: query[name][:100] for name in names if query.get(name)}
+    return {name: query[name][:100] for name in _FILTERS if query.get(name)}
 
 
 def _meant(query: Mapping[str, str]) -> tuple[Meant, str]:

@@ -9,6 +9,8 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import asking
+from gateway.administration.views.health import held_units, lane_healths
+from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
@@ -67,7 +69,8 @@ def listed(visit: Visit) -> Response:
     """The page of what waits."""
     site = visit.console
     with site.reading() as connection:
-        found = site.health(connection)
+        units = list(held_units(connection))
+        lanes = list(lane_healths(site.settings, connection, site.now))
     held = [
         Held(
             each.since,
@@ -78,9 +81,9 @@ def listed(visit: Visit) -> Response:
             remedy(each.code, "held", "", each.id),
             f"/{'transfers' if each.kind == 'transfer' else 'consignments'}/{each.id}",
         )
-        for each in found.held
+        for each in units
     ]
-    lanes = [lane for lane in found.lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
+    lanes = [lane for lane in lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
     return visit.page(
         "waiting",
         held=whole("/waiting", visit.query, _HELD, held, empty="Nothing waits for a decision."),
@@ -115,6 +118,7 @@ def _form(visit: Visit, act: Act, fault: str = "") -> Response:
         what=what,
         subject=subject,
         about=list(_about(visit, act, subject)),
+        held_back=_held_back(visit, act, subject),
         fault=fault,
         reason_given=visit.form.get("reason", ""),
     )
@@ -135,7 +139,6 @@ def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
             locked = quarantined_one(connection, subject)
             yield "In quarantine", locked.id
             yield "Partner", locked.partner
-            yield "Why", locked.reason
             return
         row = find(connection, subject)
     yield row.kind.capitalize(), row.id
@@ -145,6 +148,11 @@ def _about(visit: Visit, act: Act, subject: str) -> Iterator[tuple[str, str]]:
         yield "Flow", view.flow
     yield "Partner", row.partner
     yield "State", row.state
+
+
+def _held_back(visit: Visit, act: Act, subject: str) -> HeldBack | None:
+    with visit.console.reading() as connection:
+        return held_back(connection, act, subject)
 
 
 def _act(visit: Visit) -> Act:

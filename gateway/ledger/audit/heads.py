@@ -74,7 +74,7 @@ def _published(connection: Connection) -> Iterator[Claimed]:
     for identity, sequence, sha256 in connection.execute(query, execution_options={"yield_per": EVERY}):
         yield Claimed(sequence, sha256, f"consignment {identity}", "it names")
     for row, body in _bodies(connection, Direction.OUT):
-        if head := _head(body, "audit_head"):
+        if head := head_in(body, "audit_head"):
             yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment}", "it names")
     for stated, source in heads_made(connection):
         yield Claimed(stated.sequence, stated.sha256, source, "it names")
@@ -82,7 +82,7 @@ def _published(connection: Connection) -> Iterator[Claimed]:
 
 def _sent_back(connection: Connection) -> Iterator[Claimed]:
     for row, body in _bodies(connection, Direction.IN):
-        if head := _head(body, "seen_head"):
+        if head := head_in(body, "seen_head"):
             yield Claimed(head.sequence, head.sha256, f"receipt {row.consignment} from {row.partner}")
 
 
@@ -93,9 +93,13 @@ def _bodies(connection: Connection, direction: Direction) -> Iterator[tuple[Rece
     )
     rows = connection.execute(query.order_by(RECEIPTS.c.key), execution_options={"yield_per": EVERY})
     for row in map(Receipt._make, rows):
-        body = loaded(row.body) if row.body is not None else _remembered(connection, row)
-        if body:
+        if body := body_of(connection, row):
             yield row, body
+
+
+def body_of(connection: Connection, row: Receipt) -> dict[str, Any]:
+    """What a receipt says; of one whose text was erased, the heads that the event of its coming has."""
+    return loaded(row.body) if row.body is not None else _remembered(connection, row)
 
 
 def _remembered(connection: Connection, row: Receipt) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def _remembered(connection: Connection, row: Receipt) -> dict[str, Any]:
     }
 
 
-def _head(body: dict[str, Any], name: str) -> Head | None:
+def head_in(body: dict[str, Any], name: str) -> Head | None:
     """A head that a receipt names, None where it names none."""
     head = body.get(name)
     if not isinstance(head, dict):
@@ -140,7 +144,7 @@ def _accepted(connection: Connection) -> Iterator[Fault]:
             continue
         detail = loaded(named[1])
         for word, part in (("head", "audit_head"), ("seen", "seen_head")):
-            head = _head(body, part)
+            head = head_in(body, part)
             if detail.get(word) != (None if head is None else [head.sequence, head.sha256]):
                 yield Fault("head", f"receipt {receipt.consignment}", f"its {part} is not the one that came with it")
 
@@ -161,7 +165,7 @@ def heads_of(connection: Connection, partner: str | None = None) -> Iterator[tup
         head = Head(required(named.head_sequence), required(named.head_sha256))
         yield named.partner, head, f"consignment {named.id}"
     for row, body in _bodies(connection, Direction.IN):
-        if partner in (None, row.partner) and (shown := _head(body, "audit_head")):
+        if partner in (None, row.partner) and (shown := head_in(body, "audit_head")):
             yield row.partner, shown, f"receipt {row.consignment}"
     yield from heads_kept(connection, partner)
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from gateway.ledger.postgresql.connecting import settings_of
+from gateway.ledger.postgresql.driver import Driver
 from gateway.ledger.postgresql.errors import translate
 
 
@@ -23,5 +25,17 @@ def asked(url: str) -> Iterator[Callable[[str], Any]]:
                 return row[0] if row else None
 
             yield ask
+    except psycopg.Error as error:
+        raise translate(error) from error
+
+
+@contextmanager
+def driver_at(url: str) -> Iterator[Driver]:
+    """What takes the ledger's statements."""
+    try:
+        with psycopg.connect(url, autocommit=True, **settings_of(url)) as connection:
+            yield Driver(connection)
+    except DBAPIError as error:
+        raise translate(error.orig) from error
     except psycopg.Error as error:
         raise translate(error) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, ServerCursor
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.postgres import types
@@ -84,9 +84,17 @@ class LedgerDialect(PGDialect_psycopg):
     colspecs = {**PGDialect_psycopg.colspecs, EnumText: _Members}  # noqa: RUF012 - as SQLAlchemy has it
 
 
+class _Stream(ServerCursor[Any]):
+    """Whoever breaks off a stream of rows leaves it to the transaction's end, as in SQLite; psycopg would warn of it."""
+
+    def __del__(self, _warn: Any = None, /) -> None:
+        pass
+
+
 def adapt(driver: Connection[Any]) -> None:
-    """Let rows that go past SQLAlchemy have truth values as well."""
+    """Let rows that go past SQLAlchemy have truth values as well, and let streams be broken off."""
     driver.adapters.register_dumper(bool, _TruthAsNumber)
+    driver.server_cursor_factory = _Stream
 
 
 NAME = "postgresql+ledger"

@@ -56,7 +56,7 @@ class Driver:
         """Whether what was written so far can be committed: not after an error."""
         return self._connection.info.transaction_status == TransactionStatus.INTRANS
 
-    def execute(self, query: str, values: Values = ()) -> psycopg.Cursor[Any]:
+    def execute(self, query: str, values: Values = ()) -> Any:
         with _named(query):
             return self._connection.execute(said(query), values)
 

@@ -15,6 +15,12 @@ def find_incident(connection: Connection, identity: str) -> Incident:
     return Incident._make(row_of(connection, INCIDENTS, identity, "incident"))
 
 
+def incident_of_check(connection: Connection, check: str) -> Incident | None:
+    """The incident that a check ended in; None where it did not, or its time is over."""
+    row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.check_id == check).limit(1)).first()
+    return None if row is None else Incident._make(row)
+
+
 def incidents(
     connection: Connection, *, closed: bool = False, before: int | None = None, most: int = MOST
 ) -> list[Incident]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 
+from gateway.domain.requests import LOOKING
 from gateway.domain.states import State
 from gateway.errors import ChainBroken
 from gateway.ledger.audit.chain import loaded
@@ -90,7 +91,9 @@ def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[Pro
         QUARANTINE.c.consignment.in_(ids),
         or_(QUARANTINE.c.kind != FILE, QUARANTINE.c.sha256.in_(digests)),
     )
-    asked = select(REQUESTS).where(REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner)
+    asked = select(REQUESTS).where(
+        REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner, REQUESTS.c.act.not_in(map(str, LOOKING))
+    )
     return [
         *carried,
         *found,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from gateway.errors import NotFound
-from gateway.ledger.tables import FILE, QUARANTINE
-from gateway.ledger.units import Quarantined
+from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
+from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.home import Home
 
 
@@ -31,6 +31,17 @@ def find_quarantined(connection: Connection, identity: str) -> Quarantined:
         many = "no quarantined file has" if not found else f"{len(found)} quarantined files have"
         raise NotFound(f"{many} an id that starts with {identity[:40]!r}")
     return found[0]
+
+
+def transfer_of(connection: Connection, row: Quarantined) -> Transfer:
+    """The transfer whose file was locked away for its content; NotFound where its row is gone."""
+    table = TRANSFERS
+    named = or_(table.c.id == row.consignment, table.c.consignment == row.consignment)
+    query = select(table).where(table.c.sha256 == row.sha256, table.c.partner == row.partner, named)
+    found = connection.execute(query.limit(1)).first()
+    if found is None:
+        raise NotFound(f"the transfer of {row.id} is not known any more")
+    return Transfer._make(found)
 
 
 def kept_file(home: Home, row: Quarantined) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, literal_column, select
 
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import OPEN, Act, RequestState
 from gateway.ledger.tables import REQUESTS
 from gateway.ledger.units import Request
 
@@ -58,6 +58,20 @@ def page(
 def count_proposed(connection: Connection) -> int:
     """How many requests wait for a second person."""
     query = select(func.count()).select_from(REQUESTS).where(_INDEXED[RequestState.PROPOSED])
+    return connection.execute(query).scalar_one()
+
+
+def open_about(connection: Connection, acts: Collection[Act], subject: str) -> list[Request]:
+    """The requests for these acts about a subject of which something still becomes, the oldest first."""
+    queries = (_meant([state], acts).where(REQUESTS.c.subject == subject) for state in OPEN)
+    found = [Request._make(row) for query in queries for row in connection.execute(query)]
+    return sorted(found, key=lambda row: row.key)
+
+
+def count_at_machine(connection: Connection) -> int:
+    """How many requests two people decided and wait for a person at the machine."""
+    acts = [str(act) for act in Act if act.role == "machine"]
+    query = select(func.count()).select_from(REQUESTS).where(_INDEXED[RequestState.ASKED], REQUESTS.c.act.in_(acts))
     return connection.execute(query).scalar_one()
 
 

@@ -70,6 +70,28 @@ def made(connection: Connection, event: str = MADE) -> Iterator[Noted]:
     yield from _noted(connection.execute(_events(event).where(EVENTS.c.subject == OWN).order_by(EVENTS.c.sequence)))
 
 
+def some(
+    connection: Connection, limit: int, partner: str | None = None, before: int | None = None, event: str | None = None
+) -> list[tuple[int, Noted]]:
+    """At most so many statements of this site, or of a partner, the newest first, with the numbers of their events; those from before an
+    event where it is named. Of this site, stamps in their place where `event` says so.
+    """
+    query = select(EVENTS.c.sequence, EVENTS.c.partner, EVENTS.c.detail).where(
+        EVENTS.c.event == (event or (MADE if partner is None else KEPT)),
+        EVENTS.c.subject == (OWN if partner is None else subject_of(partner)),
+    )
+    if before is not None:
+        query = query.where(EVENTS.c.sequence < before)
+    rows = connection.execute(query.order_by(EVENTS.c.sequence.desc()).limit(limit)).all()
+    return [(sequence, noted) for sequence, *row in rows for noted in _noted([row])]
+
+
+def numbered(connection: Connection, sequence: int, event: str = MADE) -> Noted | None:
+    """The statement of this site, or the stamp of one, that the event of that number tells of."""
+    query = _events(event).where(EVENTS.c.sequence == sequence, EVENTS.c.subject == OWN)
+    return next(_noted(connection.execute(query)), None)
+
+
 def kept(connection: Connection, partner: str | None = None) -> Iterator[Noted]:
     """Every statement that came from a partner, or from any, in order."""
     if partner is not None:

@@ -2,8 +2,8 @@
 
 A page begins after a row of the one before, so that the thousandth costs what the first one costs. The order is by age (the row's key, which
 grows with it) or by name: both are an index. What is meant is picked out of windows of so many rows in that order, and a page looks
-through a limited number of windows: where hardly anything is meant, it ends early and says how far it looked, and the next page looks on. States
-that few transfers are in are asked for by their own index instead.
+through a limited number of windows: where hardly anything is meant, it ends early and says how far it looked, and the next page looks on. Where
+an index leads to few transfers (of a state, a direction, a partner) it is asked instead.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from gateway.ledger.queries.overview import MOST_ARE_IN, Meant
+from gateway.domain.states import Direction
+from gateway.ledger.queries.overview import Meant
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
 
-_WINDOW: Final = 20_000
-_WINDOWS: Final = 4
-"""Rows that are looked through at once, and how often: less than a tenth of a second."""
+_WINDOWS: Final = (500, *[20_000] * 4)
+"""Rows that are looked through at once, one window after the other: less than a tenth of a second. The first is enough for most pages."""
 _FEW: Final = 5_000
 
 
@@ -90,41 +90,64 @@ def _walk(
     connection: Connection, order: Order, limit: int, start: Place | None, meant: Meant, scope: Scope | None
 ) -> tuple[list[Transfer], Place | None]:
     """At most `limit` rows from a place on, and where the look ended if that is not the list's end."""
-    if _is_rare(connection, meant.get("state")):
-        query = _ordered(
-            select(TRANSFERS).where(*_conditions(TRANSFERS.c, meant, scope, seek=True)), TRANSFERS.c, order, start
-        )
-        return [Transfer._make(row) for row in connection.execute(query.limit(limit))], None
+    if _is_rare(connection, meant):
+        few = select(TRANSFERS).where(TRANSFERS.c.key.in_(_led_to(meant)), *_conditions(meant, scope))
+        return [Transfer._make(row) for row in connection.execute(_ordered(few, order, start).limit(limit))], None
     found: list[Transfer] = []
-    for _ in range(_WINDOWS):
-        window = _ordered(select(TRANSFERS), TRANSFERS.c, order, start).limit(_WINDOW).subquery()
-        wanted = select(window).where(*_conditions(window.c, meant, scope, seek=False)).limit(limit - len(found))
+    for rows in _WINDOWS:
+        end = _last(connection, order, start, rows)
+        window = select(TRANSFERS).where(*_conditions(meant, scope))
+        if end is not None:
+            window = window.where(_until(order, end))
+        wanted = _ordered(window, order, start).limit(limit - len(found))
         found += map(Transfer._make, connection.execute(wanted))
-        if len(found) >= limit:
+        if len(found) >= limit or end is None:
             return found, None
-        start = _last(connection, order, start)
-        if start is None:
-            return found, None
+        start = end
     return found, start
 
 
-def _last(connection: Connection, order: Order, start: Place | None) -> Place | None:
-    """The last row of a window; None where the list ends in it."""
-    query = _ordered(select(TRANSFERS.c.key, TRANSFERS.c.name), TRANSFERS.c, order, start)
-    row = connection.execute(query.limit(1).offset(_WINDOW - 1)).first()
+def _last(connection: Connection, order: Order, start: Place | None, rows: int) -> Place | None:
+    """The last row of a window of so many; None where the list ends in it."""
+    query = _ordered(select(TRANSFERS.c.key, TRANSFERS.c.name), order, start)
+    row = connection.execute(query.limit(1).offset(rows - 1)).first()
     return None if row is None else Place(row.key, row.name if order.by_name else "")
 
 
-def _is_rare(connection: Connection, state: str | None) -> bool:
-    """Whether few transfers are in a state: then its index is quicker than looking through all there are."""
-    if state is None or state in MOST_ARE_IN:
+def _is_rare(connection: Connection, meant: Meant) -> bool:
+    """Whether an index leads to few transfers: then it is quicker than looking through all there are."""
+    if all(meant.get(name) is None for name in ("state", "direction", "partner")):
         return False
-    few = select(TRANSFERS.c.key).where(TRANSFERS.c.state == state).limit(_FEW).subquery()
+    few = _led_to(meant).limit(_FEW).subquery()
     return connection.execute(select(func.count()).select_from(few)).scalar_one() < _FEW
 
 
-def _ordered(query: Select[Any], columns: Any, order: Order, start: Place | None) -> Select[Any]:
-    key, name = columns.key, columns.name
+def _led_to(meant: Meant) -> Select[Any]:
+    """The keys of the transfers that an index leads to: the one of lanes where a state is meant, the one of ids otherwise. The conditions are on
+    its first columns alone, so nothing beside these rows is read.
+    """
+    names = ("state", "partner", "flow") if meant.get("state") is not None else ("partner",)
+    directions = list(map(str, Direction)) if meant.get("direction") is None else [meant.get("direction")]
+    query = select(TRANSFERS.c.key).where(TRANSFERS.c.direction.in_(directions))
+    for name in names:
+        if meant.get(name) is None:
+            break
+        query = query.where(TRANSFERS.c[name] == meant.get(name))
+    return query
+
+
+def _until(order: Order, end: Place) -> Any:
+    """A row that stands no later than a place."""
+    key, name = TRANSFERS.c.key, TRANSFERS.c.name
+    near = key >= end.key if order.descending else key <= end.key
+    if not order.by_name:
+        return near
+    nearer = name > end.name if order.descending else name < end.name
+    return and_(name >= end.name if order.descending else name <= end.name, or_(nearer, near))
+
+
+def _ordered(query: Select[Any], order: Order, start: Place | None) -> Select[Any]:
+    key, name = TRANSFERS.c.key, TRANSFERS.c.name
     by = [name, key] if order.by_name else [key]
     if start is not None:
         later = key < start.key if order.descending else key > start.key
@@ -136,12 +159,11 @@ def _ordered(query: Select[Any], columns: Any, order: Order, start: Place | None
     return query.order_by(*(column.desc() if order.descending else column.asc() for column in by))
 
 
-def _conditions(columns: Any, meant: Meant, scope: Scope | None, *, seek: bool) -> list[Any]:
+def _conditions(meant: Meant, scope: Scope | None) -> list[Any]:
     """What is meant. An expression keeps SQLite from an index that would lead it to half of the table."""
-    equal = {name: meant.get(name) for name in ("direction", "partner", "flow")}
+    equal = {name: meant.get(name) for name in ("direction", "partner", "flow", "state")}
+    columns = TRANSFERS.c
     found = [columns[name].concat("") == value for name, value in equal.items() if value is not None]
-    if (state := meant.get("state")) is not None:
-        found.append((columns.state if seek else columns.state.concat("")) == state)
     if (since := meant.get("since")) is not None:
         found.append(columns.created + 0.0 >= since)
     if (before := meant.get("before")) is not None:

@@ -33,7 +33,7 @@ from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import note_continuity
 from gateway.stages.signing import note_use
-from gateway.storage.durable import move_over
+from gateway.storage.durable import move_own
 
 
 class Accept:
@@ -249,7 +249,7 @@ class Accept:
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
-                move_over(self._sealed(row), kept)
+                move_own(self._sealed(row), kept)
             if receipt.level is Level.DELIVERED:
                 (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
         except OSError as error:

@@ -88,7 +88,7 @@ class Send:
             later = [next_deferred(connection, unit, State.SEALED, now) for unit in kinds]
             free = {
                 SizeLane(partner, large)
-                for partner in self._transports.keys() - set(self._context.elsewhere)
+                for partner in self._transports.keys() - self._context.elsewhere
                 if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
             } - self._busy.keys()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from gateway.domain.requests import READING, Act
+from gateway.domain.requests import BESIDE, PROVING, Act
 from gateway.domain.retry import is_due
 from gateway.ledger import proposals, requests
 from gateway.stages.context import StageContext, Step
 from gateway.stages.request_answers import carry_out
 
-INSPECT_ACTS: Final = tuple(act for act in Act if act.role == "inspect" and act not in READING)
-VAULT_ACTS: Final = tuple(act for act in Act if act.role == "vault")
+INSPECT_ACTS: Final = tuple(act for act in Act if act.role == "inspect" and act not in BESIDE and act is not Act.SEND)
+VAULT_ACTS: Final = tuple(act for act in Act if act.role == "vault" and act not in PROVING)
 
 _AT_ONCE: Final = 50
 _EVERY: Final = 3600.0

@@ -13,8 +13,10 @@ from typing import Final
 from gateway.errors import GatewayError, RemoteDiskFull, RemoteRefused
 from gateway.transport.sftp.client import SftpTransport
 from gateway.transport.sftp.connection import shown_host_key
-from gateway.transport.sftp.trial import LIST, REMOVE, TIDY, Retries, Step, StepOutcome, whole_round
+from gateway.transport.sftp.trial import LIST, REMOVE, TIDY, Retries, Step, StepOutcome, Tell, whole_round
 
+LOG_IN: Final = "log in"
+DIRECTORY: Final = "directory"
 _AFTERWARDS: Final = (REMOVE, TIDY)
 """Of the trial alone: no lane removes what it sent."""
 
@@ -44,7 +46,7 @@ class LinkReport:
         if found is not None or any(step.name == "write" for step in self.worked):
             return found
         if not self.directory_found:
-            return Step.failed("directory", RemoteRefused("the partner's server finds no such directory"))
+            return Step.failed(DIRECTORY, RemoteRefused("the partner's server finds no such directory"))
         if self.free_bytes == 0:
             return Step.failed("free", RemoteDiskFull())
         return None
@@ -78,29 +80,36 @@ class LinkReport:
 
 
 def check_link(
-    transport: SftpTransport, token: str, *, collects: bool = False, clock: Callable[[], float] = time.monotonic
+    transport: SftpTransport,
+    token: str,
+    *,
+    collects: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    tell: Tell = lambda _step: None,
 ) -> LinkReport:
     """Connect, ask, try, disconnect. `token` makes names that nobody else has; `collects` is for a partner that holds out
-    files to us. Raises the Defer or Hold that says why there is no connection.
+    files to us; `tell` is told of each step as it is made. Raises the Defer or Hold that says why there is no connection.
     """
     retries = Retries(transport.habits)
     while True:
         try:
-            return _try_link(transport, token, retries, collects=collects, clock=clock)
+            return _try_link(transport, token, retries, tell, collects=collects, clock=clock)
         except GatewayError as error:
             if not retries.again(error):
                 raise
 
 
 def _try_link(
-    transport: SftpTransport, token: str, retries: Retries, *, collects: bool, clock: Callable[[], float]
+    transport: SftpTransport, token: str, retries: Retries, tell: Tell, *, collects: bool, clock: Callable[[], float]
 ) -> LinkReport:
     begun = clock()
     session = transport.connect()
     try:
         connected = clock()
+        tell(Step(LOG_IN, StepOutcome.WORKED, f"{connected - begun:.2f} s"))
         look = session.look()
         answered = clock()
+        tell(Step(DIRECTORY, StepOutcome.WORKED if look.found else StepOutcome.FAILED, _printable(look.directory)))
         connection = session.connection
         version, host_key, cipher = connection.remote_version, shown_host_key(connection).fingerprint, session.cipher
         return LinkReport(
@@ -112,7 +121,7 @@ def _try_link(
             directory=_printable(look.directory),
             directory_found=look.found,
             free_bytes=look.free_bytes,
-            steps=whole_round(transport, session, token, retries, collects=collects),
+            steps=whole_round(transport, session, token, retries, tell, collects=collects),
         )
     finally:
         session.close()

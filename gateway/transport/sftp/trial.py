@@ -66,6 +66,8 @@ class Step:
 
 
 _Told = tuple[str, StepOutcome, str]
+Tell = Callable[[Step], None]
+"""Told of each step as it is made."""
 
 
 class Retries:
@@ -100,12 +102,12 @@ class Retries:
 
 
 def whole_round(
-    transport: SftpTransport, session: SftpSession, token: str, retries: Retries, *, collects: bool
+    transport: SftpTransport, session: SftpSession, token: str, retries: Retries, tell: Tell, *, collects: bool
 ) -> tuple[Step, ...]:
     """Try all steps, over the session as long as it stands; `token` makes the names ones that nobody has, `collects` is for
     a partner that holds out files to us.
     """
-    attempt = _Round(transport, session, token, retries)
+    attempt = _Round(transport, session, token, retries, tell)
     try:
         return tuple(attempt.steps(collects=collects))
     finally:
@@ -113,11 +115,14 @@ def whole_round(
 
 
 class _Round:
-    def __init__(self, transport: SftpTransport, session: SftpSession, token: str, retries: Retries) -> None:
+    def __init__(
+        self, transport: SftpTransport, session: SftpSession, token: str, retries: Retries, tell: Tell
+    ) -> None:
         self._transport = transport
         self._given = self._session = session
         self._retries = retries
         self._final = f"{session.drop}/gateway-trial-{token}{PART}"
+        self._tell = tell
         self._told: dict[str, Step] = {}
         self._at = MISSING
         self._ended_at: set[str] = set()
@@ -132,9 +137,12 @@ class _Round:
     def steps(self, *, collects: bool) -> Iterator[Step]:
         self._go_through(self._round, MISSING)
         for name in _ROUND:
-            yield self._told.get(name) or Step(name, StepOutcome.UNTRIED, self._untried)
+            if name not in self._told:
+                self._note(Step(name, StepOutcome.UNTRIED, self._untried))
+            yield self._told[name]
         if self._lies:
-            yield self._tidied()
+            self._note(self._tidied())
+            yield self._told[TIDY]
         if collects:
             self._go_through(self._list, LIST)
             yield self._told[LIST]
@@ -148,8 +156,12 @@ class _Round:
                 error = self._reconnected()
                 self._ended_at.add(at)
             if error is not None:
-                self._told[at] = Step.failed(at, error)
+                self._note(Step.failed(at, error))
                 return
+
+    def _note(self, step: Step) -> None:
+        self._told[step.name] = step
+        self._tell(step)
 
     def _reconnected(self) -> GatewayError | None:
         """Go on over a new connection; the error that says why there is none."""
@@ -178,7 +190,7 @@ class _Round:
             name, outcome, reason = told
             if outcome is StepOutcome.WORKED and name in self._ended_at:
                 outcome, reason = StepOutcome.ADAPTED, _ENDED
-            self._told[name] = Step(name, outcome, reason)
+            self._note(Step(name, outcome, reason))
 
     def _round(self) -> Iterator[_Told]:
         """The steps, without what an earlier connection has shown already."""

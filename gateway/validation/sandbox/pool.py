@@ -62,6 +62,7 @@ class Sandbox:
         self._selector = selectors.DefaultSelector()
         self._fruitless = 0
         self._number = 0
+        self._abandoned = False
         self._away = 0.0
         """Seconds for which the caller had answers in its hands, and nobody listened to the readers."""
 
@@ -77,6 +78,12 @@ class Sandbox:
             self._let_go(reader)
             reader.dismiss()
         self._selector.close()
+
+    def abandon(self) -> None:
+        """End every worker at once, from another thread than the one that waits for them: what they read is not read to its end."""
+        self._abandoned = True
+        for reader in list(self._readers):
+            reader.kill()
 
     def start(self) -> None:
         """Have every worker build its validators now, so that the first files do not wait for it. Does not wait itself.
@@ -128,6 +135,8 @@ class Sandbox:
             self._readers.append(reader)
             self._selector.register(reader.outlet, selectors.EVENT_READ, reader)
             self._selector.register(reader.stderr_outlet, selectors.EVENT_READ, reader)
+        if self._abandoned:  # after each start: whoever abandons it ends the workers of that moment
+            raise ReadersFailed("the readers were given up")
 
     def _let_go(self, reader: Reader) -> None:
         self._readers.remove(reader)

@@ -241,6 +241,10 @@ class Reader:
             case _:
                 raise ValueError("an answer to a question that was not asked")
 
+    def kill(self) -> None:
+        """Kill it, from any thread; whoever listens to it finds that out."""
+        self._process.kill()
+
     def end(self, *, overdue: bool = False, nonsense: bool = False) -> None:
         """Kill it and reap it."""
         self._overdue, self._talks_nonsense = overdue, nonsense

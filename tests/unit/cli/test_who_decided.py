@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import click
 import orjson
 import pytest
 
+from gateway.administration.credentials.store import PinnedIdentity, Store
 from gateway.cli import gateway
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.daemon.lock import held
@@ -230,6 +232,11 @@ def do(command: str, pair: Pair, run: Run, tmp_path: Path, monkeypatch: pytest.M
         case "people role" | "people suspend" | "people remove" | "people link":
             run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
             said = run(pair.dwp, *words, "hb1", *(("--unit", "Other") if words[1] == "role" else ()), *WHY)
+        case "people unpin":
+            run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
+            with closing(Store(pair.dwp.home.console_store)) as store, store.write() as records:
+                records.pin(PinnedIdentity("hb1", "https://login.example.gov.uk", "0" * 64))
+            said = run(pair.dwp, *words, "hb1", *WHY)
         case "people resume":
             run(pair.dwp, "people", "add", *SOMEBODY, "--reason", "first")
             run(pair.dwp, "people", "suspend", "hb1", "--reason", "second")
@@ -310,6 +317,7 @@ REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "people resume": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people remove": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "people link": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
+    "people unpin": (lambda _: ("hb1", *WHY), "person-unknown", WHY[1]),
     "tokens add": (lambda _: (*A_TOKEN, *WHY), "person-unknown", WHY[1]),
     "tokens revoke": (lambda _: ("back-office", *WHY), "not-found", WHY[1]),
 }

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.daemon.pulse import STEP_BOUNDS, Pulse, StillPulse, last_beat, read_pulse
+from gateway.daemon.pulse import (
+    HELD_UP_SECONDS,
+    STEP_BOUNDS,
+    Pulse,
+    PutOff,
+    StillPulse,
+    held_up,
+    last_beat,
+    read_pulse,
+)
 from gateway.daemon.watchdog import watchdog
 
 
@@ -30,7 +39,7 @@ def test_steps_are_counted_by_stage_and_a_restart_counts_as_a_start(tmp_path: Pa
             pulse.made_step("send", 2, seconds)
         pulse.made_step("collect", 0, 5.0)
         clock.now += 1.0
-        pulse.failed_step("collect")
+        pulse.failed_step("collect", "disk-full")
     said = read_pulse(tmp_path, "link")
     assert said is not None
     assert (said.starts, dict(said.failures), list(said.steps)) == (1, {"collect": 1}, ["send"])
@@ -114,3 +123,21 @@ def test_systemd_is_told_where_it_asked_this_process_alone(tmp_path: Path, kind:
         with pytest.raises(BlockingIOError):
             systemd.recv(100)
     watchdog(asked, 7)()  # nobody listens any more
+
+
+def test_a_stage_is_held_up_once_each_of_its_steps_was_put_off_for_minutes(tmp_path: Path) -> None:
+    clock = Clock()
+    with Pulse(tmp_path, "inspect", monotonic=clock) as pulse:
+        for stage in ("admit", "requests"):
+            pulse.failed_step(stage, "disk-full")
+        clock.now += HELD_UP_SECONDS - 1
+        pulse.failed_step("requests", "ledger-busy")
+        assert held_up(tmp_path, "inspect") == {}
+        pulse.made_step("admit", 0, 0.1)
+        clock.now += 1
+        pulse.failed_step("requests", "disk-full")
+        assert held_up(tmp_path, "inspect") == {"requests": PutOff(HELD_UP_SECONDS, "disk-full")}
+        clock.now += 1
+        pulse.made_step("requests", 0, 0.1)
+        assert held_up(tmp_path, "inspect") == {}
+    assert held_up(tmp_path, "vault") == {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.daemon.pulse import Pulse, read_pulse
+from gateway.daemon.pulse import HELD_UP_SECONDS, Pulse, read_pulse
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LedgerBusy
@@ -165,3 +165,24 @@ def test_results_wake_the_roles_that_they_are_for_and_quiet_ones_wake_nobody(tmp
 
     assert rung(quiet=False)
     assert not rung(quiet=True)
+
+
+def test_a_stage_that_is_put_off_for_minutes_is_told_once_at_error(tmp_path: Path) -> None:
+    def full() -> int:
+        raise DiskFull
+
+    rehearsal, stage = Rehearsal(tmp_path / "short"), Player("admit", full)
+    rehearsal.play(stage, until=HELD_UP_SECONDS - 10)
+    assert rehearsal.said("role.held-up") == []
+    rehearsal = Rehearsal(tmp_path / "long")
+    rehearsal.play(stage, until=3 * HELD_UP_SECONDS)
+    (told,) = rehearsal.said("role.held-up")
+    assert (told["stage"], told["code"]) == ("admit", "disk-full")
+    assert told["seconds"] >= HELD_UP_SECONDS
+
+
+def test_stages_are_made_anew_before_the_next_round_where_that_is_asked_for(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path) as pair, WakeUp(tmp_path, "test") as wake_up:
+        player = Player("send", lambda: 1)
+        StageLoop(pair.dwp.context, [player], wake_up, anew=lambda: player.steps >= 3).run()
+    assert player.steps == 3

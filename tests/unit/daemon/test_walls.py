@@ -77,6 +77,35 @@ with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client
     assert said.splitlines() == ["no network but the socket that it listens at", "figures True True"]
 
 
+def test_console_connects_to_the_port_of_its_identity_provider_alone() -> None:
+    """Where the kernel has Landlock for ports: the console's role keeps the network, and then shuts all but that port."""
+    said = tried('print(confine(settings(), "console")[0], refused(socket.AF_INET))')
+    assert said == "no network but the socket that it listens at True"
+    said = tried("""
+from dataclasses import replace
+from gateway.console.role import _connections
+from gateway.settings.console import ConsoleSettings
+from gateway.settings.identity_provider import IdentityProviderSettings
+
+def reached(server):
+    with socket.socket() as client:
+        try:
+            client.connect(server.getsockname())
+        except PermissionError:
+            return False
+    return True
+
+with socket.create_server(("127.0.0.1", 0)) as provider, socket.create_server(("127.0.0.1", 0)) as other:
+    about = IdentityProviderSettings(issuer=f"http://127.0.0.1:{provider.getsockname()[1]}", client_id="gateway")
+    site = replace(settings(), console=ConsoleSettings(identity_provider=about))
+    print(confine(site, "console")[0])
+    (measure,) = _connections(site)
+    print("anywhere" in measure or (reached(provider), reached(other)))
+""")
+    assert said.splitlines()[0] == "network open"
+    assert said.splitlines()[1] in ("True", "(True, False)")
+
+
 def test_link_keeps_the_network() -> None:
     said = tried("print(confine(settings(), Role.LINK)[0], refused(socket.AF_INET))")
     assert said == "network open False"

@@ -17,7 +17,8 @@ from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
 from gateway.ledger.audit.rows import check_rows, state_after
 from gateway.ledger.chain import GENESIS, ChainEntry
-from gateway.ledger.queries import events, overview, quarantine
+from gateway.ledger.queries import events, heads, overview, quarantine
+from gateway.ledger.queries.heads import Which
 from gateway.ledger.store import Ledger, read_head
 from gateway.ledger.units import Transfer
 from gateway.stages.request_answers import decide
@@ -299,6 +300,33 @@ def test_lost_cut_and_altered_custody_is_found(pair: Pair) -> None:
     assert "3 bytes, not 7" in look(pair.dwp).faults[0].message
     kept.unlink()
     assert "is not there" in look(pair.dwp).faults[0].message
+
+
+def test_of_what_may_not_be_looked_into_nothing_is_said_and_of_the_rest_everything(pair: Pair) -> None:
+    identity = pair.dwp.submit("a.xml", b"claim a")
+    (pair.dwp.home.custody / identity).unlink()
+    for unseen, faults in ((frozenset({Area.INFECTED}), 1), (frozenset({Area.CUSTODY}), 0)):
+        with pair.dwp.ledger.read() as connection:
+            assert len(check_files(connection, Listing({}, unseen=unseen)).faults) == faults, unseen
+
+
+def test_heads_are_listed_page_by_page_and_one_that_the_chain_has_not_is_told(busy: Pair) -> None:
+    with busy.dwp.ledger.read() as connection:
+        every, end = heads.page(connection, Which.CONFIRMED, 50)
+        assert every
+        assert all(each.holds and each.partner == busy.dwp.other for each in every)
+        assert end is None
+        one, after = heads.page(connection, Which.CONFIRMED, 1)
+        assert one == every[:1]
+        if len(every) > 1:
+            assert heads.page(connection, Which.CONFIRMED, 1, None, after)[0] == every[1:2]
+        assert heads.page(connection, Which.CONFIRMED, 50, "E99999999") == ([], None)
+        assert all(each.holds for each in heads.page(connection, Which.PUBLISHED, 50)[0])
+        for which in (Which.THEIRS, Which.RECEIPTS):
+            assert {each.holds for each in heads.page(connection, which, 50)[0]} <= {None}
+    busy.dwp.sql("UPDATE events SET sha256 = ? WHERE sequence = ?", "0" * 64, every[0].head.sequence)
+    with busy.dwp.ledger.read() as connection:
+        assert heads.page(connection, Which.CONFIRMED, 1)[0][0].holds is False
 
 
 def test_custody_without_a_row_is_left_over_and_no_fault(busy: Pair) -> None:

@@ -279,24 +279,23 @@ def test_rows_past_the_program_are_fenced(site: Site) -> None:
 
 
 def settings_of(name: str) -> Any:
-    return SimpleNamespace(codes=PARTNERS, stopped={PARTNERS[1]: "faults"}, node=NodeSettings(name=name))
+    return SimpleNamespace(codes=PARTNERS, node=NodeSettings(name=name))
 
 
 def test_what_stages_are_told(site: Site) -> None:
     """Lanes of others are as partners that are stopped; one that is left begins nothing, and what is under way there is recorded."""
     site.beat("a")
     ledger = opened(site.place, outside("a"))
-    lanes = NodeLanes(ledger, settings_of("a"), "a")
-    assert lanes.stopped == lanes.elsewhere == PARTNERS  # before the first look
+    lanes = NodeLanes(ledger, PARTNERS, "a")
+    assert lanes.elsewhere == {*PARTNERS}  # before the first look
     lanes.look()
-    assert (lanes.elsewhere, lanes.stopped) == ((), (PARTNERS[1],))
+    assert not lanes.elsewhere
     assert [lanes.may_begin(stage) for stage in ("seal", "requests", "admit")] == [True, True, True]
     begun = lanes.newest
     site.beat("b", "a")
     lanes.look()
     leads = expected("a", "b")
-    assert set(lanes.elsewhere) == leads["b"] - {SITE}
-    assert set(lanes.stopped) == {*lanes.elsewhere, PARTNERS[1]}
+    assert lanes.elsewhere == leads["b"] - {SITE}
     assert all(lanes.has_kept(partner, begun) for partner in PARTNERS)
     assert lanes.may_begin("requests") is (SITE in leads["a"])
     for _ in range(3):
@@ -308,7 +307,7 @@ def test_what_stages_are_told(site: Site) -> None:
     assert ledger.fence == Fence("a", 1, lanes.newest, AS_NODE)
     site.pass_time(LEASE + 1)
     lanes.look()
-    assert lanes.elsewhere == PARTNERS
+    assert lanes.elsewhere == {*PARTNERS}
     assert not any(lanes.has_kept(partner, lanes.newest) for partner in PARTNERS)
     ledger.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -457,3 +458,12 @@ def test_a_role_works_with_a_ledger_once_wherever_its_processes_are(
             pass
         with other.held():
             pass
+
+
+def test_a_stream_may_be_broken_off(ledger: Ledger) -> None:
+    with ledger.write() as transaction:
+        write(transaction)
+    with ledger.read() as connection:
+        assert next(events.chain(connection)).sequence == 1
+        assert next(iter(check_chain(connection, since=Head(1, "0" * 64)))).check == "chain"
+    gc.collect()  # a warning that nobody closed it would be an error here

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from lxml import etree
 from gateway.errors import ConfigurationInvalid, DiskFull, LoadDatabaseUnavailable
 from gateway.loading import loader as loader_module
 from gateway.loading.database import Database
+from gateway.loading.loader import require_unclaimed
+from gateway.settings.index_templates import example_text
+from gateway.settings.load import LoadSettings
 from gateway.storage.durable import DISK
 from tests.fakes.postgresql import server
 from tests.unit.loading.site import IDS, LoadingSite, made
@@ -296,3 +299,18 @@ def test_a_group_is_made_durable_before_any_of_it_is_answered(tmp_path: Path, mo
     monkeypatch.setattr(Database, "make_durable", counted)
     site.load()
     assert seen == [(0, 2), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("flow", "enabled", "refused"), [("claim", False, True), ("claim", True, False), ("laid", False, False)]
+)
+def test_a_flow_that_a_template_hands_to_a_document_system_is_loaded_by_no_timer(
+    flow: str, tmp_path: Path, *, enabled: bool, refused: bool
+) -> None:
+    site = LoadingSite(tmp_path)
+    site.home.index.mkdir(parents=True)
+    text = example_text("csv").replace('flows = ["laid"]', f'flows = ["{flow}"]')
+    (site.home.index / "documents.toml").write_text(text, encoding="utf-8")
+    settings = replace(site.settings, load=LoadSettings(enabled=enabled))
+    with pytest.raises(ConfigurationInvalid, match=f"hands {flow} to a document") if refused else nullcontext():
+        require_unclaimed(settings)

@@ -7,6 +7,7 @@ import re
 import stat
 import tomllib
 from pathlib import Path
+from types import UnionType
 from typing import get_args, get_origin
 
 import pytest
@@ -23,7 +24,7 @@ from gateway.settings.values import Table
 from gateway.settings.write import EXAMPLE_PARTNER, render_gateway_toml, render_partner, write_partner, write_text
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"
-COMMENTED = re.compile(r"^# (\[(?:flows|notify)\.[\w.]+\]|[a-z_]+ = .*)$", re.MULTILINE)
+COMMENTED = re.compile(r"^# (\[(?:console|flows|notify)\.[\w.]+\]|[a-z_]+ = .*)$", re.MULTILINE)
 NAMES = st.from_regex(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,120}", fullmatch=True)
 ENDPOINT = EndpointSettings(host="gateway.example", user="gw", host_key="ssh-ed25519 AAAAC3Nza")
 
@@ -45,8 +46,13 @@ def test_the_example_shows_every_setting_with_its_default() -> None:
         assert shown[name].keys() == model.model_fields.keys(), name
         for key, field in model.model_fields.items():
             own = {"site", "openpgp", "keys"}  # ours to decide, without default
-            if get_origin(field.annotation) is dict:  # tables that have names of their own
-                (channel,), (_, kind) = shown[name][key].values(), get_args(field.annotation)
+            if get_origin(field.annotation) in (
+                dict,
+                UnionType,
+            ):  # tables that have names of their own, or need not be there
+                of_table, within = get_args(field.annotation), shown[name][key]
+                kind = next(each for each in of_table if isinstance(each, type) and issubclass(each, Table))
+                (channel,) = within.values() if get_origin(field.annotation) is dict else (within,)
                 assert channel.keys() == kind.model_fields.keys(), key
                 kept = {each for each, known in kind.model_fields.items() if not known.is_required()}
                 given = kind.model_validate(channel)

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from gateway import assembly
+from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act, RequestState
-from gateway.domain.shown import META, Kind, read_findings, read_form, read_shown
+from gateway.domain.shown import FINDINGS, KEPT_SECONDS, META, Kind, read_findings, read_form, read_shown, read_words
 from gateway.domain.states import State
 from gateway.domain.uploads import Upload, note
-from gateway.errors import RightMissing, Unshown
+from gateway.errors import DiskFailed, EnvelopeTruncated, RightMissing, Unshown
 from gateway.ledger import people, requests
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries import events, overview
-from gateway.ledger.units import Request, Transfer
+from gateway.ledger.queries.quarantine import quarantined
+from gateway.ledger.store import Ledger
+from gateway.ledger.units import Quarantined, Request, Transfer
 from gateway.settings.model import Validation
 from gateway.spool import uploads
 from gateway.stages import showing, uploading
+from gateway.stages.background_readers import BackgroundReaders
+from gateway.stages.quarantine import measure, quarantine_file
+from gateway.stages.scanning import isolate
 from gateway.stages.timers.payloads import Payloads
+from gateway.stages.timers.requests import VAULT_ACTS, Requests
 from tests.acceptance.sites import claim
 from tests.fakes import bombs
 from tests.fakes.staff import ADMINISTRATOR, hire
@@ -71,8 +84,21 @@ def ask(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> str:
 
 def answered(bench: Bench, act: Act, subject: str, user: str = "j.smith") -> Request:
     identity = ask(bench, act, subject, user)
-    assert stage(bench).step().done == 1
+    with closing(stage(bench)) as at_work:
+        assert work(at_work) == 1
     return found(bench, identity)
+
+
+def work(at_work: Payloads, seconds: float = 30.0) -> int:
+    """Step until nothing is under way any more; how many answers there were."""
+    until, done = time.monotonic() + seconds, 0
+    while True:
+        step = at_work.step()
+        done += step.done
+        if not step.done and not at_work._running:
+            return done
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def found(bench: Bench, identity: str) -> Request:
@@ -255,9 +281,9 @@ def test_renderings_go_after_minutes_and_when_the_role_starts(dwp: Bench) -> Non
     done = answered(dwp, Act.OPEN, sent)
     directory = dwp.home.shown / done.id
     os.utime(directory, (dwp.context.clock(), dwp.context.clock()))
-    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS - 1)
+    showing.sweep(dwp.home.shown, dwp.context.clock() + KEPT_SECONDS - 1)
     assert directory.exists()
-    showing.sweep(dwp.home.shown, dwp.context.clock() + showing.KEPT_SECONDS + 1)
+    showing.sweep(dwp.home.shown, dwp.context.clock() + KEPT_SECONDS + 1)
     assert not directory.exists()
     done = answered(dwp, Act.OPEN, sent)
     assert (dwp.home.shown / done.id).exists()
@@ -283,3 +309,247 @@ def test_a_reader_that_was_taken_over_shows_nothing(tmp_path: Path, lie: str) ->
             (tmp_path / META).write_bytes(b"[" * 100_000)
     with pytest.raises(Unshown):
         showing._look_through(tmp_path)
+
+
+# -- beside the role's other work
+
+
+def slow(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Renderings end once the event is set."""
+    go_on, really = Event(), showing.render
+
+    def render(*given: Any) -> None:
+        assert go_on.wait(30)
+        really(*given)
+
+    monkeypatch.setattr(showing, "render", render)
+    return go_on
+
+
+def test_a_step_does_not_wait_for_what_is_being_rendered(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, identity = dwp.submit(NAME, CONTENT), upload(dwp)
+    go_on = slow(dwp, monkeypatch)
+    asked, woken = ask(dwp, Act.OPEN, sent), Event()
+    settings = replace(dwp.settings, validation=Validation(test_numbers=True))
+    with closing(Payloads(replace(dwp.context, settings=settings), assembly.plans(settings), woken.set)) as at_work:
+        step = at_work.step()
+        assert step.done == 0
+        assert step.due is not None, "the lease is to be renewed"
+        also = ask(dwp, Act.SEND, identity)
+        assert at_work.step().done == 1
+        assert [found(dwp, each).state for each in (asked, also)] == [RequestState.ASKED, RequestState.DONE]
+        assert not woken.is_set()
+        go_on.set()
+        assert woken.wait(30), "the role is woken"
+        assert at_work.step().done == 1
+    assert found(dwp, asked).state == RequestState.DONE
+
+
+def test_two_are_read_at_once_one_of_each_person_and_people_wait_in_turns(
+    dwp: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hire(dwp.ledger, "a.third")
+    sent = dwp.submit(NAME, CONTENT)
+    go_on = slow(dwp, monkeypatch)
+    with dwp.ledger.write() as transaction:  # more than are looked at together
+        many = [
+            requests.ask(transaction, dwp.context.new_id(), Act.OPEN, sent, "j.smith", REASON).id for _ in range(600)
+        ]
+    others = [ask(dwp, Act.OPEN, sent, user) for user in ("b.jones", "a.third")]
+    with closing(stage(dwp)) as at_work:
+        at_work.step()
+        assert set(at_work._running) == {many[0], others[0]}
+        at_work.step()
+        assert set(at_work._running) == {many[0], others[0]}, "no second one of anybody"
+        go_on.set()
+        order = []
+        while found(dwp, others[1]).state is RequestState.ASKED:
+            before = set(at_work._running)
+            at_work.step()
+            order += [each for each in at_work._running if each not in before]
+        assert order[0] == others[1], "who has had no turn is next"
+        assert found(dwp, many[2]).state is RequestState.ASKED
+
+
+def test_what_takes_longer_than_a_lease_stays_with_its_role(dwp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = dwp.submit(NAME, CONTENT)
+    go_on = slow(dwp, monkeypatch)
+    asked = ask(dwp, Act.OPEN, sent)
+    with closing(stage(dwp)) as at_work:
+        at_work.step()
+        for _ in range(4):
+            dwp.now += 12
+            at_work.step()
+            assert not requests.is_free(found(dwp, asked), "another", dwp.context.clock())
+        go_on.set()
+        assert work(at_work) == 1
+    assert found(dwp, asked).state == RequestState.DONE
+
+
+def test_a_role_that_stops_ends_its_readers_and_what_was_asked_is_done_by_the_next(
+    dwp: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Event()
+    pids: list[int] = []
+    really = BackgroundReaders.sandbox
+
+    @contextmanager
+    def sandbox(readers: BackgroundReaders, plans: Any, limits: Any) -> Iterator[Any]:
+        with really(readers, plans, limits) as made:
+            made.start()
+            pids.extend(made.pids)
+            os.kill(pids[0], signal.SIGSTOP)  # it reads for ever
+            begun.set()
+            yield made
+
+    monkeypatch.setattr(BackgroundReaders, "sandbox", sandbox)
+    sent = dwp.submit(NAME, CONTENT)
+    asked = ask(dwp, Act.OPEN, sent)
+    at_work = stage(dwp)
+    at_work.step()
+    assert begun.wait(30)
+    before = time.monotonic()
+    at_work.close()
+    assert time.monotonic() - before < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert found(dwp, asked).state == RequestState.ASKED
+    monkeypatch.undo()
+    dwp.now += 60
+    with closing(stage(dwp)) as at_work:
+        assert list(dwp.home.shown.iterdir()) == []
+        assert work(at_work) == 1
+    assert found(dwp, asked).state == RequestState.DONE
+
+
+# -- what is in quarantine
+
+
+def locked_file(bench: Bench, content: bytes, flow: str = "claim") -> Quarantined:
+    """A file that the virus scanner objected to, as conclude locks it away."""
+    sent = bench.submit(NAME, content, flow)
+    (row,) = [each for each in transfers(bench) if each.id == sent]
+    with bench.ledger.write() as transaction:
+        isolate(bench.context, transaction, row, bench.home.custody / sent, "Eicar-Test-Signature")
+    with bench.ledger.read() as connection:
+        return quarantined(connection)[0]
+
+
+def locked_sealed(bench: Bench, content: bytes) -> Quarantined:
+    """A sealed file that broke a rule."""
+    path = bench.home.sealed_in / bench.other / f"{bench.context.new_id()}.pgp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    named = {"kind": "consignment", "stem": path.stem, "partner": bench.other}
+    with bench.ledger.write() as transaction:
+        error = EnvelopeTruncated("it ends in the middle")
+        quarantine_file(bench.context, transaction, path=path, measured=measure(path), error=error, **named)
+    with bench.ledger.read() as connection:
+        return quarantined(connection)[0]
+
+
+def test_an_infected_file_is_rendered_beside_what_is_wrong_with_it_and_stays_locked_away(dwp: Bench) -> None:
+    _, content = claim(2, defect="date")
+    locked = locked_file(dwp, content)
+    done = answered(dwp, Act.EXAMINE_FILE, locked.id)
+    assert (done.state, done.kind, done.unit, done.became) == (
+        RequestState.DONE, "quarantine", locked.id, "rendered"
+    )  # fmt: skip
+    directory = dwp.home.shown / done.id
+    assert read_shown((directory / META).read_bytes()).kind is Kind.FORM
+    findings = read_findings((directory / FINDINGS).read_bytes())
+    assert not findings.accepted
+    assert all(where for _, where, _ in findings.findings)
+    assert "date" in {code for code, _, _ in findings.findings}
+    assert (dwp.home.infected / locked.id).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"MZ\x90no document at all", bombs.XML[min(bombs.XML)]()])
+def test_of_what_no_reader_can_render_the_first_bytes_are_shown(dwp: Bench, content: bytes) -> None:
+    done = answered(dwp, Act.EXAMINE_FILE, locked_file(dwp, content).id)
+    directory = dwp.home.shown / done.id
+    assert read_shown((directory / META).read_bytes()).kind is Kind.BYTES
+    assert content[:16].hex(" ") in read_words((directory / "page-1.json").read_bytes())
+    assert "No reader can render it" in read_findings((directory / FINDINGS).read_bytes()).note
+    assert {path.name for path in directory.iterdir()} == {META, FINDINGS, "page-1.json"}
+
+
+def test_of_a_sealed_file_the_vault_says_what_it_begins_as_and_opens_nothing(dwp: Bench) -> None:
+    content = b"\x84\x5e\x03" + bytes(range(1, 9)) + b"\x01" + bytes(100)
+    locked = locked_sealed(dwp, content)
+    asked = ask(dwp, Act.EXAMINE_SEALED, locked.id)
+    assert stage(dwp).step().done == 0, "inspect does not read it"
+    Requests(dwp.context, "vault-requests", VAULT_ACTS).step()
+    done = found(dwp, asked)
+    assert (done.state, done.unit) == (RequestState.DONE, locked.id)
+    assert "encrypted for the key 0102030405060708" in (done.became or "")
+    assert list(dwp.home.shown.iterdir()) == []
+    assert (dwp.home.quarantine / f"{locked.id}.sealed").read_bytes() == content
+
+
+def test_only_who_may_examine_and_only_the_right_kind_by_its_whole_id(dwp: Bench) -> None:
+    hire(dwp.ledger, "op", role=PersonRole.OPERATOR)
+    hire(dwp.ledger, "chk", role=PersonRole.CHECKING_OFFICER)
+    sealed, file = locked_sealed(dwp, b"x"), locked_file(dwp, CONTENT)
+    for user in ("op", "chk"):
+        for act in (Act.EXAMINE_FILE, Act.EXAMINE_SEALED):
+            with pytest.raises(RightMissing):
+                ask(dwp, act, file.id, user)
+    sent = next(row.id for row in transfers(dwp))
+    for subject in (sealed.id, sent, file.id[:8], f"{file.id}:0", "../../infected", "x" * 90):
+        refused = answered(dwp, Act.EXAMINE_FILE, subject)
+        assert refused.state is RequestState.REFUSED, subject
+    at_work = Requests(dwp.context, "vault-requests", VAULT_ACTS)
+    asked = [ask(dwp, Act.EXAMINE_SEALED, subject) for subject in (file.id, sealed.id[:8], "../../keyrings", sent)]
+    at_work.step()
+    assert {found(dwp, each).state for each in asked} == {RequestState.REFUSED}
+    (dwp.home.quarantine / f"{sealed.id}.sealed").unlink()
+    (dwp.home.quarantine / f"{sealed.id}.sealed").symlink_to(dwp.home.ledger)
+    asked = [ask(dwp, Act.EXAMINE_SEALED, sealed.id)]
+    with suppress(DiskFailed):
+        at_work.step()
+    assert found(dwp, asked[0]).state is not RequestState.DONE
+    assert list(dwp.home.shown.iterdir()) == []
+
+
+def test_a_role_that_is_killed_leaves_no_reader_and_nothing_shown_and_its_request_is_answered_by_the_next(
+    dwp: Bench,
+) -> None:
+    strokes = b"0 0 m 600 800 100 200 7 9 c S\n" * 200_000
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << >> >>"
+    catalogue = (b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+    content = bombs.pdf([*catalogue, page, bombs.stream(b"[1 2 3] 0 d 3 w\n" + strokes, b"")])
+    asked = ask(dwp, Act.OPEN, dwp.submit("a.pdf", content, "laid"))
+    role = os.fork()
+    if role == 0:
+        try:
+            own = Ledger(
+                dwp.home.ledger, clock=lambda: dwp.now, role="inspect", head_file=HeadFile(dwp.home.ledger_head)
+            )
+            Payloads(replace(dwp.context, ledger=own), {}).step()
+            signal.pause()
+        finally:
+            os._exit(1)
+
+    def readers() -> list[Path]:
+        tasks = [each / "children" for each in Path(f"/proc/{role}/task").iterdir()]
+        return [Path(f"/proc/{child}") for each in tasks for child in each.read_text().split()]
+
+    until = time.monotonic() + 30
+    while not (list(dwp.home.shown.glob("*.making")) and readers()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    there = readers()
+    os.kill(role, signal.SIGKILL)
+    os.waitpid(role, 0)
+    while any(each.exists() and "Z" not in (each / "stat").read_text().split()[2] for each in there):
+        assert time.monotonic() < until, "a reader that outlives its role"
+        time.sleep(0.02)
+    assert found(dwp, asked).state == RequestState.ASKED
+    with closing(stage(dwp)) as at_work:
+        assert list(dwp.home.shown.iterdir()) == []
+        at_work.step()
+        assert not at_work._running, "the lease of the role that was killed runs yet"
+        dwp.now += requests.LEASE_SECONDS + 1
+        at_work.step()
+        assert set(at_work._running) == {asked}

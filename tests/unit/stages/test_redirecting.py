@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,9 +14,13 @@ from typing import Any, cast
 
 import pytest
 
+from gateway import assembly
+from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload
 from gateway.daemon.recovery import tidy
 from gateway.domain.decision import Decision
+from gateway.domain.people import PersonRole
 from gateway.domain.redirect import Holding, Original, Redirect, write
+from gateway.domain.requests import Act, RequestState
 from gateway.domain.states import Direction, State
 from gateway.domain.xml_lines import Office
 from gateway.errors import (
@@ -25,24 +32,30 @@ from gateway.errors import (
     OriginalMissing,
     OriginalOther,
     PartnerUnknown,
+    RightMissing,
     UsageWrong,
 )
 from gateway.flows.routes import routes
+from gateway.ledger import requests
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import overview
+from gateway.ledger.queries.events import chain
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
-from gateway.ledger.units import Transfer
+from gateway.ledger.units import Request, Transfer
 from gateway.settings.flow_settings import DEFAULT_FLOWS, FlowSettings
 from gateway.settings.home import Home
-from gateway.settings.model import Partner
+from gateway.settings.model import Partner, Validation
 from gateway.stages import redirecting
 from gateway.stages.context import StageContext
 from gateway.stages.itinerary import Role
 from gateway.stages.purging import purge
 from gateway.stages.redirecting import Order, Passed
+from gateway.stages.timers.payloads import Payloads
 from gateway.validation.contract import Finding, Report
 from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Job, Sandbox
+from tests.acceptance.sites import claim
+from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench, Pair, PretendedReaders, two_ledgers
 
 HERE, RIGHT, FURTHER = "E09000030", "E08000004", "E07000223"
@@ -379,3 +392,99 @@ def test_file_does_not_go_round_in_circles_under_another_code(pair: Pair) -> Non
     for to in ("4220", "3805"):
         with pytest.raises(UsageWrong, match="telephone"):
             redirecting.redirect(context, transfer, order(to), READERS)
+
+
+# -- asked for in the console
+
+
+def asked(pair: Pair, subject: str, argument: str | None, user: str = "j.smith") -> Request:
+    """What becomes of the request, carried out by inspect with real readers."""
+    bench = pair.la
+    context = connected(bench)
+    with bench.ledger.write() as transaction:
+        text = "moved in October"
+        wanted = requests.ask(
+            transaction, context.new_id(), Act.REDIRECT, subject, user, text, argument=argument
+        )  # fmt: skip
+    settings = replace(context.settings, validation=Validation(test_numbers=True))
+    with closing(Payloads(replace(context, settings=settings), assembly.plans(settings))) as at_work:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            at_work.step()
+            with bench.ledger.read() as connection:
+                answer = requests.find(connection, wanted.id)
+            if answer.state is not RequestState.ASKED:
+                return answer
+            time.sleep(0.02)
+    raise AssertionError("no answer")
+
+
+@pytest.fixture
+def staffed(pair: Pair) -> Pair:
+    hire(pair.la.ledger, "j.smith", role=PersonRole.OPERATOR)
+    hire(pair.la.ledger, "a.audit", role=PersonRole.AUDITOR)
+    pair.la.home.shown.mkdir(parents=True, exist_ok=True)
+    pair.la.home.uploads.mkdir(parents=True, exist_ok=True)
+    return pair
+
+
+def test_a_person_of_the_console_passes_a_file_on_and_both_stories_name_them(staffed: Pair) -> None:
+    name, content = claim(1)
+    row = deliver(staffed, name, content)
+    done = asked(staffed, row.id, f"{RIGHT} moved by-system")
+    assert (done.state, done.kind, done.unit, done.became) == (
+        RequestState.DONE, "transfer", row.id, "redirected"
+    ), done  # fmt: skip
+    assert not lies(staffed.la.home, name).exists()
+    came = row_of(staffed.la, name)
+    assert came.redirected_to is not None
+    holdings, original = unwrap((staffed.la.home.custody / came.redirected_to).read_bytes())
+    assert original == Original("claim", name, content)
+    assert (holdings[0].passed_to, holdings[0].opened, holdings[0].explanation) == (
+        RIGHT, "by-system", "moved in October"
+    )  # fmt: skip
+    with staffed.la.ledger.read() as connection:
+        told = [json.loads(each.detail) for each in chain(connection) if each.event == "transfer.redirected"]
+    assert {each["actor"] for each in told} == {"j.smith"}
+    assert {each.get("passed_as") or each.get("came_as") for each in told} == {row.id, came.redirected_to}
+    again = asked(staffed, row.id, f"{FURTHER} moved by-system")
+    assert (again.state, again.code) == (RequestState.REFUSED, "usage")
+
+
+@pytest.mark.parametrize(
+    ("argument", "code"),
+    [
+        (None, "usage"),
+        ("", "usage"),
+        (f"{RIGHT} because by-officer", "usage"),
+        (f"{RIGHT} moved by-nobody", "usage"),
+        (f"{RIGHT} moved by-officer more", "usage"),
+        ("DWP moved by-officer", "usage"),
+        (f"{HERE} moved by-officer", "usage"),
+        ("E06000001 moved by-officer", "partner-unknown"),
+        ("../../etc moved by-officer", "partner-unknown"),
+    ],
+)
+def test_what_nobody_can_ask_for_is_refused_and_changes_nothing(staffed: Pair, argument: str | None, code: str) -> None:
+    row = deliver(staffed)
+    refused = asked(staffed, row.id, argument)
+    assert (refused.state, refused.code) == (RequestState.REFUSED, code)
+    untouched(staffed, row)
+
+
+def test_who_may_not_answer_for_the_back_office_passes_nothing_on(staffed: Pair) -> None:
+    row = deliver(staffed)
+    with pytest.raises(RightMissing):
+        asked(staffed, row.id, f"{RIGHT} moved by-officer", "a.audit")
+    untouched(staffed, row)
+
+
+def test_nobody_says_that_it_was_not_opened_where_the_access_log_knows_better(staffed: Pair) -> None:
+    name, content = claim(1)
+    row = deliver(staffed, name, content)
+    open_payload(staffed.la.settings, staffed.la.ledger, "j.smith", Wanted(TRANSFER, row.id, "to see whose it is"), [])
+    refused = asked(staffed, row.id, f"{RIGHT} moved no")
+    assert (refused.state, refused.code) == (RequestState.REFUSED, "usage")
+    assert "System Access Log" in (refused.refusal or "")
+    untouched(staffed, row)
+    assert asked(staffed, row.id, f"{RIGHT} moved by-officer").state is RequestState.DONE

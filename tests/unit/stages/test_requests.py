@@ -11,7 +11,7 @@ import pytest
 
 from gateway.administration.requests.asking import answer, ask
 from gateway.domain.decision import Decision
-from gateway.domain.requests import READING, Act, RequestState
+from gateway.domain.requests import BESIDE, PROVING, Act, RequestState
 from gateway.domain.states import State
 from gateway.errors import ImpossibleMove, LedgerBusy, NotFound, UsageWrong
 from gateway.ledger import proposals, requests
@@ -27,6 +27,7 @@ from gateway.stages import decisions, request_answers
 from gateway.stages.context import StageContext
 from gateway.stages.itinerary import Role, stages_of
 from gateway.stages.request_answers import carry_out, decide
+from gateway.stages.timers.link_trials import LINK_ACTS
 from gateway.stages.timers.requests import INSPECT_ACTS, VAULT_ACTS, Requests
 from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench, Pair, two_ledgers
@@ -94,12 +95,13 @@ def test_what_a_person_asked_is_done_in_their_name(dwp: Bench) -> None:
 def test_every_act_has_a_role_that_carries_it_out_by_a_stage_of_its_own() -> None:
     by_stages = sorted([*INSPECT_ACTS, *VAULT_ACTS])
     assert by_stages == sorted(request_answers._POLICY)
-    assert sorted([*by_stages, *READING]) == sorted(act for act in Act if act.by_stage)
+    assert sorted([*by_stages, *BESIDE, *PROVING, *LINK_ACTS, Act.SEND]) == sorted(act for act in Act if act.by_stage)
     assert all((act.role, act.people) == ("console", 2) for act in Act if act.about_people), (
         "done when the second agrees"
     )
     assert {"requests", "payloads"} <= {*stages_of(Role.INSPECT)}
-    assert "vault-requests" in stages_of(Role.VAULT)
+    assert {"vault-requests", "proofs"} <= {*stages_of(Role.VAULT)}
+    assert "link-trials" in stages_of(Role.LINK)
 
 
 def test_a_stage_leaves_the_acts_of_other_roles(pair: Pair, dwp: Bench) -> None:

@@ -325,7 +325,7 @@ def test_requests_are_listed_page_by_page_and_told_whole(dwp: Bench) -> None:
     assert (story.request.decider, story.request.people, story.request.ends) == ("hb1002", 2, None)
     assert [describe(each.event, each.detail) for each in story.events] == [
         f"somebody asked for what takes two people: it waits for a second person: release, by hb1001: {REASON}",
-        "a second person agreed: a role carries it out: release, by hb1002: seen the papers",
+        "a second person agreed: what was asked is to be carried out: release, by hb1002: seen the papers",
     ]
 
 

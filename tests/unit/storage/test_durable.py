@@ -2,13 +2,16 @@
 
 import errno
 import os
+import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage.durable import DISK, Disk, make_directory, move_over, write_file, write_new_file
+from gateway.storage.durable import DISK, Disk, make_directory, move_over, move_own, write_file, write_new_file
 from gateway.storage.file_group import Group, write_files
 
 
@@ -179,13 +182,65 @@ def test_a_group_on_nothing_is_a_disk_error(tmp_path: Path) -> None:
         Group(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("move", [move_over, move_own])
 @pytest.mark.parametrize("before", ["nothing", "another file", "a second name of the source"])
-def test_what_is_moved_over_something_leaves_no_name_behind(before: str, tmp_path: Path) -> None:
+def test_what_is_moved_over_something_leaves_no_name_behind(
+    before: str, move: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"receipt")
     if before == "another file":
         target.write_bytes(b"older")
     elif before == "a second name of the source":
         target.hardlink_to(source)  # rename(2) would do nothing, and say that it has
-    move_over(source, target)
+    move(source, target)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("target", b"receipt")]
+
+
+@pytest.fixture
+def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of another account, which this one may remove."""
+    source = tmp_path / "source"
+    source.write_bytes(b"receipt" * 400_000)
+    source.chmod(0o666)
+    owner = os.geteuid() + 1
+    monkeypatch.setattr("gateway.storage.durable.os.geteuid", lambda: owner)
+    return source
+
+
+def test_another_accounts_file_is_written_anew_and_durable_before_its_first_name_goes(another: Path) -> None:
+    content, target, done = another.read_bytes(), another.with_name("target"), []
+    target.write_bytes(b"older")
+
+    def noting(name: str) -> Callable[..., Any]:
+        def act(*given: Any) -> Any:
+            done.append(name)
+            return getattr(DISK, name)(*given)
+
+        return act
+
+    first = another.stat().st_ino
+    move_own(another, target, replace(DISK, **{name: noting(name) for name in ("fsync", "rename", "unlink")}))
+    assert done == ["fsync", "rename", "fsync", "unlink"]
+    assert [path.name for path in another.parent.iterdir()] == ["target"]
+    assert target.read_bytes() == content
+    assert (target.stat().st_ino == first, stat.S_IMODE(target.stat().st_mode)) == (False, 0o600)
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_another_accounts_file_stays_where_it_cannot_be_written_anew(step: str, another: Path) -> None:
+    def fails(*_: Any) -> Any:
+        raise OSError(errno.EIO, "it failed")
+
+    with pytest.raises(OSError, match="it failed"):
+        move_own(another, another.with_name("target"), replace(DISK, **{step: fails}))
+    assert [path.name for path in another.parent.iterdir()] == ["source"]
+
+
+def test_what_another_account_put_there_is_not_followed(another: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    another.rename(secret)
+    another.symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic"):
+        move_own(another, tmp_path / "target")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "source"]

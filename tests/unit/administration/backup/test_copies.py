@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -73,7 +75,13 @@ def test_batches_for_a_document_system_are_in_the_copy_and_put_aside_when_it_is_
     home = Home(tmp_path / "back")
     home.root.mkdir()
     copy = Path(taken.path)
-    restoring._fill(copy, contents.read(copy), home, lambda _what, _count: None)
+    before = os.umask(0o022)
+    try:
+        restoring._fill(copy, contents.read(copy), home, lambda _what, _count: None)
+    finally:
+        os.umask(before)
+    aside = [path for path in (home.put_aside, *home.put_aside.rglob("*")) if path.is_dir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in aside} == {0o2770}, "operators may, others may not"
     back = {str(path.relative_to(home.put_aside)): path.read_bytes() for path in home.put_aside.rglob("*.pdf")}
     assert back == {
         "batches/laid/laid-20261128T101500Z-000042/a.pdf": b"%PDF",

@@ -38,7 +38,7 @@ def test_right_password_and_code_make_a_session_and_an_event(desk: Desk) -> None
     found = sessions.look(desk.context, token)
     assert found is not None
     assert found.person == session.person
-    assert desk.told("signin.accepted") == [("signin.accepted", "hb1", {})]
+    assert desk.told("signin.accepted") == [("signin.accepted", "hb1", {"act": "password"})]
 
 
 def test_one_answer_for_whatever_is_wrong(desk: Desk) -> None:

@@ -70,7 +70,13 @@ def test_a_reason_is_needed(office: Office, reason: str) -> None:
 def test_what_is_opened_is_there(office: Office, kind: str, unit: str) -> None:
     wanted = Wanted(kind, unit or office.claim, "reason")
     with pytest.raises((NotFound, UsageWrong)):
-        open_payload(office.settings, office.ledger, "op1", wanted, ())
+        open_payload(office.settings, office.ledger, "sup1", wanted, ())
+
+
+@pytest.mark.parametrize("user", ["op1", "both", "co1", "sp1", "adm1", "aud1"])
+def test_only_a_supervisor_opens_what_is_in_quarantine(office: Office, user: str) -> None:
+    with pytest.raises(RightMissing):
+        open_payload(office.settings, office.ledger, user, Wanted(QUARANTINE, office.claim, "reason"), ())
 
 
 def test_the_banner_follows_until_it_is_acknowledged_and_nothing_is_opened_before(office: Office) -> None:

@@ -401,3 +401,21 @@ def test_a_channel_that_fails_is_said_to_fail_while_it_is_tried_again(site: Site
     site.passes(20)
     teller.look()
     assert seen == [(2, "notice-failed")]
+
+
+def test_passwords_that_end_are_counted_for_whoever_asks_and_nobody_is_named(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path) as pair:
+        site = Site(pair.dwp)
+        site.asks({"level": "info", "events": ["password.expiring"]})
+        teller = site.teller()
+        teller.look()
+        with site.bench.ledger.write() as transaction:
+            for user in ("hb1042", "hb2210"):
+                transaction.record("password.expiring", "person", user, days=7, due="2026-12-05T10:00:00Z")
+        teller.look()
+        site.passes(61)
+        teller.look()
+        ((_, notice),) = site.sent
+        assert [(line.event, line.count, line.partner) for line in notice.lines] == [("password.expiring", 2, None)]
+        assert "hb" not in notice.text
+        assert DESK_AIDS["password.expiring"] == "people"

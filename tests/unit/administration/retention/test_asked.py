@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.administration.requests import asking
+from gateway.administration.retention.last_run import last_run
 from gateway.administration.views.retention import due_rows, retention
 from gateway.domain.identity import to_text
 from gateway.domain.people import PersonState
@@ -61,7 +62,10 @@ def test_two_dispose_by_the_next_run_and_the_certificate_has_both(site: tuple[Be
         assert due_now(connection, time.time()) == 0, "a run does it, and no role"
     past.dispose(time.time() + 80 * DAY, role="inspect")
     assert answer(past, identity).state == RequestState.ASKED, "the run that certifies answers"
-    done = past.dispose(time.time() + LATE)
+    assert last_run(past.home.run) is None
+    end = time.time() + LATE
+    done = past.dispose(end)
+    assert last_run(past.home.run) == pytest.approx(end, abs=0.01)
     assert done.certificate is not None
     assert "hb1001 with hb1002" in done.certificate
     told = answer(past, identity)
