@@ -73,20 +73,24 @@ class Heartbeat:
         self._ledger.close()
 
     def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                if not self.beat():
-                    return
-                self._failed = ""
-            except GatewayError as error:
-                if error.code != self._failed:
-                    self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
-                self._failed = error.code
-            except Exception as error:  # noqa: BLE001 - a node whose heartbeat ends works on nothing: the role ends, and is started again
-                self._say("role.died", reason="a defect of the heartbeat", error=type(error).__name__)
+        try:
+            while not self._ending.is_set() and self._beaten():
+                self._ending.wait(self._every)
+        finally:
+            if not self._ending.is_set():
+                # A node without a heartbeat works on nothing: the role ends, is started again, and is refused where another has the name.
                 os.kill(os.getpid(), signal.SIGTERM)
-                return
-            self._ending.wait(self._every)
+
+    def _beaten(self) -> bool:
+        try:
+            there = self.beat()
+        except GatewayError as error:
+            if error.code != self._failed:
+                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+            self._failed = error.code
+            return True
+        self._failed = ""
+        return there
 
     def beat(self) -> bool:
         """One heartbeat. False, once and for all, where another process has started under this name."""

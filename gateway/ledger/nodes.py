@@ -137,11 +137,11 @@ def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None
         owners = {owner for lane in taken if (row := before.lanes.get(lane)) and (owner := row.node)}
         name = Event.NODE_LOST if owners else Event.NODE_TAKEN_OVER
         transaction.record(
-            name, KIND, me, lanes=taken, count=len(taken), epoch=number, gone=sorted(owners) or None, log={"node": me}
+            name, KIND, me, lanes=[*taken], count=len(taken), epoch=number, gone=[*sorted(owners)], log={"node": me}
         )
     free = _mine(connection, me, moves.free, node=None, leaving=None, changed=number, since=_NOW)
     if free:
-        transaction.record(Event.NODE_FREED, KIND, me, lanes=free, count=len(free), epoch=number, log={"node": me})
+        transaction.record(Event.NODE_FREED, KIND, me, lanes=[*free], count=len(free), epoch=number, log={"node": me})
     _mine(connection, me, moves.leave, leaving=_NOW, changed=number)
     _mine(connection, me, moves.keep, leaving=None, changed=number)
 

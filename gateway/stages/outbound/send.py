@@ -69,8 +69,7 @@ class Send:
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
-        self._begun: dict[SizeLane, int] = {}
-        """Of the busy lanes: the epoch in which their work began."""
+        self._begun: dict[SizeLane, int] = {}  # by lane, the epoch in which its work began
         self._collect_due = {
             SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
@@ -211,12 +210,9 @@ class Send:
         notable = [
             result
             for result in self._uncommitted
-            if self._is_ours(result)
-            and (
-                not isinstance(result, Ended)
-                or result.error is not None
-                or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
-            )
+            if not isinstance(result, Ended)
+            or result.error is not None
+            or (result.well and lanes.get(result.lane.partner, units.Lane(result.lane.partner)).failures)
         ]
         if notable:
             with self._context.ledger.write() as transaction:
@@ -230,12 +226,10 @@ class Send:
                 self._collect_due[SizeLane(end.lane.partner, large=True)] = 0.0
         return done
 
-    def _is_ours(self, result: Result) -> bool:
-        """Whether it may be recorded: what another node took over meanwhile, that node sends again, under the same name."""
-        lane = result.lane if isinstance(result, Ended) else lane_of(result.row)
-        return self._context.has_kept(lane.partner, self._begun[lane])
-
     def _note(self, transaction: Transaction, result: Result) -> None:
+        lane = result.lane if isinstance(result, Ended) else lane_of(result.row)
+        if not self._context.has_kept(lane.partner, self._begun[lane]):
+            return  # another node took the lane over, and sends it again under the same name
         match result:
             case Sent():
                 self._note_sent(transaction, result)
