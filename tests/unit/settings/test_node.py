@@ -6,27 +6,31 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
 from gateway.settings.read import examine
-from tests.fakes.two_ledgers import two_ledgers
+from gateway.settings.write import change, render_gateway_toml, write_text
 
-URL = '[ledger]\nurl = "postgresql:///ledger"\n'
+URL = "postgresql:///ledger"
 
 
 @pytest.mark.parametrize(
-    ("text", "where"),
+    ("url", "node", "where"),
     [
-        ('[node]\nname = "north-1"\n', "[node] name"),
-        (f'{URL}[node]\nname = "North 1"\n', "[node] name"),
-        (f'{URL}[node]\nname = "n{"o" * 40}"\n', "[node] name"),
-        (f'{URL}[node]\nname = "north-1"\nheartbeat_seconds = 6\n', "[node] heartbeat_seconds"),
-        (f'{URL}[node]\nname = "north-1"\nlease_seconds = 9\n', None),
-        ("", None),
+        ("", {"name": "north-1"}, "[node] name"),
+        (URL, {"name": "North 1"}, "[node] name"),
+        (URL, {"name": "n" * 41}, "[node] name"),
+        (URL, {"name": "north-1", "heartbeat_seconds": 6}, "[node] heartbeat_seconds"),
+        (URL, {"name": "north-1", "lease_seconds": 9}, None),
+        ("", {}, None),
     ],
 )
-def test_what_a_node_needs(tmp_path: Path, text: str, where: str | None) -> None:
-    with two_ledgers(tmp_path) as pair:
-        home: Home = pair.dwp.context.home
-        home.gateway_toml.write_text(f"{home.gateway_toml.read_text('utf-8')}\n{text}", "utf-8")
-        _, faults = examine(home)
+def test_what_a_node_needs(tmp_path: Path, url: str, node: dict[str, str | int], where: str | None) -> None:
+    home = Home(tmp_path)
+    made = render_gateway_toml(
+        code="DWP", name="DWP", fingerprint="A" * 40, host="127.0.0.1", port=2222, user="gateway"
+    )
+    make(site_directories(home))
+    write_text(home.gateway_toml, change(change(made, "ledger", {"url": url}), "node", node))
+    _, faults = examine(home)
     assert [fault.where for fault in faults] == ([] if where is None else [where])
