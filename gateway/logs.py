@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "json", "lines"]
 
+MOST_FOREIGN: Final = 100
+"""Lines of libraries that a minute of a role has."""
 MAX_TEXT: Final = 1000
 """Characters of one value at most; longer ones end in an ellipsis."""
 
@@ -330,17 +332,25 @@ def library_lines(log: Logger) -> Iterator[None]:
 
 
 class _Foreign(logging.Handler):
-    """Passes a library's record on: its text, masked, and the places of its exception."""
+    """Passes a library's record on: its text, masked, and the places of its exception. Strangers make libraries talk, so a minute has a most."""
 
     def __init__(self, log: Logger) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self._minute, self._told = 0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        minute = int(record.created // 60)
+        self._told = self._told + 1 if minute == self._minute else 1
+        self._minute = minute
+        if self._told > MOST_FOREIGN:
+            return
         try:
             text = record.getMessage()
         except (TypeError, ValueError, KeyError):  # the library's own mistake in its format
             text = "a line that could not be put together"
+        if self._told == MOST_FOREIGN:
+            text = f"{text} (what libraries say more in this minute is not told)"
         say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
         failure = record.exc_info[1] if record.exc_info else None
         say(Event.LOG_LINE_FOREIGN, library=record.name, reason=text, exc_info=failure)

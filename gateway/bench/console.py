@@ -1,9 +1,9 @@
 """The workload about looking: pages of the console beside a ledger of a million transfers, and beside an empty one.
 
-Each page is asked for by somebody alone; then by fifty people at once, each with a session of their own: first by people who read each page for
-a second, half of it or half as much again, then by people who do not read at all and ask for the next page at once. The clock runs from the request
-until the whole page is here, over a connection that is kept. What the console and the fifty browsers take of the processor is told apart. BenchVoid
-where a page is refused or fails.
+Each page is asked for by somebody alone; then by fifty people at once, each with a session of their own and a page that listens for news: first
+by people who read each page for a second, half of it or half as much again, then by people who do not read at all and ask for the next page at once.
+The clock runs from the request until the whole page is here, over a connection that is kept. What the console and the fifty browsers take of the
+processor is told apart. BenchVoid where a page is refused or fails.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class _Browser:
 
     def __init__(self, port: int, token: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._news = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._headers = {"cookie": f"gateway-{DWP.lower()}={token}"}
 
     def seconds(self, path: str) -> float:
@@ -101,7 +102,14 @@ class _Browser:
             raise BenchVoid(f"the console answered {path} with {answer.status}")
         return time.monotonic() - started
 
+    def listen(self) -> None:
+        """Wait for news, as an open page does beside whatever else is asked for."""
+        self._news.request("GET", "/live", headers=self._headers)
+        if self._news.getresponse().status != http.client.OK:
+            raise BenchVoid("the console does not tell what happens")
+
     def close(self) -> None:
+        self._news.close()
         self._connection.close()
 
 
@@ -153,6 +161,7 @@ def _crowd(console: int, port: int, tokens: Sequence[str], rounds: int, reading:
         browser, chance = _Browser(port, token), random.Random(at)
         found = []
         try:
+            browser.listen()
             for turn in range(rounds):
                 time.sleep(reading * chance.uniform(0.5, 1.5))
                 found.append(browser.seconds(PAGES[(at + turn) % len(PAGES)]))

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,16 +58,17 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should. With --dir each site's console stays there too, and the end prints a one-time link for each of its people: somebody of each
-    role, two supervisors and two administrators.
+    role, two supervisors and two administrators; and what to try, for which a held file, a file in quarantine and a management check are left.
 
     \b
     Example:
       gateway demo
       gateway demo --dir /tmp/play      (the sites stay, running; the end says how to stop them)
     """
-    from gateway.demo import consoles  # noqa: PLC0415 - slow to import
+    from gateway.demo import consoles, left_open  # noqa: PLC0415 - slow to import
     from gateway.demo import sites as demo_sites  # noqa: PLC0415 - slow to import
     from gateway.demo.performance import perform  # noqa: PLC0415 - as above
+    from gateway.sample.catalog import samplers  # noqa: PLC0415 - as above
 
     with _working_directory(directory) as root:
         say(f"making three sites in {root}")
@@ -90,6 +92,11 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
             say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
             _show_people(consoles.people(sites))
+            dwp = next(site for site in sites if site.code == demo_sites.DWP)
+            left_open.leave(samplers(), dwp, demo_sites.AUTHORITIES[0], datetime.now(UTC).date(), timeout)
+            say("\nWhat to try, the first four at DWP:")
+            for each in left_open.TO_TRY:
+                say(f"  - {each}")
             say(f"To stop them: kill {' '.join(pids)}")
     ctx.exit(0 if done.ok else _FAILED)
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import click
 import orjson
 
+from gateway.domain.spreadsheets import guarded
 from gateway.errors import UsageWrong
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ as_json = click.option("--json", "as_json", is_flag=True, callback=_one_form, he
 as_csv = click.option(
     "--csv", "as_csv", is_flag=True, callback=_one_form, help="Print CSV, with a line of headings, instead of a table."
 )
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes a cell for a formula by."""
 
 
 def say(text: str) -> None:
@@ -104,10 +102,10 @@ def _cell(value: Any) -> str:
             text = "; ".join(value)
         case _:
             text = orjson.dumps(value, default=str).decode()
-    guarded = f"'{text}" if text.startswith(_FORMULA) else text
-    if guarded.isprintable():
-        return guarded
-    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in guarded)
+    cell = guarded(text)
+    if cell.isprintable():
+        return cell
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in cell)
 
 
 def counted(number: int, noun: str) -> str:
@@ -142,4 +140,5 @@ def show_made(made: Made, *, as_json: bool) -> None:
         say(f"{made.by} confirms them as far as event {made.confirmed}.")
     for each in made.missing:
         say(f"Not in it: {each}")
-    say(f"Who gets it checks it with: python3 verify_evidence.py {made.file}")
+    known = "".join(f" --known {key}" for key in made.keys)
+    say(f"Who gets it checks it with: python3 verify_evidence.py {made.file}{known}")

@@ -9,9 +9,10 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
+from gateway.domain.spreadsheets import guarded
+
 MOST_LINES: Final = 100_000
 """Of a CSV file."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_file(name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -43,4 +44,4 @@ def _line(cells: Sequence[object]) -> str:
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return guarded(value) if isinstance(value, str) else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -20,10 +21,14 @@ MOST_BYTES: Final = 64 * 1024
 """Of a request's body, where its page does not take files."""
 REQUEST_SECONDS: Final = 15.0
 """Within which the next piece of a body has to be here."""
+BODY_SECONDS: Final = 30.0
+"""Within which the whole of it has to be here, where its page does not take files."""
+FORM: Final = "application/x-www-form-urlencoded"
+"""What a form without a file comes as. In multipart/form-data whoever sends it would choose how its letters are read."""
 PROGRAMS: Final = "/api/"
 """What addresses of the interface for programs begin with."""
 _FETCH_SITES: Final = ("same-origin", "none")
-_SAFE: Final = ("GET", "HEAD")
+_STATIC: Final = "/static/"
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -68,7 +73,8 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        await self._app(scope, _Body(receive, self._most(scope)), send_guarded)
+        body = _Body(receive, self._most(scope), None if self._takes_file(scope) else BODY_SECONDS)
+        await self._app(scope, body, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -76,10 +82,12 @@ class Guard:
             return self._problem(scope, headers)
         if headers.get("host", "") not in self._hosts:
             return PlainTextResponse("The console is not known by this name.\n", 421)
-        if scope["method"] not in (*_SAFE, "POST"):
-            return PlainTextResponse("The console answers GET and POST.\n", 405, {"allow": "GET, HEAD, POST"})
+        if scope["method"] not in ("GET", "POST") and not (_is_head(scope) and scope["path"].startswith(_STATIC)):
+            return PlainTextResponse("The console answers GET and POST.\n", 405, {"allow": "GET, POST"})
         if scope["method"] == "POST" and not self._is_own(headers):
             return PlainTextResponse("This came from a page that is not the console's.\n", 403)
+        if scope["method"] == "POST" and not self._takes_file(scope) and not _is_form(headers):
+            return PlainTextResponse("This is no form of the console's.\n", 415)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > self._most(scope):
             return PlainTextResponse("This is too much for a form.\n", 413)
@@ -89,6 +97,8 @@ class Guard:
         """For programs, which no browser made ask: they show a token, and nothing is read that a browser sends by itself."""
         if headers.get("host", "") not in self._hosts:
             return response(Problem(421, "host", "The console is not known by this name."))
+        if _is_head(scope):  # a file would be told as taken, and no byte of it given
+            return response(Problem(405, "method", "There is no such operation.", headers={"allow": "GET, POST"}))
         length, most = headers.get("content-length", "0"), self._most(scope)
         if not length.isdecimal() or int(length[:20]) > most:
             return response(Problem(413, "too-large", f"A body has {most} bytes at most."))
@@ -96,7 +106,10 @@ class Guard:
 
     def _most(self, scope: Scope) -> int:
         """How long a body may be."""
-        return self._larger.get(scope["path"], MOST_BYTES) if scope["method"] == "POST" else MOST_BYTES
+        return self._larger[scope["path"]] if self._takes_file(scope) else MOST_BYTES
+
+    def _takes_file(self, scope: Scope) -> bool:
+        return scope["method"] == "POST" and scope["path"] in self._larger
 
     def _is_own(self, headers: Headers) -> bool:
         """Whether a browser says that one of our pages sent this. Browsers that say neither are older than those that are supported."""
@@ -106,20 +119,36 @@ class Guard:
         return origin is not None and origin.partition("://")[2] in self._hosts
 
 
-class _Body:
-    """A request's body as far as it may be long, and within its time."""
+def _is_head(scope: Scope) -> bool:
+    """Whether a page is asked for without its content. Many a page is recorded as seen, or a file as taken, so none is answered so."""
+    return bool(scope["method"] == "HEAD")
 
-    def __init__(self, receive: Receive, most: int) -> None:
+
+def _is_form(headers: Headers) -> bool:
+    """Whether a body says that it is a form without a file; one that says nothing is not read."""
+    kind = headers.get("content-type")
+    return kind is None or kind.partition(";")[0].strip().lower() == FORM
+
+
+class _Body:
+    """A request's body as far as it may be long, and within its time: each piece, and with `seconds` the whole."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float | None) -> None:
         self._receive = receive
         self._most = most
+        self._seconds = seconds
+        self._until = inf
         self._bytes = 0
         self._ended = False
 
     async def __call__(self) -> Message:
         if self._ended:
             return await self._receive()  # waits for the client to go: an answer may take long
+        now = asyncio.get_running_loop().time()
+        if self._seconds is not None:
+            self._until, self._seconds = now + self._seconds, None
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout_at(min(now + REQUEST_SECONDS, self._until)):
                 message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}

@@ -64,7 +64,7 @@ class Page:
     own: bool = False
     """Whether it is for whoever is signed in, of any role or none, and about that person alone."""
     waits: bool = False
-    """Whether the answer waits for another machine: nobody's page waits for it."""
+    """Whether the answer waits for another machine: neither pages nor forms wait for it."""
 
     @property
     def section(self) -> str:

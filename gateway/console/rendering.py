@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -29,6 +30,11 @@ def brief(text: str | None) -> str:
     return f"{moment.day}\u00a0{moment:%b}\u00a0{moment:%Y, %H:%M}"
 
 
+def tail(identity: str) -> str:
+    """What tells an id from others of the same minute: its last 8 characters. Its first ones are a time."""
+    return identity[-8:]
+
+
 def duration(seconds: float) -> str:
     """A duration as people read it: two units."""
     minutes = int(seconds) // 60
@@ -38,6 +44,12 @@ def duration(seconds: float) -> str:
     if minutes >= 60:
         return f"{counted(hours, 'hour')} {counted(minutes % 60, 'minute')}"
     return counted(minutes, "minute") if minutes else counted(int(seconds), "second")
+
+
+def at_most(seconds: float) -> str:
+    """A duration that is not less: a part of a second counts as one, and of a minute, once there are some."""
+    whole = math.ceil(seconds)
+    return duration(whole if whole < 60 else -(-whole // 60) * 60)
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -70,7 +82,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"size": _size, "when": when, "brief": brief, "duration": duration, "counted": counted}
+    made.filters |= {
+        "size": _size,
+        "when": when,
+        "brief": brief,
+        "tail": tail,
+        "duration": duration,
+        "counted": counted,
+        "atmost": at_most,
+    }
     made.globals |= {"address": address}
     return made
 

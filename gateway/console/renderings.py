@@ -1,26 +1,33 @@
-"""What inspect and the vault make for a page of the console: waiting for it, and reading it. NotFound for a request that is not this person's."""
+"""What inspect and the vault make for a page of the console: waiting for it, and reading it. NotFound for a request that is not this person's.
+
+It is waited for a little, between two answers of the page: no thread and no other page waits along.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Final
 
-from starlette.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from gateway.console.site import Site
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import MOST_BYTES
-from gateway.errors import NotFound
+from gateway.errors import GatewayError, NotFound
 from gateway.ledger import requests
 from gateway.ledger.units import Request
 
 _PATIENCE: Final = 3.0
-"""Seconds that a page waits for an answer before it says that it waits."""
+"""Seconds that an answer is waited for before a page says that it waits."""
 _LOOK: Final = 0.15
 _AGAIN: Final = 3
 """Seconds after which a browser asks again."""
@@ -29,23 +36,46 @@ _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def answered(visit: Visit, act: Act, name: str) -> Request:
-    """The request that the address has under `name`, if it is this person's and for that act; an answer is waited for a little."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        with visit.console.reading() as connection:
-            found = requests.find(connection, visit.path[name])
-        if found.act is not act or found.actor != visit.user:
-            raise NotFound("that is no request of yours")
-        if found.state is not RequestState.ASKED or time.monotonic() >= until or visit.console.stopping.is_set():
-            return found
-        time.sleep(_LOOK)
+    """The request that the address has under `name`, if it is this person's and for that act."""
+    with visit.console.reading() as connection:
+        found = requests.find(connection, visit.path[name])
+    if found.act is not act or found.actor != visit.user:
+        raise NotFound("that is no request of yours")
+    return found
 
 
-def waiting(visit: Visit, heading: str, path: str) -> Response:
+class Waiting(HTMLResponse):
+    """A page that says that something is being made. `is_asked` is whether it still is; `user` is who waits."""
+
+    def __init__(self, page: HTMLResponse, user: str, is_asked: Callable[[], bool]) -> None:
+        super().__init__(page.body, page.status_code, {"refresh": str(_AGAIN)})
+        self.user = user
+        self.is_asked = is_asked
+
+
+def waiting(visit: Visit, heading: str, path: str, request: Request) -> Waiting:
     """A page that asks again by itself, without a script too."""
-    response = visit.page("working", heading=heading, path=path)
-    response.headers["refresh"] = str(_AGAIN)
-    return response
+    page = visit.page("working", heading=heading, path=path)
+    return Waiting(page, visit.user, partial(_is_asked, visit.console, request.id))
+
+
+async def comes(page: Waiting, stopping: Event) -> bool:
+    """Whether what the page waits for is there within moments: it is waited for here."""
+    for _ in range(int(_PATIENCE / _LOOK)):
+        await asyncio.sleep(_LOOK)
+        if stopping.is_set():
+            break
+        if not await run_in_threadpool(page.is_asked):
+            return True
+    return False
+
+
+def _is_asked(site: Site, identity: str) -> bool:
+    try:
+        with site.reading() as connection:
+            return requests.find(connection, identity).state is RequestState.ASKED
+    except GatewayError:
+        return True  # the page that is asked next says what is wrong
 
 
 def whole_file(path: Path) -> bytes | None:

@@ -48,18 +48,18 @@ class Openings:
 
 
 class Suspended:
-    """The settings as the ledger's suspensions make them, looked at whenever they are asked for."""
+    """The settings as the ledger's suspensions made them when somebody looked last."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._watch = SuspensionWatch(ledger, time.monotonic)
         self._lock = Lock()
-        self._settings = settings
+        self.known = settings
 
-    def settings(self) -> Settings:
+    def look(self) -> None:
+        """Look at the ledger: for whoever holds no connection to it, since others wait here meanwhile."""
         with self._lock:
             if self._watch.changed():
-                self._settings = self._settings.with_suspended(self._watch.reasons())
-            return self._settings
+                self.known = self.known.with_suspended(self._watch.reasons())
 
 
 class Kept(Generic[T]):
@@ -99,8 +99,14 @@ class Site:
 
     @property
     def settings(self) -> Settings:
-        """The site's settings, with the partners that people suspended by now."""
-        return self.suspended.settings()
+        """The site's settings, with the partners that people had suspended when `look` was called last. It reads nothing, and may be asked for
+        anywhere.
+        """
+        return self.suspended.known
+
+    def look(self) -> None:
+        """Look who is suspended: every request does, before it reads anything else."""
+        self.suspended.look()
 
     @property
     def ledger(self) -> Ledger:

@@ -54,6 +54,8 @@ class Visit:
     """The token of whoever is away to the identity provider."""
     check: str | None = None
     """The management check that whoever asks has to acknowledge: every page says so until then."""
+    mark: str = ""
+    """How far the site was before the page was made (`live.mark`): a page that renews itself says so when it connects."""
     fault: str = ""
     """What was wrong with what was filled in, where a list is shown again for it."""
 

@@ -1,20 +1,18 @@
 """The console as an ASGI application: finds the page by its table, who asks by the session, and whether that person may.
 
-Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. A page
-is answered in a thread, since it reads a database; few at a time, in the order in which they were asked for. Forms wait for nobody's page, for they may
-have to wait for the ledger; nor does what waits for another machine.
+Every request looks the person up in the ledger anew: a right that was taken away, or a person who was suspended, counts at once. It is answered in a
+thread, since it reads a database, when it is its turn (`turns`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -29,7 +27,8 @@ from gateway.administration.credentials import refusals, sessions
 from gateway.administration.credentials.sessions import Session
 from gateway.administration.looking.opening import must_acknowledge
 from gateway.console.guard import Guard
-from gateway.console.live import feed
+from gateway.console.listeners import Listeners
+from gateway.console.live import feed, mark, now
 from gateway.console.pages import PAGES, Page
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.web import programs
@@ -38,15 +37,15 @@ from gateway.console.rooms.account import password_note
 from gateway.console.rooms.identity_provider import Away, SessionPage
 from gateway.console.rooms.sign_in import SessionChange
 from gateway.console.site import Site
+from gateway.console.turns import Turns
 from gateway.console.uploading import FORM_BYTES, receive
 from gateway.console.visits import MenuItem, Note, Visit
+from gateway.console.watching import Watch
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Person, Right, may
 from gateway.errors import Defer, GatewayError, Halt, NotFound, NotPermitted
 from gateway.settings.model import Settings, SiteKind
 
-_PAGES_AT_ONCE: Final = 4
-"""More threads than that take the interpreter from each other, and everybody's page comes later (ADR 0083)."""
 _LONGEST_FIELD: Final = 4_000
 _MOST_FIELDS: Final = 40
 
@@ -59,12 +58,12 @@ def application(site: Site) -> ASGIApp:
     for page in PAGES:
         if page.only in (None, site.settings.site.kind):
             by_path.setdefault(page.path, []).append(page)
-    room = asyncio.Semaphore(_PAGES_AT_ONCE)
+    turns = Turns(site.stopping)
     routes: list[BaseRoute] = [
-        Route(path, _endpoint(site, cookie, room, pages), methods=[page.method for page in pages])
+        Route(path, _endpoint(site, cookie, turns, pages), methods=[page.method for page in pages])
         for path, pages in by_path.items()
     ]
-    routes.append(Route("/live", partial(_live, site, cookie)))
+    routes.append(Route("/live", partial(_live, site, cookie, Watch(partial(now, site)), Listeners())))
     routes.append(Mount(PREFIX, programs(site, partial(_address, site))))
     routes.append(Mount("/static", StaticFiles(packages=[("gateway.console", "static")])))
     handlers = {HTTPException: partial(_no_page, site), 500: partial(_failed, site)}
@@ -116,13 +115,11 @@ def _is_own(visit: Visit, form: Mapping[str, str]) -> bool:
     return hmac.compare_digest(form.get("csrf", "").encode(errors="replace"), visit.csrf.encode())
 
 
-def _endpoint(
-    site: Site, cookie: Cookie, room: asyncio.Semaphore, pages: list[Page]
-) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(site: Site, cookie: Cookie, turns: Turns, pages: list[Page]) -> Callable[[Request], Awaitable[Response]]:
     by_method = {page.method: page for page in pages}
 
     async def answer(request: Request) -> Response:
-        page = by_method["GET" if request.method == "HEAD" else request.method]
+        page = by_method[request.method]
         form: Mapping[str, str] = {}
         if page.takes_file:
             came = await _received(site, cookie, page, request)
@@ -135,10 +132,7 @@ def _endpoint(
                     form = {name: value for name, value in found.items() if isinstance(value, str)}
             except ClientDisconnect:
                 return Response(status_code=400)
-        if page.method == "POST" or page.waits:
-            return await run_in_threadpool(_answer, site, cookie, page, request, form)
-        async with room:
-            return await run_in_threadpool(_answer, site, cookie, page, request, form)
+        return await turns.answer(page, partial(_answer, site, cookie, page, request, form))
 
     return answer
 
@@ -195,11 +189,13 @@ def _answer(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapp
 
 def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mapping[str, str]) -> Visit | Response:
     """Who asks, if that person may see the page; else where to go, or why not."""
+    site.look()
     token = cookie.token(request)
     session = _session(site, token, used="x-live" not in request.headers)
     person = None if session is None else session.person
     if person is None:
         token = None
+    check, seen = (None, "") if person is None else _stands(site, person)
     visit = Visit(
         console=site,
         path={name: str(value) for name, value in request.path_params.items()},
@@ -212,14 +208,17 @@ def _visit(site: Site, cookie: Cookie, page: Page, request: Request, form: Mappi
         away=_away(site).token(request),
         menu=_menu(page, person, site.settings.site.kind),
         notes=[] if session is None else list(_notes(site, session)),
-        check=None if person is None else _check(site, person),
+        check=check,
+        mark=seen,
     )
     if page.path == "/" and person is not None and not may(person, Right.OVERVIEW) and visit.menu:
         return visit.to(visit.menu[0].path)
     if page.right is not None or page.own:
         if person is None:
             wanted = request.url.path if request.method == "GET" else "/"
-            return visit.to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
+            had_one = cookie.token(request) is not None
+            query = {**({} if wanted == "/" else {"next": wanted}), **({"after": "session"} if had_one else {})}
+            return visit.to(f"/sign-in?{urlencode(query, safe='/')}" if query else "/sign-in")
         if page.right is not None and not may(person, page.right):
             refusals.page_refused(site.credentials, visit.address, person, page.path, page.right)
             return _problem(visit, 403, "You may not see this page", "None of your roles has the right that it takes.")
@@ -239,11 +238,11 @@ def _address(site: Site, request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _check(site: Site, person: Person) -> str | None:
-    """The check that somebody has to acknowledge."""
+def _stands(site: Site, person: Person) -> tuple[str | None, str]:
+    """The check that somebody has to acknowledge, and how far the site is, before the page looks at anything."""
     with site.reading() as connection:
         found = must_acknowledge(connection, person.user)
-    return None if found is None else found.id
+        return None if found is None else found.id, mark(site, connection)
 
 
 def _notes(site: Site, session: Session) -> Iterator[Note]:
@@ -279,13 +278,13 @@ async def _failed(site: Site, _request: Request, _error: Exception) -> Response:
     return _problem(visit, 500, "The console has a fault", "Nothing has changed. The log of the console says more.")
 
 
-async def _live(site: Site, cookie: Cookie, request: Request) -> Response:
+async def _live(site: Site, cookie: Cookie, watch: Watch[str], listeners: Listeners, request: Request) -> Response:
     """Says when something has happened, and nothing of what: pages ask again, with the rights of that moment."""
     token = cookie.token(request)
 
     def is_here() -> bool:
         return _session(site, token, used=False) is not None
 
-    if not await run_in_threadpool(is_here):
-        return Response(status_code=401)
-    return StreamingResponse(feed(site, is_here), media_type="text/event-stream")
+    seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
+    stream = StreamingResponse(feed(site, watch, is_here, seen), media_type="text/event-stream")
+    return stream if token is None else listeners.bounded(token, stream)

@@ -32,6 +32,8 @@ PEOPLE: Final = (
     ("demo-administrator", PersonRole.ADMINISTRATOR),
     ("demo-administrator-2", PersonRole.ADMINISTRATOR),
 )
+TELL: Final = '["Duty manager, 020 7946 0001", "Partners\' service desk, 020 7946 0002"]'
+"""Numbers that nobody has: they are kept for stories."""
 _WHY: Final = Decision("demonstration", "for the demonstration")
 
 
@@ -47,11 +49,12 @@ class ConsoleLink:
 
 
 def prepare(sites: Sequence[DemoSite]) -> None:
-    """Have each site's gateway serve its console, on this machine alone. Before they are started."""
+    """Have each site's gateway serve its console, on this machine alone, and know whom continuity tells. Before they are started."""
     for site, port in zip(sites, free_ports(len(sites)), strict=True):
         path = site.home.config / "gateway.toml"
         before, section, after = path.read_text(encoding="utf-8").partition("[console]\n")
-        path.write_text(f'{before}{section}listen = "127.0.0.1:{port}"\n{after}', encoding="utf-8")
+        text = f'{before}{section}listen = "127.0.0.1:{port}"\n{after}'
+        path.write_text(text.replace("[continuity]\n", f"[continuity]\ntell = {TELL}\n", 1), encoding="utf-8")
 
 
 def people(sites: Sequence[DemoSite]) -> list[ConsoleLink]:

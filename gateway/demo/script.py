@@ -151,9 +151,13 @@ def _ends(flow: str, authority: str) -> tuple[str, str]:
 
 def _twice(samplers: Mapping[str, Sampler], today: date, seed: int) -> Iterator[Act]:
     """The first claim once more under another name: held, until a person releases it."""
-    authority = AUTHORITIES[0]
+    again = once_more(samplers, today, AUTHORITIES[0], "again", seed)
+    yield Act("claim", DWP, AUTHORITIES[0], again, Ending.RELEASED, "suspected-duplicate")
+
+
+def once_more(samplers: Mapping[str, Sampler], today: date, authority: str, mark: str, seed: int = SEED) -> Sample:
+    """The first claim to an authority, under a name of its own."""
     drawn = random.Random(f"{seed}/claim/{authority}/0")
     first = samplers["claim"].make(sender=DWP, recipient=authority, index=0, random=drawn, today=today)
     stem, _, ending = first.name.rpartition(".")
-    again = Sample(f"{stem}_again.{ending}", first.content, None)
-    yield Act("claim", DWP, authority, again, Ending.RELEASED, "suspected-duplicate")
+    return Sample(f"{stem}_{mark}.{ending}", first.content, None)

@@ -57,7 +57,10 @@ def _postgresql(url: str, session: Session | None) -> Engine:
 
 
 def _sqlite(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    # As many connections as threads ask for one: who waits for a connection with another one, or a lock, in hand may wait for ever.
+    # One in memory has a connection of each thread's own.
+    many: dict[str, Any] = {} if str(path) == ":memory:" else {"max_overflow": -1}
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, **many)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -46,7 +46,6 @@ from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.stages.issued_receipts import add_answers, answered_consignment
 from gateway.stages.purging import delivered_as, delivered_names, purge
-from gateway.validation.redirect import unwrap
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
 
 
@@ -210,6 +209,8 @@ def _document(
     earlier: tuple[Holding, ...] = ()
     original = Original(row.flow, row.name, content)
     if row.flow == FLOW:
+        from gateway.validation.redirect import unwrap  # noqa: PLC0415 - lxml, which a role needs for nothing else
+
         earlier, original = unwrap(content, context.settings.authorities)
     if any(context.settings.authorities.aliases(order.to, holding.holder) for holding in earlier):
         raise UsageWrong(f"{order.to} held the file before, and passed it on: settle by telephone whose it is.")

@@ -81,7 +81,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         dwp.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
         dwp.edit_config("notify", digest_minutes=0.01, least_minutes=0.01)
         dwp.start()
-        (shown,) = blocks("toml")
+        shown, *further = blocks("toml")
+        assert all(tomllib.loads(each)["notify"] for each in further)
         tables = tomllib.loads(shown)["notify"]
         here = {"ca_file": str(certificate.pem)}
         about = tables["mail"]["operations"] | {"host": "localhost", "port": mail.port, "user": USER}

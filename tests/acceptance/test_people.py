@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import shlex
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyotp
@@ -18,10 +20,13 @@ from gateway.administration.credentials.context import CredentialContext, creden
 from gateway.administration.credentials.signing_in import Attempt
 from gateway.administration.site.settings import load
 from gateway.demo import consoles as demo_consoles
+from gateway.demo import left_open
+from gateway.demo.script import once_more
 from gateway.demo.sites import DemoSite
 from gateway.domain.people import PersonRole, Right, may
 from gateway.domain.requests import Act
 from gateway.logs import configure
+from gateway.sample.catalog import samplers
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.sites import ROOT, Site, created_pair, two_sites
 
@@ -103,6 +108,29 @@ def test_people_of_the_demonstration_are_one_of_each_role_and_two_where_it_takes
             persons = [links.start(context, each.link.rpartition("/")[2]).person for each in found]
         assert [(each.user, {each.role}) for each in found] == [(each.user, set(each.roles)) for each in persons]
         assert {each.address for each in found} == {load(dwp.home).console.origin}
+        assert len(load(dwp.home).continuity.tell) == 2
         for right in {act.right for act in Act if act.people > 1}:
             assert sum(may(person, right) for person in persons) >= 2, right
         assert {role for person in persons for role in person.roles} == set(PersonRole)
+
+
+def test_the_demonstration_leaves_a_held_file_one_in_quarantine_and_a_check(tmp_path: Path) -> None:
+    makers, today = samplers(), datetime.now(UTC).date()
+    with two_sites(tmp_path) as (dwp, la):
+        demo_consoles.people([DemoSite(dwp.code, dwp.home)])
+        la.edit_config("flows.extract", settle_seconds=0.5)
+        for site in (dwp, la):
+            site.start()
+        given = makers["extract"].make(sender=la.code, recipient="DWP", index=1, random=random.Random(1), today=today)
+        la.drop("extract", "DWP", given.name, given.content)
+        la.wait_for(given.name, "receipted")
+        first = once_more(makers, today, la.code, "first")
+        dwp.drop("claim", la.code, first.name, first.content)
+        dwp.wait_for(first.name, "receipted")
+        left_open.leave(makers, DemoSite(dwp.code, dwp.home), la.code, today, 60.0)
+        assert [row["code"] for row in dwp.rows() if row["state"] == "held"] == ["suspected-duplicate"]
+        assert [row["code"] for row in dwp.json("quarantine", "list")] == ["landing-unexpected"]
+        (check,) = dwp.json("checks")
+        assert (check["user"], check["state"]) == (left_open.OPENER, "drawn")
+        assert [row["state"] for row in la.rows() if row["direction"] == "in"] == ["delivered", "delivered"]
+        dwp.gateway("audit", "verify")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.console.rooms import desk_aids
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = ("schemas", "config", "spool")
 
@@ -120,6 +122,8 @@ def test_a_wheel_brings_its_files_along(tmp_path: Path) -> None:
         ours = {path.relative_to(ROOT / name) for path in (ROOT / name).rglob("*") if path.is_file()}
         theirs = unpacked / "gateway" / "_data" / name
         assert ours == {path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file()}
+    for name in desk_aids.files():
+        assert (unpacked / "gateway" / "_data" / "docs" / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
 
 
 def test_the_unit_gives_the_daemon_no_more_than_it_needs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -71,6 +71,15 @@ def add_people(site: Site, people: dict[str, list[str]] = PEOPLE) -> dict[str, s
     return secrets
 
 
+_SHOWN_HERE: Final = """async path => {
+    const answer = await fetch(path);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.querySelector("main").replaceWith(page.querySelector("main"));
+    const looked = await axe.run({resultTypes: ["violations"], rules: {"color-contrast": {enabled: false}}});
+    return [document.documentElement.scrollWidth, looked.violations.map(each => each.id + ": " + each.nodes[0].html.slice(0, 200))];
+}"""
+
+
 class Person:
     """Somebody at a browser of their own. What pages complained of is in `complaints`."""
 
@@ -114,6 +123,18 @@ class Person:
         """What axe finds on this page by WCAG 2.2 AA and its own good practice, as words."""
         found = Axe().run(self.page).response["violations"]
         return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found]
+
+    def faults_of(self, paths: Iterable[str], width: int = NARROW) -> dict[str, Any]:
+        """What axe finds in pages, each shown in the place of this page's main part on a screen of that width, and by how many pixels each
+        is wider; of those that have either. The frame and the colours are those of this page: looking at them again takes most of the time.
+        """
+        size = self.page.viewport_size
+        assert size is not None
+        self.page.set_viewport_size({"width": width, "height": 800})
+        self.page.evaluate(Axe().axe_script)
+        found = {path: self.page.evaluate(_SHOWN_HERE, path) for path in paths}
+        self.page.set_viewport_size(size)
+        return {path: faults for path, faults in found.items() if faults != [width, []]}
 
     def overflow(self, width: int = NARROW) -> int:
         """By how many pixels the page is wider than a screen of that width."""

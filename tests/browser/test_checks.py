@@ -68,7 +68,7 @@ def test_check_is_acknowledged_explained_and_decided_and_ends_in_an_incident(
     assert opener.page.get_by_role("button", name="The evidence supports it").count() == 0
 
     officer.see("/checks")
-    officer.page.get_by_role("link", name=check.id[:8]).click()
+    officer.page.get_by_role("link", name=check.id[-8:]).click()
     officer.page.wait_for_load_state()
     assert officer.violations() == []
     press(officer, "It does not: LAST 3")
@@ -76,6 +76,9 @@ def test_check_is_acknowledged_explained_and_decided_and_ends_in_an_incident(
     assert officer.violations() == []
     officer.page.fill("#reason", "no such letter is on file")
     press(officer, "It does not: LAST 3")
+    assert "suspends op2 at once" in officer.text()
+    assert officer.violations() == []
+    press(officer, "Suspend and open the incident")
     assert "no: LAST 3" in officer.text()
     opener.see("/transfers")
     assert "/sign-in" in opener.page.url, "who it is about is suspended at once"

@@ -221,6 +221,7 @@ def test_a_file_for_another_authority_is_passed_on_from_its_page_and_both_storie
     press(person, "Pass it on")
     assert "Choose the authority that it belongs to" in person.text()
     assert "Choose why it belongs there" in person.text()
+    assert person.text().count("3 to 250 characters") == 3, "the summary, the hint and the fault"
     assert person.violations() == []
     nothing_of(person, "422")
     options = person.page.locator("#to option").all_inner_texts()

@@ -130,7 +130,7 @@ def test_what_one_holds_two_release_and_neither_can_do_both(
     assert operator.see(f"/decide/release/{waiting['id']}") == 404, "an operator may not release"
 
     one.see("/waiting")
-    one.page.get_by_role("link", name=f"Release transfer {waiting['id'][:8]}").click()
+    one.page.get_by_role("link", name=f"Release transfer {waiting['id'][-8:]}").click()
     one.page.wait_for_load_state()
     fill_reason(one, "the authority has called")
     press(one, "Release")
@@ -482,3 +482,21 @@ def test_nobody_sees_or_decides_about_themselves_or_what_is_not_their_business(
     assert "Withdrawn" in one.text()
     for each in (one, operator):
         each.complaints = [said for said in each.complaints if "422" not in said and "404" not in said]
+
+
+def test_open_page_shows_what_happens_and_says_when_the_session_has_ended(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    person = enter(dwp, "op1")
+    person.see("/transfers")
+    name, content = claim(12)
+    dwp.site.drop("claim", LA, name, content)
+    person.page.get_by_role("link", name=name).wait_for(timeout=30_000)
+    assert not person.page.get_by_text("You are signed out").is_visible()
+    other = person.page.context.new_page()
+    other.goto(f"{dwp.base}/")
+    other.get_by_role("button", name="Sign out").click()
+    other.close()
+    person.page.get_by_text("You are signed out").wait_for(timeout=40_000)
+    assert person.violations() == []

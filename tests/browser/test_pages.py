@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from gateway.console.pages import PAGES, Page
+from gateway.console.rooms import desk_aids
 from gateway.domain.people import RIGHTS, PersonRole
 from tests.acceptance.sites import claim
 from tests.browser.browsing import PASSWORD, PEOPLE, STEP, Person
@@ -114,6 +115,13 @@ def test_page_is_without_fault_for_everybody_and_on_a_narrow_screen(
     assert person.see(filled(page, dwp)) == 200
     assert person.violations() == []
     assert person.overflow() == 0
+    assert person.complaints == []
+
+
+def test_help_is_without_fault_on_a_narrow_screen(people: Callable[[str], Person]) -> None:
+    person = people("operator")
+    assert person.see("/help") == 200
+    assert person.faults_of(f"/help/{name}" for name in desk_aids.names()) == {}
     assert person.complaints == []
 
 

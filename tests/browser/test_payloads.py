@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.browser.browsing import Person
 from tests.browser.conftest import ConsoleSite
 from tests.browser.test_lives import fill_reason, press, reload_until
 from tests.fakes.forger import uuid7
+from tests.fakes.verifier import TOOL
 
 Enter = Callable[[ConsoleSite, str], Person]
 LA = "E09000030"
@@ -53,13 +57,22 @@ def sampled(flow: str, sender: str, recipient: str) -> Sample:
     return samplers()[flow].make(sender=sender, recipient=recipient, index=1, random=random.Random(1), today=today)
 
 
+def verified(command: str, file: Path) -> str:
+    """What the verifier says of a file, run by the command that the site gives; it begins with `python3` and ends with the keys."""
+    _, tool, _, *known = command.split()
+    assert tool == "verify_evidence.py"
+    assert known
+    run = [sys.executable, str(TOOL), str(file), *known]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+
 def nothing_of(person: Person, *statuses: str) -> None:
     """Complaints of a browser about statuses that the test wants."""
     person.complaints = [each for each in person.complaints if not any(status in each for status in statuses)]
 
 
 def test_a_file_is_checked_then_sent_once_however_often_the_button_is_pressed(
-    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter, tmp_path: Path
 ) -> None:
     dwp, la = sites
     name, content = claim(21)
@@ -86,6 +99,9 @@ def test_a_file_is_checked_then_sent_once_however_often_the_button_is_pressed(
     story = dwp.site.json("show", sent["id"])
     admitted = next(each for each in story["events"] if each["event"] == "transfer.admitted")
     assert admitted["detail"]["actor"] == "op1"
+    made = dwp.site.gateway("evidence", sent["id"], "--out", tmp_path / "sent.zip")
+    command = made.stderr.rpartition("checks it with: ")[2].replace("\n", " ")
+    assert "HOLDS" in verified(command, tmp_path / "sent.zip")
     wait_until(lambda: list(dwp.site.home.uploads.iterdir()) == [], 30, "the end of the upload")
     assert (la.site.home.inbound / "claim" / "DWP" / name).read_bytes() == content
     person.see(checked.removeprefix(person.base))
@@ -277,6 +293,7 @@ def test_an_auditor_verifies_the_site_and_takes_evidence_away_with_a_script_and_
     with person.page.expect_download() as download:
         person.page.get_by_role("button", name="Take the evidence away").click()
     assert download.value.suggested_filename == f"evidence-{transfer}.zip"
+    assert "HOLDS" in verified(person.text(".console-command"), download.value.path())
     with zipfile.ZipFile(download.value.path()) as taken:
         assert "story.pdf" in taken.namelist()
     nothing_of(person, "422")

@@ -23,6 +23,7 @@ from gateway.console.web import application
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole, Right
 from gateway.logs import Logger
+from tests.fakes.connections import one_at_a_time
 from tests.fakes.credentials import CHEAP
 from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench
@@ -120,7 +121,9 @@ class Program:
 
 @contextmanager
 def program(bench: Bench, **console: Any) -> Iterator[Program]:
-    """One at a site whose operator `op1` answers for it; `console` changes the site's settings of its console."""
+    """One at a site whose operator `op1` answers for it; `console` changes the site's settings of its console. Nobody may have
+    two connections to the ledger at once.
+    """
     hire(bench.ledger, "op1", role=PersonRole.OPERATOR)
     hire(bench.ledger, "aud1", role=PersonRole.AUDITOR)
     changed = bench.settings.console.model_copy(update={"listen": HOST, **console})
@@ -129,4 +132,5 @@ def program(bench: Bench, **console: Any) -> Iterator[Program]:
         passwords = Passwords(CHEAP, BoundedSemaphore(4))
         context = CredentialContext(bench.ledger, store, changed, bench.code, passwords, bench._clock)
         site = Site(settings, context, cast("Logger", None))
-        yield Program(bench, site, application(site))
+        with one_at_a_time(bench.ledger):
+            yield Program(bench, site, application(site))

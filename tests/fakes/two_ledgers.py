@@ -297,9 +297,9 @@ class Bench:
             stack.callback(stage.close)
         return stages
 
-    def submit(self, name: str, content: bytes, flow: str = "claim") -> str:
-        """Admit a file, as `gateway submit` does."""
-        identity = self.context.new_id()
+    def submit(self, name: str, content: bytes, flow: str = "claim", identity: str = "") -> str:
+        """Admit a file, as `gateway submit` does; or the console, with the id that its upload had."""
+        identity = identity or self.context.new_id()
         (self.home.custody / identity).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         row: Mapping[str, Any] = {

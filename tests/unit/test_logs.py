@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import logs
 from gateway.errors import DiskFull
 from gateway.events import Event
 from gateway.logs import (
@@ -218,6 +219,21 @@ def test_what_libraries_say_comes_masked_and_leaves_logging_as_it_was() -> None:
     assert [(line["event"], line["library"], line["reason"]) for line in lines(stream)] == [
         ("log.line-foreign", "paramiko.transport", "about [masked]"),
         ("log.line-foreign", "paramiko", "a line that could not be put together"),
+    ]
+
+
+def test_a_minute_has_so_many_lines_of_libraries_and_says_where_it_had_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_FOREIGN", 2)
+    stream = io.BytesIO()
+    with library_lines(logger(stream)):
+        for created in (60.0, 61.0, 119.0, 120.0):
+            record = logging.makeLogRecord({"name": "uvicorn", "levelno": logging.ERROR, "msg": f"at {created:.0f}"})
+            record.created = created
+            logging.getLogger().handle(record)
+    assert [line["reason"] for line in lines(stream)] == [
+        "at 60",
+        "at 61 (what libraries say more in this minute is not told)",
+        "at 120",
     ]
 
 

@@ -75,7 +75,7 @@ def examine_audit(settings: Settings, now: float) -> Iterator[Finding]:
     if last is None:
         yield Finding("last audit", Standing.SHORT, "none is on record, or this account may not read it", _NO_AUDIT)
     else:
-        needs = tuple(audit_needs(last, now))
+        needs = tuple(map(str, audit_needs(last, now)))
         from_event = f"from event {last.since + 1}" if last.since else "from the first event"
         says = f"{last.verified}, {from_event} to {last.events}: {last.faults} faults"
         yield Finding("last audit", Standing.SHORT if needs else Standing.MET, "; ".join(needs) or says)

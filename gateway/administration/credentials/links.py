@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.administration.credentials import second_factor
 from gateway.administration.credentials.context import CredentialContext, digest_of
@@ -18,10 +19,12 @@ from gateway.administration.credentials.store import Credential, Link, Records
 from gateway.administration.people.roster import find
 from gateway.domain.decision import Decision
 from gateway.domain.people import Person, PersonState
-from gateway.errors import LinkRefused, SignInRefused, UsageWrong
+from gateway.errors import GatewayError, LinkRefused, PasswordRefused, SignInRefused, UsageWrong
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
 from gateway.ledger.store import Transaction
+
+_OTHER_CODE: Final = "the code is not the one that the app shows now"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ def start(context: CredentialContext, token: str) -> Start:
     return Start(person, link.secret, second_factor.address_of(link.secret, person.user, context.site))
 
 
+def faults(context: CredentialContext, token: str, password: str, code: str) -> dict[str, GatewayError]:
+    """All that `use` would refuse, by field, `password` and `code`; nothing is used up."""
+    found = start(context, token)
+    refused: dict[str, GatewayError] = {}
+    try:
+        require_good(password, found.person.user, found.person.name, context.site)
+    except PasswordRefused as error:
+        refused["password"] = error
+    if second_factor.step_of(found.secret, code, context.clock()) is None:
+        refused["code"] = SignInRefused(_OTHER_CODE)
+    return refused
+
+
 def use(context: CredentialContext, token: str, password: str, code: str) -> Person:
     """Set the password, and the second factor that `code` is of; the link is used up, and the person's sessions and passkeys end."""
     found = start(context, token)
@@ -76,7 +92,7 @@ def use(context: CredentialContext, token: str, password: str, code: str) -> Per
     now = context.clock()
     step = second_factor.step_of(found.secret, code, now)
     if step is None:
-        raise SignInRefused("the code is not the one that the app shows now")
+        raise SignInRefused(_OTHER_CODE)
     hashed = context.passwords.hash(password)
     with context.store.write() as records:
         if not records.use_link(digest_of(token)):

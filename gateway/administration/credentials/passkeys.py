@@ -1,13 +1,16 @@
 """Passkeys: keys in somebody's device, which sign a challenge of ours after the device has verified its owner (WebAuthn, level 3).
 
 One is added by whoever shows password and code, and then signs in alone: having the device and unlocking it are the two factors. It is good as long
-as the password is, and is worth nothing to whoever may not sign in. A challenge is kept here, is good once and for two minutes. A key whose
+as the password is, and is worth nothing to whoever may not sign in. A challenge is good once and for two minutes. One for signing in says by itself
+when it was made here, and is kept once it is used: so strangers who ask for any number of them push out nobody's. A key whose
 counter went back may have been copied: it is removed, and the chain is told. Attempts are counted as those with passwords are. Raises
 PasskeyRefused, SignInRefused, SignInLocked, CredentialsExpired, NotFound, and what the store and the ledger raise.
 """
 
 from __future__ import annotations
 
+import hmac
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -57,8 +60,12 @@ _LONGEST_ID: Final = 1400
 """Characters of a credential's id: 1,023 bytes at most (WebAuthn, section 4), in base64url."""
 _CHALLENGE_BYTES: Final = 32
 _REQUIRED: Final = UserVerificationRequirement.REQUIRED
-_SIGN_IN: Final = ""
-"""What the challenge of a sign-in is about: no session."""
+_MOMENT: Final = struct.Struct(">d")
+"""Seconds since 1970, in the challenge of a sign-in."""
+_MADE_BYTES: Final = _CHALLENGE_BYTES + _MOMENT.size
+_SIGN_IN: Final = "sign-in challenge"
+"""What the MAC of such a challenge is about."""
+_NOT_ASKED: Final = "the device's answer came too late, twice, or from another page"
 _T = TypeVar("_T")
 
 
@@ -94,7 +101,10 @@ def begin_to_add(context: CredentialContext, session: str, attempt: Attempt, nam
     if len(known) >= MOST:
         raise PasskeyRefused(f"nobody has more than {MOST} passkeys")
     person = prove(context, attempt).person
-    challenge = _challenge(context, attempt.address, digest_of(session), name)
+    challenge = context.random_bytes(_CHALLENGE_BYTES)
+    kept = Challenge(sha256(challenge).hexdigest(), digest_of(session), name, context.clock())
+    with context.store.write() as records:
+        records.keep_challenge(kept)
     selection = AuthenticatorSelectionCriteria(
         resident_key=ResidentKeyRequirement.REQUIRED, user_verification=_REQUIRED
     )
@@ -114,7 +124,11 @@ def begin_to_add(context: CredentialContext, session: str, attempt: Attempt, nam
 def add(context: CredentialContext, session: str, person: Person, response: str) -> None:
     """Keep what the device answered, for the person of that session. PasskeyRefused where it is not an answer to this session's challenge."""
     asked = _tried(lambda: parse_registration_credential_json(response))
-    challenge, wanted = _take(context, asked.response.client_data_json, digest_of(session))
+    challenge = _answered(asked.response.client_data_json)
+    with context.store.write() as records:
+        wanted = records.take_challenge(sha256(challenge).hexdigest(), digest_of(session), context.clock())
+    if wanted is None:
+        raise PasskeyRefused(_NOT_ASKED)
     verified = _tried(
         lambda: verify_registration_response(
             credential=asked,
@@ -151,11 +165,12 @@ def remove(context: CredentialContext, user: str, identity: str, session: str) -
             _tell(transaction, "passkey.removed", user, identity, act="owner")
 
 
-def begin_to_sign_in(context: CredentialContext, address: str) -> str:
-    """What a browser hands to the device, as JSON. It names nobody: the device knows whose keys it has."""
+def begin_to_sign_in(context: CredentialContext) -> str:
+    """What a browser hands to the device, as JSON. It names nobody: the device knows whose keys it has. Nothing is kept of it."""
+    made = context.random_bytes(_CHALLENGE_BYTES) + _MOMENT.pack(context.clock())
     options = generate_authentication_options(
         rp_id=_host(context),
-        challenge=_challenge(context, address, _SIGN_IN, ""),
+        challenge=made + context.store.mac(_SIGN_IN, made),
         timeout=int(CHALLENGE_SECONDS * 1000),
         user_verification=_REQUIRED,
     )
@@ -178,7 +193,7 @@ def sign_in(context: CredentialContext, response: str, address: str, before: str
 
     if asked is not None:
         with suppress(PasskeyRefused):  # why is nobody's business
-            challenge, _ = _take(context, asked.response.client_data_json, _SIGN_IN)
+            challenge = _used(context, asked.response.client_data_json)
             if passkey is not None and credential is not None:
                 person = _active(context, passkey.user)
                 verified = _verified(context, passkey, asked, challenge)
@@ -241,22 +256,23 @@ def _host(context: CredentialContext) -> str:
     return host
 
 
-def _challenge(context: CredentialContext, address: str, about: str, name: str) -> bytes:
-    challenge = context.random_bytes(_CHALLENGE_BYTES)
-    source = context.store.digest("address", address)
-    with context.store.write() as records:
-        records.keep_challenge(Challenge(sha256(challenge).hexdigest(), about, source, name, context.clock()))
-    return challenge
+def _used(context: CredentialContext, client_data: bytes) -> bytes:
+    """Use up the challenge of a sign-in; PasskeyRefused where it is none of ours, not of these two minutes, or was used."""
+    challenge = _answered(client_data)
+    made, mac = challenge[:_MADE_BYTES], challenge[_MADE_BYTES:]
+    if hmac.compare_digest(mac, context.store.mac(_SIGN_IN, made)):
+        (created,) = _MOMENT.unpack(made[_CHALLENGE_BYTES:])
+        with context.store.write() as records:
+            is_new = records.keep_challenge(Challenge(sha256(challenge).hexdigest(), "", "", created))
+            now = context.clock()
+        if is_new and 0 <= now - created < CHALLENGE_SECONDS:
+            return challenge
+    raise PasskeyRefused(_NOT_ASKED)
 
 
-def _take(context: CredentialContext, client_data: bytes, about: str) -> tuple[bytes, Challenge]:
-    """Use up the challenge that an answer says it is of; PasskeyRefused where that is none of ours, of that session, and of these two minutes."""
-    challenge = _tried(lambda: parse_client_data_json(client_data)).challenge
-    with context.store.write() as records:
-        found = records.take_challenge(sha256(challenge).hexdigest(), about, context.clock())
-    if found is None:
-        raise PasskeyRefused("the device's answer came too late, twice, or from another page")
-    return challenge, found
+def _answered(client_data: bytes) -> bytes:
+    """The challenge that an answer says it is of."""
+    return _tried(lambda: parse_client_data_json(client_data)).challenge
 
 
 def _tried(look: Callable[[], _T]) -> _T:

@@ -50,8 +50,6 @@ _OWN: Final = (CREDENTIALS, PASSKEYS, LINKS, FILTERS, IDENTITIES)
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 CHALLENGE_SECONDS: Final = 120.0
-MOST_CHALLENGES: Final = 200
-"""Challenges that one address may have at once: with more, its oldest go, and nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,12 @@ class Passkey:
 
 @dataclass(frozen=True)
 class Challenge:
-    """What a passkey is to sign (its SHA-256): for the session of that SHA-256 ("": to sign in), asked from that address (its digest), and
-    what a new passkey is to be called.
+    """What a passkey is to sign (its SHA-256): for the session of that SHA-256, and what the new passkey is to be called; both are "" once
+    a sign-in has used it.
     """
 
     sha256: str
     about: str
-    source: str
     name: str
     created: float
 
@@ -198,7 +195,11 @@ class Store:
 
     def digest(self, kind: str, text: str) -> str:
         """16 hex digits that stand for something typed or an address: the same for the same, and of use to nobody else."""
-        return hmac.digest(self._key, f"{kind}:{text}".encode(errors="replace"), "sha256")[:8].hex()
+        return self.mac(kind, text.encode(errors="replace"))[:8].hex()
+
+    def mac(self, kind: str, content: bytes) -> bytes:
+        """32 bytes that nobody can make who has not this database: HMAC-SHA-256."""
+        return hmac.digest(self._key, kind.encode() + b":" + content, "sha256")
 
     @contextmanager
     def read(self) -> Iterator[Records]:
@@ -287,15 +288,12 @@ class Records:
         query = delete(PASSKEYS).where(PASSKEYS.c.id == identity, PASSKEYS.c.user == user)
         return self._connection.execute(query).rowcount == 1
 
-    def keep_challenge(self, challenge: Challenge) -> None:
-        """A new one; those past their time go, those of a clock that was set back, and the oldest of too many from one address."""
-        created, now = CHALLENGES.c.created, challenge.created
-        over = or_(created <= now - CHALLENGE_SECONDS, created > now)
+    def keep_challenge(self, challenge: Challenge) -> bool:
+        """A new one; those past their time go. False where it is here already."""
+        over = CHALLENGES.c.created <= challenge.created - CHALLENGE_SECONDS
         self._connection.execute(delete(CHALLENGES).where(over))
-        same = select(CHALLENGES.c.sha256).where(CHALLENGES.c.source == challenge.source)
-        many = same.order_by(CHALLENGES.c.created.desc()).offset(MOST_CHALLENGES - 1).limit(-1)
-        self._connection.execute(delete(CHALLENGES).where(CHALLENGES.c.sha256.in_(many)))
-        self._replace(CHALLENGES, challenge)
+        made = upsert(CHALLENGES).values(asdict(challenge)).on_conflict_do_nothing()
+        return self._connection.execute(made).rowcount == 1
 
     def take_challenge(self, sha256: str, about: str, now: float) -> Challenge | None:
         """Use up a challenge: None where it is not there any more, past its time, or about something else."""
@@ -464,7 +462,10 @@ class Records:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+    # Connections as in ledger.engine: nobody waits for one.
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True, max_overflow=-1
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

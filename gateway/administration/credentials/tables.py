@@ -40,16 +40,15 @@ it to other devices of its owner. `used` is 0 before the first use.
 """
 
 CHALLENGES: Final = Table(
-    "challenges",
+    "passkey_challenges",
     METADATA,
     Column("sha256", String, primary_key=True),
     Column("about", String, nullable=False),
-    Column("source", String, nullable=False, index=True),
     Column("name", String, nullable=False),
     Column("created", Float, nullable=False, index=True),
 )
-"""What a passkey is to sign, once: `about` is the SHA-256 of the session that adds one, which is to be called `name`; "" for signing in.
-`source` is the keyed digest of the address that asked.
+"""What a passkey is to sign, once: `about` is the SHA-256 of the session that adds one, which is to be called `name`. Where both are "",
+somebody signed in by it, or tried: those that were not used are not here.
 """
 
 LINKS: Final = Table(

@@ -52,7 +52,7 @@ class Made:
     """A file of evidence: the contract of `gateway evidence --json`, and of `gateway audit export --json`.
 
     `confirmed` is the last event that somebody else than this site confirms, 0 for none, and `by` who that is. `missing`
-    says in sentences what could not be put in.
+    says in sentences what could not be put in; `keys` are the keys that signed something in it, as `--known` of the verifier takes them.
     """
 
     file: str
@@ -61,6 +61,7 @@ class Made:
     confirmed: int
     by: str | None
     missing: tuple[str, ...]
+    keys: tuple[str, ...]
 
 
 class Told(NamedTuple):
@@ -225,7 +226,7 @@ class Contents:
         common = {"format": FORMAT, "site": settings.site.code, "made": made, "missing": self.missing}
         about = {"subject": told.subject, "period": told.period, "events": (first, head.sequence)}
         self.out.seal({**common, **about}, lambda message: self.store.sign_binary(message, signer))
-        return Made(str(file), first, head.sequence, confirmed, by, tuple(self.missing))
+        return Made(str(file), first, head.sequence, confirmed, by, tuple(self.missing), tuple(self._keys))
 
 
 @contextmanager

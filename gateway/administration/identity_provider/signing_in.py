@@ -20,6 +20,7 @@ from typing import Final
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.lockout import Failures, of_address
 from gateway.administration.credentials.refusals import identity_refused, sign_in_refused
+from gateway.administration.credentials.sessions import sign_out
 from gateway.administration.credentials.store import PinnedIdentity, ProviderAttempt, StoredSession
 from gateway.administration.identity_provider.id_token import Identity
 from gateway.administration.identity_provider.provider import Proof, Provider
@@ -63,9 +64,16 @@ def proof_of(token: str) -> Proof:
 
 
 def finish(
-    context: CredentialContext, provider: Provider, token: str | None, query: Mapping[str, str], address: str
+    context: CredentialContext,
+    provider: Provider,
+    token: str | None,
+    query: Mapping[str, str],
+    address: str,
+    before: str | None = None,
 ) -> Entered:
-    """Let in who comes back from the provider. `token` is the browser's, `query` what the provider gave it."""
+    """Let in who comes back from the provider. `token` is the browser's, `query` what the provider gave it. `before` is the token of the session
+    that the browser had: it ends. A browser shows it only where the provider is of the same site, as cookies know sites.
+    """
     attempt = None if token is None else _taken(context, token, query.get("state", ""))
     if (
         token is None or attempt is None
@@ -86,6 +94,8 @@ def finish(
         raise
     entered = _enter(context, provider.settings.issuer, identity, address)
     _forgive(context, where, free_at)
+    if before is not None:
+        sign_out(context, before)
     return Entered(entered, attempt.onward)
 
 

@@ -18,11 +18,10 @@ from pathlib import PurePath
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from gateway.domain.spreadsheets import guarded
 from gateway.ledger.units import Transfer
 from gateway.settings.index_templates import PART, Template, TemplateFile
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV Injection"), full-width forms included."""
 _UNHOLDABLE: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 """No characters of XML 1.0 (section 2.2)."""
 _ENDINGS: Final = {"laid": ".pdf", "extract": ".csv"}
@@ -109,7 +108,7 @@ def _csv(says: TemplateFile, records: Sequence[Sequence[tuple[str, str]]]) -> by
 
 
 def _cell(text: str, *, guard: bool) -> str:
-    return f"'{text}" if guard and text.startswith(_FORMULA) else text
+    return guarded(text) if guard else text
 
 
 def _xml(says: TemplateFile, records: Sequence[Sequence[tuple[str, str]]]) -> bytes:

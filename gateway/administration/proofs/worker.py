@@ -97,7 +97,7 @@ def _evidence(settings: Settings, request: Request) -> Mapping[str, Any]:
     made = bundle.make(settings, request.subject, out, time.time())
     out.chmod(_MODE)  # the directory's group is the console's
     told = {"first": made.first_event, "last": made.last_event, "confirmed": made.confirmed, "by": made.by}
-    return {**told, "missing": made.missing, "sha256": file_digest(out), "bytes": out.stat().st_size}
+    return {**told, "missing": made.missing, "keys": made.keys, "sha256": file_digest(out), "bytes": out.stat().st_size}
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from typing import Final
 from gateway.administration.requests import asking
 from gateway.domain.requests import Act
 from gateway.errors import NotFound, UsageWrong
-from gateway.ledger.queries import requests as queries
 from gateway.ledger.store import Ledger
 from gateway.settings.model import Settings
 
@@ -23,10 +22,6 @@ def ask(settings: Settings, ledger: Ledger, act: Act, code: str, actor: str, rea
     if act not in ACTS or code not in settings.codes:
         raise NotFound(f"there is no partner {code[:20]!r}")
     stopped = settings.stopped.get(code)
-    with ledger.read() as connection:
-        known = queries.open_about(connection, [act], code)
-    if known:
-        raise UsageWrong("The same was asked already, and has no answer yet.")
     if act is Act.SUSPEND_PARTNER and stopped is not None and stopped.suspended is not None:
         raise UsageWrong(f"Partner {code} is suspended already.")
     if act is Act.RESUME_PARTNER and (stopped is None or stopped.by_ledger is None):
@@ -39,4 +34,4 @@ def ask(settings: Settings, ledger: Ledger, act: Act, code: str, actor: str, rea
         partner = settings.partners[code]
         if partner.endpoint is None and partner.link != "mail":
             raise UsageWrong(f"Partner {code} has no server that could be tried: its link is {partner.link}.")
-    return asking.ask(settings, ledger, act, code, actor, reason)
+    return asking.ask(settings, ledger, act, code, actor, reason, once=True)

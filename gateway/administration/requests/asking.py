@@ -19,6 +19,7 @@ from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.requests import Act
 from gateway.errors import UsageWrong
 from gateway.ledger import proposals, requests
+from gateway.ledger.queries.requests import open_about
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.units import Request
 from gateway.logs import safe_text
@@ -33,10 +34,18 @@ _DAY: Final = 86_400.0
 
 
 def ask(
-    settings: Settings, ledger: Ledger, act: Act, subject: str, actor: str, reason: str, argument: str | None = None
+    settings: Settings,
+    ledger: Ledger,
+    act: Act,
+    subject: str,
+    actor: str,
+    reason: str,
+    argument: str | None = None,
+    *,
+    once: bool = False,
 ) -> str:
     """Ask for an act about what `subject` names, as the person with the user id `actor`; returns the request's id. `argument` is what is
-    asked for in particular, as the act takes it.
+    asked for in particular, as the act takes it. With `once` UsageWrong where the same was asked and is open.
 
     The request is committed. Where it takes two people it waits for another one, else the role that carries it out is woken. `answer`
     tells what became of it.
@@ -50,6 +59,8 @@ def ask(
         raise UsageWrong(f"What is asked for in particular has at most {_LONGEST_ARGUMENT} characters.")
     identity = new_id(ledger.clock(), os.urandom(RANDOM_BYTES))
     with ledger.write() as transaction:
+        if once and open_about(transaction.connection, [act], subject):
+            raise UsageWrong("The same was asked already, and has no answer yet.")
         requests.ask(transaction, identity, act, subject, actor, text, argument=argument)
     if act.people == 1:
         wake(settings.home.run, act.role)

@@ -32,10 +32,11 @@ _BESIDE: Final = ("count", "day", "due", "fingerprint", "hour")
 
 @dataclass(frozen=True)
 class HappeningFilter:
-    """Which events are meant; None does not restrict."""
+    """Which events are meant; None does not restrict. `families` are first parts of events' names."""
 
     partner: str | None = None
     flow: str | None = None
+    families: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def _told(connection: Connection, entries: list[ChainEntry], wanted: HappeningFi
     about = [entry for entry in entries if entry.event != COMMITTED]
     if wanted.partner is not None:
         about = [entry for entry in about if entry.partner == wanted.partner]
+    if wanted.families is not None:
+        about = [entry for entry in about if entry.event.partition(".")[0] in wanted.families]
     flows = flows_of(connection, [entry for entry in about if '"flow":' not in entry.detail])
     reasons = reasons_of(connection, about)
     found = (_happening(entry, flows.get((entry.subject, entry.partner), set()), reasons) for entry in about)

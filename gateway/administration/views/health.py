@@ -92,7 +92,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         unanswered=tuple(_unanswered(settings, connection, now)),
         nodes=nodes_of(settings, connection).nodes,
     )
-    needs = tuple(needs_of(found, machine.late_ending, now))
+    needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.administration.views.records import EventView, events
 from gateway.domain.identity import to_text
 from gateway.domain.requests import Act, RequestState
+from gateway.errors import UsageWrong
 from gateway.ledger import requests
 from gateway.ledger.queries import requests as queries
 from gateway.ledger.queries.events import events_of
@@ -125,5 +126,5 @@ def _view(settings: Settings, row: Request) -> RequestView:
         became=row.became,
         code=row.code,
         refusal=row.refusal,
-        remedy=row.remedy,
+        remedy=None if row.code == UsageWrong.code else row.remedy,  # which is how a command is called
     )

@@ -1,6 +1,6 @@
 """The feed: what happens to the transfers that a token may see, asked for now and then, waited for, or as server-sent events.
 
-Whoever waits has the head of the chain looked at once a second, and the token with each answer: a token that was revoked hears nothing more.
+The head of the chain is looked at once a second for all who wait, and the token with each answer: a token that was revoked hears nothing more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.administration.views.happenings import Happening, from_here
 from gateway.console.programs.calls import Call, Fields, answered
+from gateway.console.site import Site
+from gateway.console.watching import LOOK_SECONDS, Watch
 from gateway.domain.people import Right, Token, may
+from gateway.errors import GatewayError
 from gateway.ledger.store import read_head
 
-_LOOK_SECONDS: Final = 1.0
 _QUIET_LOOKS: Final = 20
 _LONGEST_LOOKS: Final = 3600
 """An hour: then the program connects again."""
@@ -55,15 +57,15 @@ def is_seen(token: Token, each: Happening) -> bool:
     return bool(each.flows) and all(may(token, Right.LOOK, flow, each.partner) for flow in each.flows)
 
 
-async def wait(call: Call, again: Again) -> Response:
-    """The events that there are, or those that come in time."""
+async def wait(call: Call, again: Again, heads: Watch[int]) -> Response:
+    """The events that there are, or those that come in time. `heads` looks by `head`."""
     query: EventsQuery = call.query
     found, after = await run_in_threadpool(_after, call, call.token, query.after, query.limit)
-    for _ in range(int(query.wait / _LOOK_SECONDS)):
+    for _ in range(int(query.wait / LOOK_SECONDS)):
         if found or call.site.stopping.is_set():
             break
-        await asyncio.sleep(_LOOK_SECONDS)
-        if await run_in_threadpool(_head, call) > after:
+        await asyncio.sleep(LOOK_SECONDS)
+        if await heads.now() > after:
             token = await again()
             if token is None:
                 break
@@ -71,14 +73,14 @@ async def wait(call: Call, again: Again) -> Response:
     return answered(EventList(tuple(found), after))
 
 
-def stream(call: Call, again: Again, after: int) -> Response:
+def stream(call: Call, again: Again, heads: Watch[int], after: int) -> Response:
     """The events after a number, and those that come, as server-sent events."""
 
     async def lines() -> AsyncIterator[bytes]:
         yield b"retry: 5000\n\n"
         last = after
         for look in range(_LONGEST_LOOKS):
-            if look % _QUIET_LOOKS == 0 or await run_in_threadpool(_head, call) > last:
+            if look % _QUIET_LOOKS == 0 or await heads.now() > last:
                 token = await again()
                 if token is None:
                     return
@@ -88,7 +90,7 @@ def stream(call: Call, again: Again, after: int) -> Response:
                     yield b"id: %d\nevent: %s\ndata: %s\n\n" % data
                 if not found:
                     yield b": here\n\n"
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             if call.site.stopping.is_set():
                 return
 
@@ -100,6 +102,10 @@ def _after(call: Call, token: Token, after: int, most: int) -> tuple[list[Happen
         return from_here(connection, lambda each: is_seen(token, each), after, most)
 
 
-def _head(call: Call) -> int:
-    with call.site.reading() as connection:
-        return read_head(connection).sequence
+def head(site: Site) -> int:
+    """The number of the chain's last event; 0 while the ledger cannot be read."""
+    try:
+        with site.reading() as connection:
+            return read_head(connection).sequence
+    except GatewayError:
+        return 0

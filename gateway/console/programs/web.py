@@ -30,6 +30,7 @@ from gateway.console.programs.operations import OPERATIONS, Operation
 from gateway.console.programs.problems import Problem, of_error, of_validation, response
 from gateway.console.programs.rate import Buckets, Places
 from gateway.console.site import Site
+from gateway.console.watching import Watch
 from gateway.domain.people import Token, may
 from gateway.errors import GatewayError
 
@@ -73,10 +74,11 @@ class _Desk:
         self._buckets = Buckets(site.settings.console.token_requests)
         self._strangers = Buckets(REFUSALS)
         self._places = Places(MOST_WAITING, ALL_WAITING)
+        self._heads = Watch(partial(events.head, site))
 
     def endpoint(self, known: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            operation = known["GET" if request.method == "HEAD" else request.method]
+            operation = known[request.method]
             try:
                 return await self._answer(operation, request)
             except Problem as problem:
@@ -107,6 +109,7 @@ class _Desk:
     def _admit(self, operation: Operation, secret: str, address: str) -> Token:
         """Who asks, where a token counts, may do that, and has not asked too often."""
         site, now = self._site, self._site.now
+        site.look()
         token = tokens.look(site.credentials, secret)
         if token is None:
             _wait(self._strangers.take(address, now))
@@ -135,12 +138,12 @@ class _Desk:
 
         if "text/event-stream" not in request.headers.get("accept", ""):
             try:
-                return await events.wait(call, again)
+                return await events.wait(call, again, self._heads)
             finally:
                 self._places.give_back(name)
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else call.query.after
-        return _Held(events.stream(call, again, after), partial(self._places.give_back, name))
+        return _Held(events.stream(call, again, self._heads, after), partial(self._places.give_back, name))
 
 
 class _Held(Response):

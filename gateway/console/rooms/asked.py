@@ -1,9 +1,13 @@
-"""Requests: what people asked, what waits for a second person, and the second person's decision."""
+"""Requests: what people asked, what waits for a second person, and the second person's decision.
+
+Long because one page tells of every act in that act's own words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.responses import Response
@@ -13,14 +17,18 @@ from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
-from gateway.console.rooms import saved_filters
+from gateway.console.rendering import when
+from gateway.console.rooms import passing_on, saved_filters
 from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
+from gateway.domain.identity import is_id
 from gateway.domain.people import Right, roles_text
+from gateway.domain.redirect import read_wish
 from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.events import Event
+from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
@@ -67,7 +75,7 @@ WORDS: Final = {
 _OWN: Final = (*READING, *PROVING)
 """Acts of which nobody but whoever asked, and auditors, is told: somebody may be looked into."""
 _WAITS: Final = {
-    RequestState.PROPOSED: "Another person with the same right has to agree. You are told here what becomes of it.",
+    RequestState.PROPOSED: "Another person with the same right has to agree.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
 _TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
@@ -87,16 +95,17 @@ def all_requests(visit: Visit) -> Response:
             connection,
             PAGE_ROWS,
             states=states,
-            acts=tuple(act for act in _seen(visit) if act not in _OWN),
+            acts=shown_acts(visit),
             after=place_of(visit.query.get("after")),
             before=place_of(visit.query.get("before")),
         )
+        lines = [_line(each, _name(visit, connection, each.subject)) for each in found.rows]
     query = {"state": str(states[0])} if states else {}
     shown = listing(
         "/requests",
         query,
         _COLUMNS,
-        [_line(each) for each in found.rows],
+        lines,
         previous=_text(found.before),
         following=_text(found.after),
         empty="Nobody has asked for anything." if not states else "There is no such request.",
@@ -150,6 +159,11 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
+def shown_acts(visit: Visit) -> tuple[Act, ...]:
+    """The acts of which the reader sees what others asked."""
+    return tuple(act for act in _seen(visit) if act not in _OWN)
+
+
 def _seen(visit: Visit) -> tuple[Act, ...]:
     """The acts that are the reader's business: what is about people is for administrators and auditors."""
     return tuple(
@@ -163,6 +177,7 @@ class _Told:
     story: RequestStory
     now: str | None
     held_back: HeldBack | None
+    name: str
 
 
 def _told(visit: Visit, connection: Connection) -> _Told:
@@ -176,7 +191,16 @@ def _told(visit: Visit, connection: Connection) -> _Told:
         now = roles_text(roster.find(connection, found.request.subject).roles)
     about = found.request
     why = held_back(connection, act, about.subject) if about.state == RequestState.PROPOSED else None
-    return _Told(act, found, now, why)
+    return _Told(act, found, now, why, _name(visit, connection, about.subject))
+
+
+def _name(visit: Visit, connection: Connection, subject: str) -> str:
+    """What a request is about, as people know it: a file's name, for who may read that."""
+    identity = subject.partition(":")[0]  # behind it may stand from which record on
+    if is_id(identity) and visit.may(Right.LOOK):
+        with suppress(NotFound):
+            return find_transfer(connection, identity).name
+    return subject
 
 
 def _shown(visit: Visit, fault: str, link: str = "") -> Response:
@@ -195,18 +219,22 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
         words=WORDS[act],
         link=link,
         hours=visit.console.settings.console.link_hours,
-        waits=_waits(visit, act, RequestState(about.state)),
+        waits=_waits(visit, act, about, may_decide=may_decide),
         rows=[
-            ("About", about.subject),
-            *([("Roles now", told.now)] if told.now is not None else []),
-            *_particulars(act, about, whole=not may_decide),
-            ("Asked by", about.actor),
-            ("Why", about.reason),
-            ("Second person", about.decider),
-            ("Their reason", about.decider_reason),
-            ("Lapses", about.ends),
-            # What the vault says of a sealed file is shown with its opening, on the page of that file alone.
-            ("Is now", None if act is Act.EXAMINE_SEALED else about.became),
+            (name, value)
+            for name, value in (
+                ("About", told.name),
+                *([("Roles now", told.now)] if told.now is not None else []),
+                *_particulars(visit, act, about, whole=not may_decide),
+                ("Asked by", about.actor),
+                ("Why", about.reason),
+                ("Second person", about.decider),
+                ("Their reason", about.decider_reason),
+                ("Lapses", when(about.ends)),
+                # What the vault says of a sealed file is shown with its opening, on the page of that file alone.
+                ("Is now", None if act is Act.EXAMINE_SEALED else about.became),
+            )
+            if value
         ],
         path=_path(visit, act, about),
         held_back=told.held_back,
@@ -215,7 +243,13 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             for each in found.events
             if each.event == Event.LINK_STEPPED
         ],
-        events=timeline(each for each in found.events if each.event != Event.LINK_STEPPED),
+        events=timeline(
+            replace(
+                each, detail={key: value for key, value in each.detail.items() if key != "act"}
+            )  # the heading has it
+            for each in found.events
+            if each.event != Event.LINK_STEPPED
+        ),
         may_decide=may_decide,
         heard=cards.HEARD if act is Act.TAKE_CARD else 0,
         may_withdraw=is_open and about.actor == visit.user,
@@ -224,8 +258,13 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
     )
 
 
-def _waits(visit: Visit, act: Act, state: RequestState) -> str:
-    """What it waits for."""
+def _waits(visit: Visit, act: Act, about: RequestView, *, may_decide: bool) -> str:
+    """What it waits for, as it concerns whoever reads it."""
+    state = RequestState(about.state)
+    if may_decide:
+        return "It waits for a second person, and you may be that person: agree or decline below."
+    if state is RequestState.PROPOSED and about.actor == visit.user:
+        return f"{_WAITS[state]} You are told here what becomes of it."
     if state is RequestState.ASKED and not act.by_stage:
         return f"{_DISPOSAL} {next_run(visit)}" if act is Act.DISPOSE else _BY_HAND
     if state is RequestState.ASKED and act is Act.TEST_LINK:
@@ -233,26 +272,31 @@ def _waits(visit: Visit, act: Act, state: RequestState) -> str:
     return _WAITS.get(state, "")
 
 
-def _particulars(act: Act, about: RequestView, *, whole: bool) -> Iterator[tuple[str, str | None]]:
+def _particulars(visit: Visit, act: Act, about: RequestView, *, whole: bool) -> Iterator[tuple[str, str | None]]:
     """What is asked for in particular; of a card, what it says, and the fingerprint, which who decides has to hear for themselves."""
-    if act is not Act.TAKE_CARD:
+    if act is Act.REDIRECT:
+        wish = read_wish(about.argument)
+        yield "To", dict(passing_on.authorities(visit.console.settings, "")).get(wish.to, wish.to)
+        yield "Why it belongs there", passing_on.WHY[wish.why]
+        yield "Who has seen it here", passing_on.OPENED[wish.opened]
+    elif act is not Act.TAKE_CARD:
         if about.argument is not None:
             yield "Asked for", about.argument
     elif about.argument is not None:
         card = cards.card_of(about.argument)
         yield "Name", card.name
         yield "Address", "none" if card.endpoint is None else f"{card.endpoint.host}:{card.endpoint.port}"
-        yield "Card of", card.issued
+        yield "Card of", when(card.issued)
         yield "Fingerprint", cards.in_groups(card, whole=whole)
 
 
-def _line(each: RequestView) -> Line:
+def _line(each: RequestView, name: str) -> Line:
     act = next(act for act in Act if act == each.act)
     return Line(
         (
             Cell(each.asked, moment=True),
             Cell(WORDS[act], f"/requests/{each.id}"),
-            Cell(each.subject),
+            Cell(name),
             Cell(each.actor),
             Cell(each.decider or ("not needed" if each.people != 2 else "–")),
             Cell(each.state, tag=True),

@@ -1,5 +1,5 @@
 """Management checks and the System Access Log: whoever opened acknowledges and explains (LAST 1), a checking officer decides, and some
-are looked at once more.
+are looked at once more. Long because the log of openings, of which the checks are drawn, is here too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.looking import checking, last_forms, opening
+from gateway.administration.looking.acting import words
 from gateway.administration.looking.checking import CheckView, Sampled
+from gateway.administration.people import roster
 from gateway.console.files import MOST_LINES, csv_file, pdf_file
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, listing, place_of, simple
+from gateway.console.rendering import tail, when
 from gateway.console.visits import Visit
 from gateway.domain.checks import CheckState, Quarter, Sample, quarter_of
 from gateway.domain.identity import to_text
-from gateway.domain.people import Right
+from gateway.domain.people import PersonState, Right
 from gateway.errors import Misuse, NotFound
 from gateway.ledger.check_units import Check, Opening
+from gateway.ledger.queries.identities import find_transfer
+from gateway.ledger.queries.incidents import incident_of_check
+from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
     Column("Drawn", "created", descends_first=True),
@@ -57,7 +63,7 @@ def listed(visit: Visit) -> Response:
 
 def one(visit: Visit) -> Response:
     """One check, and what is to be done about it."""
-    return _shown(visit, "")
+    return _shown(visit)
 
 
 def act(visit: Visit) -> Response:
@@ -69,6 +75,9 @@ def act(visit: Visit) -> Response:
                 checking.acknowledge(ledger, visit.user, identity)
             case "explain":
                 checking.explain(ledger, visit.user, identity, text)
+            case "unsupported" if visit.form.get("sure") != "yes":
+                words(text, "finding")
+                return _shown(visit, sure=True)
             case "supported" | "unsupported" as decision:
                 checking.decide(ledger, visit.user, identity, supported=decision == "supported", finding=text)
             case "agree" | "disagree" as decision:
@@ -169,7 +178,8 @@ def access_log(visit: Visit) -> Response:
                 Cell(to_text(each.created), moment=True),
                 Cell(each.user),
                 Cell(
-                    f"{each.kind} {each.unit[:8]}", f"/transfers/{each.unit}" if each.kind == opening.TRANSFER else None
+                    f"{each.kind} {tail(each.unit)}",
+                    f"/transfers/{each.unit}" if each.kind == opening.TRANSFER else None,
                 ),
                 Cell(each.reason or "erased"),
                 Cell(each.system),
@@ -197,17 +207,26 @@ def access_log(visit: Visit) -> Response:
     )
 
 
-def _shown(visit: Visit, fault: str) -> Response:
+def _shown(visit: Visit, fault: str = "", *, sure: bool = False) -> Response:
     with visit.console.reading() as connection:
         found = checking.check_seen(connection, visit.user, visit.path["id"])
+        opener = roster.find(connection, found.user)
+        came = incident_of_check(connection, found.id)
+        about, path = _about(connection, found)
     own = found.user == visit.user
+    can_explain = opener.state is PersonState.ACTIVE
+    waits = ""
     buttons: Sequence[tuple[str, str]] = ()
     if own and found.state is CheckState.DRAWN:
         buttons = (("acknowledge", "Acknowledge"),)
     elif own and found.state is CheckState.ACKNOWLEDGED:
         buttons = (("explain", "Send LAST 1"),)
     elif not own and visit.may(Right.CHECK) and found.state is not CheckState.DECIDED:
-        buttons = (("supported", "The evidence supports it"), ("unsupported", "It does not: LAST 3"))
+        if found.state is CheckState.EXPLAINED or not can_explain:
+            buttons = (("supported", "The evidence supports it"), ("unsupported", "It does not: LAST 3"))
+        else:
+            step = "acknowledge the check, and explain it" if found.state is CheckState.DRAWN else "explain it"
+            waits = f"{found.user} has to {step} first (LAST 1). You decide after that."
     elif (
         not own
         and visit.may(Right.INCIDENT)
@@ -217,10 +236,11 @@ def _shown(visit: Visit, fault: str) -> Response:
     ):
         buttons = (("agree", "Agree"), ("disagree", "Disagree"))
     rows = [
-        ("Whose access", f"{found.user}, {found.name}"),
+        ("Whose access", f"{found.user}, {found.name}{'' if can_explain else f': {opener.state}'}"),
         ("Opening unit", found.unit),
-        ("Case", found.case_reference),
-        ("Drawn", to_text(found.created)),
+        *about,
+        ("Case, the first that was shown", None if path.endswith(found.case_reference) else found.case_reference),
+        ("Drawn", when(to_text(found.created))),
         ("Papers (LAST 1)", found.explanation),
         ("Checking officer", found.decided_by),
         ("Found", found.finding),
@@ -234,12 +254,20 @@ def _shown(visit: Visit, fault: str) -> Response:
         prints.append(("LAST 1 as PDF", f"/checks/{found.id}/last-1.pdf"))
     if found.finding and found.supported is False and not own:
         prints.append(("LAST 3 as PDF", f"/checks/{found.id}/last-3.pdf"))
+    links: list[tuple[str, str]] = []
+    if path and visit.may(Right.LOOK):
+        links.append(("What was opened", path))
+    if came is not None and not own and visit.may(Right.INCIDENT):
+        links.append((f"The incident that came of it, {tail(came.id)}", f"/incidents/{came.id}"))
     return visit.page(
         "check",
         422 if fault else 200,
         about=found,
         prints=prints,
-        rows=rows,
+        links=links,
+        waits=waits,
+        sure=sure,
+        rows=[row for row in rows if row[1] is not None],
         buttons=buttons,
         label=label.get(buttons[0][0], "") if buttons else "",
         fault=fault,
@@ -247,12 +275,29 @@ def _shown(visit: Visit, fault: str) -> Response:
     )
 
 
+def _about(connection: Connection, check: Check) -> tuple[list[tuple[str, str]], str]:
+    """What was opened and why, and where its page is; nothing once the time of that line of the access log is over."""
+    try:
+        opened = opening.opened_by(connection, check.opening, check.user)
+        is_file = opened.kind == opening.TRANSFER
+        name = find_transfer(connection, opened.unit).name if is_file else f"In quarantine, {tail(opened.unit)}"
+    except NotFound:
+        return [], ""
+    rows = [
+        ("File", name),
+        ("Flow and partner", ", ".join(each for each in (opened.flow, opened.partner) if each)),
+        ("Opened", when(to_text(opened.created))),
+        ("Why (LAST 2)", opened.reason or "erased"),
+    ]
+    return rows, f"/{'transfers' if is_file else 'quarantine'}/{opened.unit}"
+
+
 def _lines(found: Sequence[Check]) -> list[Line]:
     return [
         Line(
             (
                 Cell(to_text(each.created), moment=True),
-                Cell(each.id[:8], f"/checks/{each.id}"),
+                Cell(tail(each.id), f"/checks/{each.id}"),
                 Cell(each.user),
                 Cell(str(each.state), tag=True),
             ),

@@ -49,7 +49,7 @@ _KEPT: Final = _Kept()
 
 def notes(site: Site, *, leads: bool) -> Iterator[Note]:
     """The banner of every page while continuity is invoked here, and one for the partners at which it is."""
-    path = "/continuity" if leads else ""
+    path = "/continuity" if leads else "/help/continuity"
     with site.reading() as connection:
         here, partners = invoked(connection), _KEPT.partners(site, connection)
     if here is not None:

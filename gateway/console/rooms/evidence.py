@@ -44,7 +44,7 @@ def one(visit: Visit) -> Response:
     request, row = _asked(visit), _transfer(visit)
     path = f"/transfers/{row.id}/evidence/{request.id}"
     if request.state is RequestState.ASKED:
-        return waiting(visit, "Making the evidence", path)
+        return waiting(visit, "Making the evidence", path, request)
     made = _made(visit, request)
     there = made is not None and visit.console.settings.home.proofs.joinpath(f"{request.id}.zip").is_file()
     return visit.page("evidence", about=transfer(row), request=request, made=made, there=there, path=path)

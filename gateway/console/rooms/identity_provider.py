@@ -53,7 +53,9 @@ def finish(visit: Visit) -> Response:
     """Come back, and go on where somebody wanted to go."""
     provider = _provider(visit)
     try:
-        entered = signing_in.finish(visit.console.credentials, provider, visit.away, visit.query, visit.address)
+        entered = signing_in.finish(
+            visit.console.credentials, provider, visit.away, visit.query, visit.address, visit.session
+        )
     except GatewayError as error:
         return _failed(visit, error)
     page = visit.page("onward", heading="You are signed in", onward=entered.onward, text="Go on")

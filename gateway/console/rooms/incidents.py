@@ -7,9 +7,11 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.looking import investigating, last_forms
+from gateway.administration.people import roster
+from gateway.administration.views.suspensions import suspensions
 from gateway.console.files import pdf_file
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
-from gateway.console.rendering import counted
+from gateway.console.rendering import counted, tail, when
 from gateway.console.visits import Visit
 from gateway.domain.identity import to_text
 from gateway.domain.incidents import KIND_WORDS, IncidentKind, IncidentOutcome, IncidentState
@@ -38,7 +40,7 @@ def listed(visit: Visit) -> Response:
         Line(
             (
                 Cell(each.opened, moment=True),
-                Cell(each.id[:8], f"/incidents/{each.id}"),
+                Cell(tail(each.id), f"/incidents/{each.id}"),
                 Cell(each.kind),
                 Cell(each.user),
                 Cell(each.state, tag=True),
@@ -127,11 +129,19 @@ def _form(visit: Visit, fault: str) -> Response:
 def _shown(visit: Visit, fault: str) -> Response:
     with visit.console.reading() as connection:
         found = investigating.incident(connection, visit.user, visit.path["id"])
+        about = None if found.user is None else roster.find(connection, found.user)
+        by_it = about is not None and any(each.incident == found.id for each in suspensions(connection, about.user))
+    trail = [(each.at, each.user, each.text) for each in found.entries]
+    trail.insert(
+        0, (found.created, found.opened_by, f"Opened; {found.user} was suspended with it" if by_it else "Opened")
+    )
+    if found.closed is not None:
+        trail.append((found.closed, found.closed_by or "", f"Closed: {found.outcome}"))
     rows = [
         ("Kind", KIND_WORDS[found.kind]),
-        ("About", found.user),
+        ("About", None if about is None else f"{about.user}, {about.state}"),
         ("Opened by", found.opened_by),
-        ("Opened", to_text(found.created)),
+        ("Opened", when(to_text(found.created))),
         ("Reported centrally", "yes" if found.central else "no"),
         ("What happened", found.description),
         ("Outcome", found.outcome),
@@ -142,9 +152,9 @@ def _shown(visit: Visit, fault: str) -> Response:
         "incident",
         422 if fault else 200,
         about=found,
-        rows=rows,
+        rows=[row for row in rows if row[1] is not None],
         check=found.check_id,
-        trail=[(to_text(each.at), each.user, each.text) for each in found.entries],
+        trail=[(to_text(at), user, text) for at, user, text in trail],
         is_open=found.state is IncidentState.OPEN,
         outcomes=_OUTCOMES,
         fault=fault,

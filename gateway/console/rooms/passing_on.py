@@ -20,7 +20,8 @@ from gateway.flows.routes import routes
 from gateway.ledger.queries.identities import find_transfer
 from gateway.settings.model import Settings, SiteKind
 
-_WHY: Final[Mapping[Why, str]] = MappingProxyType(
+_LEAST: Final = 3
+WHY: Final[Mapping[Why, str]] = MappingProxyType(
     {
         Why.ADDRESS_ELSEWHERE: "The address lies in another authority",
         Why.MOVED: "The person has moved there",
@@ -30,7 +31,7 @@ _WHY: Final[Mapping[Why, str]] = MappingProxyType(
         Why.OTHER: "Something else, said below",
     }
 )
-_OPENED: Final[Mapping[Opened, str]] = MappingProxyType(
+OPENED: Final[Mapping[Opened, str]] = MappingProxyType(
     {
         Opened.BY_OFFICER: "An officer has seen what is in it",
         Opened.BY_SYSTEM: "A system has loaded it, and nobody has looked",
@@ -70,8 +71,8 @@ def ask(visit: Visit) -> Response:
         faults["why"] = "Choose why it belongs there."
     if opened is None:
         faults["opened"] = "Choose who has seen what is in it."
-    if len(" ".join(reason.split())) > MAX_EXPLANATION:
-        faults["reason"] = f"At most {MAX_EXPLANATION} characters go to the right authority."
+    if not _LEAST <= len(" ".join(reason.split())) <= MAX_EXPLANATION:
+        faults["reason"] = f"Say it in {_LEAST} to {MAX_EXPLANATION} characters: the right authority reads it."
     if faults or why is None or opened is None:
         return _form(visit, faults)
     wish = Wish(to, why, opened).to_text()
@@ -105,12 +106,13 @@ def _form(visit: Visit, faults: Mapping[str, str]) -> Response:
         about=about,
         faults=faults,
         authorities=authorities(visit.console.settings, about.partner),
-        whys=[(str(why), words) for why, words in _WHY.items()],
-        openings=[(str(opened), words) for opened, words in _OPENED.items()],
+        whys=[(str(why), words) for why, words in WHY.items()],
+        openings=[(str(opened), words) for opened, words in OPENED.items()],
         to=given.get("to", ""),
         why=given.get("why", ""),
         opened=given.get("opened", str(Opened.BY_OFFICER)),
         reason_given=given.get("reason", ""),
+        most=MAX_EXPLANATION,
     )
 
 

@@ -5,8 +5,10 @@ The opening is recorded before anything is shown; what the console has of the pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from starlette.responses import Response
 from gateway.administration.looking.opening import QUARANTINE, TRANSFER, Wanted, open_payload, require_acknowledged
 from gateway.administration.requests import asking
 from gateway.administration.views.quarantine import one as quarantined
-from gateway.console.rendering import address
+from gateway.console.rendering import address, tail
 from gateway.console.renderings import answered, waiting, whole_file
 from gateway.console.visits import Visit
 from gateway.domain.checks import CaseFacts
@@ -26,6 +28,7 @@ from gateway.domain.shown import (
     META,
     Findings,
     Kind,
+    Node,
     Shown,
     page_name,
     read_findings,
@@ -90,7 +93,7 @@ def one(visit: Visit) -> Response:
     request = _asked(visit, what)
     path = f"{what.path}/payload/{request.id}"
     if request.state is RequestState.ASKED:
-        return waiting(visit, "Preparing what is in it", path)
+        return waiting(visit, "Preparing what is in it", path, request)
     if what.sealed:
         return _sealed(visit, what, request, path)
     directory = visit.console.settings.home.shown / request.id
@@ -159,15 +162,26 @@ def _content(directory: Path, shown: Shown, page: int) -> dict[str, Any]:
     content = whole_file(directory / name)
     if content is None:
         raise NotFound("it is not here any more: look at it once more, with a reason")
-    made: dict[str, Any] = {"nodes": (), "rows": None, "words": ""}
+    made: dict[str, Any] = {"parts": (), "rows": None, "words": ""}
     match shown.kind:
         case Kind.PICTURES | Kind.BYTES:
             made["words"] = read_words(content)
         case Kind.FORM:
-            made["nodes"] = read_form(content)
+            made["parts"] = [
+                (node, leaves, list(_parts(node.within) if node else ())) for node, leaves in _parts(read_form(content))
+            ]
         case _:
             made["rows"] = read_rows(content)
     return made
+
+
+def _parts(nodes: Iterable[Node]) -> Iterator[tuple[Node | None, tuple[Node, ...]]]:
+    """Elements in their order, to be shown under headings: one that has others in it, or a run of those that have none."""
+    for has_others, run in groupby(nodes, lambda node: bool(node.within)):
+        if has_others:
+            yield from ((node, ()) for node in run)
+        else:
+            yield None, tuple(run)
 
 
 def _form(visit: Visit, what: Subject, fault: str = "", first_fault: str = "") -> Response:
@@ -196,7 +210,7 @@ def _subject(visit: Visit) -> Subject:
     act = Act.EXAMINE_FILE if found.kind == FILE else Act.EXAMINE_SEALED
     why = f"{found.reason} [{found.code}]"
     said = (("In quarantine", found.id), ("Partner", found.partner), ("Why", why))
-    name, caption = f"{found.kind} {found.id[:8]}".capitalize(), f"In quarantine, {found.partner}"
+    name, caption = f"{found.kind.capitalize()} {tail(found.id)}", f"In quarantine, {found.partner}"
     return Subject(QUARANTINE, found.id, name, caption, f"/quarantine/{found.id}", act, said, why)
 
 

@@ -6,6 +6,7 @@ a role are asked for, and another administrator agrees (`rooms.asked`). Nobody c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from starlette.responses import Response
@@ -15,11 +16,12 @@ from gateway.administration.people import roster
 from gateway.administration.people.roster import Details, PersonView
 from gateway.administration.requests import about_people
 from gateway.administration.requests.asking import reason_text
+from gateway.administration.views.suspensions import suspensions
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
 from gateway.console.rendering import brief, sentence
 from gateway.console.visits import Visit
 from gateway.domain.decision import Decision
-from gateway.domain.people import PersonRole
+from gateway.domain.people import PersonRole, require_user
 from gateway.errors import Misuse, NotFound, RightMissing
 
 _COLUMNS: Final = (
@@ -77,22 +79,25 @@ def listed(visit: Visit) -> Response:
 
 def add_form(visit: Visit) -> Response:
     """The form that adds somebody."""
-    return _form(visit, "")
+    return _form(visit, {})
 
 
 def add(visit: Visit) -> Response:
     """Add somebody, without a role."""
-    form = visit.form
+    user = visit.form.get("user", "").strip()
+    faults = dict(_faults(visit, user))
+    if faults:
+        return _form(visit, faults)
     try:
-        roster.add(visit.console.ledger, form.get("user", "").strip(), (), _details(visit), _decision(visit))
+        roster.add(visit.console.ledger, user, (), _details(visit), _decision(visit))
     except Misuse as error:
-        return _form(visit, sentence(error))
-    return visit.to(f"/people/{form['user'].strip()}")
+        return _form(visit, {"user": sentence(error)})
+    return visit.to(f"/people/{user}")
 
 
 def one(visit: Visit) -> Response:
     """One person, and what can be changed."""
-    return _shown(visit, "")
+    return _shown(visit, {})
 
 
 def change(visit: Visit) -> Response:
@@ -107,6 +112,8 @@ def change(visit: Visit) -> Response:
                 roster.change(site.ledger, user, None, _details(visit), decision)
             case "suspend":
                 roster.suspend(site.ledger, user, decision)
+            case "remove" if visit.form.get("sure") != "yes":
+                return _shown(visit, {}, leaving=True)
             case "remove":
                 roster.remove(site.ledger, user, decision)
             case "resume":
@@ -115,11 +122,11 @@ def change(visit: Visit) -> Response:
                 return visit.to(f"/requests/{about_people.ask_for_link(*asked)}")
             case "link":
                 link = about_people.issue_link(site.credentials, user, visit.user, visit.form.get("reason", ""))
-                return _shown(visit, "", link)
+                return _shown(visit, {}, link)
             case _:
                 raise NotFound("that is no decision")
     except Misuse as error:
-        return _shown(visit, sentence(error))
+        return _shown(visit, {"reason": sentence(error)})
     return visit.to(f"/people/{user}")
 
 
@@ -142,8 +149,27 @@ def ask_for_roles(visit: Visit) -> Response:
     return visit.to(f"/requests/{asked}")
 
 
-def _form(visit: Visit, fault: str) -> Response:
-    return visit.page("person_add", 422 if fault else 200, fault=fault, given=visit.form)
+def _form(visit: Visit, faults: dict[str, str]) -> Response:
+    return visit.page("person_add", 422 if faults else 200, faults=faults, given=visit.form)
+
+
+def _faults(visit: Visit, user: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with each field of somebody new, by the rules of the roster."""
+    now = visit.console.now
+    details = _details(visit)
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("user", lambda: require_user(user)),
+        ("name", lambda: roster.Details(name=details.name or "").checked(now)),
+        ("unit", lambda: roster.Details(unit=details.unit or "").checked(now)),
+        ("agreement", lambda: roster.Details(agreement=details.agreement).checked(now)),
+        ("training", lambda: roster.Details(training=details.training).checked(now)),
+        ("reason", lambda: _decision(visit)),
+    ]
+    for field, check in checks:
+        try:
+            check()
+        except Misuse as error:
+            yield field, sentence(error)
 
 
 def _roles_form(visit: Visit, fault: str) -> Response:
@@ -159,17 +185,22 @@ def _roles_form(visit: Visit, fault: str) -> Response:
     )
 
 
-def _shown(visit: Visit, fault: str, link: str = "") -> Response:
-    person = _person(visit)
+def _shown(visit: Visit, faults: dict[str, str], link: str = "", *, leaving: bool = False) -> Response:
+    with visit.console.reading() as connection:
+        found = roster.find(connection, visit.path["user"])
+        person = roster.shown(found)
+        why = suspensions(connection, person.user)[-1:] if person.state == "suspended" else []
     return visit.page(
         "person",
-        422 if fault else 200,
+        422 if faults else 200,
         about=person,
-        fault=fault,
+        why=why[0] if why else None,
+        faults=faults,
+        leaving=leaving,
         link=link,
         hours=visit.console.settings.console.link_hours,
         own=person.user == visit.user,
-        reason_given=visit.form.get("reason", "") if fault else "",
+        reason_given=visit.form.get("reason", "") if faults or leaving else "",
     )
 
 

@@ -15,6 +15,7 @@ from gateway.console.uploading import Came
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import META, read_findings
+from gateway.domain.statement import FLOW as STATEMENT
 from gateway.domain.uploads import COMING, NOTE, Upload, read_note
 from gateway.errors import DiskFull
 from gateway.flows.routes import routes
@@ -75,7 +76,7 @@ def send(visit: Visit) -> Response:
     if visit.form.get("decision") == "remove":
         for name in (request.subject, request.subject + NOTE):
             (settings.home.uploads / name).unlink(missing_ok=True)
-        return visit.to("/send")
+        return visit.to("/send?after=removed")
     identity = asking.ask(settings, visit.console.ledger, Act.SEND, request.subject, visit.user, _SEND)
     return visit.to(f"/requests/{identity}")
 
@@ -83,7 +84,7 @@ def send(visit: Visit) -> Response:
 def _checked(visit: Visit) -> Response:
     request = answered(visit, Act.CHECK, "request")
     if request.state is RequestState.ASKED:
-        return waiting(visit, "Checking the file", f"/send/{request.id}")
+        return waiting(visit, "Checking the file", f"/send/{request.id}", request)
     home, upload, findings = visit.console.settings.home, None, None
     if (found := whole_file(home.uploads / f"{request.subject}{NOTE}")) is not None:
         upload = read_note(found, request.subject)
@@ -95,20 +96,27 @@ def _checked(visit: Visit) -> Response:
 def _form(visit: Visit, fault: str = "") -> Response:
     settings = visit.console.settings
     outgoing = routes(settings).outgoing
+    going = [flow for flow in sorted(outgoing) if outgoing[flow] and flow != STATEMENT]
     return visit.page(
         "send",
         422 if fault else 200,
         fault=fault,
-        flows=[(flow, flow) for flow in sorted(outgoing) if outgoing[flow]],
+        removed=not fault and visit.query.get("after") == "removed",
+        stopped=sorted(settings.stopped),
+        flows=[(flow, flow) for flow in going],
         partners=[(code, code) for code in sorted(settings.partners)],
         flow=visit.form.get("flow", ""),
         partner=visit.form.get("partner", ""),
-        limits=[(flow, settings.flows[flow].max_bytes) for flow in sorted(outgoing) if outgoing[flow]],
+        limits=[(flow, settings.flows[flow].max_bytes) for flow in going],
     )
 
 
 def _fault(visit: Visit, flow: str, partner: str) -> str:
     settings = visit.console.settings
+    if flow == STATEMENT:
+        return "The gateway itself makes and sends statements."
+    if partner in settings.stopped:
+        return f"Nothing goes to {partner}: it is suspended, or its file has a fault."
     if partner not in routes(settings).outgoing.get(flow, frozenset()):
         return f"The flow {flow[:40]} does not go to {partner[:40]}."
     if sum(1 for _ in settings.home.uploads.glob(f"*{NOTE}")) >= MOST_WAITING:

@@ -16,6 +16,11 @@ from gateway.console.visits import SEE_OTHER, Visit, own_page
 from gateway.errors import CredentialsExpired, GatewayError, LinkRefused, PasswordRefused, SignInRefused
 
 _QR_SCALE: Final = 5
+_SAID: Final = {
+    "password": "Your password is set: sign in with it. The code that you just used does not work again: wait until the app shows the next one.",
+    "session": "Your session has ended: sign in again. If you cannot, your rights were changed or suspended meanwhile: ask an administrator.",
+}
+"""What the form says to whoever comes to it after something, by the address's `after`."""
 
 
 class SessionChange(RedirectResponse):
@@ -57,7 +62,7 @@ def enter(visit: Visit) -> Response:
 def challenge(visit: Visit) -> Response:
     """What a passkey is to sign, for the script of the form; it is of use to nobody else."""
     try:
-        options = passkeys.begin_to_sign_in(visit.console.credentials, visit.address)
+        options = passkeys.begin_to_sign_in(visit.console.credentials)
     except GatewayError as error:
         return JSONResponse({"fault": sentence(error)}, 422)
     return Response(options, media_type="application/json")
@@ -102,7 +107,7 @@ def renew(visit: Visit) -> Response:
         return _renewal(visit, {"new": sentence(error)}, attempt.user, over=False)
     except GatewayError as error:
         return _renewal(visit, {"": f"{sentence(error)} {error.remedy}"}, attempt.user, over=False)
-    return SessionChange("/sign-in", None)
+    return SessionChange("/sign-in?after=password", None)
 
 
 def start_form(visit: Visit) -> Response:
@@ -112,18 +117,23 @@ def start_form(visit: Visit) -> Response:
 
 def start(visit: Visit) -> Response:
     """Use the link up."""
-    password = visit.form.get("password", "")
-    if password != visit.form.get("again", ""):
-        return _start(visit, {"again": "The two passwords differ"})
+    form, token = visit.form, visit.path["token"]
+    password, code = form.get("password", ""), form.get("code", "")
+    found = links.faults(visit.console.credentials, token, password, code)
+    faults = {name: sentence(error) for name, error in found.items()}
+    if password != form.get("again", ""):
+        faults["again"] = "The two passwords differ"
+    if faults:
+        return _start(visit, {name: faults[name] for name in ("password", "again", "code") if name in faults})
     try:
-        links.use(visit.console.credentials, visit.path["token"], password, visit.form.get("code", ""))
+        links.use(visit.console.credentials, token, password, code)
     except PasswordRefused as error:
         return _start(visit, {"password": sentence(error)})
     except LinkRefused:
         raise
     except SignInRefused as error:
         return _start(visit, {"code": sentence(error)})
-    return SessionChange("/sign-in", None)
+    return SessionChange("/sign-in?after=password", None)
 
 
 def start_code(visit: Visit) -> Response:
@@ -144,6 +154,7 @@ def _form(visit: Visit, faults: dict[str, str] | None = None) -> Response:
         422 if faults else 200,
         faults=faults or {},
         user=visit.form.get("user", "")[:32],
+        said="" if faults else _SAID.get(visit.query.get("after", ""), ""),
         next=own_page(wanted),
         provider=provider,
         origin=visit.console.settings.console.passkey_origin,

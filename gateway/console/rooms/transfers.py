@@ -21,7 +21,7 @@ from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.states import Direction, State
 from gateway.errors import NotFound, Redirected, RefusedByBackOffice, UsageWrong
-from gateway.ledger.queries.overview import Meant
+from gateway.ledger.queries.overview import MOST_ARE_IN, Meant
 from gateway.ledger.queries.transfer_pages import Order, Place, page
 
 _COLUMNS: Final = (
@@ -43,8 +43,13 @@ _CSV: Final = ("id", "direction", "flow", "partner", "name", "size", "sha256", "
 _CSV_PAGE: Final = 1_000
 _FOUND: Final = (Column("Found by"), Column("What"), Column("Partner"), Column("State"), Column("Since", "created"))
 _MOST_FOUND: Final = 200
-_STATES: Final = tuple(
-    (str(state), str(state).capitalize()) for state in State if state not in ("landed", "issued", "accepted")
+UNDER_WAY: Final = (State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.SENT)
+_SEVERAL: Final[Mapping[str, tuple[State, ...]]] = {"on-the-way": UNDER_WAY, "arrived": MOST_ARE_IN}
+"""Choices of the filter that are several states: as the overview counts them."""
+_STATES: Final = (
+    ("on-the-way", "On the way"),
+    ("arrived", "Arrived"),
+    *((str(state), str(state).capitalize()) for state in State if state not in ("landed", "issued", "accepted")),
 )
 
 
@@ -63,6 +68,7 @@ def listed(visit: Visit) -> Response:
             after=_place(visit.query.get("after")),
             before=_place(visit.query.get("before")),
             meant=meant,
+            states=_several(query),
         )
     shown = listing(
         "/transfers",
@@ -98,14 +104,16 @@ def as_csv(visit: Visit) -> Response:
     meant, fault = _meant(_filters(visit.query))
     if fault:
         raise UsageWrong(fault)
-    return csv_file(f"transfers-{visit.site}-{visit.console.now_text[:10]}", _CSV, _lines(visit, meant))
+    return csv_file(
+        f"transfers-{visit.site}-{visit.console.now_text[:10]}", _CSV, _lines(visit, meant, _several(visit.query))
+    )
 
 
-def _lines(visit: Visit, meant: Meant) -> Iterator[list[object]]:
+def _lines(visit: Visit, meant: Meant, states: tuple[State, ...]) -> Iterator[list[object]]:
     place, written = None, 0
     while written < MOST_LINES:
         with visit.console.reading() as connection:
-            found = page(connection, Order(), _CSV_PAGE, after=place, meant=meant)
+            found = page(connection, Order(), _CSV_PAGE, after=place, meant=meant, states=states)
         for row in found.rows:
             view = transfer(row)
             yield [getattr(view, name) for name in _CSV]
@@ -132,7 +140,7 @@ def one(visit: Visit) -> Response:
         facts=list(_facts(found)),
         events=timeline(found.events),
         acts=list(_acts(visit, about)),
-        may_open=visit.may(Right.OPEN),
+        may_open=visit.may(Right.OPEN) and not (about.direction == Direction.IN and about.code == Redirected.code),
         may_pass_on=may_pass_on(visit, about),
         passed=list(_passed(found)),
     )
@@ -236,6 +244,10 @@ def find_it(visit: Visit) -> Response:
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
     return {name: query[name][:100] for name in _FILTERS if query.get(name)}
+
+
+def _several(query: Mapping[str, str]) -> tuple[State, ...]:
+    return _SEVERAL.get(query.get("state", ""), ())
 
 
 def _meant(query: Mapping[str, str]) -> tuple[Meant, str]:

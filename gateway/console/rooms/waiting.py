@@ -1,4 +1,4 @@
-"""What waits for a person: held files and consignments, lanes that are held or fail; and asking for an act about them."""
+"""What waits for a person: what is held, what this person may decide, lanes on which something waits or fails; and asking for an act about them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.quarantine import one as quarantined_one
 from gateway.administration.views.records import remedy, transfer
 from gateway.console.listing import Column, whole
+from gateway.console.rooms import decisions
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -71,6 +72,7 @@ def listed(visit: Visit) -> Response:
     with site.reading() as connection:
         units = list(held_units(connection))
         lanes = list(lane_healths(site.settings, connection, site.now))
+        mine = decisions.mine(visit, connection, decisions.proposals(visit, connection))
     held = [
         Held(
             each.since,
@@ -86,8 +88,9 @@ def listed(visit: Visit) -> Response:
     lanes = [lane for lane in lanes if lane.state != "open" or lane.alarm is not None or lane.waits]
     return visit.page(
         "waiting",
-        held=whole("/waiting", visit.query, _HELD, held, empty="Nothing waits for a decision."),
-        lanes=whole("/waiting", {}, _LANES, lanes, empty="All lanes are open."),
+        mine=mine,
+        held=whole("/waiting", visit.query, _HELD, held, empty="Nothing is held for a decision."),
+        lanes=whole("/waiting", {}, _LANES, lanes, empty="All lanes are open, and nothing waits on them."),
     )
 
 

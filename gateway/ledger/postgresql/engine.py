@@ -30,7 +30,8 @@ _HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
 def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
-    engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True)
+    # As many connections as threads ask for one, as with SQLite; the console has 40 threads at most.
+    engine = create_engine(address, connect_args=settings_of(url), hide_parameters=True, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:

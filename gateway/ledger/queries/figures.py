@@ -23,6 +23,8 @@ _WAITING: Final = {
 }
 _AWAITED: Final = CONSIGNMENTS.c.expires.is_not(None)
 """Of what was sent: a receipt is waited for."""
+MOST_TAKEN: Final = 10_000
+"""So many transfers are counted for a page."""
 _ENDED: Final = ("transfer.receipted", "transfer.delivered")
 
 
@@ -180,3 +182,12 @@ def ended_transfers(connection: Connection, after: int, until: int) -> Iterator[
     )
     for way, partner, flow, size, created, at in connection.execute(query, execution_options={"yield_per": 2000}):
         yield Ended(str(way), partner, flow, size, max(0.0, from_text(at) - created))
+
+
+def taken_in(connection: Connection, moments: Sequence[float]) -> list[int]:
+    """How many transfers there are since each of these moments, the latest first, by the index of age: at most MOST_TAKEN are counted."""
+    newest = select(TRANSFERS.c.created).where(TRANSFERS.c.created >= min(moments))
+    newest = newest.order_by(TRANSFERS.c.created.desc()).limit(MOST_TAKEN)
+    created = newest.subquery().c.created
+    sums = (func.coalesce(func.sum(case((created >= moment, 1), else_=0)), 0) for moment in moments)
+    return [int(number) for number in connection.execute(select(*sums)).one()]

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlalchemy import Column, Connection, Select, Table, func, or_, select
 
-from gateway.domain.requests import LOOKING
+from gateway.domain.requests import LOOKING, Act
 from gateway.domain.states import State
 from gateway.errors import ChainBroken
 from gateway.ledger.audit.chain import loaded
@@ -25,6 +25,9 @@ from gateway.ledger.units import Consignment, Receipt, Transfer
 
 _GROUP: Final = 500
 _ACCEPTED: Final = "receipt.accepted"
+_NO_PART: Final = tuple(map(str, (*LOOKING, Act.CHECK)))
+"""Requests that are no part of what became of a file. An upload is checked before it is one: the chain says so before the first event
+about it, where no evidence begins."""
 KEEPING: Final = (
     *("transfer.erased", "consignment.erased", "receipt.erased", "transfer.disposed"),
     *("hold.placed", "hold.released"),
@@ -92,7 +95,7 @@ def rows_about(connection: Connection, unit: Transfer | Consignment) -> list[Pro
         or_(QUARANTINE.c.kind != FILE, QUARANTINE.c.sha256.in_(digests)),
     )
     asked = select(REQUESTS).where(
-        REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner, REQUESTS.c.act.not_in(map(str, LOOKING))
+        REQUESTS.c.unit.in_(ids), REQUESTS.c.partner == unit.partner, REQUESTS.c.act.not_in(_NO_PART)
     )
     return [
         *carried,

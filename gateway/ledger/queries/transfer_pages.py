@@ -8,12 +8,13 @@ an index leads to few transfers (of a state, a direction, a partner) it is asked
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from gateway.domain.states import Direction
+from gateway.domain.states import Direction, State
 from gateway.ledger.queries.overview import Meant
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
@@ -52,6 +53,20 @@ class Order:
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """What is meant, in one of these states where there are some, and whose list it is."""
+
+    meant: Meant
+    states: tuple[str, ...]
+    scope: Scope | None
+
+    @classmethod
+    def of(cls, meant: Meant, states: Collection[State], scope: Scope | None) -> Self:
+        state = meant.get("state")
+        return cls(meant, tuple(map(str, states)) or (() if state is None else (state,)), scope)
+
+
+@dataclass(frozen=True)
 class TransferPage:
     """Rows in the list's order. Another page begins before `before` and one after `after`; None at either end of the list. Where
     `looked_on` holds, the page ended because enough was looked through.
@@ -71,13 +86,16 @@ def page(
     after: Place | None = None,
     before: Place | None = None,
     meant: Meant | None = None,
+    states: Collection[State] = (),
     scope: Scope | None = None,
 ) -> TransferPage:
-    """At most `limit` rows after a place, or before one; the first where neither is given."""
+    """At most `limit` rows after a place, or before one; the first where neither is given. `states`, where there are some, stand for a state
+    of `meant`.
+    """
     backward = before is not None
     start = before if backward else after
     walk = Order(order.by_name, order.descending != backward)
-    found, end = _walk(connection, walk, limit + 1, start, meant or Meant(), scope)
+    found, end = _walk(connection, walk, limit + 1, start, _Wanted.of(meant or Meant(), states, scope))
     more, rows = len(found) > limit, found[:limit]
     further = walk.place_of(rows[-1]) if more else end
     nearer = None if start is None else walk.place_of(rows[0]) if rows else start
@@ -87,20 +105,20 @@ def page(
 
 
 def _walk(
-    connection: Connection, order: Order, limit: int, start: Place | None, meant: Meant, scope: Scope | None
+    connection: Connection, order: Order, limit: int, start: Place | None, wanted: _Wanted
 ) -> tuple[list[Transfer], Place | None]:
     """At most `limit` rows from a place on, and where the look ended if that is not the list's end."""
-    if _is_rare(connection, meant):
-        few = select(TRANSFERS).where(TRANSFERS.c.key.in_(_led_to(meant)), *_conditions(meant, scope))
+    if _is_rare(connection, wanted):
+        few = select(TRANSFERS).where(TRANSFERS.c.key.in_(_led_to(wanted)), *_conditions(wanted))
         return [Transfer._make(row) for row in connection.execute(_ordered(few, order, start).limit(limit))], None
     found: list[Transfer] = []
     for rows in _WINDOWS:
         end = _last(connection, order, start, rows)
-        window = select(TRANSFERS).where(*_conditions(meant, scope))
+        window = select(TRANSFERS).where(*_conditions(wanted))
         if end is not None:
             window = window.where(_until(order, end))
-        wanted = _ordered(window, order, start).limit(limit - len(found))
-        found += map(Transfer._make, connection.execute(wanted))
+        query = _ordered(window, order, start).limit(limit - len(found))
+        found += map(Transfer._make, connection.execute(query))
         if len(found) >= limit or end is None:
             return found, None
         start = end
@@ -114,21 +132,23 @@ def _last(connection: Connection, order: Order, start: Place | None, rows: int) 
     return None if row is None else Place(row.key, row.name if order.by_name else "")
 
 
-def _is_rare(connection: Connection, meant: Meant) -> bool:
+def _is_rare(connection: Connection, wanted: _Wanted) -> bool:
     """Whether an index leads to few transfers: then it is quicker than looking through all there are."""
-    if all(meant.get(name) is None for name in ("state", "direction", "partner")):
+    if not wanted.states and all(wanted.meant.get(name) is None for name in ("direction", "partner")):
         return False
-    few = _led_to(meant).limit(_FEW).subquery()
+    few = _led_to(wanted).limit(_FEW).subquery()
     return connection.execute(select(func.count()).select_from(few)).scalar_one() < _FEW
 
 
-def _led_to(meant: Meant) -> Select[Any]:
+def _led_to(wanted: _Wanted) -> Select[Any]:
     """The keys of the transfers that an index leads to: the one of lanes where a state is meant, the one of ids otherwise. The conditions are on
     its first columns alone, so nothing beside these rows is read.
     """
-    names = ("state", "partner", "flow") if meant.get("state") is not None else ("partner",)
+    meant, names = wanted.meant, ("partner", "flow") if wanted.states else ("partner",)
     directions = list(map(str, Direction)) if meant.get("direction") is None else [meant.get("direction")]
     query = select(TRANSFERS.c.key).where(TRANSFERS.c.direction.in_(directions))
+    if wanted.states:
+        query = query.where(TRANSFERS.c.state.in_(wanted.states))
     for name in names:
         if meant.get(name) is None:
             break
@@ -159,11 +179,13 @@ def _ordered(query: Select[Any], order: Order, start: Place | None) -> Select[An
     return query.order_by(*(column.desc() if order.descending else column.asc() for column in by))
 
 
-def _conditions(meant: Meant, scope: Scope | None) -> list[Any]:
+def _conditions(wanted: _Wanted) -> list[Any]:
     """What is meant. An expression keeps SQLite from an index that would lead it to half of the table."""
-    equal = {name: meant.get(name) for name in ("direction", "partner", "flow", "state")}
-    columns = TRANSFERS.c
+    meant, scope, columns = wanted.meant, wanted.scope, TRANSFERS.c
+    equal = {name: meant.get(name) for name in ("direction", "partner", "flow")}
     found = [columns[name].concat("") == value for name, value in equal.items() if value is not None]
+    if wanted.states:
+        found.append(columns.state.concat("").in_(wanted.states))
     if (since := meant.get("since")) is not None:
         found.append(columns.created + 0.0 >= since)
     if (before := meant.get("before")) is not None:

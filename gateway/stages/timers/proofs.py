@@ -228,7 +228,8 @@ def _verified(request: Request, said: Mapping[str, Any]) -> Policy:
 
 def _made(request: Request, said: Mapping[str, Any]) -> Policy:
     told = {"sha256": str(said["sha256"]), "bytes": int(said["bytes"]), "until": int(said["last"])}
-    lists = {"confirmed": [int(said["confirmed"]), said["by"]], "missing": [str(each) for each in said["missing"]]}
+    lists: dict[str, list[Any]] = {name: [str(each) for each in said[name]] for name in ("missing", "keys")}
+    lists["confirmed"] = [int(said["confirmed"]), said["by"]]
 
     def policy(_context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
         row = find_transfer(transaction.connection, identity)

@@ -249,7 +249,7 @@ def test_csv_of_transfers_says_what_their_json_says(pair: Pair, run: Run) -> Non
     assert (row["size"], row["in_custody"], row["exceptions.count"], row["code"]) == ("7", "true", "", "")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"])
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(capfd: pytest.CaptureFixture[str], start: str) -> None:
     @dataclass(frozen=True)
     class Row:

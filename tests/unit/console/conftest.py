@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.console import live, watching
 from tests.fakes.programs import Program, program
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -18,3 +19,10 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         pair.work()
         with program(pair.la) as made:
             yield made
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens looks a hundred times a second."""
+    for module in (live, watching):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)

@@ -434,7 +434,7 @@ def test_the_feed_has_the_tokens_transfers_alone_and_waits(pair: Pair, la: Progr
 
 
 def test_the_feed_is_a_stream_of_server_sent_events_until_the_token_ends(la: Program, monkeypatch: Any) -> None:
-    monkeypatch.setattr("gateway.console.programs.events._LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("gateway.console.programs.events.LOOK_SECONDS", 0.001)
     monkeypatch.setattr("gateway.console.programs.events._LONGEST_LOOKS", 25)
     last = la.get(f"{PREFIX}/events").data["events"][-2]["sequence"]
     said = la.get(f"{PREFIX}/events", accept="text/event-stream", last_event_id=str(last))

@@ -97,6 +97,20 @@ def test_pages_have_all_that_is_meant_once_and_in_order(
                 assert [row for each in _walk(connection, order, meant, within) for row in each.rows] == wanted
 
 
+@pytest.mark.parametrize("few", [0, 5_000], ids=["by-windows", "by-index"])
+@pytest.mark.parametrize("states", [(State.RECEIPTED, State.DELIVERED), (State.HELD, State.SENT)], ids=str)
+def test_several_states_are_one_list(
+    many: Ledger, states: tuple[State, ...], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_pages, "_FEW", few)
+    with many.read() as connection:
+        everything = [Transfer._make(row) for row in connection.execute(TRANSFERS.select())]
+        wanted = [row for row in everything if row.state in states and row.direction == "out"]
+        found = page(connection, Order(), _ROWS, meant={"direction": "out", "state": "arrived"}, states=states)
+        assert found.rows == wanted[::-1]
+        assert 0 < len(wanted) < len(everything)
+
+
 def test_page_goes_back_to_where_it_came_from(many: Ledger) -> None:
     with many.read() as connection:
         for order in _ORDERS:

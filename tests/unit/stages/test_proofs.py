@@ -26,7 +26,16 @@ from tests.fakes.two_ledgers import Bench, PretendedPgp, two_ledgers
 
 VERIFIED = {"events": 7, "head": "a" * 64, "faults": 0, "first": None, "unseen": ["quarantine"]}
 FAULTED = VERIFIED | {"faults": 3, "first": "row transfer x: somebody changed it"}
-MADE = {"first": 1, "last": 9, "confirmed": 8, "by": "E09000030", "missing": ["a"], "sha256": "b" * 64, "bytes": 12}
+MADE = {
+    "first": 1,
+    "last": 9,
+    "confirmed": 8,
+    "by": "E09000030",
+    "missing": ["a"],
+    "keys": ["DWP=A"],
+    "sha256": "b" * 64,
+    "bytes": 12,
+}
 
 
 @pytest.fixture

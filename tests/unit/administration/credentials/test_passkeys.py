@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-from gateway.administration.credentials import passkeys, sessions, signing_in, store
+from gateway.administration.credentials import passkeys, sessions, signing_in
 from gateway.administration.credentials.passkeys import MOST
 from gateway.administration.credentials.store import CHALLENGE_SECONDS
 from gateway.administration.people import roster
@@ -41,7 +42,7 @@ def add(desk: Desk, device: Device, user: str = "hb1", name: str = "laptop") -> 
 
 
 def enter(desk: Desk, device: Device, address: str = ADDRESS) -> str:
-    response = device.get(passkeys.begin_to_sign_in(desk.context, address))
+    response = device.get(passkeys.begin_to_sign_in(desk.context))
     return passkeys.sign_in(desk.context, response, address)[0]
 
 
@@ -69,13 +70,13 @@ def test_passkey_that_was_added_by_password_and_code_signs_in_alone(desk: Desk) 
 def test_challenge_is_good_once_and_for_two_minutes(desk: Desk) -> None:
     device = Device()
     add(desk, device)
-    response = device.get(passkeys.begin_to_sign_in(desk.context, ADDRESS))
+    response = device.get(passkeys.begin_to_sign_in(desk.context))
     passkeys.sign_in(desk.context, response, ADDRESS)
     for _ in range(2):
         with pytest.raises(SignInRefused):
             passkeys.sign_in(desk.context, response, ADDRESS)
         desk.now += 10.0
-    response = device.get(passkeys.begin_to_sign_in(desk.context, ADDRESS))
+    response = device.get(passkeys.begin_to_sign_in(desk.context))
     desk.now += CHALLENGE_SECONDS
     with pytest.raises(SignInRefused):
         passkeys.sign_in(desk.context, response, ADDRESS)
@@ -86,7 +87,7 @@ def test_challenge_is_good_once_and_for_two_minutes(desk: Desk) -> None:
 def test_challenge_is_used_up_by_an_answer_that_is_not_taken(desk: Desk) -> None:
     device, stranger = Device(), Device()
     add(desk, device)
-    options = passkeys.begin_to_sign_in(desk.context, ADDRESS)
+    options = passkeys.begin_to_sign_in(desk.context)
     with pytest.raises(SignInRefused):
         passkeys.sign_in(desk.context, stranger.get(options), ADDRESS)
     with pytest.raises(SignInRefused):
@@ -100,7 +101,7 @@ def test_challenge_for_adding_signs_nobody_in_and_that_for_signing_in_adds_nothi
     options = passkeys.begin_to_add(desk.context, token, desk.attempt("hb1"), "another")
     with pytest.raises(SignInRefused):
         passkeys.sign_in(desk.context, device.get(options), ADDRESS)
-    asked = json.loads(options) | json.loads(passkeys.begin_to_sign_in(desk.context, ADDRESS))
+    asked = json.loads(options) | json.loads(passkeys.begin_to_sign_in(desk.context))
     with pytest.raises(PasskeyRefused):
         passkeys.add(desk.context, token, session.person, Device().create(json.dumps(asked)))
 
@@ -275,19 +276,44 @@ def test_whatever_is_no_answer_of_a_device_is_refused_as_any_other(desk: Desk) -
             passkeys.add(desk.context, token, session.person, response)
 
 
-def test_one_address_has_so_many_challenges_and_takes_nobody_elses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_CHALLENGES", 3)
+def test_challenges_of_strangers_push_out_nobodys_and_are_kept_nowhere(desk: Desk) -> None:
     device = Device()
     add(desk, device)
-    others = passkeys.begin_to_sign_in(desk.context, "192.0.2.2")
-    first = passkeys.begin_to_sign_in(desk.context, ADDRESS)
-    for _ in range(3):
-        desk.now += 0.01
-        passkeys.begin_to_sign_in(desk.context, ADDRESS)
+    first = passkeys.begin_to_sign_in(desk.context)
+    for _ in range(300):
+        passkeys.begin_to_sign_in(desk.context)
+    with sqlite3.connect(desk.context.store.path) as database:
+        assert database.execute("SELECT count(*) FROM passkey_challenges").fetchone() == (0,)
+    database.close()
+    passkeys.sign_in(desk.context, device.get(first), ADDRESS)
+
+
+@pytest.mark.parametrize("at", [0, 35, 39, 40, 71], ids=["random", "moment", "moment's end", "mac", "mac's end"])
+def test_challenge_that_was_not_made_here_signs_nobody_in(desk: Desk, at: int) -> None:
+    device = Device()
+    add(desk, device)
+    options = json.loads(passkeys.begin_to_sign_in(desk.context))
+    made = bytearray(base64url_to_bytes(options["challenge"]))
+    assert len(made) == 72
+    made[at] ^= 1
     with pytest.raises(SignInRefused):
-        passkeys.sign_in(desk.context, device.get(first), ADDRESS)
+        passkeys.sign_in(
+            desk.context, device.get(json.dumps({**options, "challenge": bytes_to_base64url(bytes(made))})), ADDRESS
+        )
     desk.now += 10.0
-    passkeys.sign_in(desk.context, device.get(others), "192.0.2.2")
+    enter(desk, device)
+
+
+def test_used_challenge_stays_used_where_the_clock_is_set_back_between(desk: Desk) -> None:
+    device = Device()
+    add(desk, device)
+    response = device.get(passkeys.begin_to_sign_in(desk.context))
+    passkeys.sign_in(desk.context, response, ADDRESS)
+    desk.now -= 60.0
+    enter(desk, device)
+    desk.now += 60.0
+    with pytest.raises(SignInRefused):
+        passkeys.sign_in(desk.context, response, ADDRESS)
 
 
 def test_nobody_has_more_passkeys_than_so_many(desk: Desk) -> None:
@@ -301,7 +327,7 @@ def test_a_database_of_before_passkeys_is_opened_and_keeps_what_it_had(desk: Des
     desk.context.store.close()
     with sqlite3.connect(desk.context.store.path) as database:
         database.execute("DROP TABLE passkeys")
-        database.execute("DROP TABLE challenges")
+        database.execute("DROP TABLE passkey_challenges")
     database.close()
     type(desk.context.store)(desk.context.store.path).close()
     device = Device()

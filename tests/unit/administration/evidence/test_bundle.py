@@ -18,11 +18,13 @@ import pytest
 from gateway.administration.evidence import bundle
 from gateway.administration.evidence.contents import Made
 from gateway.administration.evidence.period import export
+from gateway.domain.requests import Act
 from gateway.errors import ChainBroken, EnvelopeRefused, NotFound, NotPermitted, SignatureBad, SignerUnknown
-from gateway.ledger import migrate
+from gateway.ledger import migrate, requests
 from gateway.ledger.chain import GENESIS
 from gateway.ledger.tables import RECEIPTS
 from tests.acceptance.evidence_forgery import packed
+from tests.fakes.staff import hire
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp
 from tests.fakes.verifier import verifier
 from tests.unit.administration.evidence.conftest import PretendedStore, Verify, lied, signed
@@ -105,6 +107,33 @@ def test_rejected_and_expired_transfers_have_evidence(
     state = "rejected" if content == b"wrong" else "expired"
     assert f"It is about {identity} of transfers: {state}." in verify(tmp_path / "a.zip")
     assert state.encode() in members["story.txt"]
+
+
+@pytest.mark.parametrize("content", [b"right", b"wrong"])
+def test_of_a_file_that_was_uploaded_and_checked_at_the_console_there_is_evidence(
+    pair: Pair, tmp_path: Path, verify: Verify, content: bytes
+) -> None:
+    dwp = pair.dwp
+    hire(dwp.ledger, "op1")
+    identity = dwp.context.new_id()
+
+    def asked_and_done(act: Act, kind: str, became: str) -> None:
+        with dwp.ledger.write() as transaction:
+            request = requests.ask(transaction, dwp.context.new_id(), act, identity, "op1", "an upload")
+        with dwp.ledger.write() as transaction:
+            taken = requests.take(transaction, request, "inspect")
+            assert taken is not None
+            requests.finish(transaction, taken, requests.Done(kind, identity, dwp.other, became))
+
+    asked_and_done(Act.CHECK, "upload", "checked")
+    dwp.submit("a.xml", content, identity=identity)
+    asked_and_done(Act.SEND, "transfer", "admitted")
+    pair.work()
+    _, members = make(dwp, identity, tmp_path / "a.zip")
+    rows = [dict(row["plain"]) for row in lines(members, "rows/") if row["table"] == "requests"]
+    assert [row["act"] for row in rows] == ["send"]
+    state = "rejected" if content == b"wrong" else "receipted"
+    assert f"It is about {identity} of transfers: {state}." in verify(tmp_path / "a.zip")
 
 
 def test_a_consignment_has_evidence_with_all_that_it_carries(pair: Pair, tmp_path: Path, verify: Verify) -> None:

@@ -59,8 +59,8 @@ class Site:
         account = self.real.accounts[user]
         return token, post(address, {"user": user, "password": account.password}, BACK)
 
-    def back(self, token: str | None, query: dict[str, str]) -> Entered:
-        return signing_in.finish(self.desk.context, self.provider, token, query, ADDRESS)
+    def back(self, token: str | None, query: dict[str, str], before: str | None = None) -> Entered:
+        return signing_in.finish(self.desk.context, self.provider, token, query, ADDRESS, before)
 
     def enter(self, user: str = "hb1") -> Entered:
         """The whole way."""

@@ -51,6 +51,16 @@ def test_somebody_of_the_ledger_signs_in_without_a_password_here(site: Site) -> 
     assert site.session(entered) is None
 
 
+def test_the_session_that_the_browser_had_before_ends_and_no_other(site: Site) -> None:
+    before, other = site.enter(), site.enter()
+    with pytest.raises(IdentityRefused):
+        site.back("0" * 64, {}, before.session)
+    assert site.session(before) is not None, "whoever is not let in ends nothing"
+    after = site.back(*site.away(), before.session)
+    assert [site.session(each) is None for each in (before, other, after)] == [True, False, False]
+    assert site.desk.told("session.ended") == [("session.ended", "hb1", {"outcome": "signed-out"})]
+
+
 def test_rights_end_the_session_at_once_and_whoever_left_is_forgotten(site: Site) -> None:
     entered = site.enter()
     roster.suspend(site.desk.context.ledger, "hb1", WHY)
