@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,7 +73,10 @@ class StageLoop:
 
     def close(self) -> None:
         for scheduled in self._scheduled:
-            scheduled.stage.close()
+            if (lanes := self._context.lanes) is not None:
+                lanes.may_begin(scheduled.stage.name)  # what it still records, it records as its steps do
+            with suppress(LaneLost):
+                scheduled.stage.close()
 
     def _round(self) -> tuple[int, float]:
         """Run each stage once: how many units moved, and the seconds until a stage has something to do."""

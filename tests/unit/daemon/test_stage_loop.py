@@ -195,6 +195,7 @@ class Lanes:
     """A node that has no lane of the site, and whose ledger is away at first."""
 
     away: int = 0
+    asked: list[str] = field(default_factory=list)
 
     def look(self) -> None:
         self.away -= 1
@@ -202,6 +203,7 @@ class Lanes:
             raise LedgerBusy
 
     def may_begin(self, stage: str) -> bool:
+        self.asked.append(stage)
         return stage != "requests"
 
 
