@@ -73,18 +73,25 @@ def import_engines() -> None:
 
 
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
-    """A role's surroundings, with its ledger open; the caller closes the ledger."""
+    """A role's or a command's surroundings, with its ledger open; the caller closes the ledger."""
+    from gateway.ledger.fence import outside, session_of
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
     from gateway.logs import announcer, announcer_of_all
     from gateway.stages.context import StageContext
+    from gateway.stages.itinerary import Role
+    from gateway.stages.node_lanes import NodeLanes
 
+    node = settings.node
+    lanes = bool(node.name) and role in set(Role)
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,
         role=role,
         announce=announcer_of_all(log),
         head_file=HeadFile(settings.home.ledger_head),
+        fence=outside(node.name),
+        session=session_of(node.name, node.lease_seconds) if lanes else None,
     )
     ledger.check()
     return StageContext(
@@ -96,6 +103,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
+        lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
     )
 
 

@@ -137,6 +137,13 @@ class Event(StrEnum):
     LEDGER_COPYING = "ledger.copying", "info", "a person has the whole ledger copied into another database"
     LEDGER_MIGRATED = "ledger.migrated", "info", "a person had the ledger brought up to this program's version"
 
+    # -- the nodes of a site
+
+    NODE_TAKEN_OVER = "node.taken-over", "info", "a node took lanes over that were free"
+    NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
+    NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
+    LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"
+
     # -- people who use the console
 
     PERSON_ADDED = "person.added", "info", "somebody was added who may use the console"

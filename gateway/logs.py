@@ -49,7 +49,7 @@ KEYS: Final = frozenset(
         *("pid", "signal", "exit_status", "version", "library", "path", "host", "port", "address", "user", "actor"),
         *("fingerprint", "sha256", "due", "day", "until", "hour", "dropped", "lost", "measures", "taken", "stopped"),
         *("channel", "passed_to", "passed_as", "came_from", "came_as", "account", "known_by", "act", "decided_by"),
-        *("second", "source", "right", "request"),
+        *("second", "source", "right", "request", "node", "epoch"),
     }
 )
 """The keys that a line may have. Whoever adds one makes sure that it can hold nothing personal."""

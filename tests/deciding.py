@@ -106,6 +106,7 @@ LOOKS: Final = {
         "tokens list",
         "requests",
         "checks",
+        "nodes",
         "incidents",
     ),
 }

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.errors import NotPermitted
+from gateway.ledger.fence import outside
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Connection, Ledger
 from gateway.logs import Logger, announcer_of_all
@@ -43,6 +44,7 @@ def writing(settings: Settings, log: Logger, role: str = ROLE) -> Iterator[Ledge
             role=role,
             announce=announcer_of_all(log),
             head_file=HeadFile(settings.home.ledger_head),
+            fence=outside(settings.node.name),
         )
     try:
         ledger.check()

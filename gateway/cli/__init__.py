@@ -63,6 +63,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = MappingProxyType(
         "find": CommandEntry(
             "gateway.cli.find:find", "What became of a file: by its name, an id, a reference, or its bytes."
         ),
+        "nodes": CommandEntry("gateway.cli.nodes:nodes", "Which nodes of the site are there, and what each works on."),
         "tail": CommandEntry("gateway.cli.tail:tail", "Follow what happens at this site, in words."),
         "traces": CommandEntry(
             "gateway.cli.traces:traces", "Send OpenTelemetry traces of transfers to a collector, or print them."

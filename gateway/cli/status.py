@@ -84,6 +84,7 @@ def _tell(health: Health) -> None:
         click.echo(f"enquiries without a reply: {number} (`gateway enquiries --outstanding`)")
     for fault in health.faults.open:
         click.echo(f"known fault {fault.id}: {safe_text(fault.what)}")
+    _tell_nodes(health)
     _tell_continuity(health)
     _tell_lanes(health.lanes)
     _tell_held(health.held)
@@ -94,6 +95,16 @@ def _tell(health: Health) -> None:
         click.echo(click.style("All is well.", fg="green"))
     elif health.healthy:
         click.echo("Nothing waits for anybody, and nothing is received: the gateway does not run.")
+
+
+def _tell_nodes(health: Health) -> None:
+    for node in health.nodes:
+        since = tables.brief(node.since)
+        if node.state == "up":
+            site = ", and for the site" if node.site else ""
+            click.echo(f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}")
+        else:
+            click.echo(click.style(f"node {node.name} is gone since {since}", fg="yellow"))
 
 
 def _tell_continuity(health: Health) -> None:

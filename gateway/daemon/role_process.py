@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from gateway import assembly
+from gateway.daemon.heartbeat import heartbeat
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_frame import Life, alone, logged
 from gateway.daemon.signals import ended_after
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
-from gateway.daemon.wake_ups import WakeUp
+from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed
 from gateway.ledger.suspensions import SuspensionWatch
@@ -63,6 +64,8 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
+        if settings.node.name and role is Role.VAULT:
+            stack.enter_context(heartbeat(settings, log, partial(_wake_all, home.run)))
         log.info("role.started", pid=os.getpid())
         watch = SuspensionWatch(context.ledger, time.monotonic)
         while not life.is_stopping():
@@ -92,6 +95,11 @@ def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, li
         loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=lambda: changed(at_once=True))
         stack.callback(loop.close)
         loop.run()
+
+
+def _wake_all(run: Path) -> None:
+    for role in Role:
+        wake(run, role)
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.daemon.pulse import HELD_UP_SECONDS, Pulse
 from gateway.daemon.wake_ups import WakeUp, wake
-from gateway.errors import Defer
+from gateway.errors import Defer, LaneLost
 from gateway.stages.context import Stage, StageContext, Step
 from gateway.stages.itinerary import WAKES
 from gateway.storage.durable import disk_error
 
 MOST_PAUSE: Final = 30.0
 """Seconds that a stage pauses at most after a fault of the machine that it runs on."""
+
+_LOOK_AGAIN: Final = 1.0
+"""Seconds until a role looks again whose the lanes are."""
 
 
 @dataclass
@@ -56,6 +60,7 @@ class StageLoop:
         self._wake_up = wake_up
         self._monotonic = monotonic
         self._pulse = pulse
+        self._blind = False
         self._anew = anew
 
     def run(self) -> None:
@@ -68,15 +73,22 @@ class StageLoop:
 
     def close(self) -> None:
         for scheduled in self._scheduled:
-            scheduled.stage.close()
+            if (lanes := self._context.lanes) is not None:
+                lanes.may_begin(scheduled.stage.name)  # what it still records, it records as its steps do
+            with suppress(LaneLost):
+                scheduled.stage.close()
 
     def _round(self) -> tuple[int, float]:
         """Run each stage once: how many units moved, and the seconds until a stage has something to do."""
         context, done = self._context, 0
         waits = [context.settings.daemon.rescan_seconds]
+        if not self._know_lanes():
+            return 0, _LOOK_AGAIN
         for scheduled in self._scheduled:
             if context.stopping():
                 break
+            if context.lanes is not None and not context.lanes.may_begin(scheduled.stage.name):
+                continue
             if scheduled.until > self._monotonic():
                 waits.append(scheduled.until - self._monotonic())
                 continue
@@ -88,6 +100,20 @@ class StageLoop:
                 waits.append(step.due - context.clock())
         return done, max(min(waits), 0.02)
 
+    def _know_lanes(self) -> bool:
+        """Whether the role knows which lanes are its node's, where that is a question."""
+        if self._context.lanes is None:
+            return True
+        try:
+            self._context.lanes.look()
+        except Defer as error:
+            if not self._blind:
+                self._context.say_deferred(error, remedy=error.remedy)
+            self._blind = True
+            return False
+        self._blind = False
+        return True
+
     def _wake_others(self, stage: Stage) -> None:
         """Wake the roles that a stage's results are for."""
         for other in WAKES[stage.name]:
@@ -98,6 +124,9 @@ class StageLoop:
         started = self._monotonic() if self._pulse is not None else 0.0
         try:
             step = scheduled.stage.step()
+        except LaneLost as error:  # the next round knows what is whose
+            self._context.log("lane.lost", code=error.code, reason=error.reason, stage=scheduled.stage.name)
+            scheduled.until = self._monotonic() + _LOOK_AGAIN
         except Defer as error:
             self._pause(scheduled, error)
         except OSError as error:

@@ -321,6 +321,23 @@ class LedgerAway(LedgerUnavailable):
     )
 
 
+class LaneLost(Defer):
+    """Another node of the site works on the lane now, or this node counts as gone: nothing of the transaction was written."""
+
+    code = "lane-lost"
+    remedy = (
+        "Nothing: the node that has the lane works on. `gateway nodes` says which. If the ledger has nodes and this gateway is one "
+        "of them, `[node] name` of gateway.toml is missing."
+    )
+
+
+class LostRace(Defer):
+    """Another node was quicker: what was to be moved had been moved already, and nothing of the transaction was written."""
+
+    code = "lost-race"
+    remedy = "Nothing: what was lost is done. If it lasts, look at `gateway nodes`: each lane has one node."
+
+
 class LoadDatabaseUnavailable(Defer):
     """The database for delivered documents does not take them."""
 

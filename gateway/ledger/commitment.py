@@ -49,8 +49,10 @@ KEY: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The proven tables, and the primary key of each."""
 
-UNPROVEN: Final = frozenset({"marks", "claim_marks"})
-"""The tables that are no evidence beside the events: what triage remembers. What it found is a fact of a transfer, and proven."""
+UNPROVEN: Final = frozenset({"marks", "claim_marks", "nodes", "lane_owners"})
+"""The tables that are no evidence beside the events: what triage remembers, since what it found is a fact of a transfer, and proven; and
+which node works where, since what was taken over is an event, and a heartbeat is written every few seconds.
+"""
 
 NOUN: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -30,14 +30,14 @@ from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
 from gateway.ledger.queries.events import chain
 from gateway.ledger.store import event_digest, read_head
-from gateway.ledger.tables import EVENTS, METADATA
+from gateway.ledger.tables import EVENTS, METADATA, WORKING
 
 Watch = Callable[[str, int], None]
 """Called with what is being copied, and how much of it so far."""
 
 _EVENTS: Final = 2000
 _ROWS: Final = 1000
-TABLES: Final = tuple(table for table in METADATA.sorted_tables if table is not EVENTS)
+TABLES: Final = tuple(table for table in METADATA.sorted_tables if table not in {EVENTS, *WORKING})
 
 
 class Copied(NamedTuple):

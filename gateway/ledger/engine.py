@@ -7,6 +7,7 @@ WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cu
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from gateway.ledger.integrity import BUSY_SECONDS, installed
 from gateway.ledger.place import Place
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
+
+Session = Mapping[str, str]
+"""Settings of PostgreSQL, by their names."""
 
 
 def driver_of(connection: Connection) -> Driver:
@@ -35,20 +39,21 @@ def sqlite_of(connection: Connection) -> sqlite3.Connection | None:
     return driver_of(connection) if connection.dialect.name == "sqlite" else None  # type: ignore[return-value]
 
 
-def open_engine(place: Place) -> Engine:
-    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start.
+def open_engine(place: Place, session: Session | None = None) -> Engine:
+    """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start. `session` are settings of each
+    connection to PostgreSQL.
 
     ConfigurationInvalid where PostgreSQL is asked for and this installation lacks what it takes.
     """
     if isinstance(place, str):
-        return _postgresql(place)
+        return _postgresql(place, session)
     return _sqlite(place)
 
 
-def _postgresql(url: str) -> Engine:
+def _postgresql(url: str, session: Session | None) -> Engine:
     with installed():
         from gateway.ledger.postgresql.engine import open_engine as opened  # noqa: PLC0415 - only where it is used
-    return opened(url)
+    return opened(url, session)
 
 
 def _sqlite(path: Path) -> Engine:

@@ -24,12 +24,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
-from gateway.errors import DiskFailed, ImpossibleMove
+from gateway.errors import DiskFailed, ImpossibleMove, LostRace
 from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
 from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, SUBJECT, personal_digest
-from gateway.ledger.engine import driver_of, open_engine
+from gateway.ledger.engine import Session, driver_of, open_engine
+from gateway.ledger.fence import Fence, say
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages, require_file, translate
 from gateway.ledger.place import Place
@@ -60,7 +61,8 @@ def _require_open(connection: Connection) -> None:
 class Ledger:
     """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, `random_bytes` so many
     of them, and `head_file` keeps the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it,
-    has it.
+    has it. `fence` is who writes where the site has several nodes, None where it has one; a role has it changed before each step. `session` are
+    settings of its connections to PostgreSQL, beside the ledger's own.
     """
 
     def __init__(
@@ -72,15 +74,18 @@ class Ledger:
         announce: Announce = lambda _announcements: None,
         head_file: HeadFile | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        fence: Fence | None = None,
+        session: Session | None = None,
     ) -> None:
         require_file(place)
         self._place = place
         self.clock = clock
         self.role = role
+        self.fence = fence
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
-        self._engine = open_engine(place)
+        self._engine = open_engine(place, session)
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
@@ -99,7 +104,7 @@ class Ledger:
             return
         from gateway.ledger.postgresql.holding import held  # noqa: PLC0415 - only where it is used
 
-        with held(self._place, self.role):
+        with held(self._place, self.role if self.fence is None else f"{self.role} of {self.fence.node}"):
             yield
 
     @contextmanager
@@ -117,7 +122,11 @@ class Ledger:
         ending: str | None = None
         try:
             with self._writer.begin() as connection:
-                transaction = Transaction(connection, self.clock(), self.role, self._random_bytes)
+                if self.fence is not None:
+                    say(connection, self.fence)
+                transaction = Transaction(
+                    connection, self.clock(), self.role, self._random_bytes, alone=self.fence is None
+                )
                 yield transaction
                 _require_open(connection)
                 transaction.commit_to_rows()
@@ -137,6 +146,15 @@ class Ledger:
         if failures:
             raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
 
+    @contextmanager
+    def beside_chain(self) -> Iterator[Connection]:
+        """A transaction that records nothing and waits for no other writer: for what nodes tell each other. Of PostgreSQL."""
+        try:
+            with self._engine.execution_options(gateway_write=True, gateway_head=False).begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise translate(error) from error
+
     def _was_committed(self, transaction: str) -> bool:
         """Of PostgreSQL: a commit may have come through although its answer did not."""
         from gateway.ledger.postgresql.doubt import was_committed  # noqa: PLC0415 - only where it is used
@@ -155,8 +173,11 @@ class Transaction:
     they remove bytes that nobody needs any more, and that a restart removes where the process dies in between.
     """
 
-    def __init__(self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes], *, alone: bool = True
+    ) -> None:
         self.connection = connection
+        self._alone = alone
         self.now = now
         self.role = role
         self._random_bytes = random_bytes
@@ -250,7 +271,8 @@ class Transaction:
         """Take rows from `state` to `changes[i]["state"]`, all of them with the same set of changed columns.
 
         Each change has `key` and `state`. Claims end here. ImpossibleMove where the itinerary forbids it, or where a row
-        is no longer in `state`: somebody else moved it, and nothing of this transaction may stay.
+        is no longer in `state`: somebody else moved it, and nothing of this transaction may stay. Where several nodes work, that is a
+        LostRace.
         """
         if not changes:
             return
@@ -264,7 +286,8 @@ class Transaction:
         ]
         done = update_rows(self.connection, table, [change["key"] for change in changes], rows, str(state))
         if done != len(changes):
-            raise ImpossibleMove(f"{len(changes) - done} {table.name} are no longer {state}")
+            reason = f"{len(changes) - done} {table.name} are no longer {state}"
+            raise ImpossibleMove(reason) if self._alone else LostRace(reason)
 
     def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""

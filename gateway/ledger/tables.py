@@ -502,3 +502,33 @@ FORMS: Final = Table(
 
 FILE: Final = "file"
 """The `kind` in quarantine of a file that is locked away for its content: plaintext, so it lies in the vault."""
+
+NODES: Final = Table(
+    "nodes",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("incarnation", Integer, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("lease", Float, nullable=False),
+    Column("version", String, nullable=False),
+)
+"""The nodes of the site, by the database's clock: `ledger.nodes`. A row is written anew every few seconds, so the chain does not
+commit to it.
+"""
+
+LANE_OWNERS: Final = Table(
+    "lane_owners",
+    METADATA,
+    Column("partner", String, primary_key=True),
+    Column("node", String),
+    Column("epoch", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("leaving", Float),
+    Index("lane_owners_by_change", "changed"),
+)
+"""Which node works on a lane: working state, as the owner of a request is. What was taken over is an event."""
+
+WORKING: Final = frozenset({NODES, LANE_OWNERS})
+"""Tables that are about the machines at work now and not about the site: no copy of the ledger takes them along."""

@@ -27,6 +27,7 @@ from gateway.settings.index import IndexSettings
 from gateway.settings.ledger import LedgerSettings
 from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
+from gateway.settings.node import NodeSettings
 from gateway.settings.notify import NotifySettings
 from gateway.settings.upkeep import AuditSettings, BackupSettings, MetricsSettings, RetentionSettings
 from gateway.settings.values import (
@@ -357,6 +358,7 @@ class GatewayFile(Table):
     backup: BackupSettings = BackupSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     ledger: LedgerSettings = LedgerSettings()
+    node: NodeSettings = NodeSettings()
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
     index: IndexSettings = IndexSettings()
@@ -428,6 +430,7 @@ class Settings:
     backup: BackupSettings = field(default_factory=BackupSettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    node: NodeSettings = field(default_factory=NodeSettings)
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     index: IndexSettings = field(default_factory=IndexSettings)

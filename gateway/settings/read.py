@@ -50,6 +50,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
     gateway = validated(main, GatewayFile, faults) if main else None
     flows = _flows(main, faults) if main else {}
     faults.extend(_within_keys(main, gateway))
+    faults.extend(_within_node(main, gateway))
     partners, stopped = _partners(home, main, faults)
     authorities = _authorities(home, faults)
     of_partners = [fault for each in stopped.values() for fault in each.faults]
@@ -82,6 +83,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             backup=gateway.backup,
             continuity=gateway.continuity,
             ledger=gateway.ledger,
+            node=gateway.node,
             load=gateway.load,
             console=gateway.console,
             index=gateway.index,
@@ -163,6 +165,21 @@ def _within_keys(source: TomlFile | None, gateway: GatewayFile | None) -> Iterat
     if keys.old_openpgp == gateway.openpgp.fingerprint:
         yield Fault(
             source.file, line, "[keys] old_openpgp", "is [openpgp] fingerprint: the current key is not the old one"
+        )
+
+
+def _within_node(source: TomlFile | None, gateway: GatewayFile | None) -> Iterator[Fault]:
+    """What the types of `[node]` cannot say."""
+    if source is None or gateway is None:
+        return
+    node = gateway.node
+    if node.name and not gateway.ledger.url:
+        line = source.places.line(("node", "name"))
+        yield Fault(source.file, line, "[node] name", "needs [ledger] url: nodes share a ledger in PostgreSQL")
+    if node.heartbeat_seconds * 3 > node.lease_seconds:
+        line = source.places.line(("node", "heartbeat_seconds"))
+        yield Fault(
+            source.file, line, "[node] heartbeat_seconds", "must be at most a third of lease_seconds: two may be late"
         )
 
 

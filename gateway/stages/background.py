@@ -96,12 +96,14 @@ class ConsignmentQueues(Generic[_Job, _Result]):
         self._work = work
         self._record = record
         self._after = {True: "", False: ""}  # by whether large
+        self._begun = ("", 0)
+        """Of the work in the background: the partner, and the epoch in which it began."""
 
     def step(self) -> Step:
         done = self._step_background()
         direction, state = self._waiting
         with self._context.ledger.read() as connection:
-            stopped = self._context.settings.stopped
+            stopped = self._context.stopped
             due = deadlines.next_due(connection, Consignment, direction, [state], but=stopped)
             row = self._choose(connection, self._after[False], large=False if self._background else None)
         if row is not None:
@@ -123,7 +125,8 @@ class ConsignmentQueues(Generic[_Job, _Result]):
         if background is None:
             return 0
         if (result := background.take()) is not None:
-            self._record(result)
+            if self._context.has_kept(*self._begun):  # else another node has the consignment, and does it again
+                self._record(result)
             done = 1
         if not background.busy:
             with self._context.ledger.read() as connection:
@@ -131,5 +134,6 @@ class ConsignmentQueues(Generic[_Job, _Result]):
             if row is not None:
                 self._after[True] = row.partner
                 if (job := self._prepare(row)) is not None:
+                    self._begun = (row.partner, self._context.epoch())
                     background.start(partial(self._work, job))
         return done

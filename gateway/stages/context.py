@@ -8,7 +8,7 @@ a Defer of the machine it runs on; every other GatewayError becomes a move in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +20,7 @@ from gateway.errors import Defer, DiskFull, LedgerBusy
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.stages.node_lanes import NodeLanes
 
 BATCH: Final = 500
 """How many small units a step takes at most: enough to share a commit, few enough to end within seconds."""
@@ -53,7 +54,9 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a role gives its stages. `random_float` draws from [0, 1), `entropy(n)` gives n random bytes."""
+    """What a role gives its stages. `random_float` draws from [0, 1), `entropy(n)` gives n random bytes. `lanes` are those of this node, None
+    where it is the only one.
+    """
 
     settings: Settings
     routes: Routes
@@ -63,6 +66,7 @@ class StageContext:
     random_float: Callable[[], float]
     entropy: Callable[[int], bytes]
     stopping: Callable[[], bool]
+    lanes: NodeLanes | None = None
 
     @property
     def home(self) -> Home:
@@ -71,6 +75,25 @@ class StageContext:
     @property
     def site(self) -> str:
         return self.settings.site.code
+
+    @property
+    def stopped(self) -> Collection[str]:
+        """Partners for which no stage begins anything here: the settings stop them, or another node works on their lanes."""
+        stopped = self.settings.stopped
+        return stopped if self.lanes is None else tuple(sorted(self.lanes.elsewhere.union(stopped)))
+
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """Those of other nodes alone: for what is ended for a partner that is stopped as well."""
+        return frozenset() if self.lanes is None else self.lanes.elsewhere
+
+    def epoch(self) -> int:
+        """What work that outlives its step remembers from its beginning, for `has_kept`."""
+        return 0 if self.lanes is None else self.lanes.newest
+
+    def has_kept(self, partner: str, since: int) -> bool:
+        """Whether what was begun then for a partner may be recorded: this node has had the lane ever since."""
+        return self.lanes is None or self.lanes.has_kept(partner, since)
 
     def is_same_authority(self, one: str, other: str) -> bool:
         """Whether two codes name one authority today, by the site's table."""

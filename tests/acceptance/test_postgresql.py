@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +40,17 @@ def pair(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         yield dwp, la
 
 
-def states(server: Server) -> dict[str, str]:
+def states(url: str) -> dict[str, str]:
     import psycopg  # noqa: PLC0415 - an extra
 
-    with psycopg.connect(server.url) as connection:
+    with psycopg.connect(url) as connection:
         found: list[Any] = connection.execute("SELECT name, state FROM transfers WHERE direction = 'out'").fetchall()
     return dict(found)
+
+
+def are_receipted(url: str, count: int) -> bool:
+    found = states(url)
+    return set(found.values()) == {"receipted"} and len(found) == count
 
 
 def send(dwp: Site, la: Site, first: int) -> dict[str, bytes]:
@@ -62,10 +68,10 @@ def test_kill_9_of_a_role_and_of_the_server_loses_nothing_and_the_ledger_comes_b
     dwp.start()
     la.start()
     dropped = send(dwp, la, 1)
-    wait_until(lambda: len(states(server)) > 2, 60, "the first files")
+    wait_until(lambda: len(states(server.url)) > 2, 60, "the first files")
     dwp.kill("vault")
     dropped |= send(dwp, la, 101)
-    wait_until(lambda: len(states(server)) > COUNT, 60, "the next files")
+    wait_until(lambda: len(states(server.url)) > COUNT, 60, "the next files")
     wait_until(lambda: dwp.role("vault"), 60, "the vault")
     before = {role: dwp.role(role) for role in ("inspect", "vault", "link")}
     server.kill()
@@ -75,7 +81,9 @@ def test_kill_9_of_a_role_and_of_the_server_loses_nothing_and_the_ledger_comes_b
     wait_until(lambda: any(line.get("code") == "ledger-away" for line in dwp.events()), 60, "a role that waits")
     server.start()
     wait_until(
-        lambda: set(states(server).values()) == {"receipted"} and len(states(server)) == len(dropped), 120, "receipts"
+        lambda: set(states(server.url).values()) == {"receipted"} and len(states(server.url)) == len(dropped),
+        120,
+        "receipts",
     )
     assert {role: dwp.role(role) for role in before} == before, "a role that lacks its ledger waits, and does not end"
     assert sorted(la.inbound("claim", "DWP").values()) == sorted(dropped.values()), "each once"
@@ -121,3 +129,38 @@ def test_a_new_site_has_its_ledger_there_and_no_other_site_gets_it(server: Serve
     assert refused.returncode != 0
     assert "a database of its own" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_gateway_with_a_name_works_as_the_one_node_of_its_site(server: Server, tmp_path: Path) -> None:
+    """The roles begin nothing before the node has its lanes, and then do all; a gateway without the name writes nothing there."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE nodes")
+    url = server.url.replace("/postgres?", "/nodes?")
+    with copied_pair(created_pair(), tmp_path) as (dwp, la):
+        dwp.gateway("ledger", "copy", "--to", url)
+        dwp.edit_config("ledger", url=url)
+        dwp.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
+        dwp.start()
+        la.start()
+        made = dict(claim(number, seed=number) for number in range(1, 4))
+        for name, content in made.items():
+            dwp.drop("claim", la.code, name, content)
+        wait_until(partial(are_receipted, url, 3), 60, "receipts")
+        dwp.kill("vault")
+        wait_until(lambda: dwp.role("vault"), 60, "the vault")
+        name, content = claim(4, seed=4)
+        made[name] = content
+        dwp.drop("claim", la.code, name, content)
+        wait_until(partial(are_receipted, url, 4), 60, "one more")
+        (node,) = dwp.json("nodes")["nodes"]
+        assert (node["name"], node["state"], node["site"]) == ("north-1", "up", True)
+        assert "node north-1 works with" in dwp.gateway("status").stdout
+        assert sorted(la.inbound("claim", "DWP").values()) == sorted(made.values())
+        dwp.gateway("audit", "verify", "--deep")
+        dwp.stop()
+        dwp.edit_config("node", name="")
+        (tmp_path / name).write_bytes(made[name])
+        refused = dwp.gateway("submit", "claim", la.code, tmp_path / name, check=False)
+        assert (refused.returncode, "lane-lost" in refused.stderr) == (75, True)

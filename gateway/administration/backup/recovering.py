@@ -38,6 +38,7 @@ from gateway.domain.states import Direction, State
 from gateway.errors import DeliveryUnknown, EnvelopeRefused, LedgerRolledBack, PartnerKeyUnusable, UsageWrong
 from gateway.ledger.audit.heads import Claimed, compare_heads
 from gateway.ledger.chain import RESTORED
+from gateway.ledger.fence import outside
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries import identities
 from gateway.ledger.queries.lanes import all_lanes
@@ -146,7 +147,12 @@ def _ledger(settings: Settings, log: Logger) -> Ledger:
     home = settings.home
     head_file = HeadFile(home.ledger_head)
     return Ledger(
-        settings.ledger_place, clock=time.time, role=ROLE, announce=announcer_of_all(log), head_file=head_file
+        settings.ledger_place,
+        clock=time.time,
+        role=ROLE,
+        announce=announcer_of_all(log),
+        head_file=head_file,
+        fence=outside(settings.node.name),
     )
 
 

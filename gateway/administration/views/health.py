@@ -28,6 +28,7 @@ from gateway.administration.views.health_fields import (
     StoppedPartner,
 )
 from gateway.administration.views.needs import needs_of
+from gateway.administration.views.nodes import listed as nodes_of
 from gateway.administration.views.records import moment, transfer, trouble
 from gateway.administration.views.waiting import Waiting
 from gateway.domain.calendar import day_of
@@ -89,6 +90,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
         unanswered=tuple(_unanswered(settings, connection, now)),
+        nodes=nodes_of(settings, connection).nodes,
     )
     needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.administration.views.nodes import NodeView
 from gateway.administration.views.records import LaneAlarm, TransferView
 from gateway.domain.landing_quota import LandingUsage
 
@@ -247,4 +248,5 @@ class Health:
     continuity: ContinuityHealth | None = None
     carried: tuple[CarriedHealth, ...] = ()
     unanswered: tuple[OverdueAnswers, ...] = ()
+    nodes: tuple[NodeView, ...] = ()
     held_up: tuple[HeldUpRole, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
@@ -26,7 +27,7 @@ _IDLE_SECONDS: Final = 5.0
 _HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
     # As many connections as threads ask for one, as with SQLite; the console has 40 threads at most.
@@ -36,6 +37,8 @@ def open_engine(url: str) -> Engine:
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
         connection.execute(TOUCHED)
+        for name, value in (session or {}).items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         connection.commit()  # else a rollback of the first transaction would take it back
         record.info["driver"] = Driver(connection)
 

@@ -8,6 +8,7 @@ from gateway.errors import (
     DiskFull,
     GatewayError,
     ImpossibleMove,
+    LaneLost,
     LedgerAway,
     LedgerBusy,
     LedgerCorrupt,
@@ -20,9 +21,13 @@ _FULL: Final = "53100"
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 _REFUSED: Final = frozenset({"23", "P0"})
 """Classes: a rule of a table, and a trigger of the ledger's."""
+FENCED: Final = "GN001"
+"""Our own: the fence refuses (`postgresql.guards`)."""
 _LOST: Final = frozenset({"OperationalError", "InterfaceError"})
 """What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
 _CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
+_TOO_SILENT: Final = "25P03"
+"""The server has ended a connection whose transaction stood still."""
 
 
 def translate(cause: Any) -> GatewayError:
@@ -31,7 +36,7 @@ def translate(cause: Any) -> GatewayError:
     about = getattr(cause, "diag", None)
     words = " ".join(filter(None, (type(cause).__name__, state, getattr(about, "constraint_name", None))))
     lost = state is None and _LOST & {each.__name__ for each in type(cause).__mro__}
-    if lost or (state or "")[:2] in _CONNECTING:
+    if lost or state == _TOO_SILENT or (state or "")[:2] in _CONNECTING:
         return LedgerAway(f"PostgreSQL: {type(cause).__name__}{_first_line(cause)}")
     if state in _BUSY:
         return LedgerBusy()
@@ -39,6 +44,8 @@ def translate(cause: Any) -> GatewayError:
         return DiskFull("no room for the ledger")
     if state in _DAMAGED:
         return LedgerCorrupt(f"PostgreSQL: {words}")
+    if state == FENCED:
+        return LaneLost("another node has the lane, or this one counts as gone")
     if (state or "")[:2] in _REFUSED:
         return ImpossibleMove(f"the ledger refuses it: {words}")
     return LedgerUnavailable(f"PostgreSQL: {words}")

@@ -1,4 +1,5 @@
-"""What the database itself keeps of the ledger's promises, by triggers: one chain, which only grows, and the keys of touched rows.
+"""What the database itself keeps of the ledger's promises, by triggers: one chain, which only grows, the keys of touched rows, and that a
+lane's rows are written by the node that has the lane.
 
 Made from this program's lists of columns, so it is made anew whenever the ledger is brought to a version. The head's row is what
 writers lock. Where a batch of events does not go on from it, or somebody changes an event, the statement fails with P0001.
@@ -11,8 +12,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.domain.ownership import AS_NODE, AS_SITE, OUTSIDE, SITE
 from gateway.ledger.chain import GENESIS, RESTORED
 from gateway.ledger.commitment import COLUMNS, KEY
+from gateway.ledger.postgresql.errors import FENCED
+from gateway.ledger.tables import METADATA
 
 TOUCHED: Final = 'CREATE TEMPORARY TABLE IF NOT EXISTS touched ("table" text, "key" text) ON COMMIT DELETE ROWS'
 """As `ledger.capture` has it, for each connection that writes. A transaction's end forgets what was not read, whichever it is."""
@@ -57,6 +61,44 @@ CREATE OR REPLACE TRIGGER chain_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE O
 """
 
 
+_FENCED: Final = ("transfers", "consignments", "receipts", "lanes")
+_LOCAL: Final = frozenset({"spool_file", "purge_name"})
+"""Columns about files of one node's own directories, which it clears whoever has the lane."""
+
+_FENCE: Final = f"""
+CREATE OR REPLACE FUNCTION fence_lane() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    node_here text := current_setting('gateway.node', true);
+    act_as text := current_setting('gateway.as', true);
+BEGIN
+    IF act_as = '{OUTSIDE}' THEN
+        RETURN NULL;
+    END IF;
+    IF coalesce(node_here, '') = '' THEN
+        IF EXISTS (SELECT 1 FROM lane_owners) THEN
+            RAISE EXCEPTION 'the ledger has nodes, and this writer is none' USING ERRCODE = '{FENCED}';
+        END IF;
+    ELSIF TG_OP = 'INSERT' OR act_as = '{AS_NODE}' THEN
+        PERFORM 1 FROM nodes WHERE name = node_here AND incarnation = current_setting('gateway.incarnation')::bigint
+            AND seen + lease > extract(epoch FROM clock_timestamp());
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the node counts as gone' USING ERRCODE = '{FENCED}';
+        END IF;
+    ELSE
+        PERFORM 1 FROM lane_owners WHERE partner = CASE act_as WHEN '{AS_SITE}' THEN '{SITE}' ELSE NEW.partner END
+            AND node = node_here AND epoch <= current_setting('gateway.newest')::bigint FOR SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the lane is another node''s' USING ERRCODE = '{FENCED}';
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+"""
+"""Who may write a row of a lane where the site has nodes. A change takes the lane, had before the step began; a new row takes a node that is
+there, since only the node's own directories know what is new.
+"""
+
+
 _NOTING: Final = """
 DO $$
 DECLARE
@@ -65,7 +107,7 @@ BEGIN
     FOR each IN
         SELECT tgname, tgrelid::regclass AS made_on FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
         JOIN pg_proc ON pg_proc.oid = tgfoid
-        WHERE relnamespace = current_schema()::regnamespace AND starts_with(proname, 'note_') AND NOT tgisinternal
+        WHERE relnamespace = current_schema()::regnamespace AND (starts_with(proname, 'note_') OR proname = 'fence_lane') AND NOT tgisinternal
     LOOP
         EXECUTE format('DROP TRIGGER %%I ON %%s', each.tgname, each.made_on);
     END LOOP;
@@ -80,7 +122,7 @@ def unmake(connection: Connection) -> None:
 
 def make(connection: Connection) -> None:
     """Make the head's row and the triggers, or bring them to this version."""
-    connection.exec_driver_sql(_HEAD + _CHAIN + "".join(map(_noting, KEY)))
+    connection.exec_driver_sql(_HEAD + _CHAIN + "".join(map(_noting, KEY)) + _FENCE + "".join(map(_fencing, _FENCED)))
 
 
 def _noting(table: str) -> str:
@@ -99,3 +141,11 @@ END $$;
             f" FOR EACH ROW EXECUTE FUNCTION note_{table}();\n"
         )
     return made
+
+
+def _fencing(table: str) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in METADATA.tables[table].columns if column.name not in _LOCAL)
+    return (
+        f'CREATE OR REPLACE TRIGGER "{table}_fence" AFTER INSERT OR UPDATE OF {columns} ON "{table}"'
+        " FOR EACH ROW EXECUTE FUNCTION fence_lane();\n"
+    )

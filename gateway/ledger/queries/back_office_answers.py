@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -35,9 +35,10 @@ def answerable(
     return [found[key] for key in sorted(found)]
 
 
-def to_notify(connection: Connection, limit: int) -> list[Transfer]:
-    """Submitted transfers with an answer that their operators have not been told."""
-    return [Transfer._make(row) for row in connection.execute(_to_notify(), {"limit": limit})]
+def to_notify(connection: Connection, limit: int, but: Collection[str] = ()) -> list[Transfer]:
+    """Submitted transfers with an answer that their operators have not been told; none of the partners `but`."""
+    query = _to_notify().where(TRANSFERS.c.partner.not_in(but)) if but else _to_notify()
+    return [Transfer._make(row) for row in connection.execute(query, {"limit": limit})]
 
 
 @cache  # each step of *conclude* asks

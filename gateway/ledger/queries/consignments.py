@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -71,9 +72,10 @@ def unsent(connection: Connection) -> Counter[tuple[str, str | None]]:
     return Counter((row[0], row[1]) for row in rows)
 
 
-def completed(connection: Connection, limit: int) -> list[Consignment]:
-    """Opened consignments of which every transfer has come to an end here."""
-    return [Consignment._make(row) for row in connection.execute(_completed(), {"limit": limit})]
+def completed(connection: Connection, limit: int, but: Collection[str] = ()) -> list[Consignment]:
+    """Opened consignments of which every transfer has come to an end here; none of the partners `but`."""
+    query = _completed().where(CONSIGNMENTS.c.partner.not_in(but)) if but else _completed()
+    return [Consignment._make(row) for row in connection.execute(query, {"limit": limit})]
 
 
 @cache  # each step of *deliver* asks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,10 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
 
 
-def finished_but_kept(connection: Connection, limit: int) -> list[Transfer]:
-    """Outbound transfers that have come to their end, and whose bytes still lie in custody."""
-    return [Transfer._make(row) for row in connection.execute(_finished_but_kept(), {"limit": limit})]
+def finished_but_kept(connection: Connection, limit: int, but: Collection[str] = ()) -> list[Transfer]:
+    """Outbound transfers that have come to their end, and whose bytes still lie in custody; none of the partners `but`."""
+    query = _finished_but_kept().where(TRANSFERS.c.partner.not_in(but)) if but else _finished_but_kept()
+    return [Transfer._make(row) for row in connection.execute(query, {"limit": limit})]
 
 
 @cache  # each step of *conclude* asks

@@ -62,7 +62,7 @@ class Acknowledge:
 
     def step(self) -> Step:
         context = self._context
-        going = fair_share.but(context.settings.stopped)
+        going = fair_share.but(context.stopped)
 
         ready = fair_share.both(receipts.not_behind_another, going)
         with context.ledger.read() as connection:
@@ -70,7 +70,7 @@ class Acknowledge:
             row = fair_share.next_in_turn(
                 connection, units.Receipt, Direction.OUT, State.ISSUED, now, self._after, ready
             )
-            due = receipts.next_receipt_to_seal(connection, but=context.settings.stopped)
+            due = receipts.next_receipt_to_seal(connection, but=context.stopped)
         if row is None:
             return Step(due=due)
         self._after = row.partner

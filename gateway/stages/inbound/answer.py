@@ -65,7 +65,7 @@ class Answer:
         answers: list[tuple[AnswerFile, str | None]] = []
         refused: list[Refusal] = []
         # Answers about a partner that is stopped stay where they are, as do the files for it.
-        due = (found for found in self._tree.scan() if found.partner not in context.settings.stopped)
+        due = (found for found in self._tree.scan() if found.partner not in context.stopped)
         for found in islice(due, BATCH):
             if isinstance(found, Refusal):
                 refused.append(found)

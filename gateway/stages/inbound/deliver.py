@@ -82,12 +82,12 @@ class Deliver:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            now, stopped = context.clock(), context.settings.stopped
+            now, stopped = context.clock(), context.stopped
             waiting = fair_share.due(
                 connection, Transfer, Direction.IN, State.OPENED, now, BATCH, fair_share.but(stopped)
             )
             rows = self._inspection.choose(waiting)
-            complete = [] if rows else consignments.completed(connection, BATCH)
+            complete = [] if rows else consignments.completed(connection, BATCH, context.elsewhere)
             due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED], but=stopped)
         if not rows and not complete:
             return Step(due=due)
@@ -123,7 +123,7 @@ class Deliver:
                 for row, verdict in verdicts
             ]
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
-            for consignment in consignments.completed(transaction.connection, BATCH):
+            for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
                 self._complete(transaction, consignment)
         self._inspection.moved()
         return Step(done=len(rows) + len(complete))

@@ -116,7 +116,7 @@ class Open:
 
     def _choose(self, connection: Connection, after: str, *, large: bool | None) -> Consignment | None:
         """The partners in turn, but for those that are stopped."""
-        going = fair_share.but(self._context.settings.stopped)
+        going = fair_share.but(self._context.stopped)
         fitting = fair_share.both(going, fair_share.larger("sealed_size", LARGE_SEALED, large=large))
         now = self._context.clock()
         return fair_share.next_in_turn(connection, Consignment, Direction.IN, State.LANDED, now, after, fitting)

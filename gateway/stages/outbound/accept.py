@@ -50,7 +50,7 @@ class Accept:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            now, stopped = context.clock(), context.settings.stopped
+            now, stopped = context.clock(), context.stopped
             row = fair_share.next_in_turn(
                 connection, units.Receipt, Direction.IN, State.LANDED, now, self._after, fair_share.but(stopped)
             )

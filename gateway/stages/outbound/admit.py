@@ -18,7 +18,7 @@ from typing import Final
 
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction
-from gateway.errors import DiskFailed, DiskFull, LedgerBusy, Reject, StillBeingWritten
+from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, Reject, StillBeingWritten
 from gateway.ledger.queries import custody, identities
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
@@ -163,7 +163,7 @@ class Admit:
             try:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
-            except (LedgerBusy, DiskFull):
+            except (LedgerBusy, LaneLost, DiskFull):
                 _remove_copies(taken)  # for certain no row was written
                 raise
         self._release([(drop, identity) for drop, identity, _ in taken])

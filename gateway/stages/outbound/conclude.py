@@ -59,9 +59,12 @@ class Conclude:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            rows = custody.finished_but_kept(connection, BATCH)
+            rows = custody.finished_but_kept(connection, BATCH, context.elsewhere)
             # Of a name whose time is over (ADR 0056), the id is left: an answer may come years later.
-            answered = [row if row.name else row._replace(name=row.id) for row in to_notify(connection, BATCH)]
+            answered = [
+                row if row.name else row._replace(name=row.id)
+                for row in to_notify(connection, BATCH, context.elsewhere)
+            ]
             ids = {(row.partner, required(row.consignment)) for row in (*rows, *answered) if row.state in _ENDED_WELL}
             receipts = {key: accepted_receipt(connection, *key) for key in ids}
             answers = {

@@ -49,7 +49,8 @@ class Pack:
     def step(self) -> Step:
         context, now = self._context, self._context.clock()
         with context.ledger.read() as connection:
-            waiting = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
+            found = fair_share.lanes(connection, Transfer, Direction.OUT, State.VALIDATED)
+            waiting = [lane for lane in found if lane[0] not in context.elsewhere]
             if not waiting:
                 return Step()
             lanes = all_lanes(connection)

@@ -85,7 +85,7 @@ class Seal:
     def _choose(self, connection: Connection, after: str, *, large: bool | None) -> Consignment | None:
         """The partners in turn, but for those that are stopped; urgent consignments before those of bulk flows."""
         now, bulk = self._context.clock(), [name for name, flow in self._context.settings.flows.items() if flow.bulk]
-        going = fair_share.but(self._context.settings.stopped)
+        going = fair_share.but(self._context.stopped)
         fitting = fair_share.both(going, fair_share.larger("bytes", LARGE_PLAIN, large=large))
         urgent = fair_share.both(fair_share.not_of(bulk), fitting)
         lane = (connection, Consignment, Direction.OUT, State.PACKED, now, after)

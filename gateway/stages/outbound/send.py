@@ -69,6 +69,7 @@ class Send:
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
+        self._begun: dict[SizeLane, int] = {}  # by lane, the epoch in which its work began
         self._collect_due = {
             SizeLane(code, large=False): 0.0
             for code, partner in context.settings.partners.items()
@@ -86,7 +87,7 @@ class Send:
             later = [next_deferred(connection, unit, State.SEALED, now) for unit in kinds]
             free = {
                 SizeLane(partner, large)
-                for partner in self._transports
+                for partner in self._transports.keys() - self._context.elsewhere
                 if partner not in lanes or (not lanes[partner].held and lanes[partner].due <= now)
                 for large in self._pools
             } - self._busy.keys()
@@ -172,6 +173,7 @@ class Send:
         elif collect:
             self._collect_due[lane] = now + self._context.settings.link.collect_seconds
         work = partial(self._lane_work.run, lane, parcels, collect=collect, names=self._names_there(parcels))
+        self._begun[lane] = self._context.epoch()
         self._busy[lane] = self._pools[lane.large].submit(work)
 
     def _names_there(self, parcels: Sequence[units.Parcel]) -> Mapping[int, str]:
@@ -225,6 +227,9 @@ class Send:
         return done
 
     def _note(self, transaction: Transaction, result: Result) -> None:
+        lane = result.lane if isinstance(result, Ended) else lane_of(result.row)
+        if not self._context.has_kept(lane.partner, self._begun[lane]):
+            return  # another node took the lane over, and sends it again under the same name
         match result:
             case Sent():
                 self._note_sent(transaction, result)

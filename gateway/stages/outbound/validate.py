@@ -87,7 +87,7 @@ class Validate:
     def step(self) -> Step:
         context = self._context
         with context.ledger.read() as connection:
-            now, stopped = context.clock(), context.settings.stopped
+            now, stopped = context.clock(), context.stopped
             waiting = fair_share.due(
                 connection, Transfer, Direction.OUT, State.ADMITTED, now, BATCH, fair_share.but(stopped)
             )

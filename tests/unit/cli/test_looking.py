@@ -179,7 +179,16 @@ def test_what_comes_while_somebody_follows_is_told_once(pair: Pair) -> None:
 LISTS = {
     *("transfers", "find", "quarantine list", "inbound pending", "logins", "partner list", "keys list", "authorities"),
     *("enquiries", "referrals", "faults", "calendar", "audit heads", "sample", "extract exceptions", "notify list"),
-    *("continuity reconcile", "people list", "tokens list", "checks", "incidents", "inbound case", "triage report"),
+    *(
+        "continuity reconcile",
+        "people list",
+        "tokens list",
+        "checks",
+        "incidents",
+        "inbound case",
+        "triage report",
+        "nodes",
+    ),
 }
 
 
@@ -210,6 +219,7 @@ SHOWN = (
         ("people", "list"),
         ("checks",),
         ("incidents",),
+        ("nodes",),
     ),
 )
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.daemon.pulse import HELD_UP_SECONDS, Pulse, read_pulse
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
-from gateway.errors import ChainBroken, DiskFull, LedgerBusy
+from gateway.errors import ChainBroken, DiskFull, LaneLost, LedgerBusy
 from gateway.stages.context import Step
 from gateway.stages.itinerary import Role
 from tests.fakes.two_ledgers import two_ledgers
@@ -43,6 +43,7 @@ class Rehearsal:
 
     path: Path
     seconds: float = 0.0
+    lanes: Any = None
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def play(self, *players: Player, until: float) -> None:
@@ -51,6 +52,7 @@ class Rehearsal:
                 pair.dwp.context,
                 clock=self._tick,
                 stopping=lambda: self.seconds >= until,
+                lanes=self.lanes,
                 log=lambda event, **keys: self.lines.append((event, keys)),
             )
             with pytest.MonkeyPatch.context() as patch:
@@ -186,3 +188,35 @@ def test_stages_are_made_anew_before_the_next_round_where_that_is_asked_for(tmp_
         player = Player("send", lambda: 1)
         StageLoop(pair.dwp.context, [player], wake_up, anew=lambda: player.steps >= 3).run()
     assert player.steps == 3
+
+
+@dataclass
+class Lanes:
+    """A node that has no lane of the site, and whose ledger is away at first."""
+
+    away: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    def look(self) -> None:
+        self.away -= 1
+        if self.away >= 0:
+            raise LedgerBusy
+
+    def may_begin(self, stage: str) -> bool:
+        self.asked.append(stage)
+        return stage != "requests"
+
+
+def test_a_node_begins_what_is_its_own_and_goes_on_where_it_lost_a_lane(tmp_path: Path) -> None:
+    def lose() -> int:
+        raise LaneLost
+
+    requests, seal, pack = Player("requests", lambda: 0), Player("seal", lose), Player("pack", lambda: 0)
+    rehearsal = Rehearsal(tmp_path, lanes=Lanes(away=3))
+    rehearsal.play(requests, seal, pack, until=20.0)
+    assert len(rehearsal.said("ledger.busy")) == 1
+    assert requests.steps == 0
+    assert pack.steps >= 8
+    assert seal.steps >= 8, "no pause that grows"
+    assert {keys["stage"] for keys in rehearsal.said("lane.lost")} == {"seal"}
+    assert not rehearsal.said("work.deferred")

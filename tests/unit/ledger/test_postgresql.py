@@ -232,7 +232,7 @@ SPOILT = {
     "function chain_goes_on": "CREATE OR REPLACE FUNCTION chain_goes_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "constraint requests.another_decides": "ALTER TABLE requests DROP CONSTRAINT another_decides",
     "index transfers_by_name": "DROP INDEX transfers_by_name; CREATE INDEX transfers_by_name ON transfers (name) WHERE key > 5",
-    "column transfers.due": "ALTER TABLE transfers ALTER due TYPE numeric",
+    "column transfers.spool_file": "ALTER TABLE transfers ALTER spool_file TYPE bytea USING NULL",
     "rule transfers.odd": "CREATE RULE odd AS ON DELETE TO transfers DO INSTEAD NOTHING",
     "table odd": "CREATE TABLE odd (a int)",
 }

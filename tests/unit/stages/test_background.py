@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -158,3 +160,22 @@ def test_error_that_stops_the_gateway_comes_out_of_the_work_beside(pair: Pair) -
             opening.step()
     finally:
         opening.close()
+
+
+def test_what_was_sealed_beside_for_a_lane_that_was_lost_is_not_recorded(pair: Pair) -> None:
+    lanes = SimpleNamespace(elsewhere=frozenset(), newest=3, has_kept=lambda _partner, since: since > 3)
+    context = replace(pair.dwp.context, lanes=lanes)  # type: ignore[arg-type]
+    slow, woken = SlowPgp("DWP"), threading.Event()
+    slow.leave.set()
+    seal = Seal(context, PretendedPgp("DWP"), partial(assembly._archive, context), Background[Any](slow, woken.set))
+    try:
+        _packed(pair, ("extract", b"extract" + bytes(LARGE_PLAIN)))
+        seal.step()
+        lanes.newest = 4  # it came back, in another epoch: what begins now is recorded
+        _until(seal, woken)
+        assert _states(pair.dwp, "out") == ["packed"]
+        woken.clear()
+        _until(seal, woken)
+        assert _states(pair.dwp, "out") == ["sealed"]
+    finally:
+        seal.close()

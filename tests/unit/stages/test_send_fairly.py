@@ -7,7 +7,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import insert, select
@@ -17,6 +19,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.stages.context import Step
 from gateway.stages.lanes import LARGE
+from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.outbound.send import Send
 from tests.fakes.transport import Post
@@ -217,3 +220,35 @@ def test_files_of_a_flow_wait_for_its_window_and_others_do_not(tmp_path: Path) -
             link.round()
             assert post.sent[1:] == [(LA, "extract-0.pgp")]
         assert pack.step().done == 1
+
+
+@dataclass
+class Lanes:
+    """What a node knows, as a test says it: nothing is another's, and the lane was kept or not."""
+
+    kept: bool = True
+    elsewhere: frozenset[str] = frozenset()
+    newest: int = 7
+
+    def has_kept(self, partner: str, since: int) -> bool:
+        return self.kept and (partner, since) == (LA, 7)
+
+
+def test_what_was_sent_for_a_lane_that_was_lost_meanwhile_is_not_recorded(pair: Pair) -> None:
+    """The node that has it sends it again; and a lane of another node is left alone."""
+    _seal(pair.dwp, LA, count=2)
+    lanes = Lanes()
+    context = replace(pair.dwp.context, lanes=cast("NodeLanes", lanes))
+    with _link(pair.dwp, post := Post()) as link:
+        link.send._context = context
+        lanes.elsewhere = frozenset({LA})
+        link.round()
+        assert post.sent == []
+        lanes.elsewhere = frozenset()
+        lanes.kept = False
+        link.round()
+        assert len(post.sent) == 2
+        assert _state(pair.dwp, "claim-0") == ("sealed", None)
+        lanes.kept = True
+        link.round()
+        assert _state(pair.dwp, "claim-0") == _state(pair.dwp, "claim-1") == ("sent", None)

@@ -1,0 +1,143 @@
+"""The heartbeat of a node: a thread of the vault's process notes that the node is there, and takes, leaves and frees lanes.
+
+The vault, since a node without it works on nothing: where it has ended for a whole lease, other nodes have its lanes. A thread, since a step
+of the vault may take longer than a lease. The other roles read the owners at each round (`stages.node_lanes`), and are woken when they
+have changed. A fault of the ledger is told once and tried again: whoever cannot reach it counts as gone, and is fenced.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection
+from importlib.metadata import version
+from typing import Self
+
+from gateway.domain.ownership import SITE, Moves, living, moves
+from gateway.errors import GatewayError
+from gateway.ledger import nodes
+from gateway.ledger.fence import outside, session_of
+from gateway.ledger.head_file import HeadFile
+from gateway.ledger.queries.lanes import known_partners
+from gateway.ledger.store import Ledger
+from gateway.logs import Logger, announcer, announcer_of_all
+from gateway.settings.model import Settings
+from gateway.stages.itinerary import Role
+
+Say = Callable[..., None]
+"""`say(event, **keys)`."""
+
+
+class Heartbeat:
+    """Node `name`, which is gone when it was not seen for `lease` seconds, and says that it is there every `every` seconds.
+
+    `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        name: str,
+        *,
+        lease: float,
+        every: float,
+        version: str,
+        partners: Collection[str],
+        say: Say,
+        changed: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._name = name
+        self._lease = lease
+        self._every = every
+        self._version = version
+        self._partners = partners
+        self._say = say
+        self._changed = changed
+        self._incarnation: int | None = None
+        self._newest = 0
+        self._failed = ""
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The lanes stay the node's for its lease: a gateway that is started again goes on with them."""
+        self._ending.set()
+        self._thread.join()
+        self._ledger.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set() and self._beaten():
+                self._ending.wait(self._every)
+        finally:
+            if not self._ending.is_set():
+                # A node without a heartbeat works on nothing: the role ends, is started again, and is refused where another has the name.
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _beaten(self) -> bool:
+        try:
+            there = self.beat()
+        except GatewayError as error:
+            if error.code != self._failed:
+                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+            self._failed = error.code
+            return True
+        self._failed = ""
+        return there
+
+    def beat(self) -> bool:
+        """One heartbeat. False, once and for all, where another process has started under this name."""
+        with self._ledger.beside_chain() as connection:
+            if self._incarnation is None:
+                self._incarnation = nodes.register(connection, self._name, self._lease, self._version)
+            else:
+                self._incarnation = nodes.renew(connection, self._name, self._incarnation)
+        if self._incarnation is None:
+            self._say("work.deferred", code="node-taken", reason=f"another process is node {self._name} now")
+            return False
+        with self._ledger.read() as connection:
+            site = nodes.read(connection)
+            lanes = {SITE, *self._partners, *known_partners(connection)}
+        if site.nodes.keys() - living(site.standing(), site.now):
+            with self._ledger.beside_chain() as connection:
+                nodes.end_stuck(connection)
+        todo = moves(self._name, site.now, site.standing(), site.owners(), lanes, self._lease)
+        if todo != Moves():
+            with self._ledger.write() as transaction:
+                nodes.apply(transaction, self._name, site, todo)
+        newest = max((row.changed for row in site.lanes.values()), default=0)
+        if todo != Moves() or newest != self._newest:
+            self._changed()
+        self._newest = newest
+        return True
+
+
+def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> Heartbeat:
+    """That of this gateway's node, with a ledger of its own."""
+    node = settings.node
+    ledger = Ledger(
+        settings.ledger_place,
+        clock=time.time,
+        role=Role.VAULT,
+        announce=announcer_of_all(log),
+        head_file=HeadFile(settings.home.ledger_head),
+        fence=outside(node.name),
+        session=session_of(node.name, node.lease_seconds),
+    )
+    return Heartbeat(
+        ledger,
+        node.name,
+        lease=node.lease_seconds,
+        every=node.heartbeat_seconds,
+        version=version("gateway"),
+        partners=settings.codes,
+        say=announcer(log),
+        changed=changed,
+    )

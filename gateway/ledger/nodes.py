@@ -1,0 +1,168 @@
+"""Nodes of a site and the owners of its lanes, in the ledger of a PostgreSQL database, whose clock alone counts.
+
+`register` and `renew` are for a transaction beside the chain (`Ledger.beside_chain`): a heartbeat waits for nobody. `apply` is for one of
+the chain, which has an event of each move. Raises what SQLAlchemy raises; `Ledger` translates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Float, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from gateway.domain.ownership import Moves, Node, Owner
+from gateway.events import Event
+from gateway.ledger.fence import SESSION
+from gateway.ledger.store import Transaction
+from gateway.ledger.tables import LANE_OWNERS, NODES
+
+KIND: Final = "node"
+_NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
+_END: Final = f"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN nodes ON application_name = '{SESSION}' || name
+    WHERE datname = current_database() AND usename = current_user
+    AND seen + lease <= extract(epoch FROM clock_timestamp()) AND extract(epoch FROM clock_timestamp() - xact_start) > lease
+"""  # noqa: S608 - a constant
+_GONE: Final = NODES.c.seen + NODES.c.lease <= _NOW
+
+
+class NodeRow(NamedTuple):
+    """A node: which start of it, since when it has been there without a break, when it was seen last, for how long that counts, and its
+    program's version.
+    """
+
+    name: str
+    incarnation: int
+    since: float
+    seen: float
+    lease: float
+    version: str
+
+
+class LaneRow(NamedTuple):
+    """A lane: its node, None where it is free; the numbers of its taking over and of its last change; since when it is so; since when it is
+    being left.
+    """
+
+    partner: str
+    node: str | None
+    epoch: int
+    changed: int
+    since: float
+    leaving: float | None
+
+
+class Site(NamedTuple):
+    """What the ledger says of the nodes at one moment of its clock."""
+
+    now: float
+    nodes: Mapping[str, NodeRow]
+    lanes: Mapping[str, LaneRow]
+
+    def standing(self) -> Mapping[str, Node]:
+        return {name: Node(row.seen + row.lease, row.since) for name, row in self.nodes.items()}
+
+    def owners(self) -> Mapping[str, Owner]:
+        return {name: Owner(row.node, row.leaving) for name, row in self.lanes.items()}
+
+
+class Version(NamedTuple):
+    """What tells whether a node has to read the owners again: its incarnation, None where it is not there; and the number of the newest change."""
+
+    incarnation: int | None
+    newest: int
+
+
+def register(connection: Connection, name: str, lease: float, version: str) -> int:
+    """Note that the node starts; its new incarnation."""
+    row = {"name": name, "incarnation": 1, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
+    new = insert(NODES).values(row)
+    again = {
+        "incarnation": NODES.c.incarnation + 1,
+        "since": case((_GONE, _NOW), else_=NODES.c.since),
+        "seen": _NOW,
+        "lease": lease,
+        "version": version,
+    }
+    said = new.on_conflict_do_update(index_elements=["name"], set_=again).returning(NODES.c.incarnation)
+    return int(connection.execute(said).scalar_one())
+
+
+def renew(connection: Connection, name: str, incarnation: int) -> int | None:
+    """Note that the node is there; its incarnation, a new one where it had counted as gone. None where another process has started under
+    its name.
+    """
+    values = {
+        "incarnation": NODES.c.incarnation + case((_GONE, 1), else_=0),
+        "since": case((_GONE, _NOW), else_=NODES.c.since),
+        "seen": _NOW,
+    }
+    mine = and_(NODES.c.name == name, NODES.c.incarnation == incarnation)
+    return connection.execute(update(NODES).where(mine).values(values).returning(NODES.c.incarnation)).scalar()
+
+
+def read(connection: Connection) -> Site:
+    """All nodes and owners."""
+    now = float(connection.execute(select(_NOW)).scalar_one())
+    nodes = [NodeRow._make(row) for row in connection.execute(select(NODES).order_by(NODES.c.name))]
+    lanes = [LaneRow._make(row) for row in connection.execute(select(LANE_OWNERS).order_by(LANE_OWNERS.c.partner))]
+    return Site(now, {row.name: row for row in nodes}, {row.partner: row for row in lanes})
+
+
+def version(connection: Connection, name: str) -> Version:
+    """One question for each round of a role."""
+    here = select(NODES.c.incarnation).where(NODES.c.name == name, ~_GONE).scalar_subquery()
+    newest = select(func.max(LANE_OWNERS.c.changed)).scalar_subquery()
+    incarnation, number = connection.execute(select(here, newest)).one()
+    return Version(incarnation, number or 0)
+
+
+def end_stuck(connection: Connection) -> None:
+    """End transactions of nodes that are gone which have lasted for longer than a lease: one that was stopped in the middle of a statement
+    holds the chain's head for ever, and no time limit of the server's takes it away. Others are left: a node that comes back has new ones.
+    """
+    connection.exec_driver_sql(_END)
+
+
+def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None:
+    """Carry out what still holds, with an event for what was taken and one for what was freed. The chain's head is locked, so nobody else
+    does this now.
+    """
+    connection = transaction.connection
+    number = (connection.execute(select(func.max(LANE_OWNERS.c.changed))).scalar() or 0) + 1
+    taken = [lane for lane in moves.take if _take(connection, me, before.lanes.get(lane), lane, number)]
+    if taken:
+        owners = {owner for lane in taken if (row := before.lanes.get(lane)) and (owner := row.node)}
+        name = Event.NODE_LOST if owners else Event.NODE_TAKEN_OVER
+        transaction.record(
+            name, KIND, me, lanes=[*taken], count=len(taken), epoch=number, gone=[*sorted(owners)], log={"node": me}
+        )
+    free = _mine(connection, me, moves.free, node=None, leaving=None, changed=number, since=_NOW)
+    if free:
+        transaction.record(Event.NODE_FREED, KIND, me, lanes=[*free], count=len(free), epoch=number, log={"node": me})
+    _mine(connection, me, moves.leave, leaving=_NOW, changed=number)
+    _mine(connection, me, moves.keep, leaving=None, changed=number)
+
+
+def _take(connection: Connection, me: str, before: LaneRow | None, lane: str, number: int) -> bool:
+    row = {"partner": lane, "node": me, "epoch": number, "changed": number, "since": _NOW, "leaving": None}
+    if before is None:
+        new = insert(LANE_OWNERS).values(row).on_conflict_do_nothing().returning(LANE_OWNERS.c.partner)
+        return connection.execute(new).first() is not None
+    still_gone = exists().where(NODES.c.name == before.node, _GONE)
+    unknown = ~exists().where(NODES.c.name == before.node)
+    where = [LANE_OWNERS.c.partner == lane, LANE_OWNERS.c.changed == before.changed]
+    if before.node is not None:
+        where.append(or_(still_gone, unknown))
+    return connection.execute(update(LANE_OWNERS).where(*where).values(row)).rowcount == 1
+
+
+def _mine(connection: Connection, me: str, lanes: Sequence[str], **values: Any) -> list[str]:
+    """Change those of these lanes that are the node's; which they were."""
+    if not lanes:
+        return []
+    where = (LANE_OWNERS.c.partner.in_(lanes), LANE_OWNERS.c.node == me)
+    changed = connection.execute(update(LANE_OWNERS).where(*where).values(values).returning(LANE_OWNERS.c.partner))
+    return sorted(changed.scalars())
