@@ -1,7 +1,7 @@
 """Take the pictures of the console that the documentation shows: `python tools/screenshots.py DIRECTORY`, with a fresh demonstration there.
 
 DIRECTORY is what `gateway demo --dir DIRECTORY` has made and keeps running, its one-time links unused. Takes Debian's Chromium. The pictures are of made-up
-data. Each is a page as a supervisor (or an administrator) of DWP's site or an authority's sees it.
+data. Each is a page as somebody of DWP's site or an authority's sees it.
 """
 
 # ruff: noqa: INP001 - a script, no part of a package
@@ -30,7 +30,9 @@ SHOTS = (
     ("DWP", "supervisor", "waiting", "/waiting"),
     ("DWP", "supervisor", "calendar", "/calendar"),
     ("DWP", "supervisor", "referrals", "/referrals"),
-    ("DWP", "supervisor", "audit", "/audit"),
+    ("DWP", "auditor", "audit", "/audit"),
+    ("DWP", "operator", "check", "/checks"),
+    ("DWP", "supervisor", "quarantine", "/quarantine"),
     ("E09000030", "supervisor", "back-office", "/back-office"),
     ("DWP", "administrator", "people", "/people"),
     ("DWP", "administrator", "partner", "/partners/E09000030"),
@@ -53,7 +55,7 @@ def enter(browser: Browser, home: Path, user: str) -> Page:
     page.fill("#again", PASSWORD)
     page.fill("#code", code.at(int(time.time() - STEP)))
     page.click("main button")
-    page.wait_for_url("**/sign-in")
+    page.wait_for_url("**/sign-in*")
     page.fill("#user", user)
     page.fill("#password", PASSWORD)
     page.fill("#code", code.at(int(time.time())))

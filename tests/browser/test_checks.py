@@ -68,7 +68,7 @@ def test_check_is_acknowledged_explained_and_decided_and_ends_in_an_incident(
     assert opener.page.get_by_role("button", name="The evidence supports it").count() == 0
 
     officer.see("/checks")
-    officer.page.get_by_role("link", name=check.id[-8:]).click()
+    officer.page.click(f'main a[href="/checks/{check.id}"]')
     officer.page.wait_for_load_state()
     assert officer.violations() == []
     press(officer, "It does not: LAST 3")
