@@ -110,8 +110,8 @@ def test_one_suspends_at_once_and_two_resume_without_anybody_at_the_machine(desk
 
     done = desk.answered(desk.ask(Act.SUSPEND_PARTNER), 20)
     assert (done.state, done.became) == (RequestState.DONE, "suspended"), done.refusal
-    wait_until(lambda: dwp.events("partner.left-out"), 20, "the server shuts it out")
-    assert not reached(la, "DWP")
+    wait_until(lambda: not reached(la, "DWP"), 20, "the server shuts it out")
+    wait_until(lambda: dwp.events("partner.left-out"), 20, "the log says so")
     later, content = claim(2, seed=8)
     dropped = dwp.drop("claim", LA, later, content)
     refused = dwp.gateway("submit", "claim", LA, dropped, check=False)
