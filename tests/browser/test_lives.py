@@ -490,7 +490,7 @@ def test_open_page_shows_what_happens_and_says_when_the_session_has_ended(
     dwp = sites[0]
     person = enter(dwp, "op1")
     person.see("/transfers")
-    name, content = claim(12)
+    name, content = claim(78)
     dwp.site.drop("claim", LA, name, content)
     person.page.get_by_role("link", name=name).wait_for(timeout=30_000)
     assert not person.page.get_by_text("You are signed out").is_visible()
