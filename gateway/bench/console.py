@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext, credentials, digest_of
-from gateway.administration.credentials.store import Credential, StoredSession
+from gateway.administration.credentials.rows import Credential, StoredSession
 from gateway.administration.people import roster
 from gateway.bench.contract import BenchVoid
 from gateway.bench.files import AUTHORITY, DWP

@@ -1,4 +1,4 @@
-"""What a page hands out as a file: CSV line by line, and a PDF. Raises nothing of its own."""
+"""What a page hands out as a file: CSV line by line, a PDF, or what there is. Raises nothing of its own."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ MOST_LINES: Final = 100_000
 def csv_file(name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     """A table (RFC 4180, UTF-8). A cell that a spreadsheet would take for a formula has a ' before it."""
     return StreamingResponse(
-        _lines(headings, rows), media_type="text/csv; charset=utf-8", headers=_attached(f"{name}.csv")
+        _lines(headings, rows), media_type="text/csv; charset=utf-8", headers=attached(f"{name}.csv")
     )
 
 
 def pdf_file(name: str, content: bytes) -> Response:
     """A page for paper."""
-    return Response(content, media_type="application/pdf", headers=_attached(f"{name}.pdf"))
+    return content_file(f"{name}.pdf", content, "application/pdf")
 
 
-def _attached(name: str) -> dict[str, str]:
+def content_file(name: str, content: bytes, media_type: str) -> Response:
+    """What is there, whole."""
+    return Response(content, media_type=media_type, headers=attached(name))
+
+
+def attached(name: str) -> dict[str, str]:
+    """The header of what a browser keeps under that name, and does not show."""
     return {"content-disposition": f'attachment; filename="{name}"'}
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from gateway.console.files import attached
 from gateway.console.site import Site
 from gateway.console.visits import Visit
 from gateway.domain.requests import Act, RequestState
@@ -110,5 +111,5 @@ def streamed(path: Path, size: int, name: str, media_type: str, record: Callable
             while piece := file.read(_PIECE):
                 yield piece
 
-    headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'}
+    headers = {"content-length": str(size), **attached(name)}
     return StreamingResponse(pieces(), headers=headers, media_type=media_type)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from gateway.administration.credentials.context import digest_of
-from gateway.administration.credentials.store import Credential, StoredSession
+from gateway.administration.credentials.rows import Credential, StoredSession
 from gateway.console.web import csrf_of
 from gateway.domain.people import PersonRole
 from gateway.ledger.queries.people import find_person

@@ -14,8 +14,9 @@ from typing import Final
 from gateway.administration.credentials import second_factor
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.passwords import require_good
+from gateway.administration.credentials.rows import Credential, Link
 from gateway.administration.credentials.sessions import end_all
-from gateway.administration.credentials.store import Credential, Link, Records
+from gateway.administration.credentials.store import Records
 from gateway.administration.people.roster import find
 from gateway.domain.decision import Decision
 from gateway.domain.people import Person, PersonState

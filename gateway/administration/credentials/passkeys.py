@@ -43,9 +43,10 @@ from webauthn.helpers.structs import (
 )
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
+from gateway.administration.credentials.rows import Challenge, Passkey
 from gateway.administration.credentials.sessions import Session, end_all
 from gateway.administration.credentials.signing_in import Attempt, Counted, begin, count, forgive, prove, refused
-from gateway.administration.credentials.store import CHALLENGE_SECONDS, Challenge, Passkey, Records
+from gateway.administration.credentials.store import CHALLENGE_SECONDS, Records
 from gateway.domain.identity import to_text
 from gateway.domain.people import Person, PersonState
 from gateway.errors import NotFound, PasskeyRefused

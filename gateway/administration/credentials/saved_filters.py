@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.administration.credentials.store import SavedFilter, Store
+from gateway.administration.credentials.rows import SavedFilter
+from gateway.administration.credentials.store import Store
 from gateway.errors import UsageWrong
 
 MOST: Final = 40

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
-from gateway.administration.credentials.store import Records, StoredSession
+from gateway.administration.credentials.rows import StoredSession
+from gateway.administration.credentials.store import Records
 from gateway.domain.people import Person, PersonRole, PersonState
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person

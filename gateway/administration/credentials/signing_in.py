@@ -18,6 +18,7 @@ from gateway.administration.credentials.context import CredentialContext, digest
 from gateway.administration.credentials.lockout import Failures, of_address, of_person
 from gateway.administration.credentials.passwords import require_good
 from gateway.administration.credentials.refusals import sign_in_locked, sign_in_refused
+from gateway.administration.credentials.rows import Credential, StoredSession
 from gateway.administration.credentials.sessions import (
     Session,
     days_left,
@@ -26,7 +27,7 @@ from gateway.administration.credentials.sessions import (
     session_of,
     sign_out,
 )
-from gateway.administration.credentials.store import Credential, Records, StoredSession
+from gateway.administration.credentials.store import Records
 from gateway.domain.people import Person, PersonState
 from gateway.errors import CredentialsExpired, PasswordRefused, SignInElsewhere, SignInLocked, SignInRefused
 from gateway.ledger.people import KIND
@@ -167,7 +168,7 @@ def count(context: CredentialContext, address: str, user: str) -> Counted:
             records.keep_failures(where, addresses.failed(there, now))
             return Counted(who, where, failed.count, there.free_at, records.credential(user))
     sign_in_refused(context, address, None, "")
-    raise SignInLocked(f"too many attempts failed: the next one is taken in {ceil(waits.free_at - now)} seconds")
+    raise locked(waits, now)
 
 
 def refused(context: CredentialContext, address: str, counted: Counted, user: str | None) -> SignInRefused:
@@ -181,8 +182,18 @@ def refused(context: CredentialContext, address: str, counted: Counted, user: st
 def forgive(records: Records, counted: Counted) -> None:
     """Take the failures back, where an attempt succeeded: all of the person's, and this one of the address's."""
     records.forget_failures(counted.who)
-    there = records.failures(counted.where)
-    records.keep_failures(counted.where, Failures(max(there.count - 1, 0), counted.free_at, there.last))
+    forgive_address(records, counted.where, counted.free_at)
+
+
+def forgive_address(records: Records, where: str, free_at: float) -> None:
+    """Take one failure of an address back, by its digest and when it was free before that."""
+    there = records.failures(where)
+    records.keep_failures(where, Failures(max(there.count - 1, 0), free_at, there.last))
+
+
+def locked(waits: Failures, now: float) -> SignInLocked:
+    """What to raise where those failures keep an attempt from being taken."""
+    return SignInLocked(f"too many attempts failed: the next one is taken in {ceil(waits.free_at - now)} seconds")
 
 
 def _use(context: CredentialContext, counted: Counted, user: str, step: int) -> bool:

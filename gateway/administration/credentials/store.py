@@ -2,8 +2,7 @@
 
 SQLite, opened by the console and by `gateway people link`. Whoever writes has the write lock from the start of the transaction, so what
 was read in it still holds. A digest of what strangers typed takes a key of this database's own: nobody can guess it back. Raises
-NotPermitted, and
-ConsoleStoreUnavailable for whatever SQLite or the disk says. Long because every statement about this database is here.
+NotPermitted, and ConsoleStoreUnavailable for whatever SQLite or the disk says. Long because every statement about this database is here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,18 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.administration.credentials.lockout import FORGOTTEN_SECONDS, Failures
+from gateway.administration.credentials.rows import (
+    Challenge,
+    Credential,
+    Link,
+    Passkey,
+    PinnedIdentity,
+    ProviderAttempt,
+    Reply,
+    SavedFilter,
+    StoredSession,
+    StoredToken,
+)
 from gateway.administration.credentials.tables import (
     CHALLENGES,
     CREDENTIALS,
@@ -50,125 +61,6 @@ _OWN: Final = (CREDENTIALS, PASSKEYS, LINKS, FILTERS, IDENTITIES)
 MOST_FAILURES: Final = 100_000
 """Rows about attempts that failed: with more, the oldest go, however new they are."""
 CHALLENGE_SECONDS: Final = 120.0
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A person's password as a hash, when it was set, the second factor's secret, and the last time step that was used."""
-
-    user: str
-    password: str
-    set_at: float
-    secret: str
-    step: int
-
-
-@dataclass(frozen=True)
-class Link:
-    """A one-time link: whose it is, `Person.changes` when it was made, the second factor that comes with it, and its end."""
-
-    user: str
-    sha256: str
-    changes: int
-    secret: str
-    expires: float
-
-
-@dataclass(frozen=True)
-class Passkey:
-    """A passkey: its id (base64url), whose it is, what its owner calls it, its public key (COSE), the last counter that it signed, whether its
-    maker may copy it, when it was added, and when it was used last (0: never).
-    """
-
-    id: str
-    user: str
-    name: str
-    public_key: bytes
-    counter: int
-    synced: bool
-    added: float
-    used: float
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """What a passkey is to sign (its SHA-256): for the session of that SHA-256, and what the new passkey is to be called; both are "" once
-    a sign-in has used it.
-    """
-
-    sha256: str
-    about: str
-    name: str
-    created: float
-
-
-@dataclass(frozen=True)
-class StoredSession:
-    """A session: SHA-256 of its token, whose it is, `Person.changes` at its start, and when it began and was used last."""
-
-    sha256: str
-    user: str
-    changes: int
-    started: float
-    seen: float
-    by_provider: bool = False
-    """Whether it began at the identity provider."""
-
-
-@dataclass(frozen=True)
-class ProviderAttempt:
-    """Somebody who is away to the identity provider: SHA-256 of the browser's token, the page that they wanted, and since when."""
-
-    sha256: str
-    onward: str
-    created: float
-
-
-@dataclass(frozen=True)
-class PinnedIdentity:
-    """Whose subject (as SHA-256) at an issuer is whose user id here."""
-
-    user: str
-    issuer: str
-    subject: str
-
-
-@dataclass(frozen=True)
-class StoredToken:
-    """A program's token: its name and SHA-256, whose it is, what it may do, when it was made, ends, and was used last (0: never). Rights, flows
-    and partners are words with a space between.
-    """
-
-    name: str
-    sha256: str
-    owner: str
-    rights: str
-    flows: str
-    partners: str
-    created: float
-    ends: float
-    used: float
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What was asked with an idempotency key: whose token and key (SHA-256), the digest of all of it, and the request that it became."""
-
-    token: str
-    key: str
-    digest: str
-    request: str
-    created: float
-
-
-@dataclass(frozen=True)
-class SavedFilter:
-    """A filter of the list at a path, under the name that somebody gave it; `query` is what stands behind the `?` of its address."""
-
-    user: str
-    path: str
-    name: str
-    query: str
 
 
 class Store:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
 from gateway.administration.credentials.refusals import TOKEN
-from gateway.administration.credentials.store import StoredToken
+from gateway.administration.credentials.rows import StoredToken
 from gateway.administration.people.roster import find
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text

@@ -14,18 +14,18 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext, digest_of
-from gateway.administration.credentials.lockout import Failures, of_address
+from gateway.administration.credentials.lockout import of_address
 from gateway.administration.credentials.refusals import identity_refused, sign_in_refused
+from gateway.administration.credentials.rows import PinnedIdentity, ProviderAttempt, StoredSession
 from gateway.administration.credentials.sessions import sign_out
-from gateway.administration.credentials.store import PinnedIdentity, ProviderAttempt, StoredSession
+from gateway.administration.credentials.signing_in import forgive_address, locked
 from gateway.administration.identity_provider.id_token import Identity
 from gateway.administration.identity_provider.provider import Proof, Provider
 from gateway.domain.people import Person, PersonState
-from gateway.errors import IdentityProviderUnavailable, IdentityRefused, SignInLocked
+from gateway.errors import IdentityProviderUnavailable, IdentityRefused
 from gateway.ledger.people import KIND
 from gateway.ledger.queries.people import find_person
 
@@ -167,12 +167,11 @@ def _count(context: CredentialContext, address: str) -> tuple[str, float]:
             records.keep_failures(where, addresses.failed(there, now))
     if not free:
         sign_in_refused(context, address, None, "")
-        raise SignInLocked(f"too many attempts failed: the next one is taken in {ceil(there.free_at - now)} seconds")
+        raise locked(there, now)
     return where, there.free_at
 
 
 def _forgive(context: CredentialContext, where: str, free_at: float) -> None:
     """Take the failure back that `_count` counted."""
     with context.store.write() as records:
-        there = records.failures(where)
-        records.keep_failures(where, Failures(max(there.count - 1, 0), free_at, there.last))
+        forgive_address(records, where, free_at)

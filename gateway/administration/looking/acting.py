@@ -14,6 +14,8 @@ from gateway.ledger.store import Connection, Transaction
 Random = Callable[[int], bytes]
 """So many random bytes."""
 
+SEES_ALL: Final = (Right.CHECK, Right.INCIDENT, Right.AUDIT)
+"""Rights of which one lets somebody see others' openings and checks."""
 LONGEST: Final = 2000
 SHORTEST: Final = 3
 _FRACTION_BITS: Final = 53

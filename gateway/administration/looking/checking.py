@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Final
 
-from gateway.administration.looking.acting import Random, identity, is_permitted, require_right, words
+from gateway.administration.looking.acting import SEES_ALL, Random, identity, is_permitted, require_right, words
 from gateway.domain.checks import Quarter, Sample, chosen, quarter_of
 from gateway.domain.identity import to_text
 from gateway.domain.incidents import IncidentKind
@@ -22,8 +21,6 @@ from gateway.ledger.queries import checks as queries
 from gateway.ledger.queries.checks import find_check
 from gateway.ledger.store import Connection, Ledger
 from gateway.settings.checks import ChecksSettings
-
-_SEES_ALL: Final = (Right.CHECK, Right.INCIDENT, Right.AUDIT)
 
 
 @dataclass(frozen=True)
@@ -98,14 +95,14 @@ def validate(ledger: Ledger, user: str, check: str, *, agreed: bool, remark: str
 def check_seen(connection: Connection, user: str, check: str) -> Check:
     """A check: one's own, or anybody's for who decides checks, works on incidents or audits; NotFound else."""
     found = find_check(connection, check)
-    if found.user != user and not is_permitted(connection, user, *_SEES_ALL):
+    if found.user != user and not is_permitted(connection, user, *SEES_ALL):
         raise NotFound(f"there is no check {check[:40]!r}")
     return found
 
 
 def outstanding(connection: Connection, user: str) -> list[Check]:
     """Checks that are not decided, the oldest first: all of them for who decides checks or works on incidents, else one's own."""
-    sees_all = is_permitted(connection, user, *_SEES_ALL)
+    sees_all = is_permitted(connection, user, *SEES_ALL)
     return queries.outstanding(connection, None if sees_all else user)
 
 

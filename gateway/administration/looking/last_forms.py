@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from gateway.administration.evidence import pages
 from gateway.administration.evidence.pages import Section
-from gateway.administration.looking.acting import require_right
+from gateway.administration.looking.acting import SEES_ALL, require_right
 from gateway.administration.looking.checking import check_seen
 from gateway.administration.looking.investigating import incident
 from gateway.domain.identity import to_text
 from gateway.domain.incidents import KIND_WORDS
-from gateway.domain.people import Right
 from gateway.errors import CheckMisplaced, NotFound, OwnCheck
 from gateway.ledger.check_units import Check
 from gateway.ledger.commitment import ERASED
@@ -33,7 +32,7 @@ def last_1(connection: Connection, user: str, identity: str) -> bytes:
 
 def last_3(connection: Connection, user: str, identity: str) -> bytes:
     """The checking officer's decision that the evidence does not support the access."""
-    require_right(connection, user, Right.CHECK, Right.INCIDENT, Right.AUDIT)
+    require_right(connection, user, *SEES_ALL)
     check = _kept(check_seen(connection, user, identity))
     if check.user == user:
         raise OwnCheck("it is about an access of your own")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.administration.looking.acting import Random, fraction, identity, require_right, words
+from gateway.administration.looking.acting import SEES_ALL, Random, fraction, identity, require_right, words
 from gateway.domain.checks import CaseFacts, Rates, draw
 from gateway.domain.identity import is_id
 from gateway.domain.people import Right
@@ -125,7 +125,7 @@ def access_log(
     own everybody sees. `before` a key, for a further page.
     """
     if of != user:
-        require_right(connection, user, Right.CHECK, Right.INCIDENT, Right.AUDIT)
+        require_right(connection, user, *SEES_ALL)
     return openings(connection, of, unit, before)
 
 

@@ -7,7 +7,8 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.administration.credentials.context import CredentialContext
-from gateway.administration.credentials.store import Records, Reply
+from gateway.administration.credentials.rows import Reply
+from gateway.administration.credentials.store import Records
 from gateway.domain.identity import RANDOM_BYTES, new_id
 from gateway.domain.people import Token
 from gateway.errors import KeyReused

@@ -159,6 +159,11 @@ def decide(visit: Visit) -> Response:
     return visit.to(f"/requests/{identity}")
 
 
+def act_of(each: RequestView) -> Act:
+    """Which act a request is for."""
+    return next(act for act in Act if act == each.act)
+
+
 def shown_acts(visit: Visit) -> tuple[Act, ...]:
     """The acts of which the reader sees what others asked."""
     return tuple(act for act in _seen(visit) if act not in _OWN)
@@ -291,7 +296,7 @@ def _particulars(visit: Visit, act: Act, about: RequestView, *, whole: bool) -> 
 
 
 def _line(each: RequestView, name: str) -> Line:
-    act = next(act for act in Act if act == each.act)
+    act = act_of(each)
     return Line(
         (
             Cell(each.asked, moment=True),

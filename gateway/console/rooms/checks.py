@@ -11,7 +11,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.looking import checking, last_forms, opening
-from gateway.administration.looking.acting import words
+from gateway.administration.looking.acting import SEES_ALL, words
 from gateway.administration.looking.checking import CheckView, Sampled
 from gateway.administration.people import roster
 from gateway.console.files import MOST_LINES, csv_file, pdf_file
@@ -164,7 +164,7 @@ def _log_lines(visit: Visit) -> Iterator[list[object]]:
 
 def _logged(visit: Visit, before: int | None) -> Sequence[Opening]:
     """A page of the log: of one's own openings, or for who checks, audits or works on incidents everybody's."""
-    sees_all = any(visit.may(right) for right in (Right.CHECK, Right.INCIDENT, Right.AUDIT))
+    sees_all = any(visit.may(right) for right in SEES_ALL)
     with visit.console.reading() as connection:
         return opening.access_log(connection, visit.user, of=None if sees_all else visit.user, before=before)
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from gateway.administration.looking import checking
 from gateway.administration.views.requests import RequestView, listed
-from gateway.console.rooms.asked import WORDS, shown_acts
+from gateway.console.rooms.asked import WORDS, act_of, shown_acts
 from gateway.console.visits import Visit
 from gateway.domain.checks import CheckState
 from gateway.domain.identity import to_text
 from gateway.domain.people import Right
-from gateway.domain.requests import Act, RequestState
+from gateway.domain.requests import RequestState
 from gateway.ledger.store import Connection
 
 MOST: Final = 100
@@ -42,7 +42,7 @@ def mine(visit: Visit, connection: Connection, proposed: Sequence[RequestView]) 
 
 def _requests(visit: Visit, proposed: Sequence[RequestView]) -> Iterator[Decision]:
     for each in proposed:
-        act = next(act for act in Act if act == each.act)
+        act = act_of(each)
         if visit.may(act.right) and visit.user not in (each.actor, each.subject):
             words = f"{WORDS[act]}: {each.subject}, asked by {each.actor}"
             yield Decision(each.asked, words, f"/requests/{each.id}")

@@ -17,6 +17,7 @@ from gateway.console.visits import Visit
 from gateway.domain.people import Right
 from gateway.domain.requests import Act
 from gateway.errors import Misuse, NotFound, RightMissing, UsageWrong
+from gateway.ledger.store import Connection
 
 _COLUMNS: Final = (
     Column("Code", "code"),
@@ -33,7 +34,8 @@ _ASKED: Final = {"test": Act.TEST_LINK, "suspend": Act.SUSPEND_PARTNER, "resume"
 
 def listed(visit: Visit) -> Response:
     """All partners."""
-    lanes = _lanes(visit)
+    with visit.console.reading() as connection:
+        lanes = _lanes(visit, connection)
     lines = []
     for each in partners(visit.console.settings):
         lane = lanes[each.code].state if each.code in lanes else "stopped"
@@ -109,6 +111,7 @@ def _one(visit: Visit, fault: str) -> Response:
         raise NotFound(f"there is no partner {code[:20]}")
     stopped = settings.stopped.get(code)
     with site.reading() as connection:
+        lane = _lanes(visit, connection).get(code)
         ending = list(ending_keys(settings, connection, site.now))
         tried = last_tried(connection, code, _TRIED)
         bounds = list(limits(settings, connection, code, site.now))
@@ -117,7 +120,7 @@ def _one(visit: Visit, fault: str) -> Response:
         "partner",
         422 if fault else 200,
         about=found,
-        lane=_lanes(visit).get(code),
+        lane=lane,
         link=_link(found),
         fingerprint=_spoken(found.fingerprint or ""),
         keys=list(keys(settings, ending, code, site.now)),
@@ -132,11 +135,10 @@ def _one(visit: Visit, fault: str) -> Response:
     )
 
 
-def _lanes(visit: Visit) -> dict[str, LaneHealth]:
+def _lanes(visit: Visit, connection: Connection) -> dict[str, LaneHealth]:
     """The lanes by partner."""
     site = visit.console
-    with site.reading() as connection:
-        return {lane.partner: lane for lane in lane_healths(site.settings, connection, site.now)}
+    return {lane.partner: lane for lane in lane_healths(site.settings, connection, site.now)}
 
 
 def _link(each: PartnerView) -> str:

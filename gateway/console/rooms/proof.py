@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.requests import asking
+from gateway.console.files import content_file
 from gateway.console.listing import PAGE_ROWS, Cell, Column, Filter, Line, Titled, listing, place_of
 from gateway.console.visits import Visit
 from gateway.domain.identity import to_text
@@ -141,7 +142,7 @@ def statement(visit: Visit) -> Response:
         found = statements_noted.numbered(connection, place_of(visit.path["event"]) or 0)
     if found is None or found.text is None:
         raise NotFound("there is no such statement")
-    return _file(found.text.encode("ascii", "replace"), f"{found.day}.asc", "application/pgp-signature")
+    return content_file(f"{found.day}.asc", found.text.encode("ascii", "replace"), "application/pgp-signature")
 
 
 def stamp(visit: Visit) -> Response:
@@ -150,9 +151,4 @@ def stamp(visit: Visit) -> Response:
         found = statements_noted.numbered(connection, place_of(visit.path["event"]) or 0, statements_noted.STAMPED)
     if found is None or found.text is None:
         raise NotFound("there is no such time stamp")
-    return _file(base64.b64decode(found.text), f"{found.day}.tsr", "application/timestamp-reply")
-
-
-def _file(content: bytes, name: str, media_type: str) -> Response:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media_type, headers=headers)
+    return content_file(f"{found.day}.tsr", base64.b64decode(found.text), "application/timestamp-reply")

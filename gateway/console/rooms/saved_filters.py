@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.responses import Response
 
 from gateway.administration.credentials import saved_filters
-from gateway.administration.credentials.store import SavedFilter
+from gateway.administration.credentials.rows import SavedFilter
 from gateway.console.rendering import address
 from gateway.console.visits import Visit
 from gateway.errors import UsageWrong

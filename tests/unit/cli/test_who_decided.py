@@ -15,7 +15,8 @@ import click
 import orjson
 import pytest
 
-from gateway.administration.credentials.store import PinnedIdentity, Store
+from gateway.administration.credentials.rows import PinnedIdentity
+from gateway.administration.credentials.store import Store
 from gateway.cli import gateway
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.daemon.lock import held

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.administration.credentials.reminders import STEPS, Ending, password_ends, remind
-from gateway.administration.credentials.store import StoredToken
+from gateway.administration.credentials.rows import StoredToken
 from gateway.administration.people import roster
 from gateway.domain.identity import to_text
 from gateway.domain.people import PersonRole
