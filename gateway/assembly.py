@@ -226,7 +226,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         KeyExpiry(context, engine),
         DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
-        Proofs(context, open_pgp(context.settings), partial(_prove, context.home), wake),
+        Proofs(context, engine, partial(_prove, context.home), wake),
         Accept(context, engine),
         Open(context, engine, unpack, Background(open_pgp(context.settings), wake)),
         Pack(context),

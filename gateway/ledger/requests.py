@@ -28,6 +28,8 @@ from gateway.ledger.units import Request
 
 LEASE_SECONDS: Final = 30.0
 """How long a request belongs to the process that took it: an act is a transaction of milliseconds."""
+RENEW_SECONDS: Final = LEASE_SECONDS / 3
+"""After which whoever works on one for longer takes it again."""
 
 KIND: Final = "request"
 """What events about requests are about; their subject is the request's id."""

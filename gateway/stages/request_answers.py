@@ -67,10 +67,24 @@ def carry_out(context: StageContext, request: Request, owner: str, policy: Polic
                 meant = taken.subject if taken.argument is None else taken.argument
                 _act(context, transaction, taken, meant, _decision(taken), policy)
     except REFUSALS as error:
-        with context.ledger.write() as transaction:
-            taken = requests.take(transaction, request, owner)
-            if taken is not None:
-                _refuse(context, transaction, taken, _decision(taken), error)
+        refuse(context, request, owner, _refusal(request, error))
+
+
+def refuse(context: StageContext, request: Request, owner: str, refusal: Refused) -> None:
+    """Refuse a request in a transaction of its own; nothing where it has an answer, or belongs to another process by now."""
+    with context.ledger.write() as transaction:
+        taken = requests.take(transaction, request, owner)
+        if taken is not None:
+            _refuse(context, transaction, taken, _decision(taken), refusal)
+
+
+def refusing(error: GatewayError) -> Policy:
+    """What refuses for the reason of that error, where the people behind the request may ask for it at all."""
+
+    def policy(_context: StageContext, _transaction: Transaction, _identity: str, _decision: Decision) -> Decided:
+        raise error
+
+    return policy
 
 
 def decide(context: StageContext, act: Act, identity: str, decision: Decision) -> Decided:
@@ -85,7 +99,8 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
             return _act(context, transaction, ask(transaction), identity, decision)
     except REFUSALS as error:
         with context.ledger.write() as transaction:
-            _refuse(context, transaction, ask(transaction), decision, error)
+            request = ask(transaction)
+            _refuse(context, transaction, request, decision, _refusal(request, error))
         raise
 
 
@@ -106,14 +121,17 @@ def _act(
     return done
 
 
-def about(request: Request) -> str:
+def _about(request: Request) -> str:
     """What a refusal's event is about; of who looked nothing is told where the file's own story is."""
     return str(request.act) if request.act in LOOKING else request.subject
 
 
+def _refusal(request: Request, error: GatewayError) -> Refused:
+    return Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
+
+
 def _refuse(
-    context: StageContext, transaction: Transaction, request: Request, decision: Decision, error: GatewayError
+    context: StageContext, transaction: Transaction, request: Request, decision: Decision, refusal: Refused
 ) -> None:
-    record_refused(transaction, context.settings, str(request.act), about(request), decision, error.code)
-    refusal = Refused(error.code, error.reason, error.remedy.replace(" ID", f" {request.subject}"))
+    record_refused(transaction, context.settings, str(request.act), _about(request), decision, refusal.code)
     requests.finish(transaction, request, refusal)

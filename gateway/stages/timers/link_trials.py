@@ -23,12 +23,11 @@ from gateway.logs import safe_text
 from gateway.settings.model import Partner
 from gateway.stages.context import StageContext, Step
 from gateway.stages.decisions import Decided
-from gateway.stages.request_answers import REFUSALS, Policy, carry_out
+from gateway.stages.request_answers import REFUSALS, Policy, carry_out, refusing
 
 LINK_ACTS: Final = (Act.TEST_LINK,)
 WORKS: Final = "works"
 FAILS: Final = "fails"
-_RENEW_SECONDS: Final = requests.LEASE_SECONDS / 3
 _DEFECT: Final = "internal"
 
 
@@ -91,7 +90,7 @@ class LinkTrials:
                 requests.require_permitted(transaction.connection, taken)
             running = _Running(taken, self._partner(request.subject))
         except REFUSALS as error:
-            carry_out(context, request, self._owner, _refusing(error))
+            carry_out(context, request, self._owner, refusing(error))
             return
         self._running = running
         running.start(self._trial, self._wake)
@@ -120,7 +119,7 @@ class LinkTrials:
             for each in told:
                 transaction.record(trials.STEPPED, requests.KIND, request.id, request.subject, **_detail(each))
         if not ended:
-            return Step(done=len(told), due=context.clock() + _RENEW_SECONDS, quiet=True)
+            return Step(done=len(told), due=context.clock() + requests.RENEW_SECONDS, quiet=True)
         self._running = None
         carry_out(context, taken, self._owner, _answering(request, running.end))
         return Step(done=1, quiet=True)
@@ -179,12 +178,5 @@ def _answering(request: Request, end: TrialEnd) -> Policy:
         transaction.record(trials.TRIED, trials.KIND, about, request.subject, request=request.id, **said)
         state = outcome if end.code is None else f"{outcome}: {end.code}"
         return Decided("partner", request.subject, request.subject, state)
-
-    return policy
-
-
-def _refusing(error: GatewayError) -> Policy:
-    def policy(_context: StageContext, _transaction: Transaction, _subject: str, _decision: Decision) -> Decided:
-        raise error
 
     return policy

@@ -21,7 +21,6 @@ from gateway.domain.redirect import FLOW as REDIRECT
 from gateway.domain.redirect import read_wish
 from gateway.domain.requests import BESIDE, Act
 from gateway.domain.retry import is_due
-from gateway.errors import GatewayError
 from gateway.ledger import requests
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
@@ -32,14 +31,12 @@ from gateway.stages.context import StageContext, Step
 from gateway.stages.decisions import Decided
 from gateway.stages.purging import purge
 from gateway.stages.quarantine import QUARANTINE
-from gateway.stages.request_answers import REFUSALS, Policy, carry_out
+from gateway.stages.request_answers import REFUSALS, Policy, carry_out, refusing
 from gateway.validation.plan import Plan
 
 _EVERY: Final = 60.0
 _AT_ONCE: Final = 2
 """Threads: each has one reader, which may use as much memory as one of `validate`'s."""
-_RENEWED: Final = requests.LEASE_SECONDS / 3
-"""Seconds after which the lease of what is under way is renewed."""
 
 _Work = Callable[[ExitStack], Policy]
 """Prepares an answer and touches no ledger. What the stack closes is needed until the answer is written."""
@@ -94,7 +91,7 @@ class Payloads:
         done += len(free) + self._start(oldest, now)
         leases = [each.lease for each in (*waiting, *oldest) if not requests.is_free(each, self._owner, now)]
         if self._running:
-            leases.append(now + _RENEWED)
+            leases.append(now + requests.RENEW_SECONDS)
         return Step(done=done, due=min(leases, default=None))
 
     def close(self) -> None:
@@ -117,7 +114,7 @@ class Payloads:
                     requests.require_permitted(connection, taken)
                 policy = stack.enter_context(uploading.sending(context, taken))
             except REFUSALS as error:
-                policy = _refusing(error)
+                policy = refusing(error)
             carry_out(context, taken, self._owner, policy)
             with context.ledger.read() as connection:
                 sent = requests.find(connection, taken.id).became is not None
@@ -152,7 +149,7 @@ class Payloads:
                 requests.require_permitted(connection, taken)
             work = self._work(taken)
         except REFUSALS as error:
-            carry_out(context, taken, self._owner, _refusing(error))
+            carry_out(context, taken, self._owner, refusing(error))
             return True
         stack = ExitStack()
         future = self._threads.submit(work, stack)
@@ -226,7 +223,7 @@ class Payloads:
                 try:
                     policy = each.future.result()
                 except REFUSALS as error:
-                    policy = _refusing(error)
+                    policy = refusing(error)
                 carry_out(self._context, each.request, self._owner, policy)
             if each.request.act is Act.REDIRECT:
                 purge(self._context.home, self._context.ledger)
@@ -234,7 +231,11 @@ class Payloads:
 
     def _renew(self, now: float) -> None:
         """Keep what is under way: a reader may take longer than a lease lasts."""
-        old = [each for each in self._running.values() if each.request.lease - requests.LEASE_SECONDS + _RENEWED <= now]
+        old = [
+            each
+            for each in self._running.values()
+            if each.request.lease - requests.LEASE_SECONDS + requests.RENEW_SECONDS <= now
+        ]
         if not old:
             return
         with self._context.ledger.write() as transaction:
@@ -246,12 +247,5 @@ class Payloads:
 def _done(decided: Decided) -> Policy:
     def policy(_context: StageContext, _transaction: Transaction, _identity: str, _decision: Decision) -> Decided:
         return decided
-
-    return policy
-
-
-def _refusing(error: GatewayError) -> Policy:
-    def policy(_context: StageContext, _transaction: Transaction, _identity: str, _decision: Decision) -> Decided:
-        raise error
 
     return policy

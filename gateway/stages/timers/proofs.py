@@ -30,8 +30,7 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.stages.context import StageContext, Step
 from gateway.stages.decisions import Decided
-from gateway.stages.refusals import record_refused
-from gateway.stages.request_answers import REFUSALS, Policy, about, carry_out
+from gateway.stages.request_answers import REFUSALS, Policy, carry_out, refuse
 from gateway.stages.statements import make, yesterday
 from gateway.storage.durable import disk_error
 
@@ -41,7 +40,6 @@ Start = Callable[[str], subprocess.Popen[bytes]]
 KEPT_SECONDS: Final = 3600.0
 """How long evidence stays for whoever asked for it."""
 _SWEEP_EVERY: Final = 60.0
-_RENEW_EVERY: Final = requests.LEASE_SECONDS / 3
 _LATER: Final = 30.0
 """Seconds until what a full disk or a busy ledger put off is tried again."""
 _MOST: Final = 65_536
@@ -83,8 +81,8 @@ class Proofs:
             del self._works[work.request.act]
             self._finish(work, now)
             done += 1
-        if self._works and is_due(self._renewed, now, _RENEW_EVERY):
-            self._renewed = now + _RENEW_EVERY
+        if self._works and is_due(self._renewed, now, requests.RENEW_SECONDS):
+            self._renewed = now + requests.RENEW_SECONDS
             self._renew()
         if is_due(self._later, now, _LATER):
             done += self._take(now)
@@ -123,7 +121,7 @@ class Proofs:
                 carry_out(context, request, self._owner, self._statement())
                 return
         except (*REFUSALS, *_KEYS_AWAY) as error:
-            self._refuse(request, error.code, error.reason, error.remedy)
+            refuse(context, request, self._owner, Refused(error.code, error.reason, error.remedy))
             return
         try:
             work = _Work(request, self._start(request.id))
@@ -160,12 +158,8 @@ class Proofs:
             policy = _verified(request, said) if request.act is Act.VERIFY else _made(request, said)
         except (KeyError, TypeError, ValueError):
             reason = str(said.get("reason") or f"it ended with status {work.process.returncode}")
-            self._refuse(
-                request,
-                str(said.get("code") or ProofFailed.code),
-                reason,
-                str(said.get("remedy") or ProofFailed.remedy),
-            )
+            code, remedy = str(said.get("code") or ProofFailed.code), str(said.get("remedy") or ProofFailed.remedy)
+            refuse(self._context, request, self._owner, Refused(code, reason, remedy))
         else:
             carry_out(self._context, request, self._owner, policy)
         with self._context.ledger.read() as connection:
@@ -185,14 +179,6 @@ class Proofs:
             return Decided(statements.KIND, statements.OWN, "", f"made of {day}")
 
         return policy
-
-    def _refuse(self, request: Request, code: str, reason: str, remedy: str) -> None:
-        context, decision = self._context, Decision(request.actor, request.reason)
-        with context.ledger.write() as transaction:
-            taken = requests.take(transaction, request, self._owner)
-            if taken is not None:
-                record_refused(transaction, context.settings, str(taken.act), about(taken), decision, code)
-                requests.finish(transaction, taken, Refused(code, reason, remedy))
 
     def _sweep(self, kept: float) -> None:
         """Remove evidence that is older than that; with 0, as when the role starts, all of it."""
