@@ -304,6 +304,13 @@ class LedgerBusy(Defer):
     remedy = "Nothing at once: it is retried. If it lasts, find who holds HOME/state/ledger."
 
 
+class StoreUnreachable(Defer):
+    """The store of this site's files does not answer, so nothing that it has to hold is taken or changed."""
+
+    code = "store-unreachable"
+    remedy = "Nothing at once: it is retried. If it lasts, look at the store that [payloads] url names, and at the way there."
+
+
 class LedgerUnavailable(Defer):
     """The ledger cannot be written, so intake stops."""
 

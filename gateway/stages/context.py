@@ -9,7 +9,7 @@ a Defer of the machine it runs on; every other GatewayError becomes a move in th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from gateway.domain import retry
@@ -21,6 +21,7 @@ from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.stages.node_lanes import NodeLanes
+from gateway.storage.payloads import OneMachine, Payloads
 
 BATCH: Final = 500
 """How many small units a step takes at most: enough to share a commit, few enough to end within seconds."""
@@ -67,6 +68,7 @@ class StageContext:
     entropy: Callable[[int], bytes]
     stopping: Callable[[], bool]
     lanes: NodeLanes | None = None
+    payloads: Payloads = field(default_factory=OneMachine)
 
     @property
     def home(self) -> Home:

@@ -1,0 +1,57 @@
+"""Where a site's files lie besides the directories of this machine: nowhere, or in a store that every node of the site reaches.
+
+Stages work on local paths. What a row of the ledger speaks of is *kept* before the row is written, so any node can *fetch* it; it
+is *forgotten* only after the row that says that its time is over. A gateway that works alone keeps nothing anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class Payloads(Protocol):
+    """A site's files, by their local paths below its state and the SHA-256 (hex) of their bytes.
+
+    All raise DiskFull and DiskFailed for this machine's disk and StoreUnreachable for the store's. A file is known by its path and its
+    digest together: what a node wrote under one name that others wrote otherwise is another file, and hurts nobody.
+    """
+
+    def keep(self, files: Mapping[Path, str]) -> None:
+        """Make durable, where every node finds them, files that are durable here. Again is the same. To be called before their rows."""
+        ...
+
+    def fetch(self, path: Path, sha256: str) -> Path:
+        """The path, once the file lies there: it is brought here where it does not. FileNotFoundError where it is nowhere.
+
+        Raises CustodyLost where what the store has shows other bytes.
+        """
+        ...
+
+    def forget(self, path: Path, sha256: str) -> None:
+        """Remove a file here and there, or what is left of it. To be called after the row that no longer needs it."""
+        ...
+
+    def names(self, root: Path) -> Iterator[tuple[Path, str]]:
+        """Paths and digests of what the store has below a directory of the state, in order of name; nothing where there is no store."""
+        ...
+
+
+class OneMachine:
+    """The files of a gateway that works alone: those of its own directories."""
+
+    def keep(self, files: Mapping[Path, str]) -> None:
+        pass
+
+    def fetch(self, path: Path, sha256: str) -> Path:  # noqa: ARG002 - the contract
+        if not os.path.lexists(path):
+            raise FileNotFoundError(path)
+        return path
+
+    def forget(self, path: Path, sha256: str) -> None:  # noqa: ARG002 - the contract
+        path.unlink(missing_ok=True)
+
+    def names(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002 - the contract
+        return iter(())
