@@ -452,7 +452,9 @@ class _InCustody:
     """A transfer's row as the archive wants it."""
 
     def __init__(self, context: StageContext, row: Transfer) -> None:
-        self.path = context.home.custody / row.id
+        from gateway.stages.kept_files import in_custody
+
+        self.path = in_custody(context.home, row).path
         self.size: int = row.size
         self.sha256: str = row.sha256
 

@@ -60,9 +60,19 @@ def measure(path: Path) -> Measured | None:
         return Measured(os.fstat(file.fileno()).st_size, sha256)
 
 
+def to_lock_away(context: StageContext, path: Path, measured: Measured | None) -> str:
+    """The id under which the file at `path` is to be locked away, and is kept from now on: to be called before the transaction."""
+    identity = context.new_id()
+    if measured is not None:
+        kept = _place(context, identity)
+        context.payloads.keep({kept: measured.sha256}, {kept: path})
+    return identity
+
+
 def quarantine_file(
     context: StageContext,
     transaction: Transaction,
+    identity: str,
     *,
     path: Path,
     measured: Measured | None,
@@ -70,18 +80,17 @@ def quarantine_file(
     stem: str,
     partner: str,
     error: GatewayError,
-) -> str:
-    """Lock away the sealed file at `path`, which `measure` has measured, and record why; returns the quarantine's id.
+) -> None:
+    """Lock away the sealed file at `path`, which `measure` has measured, and record why; `identity` is from `to_lock_away`.
 
     `stem` is the file's name without its endings, as the partner gave it: for a consignment its id. Raises DiskFailed.
     """
-    identity = context.new_id()
     known = measured or _NOTHING
     try:
         context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISREG(mode):
-            (context.home.quarantine / f"{identity}.sealed").hardlink_to(path)
+            _place(context, identity).hardlink_to(path)
             transaction.beforehand["quarantine"] = partial(fsync_directory, context.home.quarantine)
         if stat.S_ISDIR(mode):
             transaction.afterwards.append(partial(os.rename, path, context.home.quarantine / f"{identity}.folder"))
@@ -113,7 +122,10 @@ def quarantine_file(
             discarded=None,
         )
     )
-    return identity
+
+
+def _place(context: StageContext, identity: str) -> Path:
+    return context.home.quarantine / f"{identity}.sealed"
 
 
 def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:
