@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -75,6 +75,12 @@ class ExceptionLists:
             return None
         except OSError as error:
             raise disk_error(error, "reading a list of exceptions") from error
+
+    def kept(self) -> Iterator[ListKey]:
+        """The lists that there are, on this machine and at all nodes."""
+        there = {path for path, _ in self._payloads.names(self._root)}
+        for path in sorted(there.union(self._root.glob("*/*/*.csv"))):
+            yield ListKey(path.parent.parent.name, path.parent.name, path.stem)
 
     def forget(self, key: ListKey) -> None:
         """Remove the list, if there is one. To be called once its row is erased."""

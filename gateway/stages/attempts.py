@@ -45,7 +45,8 @@ def refuse(
     error: GatewayError,
     quarantined: Callable[[Transaction], None] = lambda _transaction: None,
 ) -> None:
-    """Move what landed after `error`: into the quarantine with its sealed file, or to where `failed` moves it. A Halt is raised. `quarantined` is called in the transaction that locks the file away.
+    """Move what landed after `error`: into the quarantine with its sealed file, or to where `failed` moves it. A Halt is raised.
+    `quarantined` is called in the transaction that locks the file away.
     """
     _raise_halt(context, row, error)
     if not isinstance(error, Quarantine):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,14 @@ from typing import Final
 from gateway.domain.decision import Decision
 from gateway.domain.first_bytes import TAKEN, described
 from gateway.domain.identity import is_id
-from gateway.errors import DiskFailed, GatewayError, UsageWrong
+from gateway.errors import DiskFailed, GatewayError, NotFound, UsageWrong
 from gateway.ledger.queries.quarantine import find_quarantined, kept_file
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
+from gateway.stages.kept_files import brought, locked_away
 from gateway.storage.digest import rest_digest
 from gateway.storage.durable import disk_error, fsync_directory
 
@@ -126,6 +128,14 @@ def quarantine_file(
 
 def _place(context: StageContext, identity: str) -> Path:
     return context.home.quarantine / f"{identity}.sealed"
+
+
+def bring(context: StageContext, identity: str) -> None:
+    """Bring the sealed file of that id to this machine, where there is one: for `describe`."""
+    with suppress(NotFound), context.ledger.read() as connection:
+        row = find_quarantined(connection, identity)
+        if row.kind != FILE and row.discarded is None:
+            brought(context.payloads, locked_away(context.home, row))
 
 
 def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:

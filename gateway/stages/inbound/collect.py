@@ -154,12 +154,15 @@ class Collect:
     def _pass_on(self, partner: str, found: Sequence[tuple[Path, Measured | None]]) -> int:
         """Leave what landed at this node to the one that has the lane. What is no file is refused here."""
         files = {path: measured.sha256 for path, measured in found if measured is not None}
-        self._context.payloads.keep(files)
-        for path in files:
-            path.unlink(missing_ok=True)
+        if files:
+            payloads = self._context.payloads
+            payloads.keep(files)
+            for path, sha256 in payloads.names(next(iter(files)).parent):
+                if files.get(path) == sha256:  # the store has it; where there is none, it waits here for its lane
+                    path.unlink(missing_ok=True)
         stems = ((path, path.name.partition(".")[0]) for path, measured in found if measured is None)
         self._lock_away(partner, [_Refused(path, None, stem, LandingUnexpected()) for path, stem in stems])
-        return len(found)
+        return 0
 
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._context.clock() - _PART_DAYS * 86400
@@ -244,7 +247,9 @@ class Collect:
     def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
         kept = self._context.home.sealed_in / partner / path.name
         waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
-        lies_elsewhere = self._context.lanes is not None and any(row.sealed_sha256 != measured.sha256 for row in waiting)
+        lies_elsewhere = self._context.lanes is not None and any(
+            row.sealed_sha256 != measured.sha256 for row in waiting
+        )
         if lies_elsewhere or (kept.exists() and not kept.samefile(path)):
             return False  # another of that name is still being read, and this one waits until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=measured.size)

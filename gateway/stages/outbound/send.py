@@ -65,7 +65,9 @@ class Send:
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
-        self._lane_work = LaneWork(context.home, context.payloads, self._sessions, self._put, context.settings.landing_quota)
+        self._lane_work = LaneWork(
+            context.home, context.payloads, self._sessions, self._put, context.settings.landing_quota
+        )
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._busy: dict[SizeLane, Future[None]] = {}
