@@ -18,10 +18,12 @@ from typing import Final
 
 from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
+from gateway.administration.site.kept_listing import KeptListing
 from gateway.administration.site.known_heads import own_statements, read_heads
+from gateway.assembly import payloads_of
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
-from gateway.errors import DiskFailed, NotFound, UsageWrong
+from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain, to_the_end, told
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
@@ -34,15 +36,13 @@ from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
-from gateway.storage.digest import file_digest
+from gateway.storage.payloads import Payloads
 
 LAST: Final = "last"
 """The anchor that the last audit without faults left."""
 
 _HEAD_FILE: Final = "state/ledger-head"
 _RECORD: Final = "state/audit.json"
-_ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
-
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
 Root = Callable[[Home], Path]
@@ -95,6 +95,7 @@ def verify(
     since: str | None = None,
     record: bool = False,
     partial: bool = False,
+    payloads: Payloads | None = None,
 ) -> AuditReport:
     """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
 
@@ -102,13 +103,15 @@ def verify(
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
     `gateway status`. `partial` leaves out the directories into which this account may not look, where it would else raise NotPermitted.
+    `payloads` are where the files are, None where the settings say so.
     """
+    payloads = payloads_of(settings) if payloads is None else payloads
     with permitted():
         last = kept(settings.home)
     anchor = _anchor(last, since)
     given = [head for path in exported for head in read_heads(path, settings.site.code)]
     heads_given = len(given)
-    given += own_statements(settings)
+    given += own_statements(settings, payloads)
     with permitted():
         remembered = HeadFile(settings.home.ledger_head).found()
     if isinstance(remembered, Head):
@@ -132,7 +135,7 @@ def verify(
             faults += _missing_heads(head, remembered, last)
         tell("files", 0)
         areas = _visible(settings.home) if partial else _AREAS
-        found = _check_disk(settings, ledger, areas, deep=deep)
+        found = _check_disk(settings, payloads, ledger, areas, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(
         head.sequence,
@@ -224,13 +227,15 @@ def _visible(home: Home) -> dict[Area, Root]:
     }
 
 
-def _check_disk(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
+def _check_disk(
+    settings: Settings, payloads: Payloads, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool
+) -> Findings:
     """The files against the rows. While the gateway works both change, so a fault is one that stays over several looks."""
-    findings = _look(settings, ledger, areas, deep=deep)
+    findings = _look(settings, payloads, ledger, areas, deep=deep)
     looks = 1
     while (findings.faults or findings.left_over) and looks < _LOOKS and _works(settings.home):
         time.sleep(_BETWEEN_LOOKS)
-        again = _look(settings, ledger, areas, deep=deep)
+        again = _look(settings, payloads, ledger, areas, deep=deep)
         findings = Findings(
             [fault for fault in findings.faults if fault in again.faults],
             [fault for fault in findings.left_over if fault in again.left_over],
@@ -243,51 +248,11 @@ def _works(home: Home) -> bool:
     return any(holder(home.run, role) is not None for role in Role)
 
 
-def _look(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
-    home = settings.home
+def _look(
+    settings: Settings, payloads: Payloads, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool
+) -> Findings:
     with permitted():
-        files = {area: _listing(root(home)) for area, root in areas.items()}
-
-    def digest(area: Area, name: str) -> str | None:
-        # Receipts and statements are small, and there is no other proof that one is whole: each is read every time.
-        return _digest(_AREAS[area](home) / name) if deep or area in _ALWAYS_READ else None
-
-    listing = Listing(files, digest, settings.site.code, frozenset(_AREAS.keys() - areas.keys()))
+        lying = KeptListing(payloads, {area: root(settings.home) for area, root in areas.items()}, deep=deep)
+    listing = Listing(lying.files, lying.digest, settings.site.code, frozenset(_AREAS.keys() - areas.keys()))
     with ledger.read() as connection, any_text(connection):
         return check_files(connection, listing)
-
-
-def _listing(root: Path) -> dict[str, int]:
-    """The regular files of a directory and of those right below it, by their path in it, with their sizes."""
-    found: dict[str, int] = {}
-    try:
-        for entry in os.scandir(root):
-            if entry.is_dir(follow_symlinks=False):
-                found |= {f"{entry.name}/{name}": size for name, size in _plain(entry.path)}
-        found |= dict(_plain(root))
-    except FileNotFoundError:
-        return found
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise DiskFailed(f"cannot look through {root.name}: {error.strerror}") from error
-    return found
-
-
-def _plain(directory: str | Path) -> Iterator[tuple[str, int]]:
-    for entry in os.scandir(directory):
-        try:
-            if entry.is_file(follow_symlinks=False):
-                yield entry.name, entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue  # the gateway has just let go of it
-
-
-def _digest(path: Path) -> str | None:
-    """The file's SHA-256, None where it has gone meanwhile."""
-    try:
-        return file_digest(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DiskFailed(f"a kept file cannot be read: {error.strerror}") from error
