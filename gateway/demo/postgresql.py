@@ -93,6 +93,10 @@ class Server:
                 raise DemoFailed(f"PostgreSQL does not start: {(self.root / 'log').read_text(errors='replace')[-600:]}")
             time.sleep(0.02)
 
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(_SECONDS)
