@@ -54,7 +54,12 @@ class Server:
     """
 
     def __init__(
-        self, root: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None, like: Server | None = None
+        self,
+        root: Path,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        like: Server | None = None,
     ) -> None:
         self.root, self._user = root, _user()
         self.role = self._user or pwd.getpwuid(os.getuid()).pw_name
@@ -71,7 +76,9 @@ class Server:
         if like is None:
             self.run("initdb", "-A", "trust", "-U", self.role, "-E", "UTF8", "--no-sync", "--locale=C")
         else:  # -R says in the copy whom it follows
-            self.run("pg_basebackup", "-h", str(like.root), "-U", self.role, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+            self.run(
+                "pg_basebackup", "-h", str(like.root), "-U", self.role, "-R", "-X", "stream", "-c", "fast", "--no-sync"
+            )
 
     def start(self) -> None:
         """As a child of this process, with which it ends however that ends."""

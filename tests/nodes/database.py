@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -86,6 +85,11 @@ class Database:
         """Of the server that leads, past all ways."""
         return self._url(self.leading)
 
+    @property
+    def directories(self) -> list[Path]:
+        """Where the servers have their files."""
+        return [server.root for server in self.servers]
+
     def url_for(self, node: str) -> str:
         """As a node of that name knows it: by its own ways, to the servers in turn."""
         ways = self.ways.setdefault(node, [Way(server) for server in self.servers])
@@ -121,7 +125,7 @@ class Database:
 @contextmanager
 def database(*, standby: bool) -> Iterator[Database]:
     root = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
-    os.chmod(root, 0o755)  # noqa: PTH101 - the server's account passes through
+    root.chmod(0o711)  # the server's account passes through
     made = Database(root, standby=standby)
     try:
         yield made
