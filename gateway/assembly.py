@@ -343,6 +343,20 @@ def key_store(keyrings: Path) -> KeyStore:
     return GnuPgKeyStore(keyrings)
 
 
+def encrypt_with(passphrase: str, plaintext: bytes) -> bytes:
+    """An OpenPGP message that the passphrase opens."""
+    from gateway.crypto.gnupg import passphrase as engine
+
+    return engine.encrypt(passphrase, plaintext)
+
+
+def decrypt_with(passphrase: str, message: bytes) -> bytes:
+    """What is in such a message; PassphraseWrong where it does not open."""
+    from gateway.crypto.gnupg import passphrase as engine
+
+    return engine.decrypt(passphrase, message)
+
+
 def create_ledger(place: Path | str) -> None:
     """An empty ledger; UsageWrong where the database has one already."""
     from gateway.errors import UsageWrong

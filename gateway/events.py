@@ -141,6 +141,7 @@ class Event(StrEnum):
 
     NODE_TAKEN_OVER = "node.taken-over", "info", "a node took lanes over that were free"
     NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
+    NODE_PACKAGED = "node.packaged", "warning", "configuration and keys were written into a package for another node"
     NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
     LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"
 

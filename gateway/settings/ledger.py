@@ -59,7 +59,9 @@ class LedgerSettings(Table):
         # Several servers, of which libpq takes the first that answers: "//one:5432,two/ledger", or "?host=one,two&port=5432,5433".
         parts = urlsplit(self.url)
         servers = parts.netloc.rpartition("@")[2].split(",")
-        told = [port for found in re.findall(r"(?:^|&)port=([\d,]+)", unquote(parts.query)) for port in found.split(",")]
+        told = [
+            port for found in re.findall(r"(?:^|&)port=([\d,]+)", unquote(parts.query)) for port in found.split(",")
+        ]
         told += [found[1] for each in servers if (found := re.search(r":(\d+)$", each))]
         return frozenset(int(port) for port in told if port) | ({_PORT} if len(told) < len(servers) else frozenset())
 
