@@ -6,7 +6,6 @@ What several machines would share by a mount lies in one directory, and each nod
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Final
 
 import psycopg
 
+from gateway.administration.nodes.sharing import shared_directories
 from gateway.administration.site.creation import SiteSpec, create_site
 from gateway.demo.sites import free_ports
 from gateway.settings.home import Home
@@ -28,7 +28,6 @@ from tests.nodes.database import Database
 NAMES: Final = ("north", "south", "west")
 LEASE: Final = 5.0
 _MARK: Final = "GATEWAY_SWEEP_NODE"
-_SHARED: Final = ("inbound", "returned", "receipts", "outcomes")
 _FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
@@ -108,7 +107,7 @@ class Node:
         _turn(self.mount, self.mount.parent / "nowhere")
 
     def find_store(self) -> None:
-        _turn(self.mount, self.home.root.parent / "shared")
+        _turn(self.mount, self.home.root.parent)
 
     def end(self) -> int:
         """SIGTERM; its exit status."""
@@ -126,6 +125,14 @@ class Node:
             self._signal(signal.SIGKILL)
 
 
+def _gateway(node: Node, *words: str | Path) -> str:
+    """What a command says at that node."""
+    command = [sys.executable, "-P", "-m", "gateway", "--home", str(node.home.root), *map(str, words)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
 def _turn(link: Path, target: Path) -> None:
     new = link.with_name(f".{link.name}")
     new.symlink_to(target)
@@ -138,7 +145,7 @@ class Department:
     def __init__(self, root: Path, database: Database, names: Sequence[str] = NAMES, *, clocks_apart: bool) -> None:
         self.root, self.database = root, database
         root.mkdir()
-        self.shared = root / "shared"
+        self.shared, self.store = root / "shared", root / "store"
         ports = free_ports(len(names))
         aheads = [150.0 * number if clocks_apart and _FAKETIME.is_file() else 0.0 for number in range(len(names))]
         homes = [Home(root / name) for name in names]
@@ -151,22 +158,26 @@ class Department:
         return [node.port for node in self.nodes]
 
     def share(self) -> None:
-        """Make the other nodes of the first one, which knows its partners by now."""
+        """Make the other nodes of the first one, which knows its partners by now, by the commands for that."""
         self.shared.mkdir()
         (self.root / "mounts").mkdir()
-        for name in _SHARED:
-            shutil.move(self.first.spool / name, self.shared / name)
-        (self.shared / "store").mkdir(mode=0o700)
-        for node in self.nodes:
-            if node.home.root != self.first.root:
-                ignored = shutil.ignore_patterns("S.*", "*.lock", "*.bell", "agent.*")
-                shutil.copytree(self.first.root, node.home.root, symlinks=True, ignore=ignored)
-            node.mount.symlink_to(self.shared)
-            for name in _SHARED:
-                link = node.home.spool / name
-                link.unlink(missing_ok=True)
-                link.symlink_to(node.mount / name)
+        self.store.mkdir(mode=0o700)
+        first, *others = self.nodes
+        configured(first.home, self._tables(first))
+        _gateway(first, "nodes", "share", self.shared)
+        package = self.root / "node.pgp"
+        passphrase = self.root / "passphrase"
+        passphrase.write_text(_gateway(first, "nodes", "package", "--to", package), encoding="ascii")
+        for node in others:
+            where = ("--sftp", f"127.0.0.1:{node.port}", "--passphrase-file", passphrase)
+            _gateway(node, "nodes", "join", package, "--node", node.name, *where)
             configured(node.home, self._tables(node))
+        for node in self.nodes:
+            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
+            node.mount.symlink_to(self.root)
+            for path in shared_directories(node.home):
+                path.unlink()
+                path.symlink_to(node.mount / self.shared.name / path.name)
 
     def _tables(self, node: Node) -> dict[str, dict[str, object]]:
         tables: dict[str, dict[str, object]] = {

@@ -60,7 +60,7 @@ def _at_rest(sweep: Sweep, authorities: dict[str, Home]) -> None:
                 yield receipt
         for node in department.nodes:
             yield from (*_files(node.home.custody), *_files(node.home.opened))
-        yield from (path for path in _files(department.shared / "store") if "custody" in path.parts)
+        yield from (path for path in _files(department.store) if "custody" in path.parts)
 
     left: list[Path] = []
 
@@ -89,7 +89,7 @@ def _no_plaintext(sweep: Sweep, authorities: dict[str, Home]) -> None:
     numbers = set().union(*(_NUMBER.findall(file.content) for file in sweep.traffic.files))
     assert len(numbers) >= len(sweep.traffic.files) // 2
     department = sweep.department
-    places = [department.shared / "store", department.shared / "receipts", *department.database.directories]
+    places = [department.store, department.shared / "receipts", *department.database.directories]
     for home in (*(node.home for node in department.nodes), *authorities.values()):
         places += [home.landing, home.config, *(path for path in home.state.iterdir() if path != home.vault)]
     logs = [node.log for node in department.nodes]
