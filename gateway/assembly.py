@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, ServerFailed, UsageWrong
+from gateway.errors import ConfigurationInvalid, GatewayError, ServerFailed, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.stages.timers.link_trials import Trial
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
+    from gateway.transport.sftp.client import SftpTransport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox.pool import Sandbox
@@ -359,31 +360,44 @@ def transport(
     partner: Partner,
     note: Callable[[str], None] = lambda _habit: None,
     passed_over: Callable[[str], None] = lambda _why: None,
+    answering: Callable[[str, GatewayError | None], None] = lambda _name, _error: None,
 ) -> Transport:
     """How sealed files get to a partner: to its server, by e-mail, or into the directory that it collects from.
 
     `note` is told what its server does otherwise than the protocol has it, and what is done instead; `passed_over` why a mail from its
-    address was left in the mailbox.
+    address was left in the mailbox; `answering` which of its servers begins to fail, or works again, where it has several.
     """
-    from gateway.transport.contract import Endpoint, Pace
-
     if partner.link == "mail":
         return mail_transport(settings, partner, passed_over)
     if partner.endpoint is None or partner.link == "none":
         from gateway.transport.folder import FolderTransport
 
         return FolderTransport(settings.home.landing_out(partner.code))
+    servers = sftp_transports(settings, partner, note)
+    if len(servers) == 1:
+        (server,) = servers.values()
+        return server
+    from gateway.transport.endpoints import SeveralEndpoints
+
+    return SeveralEndpoints(servers, settings.link.endpoint_rest_seconds, time.monotonic, answering)
+
+
+def sftp_transports(
+    settings: Settings, partner: Partner, note: Callable[[str], None] = lambda _habit: None
+) -> Mapping[str, SftpTransport]:
+    """The partner's SFTP servers by HOST:PORT, in the order in which they are tried. UsageWrong for one that has none, or that is not
+    reached so.
+    """
+    from gateway.transport.contract import Endpoint, Pace
     from gateway.transport.sftp.bandwidth import Bandwidth
     from gateway.transport.sftp.client import SftpTransport
 
     there, link, most = partner.endpoint, settings.link, partner.max_bytes_per_second
+    if there is None or partner.link in {"mail", "none"}:
+        raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
     until = there.old_host_key_until
-    endpoint = Endpoint(
-        there.host,
-        there.port,
-        there.user,
-        there.path,
+    pins = (
         _unless_revoked(there.host_key, partner) or "",
         _unless_revoked(there.old_host_key, partner),
         0.0 if until is None else until.timestamp(),
@@ -391,7 +405,17 @@ def transport(
     secrets = secrets_of(settings.home, os.environ)
     old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
-    return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old, note=note)
+    return {
+        name: SftpTransport(
+            Endpoint(host, port, there.user, there.path, *pins),
+            secrets.client_key,
+            pace,
+            bandwidth=bandwidth,
+            old_client_key=old,
+            note=note,
+        )
+        for name, (host, port) in there.addresses.items()
+    }
 
 
 def mail_transport(
