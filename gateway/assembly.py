@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import queue
 import random
 import subprocess
 import sys
@@ -260,6 +261,7 @@ def link_stages(
     context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
 ) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
+    from gateway.stages.answering_endpoints import Answering
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.link_trials import LinkTrials
@@ -269,15 +271,20 @@ def link_stages(
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
 
+    answers: queue.SimpleQueue[Answering] = queue.SimpleQueue()
+
+    def answering(code: str) -> Callable[[str, GatewayError | None], None]:
+        return lambda address, error: answers.put(Answering(code, address, error))
+
     def passed_over(code: str) -> Callable[[str], None]:
         return lambda why: context.log("mail.passed-over", partner=code, reason=why)
 
     transports = {
-        code: transport(context.settings, partner, noting(code), passed_over(code))
+        code: transport(context.settings, partner, noting(code), passed_over(code), answering(code))
         for code, partner in context.settings.partners.items()
     }
     return [
-        *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
+        *(Collect(context, uploads), Send(context, transports, wake, answers), LoginRecords(context)),
         *(StatementStamp(context, _stamp(context.settings), wake), LinkTrials(context, _trial(context.settings), wake)),
     ]
 
@@ -286,7 +293,6 @@ def _trial(settings: Settings) -> Trial:
     """How the link to a partner is tried, and its steps told."""
     from gateway.stages.timers.link_trials import TrialEnd, TrialStep
     from gateway.transport.sftp.check import check_link
-    from gateway.transport.sftp.client import SftpTransport
 
     def trial(partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
         if partner.link == "mail":
@@ -294,17 +300,26 @@ def _trial(settings: Settings) -> Trial:
             tell(TrialStep("submission", "worked", f"{found.submission_seconds:.2f} s"))
             tell(TrialStep("imap", "worked", f"{found.imap_seconds:.2f} s"))
             return TrialEnd()
-        there = transport(settings, partner)
-        if not isinstance(there, SftpTransport):
-            raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
-        report = check_link(
-            there,
-            os.urandom(8).hex(),
-            collects=partner.link == "collect",
-            tell=lambda step: tell(TrialStep(step.name, str(step.outcome), step.reason, step.code)),
-        )
-        failed = report.failed
-        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{failed.name}: {failed.reason}")
+        servers = sftp_transports(settings, partner)
+        ends = [_tried(name if len(servers) > 1 else "", each, partner, tell) for name, each in servers.items()]
+        return next((end for end in ends if end.code is not None), TrialEnd())
+
+    def _tried(name: str, server: SftpTransport, partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
+        """How the trial of one server ended; `name` is said before its steps where the partner has several."""
+        before = f"{name}: " if name else ""
+        try:
+            failed = check_link(
+                server,
+                os.urandom(8).hex(),
+                collects=partner.link == "collect",
+                tell=lambda step: tell(TrialStep(before + step.name, str(step.outcome), step.reason, step.code)),
+            ).failed
+        except GatewayError as error:
+            if not name:
+                raise
+            tell(TrialStep(f"{before}log in", "failed", error.reason, error.code))
+            return TrialEnd(error.code, before + error.reason)
+        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{before}{failed.name}: {failed.reason}")
 
     return trial
 

@@ -60,6 +60,11 @@ class CardEndpoint(BaseModel):
         ),
     ] = ()
 
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each, in the order in which they are tried."""
+        return ((self.host, self.port), *((each.host, each.port) for each in self.others))
+
 
 _RECORD: Final = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
