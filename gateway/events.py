@@ -363,6 +363,12 @@ class Event(StrEnum):
     LANE_RECOVERED = "lane.recovered", "info", "the partner's server takes it again"
     LANE_STUCK = "lane.stuck", "error", "the partner's lane has failed the same way again and again"
     LANE_ADAPTED = "lane.adapted", "info", "the partner's server does something otherwise, and is met halfway"
+    ENDPOINT_FAILED = (
+        "endpoint.failed",
+        "warning",
+        "one of the partner's servers does not take it: the others are used, and this one is tried again later",
+    )
+    ENDPOINT_RECOVERED = "endpoint.recovered", "info", "one of the partner's servers that had failed is used again"
     MAIL_PASSED_OVER = (
         "mail.passed-over",
         "warning",
