@@ -125,7 +125,11 @@ class Ledger:
                 if self.fence is not None:
                     say(connection, self.fence)
                 transaction = Transaction(
-                    connection, self.clock(), self.role, self._random_bytes, alone=self.fence is None
+                    connection,
+                    self.clock(),
+                    self.role,
+                    self._random_bytes,
+                    node=None if self.fence is None else self.fence.node,
                 )
                 yield transaction
                 _require_open(connection)
@@ -166,7 +170,7 @@ class Ledger:
 
 
 class Transaction:
-    """Changes that become true together. `now` is one moment for all of them.
+    """Changes that become true together. `now` is one moment for all of them; `node` is whose they are, None where the gateway works alone.
 
     `beforehand` are called before the commit, once each: they make durable what the rows speak of, once for many rows that
     speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable:
@@ -174,10 +178,16 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes], *, alone: bool = True
+        self,
+        connection: Connection,
+        now: float,
+        role: str,
+        random_bytes: Callable[[int], bytes],
+        *,
+        node: str | None = None,
     ) -> None:
         self.connection = connection
-        self._alone = alone
+        self.node = node
         self.now = now
         self.role = role
         self._random_bytes = random_bytes
@@ -287,7 +297,7 @@ class Transaction:
         done = update_rows(self.connection, table, [change["key"] for change in changes], rows, str(state))
         if done != len(changes):
             reason = f"{len(changes) - done} {table.name} are no longer {state}"
-            raise ImpossibleMove(reason) if self._alone else LostRace(reason)
+            raise ImpossibleMove(reason) if self.node is None else LostRace(reason)
 
     def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""
