@@ -3,7 +3,7 @@
 A Transaction takes state changes and events, and commits them as one: the rows, the chain, whose last event commits to
 the rows (`ledger.commitment`), then the log lines, which are written only once the commit is durable. Every error of
 SQLAlchemy or SQLite leaves here as LedgerBusy, LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove;
-DiskFailed says that all is committed, and that bytes which nobody needs any more could not be removed.
+DiskFailed and StoreUnreachable say that all is committed, and that bytes which nobody needs any more could not be removed.
 
 Long because a Transaction's promises are kept by two together: how the Ledger commits, and what the Transaction writes.
 """
@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
-from gateway.errors import DiskFailed, ImpossibleMove, LostRace
+from gateway.errors import Defer, DiskFailed, DiskFull, ImpossibleMove, LostRace, StoreUnreachable
 from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
@@ -43,11 +43,15 @@ Announce = Callable[[Announcements], None]
 """Called once for each transaction that recorded an event."""
 
 
-def _failure_of(action: Callable[[], None]) -> OSError | None:
+def _failure_of(action: Callable[[], None]) -> Defer | None:
     """Why it failed: what comes after it is done all the same."""
     try:
         action()
     except OSError as error:
+        failure = DiskFailed(f"removing what was done with: {error.strerror}")
+        failure.__cause__ = error
+        return failure
+    except (DiskFull, DiskFailed, StoreUnreachable) as error:
         return error
     return None
 
@@ -148,7 +152,7 @@ class Ledger:
             self._announce(transaction.announcements)
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
-            raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
+            raise failures[0]
 
     @contextmanager
     def beside_chain(self) -> Iterator[Connection]:
